@@ -1,0 +1,67 @@
+"""Argument checks: one sentence that says what was expected, what came, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
+    """Check the shape of a tensor against named axes.
+
+    Args:
+        x: the tensor to check.
+        axes: axis names such as `"B T C"`; a last name `...` allows any further axes.
+        name: what to call the tensor in the error.
+        **sizes: required sizes of named axes; the others may be any size of at least one.
+    Raises:
+        TypeError: `x` is not a tensor.
+        ValueError: wrong number of axes, a wrong size, or an empty axis.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a torch.Tensor [{axes}], got {type(x).__name__}. Convert it with torch.as_tensor.")
+    names = axes.split()
+    more = names[-1] == "..."
+    if more:
+        names.pop()
+    fits = x.dim() >= len(names) if more else x.dim() == len(names)
+    wrong = [n for n, size in zip(names, x.shape, strict=False) if sizes.get(n, size) != size]
+    empty = [n for n, size in zip(names, x.shape, strict=False) if size == 0]
+    if fits and not wrong and not empty:
+        return
+    wanted = ", ".join([f"{n}={sizes[n]}" if n in sizes else n for n in names] + ["..."] * more)
+    if fits and empty and not wrong:
+        advice = f"Axis {empty[0]} is empty; give at least one."
+    elif names[:2] == ["B", "T"]:
+        advice = "Tensors are batch first, [B, T, ...]; for time-first data use x.transpose(0, 1)."
+    else:
+        advice = "Reshape the tensor or build the layer for this size."
+    raise ValueError(f"{name}: expected [{wanted}], got {list(x.shape)}. {advice}")
+
+
+def expect_valid(valid: Tensor | None, x: Tensor) -> None:
+    """Check a `valid` mask, bool [B, T], against its `x`, [B, T, ...]."""
+    if valid is None:
+        return
+    expect(valid, "B T", "valid", B=x.shape[0], T=x.shape[1])
+    if valid.dtype != torch.bool:
+        raise TypeError(f"valid: expected dtype torch.bool, got {valid.dtype}. Use valid.bool().")
+
+
+def expect_finite(x: Tensor, name: str = "x") -> None:
+    """Refuse NaN and infinity at the border: a spiking neuron would turn a NaN into silence and hide it."""
+    if torch.compiler.is_compiling() or bool(torch.isfinite(x).all()):
+        return
+    first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
+    raise ValueError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. Clean the input first.")
+
+
+def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
+    """Check a word against the allowed ones; a miss suggests the nearest."""
+    allowed = sorted(choices)
+    if value in allowed:
+        return value
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got '{value}'.{hint}")

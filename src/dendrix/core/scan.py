@@ -1,0 +1,41 @@
+"""`scan` drives a rule through time; a fused kernel may replace the loop, it never changes the result."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .kernels import find_kernel
+from .state import State, select
+
+Rule = Callable[..., tuple[Tensor, State]]
+"""`rule(x_t [B, ...], state, **params) -> (y_t [B, ...], state)`: pure, and never in place."""
+
+
+def scan(rule: Rule, x: Tensor, state: State, valid: Tensor | None = None, **params: Any) -> tuple[Tensor, State]:
+    """Run a rule over time.
+
+    Args:
+        rule: the pure step.
+        x: inputs, [B, T, ...].
+        state: the state before the first step, first axis B.
+        valid: bool [B, T]; an invalid step leaves the state as it was and outputs zero. None: all are valid.
+        **params: passed to each step.
+    Returns:
+        outputs [B, T, ...] with the dtype of `x`, and the state after the last step.
+    """
+    if fused := find_kernel(rule, x.device.type, x, state, valid, **params):
+        return fused.run(x, state, valid, **params)  # type: ignore[no-any-return]
+    if valid is not None:
+        # Not only the output: an invalid NaN must not reach the gradient either.
+        x = x.masked_fill(~valid.view(*valid.shape, *[1] * (x.dim() - 2)), 0)
+    outputs = []
+    for t, x_t in enumerate(x.unbind(1)):  # never x[:, t]: its backward costs O(T^2)
+        y, after = rule(x_t, state, **params)
+        if valid is not None:
+            after = select(valid[:, t], after, state)
+            y = y * valid[:, t].view(-1, *[1] * (y.dim() - 1))
+        state = after
+        outputs.append(y.to(x.dtype))
+    return torch.stack(outputs, 1), state

@@ -1,0 +1,45 @@
+"""Temporal state: NamedTuples of tensors with first axis B, nested in tuples and dicts for networks. It is passed, never stored."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+State = Any
+"""A tensor, a NamedTuple or tuple of states, a dict of states, or `()` for none."""
+
+
+def map_state(fn: Callable[..., Tensor], state: State, *others: State) -> State:
+    """Apply `fn` to every tensor of a state, or to the tensors at the same place of several states."""
+    if isinstance(state, Tensor):
+        return fn(state, *others)
+    if isinstance(state, Mapping):
+        return {key: map_state(fn, part, *(o[key] for o in others)) for key, part in state.items()}
+    parts = [map_state(fn, part, *rest) for part, *rest in zip(state, *others, strict=True)]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+
+def detach(state: State) -> State:
+    """The same numbers cut off from the graph: the chunk edge of truncated back-propagation."""
+    return map_state(torch.Tensor.detach, state)
+
+
+def rows(state: State, index: Tensor) -> State:
+    """The rows `index` (int64 [N] or bool [B]) of a state: drop finished inputs, reorder beams."""
+    return map_state(lambda s: s[index], state)
+
+
+def cat(states: "list[State]") -> State:
+    """Join states along the batch axis: several streams become one batch."""
+    first, *rest = states
+    return map_state(lambda *parts: torch.cat(parts), first, *rest)
+
+
+def select(mask: Tensor, new: State, old: State) -> State:
+    """`new` in the rows where `mask` (bool [B]) holds, `old` in the others."""
+
+    def pick(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b)
+
+    return map_state(pick, new, old)

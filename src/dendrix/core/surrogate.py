@@ -1,0 +1,79 @@
+"""The spike: a Heaviside step whose derivative is replaced by a smooth bump in the backward pass.
+
+A surrogate is a frozen dataclass, so a kernel can test its type and read its width. Any other callable that maps
+`v - v_threshold` to spikes works too; it then runs on the reference path.
+Source: Neftci, Mostafa & Zenke (2019), "Surrogate gradient learning in spiking neural networks".
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class _Heaviside(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, surrogate: "Surrogate") -> Tensor:
+        ctx.save_for_backward(u)
+        ctx.surrogate = surrogate
+        return (u >= 0).to(u.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (u,) = ctx.saved_tensors
+        return grads[0] * ctx.surrogate.derivative(u), None
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A step `[u >= 0]` with the gradient `derivative(u)`."""
+
+    def derivative(self, u: Tensor) -> Tensor:
+        """The stand-in for the derivative of the step at `u`, any shape."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: give it a derivative(u).")
+
+    def __call__(self, u: Tensor) -> Tensor:
+        return _Heaviside.apply(u, self)  # type: ignore[no-any-return, no-untyped-call]
+
+
+@dataclass(frozen=True)
+class ATan(Surrogate):
+    """(alpha / 2) / (1 + (pi / 2 * alpha * u)^2). Source: Fang et al. (2021), arXiv 2007.05785."""
+
+    alpha: float = 2.0
+
+    def derivative(self, u: Tensor) -> Tensor:
+        return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * u) ** 2)
+
+
+@dataclass(frozen=True)
+class Sigmoid(Surrogate):
+    """alpha * s * (1 - s) with s = sigmoid(alpha * u)."""
+
+    alpha: float = 4.0
+
+    def derivative(self, u: Tensor) -> Tensor:
+        s = torch.sigmoid(self.alpha * u)
+        return self.alpha * s * (1 - s)
+
+
+@dataclass(frozen=True)
+class Triangle(Surrogate):
+    """max(0, 1 - |u| / width) / width. Source: Esser et al. (2016), arXiv 1603.08270."""
+
+    width: float = 1.0
+
+    def derivative(self, u: Tensor) -> Tensor:
+        return (1 - u.abs() / self.width).clamp_min(0) / self.width
+
+
+@dataclass(frozen=True)
+class Boxcar(Surrogate):
+    """1 / (2 * width) where |u| < width, else 0."""
+
+    width: float = 0.5
+
+    def derivative(self, u: Tensor) -> Tensor:
+        return (u.abs() < self.width).to(u.dtype) / (2 * self.width)

@@ -1,0 +1,1 @@
+"""Fast kernels. Importing this package fills the kernel table; numba and Triton themselves load at the first use."""

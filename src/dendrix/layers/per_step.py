@@ -1,0 +1,99 @@
+"""Layers that act on each time step by itself: any torch module, BatchNorm over valid steps, and a dropout held over time."""
+
+import torch
+from torch import Tensor, nn
+
+from ..core import State, Stateful, expect, expect_valid
+
+
+def _mask(valid: Tensor, y: Tensor) -> Tensor:
+    return y.masked_fill(~valid.view(*valid.shape, *[1] * (y.dim() - 2)), 0)
+
+
+class PerStep(Stateful):
+    """Apply a module that knows no time (Linear, Conv2d, pooling) to each step: [B, T, ...] -> [B, T, ...]; invalid steps give zero."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T ...")
+        expect_valid(valid, x)
+        y = self.module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return (y if valid is None else _mask(valid, y)), ()
+
+
+class BatchNorm(Stateful):
+    """Batch normalisation of each channel over batch, time and any further axes, [B, T, C, ...]; invalid steps do not count.
+
+    Parameters and buffers are named as in `nn.BatchNorm1d`, so its `state_dict` loads.
+
+    Args:
+        size: number of channels.
+        eps: added to the variance.
+        momentum: weight of the newest batch in the running statistics.
+    Source: Ioffe & Szegedy (2015), arXiv 1502.03167.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, size: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__()
+        self.size, self.eps, self.momentum = size, eps, momentum
+        self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size))
+        self.register_buffer("running_mean", torch.zeros(size))
+        self.register_buffer("running_var", torch.ones(size))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C ...", C=self.size)
+        expect_valid(valid, x)
+        flat = x.flatten(0, 1)
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        if valid is None or not self.training:
+            y = nn.functional.batch_norm(
+                flat, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+            ).unflatten(0, x.shape[:2])
+            return (y if valid is None else _mask(valid, y)), ()
+        kept = valid.flatten()
+        y = flat.new_zeros(flat.shape).to(x.dtype)
+        normal = nn.functional.batch_norm(
+            flat[kept], self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
+        )
+        return y.index_put((kept.nonzero().squeeze(1),), normal.to(y.dtype)).unflatten(0, x.shape[:2]), ()
+
+    def extra_repr(self) -> str:
+        return f"{self.size}"
+
+
+class HeldDropout(Stateful):
+    """Dropout whose mask is drawn once per row and channel and held over time, [B, T, ...]. State: the mask, [B, ...].
+
+    Args:
+        p: probability of silencing a channel; survivors are scaled by 1 / (1 - p).
+    Source: as in SpikingJelly's multi-step Dropout, which DCLS-Delays uses (arXiv 2306.17670).
+    """
+
+    def __init__(self, p: float = 0.5):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"p must lie in [0, 1), got {p}.")
+        self.p = p
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T ...")
+        expect_valid(valid, x)
+        if self.training and self.p > 0:
+            state = torch.empty_like(x[:, 0]).bernoulli_(1 - self.p) / (1 - self.p) if state is None else state
+            x = x * state.unsqueeze(1)
+        else:
+            state = torch.ones_like(x[:, 0]) if state is None else state
+        return (x if valid is None else _mask(valid, x)), state
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"

@@ -1,0 +1,36 @@
+"""Modules in a row, with their states threaded through."""
+
+from torch import Tensor, nn
+
+from ..core import State, Stateful
+
+
+class Sequential(Stateful):
+    """Run modules one after another over [B, T, ...]. State: a tuple with one entry per module, `()` for a stateless one.
+
+    A plain `nn.Module` (a Linear, say) is applied to whole sequences and must act on each time step by itself.
+    """
+
+    def __init__(self, *modules: nn.Module):
+        super().__init__()
+        self.stages = nn.ModuleList(modules)
+
+    def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
+        after = []
+        for stage, part in zip(self.stages, state or (None,) * len(self.stages), strict=True):
+            if isinstance(stage, Stateful):
+                x_t, part = stage.step(x_t, part)
+            else:
+                x_t, part = stage(x_t.unsqueeze(1)).squeeze(1), ()
+            after.append(part)
+        return x_t, tuple(after)
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        after = []
+        for stage, part in zip(self.stages, state or (None,) * len(self.stages), strict=True):
+            if isinstance(stage, Stateful):
+                x, part = stage(x, part, valid)
+            else:
+                x, part = stage(x), ()
+            after.append(part)
+        return x, tuple(after)

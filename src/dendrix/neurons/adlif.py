@@ -1,0 +1,91 @@
+"""The adaptive LIF with a second, slow variable, as used on the Heidelberg digits."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..core import Boxcar
+from .base import Decay, Neuron
+
+
+class AdLIFState(NamedTuple):
+    """Membrane `u`, adaptation `w` and last spikes `s`, each [B, C, ...]."""
+
+    u: Tensor
+    w: Tensor
+    s: Tensor
+
+
+def adlif_step(
+    x: Tensor,
+    state: AdLIFState,
+    *,
+    decay: Tensor,
+    decay_w: Tensor,
+    a: Tensor,
+    b: Tensor,
+    v_threshold: float = 1.0,
+    spike: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, AdLIFState]:
+    """Advance an adaptive LIF population by one time step.
+
+    w <- decay_w * w + a * u + b * s
+    u <- decay * (u - v_threshold * s) + (1 - decay) * (x - w)
+    s <- [u >= v_threshold]
+
+    Args:
+        x: input current, [B, C, ...].
+        state: membrane, adaptation and spikes before the step.
+        decay, decay_w: exp(-dt / tau) of membrane and adaptation, [C], inside (0, 1).
+        a: coupling of the membrane into the adaptation, [C].
+        b: jump of the adaptation at a spike, [C].
+        v_threshold: firing threshold, also what a spike subtracts.
+        spike: Heaviside step with a surrogate gradient; the reset is not detached.
+    Returns:
+        spikes [B, C, ...] in {0, 1}, and the next state.
+    Source: Bittar & Garner (2022), "A surrogate gradient spiking baseline for speech command recognition", equations 5-7.
+    """
+    w = decay_w * state.w + a * state.u + b * state.s
+    u = decay * (state.u - v_threshold * state.s) + (1 - decay) * (x - w)
+    s = spike(u - v_threshold)
+    return s, AdLIFState(u, w, s)
+
+
+class AdLIF(Neuron):
+    """Adaptive LIF neurons, [B, T, C] -> spikes [B, T, C]. Each neuron learns both time constants, `a` and `b`.
+
+    Args:
+        size: number of neurons (channels).
+        tau_ms, tau_w_ms: time constants of membrane and adaptation at the start, in ms.
+        dt_ms: time step, in ms.
+        a, b: their values at the start.
+        v_threshold: firing threshold.
+        spike: Heaviside step with a surrogate gradient.
+    """
+
+    rule = staticmethod(adlif_step)
+    state_type = AdLIFState
+
+    def __init__(
+        self,
+        size: int,
+        tau_ms: float = 10.0,
+        tau_w_ms: float = 60.0,
+        dt_ms: float = 1.0,
+        *,
+        a: float = 0.1,
+        b: float = 0.5,
+        v_threshold: float = 1.0,
+        spike: Callable[[Tensor], Tensor] = Boxcar(),
+    ):
+        super().__init__(size)
+        self.decay = Decay(size, tau_ms, dt_ms)
+        self.decay_w = Decay(size, tau_w_ms, dt_ms)
+        self.a = nn.Parameter(torch.full((size,), a))
+        self.b = nn.Parameter(torch.full((size,), b))
+        self.constants: dict[str, Any] = dict(v_threshold=v_threshold, spike=spike)
+
+    def params(self) -> dict[str, Any]:
+        return dict(decay=self.decay(), decay_w=self.decay_w(), a=self.a, b=self.b, **self.constants)

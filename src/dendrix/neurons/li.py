@@ -1,0 +1,41 @@
+"""The leaky integrator: a read-out that never fires."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .base import Decay, LIFState, Neuron
+
+
+def li_step(x: Tensor, state: LIFState, *, decay: Tensor | float) -> tuple[Tensor, LIFState]:
+    """Advance a leaky integrator: v <- decay * v + x, and the output is v.
+
+    Args:
+        x: input, [B, C, ...].
+        state: the membrane before the step.
+        decay: exp(-dt / tau), [C], inside (0, 1).
+    Returns:
+        the membrane [B, C, ...], and the next state.
+    Source: Gerstner et al., Neuronal Dynamics (2014), equation 1.9.
+    """
+    v = decay * state.v + x
+    return v, LIFState(v)
+
+
+class LI(Neuron):
+    """Leaky integrators, [B, T, K] -> membranes [B, T, K]: the read-out of a spiking classifier.
+
+    Args:
+        size: number of outputs.
+        tau_ms, dt_ms, decay, train_tau: as in `LIF`.
+    """
+
+    rule = staticmethod(li_step)
+    state_type = LIFState
+
+    def __init__(self, size: int, tau_ms: float = 10.0, dt_ms: float = 1.0, *, decay: float | None = None, train_tau: bool = True):
+        super().__init__(size)
+        self.decay = Decay(size, tau_ms, dt_ms, decay, train_tau)
+
+    def params(self) -> dict[str, Any]:
+        return dict(decay=self.decay())

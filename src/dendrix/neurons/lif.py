@@ -1,0 +1,106 @@
+"""The leaky integrate-and-fire neuron, in every variant that the published systems need."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core import ATan, State
+from .base import Decay, LIFState, Neuron
+
+
+def lif_step(
+    x: Tensor,
+    state: LIFState,
+    *,
+    decay: Tensor | float,
+    v_threshold: float = 1.0,
+    v_reset: float | None = 0.0,
+    detach_reset: bool = True,
+    scale_input: bool = False,
+    amplitude: float = 1.0,
+    spike: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, LIFState]:
+    """Advance a leaky integrate-and-fire population by one time step.
+
+    h = decay * v + x, or h = v + (1 - decay) * (x - v) with `scale_input`
+    s = [h >= v_threshold]
+    v <- (1 - s) * h + s * v_reset (hard reset), or v <- h - s * v_threshold (soft reset, `v_reset` None)
+    y = amplitude * s
+
+    Args:
+        x: input current, [B, C, ...], in the units of the threshold.
+        state: the membrane before the step.
+        decay: exp(-dt / tau), dimensionless, 0 < decay <= 1, one value or one per channel.
+        v_threshold: firing threshold; a membrane that equals it fires.
+        v_reset: membrane after a spike; None subtracts the threshold instead.
+        detach_reset: whether the gradient is cut where the spike acts on the reset.
+        scale_input: whether the leak also scales the input (the steady state is then x).
+        amplitude: the value of an output spike.
+        spike: Heaviside step with a surrogate gradient, applied to h - v_threshold.
+    Returns:
+        y [B, C, ...] in {0, amplitude}, and the next state. Inputs are never modified.
+    Source: Gerstner et al., Neuronal Dynamics (2014), section 1.3. DCLS-Delays (arXiv 2306.17670): hard reset, detached,
+        ATan(5). SpikeGPT (arXiv 2302.13939): `scale_input`, hard reset, not detached, ATan(2). QCFS (arXiv 2303.04347):
+        no leak, soft reset, starts at v_threshold / 2, amplitude v_threshold.
+    """
+    # v + (1 - decay) * (x - v) in this order: SpikeGPT's fixture is matched to the bit.
+    h = state.v + (1 - decay) * (x - state.v) if scale_input else decay * state.v + x
+    s = spike(h - v_threshold)
+    cut = s.detach() if detach_reset else s
+    v = h - cut * v_threshold if v_reset is None else (1 - cut) * h + cut * v_reset
+    return s * amplitude, LIFState(v)
+
+
+class LIF(Neuron):
+    """Leaky integrate-and-fire neurons: [B, T, C] -> spikes [B, T, C]. The equations stand in `lif_step`.
+
+    Args:
+        size: number of neurons (channels).
+        tau_ms: membrane time constant at the start, in ms.
+        dt_ms: time step, in ms.
+        decay: the decay factor itself, instead of `tau_ms`; other libraries' `tau` in steps is `decay=1 - 1 / tau`.
+        train_tau: whether each channel learns its time constant.
+        v_threshold, v_reset, detach_reset, scale_input, amplitude, spike: see `lif_step`.
+        v_init: membrane at rest, before the first step.
+    """
+
+    rule = staticmethod(lif_step)
+    state_type = LIFState
+
+    def __init__(
+        self,
+        size: int,
+        tau_ms: float = 10.0,
+        dt_ms: float = 1.0,
+        *,
+        decay: float | None = None,
+        train_tau: bool = True,
+        v_threshold: float = 1.0,
+        v_reset: float | None = None,
+        detach_reset: bool = True,
+        scale_input: bool = False,
+        v_init: float = 0.0,
+        amplitude: float = 1.0,
+        spike: Callable[[Tensor], Tensor] = ATan(),
+    ):
+        super().__init__(size)
+        if v_threshold <= 0:
+            raise ValueError(f"v_threshold must be positive, got {v_threshold}.")
+        self.decay = Decay(size, tau_ms, dt_ms, decay, train_tau)
+        self.v_init = v_init
+        self.constants: dict[str, Any] = dict(
+            v_threshold=v_threshold,
+            v_reset=v_reset,
+            detach_reset=detach_reset,
+            scale_input=scale_input,
+            amplitude=amplitude,
+            spike=spike,
+        )
+
+    def params(self) -> dict[str, Any]:
+        return dict(decay=self.decay(), **self.constants)
+
+    def init_state(self, x_t: Tensor) -> State:
+        return LIFState(torch.full_like(super().init_state(x_t).v, self.v_init))
