@@ -1,9 +1,23 @@
 """Sparse and spiking computation in PyTorch: explicit state, one `valid` mask, fast kernels. Tensors are [B, T, ...]."""
 
-from importlib.metadata import version
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
 
-from . import kernels as kernels
-from .core import accumulate as accumulate
-from .core import use_kernels as use_kernels
+if TYPE_CHECKING:
+    from .core import accumulate as accumulate
+    from .core import use_kernels as use_kernels
 
-__version__ = version("dendrix")
+__version__ = metadata.version("dendrix")
+
+# Loaded at first use: `dendrix --help` need not wait for torch.
+_HOME = {"accumulate": "core", "use_kernels": "core"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module 'dendrix' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -56,6 +56,8 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     Raises:
         RuntimeError: kernels are required and there is none, or it refuses.
     """
+    from .. import kernels  # noqa: F401  fills the table at the first look-up, so that importing dendrix stays light
+
     found = KERNELS.get((operation, device))
     if _mode == "reference":
         reason: str | None = "reference forced"

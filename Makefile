@@ -1,0 +1,45 @@
+# make demo, make test: each makes .venv and installs what it needs. Needs Python >= 3.11.
+PYTHON ?= python3
+BIN := .venv/bin
+DENDRIX := $(BIN)/dendrix
+
+.PHONY: demo test check bench docs clean
+
+demo: .venv/.user
+	$(DENDRIX) demo
+
+test: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 -m "not slow"
+
+bench: .venv/.bench
+	$(DENDRIX) bench
+
+clean:
+	rm -rf .venv demo runs
+
+.venv/.python:
+	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else f'Python 3.11 or newer is needed, this is {sys.version.split()[0]}. Try make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.user: .venv/.python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[audio,train]"
+	touch $@
+
+.venv/.dev: .venv/.python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@ .venv/.user
+
+# The peers' own dependencies (torchvision, torchaudio, ...) are not needed for what is measured.
+.venv/.bench: .venv/.user
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps -r benchmarks/peers.txt
+	touch $@

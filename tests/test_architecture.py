@@ -1,0 +1,81 @@
+"""The house keeps its shape: layers import downwards only, optional dependencies stay optional, and importing stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dendrix
+
+SOURCE = Path(dendrix.__file__).parent
+LEVEL = {
+    **dict.fromkeys(["core"], 0),
+    **dict.fromkeys(["neurons", "sdr", "exits", "data"], 1),
+    **dict.fromkeys(["layers"], 2),
+    **dict.fromkeys(["kernels", "models"], 3),
+    **dict.fromkeys(["convert", "io", "runtime", "energy"], 4),
+    **dict.fromkeys(["train"], 5),
+    **dict.fromkeys(["recipes"], 6),
+    **dict.fromkeys(["cli", "serve", "explorer", "__main__"], 7),
+}
+FILES = sorted(SOURCE.rglob("*.py"))
+TOP = SOURCE / "__init__.py"
+TABLE = SOURCE / "core" / "kernels.py"  # loads dendrix.kernels at the first look-up
+
+
+def imported_parts(path: Path) -> set[str]:
+    """The first-level parts of dendrix that a file imports, wherever in the file."""
+    inside = path.relative_to(SOURCE).parent.parts
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = inside[: len(inside) - node.level + 1]
+            target = (*base, *(node.module or "").split("."))
+            names = [alias.name for alias in node.names] if not node.module and not base else [target[0]]
+            parts.update(name for name in names if name)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dendrix."):
+            parts.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.Import):
+            parts.update(alias.name.split(".")[1] for alias in node.names if alias.name.startswith("dendrix."))
+    return parts
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f not in (TOP, TABLE)], ids=lambda f: str(f.relative_to(SOURCE)))
+def test_imports_point_downwards(path: Path) -> None:
+    relative = path.relative_to(SOURCE)
+    own = relative.parts[0].removesuffix(".py")
+    for part in imported_parts(path) - {own, "__version__"}:
+        assert part in LEVEL, f"{relative} imports dendrix.{part}, which has no level: add it to LEVEL and docs/architecture.md"
+        assert LEVEL[part] < LEVEL[own], f"{relative} (level {LEVEL[own]}) imports dendrix.{part} (level {LEVEL[part]})"
+
+
+def test_only_the_kernel_table_imports_kernels() -> None:
+    outside = [f for f in FILES if "kernels" not in f.relative_to(SOURCE).parts]
+    users = [f for f in outside if "kernels" in imported_parts(f)]
+    assert users == [TABLE]
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_import_is_light() -> None:
+    heavy = {"numba", "triton", "scipy", "sklearn", "matplotlib", "accelerate", "soundfile", "soxr", "tyro"}
+    assert not heavy & loaded_after("import dendrix, dendrix.layers, dendrix.neurons, dendrix.data, dendrix.models")
+
+
+def test_help_does_not_load_torch() -> None:
+    assert "torch" not in loaded_after("import dendrix.cli")
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.name == "__init__.py"], ids=lambda f: str(f.relative_to(SOURCE)))
+def test_packages_say_what_they_are(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_files_stay_small() -> None:
+    long = {str(f.relative_to(SOURCE)): n for f in FILES if (n := len(f.read_text().splitlines())) > 400}
+    assert not long
