@@ -1,0 +1,28 @@
+"""Data: from sound and images to batches.
+
+    splits = digits()                                  # or fsdd(LogMel(), root)
+    for batch in loader(splits.train, 64, seed=0):     # x [B, T, C], valid [B, T], y [B]
+        ...
+    wave, rate = read_wav("seven.wav")
+    x = LogMel()(wave, rate)                           # [T, C]: what the network hears
+
+A data set is a function that returns `Splits(train, valid, test)` of `Dataset`. An encoder is a frozen dataclass that is
+called on a wave; a causal one also has `stream(chunk, state)`.
+"""
+
+from .audio import read_wav as read_wav
+from .audio import resample as resample
+from .dataset import Batch as Batch
+from .dataset import Dataset as Dataset
+from .dataset import ShuffledBatches as ShuffledBatches
+from .dataset import Splits as Splits
+from .dataset import collate as collate
+from .dataset import loader as loader
+from .digits import digits as digits
+from .encoder import CausalEncoder as CausalEncoder
+from .encoder import Encoder as Encoder
+from .encoder import encoder_to_dict as encoder_to_dict
+from .encoders import ENCODERS as ENCODERS
+from .encoders import encoder_from_dict as encoder_from_dict
+from .fsdd import fsdd as fsdd
+from .mel import LogMel as LogMel

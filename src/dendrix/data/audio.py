@@ -1,0 +1,87 @@
+"""Sound from files: reading, checking and resampling. The one place that imports soundfile and soxr."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Wave = NDArray[np.float32]
+"""Mono samples, [N], full scale at 1."""
+
+
+def read_wav(path: str | Path) -> tuple[Wave, int]:
+    """Read a wav file of any sample format and rate; several channels become their mean.
+
+    Args:
+        path: the file.
+    Returns:
+        the samples [N], float32 with full scale at 1, and their rate in Hz.
+    Raises:
+        OSError: there is no such file, it is a folder, or it may not be read.
+        ValueError: it is empty, cut short, not a wav file, or holds NaN or infinity.
+        ImportError: soundfile is missing.
+    """
+    try:
+        import soundfile
+    except ImportError as missing:
+        raise ImportError("Reading sound needs soundfile, which is not installed: pip install dendrix[audio].") from missing
+    path = Path(path)
+    _check_riff(path)
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path}: expected a wav file, but it cannot be decoded ({error.error_string}) Convert it to PCM wav.") from error
+    if len(samples) == 0:
+        raise ValueError(f"{path}: expected sound, got a wav file without samples. Record it again.")
+    return check_wave(samples.mean(axis=1), str(path)), int(rate)
+
+
+def check_wave(wave: Wave, name: str = "wave") -> Wave:
+    """The wave as it is, if it is [N] with N > 0 and every sample is finite; otherwise a ValueError that names it."""
+    if wave.ndim != 1 or wave.size == 0:
+        raise ValueError(f"{name}: expected mono samples [N], got shape {list(wave.shape)}. Mix channels down with wave.mean(axis=1).")
+    if not np.isfinite(wave).all():
+        first = int(np.flatnonzero(~np.isfinite(wave))[0])
+        raise ValueError(f"{name}: expected finite samples, got {wave[first]} at sample {first}. Repair or drop the recording.")
+    return wave
+
+
+def resample(wave: Wave, rate: int, to: int) -> Wave:
+    """The wave at another rate (Hz), in soxr's high quality; the very same array where the rates agree.
+
+    Raises:
+        ImportError: the rates differ and soxr is missing.
+    """
+    if rate == to:
+        return wave
+    if rate <= 0:
+        raise ValueError(f"rate: expected a positive number of samples per second, got {rate}.")
+    try:
+        import soxr
+    except ImportError as missing:
+        raise ImportError(f"Sound at {rate} Hz must be brought to {to} Hz, which needs soxr: pip install dendrix[audio].") from missing
+    return np.asarray(soxr.resample(wave, rate, to), np.float32)
+
+
+def _check_riff(path: Path) -> None:
+    """Refuse what libsndfile would read in silence or with a riddle: a file that is no RIFF/WAVE, or ends before its samples do."""
+    with path.open("rb") as file:  # a missing file, a folder and a lack of permission each raise their own OSError here
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size == 0:
+            raise ValueError(f"{path}: expected a wav file, got an empty file. Record or copy it again.")
+        head = file.read(12)
+        if head[:4] not in (b"RIFF", b"RF64", b"RIFX") or head[8:] != b"WAVE":
+            raise ValueError(f"{path}: expected a wav file, got one that starts with {head[:4]!r}. Convert it to wav first.")
+        order: str = "big" if head[:4] == b"RIFX" else "little"
+        while len(chunk := file.read(8)) == 8:
+            length = int.from_bytes(chunk[4:], order)  # type: ignore[arg-type]
+            if chunk[:4] == b"data":
+                # A writer to a pipe cannot know the length and leaves all ones.
+                if length != 0xFFFFFFFF and file.tell() + length > size:
+                    raise ValueError(
+                        f"{path}: expected {length} bytes of samples, got {size - file.tell()}: it was cut short. Copy it again."
+                    )
+                return
+            file.seek(length + length % 2, 1)
+    raise ValueError(f"{path}: expected a wav file with samples, but it has no data chunk: it was cut short. Copy it again.")

@@ -1,0 +1,80 @@
+"""Encoded clips kept on disk, found by what they were made of."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .audio import Wave
+from .encoder import Encoder, encoder_to_dict
+
+_VERSION = 1
+"""Raise it when an encoder's result changes for the same fields: older files are then never found again."""
+
+
+def encode_all(waves: Sequence[Wave], rate: int, encoder: Encoder, *, cache: bool = True) -> list[Tensor]:
+    """Encode many clips, on all cores, once: the next call with the same sound and the same encoder reads them from disk.
+
+    The file is named by the hash of the sound, the rate, the encoder and the version of this code; a damaged file is made again.
+
+    Args:
+        waves: clips [N_i].
+        rate: their rate, in Hz.
+        encoder: what to encode them with.
+        cache: False neither reads nor writes the disk.
+    Returns:
+        x [T_i, C] for each clip.
+    """
+    path = cache_folder() / f"{_fingerprint(waves, rate, encoder)}.safetensors"
+    if cache and (known := _read(path)) is not None:
+        return known
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        encoded = list(pool.map(lambda wave: encoder(wave, rate), waves))
+    if cache:
+        _write(path, encoded)
+    return encoded
+
+
+def cache_folder() -> Path:
+    """DENDRIX_CACHE, or the user's cache folder."""
+    if chosen := os.environ.get("DENDRIX_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dendrix"
+
+
+def _fingerprint(waves: Sequence[Wave], rate: int, encoder: Encoder) -> str:
+    settings = {"version": _VERSION, "rate": rate, "lengths": [len(wave) for wave in waves], **encoder_to_dict(encoder)}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for wave in waves:
+        digest.update(np.ascontiguousarray(wave, np.float32).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _read(path: Path) -> list[Tensor] | None:
+    try:
+        stored = load_file(path)
+        return list(torch.split(stored["frames"].float(), stored["lengths"].tolist()))
+    except (OSError, SafetensorError, KeyError, RuntimeError):
+        return None
+
+
+def _write(path: Path, encoded: list[Tensor]) -> None:
+    """Write under a temporary name, then rename: a reader never sees half a file. Counts up to 255 take a byte each."""
+    frames = torch.cat(encoded)
+    small = frames.to(torch.uint8)
+    lengths = torch.tensor([len(x) for x in encoded])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        save_file({"frames": small if torch.equal(small.float(), frames) else frames, "lengths": lengths}, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

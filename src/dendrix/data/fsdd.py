@@ -1,0 +1,122 @@
+"""Free Spoken Digit Dataset: spoken English digits, 8 kHz, 50 takes of each digit by each speaker.
+
+Zohar Jackson and others, https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
+Official split: takes 0 to 4 are for testing. Takes 5 to 9 are for validation here, the others for training.
+"""
+
+import os
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .audio import Wave, read_wav
+from .cache import encode_all
+from .dataset import Dataset, Splits
+from .encoder import Encoder
+
+DIGITS = tuple("0123456789")
+_NAME = re.compile(r"(\d)_(\w+)_(\d+)\.wav")
+_PLACES = ("", "fsdd.npz", "speech/fsdd.npz", "fsdd", "recordings", "free-spoken-digit-dataset/recordings")
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The raw clips. `take` and `speaker` say which split a clip is in and who spoke it.
+
+    Args:
+        waves: one clip each, [N_i], float32.
+        rate: in Hz, the same for all.
+        digit, take: int64 [N].
+        speaker: names [N].
+    """
+
+    waves: list[Wave]
+    rate: int
+    digit: NDArray[np.int64]
+    take: NDArray[np.int64]
+    speaker: list[str]
+
+
+def fsdd(encoder: Encoder, root: str | Path | None = None, *, cache: bool = True) -> Splits:
+    """The official split, encoded: takes 0-4 for testing, 5-9 for validation, the rest for training.
+
+    Args:
+        encoder: what the network hears with.
+        root: as in `fsdd_recordings`.
+        cache: keep the encoded clips on disk (see `data.cache`); they are encoded once for each encoder.
+    Raises:
+        OSError, ValueError: as in `fsdd_recordings`, or a part of the split has no clip.
+    """
+    clips = fsdd_recordings(root)
+    take = torch.from_numpy(clips.take)
+    parts = {"training takes from 10": take >= 10, "validation takes 5-9": (take >= 5) & (take < 10), "test takes 0-4": take < 5}
+    for name, part in parts.items():
+        if not part.any():
+            raise ValueError(f"FSDD: expected recordings of the {name}, got none among {len(take)} clips. Fetch the whole data set.")
+    x = encode_all(clips.waves, clips.rate, encoder, cache=cache)
+    data = Dataset(x, torch.from_numpy(clips.digit), DIGITS, encoder.dt_ms)
+    return Splits(*(data.subset(part) for part in parts.values()))
+
+
+def fsdd_recordings(root: str | Path | None = None) -> Recordings:
+    """Read the clips.
+
+    Args:
+        root: a folder of `{digit}_{speaker}_{take}.wav` as published, the file `fsdd.npz`, or a folder that holds either. None takes the
+            folder named by the environment variable DENDRIX_DATA.
+    Raises:
+        FileNotFoundError: no root is given, or neither form is there.
+        OSError: a file or folder may not be read.
+        ValueError: a file is damaged.
+    """
+    place = _find(root)
+    return _read_pack(place) if place.is_file() else _read_folder(place)
+
+
+def _find(root: str | Path | None) -> Path:
+    root = root or os.environ.get("DENDRIX_DATA")
+    if root is None:
+        raise FileNotFoundError(
+            "FSDD: no data folder was given. Clone https://github.com/Jakobovski/free-spoken-digit-dataset "
+            "and pass its folder, or set DENDRIX_DATA to it."
+        )
+    base = Path(root).expanduser()
+    if not base.exists():
+        raise FileNotFoundError(f"FSDD: expected a data folder, but {base} does not exist. Check the path or DENDRIX_DATA.")
+    for place in (base / name for name in _PLACES):
+        if place.is_file() or (place.is_dir() and any(_NAME.fullmatch(name) for name in os.listdir(place))):
+            return place
+    raise FileNotFoundError(
+        f"FSDD: expected wav files named like 7_jackson_0.wav or a file fsdd.npz in {base}, found neither. Check the path."
+    )
+
+
+def _read_folder(folder: Path) -> Recordings:
+    names = sorted((*match.groups(), match.string) for name in os.listdir(folder) if (match := _NAME.fullmatch(name)))
+    read = [read_wav(folder / name) for *_, name in names]
+    rates = {rate for _, rate in read}
+    if len(rates) > 1:
+        raise ValueError(
+            f"FSDD: expected recordings of one rate in {folder}, got {', '.join(map(str, sorted(rates)))} Hz. Bring them to one rate."
+        )
+    digit, take = (np.array([int(name[i]) for name in names]) for i in (0, 2))
+    return Recordings([wave for wave, _ in read], rates.pop(), digit, take, [name[1] for name in names])
+
+
+def _read_pack(path: Path) -> Recordings:
+    """The compact form: int16 samples as first differences in two byte planes, `lo` and `hi`, cut at `offsets`."""
+    try:
+        with np.load(path, allow_pickle=False) as pack:
+            difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]
+            samples = np.cumsum(difference, dtype="<i2").astype(np.float32) / 32768
+            speaker = [str(pack["speakers"][i]) for i in pack["speaker"]]
+            waves: list[Wave] = np.split(samples, pack["offsets"][1:-1])
+            return Recordings(waves, 8000, pack["labels"].astype(np.int64), pack["take"].astype(np.int64), speaker)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: expected the FSDD pack, but it cannot be read ({error}). Copy it again.") from error
