@@ -21,10 +21,8 @@ def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor [{axes}], got {type(x).__name__}. Convert it with torch.as_tensor.")
-    names = axes.split()
-    more = names[-1] == "..."
-    if more:
-        names.pop()
+    more = axes.endswith("...")
+    names = axes.removesuffix("...").split()
     fits = x.dim() >= len(names) if more else x.dim() == len(names)
     wrong = [n for n, size in zip(names, x.shape, strict=False) if sizes.get(n, size) != size]
     empty = [n for n, size in zip(names, x.shape, strict=False) if size == 0]
