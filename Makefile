@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
