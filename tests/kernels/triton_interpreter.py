@@ -1,142 +1,108 @@
 """The Triton kernels against autograd of the reference rules, in Triton's interpreter, which `test_triton.py` starts on this file."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
 
-from dendrix.core import ATan, Boxcar, Sigmoid, Surrogate, Triangle, scan, use_kernels
-from dendrix.kernels.triton import adlif, cuba, li, lif
+from dendrix.core import ATan, Boxcar, Rule, Sigmoid, Surrogate, Triangle, scan, use_kernels
+from dendrix.kernels.triton.rules import Constants, Variant
+from dendrix.kernels.triton.scan import backward, forward
 from dendrix.neurons.adlif import AdLIFState, adlif_step
 from dendrix.neurons.base import LIFState
 from dendrix.neurons.cuba import CubaLIFState, cuba_lif_step
 from dendrix.neurons.li import li_step
 from dendrix.neurons.lif import lif_step
 
-SURROGATES = [("atan", ATan(5.0)), ("sigmoid", Sigmoid(3.0)), ("triangle", Triangle(0.8)), ("boxcar", Boxcar(0.6))]
-SIZES = [(1, 1, 1), (2, 9, 33), (3, 6, 200)]
+
+class Reference(NamedTuple):
+    """A rule, its state and what it takes."""
+
+    step: Rule
+    state_type: Any
+    parameters: tuple[str, ...]
+    constants: tuple[str, ...]
+
+
+RULES = {
+    "li": Reference(li_step, LIFState, ("decay",), ()),
+    "lif": Reference(
+        lif_step, LIFState, ("decay",), ("v_threshold", "v_reset", "amplitude", "detach_reset", "scale_input", "spike")
+    ),
+    "cuba_lif": Reference(
+        cuba_lif_step, CubaLIFState, ("decay_syn", "decay"), ("v_threshold", "v_reset", "detach_reset", "scale_input", "spike")
+    ),
+    "adlif": Reference(adlif_step, AdLIFState, ("decay", "decay_w", "a", "b"), ("v_threshold", "spike")),
+}  # fmt: skip
+
+CASES = [
+    # rule, surrogate, v_reset, detach_reset, scale_input, amplitude
+    ("li", ATan(), None, True, False, 1.0),
+    ("lif", ATan(5.0), 0.0, True, False, 1.0),
+    ("lif", ATan(2.0), 0.1, False, True, 1.0),
+    ("lif", Sigmoid(3.0), None, True, True, 0.7),
+    ("lif", Triangle(0.8), None, False, False, 2.0),
+    ("lif", Boxcar(0.6), -0.2, True, True, 1.0),
+    ("cuba_lif", Sigmoid(4.0), None, True, False, 1.0),
+    ("cuba_lif", ATan(2.0), 0.0, False, True, 1.0),
+    ("cuba_lif", Boxcar(0.5), None, False, True, 1.0),
+    ("adlif", Boxcar(0.5), None, False, False, 1.0),
+    ("adlif", Triangle(1.0), None, False, False, 1.0),
+]
 
 
 @pytest.fixture(autouse=True)
 def poisoned_buffers() -> Iterator[None]:
-    """Every `torch.empty` starts as NaN, so a value that is never written shows."""
+    """Every `torch.empty` starts as NaN, so that a value which is never written shows."""
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
 
 
-def draw(
-    size: tuple[int, int, int], states: int, vectors: int, masked: bool, dtype: torch.dtype
-) -> tuple[Tensor, list[Tensor], Tensor | None]:
-    """Input [B, T, M] and then states [B, M] and parameters in (0, 1), [M], all leaves; a mask whose invalid inputs are NaN."""
-    batch, steps, columns = size
-    x = torch.randn(size).to(dtype)
-    valid = None
-    if masked:
-        valid = torch.rand(batch, steps) > 0.4
-        x = x.masked_fill(~valid.unsqueeze(-1), torch.nan)
-    others = [torch.randn(batch, columns) for _ in range(states)] + [torch.rand(columns) for _ in range(vectors)]
-    return x.requires_grad_(), [leaf.requires_grad_() for leaf in others], valid
+@pytest.mark.parametrize(("rule", "spike", "v_reset", "detach_reset", "scale_input", "amplitude"), CASES)
+def test_every_variant(rule: str, spike: Surrogate, v_reset: float | None, detach_reset: bool, scale_input: bool, amplitude: float) -> None:
+    constants = Constants(0.8, v_reset, amplitude, next(iter(vars(spike).values())))
+    compare(rule, (2, 9, 33), True, torch.float32, constants, Variant(detach_reset, scale_input, type(spike).__name__.lower()), spike)
 
 
-def reference(
-    rule: Any, state_type: Any, names: str, x: Tensor, leaves: list[Tensor], valid: Tensor | None, **constants: Any
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Outputs and last states, drawn gradients for them, and autograd's gradients for x and the leaves."""
-    count = len(state_type._fields)
-    with use_kernels("reference"):
-        y, state = scan(rule, x, state_type(*leaves[:count]), valid, **dict(zip(names.split(), leaves[count:], strict=True)), **constants)
-    outputs = [y, *state]
-    grads = [torch.randn_like(out) for out in outputs]
-    found = torch.autograd.grad(outputs, [x, *leaves], grads, allow_unused=True, materialize_grads=True)
-    return outputs, grads, list(found)
-
-
-def check(forward: Callable[..., Any], backward: Callable[..., Any], expected: tuple[list[Tensor], list[Tensor], list[Tensor]]) -> None:
-    outputs, grads, found = expected
-    with torch.no_grad():
-        for ours, theirs in zip(forward(), outputs, strict=True):
-            torch.testing.assert_close(ours, theirs.detach(), rtol=0, atol=0)
-        for ours, theirs in zip(backward(*grads), found, strict=True):
-            torch.testing.assert_close(ours, theirs)
-
-
-LIF_VARIANTS = [
-    # size, surrogate, v_reset, detach_reset, scale_input, amplitude, masked
-    (SIZES[0], SURROGATES[0], None, True, False, 1.0, False),
-    (SIZES[1], SURROGATES[0], 0.0, True, False, 1.0, True),
-    (SIZES[1], SURROGATES[1], 0.1, False, True, 1.0, False),
-    (SIZES[1], SURROGATES[2], None, False, True, 1.0, True),
-    (SIZES[1], SURROGATES[3], None, False, False, 0.7, True),
-    (SIZES[2], SURROGATES[3], -0.2, True, True, 2.0, True),
-]
-
-
-@pytest.mark.parametrize(("size", "surrogate", "v_reset", "detach_reset", "scale_input", "amplitude", "masked"), LIF_VARIANTS)
-def test_lif(
-    size: tuple[int, int, int],
-    surrogate: tuple[str, Surrogate],
-    v_reset: float | None,
-    detach_reset: bool,
-    scale_input: bool,
-    amplitude: float,
-    masked: bool,
-) -> None:
-    name, spike = surrogate
-    width = next(iter(vars(spike).values()))
-    x, leaves, valid = draw(size, 1, 1, masked, torch.float32)
-    common = dict(v_threshold=0.8, v_reset=v_reset, scale_input=scale_input, amplitude=amplitude)
-    expected = reference(lif_step, LIFState, "decay", x, leaves, valid, **common, detach_reset=detach_reset, spike=spike)
-    check(
-        lambda: lif.forward(x, *leaves, valid, **common),
-        lambda *grads: lif.backward(*grads, x, *leaves, valid, **common, detach_reset=detach_reset, surrogate=name, width=width),
-        expected,
-    )
-
-
-def test_li() -> None:
-    x, leaves, valid = draw(SIZES[1], 1, 1, True, torch.float32)
-    check(
-        lambda: li.forward(x, *leaves, valid),
-        lambda *g: li.backward(*g, x, *leaves, valid),
-        reference(li_step, LIFState, "decay", x, leaves, valid),
-    )
-
-
-@pytest.mark.parametrize(
-    ("v_reset", "detach", "scale", "masked"), [(None, True, False, True), (0.0, False, True, False), (None, False, True, True)]
-)
-def test_cuba(v_reset: float | None, detach: bool, scale: bool, masked: bool) -> None:
-    x, leaves, valid = draw(SIZES[1], 2, 2, masked, torch.float32)
-    common = dict(v_threshold=0.8, v_reset=v_reset, scale_input=scale)
-    expected = reference(cuba_lif_step, CubaLIFState, "decay_syn decay", x, leaves, valid, **common, detach_reset=detach, spike=ATan(2.0))
-    check(
-        lambda: cuba.forward(x, *leaves, valid, **common),
-        lambda *g: cuba.backward(*g, x, *leaves, valid, **common, detach_reset=detach, surrogate="atan", width=2.0),
-        expected,
-    )
-
-
-@pytest.mark.parametrize(("size", "masked"), [(SIZES[0], False), (SIZES[1], True), (SIZES[2], False)])
-def test_adlif(size: tuple[int, int, int], masked: bool) -> None:
-    x, leaves, valid = draw(size, 3, 4, masked, torch.float32)
-    expected = reference(adlif_step, AdLIFState, "decay decay_w a b", x, leaves, valid, v_threshold=0.8, spike=Boxcar(0.5))
-    check(
-        lambda: adlif.forward(x, *leaves, valid, v_threshold=0.8),
-        lambda *g: adlif.backward(*g, x, *leaves, valid, v_threshold=0.8, surrogate="boxcar", width=0.5),
-        expected,
-    )
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 6, 200)])
+@pytest.mark.parametrize("rule", list(RULES))
+def test_sizes_that_fill_no_block_and_no_mask(rule: str, size: tuple[int, int, int]) -> None:
+    compare(rule, size, False, torch.float32, Constants(width=2.0), Variant(), ATan(2.0))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision(dtype: torch.dtype) -> None:
-    x, leaves, valid = draw(SIZES[1], 1, 1, True, dtype)
-    common = dict(v_threshold=0.8, v_reset=0.0, scale_input=False, amplitude=1.0)
-    expected = reference(lif_step, LIFState, "decay", x, leaves, valid, **common, detach_reset=True, spike=ATan(2.0))
-    check(
-        lambda: lif.forward(x, *leaves, valid, **common),
-        lambda *g: lif.backward(*g, x, *leaves, valid, **common, detach_reset=True, surrogate="atan", width=2.0),
-        expected,
-    )
+@pytest.mark.parametrize("rule", list(RULES))
+def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtype) -> None:
+    compare(rule, (2, 9, 33), True, dtype, Constants(width=2.0), Variant(), ATan(2.0))
+
+
+def compare(
+    rule: str, size: tuple[int, int, int], masked: bool, dtype: torch.dtype, constants: Constants, variant: Variant, spike: Surrogate
+) -> None:
+    """Outputs and states equal to the bit, all gradients close; inputs at invalid steps are NaN."""
+    batch, steps, columns = size
+    step, state_type, names, needed = RULES[rule]
+    valid = torch.rand(batch, steps) > 0.4 if masked else None
+    x = torch.randn(size).to(dtype)
+    if valid is not None:
+        x = x.masked_fill(~valid.unsqueeze(-1), torch.nan)
+    start = [torch.randn(batch, columns) for _ in state_type._fields]
+    parameters = [torch.rand(columns) for _ in names]
+    leaves = [leaf.requires_grad_() for leaf in (x, *start, *parameters)]
+
+    options = {**constants._asdict(), **variant._asdict(), "spike": spike}
+    with use_kernels("reference"):
+        given = dict(zip(names, parameters, strict=True)) | {name: options[name] for name in needed}
+        y, end = scan(step, x, state_type(*start), valid, **given)
+    grads = [torch.randn_like(out) for out in (y, *end)]
+    expected = torch.autograd.grad([y, *end], leaves, grads, allow_unused=True, materialize_grads=True)
+
+    with torch.no_grad():
+        found_y, found_end = forward(rule, x, start, parameters, valid, constants, variant)
+        # The interpreter cuts a float32 down to bfloat16 where a GPU rounds it.
+        torch.testing.assert_close(found_y, y, rtol=2**-7 if dtype == torch.bfloat16 else 0, atol=0)
+        torch.testing.assert_close(list(found_end), list(end), rtol=0, atol=0)
+        grad_x, grad_start, grad_parameters = backward(rule, grads[0], grads[1:], x, start, parameters, valid, constants, variant)
+        torch.testing.assert_close([grad_x, *grad_start, *grad_parameters], list(expected))

@@ -1,0 +1,99 @@
+"""The Triton kernels: right in the interpreter, accepted by the compiler, and on a GPU the same as the loop."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dendrix.core import use_kernels
+from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF
+from dendrix.neurons.base import Neuron
+
+triton = pytest.importorskip("triton", reason="needs Triton, which PyTorch brings on Linux with CUDA: pip install triton")
+
+NEURONS = [IF(37), LIF(37, v_reset=0.0, detach_reset=False), PLIF(37), CubaLIF(37), AdLIF(37), LI(37)]
+
+
+class CompileOnly:
+    """Stands for a kernel: a launch compiles it and does not run it."""
+
+    def __init__(self, kernel: Any):
+        self.kernel = kernel
+        self.compiled: list[Any] = []
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Any:
+        return lambda *args, **options: self.compiled.append(self.kernel.warmup(*args, grid=grid, **options))
+
+
+class Hopper:
+    """A driver without a device."""
+
+    def get_current_target(self) -> Any:
+        return triton.backends.compiler.GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return device
+
+
+def test_kernels_equal_the_rules_in_the_interpreter() -> None:
+    """In a process of its own: the interpreter must be on before Triton is imported."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(Path(__file__).with_name("triton_interpreter.py"))]
+    ran = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("rule", "states", "parameters"), [("li", 1, 1), ("lif", 1, 1), ("cuba_lif", 2, 2), ("adlif", 3, 4)])
+def test_kernels_compile_for_cuda_without_fused_multiply_add(
+    rule: str, states: int, parameters: int, dtype: torch.dtype, masked: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from dendrix.kernels.triton import scan
+    from dendrix.kernels.triton.rules import Constants, Variant
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    forward, backward = CompileOnly(scan._forward), CompileOnly(scan._backward)
+    monkeypatch.setattr(scan, "_forward", forward)
+    monkeypatch.setattr(scan, "_backward", backward)
+    x = torch.zeros(3, 7, 200, dtype=dtype)
+    start, vectors = [torch.zeros(3, 200)] * states, [torch.zeros(200)] * parameters
+    valid = torch.ones(3, 7, dtype=torch.bool) if masked else None
+    constants, variant = Constants(v_reset=0.0 if masked else None), Variant(not masked, masked, "sigmoid" if masked else "atan")
+    monkeypatch.setattr(type(triton.runtime.driver), "active", Hopper())
+    scan.forward(rule, x, start, vectors, valid, constants, variant)
+    scan.backward(rule, x, start, x, start, vectors, valid, constants, variant)
+    for compiled in (*forward.compiled, *backward.compiled):
+        assert compiled.asm["cubin"]
+        assert "fma.rn.f32" not in compiled.asm["ptx"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("layer", NEURONS, ids=lambda layer: type(layer).__name__)
+def test_gpu_equals_the_loop(layer: Neuron, masked: bool) -> None:
+    layer = layer.cuda()
+    x = torch.randn(5, 23, layer.size, device="cuda", requires_grad=True)
+    valid = torch.rand(5, 23, device="cuda") > 0.3 if masked else None
+    leaves = [x, *layer.parameters()]
+
+    def run() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        y, state = layer(x, None, valid)
+        outputs = [y, *state]
+        generator = torch.Generator("cuda").manual_seed(1)
+        grads = [torch.randn(out.shape, device="cuda", generator=generator) for out in outputs]
+        return outputs, list(torch.autograd.grad(outputs, leaves, grads))
+
+    with use_kernels("reference"):
+        expected, expected_grads = run()
+    with use_kernels("required"):
+        found, found_grads = run()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    torch.testing.assert_close(found_grads, expected_grads, rtol=1e-4, atol=1e-5)
