@@ -1,10 +1,14 @@
 """Layers over time, one concept per file."""
 
 from .delay import DelayLinear as DelayLinear
+from .delay import delay_conv as delay_conv
 from .delay import delay_kernel as delay_kernel
 from .delay import delay_layers as delay_layers
-from .delay import freeze as freeze
-from .delay import rounded as rounded
+from .delay_training import anneal as anneal
+from .delay_training import clamp_delays as clamp_delays
+from .delay_training import freeze as freeze
+from .delay_training import param_groups as param_groups
+from .delay_training import rounded as rounded
 from .per_step import BatchNorm as BatchNorm
 from .per_step import HeldDropout as HeldDropout
 from .per_step import PerStep as PerStep
