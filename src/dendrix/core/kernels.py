@@ -58,6 +58,9 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     """
     from .. import kernels  # noqa: F401  fills the table at the first look-up, so that importing dendrix stays light
 
+    # Here and not on top: the kernels import this module, and `import dendrix` stays fast.
+    from .. import kernels  # noqa: F401
+
     found = KERNELS.get((operation, device))
     if _mode == "reference":
         reason: str | None = "reference forced"

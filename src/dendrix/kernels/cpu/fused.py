@@ -1,0 +1,179 @@
+"""One torch operation for the fused scans of all rules, and their place in the kernel table."""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core import Rule, State, kernel
+from . import loops, scalars
+from .pool import in_parts
+
+_SMALLEST = 16_384
+"""Elements of x below which the loop over steps is faster: measured, the dispatch of one operation costs about 0.2 ms."""
+
+_HAS_NUMBA = importlib.util.find_spec("numba") is not None
+
+
+class _Rule(NamedTuple):
+    advance: Callable[..., None]
+    pullback: Callable[..., None]
+
+
+_RULES: dict[str, _Rule] = {}
+
+
+def fuse(rule: Rule, advance: Callable[..., None], pullback: Callable[..., None], params: tuple[str, ...]) -> None:
+    """Register the fused scan of a rule.
+
+    Args:
+        rule: the step it replaces.
+        advance, pullback: its two functions, see `loops`.
+        params: the names of the rule's parameters that may be tensors, in the order in which the functions read them.
+    """
+    name = rule.__name__
+    _RULES[name] = _Rule(advance, pullback)
+    defaults = rule.__kwdefaults__ or {}
+
+    def refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> str | None:
+        return _reason_against(x, state, {**defaults, **given}, params)
+
+    @kernel(rule, "cpu", refuses=refuses)
+    def run(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
+        return _run(name, x, state, valid, {**defaults, **given}, params)
+
+
+def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tuple[str, ...]) -> str | None:
+    spike = given.get("spike")
+    tensors = [given[p] for p in params if isinstance(given[p], Tensor)]
+    if not _HAS_NUMBA:
+        return "numba is not installed"
+    if x.dtype not in (torch.float32, torch.bfloat16):
+        return f"x is {x.dtype}; kernels take float32 and bfloat16"
+    if any(s.dtype != torch.float32 for s in state):
+        return "the state is not float32"
+    if x.numel() < _SMALLEST:
+        return f"{x.numel()} elements are fewer than {_SMALLEST}"
+    if any(p.dtype == torch.float64 for p in tensors):
+        return "a parameter is float64"
+    if any(p.dim() > x.dim() - 2 for p in tensors):
+        return "a parameter differs between rows"
+    if spike is not None and type(spike) not in scalars.DERIVATIVES:
+        return f"no fused surrogate {type(spike).__name__}"
+    return None
+
+
+def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[str, Any], params: tuple[str, ...]) -> tuple[Tensor, State]:
+    after_x = x.shape[2:]
+    start = torch.stack([s.flatten(1) for s in state])
+    columns = [torch.as_tensor(given[p], dtype=torch.float32).expand(after_x).flatten() for p in params]
+    if valid is None:
+        valid = torch.ones(x.shape[:2], dtype=torch.bool)
+    reset = given.get("v_reset")
+    spike = given.get("spike")
+    sharpness = 1.0 if spike is None else getattr(spike, "alpha", None) or spike.width
+    constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
+    flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
+    y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
+    return y.unflatten(2, after_x), type(state)(*[s.unflatten(1, after_x) for s in end.unbind(0)])
+
+
+@cache
+def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool) -> tuple[Any, Any]:
+    """The forward and the backward loop of one variant; numba compiles each when it is first called."""
+    from .specialise import specialise
+
+    rule = _RULES[name]
+    bound: dict[str, Any] = dict(zip(("hard", "detached", "scaled"), flags, strict=True))
+    bound["load"] = specialise(scalars.widen if bfloat16 else scalars.same)
+    bound["store"] = specialise(scalars.narrow if bfloat16 else scalars.same)
+    derivatives = {kind.__name__: derivative for kind, derivative in scalars.DERIVATIVES.items()}
+    if surrogate in derivatives:
+        bound["derivative"] = specialise(derivatives[surrogate], exponential=specialise(scalars.exp_of_negative))
+    advance = specialise(rule.advance, emits=True, **bound)
+    retrace = specialise(rule.advance, emits=False, **bound)
+    pullback = specialise(rule.pullback, **bound)
+    copy_row = specialise(loops.copy_one_row)
+    return specialise(loops.forward, advance=advance), specialise(
+        loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row
+    )
+
+
+def _array(x: Tensor) -> np.ndarray[Any, Any]:
+    x = x.detach().contiguous()
+    return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def _tile(columns: int) -> tuple[int, int]:
+    """Columns of a tile and steps of a chunk: long runs of memory, and a chunk's x, gradient and states in the second-level cache."""
+    width = min(columns, 2048)
+    return width, min(64, max(8, 16_384 // width))
+
+
+@torch.library.custom_op("dendrix::fused_scan", mutates_args=())
+def fused_scan(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scan x [B, T, M] from states [n, B, M] with parameters [m, M]: y, the states at the end, and the states before each chunk."""
+    steps, columns = x.shape[1:]
+    width, every = _tile(columns)
+    y, end = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(start)
+    marks = start.new_empty((steps + every - 1) // every, *start.shape)
+    forward, _ = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
+    arrays = [_array(x), _array(start), _array(params), tuple(map(np.float32, constants)), _array(valid)]
+    work = partial(forward, *arrays, _array(y), _array(end), _array(marks), width, every)
+    in_parts(work, x.shape[0] * -(-columns // width))
+    return y, end, marks
+
+
+@fused_scan.register_fake
+def _(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    _, every = _tile(x.shape[2])
+    y = torch.empty_like(x, memory_format=torch.contiguous_format)
+    return y, torch.empty_like(start), start.new_empty((x.shape[1] + every - 1) // every, *start.shape)
+
+
+@torch.library.custom_op("dendrix::fused_scan_backward", mutates_args=())
+def fused_scan_backward(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """The gradients of x, of the states at the start, and of the parameters, one per row [m, B, M]."""
+    columns = x.shape[2]
+    width, every = _tile(columns)
+    gx, gstart = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(gend)
+    gparams = gend.new_empty(len(params), *gend.shape[1:])
+    _, backward = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
+    arrays = [_array(x), _array(marks), _array(params), tuple(map(np.float32, constants)), _array(valid), _array(gy), _array(gend)]
+    work = partial(backward, *arrays, _array(gx), _array(gstart), _array(gparams), width, every)
+    in_parts(work, x.shape[0] * -(-columns // width))
+    return gx, gstart, gparams
+
+
+@fused_scan_backward.register_fake
+def _(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    gx = torch.empty_like(x, memory_format=torch.contiguous_format)
+    return gx, torch.empty_like(gend), gend.new_empty(len(params), *gend.shape[1:])
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, _, params, valid, *ctx.variant = inputs
+    ctx.save_for_backward(x, params, valid, output[2])
+
+
+def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    x, params, valid, marks = ctx.saved_tensors
+    gx, gstart, gparams = fused_scan_backward(x, marks, params, valid, gy, gend, *ctx.variant)
+    return gx, gstart, gparams.sum(1), *[None] * 5
+
+
+fused_scan.register_autograd(_differentiate, setup_context=_keep)

@@ -1,0 +1,34 @@
+"""Compiled copies of plain Python loops: one per variant, found again in numba's disk cache by the next process."""
+
+import hashlib
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+
+_OPTIONS = dict(nogil=True, cache=True, error_model="numpy")
+"""`nogil` for our threads; numpy's error model lets divisions vectorise. Without fastmath a forward pass equals torch to the bit."""
+
+
+def specialise(template: Callable[..., Any], **bound: Any) -> Any:
+    """Compile a copy of `template` whose global names in `bound` have these values.
+
+    numba folds globals in as constants, so that a flag costs nothing inside a loop and a bound function is inlined. A closure
+    would do the same, but a closure over a compiled function is never found in the disk cache. The name of the copy carries a
+    digest of what it is made of: the cache tells variants apart, and an edited helper makes a new entry.
+
+    Args:
+        template: a module-level function.
+        **bound: numbers, booleans, and functions made by `specialise`; names that the template does not use are left out.
+    Returns:
+        the numba dispatcher.
+    """
+    code = template.__code__
+    bound = {name: value for name, value in bound.items() if name in code.co_names}
+    parts = [code.co_code, code.co_consts, code.co_names, sorted((k, getattr(v, "__name__", v)) for k, v in bound.items())]
+    name = f"{template.__name__}_{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
+    copy = FunctionType(code, {**template.__globals__, **bound}, name, template.__defaults__)
+    copy.__qualname__ = name
+    copy.__module__ = template.__module__
+    return numba.njit(**_OPTIONS)(copy)
