@@ -1,0 +1,91 @@
+"""A trained network as a folder: `model.safetensors` holds the numbers, `config.json` how to build it and how to feed it."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import nn
+
+from ..core import expect_one_of
+from ..layers import freeze
+from ..models import MODELS, Decision
+from .files import read_json, write_atomic, write_json
+
+FORMAT = 1
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with what it takes to use it on new input."""
+
+    model: nn.Module
+    labels: tuple[str, ...]
+    """The names of the classes, in the order of the outputs."""
+    encoder: dict[str, Any] | None = None
+    """What turns sound into the network's input, as `encoder_to_dict` gives it; None where the input is no sound."""
+    decision: Decision = field(default_factory=Decision)
+    """How outputs become a decision."""
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write both files into a folder that exists; each is whole or absent."""
+    kinds = {network: name for name, (_, network) in MODELS.items()}
+    model: Any = checkpoint.model
+    if type(model) not in kinds:
+        raise TypeError(f"model: expected one of {', '.join(MODELS)}, got {type(model).__name__}. Add it to dendrix.models.MODELS.")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
+    described = {
+        "format": FORMAT,
+        "model": kinds[type(model)],
+        "config": asdict(model.config),
+        "labels": list(checkpoint.labels),
+        "encoder": checkpoint.encoder,
+        "decision": asdict(checkpoint.decision),
+    }
+    write_json(folder / CONFIG, described)
+
+
+def read_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read a run folder. The delays of the network are continuous, as they were trained; `load` rounds them.
+
+    Raises:
+        OSError: the folder or one of its files is missing or may not be read.
+        ValueError: a file is damaged, or of a format that this version does not know.
+    """
+    folder = Path(folder)
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        what = "is not there" if not folder.exists() else f"has no {' and no '.join(missing)}"
+        raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. Check the path.")
+    described = read_json(folder / CONFIG)
+    if described.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."
+        )
+    try:
+        config_type, network = MODELS[expect_one_of(described["model"], MODELS, "model")]
+        model = network(config_type(**described["config"]))
+        labels, encoder, decision = tuple(described["labels"]), described["encoder"], Decision(**described["decision"])
+    except KeyError as error:
+        raise ValueError(f"{folder / CONFIG}: expected the field {error}, which is missing. Was it edited by hand?") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: expected the description of a network, but {error}. Was it edited by hand?") from error
+    try:
+        model.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason}. Copy the run again.") from error
+    return Checkpoint(model, labels, encoder, decision)
+
+
+def load(folder: str | Path) -> nn.Module:
+    """The network of a run folder, ready for use: in evaluation mode and with integer delays, as it was validated.
+
+    Raises:
+        OSError, ValueError: see `read_checkpoint`.
+    """
+    return freeze(read_checkpoint(folder).model)

@@ -1,0 +1,8 @@
+"""Whole networks, each built from one frozen configuration."""
+
+from .decision import Decision as Decision
+from .delay_net import DelayNet as DelayNet
+from .delay_net import DelayNetConfig as DelayNetConfig
+
+MODELS = {"delay_net": (DelayNetConfig, DelayNet)}
+"""Configuration and network by the name that a checkpoint carries."""

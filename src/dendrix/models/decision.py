@@ -1,0 +1,33 @@
+"""From a network's per-step outputs to one decision for each sequence, the same in training, evaluation and use."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from ..core import Stateful, accumulate
+
+How = Literal["sum", "mean", "last", "max", "softmax-sum"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a sequence is decided; a checkpoint carries it."""
+
+    how: How = "mean"
+    """What `accumulate` does with the outputs."""
+    tail_ms: float = 0.0
+    """Silence that the network still hears after the end of the input, so that delayed spikes count, in ms."""
+
+    def tail_steps(self, dt_ms: float) -> int:
+        """The tail in whole steps."""
+        return round(self.tail_ms / dt_ms)
+
+    def evidence(self, model: Stateful, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The evidence after each step, [B, T, K], for inputs x [B, T, C] that include the tail; the last step decides."""
+        outputs, _ = model(x, None, valid)
+        return accumulate(outputs, valid, self.how)
+
+    def confidence(self, evidence: Tensor) -> Tensor:
+        """Evidence [..., K] as shares that sum to one: a softmax, or the mean softmax where that is what was summed."""
+        return evidence / evidence.sum(-1, keepdim=True) if self.how == "softmax-sum" else evidence.softmax(-1)

@@ -1,0 +1,115 @@
+"""A feed-forward spiking classifier with synaptic delays, the network of DCLS-Delays (arXiv 2306.17670) in causal form."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ..core import ATan, State, expect, expect_finite, expect_one_of, expect_valid
+from ..layers import BatchNorm, DelayLinear, HeldDropout, Sequential
+from ..layers.delay import Granularity, Interpolation
+from ..neurons import LI, LIF, AdLIF
+
+Delays = Literal["learned", "random", "none"]
+Cell = Literal["lif", "adlif"]
+
+
+@dataclass(frozen=True)
+class DelayNetConfig:
+    """What a `DelayNet` is made of. The network of the paper for SHD is `published_shd()`."""
+
+    inputs: int
+    """Channels of the input, C."""
+    outputs: int
+    """Classes, K."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Neurons of each hidden layer."""
+    delays: Delays = "learned"
+    """Trained, fixed at a random start, or none at all."""
+    granularity: Granularity = "synaptic"
+    """One delay per synapse, per input neuron (axonal) or per output neuron (dendritic)."""
+    max_delay_ms: float = 250.0
+    """The longest delay, in ms."""
+    dt_ms: float = 10.0
+    """The time step, in ms."""
+    kernel_count: int = 1
+    """Synapses per pair of neurons."""
+    interpolation: Interpolation = "gauss"
+    """How a synapse spreads over time steps while its delay trains."""
+    neuron: Cell = "lif"
+    """The hidden neurons: leaky integrate-and-fire, or the adaptive kind."""
+    tau_ms: float = 10.0
+    """Membrane time constant at the start, in ms."""
+    decay: float | None = None
+    """The decay per step itself, instead of tau_ms."""
+    train_tau: bool = True
+    """Whether each neuron learns its time constant."""
+    v_reset: float | None = 0.0
+    """Membrane after a spike; None subtracts the threshold (LIF only)."""
+    spike_alpha: float = 5.0
+    """Steepness of the arctangent surrogate gradient."""
+    dropout: float = 0.4
+    """Probability that a hidden neuron is silenced for a whole sequence."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
+        expect_one_of(self.delays, ("learned", "random", "none"), "delays")
+        expect_one_of(self.neuron, ("lif", "adlif"), "neuron")
+        if min(self.inputs, self.outputs, *self.hidden) < 1:
+            raise ValueError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
+
+
+def published_shd() -> DelayNetConfig:
+    """The paper's network for the Spiking Heidelberg Digits: two layers of 256, delays up to 250 ms, an almost memoryless LIF.
+
+    Source: arXiv 2306.17670 and its released configuration; there the convolution also looks ahead, here it is causal.
+    """
+    return DelayNetConfig(inputs=140, outputs=20, hidden=(256, 256), decay=1 - 1 / 1.005, train_tau=False)
+
+
+class DelayNet(Sequential):
+    """x [B, T, C] -> per-step outputs [B, T, K]; state: one entry per stage, as in `Sequential`.
+
+    Each hidden layer is delays -> BatchNorm -> neurons -> dropout; the read-out is delays -> leaky integrators.
+    """
+
+    def __init__(self, config: DelayNetConfig):
+        stages: list[nn.Module] = []
+        sizes = (config.inputs, *config.hidden)
+        for before, size in itertools.pairwise(sizes):
+            stages += [_delays(config, before, size), BatchNorm(size), _neurons(config, size), HeldDropout(config.dropout)]
+        readout = LI(config.outputs, config.tau_ms, config.dt_ms, decay=config.decay, train_tau=config.train_tau)
+        super().__init__(*stages, _delays(config, sizes[-1], config.outputs), readout)
+        self.config = config
+
+    def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
+        expect(x_t, "B C", "x_t", C=self.config.inputs)
+        expect_finite(x_t, "x_t")
+        return super().step(x_t, state)
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C", C=self.config.inputs)
+        expect_valid(valid, x)
+        expect_finite(x if valid is None else x.masked_fill(~valid.unsqueeze(-1), 0))
+        return super().forward(x, state, valid)
+
+
+def _delays(config: DelayNetConfig, before: int, size: int) -> DelayLinear:
+    return DelayLinear(
+        before,
+        size,
+        0.0 if config.delays == "none" else config.max_delay_ms,
+        config.dt_ms,
+        kernel_count=config.kernel_count,
+        granularity=config.granularity,
+        interpolation=config.interpolation,
+        train_delays=config.delays == "learned",
+    )
+
+
+def _neurons(config: DelayNetConfig, size: int) -> nn.Module:
+    spike = ATan(config.spike_alpha)
+    if config.neuron == "adlif":
+        return AdLIF(size, config.tau_ms, dt_ms=config.dt_ms, spike=spike)
+    return LIF(size, config.tau_ms, config.dt_ms, decay=config.decay, train_tau=config.train_tau, v_reset=config.v_reset, spike=spike)

@@ -1,0 +1,8 @@
+"""Training: recipes as frozen dataclasses, one loop, its metrics and its figures. Needs the extra `train`."""
+
+from .data import DigitsData as DigitsData
+from .data import FsddData as FsddData
+from .recipe import Augment as Augment
+from .recipe import Budget as Budget
+from .recipe import Optim as Optim
+from .recipe import Recipe as Recipe

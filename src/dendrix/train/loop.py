@@ -1,0 +1,167 @@
+"""The training loop: one function that can be read from top to bottom, and the pieces it names."""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from tqdm import tqdm
+
+from ..core import chosen_kernels
+from ..data import Batch, Splits, loader
+from ..io import Checkpoint, write_checkpoint, write_json
+from ..layers import anneal, clamp_delays, delay_layers, param_groups, rounded
+from ..models import DelayNet
+from .augment import vary
+from .data import source_to_dict
+from .metrics import score
+from .recipe import Recipe, recipe_to_dict
+from .record import METRICS, RUN, append_line, environment
+from .schedule import set_rates
+
+
+class DivergedError(RuntimeError):
+    """The loss or its gradient is no finite number any more."""
+
+
+@dataclass
+class Progress:
+    """Where a training run stands: all that a resumed run would need beside the parameters and the optimiser."""
+
+    step: int = 0
+    best_epoch: int = -1
+    best_accuracy: float = -1.0
+    best_loss: float = math.inf
+    stopped: str = "finished"
+
+
+def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) -> dict[str, Any]:
+    """Train a recipe; the folder then holds the best network by validation, the metrics of every epoch and `run.json`.
+
+    Validation runs on integer delays, as the network is deployed. The test split is not touched. Ctrl-C ends the training
+    and keeps the best network so far, if there is one.
+
+    Args:
+        recipe: what to train.
+        folder: an existing, empty folder.
+        name: the recipe's name, for the record.
+        quiet: no progress bar.
+    Returns:
+        what `run.json` holds.
+    Raises:
+        DivergedError: the loss or its gradient became infinite or not a number.
+        ImportError: accelerate is missing.
+    """
+    accelerate = _accelerate()
+    accelerate.utils.set_seed(recipe.seed)
+    started = time.perf_counter()
+    splits = recipe.data.load()
+    _check(recipe, splits)
+    tail = recipe.decision.tail_steps(recipe.model.dt_ms)
+    accelerator = accelerate.Accelerator()
+    network = DelayNet(recipe.model)
+    model, optimizer, batches, held_out = accelerator.prepare(
+        network,
+        torch.optim.Adam(param_groups(network, recipe.optim.lr, recipe.optim.delay_lr, recipe.optim.weight_decay)),
+        loader(splits.train, recipe.budget.batch_size, tail_steps=tail, seed=recipe.seed),
+        loader(splits.valid, recipe.budget.batch_size, tail_steps=tail),
+    )
+    progress = Progress()
+    bar = tqdm(range(recipe.budget.epochs), disable=quiet, unit="epoch", desc=name or "training")
+    try:
+        for epoch in bar:
+            batches.set_epoch(epoch)
+            line = _train_epoch(recipe, accelerator, model, optimizer, batches, progress)
+            with rounded(network):
+                scores = score(model, held_out, recipe.decision)
+            line |= {"epoch": epoch, "valid_accuracy": scores.accuracy, "valid_loss": scores.loss}
+            line["seconds"] = time.perf_counter() - started
+            append_line(folder / METRICS, line)
+            bar.set_postfix(
+                loss=f"{line['loss']:.3f}", valid=f"{scores.accuracy:.1%}", best=f"{max(scores.accuracy, progress.best_accuracy):.1%}"
+            )
+            if (scores.accuracy, -scores.loss) > (progress.best_accuracy, -progress.best_loss):
+                progress.best_epoch, progress.best_accuracy, progress.best_loss = epoch, scores.accuracy, scores.loss
+                encoder = source_to_dict(recipe.data).get("encoder")
+                write_checkpoint(folder, Checkpoint(network, splits.train.labels, encoder, recipe.decision))
+            elif epoch - max(progress.best_epoch, recipe.budget.anneal * recipe.budget.epochs) >= recipe.budget.patience:
+                progress.stopped = "no better validation"
+                break
+    except KeyboardInterrupt:
+        if progress.best_epoch < 0:
+            raise
+        progress.stopped = "interrupted"
+    record = {
+        "name": name,
+        "recipe": recipe_to_dict(recipe),
+        "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+        "progress": asdict(progress),
+        "seconds": time.perf_counter() - started,
+        "environment": environment(accelerator.device),
+        "kernels": chosen_kernels(),
+    }
+    write_json(folder / RUN, record)
+    return record
+
+
+def _train_epoch(recipe: Recipe, accelerator: Any, model: Any, optimizer: Any, batches: Any, progress: Progress) -> dict[str, Any]:
+    """One pass over the training data; returns its metrics."""
+    model.train()
+    total = recipe.budget.epochs * len(batches)
+    loss_sum, right, count, norm_sum = 0.0, 0, 0, 0.0
+    for batch in batches:
+        share = progress.step / total
+        set_rates(optimizer, recipe.optim, share)
+        anneal(model, share / recipe.budget.anneal if recipe.budget.anneal else 1.0)
+        loss, hits = _loss(recipe, model, batch)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        norm = float(accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip))
+        if not math.isfinite(norm) or not math.isfinite(loss.item()):
+            raise DivergedError(
+                f"Training diverged at step {progress.step}: loss {loss.item()}, gradient norm {norm}. Lower --optim.lr or --optim.clip."
+            )
+        optimizer.step()
+        clamp_delays(model)
+        progress.step += 1
+        loss_sum, right, count, norm_sum = loss_sum + loss.item() * len(batch.y), right + hits, count + len(batch.y), norm_sum + norm
+    return {
+        "step": progress.step,
+        "loss": loss_sum / count,
+        "train_accuracy": right / count,
+        "gradient_norm": norm_sum / len(batches),
+        "rates": {group["name"]: group["lr"] for group in optimizer.param_groups},
+        "width": delay_layers(model)[0].width.item(),
+    }
+
+
+def _loss(recipe: Recipe, model: Any, batch: Batch) -> tuple[torch.Tensor, int]:
+    """The cross-entropy of the final evidence, and how many of the batch were right."""
+    evidence = recipe.decision.evidence(model, vary(batch.x, recipe.augment), batch.valid)[:, -1]
+    return functional.cross_entropy(evidence, batch.y), int((evidence.argmax(-1) == batch.y).sum())
+
+
+def _check(recipe: Recipe, splits: Splits) -> None:
+    """The network must fit its data before anything is spent on it."""
+    data, model = splits.train, recipe.model
+    for field, has, needs in (
+        ("inputs", model.inputs, data.channels),
+        ("outputs", model.outputs, len(data.labels)),
+        ("dt_ms", model.dt_ms, data.dt_ms),
+    ):
+        if has != needs:
+            raise ValueError(
+                f"model.{field}: expected {needs}, as the data have it, got {has}. Set --model.{field.replace('_', '-')} {needs}."
+            )
+
+
+def _accelerate() -> Any:
+    try:
+        import accelerate
+        import accelerate.utils
+    except ImportError as missing:
+        raise ImportError("Training needs accelerate, which is not installed: pip install dendrix[train].") from missing
+    return accelerate

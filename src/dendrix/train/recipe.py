@@ -1,0 +1,72 @@
+"""A recipe says everything that a training run depends on. Every field can be set on the command line."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..models import Decision, DelayNetConfig
+from .data import DataSource, source_to_dict
+
+
+@dataclass(frozen=True)
+class Optim:
+    """Adam with two learning rates, each with its own schedule."""
+
+    lr: float = 5e-3
+    """Peak of the weights' learning rate, which rises and falls in one cycle."""
+    delay_lr: float = 0.1
+    """Start of the delays' learning rate, in steps; it falls to zero along a cosine."""
+    weight_decay: float = 1e-5
+    """Added to the gradient of the weights, as weight times this."""
+    clip: float = 1.0
+    """Largest norm of the gradient; a larger one is scaled down to it."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train."""
+
+    epochs: int = 100
+    """Passes over the training data."""
+    batch_size: int = 64
+    """Sequences in one step of the optimiser."""
+    anneal: float = 0.25
+    """Share of the training in which synapses narrow down from wide in time to one delay."""
+    patience: int = 30
+    """Stop after this many epochs without a better validation accuracy, once the delays are narrow."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of the training input; each is off at zero."""
+
+    shift_channels: int = 0
+    """Move the spectrum up or down by up to this many channels: another voice."""
+    mask_channels: int = 0
+    """Silence a band of up to this many neighbouring channels."""
+    mask_steps: int = 0
+    """Silence up to this many steps in a row."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment."""
+
+    data: DataSource
+    """What to learn."""
+    model: DelayNetConfig
+    """What learns it."""
+    decision: Decision = field(default_factory=Decision)
+    """How its outputs become a decision; the loss is the cross-entropy of that."""
+    optim: Optim = Optim()
+    """How the parameters move."""
+    budget: Budget = Budget()
+    """For how long."""
+    augment: Augment = Augment()
+    """What is varied in the training data."""
+    seed: int = 0
+    """Of the parameters' start, the order of the data, dropout and augmentation."""
+
+
+def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain JSON values, for the run record."""
+    return {**asdict(recipe), "data": source_to_dict(recipe.data)}

@@ -1,0 +1,76 @@
+"""The folder of a run: it appears under its name when it is complete, and says what it came from."""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RUN, METRICS = "run.json", "metrics.jsonl"
+_PACKAGES = ("dendrix", "torch", "numpy", "numba", "safetensors", "accelerate")
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill, renamed to `target` at the end; if an error comes first, nothing is left of it.
+
+    Raises:
+        FileExistsError: something of that name is already there.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. Choose another or remove it.")
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    work.mkdir(parents=True)
+    try:
+        yield work
+        work.rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def append_line(path: Path, values: dict[str, Any]) -> None:
+    """Add one line of JSON to a file."""
+    with path.open("a") as file:
+        file.write(json.dumps(values, allow_nan=False) + "\n")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All lines of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, commit and device: what a run depends on beside its recipe."""
+    installed = {package: _version(package) for package in _PACKAGES}
+    return {
+        "versions": {"python": platform.python_version(), **{name: version for name, version in installed.items() if version}},
+        "commit": _commit(),
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of this source tree, marked where files differ from it; None for an installed package."""
+    source = Path(__file__).parent
+    try:
+        for arguments in (["ls-files", "--error-unmatch", __file__], ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]):
+            answer = subprocess.run(["git", "-C", str(source), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
