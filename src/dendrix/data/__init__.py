@@ -12,6 +12,8 @@ called on a wave; a causal one also has `stream(chunk, state)`.
 
 from .audio import read_wav as read_wav
 from .audio import resample as resample
+from .cochlea import Cochlea as Cochlea
+from .cochlea import PublishedCochlea as PublishedCochlea
 from .dataset import Batch as Batch
 from .dataset import Dataset as Dataset
 from .dataset import ShuffledBatches as ShuffledBatches

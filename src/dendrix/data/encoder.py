@@ -42,17 +42,16 @@ class Encoder:
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it `channels`.")
 
     def __call__(self, wave: Wave, rate: int) -> Tensor:
-        """Encode a whole clip: wave [N] at `rate` Hz -> x [T, C], float32. The last frame is filled up with silence.
+        """Encode a whole clip: wave [N] at `rate` Hz -> x [T, C], float32.
 
         Raises:
             ValueError: the wave is empty, not mono, or holds NaN or infinity.
             ImportError: it must be resampled and soxr is missing.
         """
-        wave = resample(check_wave(np.asarray(wave, np.float32)), rate, self.rate)
-        return self.encode(np.pad(wave, (0, -len(wave) % self.hop)))
+        return self.encode(resample(check_wave(np.asarray(wave, np.float32)), rate, self.rate))
 
     def encode(self, wave: Wave) -> Tensor:
-        """A wave [T * hop] at the encoder's own rate -> x [T, C]."""
+        """A checked wave [N] at the encoder's own rate -> x [T, C]."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it encode(wave).")
 
 
@@ -76,7 +75,8 @@ class CausalEncoder(Encoder):
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it advance(wave, state).")
 
     def encode(self, wave: Wave) -> Tensor:
-        return self.advance(wave, self.init_state())[0]
+        # The last frame is filled up with silence.
+        return self.advance(np.pad(wave, (0, -len(wave) % self.hop)), self.init_state())[0]
 
     def stream(self, chunk: Wave, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
         """Encode the next piece of a sound at the encoder's own rate.

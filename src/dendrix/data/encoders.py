@@ -3,10 +3,11 @@
 from typing import Any
 
 from ..core import expect_one_of
+from .cochlea import Cochlea, PublishedCochlea
 from .encoder import Encoder, fields_from_dict
 from .mel import LogMel
 
-ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in (LogMel,)}
+ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in (Cochlea, LogMel, PublishedCochlea)}
 
 
 def encoder_from_dict(saved: dict[str, Any]) -> Encoder:
