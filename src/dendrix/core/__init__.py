@@ -10,6 +10,7 @@ from .kernels import Kernel as Kernel
 from .kernels import chosen_kernels as chosen_kernels
 from .kernels import find_kernel as find_kernel
 from .kernels import kernel as kernel
+from .kernels import record_choice as record_choice
 from .kernels import use_kernels as use_kernels
 from .scan import Rule as Rule
 from .scan import scan as scan

@@ -56,8 +56,6 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     Raises:
         RuntimeError: kernels are required and there is none, or it refuses.
     """
-    from .. import kernels  # noqa: F401  fills the table at the first look-up, so that importing dendrix stays light
-
     # Here and not on top: the kernels import this module, and `import dendrix` stays fast.
     from .. import kernels  # noqa: F401
 
@@ -74,6 +72,12 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
         if _mode == "required" and reason is not None:
             raise RuntimeError(f"A kernel for {name} was required, but: {reason}. Change the input or use mode 'auto'.")
     return found if reason is None else None
+
+
+def record_choice(operation: str, device: str, what: str) -> None:
+    """Record which algorithm a kernel chose, for `chosen_kernels`."""
+    if not torch.compiler.is_compiling():
+        _chosen[operation, device] = what
 
 
 def chosen_kernels() -> dict[str, str]:
