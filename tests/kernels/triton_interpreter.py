@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from dendrix.core import ATan, Boxcar, Rule, Sigmoid, Surrogate, Triangle, scan, use_kernels
-from dendrix.kernels.triton.rules import Constants, Variant
+from dendrix.kernels import triton
+from dendrix.kernels.cpu import fused
 from dendrix.kernels.triton.scan import backward, forward
+from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 from dendrix.neurons.adlif import AdLIFState, adlif_step
 from dendrix.neurons.base import LIFState
 from dendrix.neurons.cuba import CubaLIFState, cuba_lif_step
@@ -26,30 +28,33 @@ class Reference(NamedTuple):
 
 
 RULES = {
-    "li": Reference(li_step, LIFState, ("decay",), ()),
-    "lif": Reference(
+    "li_step": Reference(li_step, LIFState, ("decay",), ()),
+    "lif_step": Reference(
         lif_step, LIFState, ("decay",), ("v_threshold", "v_reset", "amplitude", "detach_reset", "scale_input", "spike")
     ),
-    "cuba_lif": Reference(
+    "cuba_lif_step": Reference(
         cuba_lif_step, CubaLIFState, ("decay_syn", "decay"), ("v_threshold", "v_reset", "detach_reset", "scale_input", "spike")
     ),
-    "adlif": Reference(adlif_step, AdLIFState, ("decay", "decay_w", "a", "b"), ("v_threshold", "spike")),
+    "adlif_step": Reference(adlif_step, AdLIFState, ("decay", "decay_w", "a", "b"), ("v_threshold", "spike")),
 }  # fmt: skip
 
 CASES = [
     # rule, surrogate, v_reset, detach_reset, scale_input, amplitude
-    ("li", ATan(), None, True, False, 1.0),
-    ("lif", ATan(5.0), 0.0, True, False, 1.0),
-    ("lif", ATan(2.0), 0.1, False, True, 1.0),
-    ("lif", Sigmoid(3.0), None, True, True, 0.7),
-    ("lif", Triangle(0.8), None, False, False, 2.0),
-    ("lif", Boxcar(0.6), -0.2, True, True, 1.0),
-    ("cuba_lif", Sigmoid(4.0), None, True, False, 1.0),
-    ("cuba_lif", ATan(2.0), 0.0, False, True, 1.0),
-    ("cuba_lif", Boxcar(0.5), None, False, True, 1.0),
-    ("adlif", Boxcar(0.5), None, False, False, 1.0),
-    ("adlif", Triangle(1.0), None, False, False, 1.0),
+    ("li_step", ATan(), None, True, False, 1.0),
+    ("lif_step", ATan(5.0), 0.0, True, False, 1.0),
+    ("lif_step", ATan(2.0), 0.1, False, True, 1.0),
+    ("lif_step", Sigmoid(3.0), None, True, True, 0.7),
+    ("lif_step", Triangle(0.8), None, False, False, 2.0),
+    ("lif_step", Boxcar(0.6), -0.2, True, True, 1.0),
+    ("cuba_lif_step", Sigmoid(4.0), None, True, False, 1.0),
+    ("cuba_lif_step", ATan(2.0), 0.0, False, True, 1.0),
+    ("cuba_lif_step", Boxcar(0.5), None, False, True, 1.0),
+    ("adlif_step", Boxcar(0.5), None, False, False, 1.0),
+    ("adlif_step", Triangle(1.0), None, False, False, 1.0),
 ]
+
+
+PLAIN = dict(v_threshold=1.0, v_reset=None, detach_reset=True, scale_input=False, amplitude=1.0, spike=ATan(2.0))
 
 
 @pytest.fixture(autouse=True)
@@ -62,47 +67,62 @@ def poisoned_buffers() -> Iterator[None]:
 
 @pytest.mark.parametrize(("rule", "spike", "v_reset", "detach_reset", "scale_input", "amplitude"), CASES)
 def test_every_variant(rule: str, spike: Surrogate, v_reset: float | None, detach_reset: bool, scale_input: bool, amplitude: float) -> None:
-    constants = Constants(0.8, v_reset, amplitude, next(iter(vars(spike).values())))
-    compare(rule, (2, 9, 33), True, torch.float32, constants, Variant(detach_reset, scale_input, type(spike).__name__.lower()), spike)
+    options = dict(v_reset=v_reset, detach_reset=detach_reset, scale_input=scale_input, amplitude=amplitude, spike=spike)
+    compare(rule, (2, 9, 33), True, torch.float32, {**PLAIN, **options, "v_threshold": 0.8})
 
 
-@pytest.mark.parametrize("size", [(1, 1, 1), (3, 6, 200)])
+@pytest.mark.parametrize("size", [(1, 1, 1), (2, 5, 130)])
 @pytest.mark.parametrize("rule", list(RULES))
 def test_sizes_that_fill_no_block_and_no_mask(rule: str, size: tuple[int, int, int]) -> None:
-    compare(rule, size, False, torch.float32, Constants(width=2.0), Variant(), ATan(2.0))
+    compare(rule, size, False, torch.float32, PLAIN)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("rule", list(RULES))
 def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtype) -> None:
-    compare(rule, (2, 9, 33), True, dtype, Constants(width=2.0), Variant(), ATan(2.0))
+    compare(rule, (2, 9, 33), True, dtype, PLAIN)
 
 
-def compare(
-    rule: str, size: tuple[int, int, int], masked: bool, dtype: torch.dtype, constants: Constants, variant: Variant, spike: Surrogate
-) -> None:
+@pytest.mark.parametrize("layer", [IF(5), LIF(5), PLIF(5), CubaLIF(5), AdLIF(5), LI(5)], ids=lambda layer: type(layer).__name__)
+def test_neurons_train_through_the_operation(layer: Neuron, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU is given to do, with the kernels in the place of those of the CPU: parameters, shapes and autograd."""
+    monkeypatch.setattr(fused, "_SMALLEST", 0)
+    fused.fused_scan.register_kernel("cpu")(triton.forward)
+    fused.fused_scan_backward.register_kernel("cpu")(triton.backward)
+    x = torch.randn(2, 7, 5, 3, requires_grad=True)
+    leaves = [x, *layer.parameters()]
+    found = {}
+    for mode in ("reference", "required"):
+        with use_kernels(mode):
+            y, state = layer(x)
+        found[mode] = [y, *state, *torch.autograd.grad(y.square().sum() + state[0].sum(), leaves)]
+    torch.testing.assert_close(found["required"], found["reference"])
+
+
+def compare(rule: str, size: tuple[int, int, int], masked: bool, dtype: torch.dtype, options: dict[str, Any]) -> None:
     """Outputs and states equal to the bit, all gradients close; inputs at invalid steps are NaN."""
     batch, steps, columns = size
     step, state_type, names, needed = RULES[rule]
-    valid = torch.rand(batch, steps) > 0.4 if masked else None
-    x = torch.randn(size).to(dtype)
-    if valid is not None:
-        x = x.masked_fill(~valid.unsqueeze(-1), torch.nan)
-    start = [torch.randn(batch, columns) for _ in state_type._fields]
-    parameters = [torch.rand(columns) for _ in names]
-    leaves = [leaf.requires_grad_() for leaf in (x, *start, *parameters)]
+    valid = torch.rand(batch, steps) > (0.4 if masked else -1)
+    x = torch.randn(size).to(dtype).masked_fill(~valid.unsqueeze(-1), torch.nan).requires_grad_()
+    start = torch.randn(len(state_type._fields), batch, columns, requires_grad=True)
+    parameters = torch.rand(len(names), columns, requires_grad=True)
 
-    options = {**constants._asdict(), **variant._asdict(), "spike": spike}
+    given = dict(zip(names, parameters, strict=True)) | {name: options[name] for name in needed}
     with use_kernels("reference"):
-        given = dict(zip(names, parameters, strict=True)) | {name: options[name] for name in needed}
         y, end = scan(step, x, state_type(*start), valid, **given)
-    grads = [torch.randn_like(out) for out in (y, *end)]
-    expected = torch.autograd.grad([y, *end], leaves, grads, allow_unused=True, materialize_grads=True)
+    ends = torch.stack(list(end))
+    grad_y, grad_end = torch.randn_like(y), torch.randn_like(ends)
+    expected = torch.autograd.grad([y, ends], [x, start, parameters], [grad_y, grad_end])
 
+    spike = options["spike"]
+    flags = [options["v_reset"] is not None, options["detach_reset"], options["scale_input"]]
+    constants = [options["v_threshold"], options["v_reset"] or 0.0, options["amplitude"], next(iter(vars(spike).values()))]
+    variant = (rule, flags, constants, type(spike).__name__, 4)
     with torch.no_grad():
-        found_y, found_end = forward(rule, x, start, parameters, valid, constants, variant)
-        # The interpreter cuts a float32 down to bfloat16 where a GPU rounds it.
-        torch.testing.assert_close(found_y, y, rtol=2**-7 if dtype == torch.bfloat16 else 0, atol=0)
-        torch.testing.assert_close(list(found_end), list(end), rtol=0, atol=0)
-        grad_x, grad_start, grad_parameters = backward(rule, grads[0], grads[1:], x, start, parameters, valid, constants, variant)
-        torch.testing.assert_close([grad_x, *grad_start, *grad_parameters], list(expected))
+        found_y, found_end, marks = forward(x, start, parameters, valid, *variant)
+        found = backward(x, marks, parameters, valid, grad_y, grad_end, *variant)
+    # The interpreter cuts a float32 down to bfloat16 where a GPU rounds it.
+    torch.testing.assert_close(found_y, y, rtol=2**-7 if dtype == torch.bfloat16 else 0, atol=0)
+    torch.testing.assert_close(found_end, ends, rtol=0, atol=0)
+    torch.testing.assert_close([found[0], found[1], found[2].sum(1)], list(expected))

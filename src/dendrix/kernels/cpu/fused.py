@@ -17,6 +17,7 @@ _SMALLEST = 16_384
 """Elements of x below which the loop over steps is faster: measured, the dispatch of one operation costs about 0.2 ms."""
 
 _HAS_NUMBA = importlib.util.find_spec("numba") is not None
+_HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 class _Rule(NamedTuple):
@@ -42,6 +43,7 @@ def fuse(rule: Rule, advance: Callable[..., None], pullback: Callable[..., None]
     def refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> str | None:
         return _reason_against(x, state, {**defaults, **given}, params)
 
+    @kernel(rule, "cuda", refuses=refuses)
     @kernel(rule, "cpu", refuses=refuses)
     def run(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
         return _run(name, x, state, valid, {**defaults, **given}, params)
@@ -50,14 +52,11 @@ def fuse(rule: Rule, advance: Callable[..., None], pullback: Callable[..., None]
 def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tuple[str, ...]) -> str | None:
     spike = given.get("spike")
     tensors = [given[p] for p in params if isinstance(given[p], Tensor)]
-    if not _HAS_NUMBA:
-        return "numba is not installed"
-    if x.dtype not in (torch.float32, torch.bfloat16):
-        return f"x is {x.dtype}; kernels take float32 and bfloat16"
+    reason = _reason_against_triton(x) if x.is_cuda else _reason_against_numba(x)
+    if reason:
+        return reason
     if any(s.dtype != torch.float32 for s in state):
         return "the state is not float32"
-    if x.numel() < _SMALLEST:
-        return f"{x.numel()} elements are fewer than {_SMALLEST}"
     if any(p.dtype == torch.float64 for p in tensors):
         return "a parameter is float64"
     if any(p.dim() > x.dim() - 2 for p in tensors):
@@ -67,12 +66,26 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
     return None
 
 
+def _reason_against_numba(x: Tensor) -> str | None:
+    if not _HAS_NUMBA:
+        return "numba is not installed"
+    if x.dtype not in (torch.float32, torch.bfloat16):
+        return f"x is {x.dtype}; kernels take float32 and bfloat16"
+    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+
+
+def _reason_against_triton(x: Tensor) -> str | None:
+    if not _HAS_TRITON:
+        return "triton is not installed"
+    return f"x is {x.dtype}; kernels take float32, bfloat16 and float16" if x.dtype == torch.float64 else None
+
+
 def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[str, Any], params: tuple[str, ...]) -> tuple[Tensor, State]:
     after_x = x.shape[2:]
     start = torch.stack([s.flatten(1) for s in state])
-    columns = [torch.as_tensor(given[p], dtype=torch.float32).expand(after_x).flatten() for p in params]
+    columns = [torch.as_tensor(given[p], dtype=torch.float32, device=x.device).expand(after_x).flatten() for p in params]
     if valid is None:
-        valid = torch.ones(x.shape[:2], dtype=torch.bool)
+        valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
     reset = given.get("v_reset")
     spike = given.get("spike")
     sharpness = 1.0 if spike is None else getattr(spike, "alpha", None) or spike.width
@@ -98,9 +111,7 @@ def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool
     retrace = specialise(rule.advance, emits=False, **bound)
     pullback = specialise(rule.pullback, **bound)
     copy_row = specialise(loops.copy_one_row)
-    return specialise(loops.forward, advance=advance), specialise(
-        loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row
-    )
+    return specialise(loops.forward, advance=advance), specialise(loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row)
 
 
 def _array(x: Tensor) -> np.ndarray[Any, Any]:
@@ -108,19 +119,19 @@ def _array(x: Tensor) -> np.ndarray[Any, Any]:
     return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
 
 
-def _tile(columns: int) -> tuple[int, int]:
+def tile(columns: int) -> tuple[int, int]:
     """Columns of a tile and steps of a chunk: long runs of memory, and a chunk's x, gradient and states in the second-level cache."""
     width = min(columns, 2048)
     return width, min(64, max(8, 16_384 // width))
 
 
-@torch.library.custom_op("dendrix::fused_scan", mutates_args=())
+@torch.library.custom_op("dendrix::fused_scan", mutates_args=(), device_types="cpu")
 def fused_scan(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scan x [B, T, M] from states [n, B, M] with parameters [m, M]: y, the states at the end, and the states before each chunk."""
     steps, columns = x.shape[1:]
-    width, every = _tile(columns)
+    width, every = tile(columns)
     y, end = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(start)
     marks = start.new_empty((steps + every - 1) // every, *start.shape)
     forward, _ = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
@@ -134,19 +145,19 @@ def fused_scan(
 def _(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    _, every = _tile(x.shape[2])
+    _, every = tile(x.shape[2])
     y = torch.empty_like(x, memory_format=torch.contiguous_format)
     return y, torch.empty_like(start), start.new_empty((x.shape[1] + every - 1) // every, *start.shape)
 
 
-@torch.library.custom_op("dendrix::fused_scan_backward", mutates_args=())
+@torch.library.custom_op("dendrix::fused_scan_backward", mutates_args=(), device_types="cpu")
 def fused_scan_backward(
     x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
     constants: list[float], surrogate: str,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The gradients of x, of the states at the start, and of the parameters, one per row [m, B, M]."""
     columns = x.shape[2]
-    width, every = _tile(columns)
+    width, every = tile(columns)
     gx, gstart = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(gend)
     gparams = gend.new_empty(len(params), *gend.shape[1:])
     _, backward = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)

@@ -1,0 +1,30 @@
+"""Kernels for CUDA in Triton, which is imported at the first use of one: the same operations as on the CPU."""
+
+from torch import Tensor
+
+from ..cpu.fused import fused_scan, fused_scan_backward, tile
+
+
+@fused_scan.register_kernel("cuda")
+def forward(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`fused_scan` on the GPU."""
+    from . import scan
+
+    _, every = tile(x.shape[2])
+    x, start, params, valid = (tensor.contiguous() for tensor in (x, start, params, valid))
+    return scan.forward(x, start, params, valid, rule, flags, constants, surrogate, every)
+
+
+@fused_scan_backward.register_kernel("cuda")
+def backward(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`fused_scan_backward` on the GPU."""
+    from . import scan
+
+    _, every = tile(x.shape[2])
+    x, params, valid, gy, gend = (tensor.contiguous() for tensor in (x, params, valid, gy, gend))
+    return scan.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, every)

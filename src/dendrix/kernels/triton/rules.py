@@ -18,49 +18,51 @@ HALF_PI = tl.constexpr(1.5707963267948966)
 
 
 class Constants(NamedTuple):
-    """The numbers of a rule; a rule that lacks one does not read it. `width` is that of the surrogate, or its `alpha`."""
+    """The numbers of a rule; a rule that lacks one does not read it. `sharpness` is the surrogate's alpha or width."""
 
-    v_threshold: float = 1.0
-    v_reset: float | None = None
-    amplitude: float = 1.0
-    width: float = 1.0
+    v_threshold: float
+    v_reset: float
+    amplitude: float
+    sharpness: float
 
 
 class Variant(NamedTuple):
-    """What a kernel is compiled for."""
+    """What a kernel is compiled for: hard reset, reset detached, input scaled, and the class name of the surrogate."""
 
-    detach_reset: bool = True
-    scale_input: bool = False
-    surrogate: str = "atan"
+    hard: bool
+    detached: bool
+    scaled: bool
+    surrogate: str
 
 
 @triton.jit
-def slope(u, width, SURROGATE: tl.constexpr):
+def slope(u, constants, VARIANT: tl.constexpr):
     """The derivative of the surrogate at u."""
-    if SURROGATE == "atan":
-        z = HALF_PI * width * u
-        bump = width / 2 / (1 + z * z)
-    elif SURROGATE == "sigmoid":
-        e = tl.exp(-tl.abs(width * u))
-        bump = width * e / ((1 + e) * (1 + e))
-    elif SURROGATE == "triangle":
-        bump = tl.maximum(1 - tl.abs(u) / width, 0.0) / width
+    sharpness = constants.sharpness
+    if VARIANT.surrogate == "ATan":
+        z = HALF_PI * sharpness * u
+        bump = sharpness / 2 / (1 + z * z)
+    elif VARIANT.surrogate == "Sigmoid":
+        e = tl.exp(-tl.abs(sharpness * u))
+        bump = sharpness * e / ((1 + e) * (1 + e))
+    elif VARIANT.surrogate == "Triangle":
+        bump = tl.maximum(1 - tl.abs(u) / sharpness, 0.0) / sharpness
     else:
-        tl.static_assert(SURROGATE == "boxcar")
-        bump = tl.where(tl.abs(u) < width, 0.5 / width, 0.0)
+        tl.static_assert(VARIANT.surrogate == "Boxcar")
+        bump = tl.where(tl.abs(u) < sharpness, 0.5 / sharpness, 0.0)
     return bump
 
 
 @triton.jit
 def charge(v, x, decay, VARIANT: tl.constexpr):
     """The membrane before the spike."""
-    return v + (1 - decay) * (x - v) if VARIANT.scale_input else decay * v + x
+    return v + (1 - decay) * (x - v) if VARIANT.scaled else decay * v + x
 
 
 @triton.jit
 def charge_pullback(v, x, decay, grad_h, VARIANT: tl.constexpr):
     """Gradients of `charge` for x, v and decay."""
-    grad_x, towards = ((1 - decay) * grad_h, v - x) if VARIANT.scale_input else (grad_h, v)
+    grad_x, towards = ((1 - decay) * grad_h, v - x) if VARIANT.scaled else (grad_h, v)
     return grad_x, decay * grad_h, grad_h * towards
 
 
@@ -71,46 +73,46 @@ def fire(h, constants):
 
 
 @triton.jit
-def reset(h, fired, constants):
+def reset(h, fired, constants, VARIANT: tl.constexpr):
     """The membrane after the spike."""
-    return h - fired * constants.v_threshold if constants.v_reset is None else (1 - fired) * h + fired * constants.v_reset
+    return (1 - fired) * h + fired * constants.v_reset if VARIANT.hard else h - fired * constants.v_threshold
 
 
 @triton.jit
 def fire_pullback(h, grad_fired, grad_v, constants, VARIANT: tl.constexpr):
     """The gradient of spike and reset for h, from those of the spike and of the membrane after it."""
-    if constants.v_reset is None:
-        kept = grad_v
-        jump = -constants.v_threshold
-    else:
+    if VARIANT.hard:
         kept = grad_v * (1 - fire(h, constants))
         jump = constants.v_reset - h
-    if not VARIANT.detach_reset:
+    else:
+        kept = grad_v
+        jump = -constants.v_threshold
+    if not VARIANT.detached:
         grad_fired += grad_v * jump
-    return grad_fired * slope(h - constants.v_threshold, constants.width, VARIANT.surrogate) + kept
+    return grad_fired * slope(h - constants.v_threshold, constants, VARIANT) + kept
 
 
 @triton.jit
-def li_advance(x, s, p, _constants, _variant: tl.constexpr):
+def li_step_advance(x, s, p, _constants, _variant: tl.constexpr):
     v = p[0] * s[0] + x
     return v, (v,)
 
 
 @triton.jit
-def li_pullback(_x, s, p, _constants, grad_y, grad_s, _variant: tl.constexpr):
+def li_step_pullback(_x, s, p, _constants, grad_y, grad_s, _variant: tl.constexpr):
     grad_v = grad_s[0] + grad_y
     return grad_v, (p[0] * grad_v,), (grad_v * s[0],)
 
 
 @triton.jit
-def lif_advance(x, s, p, constants, VARIANT: tl.constexpr):
+def lif_step_advance(x, s, p, constants, VARIANT: tl.constexpr):
     h = charge(s[0], x, p[0], VARIANT)
     fired = fire(h, constants)
-    return fired * constants.amplitude, (reset(h, fired, constants),)
+    return fired * constants.amplitude, (reset(h, fired, constants, VARIANT),)
 
 
 @triton.jit
-def lif_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
+def lif_step_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
     h = charge(s[0], x, p[0], VARIANT)
     grad_h = fire_pullback(h, grad_y * constants.amplitude, grad_s[0], constants, VARIANT)
     grad_x, grad_v, grad_decay = charge_pullback(s[0], x, p[0], grad_h, VARIANT)
@@ -118,15 +120,15 @@ def lif_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
 
 
 @triton.jit
-def cuba_lif_advance(x, s, p, constants, VARIANT: tl.constexpr):
+def cuba_lif_step_advance(x, s, p, constants, VARIANT: tl.constexpr):
     i = p[0] * s[0] + x
     h = charge(s[1], i, p[1], VARIANT)
     fired = fire(h, constants)
-    return fired, (i, reset(h, fired, constants))
+    return fired, (i, reset(h, fired, constants, VARIANT))
 
 
 @triton.jit
-def cuba_lif_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
+def cuba_lif_step_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
     i = p[0] * s[0] + x
     h = charge(s[1], i, p[1], VARIANT)
     grad_h = fire_pullback(h, grad_y, grad_s[1], constants, VARIANT)
@@ -136,7 +138,7 @@ def cuba_lif_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr)
 
 
 @triton.jit
-def adlif_advance(x, s, p, constants, _variant: tl.constexpr):
+def adlif_step_advance(x, s, p, constants, _variant: tl.constexpr):
     u, w, fired = s
     decay, decay_w, a, b = p
     w = decay_w * w + a * u + b * fired
@@ -146,12 +148,12 @@ def adlif_advance(x, s, p, constants, _variant: tl.constexpr):
 
 
 @triton.jit
-def adlif_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
+def adlif_step_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
     u, w, fired = s
     decay, decay_w, a, b = p
-    _, after = adlif_advance(x, s, p, constants, VARIANT)
+    _, after = adlif_step_advance(x, s, p, constants, VARIANT)
     grad_fired = grad_s[2] + grad_y
-    grad_u = grad_s[0] + grad_fired * slope(after[0] - constants.v_threshold, constants.width, VARIANT.surrogate)
+    grad_u = grad_s[0] + grad_fired * slope(after[0] - constants.v_threshold, constants, VARIANT)
     grad_x = (1 - decay) * grad_u
     grad_w = grad_s[1] - grad_x
     grad_decay = grad_u * (u - constants.v_threshold * fired - (x - after[1]))
