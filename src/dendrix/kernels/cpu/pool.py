@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import torch
 
@@ -27,7 +28,7 @@ def in_parts(work: Callable[[int, int], None], count: int) -> None:
         return work(0, count)
     if _pool is None or _pool._max_workers < threads - 1:
         _pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="dendrix")
-    others = [_pool.submit(work, *part) for part in zip(bounds[1:-1], bounds[2:], strict=True)]
+    others = [_pool.submit(work, *part) for part in pairwise(bounds[1:])]
     work(*bounds[:2])
     for other in others:
         other.result()

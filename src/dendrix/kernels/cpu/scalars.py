@@ -22,7 +22,7 @@ def widen(bits: Any) -> Any:
 
 def narrow(value: Any) -> Any:
     """float32 to bfloat16, held as int16, rounded to nearest even as torch does; a NaN stays one."""
-    bits = value.view(np.int32)
+    bits = np.float32(value).view(np.int32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.int16(rounded) if value == value else np.int16(0x7FC0)
 

@@ -7,10 +7,6 @@ from typing import Any
 
 import numba
 
-_OPTIONS = dict(nogil=True, cache=True, error_model="numpy")
-"""`nogil` for our threads; numpy's error model lets divisions vectorise. Without fastmath a forward pass equals torch to the bit."""
-
-
 _ANY_ORDER = {"reassoc", "contract", "arcp", "nsz"}
 """Sums may be reordered and fused; a NaN stays one."""
 
@@ -36,4 +32,5 @@ def specialise(template: Callable[..., Any], any_order: bool = False, **bound: A
     copy = FunctionType(code, {**template.__globals__, **bound}, name, template.__defaults__)
     copy.__qualname__ = name
     copy.__module__ = template.__module__
-    return numba.njit(fastmath=_ANY_ORDER if any_order else False, **_OPTIONS)(copy)
+    # nogil for our threads; numpy's error model lets divisions vectorise; without fastmath a forward pass equals torch to the bit.
+    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=_ANY_ORDER if any_order else False)(copy)
