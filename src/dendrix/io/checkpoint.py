@@ -1,14 +1,13 @@
 """A trained network as a folder: `model.safetensors` holds the numbers, `config.json` how to build it and how to feed it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import nn
 
-from ..core import expect_one_of
+from ..core import Stateful, expect_one_of
 from ..layers import freeze
 from ..models import MODELS, Decision
 from .files import read_json, write_atomic, write_json
@@ -21,7 +20,7 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 class Checkpoint:
     """A network with what it takes to use it on new input."""
 
-    model: nn.Module
+    model: Stateful
     labels: tuple[str, ...]
     """The names of the classes, in the order of the outputs."""
     encoder: dict[str, Any] | None = None
@@ -50,7 +49,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
-    """Read a run folder. The delays of the network are continuous, as they were trained; `load` rounds them.
+    """Read a run folder. The network has its continuous delays and trains on; `load_checkpoint` gives it ready for use.
 
     Raises:
         OSError: the folder or one of its files is missing or may not be read.
@@ -82,10 +81,20 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     return Checkpoint(model, labels, encoder, decision)
 
 
-def load(folder: str | Path) -> nn.Module:
-    """The network of a run folder, ready for use: in evaluation mode and with integer delays, as it was validated.
+def load_checkpoint(folder: str | Path) -> Checkpoint:
+    """A run folder with its network ready for use: in evaluation mode and with integer delays, as it was validated.
 
     Raises:
         OSError, ValueError: see `read_checkpoint`.
     """
-    return freeze(read_checkpoint(folder).model)
+    checkpoint = read_checkpoint(folder)
+    return replace(checkpoint, model=cast(Stateful, freeze(checkpoint.model)))
+
+
+def load(folder: str | Path) -> Stateful:
+    """The network of a run folder, ready for use: `outputs, state = load("runs/mine")(x)`.
+
+    Raises:
+        OSError, ValueError: see `read_checkpoint`.
+    """
+    return load_checkpoint(folder).model

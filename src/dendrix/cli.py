@@ -1,0 +1,228 @@
+"""The command `dendrix`. Torch loads inside the commands, so that `dendrix --help` answers at once."""
+
+import dataclasses
+import json as jsonlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from .recipes import find_recipe, recipes
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
+Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
+OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+_STYLE = (tyro.conf.FlagCreatePairsOff,)
+_HELP = """Spiking neural networks with learned delays.
+
+Start with `dendrix demo`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix predict RUN FILE.wav`.
+With --debug an error shows where it came from. Exit codes: 0 done, 1 failed, 2 misused.
+"""
+
+
+class MisuseError(ValueError):
+    """The command line itself is wrong."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors become one sentence on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
+            _train(words[1], words[2:])
+        else:
+            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="dendrix", description=_HELP, args=words or ["--help"], config=_STYLE)
+    except SystemExit as done:  # tyro has printed help, or what is wrong
+        return done.code if isinstance(done.code, int) else FAILED
+    except KeyboardInterrupt:
+        print("dendrix: interrupted, nothing was kept.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        print(f"dendrix: {_sentence(error)}", file=sys.stderr)
+        return MISUSED if isinstance(error, MisuseError) else FAILED
+    return OK
+
+
+def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:
+    """Train small networks on digits without, with random and with learned delays; compare and plot them (under 3 minutes).
+
+    Args:
+        out: folder for the figures and the three runs.
+        epochs: passes over the data; by default those of the recipe.
+    """
+    from .recipes.demo import compare
+
+    results = compare(out, epochs)
+    table = Table(title="Handwritten digits as spikes, row by row")
+    for column in ("delays", "test accuracy", "trained parameters", "seconds"):
+        table.add_column(column, justify="left" if column == "delays" else "right")
+    for row in results:
+        table.add_row(row.title, f"{row.accuracy:.1%}", f"{row.parameters:,}", f"{row.seconds:.0f}")
+    console = Console()
+    console.print(table)
+    console.print(f"Figures and runs are in [bold]{out}[/bold]. Next: dendrix list")
+
+
+def train(recipe: Name) -> None:
+    """Train a recipe: `dendrix train fsdd-delays`. `dendrix train fsdd-delays --help` lists all that can be set.
+
+    Args:
+        recipe: a name that `dendrix list` shows.
+    """
+    _train(recipe, [])
+
+
+def _train(name: str, options: list[str]) -> None:
+    try:
+        default = find_recipe(name)()
+    except ValueError as error:
+        raise MisuseError(str(error)) from error
+    from .train.command import TrainRun, train_run
+
+    chosen = tyro.cli(
+        TrainRun,
+        default=TrainRun(default),
+        args=options,
+        prog=f"dendrix train {name}",
+        description=f"Train {name}. {find_recipe(name).__doc__}",
+        config=(*_STYLE, tyro.conf.AvoidSubcommands),
+    )
+    record, folder = train_run(chosen, name)
+    best = record["progress"]
+    if chosen.json:
+        print(jsonlib.dumps({"folder": str(folder), **record}))
+        return
+    print(f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']}).")
+    print(f"Saved in {folder}. Next: dendrix evaluate {folder}")
+
+
+def evaluate(run: Run, split: Literal["test", "valid"] = "test", root: Path | None = None, json: bool = False) -> None:
+    """Measure a trained network on data it has not seen.
+
+    Args:
+        run: a folder that `dendrix train` wrote.
+        split: choose settings on "valid"; "test" is for the figure that is reported.
+        root: the data folder, if it is not where it was in training.
+        json: print JSON.
+    """
+    from .train.command import evaluate_run
+
+    scores = evaluate_run(run, split, root)
+    if json:
+        print(jsonlib.dumps({"split": split, **dataclasses.asdict(scores)}))
+        return
+    count = sum(map(sum, scores.confusion))
+    print(f"{split}: accuracy {scores.accuracy:.1%} of {count} sequences, loss {scores.loss:.3f}")
+
+
+def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
+    """Say what a trained network hears in wav files.
+
+    Args:
+        run: a folder that `dendrix train` wrote.
+        files: one or more wav files of any rate.
+        top: how many classes to name.
+        json: print a list of {"file", "label", "confidence", "top"}.
+    """
+    if not files:
+        raise MisuseError("files: expected at least one wav file, got none. Try: dendrix predict RUN FILE.wav")
+    from .data import read_wav
+    from .io import load_checkpoint
+    from .io import predict as decide
+
+    checkpoint = load_checkpoint(run)
+    waves = [read_wav(file) for file in files]  # all are checked before the first answer
+    answers = [{"file": str(file), **dataclasses.asdict(decide(checkpoint, *wave, top))} for file, wave in zip(files, waves, strict=True)]
+    if json:
+        print(jsonlib.dumps(answers, indent=2))
+        return
+    table = Table("file", "heard", "confidence", "then")
+    for answer in answers:
+        then = ", ".join(f"{label} {share:.1%}" for label, share in list(answer["top"].items())[1:])
+        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", then)
+    Console().print(table)
+
+
+def list_recipes(json: bool = False) -> None:
+    """Show the recipes that can be trained.
+
+    Args:
+        json: print JSON.
+    """
+    if json:
+        print(jsonlib.dumps([dataclasses.asdict(listed) for listed in recipes()], indent=2))
+        return
+    table = Table("recipe", "what it is")
+    for listed in recipes():
+        table.add_row(listed.name, listed.summary)
+    Console().print(table)
+
+
+def info(json: bool = False) -> None:
+    """Show versions, device, kernels and data: what belongs into a bug report.
+
+    Args:
+        json: print JSON.
+    """
+    from .train.command import describe
+
+    facts = describe()
+    if json:
+        print(jsonlib.dumps(facts, indent=2))
+        return
+    table = Table(show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, "\n".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+    Console().print(table)
+
+
+def bench(
+    wanted: tyro.conf.Positional[tuple[str, ...]] = (),
+    threads: tuple[int, ...] = (1, 2),
+    quick: bool = False,
+    out: Path | None = None,
+    json: bool = False,
+    explain: bool = False,
+    batch: int | None = None,
+) -> None:
+    """Measure speed and memory beside other libraries, after their results were found equal.
+
+    Args:
+        wanted: groups or cases (lif, delay, step, growth); all if none is named.
+        threads: numbers of threads.
+        quick: small sizes: does everything run and agree? Its ratios mean nothing.
+        out: folder for the results.
+        json: print JSON.
+        explain: also print which kernels ran, or why the reference did.
+        batch: another batch size for the whole training step.
+    """
+    from .bench import run
+
+    run(wanted, threads, quick, out, json, explain, batch)
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "demo": demo,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "list": list_recipes,
+    "bench": bench,
+    "info": info,
+}
+
+
+def _sentence(error: Exception) -> str:
+    """The message of an error on one line; what the system says of a file is put into words."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}. Check the path and its permissions."
+    return " ".join(str(error).split()) or f"{type(error).__name__}. Run again with --debug to see where."

@@ -1,0 +1,33 @@
+"""Spoken digits, real recordings: a spiking network that hears through spikes and learns its delays."""
+
+from dataclasses import replace
+
+from ..data import LogMel
+from ..models import Decision, DelayNetConfig
+from ..train import Budget, FsddData, Optim, Recipe
+
+
+def recipe() -> Recipe:
+    """Spoken digits (FSDD, official split), learned delays."""
+    return Recipe(
+        data=FsddData(LogMel()),
+        model=DelayNetConfig(inputs=40, outputs=10, hidden=(128, 128), max_delay_ms=250.0, dt_ms=10.0, dropout=0.25),
+        decision=Decision(how="mean", tail_ms=100.0),
+        optim=Optim(lr=5e-3, delay_lr=0.1),
+        budget=Budget(epochs=40, batch_size=32),
+    )
+
+
+def none() -> Recipe:
+    """The same without delays."""
+    return replace(recipe(), model=replace(recipe().model, delays="none"))
+
+
+def random() -> Recipe:
+    """The same with delays that stay at their random start."""
+    return replace(recipe(), model=replace(recipe().model, delays="random"))
+
+
+def axonal() -> Recipe:
+    """The same with one delay per neuron instead of one per synapse."""
+    return replace(recipe(), model=replace(recipe().model, granularity="axonal"))

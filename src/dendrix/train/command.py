@@ -1,0 +1,81 @@
+"""What the commands `train`, `evaluate` and `info` do; the command line only parses and prints."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+
+from ..core import KERNELS
+from ..data import loader
+from ..data.fsdd import fsdd_recordings
+from ..io import load_checkpoint, read_json
+from ..neurons import LIF
+from .data import FsddData, source_from_dict
+from .loop import fit
+from .metrics import Scores, score
+from .recipe import Recipe
+from .record import RUN, environment, new_folder
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """The options of `dendrix train NAME`: the fields of its recipe, and where the result goes."""
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Folder of the run, which must not exist; by default runs/NAME-SEED."""
+    json: bool = False
+    """Print the record of the run as JSON, and no progress bar."""
+
+
+def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
+    """Train, and return the record and the folder, which appears when it is complete."""
+    target = run.out or Path("runs") / f"{name.replace(':', '-')}-{run.recipe.seed}"
+    with new_folder(target) as folder:
+        record = fit(run.recipe, folder, name=name, quiet=run.json)
+    return record, target
+
+
+def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | None = None) -> Scores:
+    """Score the network of a run folder, with integer delays, on a split of the data it was trained on.
+
+    Args:
+        folder: the run.
+        split: "test" or "valid".
+        root: the data folder, if it has moved.
+    """
+    checkpoint = load_checkpoint(folder)
+    source = source_from_dict(read_json(folder / RUN)["recipe"]["data"])
+    if root is not None:
+        if not isinstance(source, FsddData):
+            raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
+        source = replace(source, root=root)
+    data = getattr(source.load(), split)
+    batches = loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms))
+    return score(checkpoint.model, batches, checkpoint.decision)
+
+
+def describe() -> dict[str, Any]:
+    """Versions, device, kernels and data of this installation."""
+    LIF(1)(torch.zeros(1, 1, 1))  # the first look-up fills the table
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    names = sorted((getattr(operation, "__name__", str(operation)), kind, found.name) for (operation, kind), found in KERNELS.items())
+    return {
+        **environment(device),
+        "kernels": {f"{operation} on {kind}:": name for operation, kind, name in names},
+        "data": _data_found(),
+    }
+
+
+def _data_found() -> str:
+    root = os.environ.get("DENDRIX_DATA")
+    if root is None:
+        return "DENDRIX_DATA is not set; digits come with scikit-learn, fsdd needs a folder"
+    try:
+        clips = fsdd_recordings(root)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return f"{root}: {len(clips.waves)} clips of fsdd"
