@@ -49,12 +49,23 @@ def test_kernels_equal_the_rules_in_the_interpreter() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize(("surrogate", "dtype"), [("ATan", torch.float32), ("Sigmoid", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("surrogate", "dtype", "batch", "steps", "columns"), [("ATan", torch.float32, 1, 1, 1), ("Sigmoid", torch.bfloat16, 3, 70, 200)]
+)
 @pytest.mark.parametrize(
     ("rule", "states", "parameters"), [("li_step", 1, 1), ("lif_step", 1, 1), ("cuba_lif_step", 2, 2), ("adlif_step", 3, 4)]
 )
 def test_kernels_compile_for_cuda_without_fused_multiply_add(
-    rule: str, states: int, parameters: int, surrogate: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    rule: str,
+    states: int,
+    parameters: int,
+    surrogate: str,
+    dtype: torch.dtype,
+    batch: int,
+    steps: int,
+    columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """A fused multiply-add would round once where the reference rounds twice, and a spike could differ."""
     from dendrix.kernels.triton import scan
@@ -64,11 +75,12 @@ def test_kernels_compile_for_cuda_without_fused_multiply_add(
     kernels = CompileOnly(scan._forward), CompileOnly(scan._backward)
     for name, kernel in zip(("_forward", "_backward"), kernels, strict=True):
         monkeypatch.setattr(scan, name, kernel)
-    x, start, vectors = torch.zeros(3, 70, 200, dtype=dtype), torch.zeros(states, 3, 200), torch.zeros(parameters, 200)
-    valid, hard = torch.ones(3, 70, dtype=torch.bool), surrogate == "ATan"
+    x, valid = torch.zeros(batch, steps, columns, dtype=dtype), torch.ones(batch, steps, dtype=torch.bool)
+    start, params = torch.zeros(states, batch, columns), torch.zeros(parameters, columns)
+    hard = surrogate == "ATan"
     variant = (rule, [hard, hard, not hard], [1.0, 0.0, 1.0, 2.0], surrogate, 64)
-    y, end, marks = scan.forward(x, start, vectors, valid, *variant)
-    scan.backward(x, marks, vectors, valid, y, end, *variant)
+    y, end, marks = scan.forward(x, start, params, valid, *variant)
+    scan.backward(x, marks, params, valid, y, end, *variant)
     for kernel in kernels:
         (compiled,) = kernel.compiled
         assert compiled.asm["cubin"]

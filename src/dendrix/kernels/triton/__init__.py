@@ -1,5 +1,6 @@
 """Kernels for CUDA in Triton, which is imported at the first use of one: the same operations as on the CPU."""
 
+import torch
 from torch import Tensor
 
 from ..cpu.fused import fused_scan, fused_scan_backward, tile
@@ -14,7 +15,8 @@ def forward(
 
     _, every = tile(x.shape[2])
     x, start, params, valid = (tensor.contiguous() for tensor in (x, start, params, valid))
-    return scan.forward(x, start, params, valid, rule, flags, constants, surrogate, every)
+    with torch.cuda.device(x.get_device()):
+        return scan.forward(x, start, params, valid, rule, flags, constants, surrogate, every)
 
 
 @fused_scan_backward.register_kernel("cuda")
@@ -27,4 +29,5 @@ def backward(
 
     _, every = tile(x.shape[2])
     x, params, valid, gy, gend = (tensor.contiguous() for tensor in (x, params, valid, gy, gend))
-    return scan.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, every)
+    with torch.cuda.device(x.get_device()):
+        return scan.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, every)
