@@ -1,0 +1,66 @@
+"""What each way of computing a delay layer costs: a deterministic function of shapes and density, so a resumed run chooses the same.
+
+The unit is one multiply-add inside a large matrix product. The other prices are ratios of what a processor does, not times:
+they hold as long as memory, vector units and caches stand in about this proportion.
+"""
+
+from typing import NamedTuple
+
+from .delay_spectral import Window, rank
+
+_MOVE = 8
+"""One number read from memory and written back."""
+_CALL = 150_000
+"""One call of a torch operation."""
+_ROW = 2
+"""One multiply-add in a loop that adds a row of the kernel for each event."""
+_SLIDE = 4
+"""One multiply-add in a loop over time, at one delay."""
+_SCATTER = 60
+"""One addition at an address that was looked up."""
+
+
+class Shape(NamedTuple):
+    """The sizes of one call: batch, steps, inputs, outputs, taps."""
+
+    B: int
+    T: int
+    I: int  # noqa: E741
+    O: int  # noqa: E741
+    L: int
+
+
+def shifted(s: Shape) -> float:
+    """One matrix product per lag."""
+    return s.L * (s.B * s.T * (s.I * s.O + _MOVE * (s.I + 2 * s.O)) + _CALL)
+
+
+def spectral(s: Shape, window: Window) -> float:
+    """One matrix product per point, and the transforms."""
+    rows, size, points = s.B * window.pieces, window.steps + s.L - 1, rank(window.steps, s.L)
+    transforms = rows * (size * s.I + window.steps * s.O) + s.L * s.I * s.O
+    spectra = rows * (s.I + s.O) + s.I * s.O
+    copies = rows * size * s.I if window.pieces > 1 else 0
+    return points * (transforms + rows * s.I * s.O + _MOVE * spectra) + _MOVE * copies + 8 * _CALL
+
+
+def best_window(s: Shape) -> Window:
+    """The cheapest way to cut T steps into equal windows."""
+    counts = range(1, max(1, s.T // s.L) + 1)
+    windows = [Window(count, -(-s.T // count)) for count in counts]
+    return min(windows, key=lambda window: spectral(s, window))
+
+
+def events(s: Shape, density: float) -> float:
+    """L rows of the kernel for every non-zero input."""
+    return density * s.B * s.T * s.I * s.L * s.O * _ROW + _MOVE * (s.B * s.T * (s.I + s.O) + s.L * s.I * s.O) + 4 * _CALL
+
+
+def sliding(s: Shape) -> float:
+    """Integer delays: each synapse adds its shifted input, all steps in a row; short sequences pay for the start of each."""
+    return s.B * s.I * s.O * (s.T + 8) * _SLIDE
+
+
+def scattered(s: Shape, density: float) -> float:
+    """Integer delays: each non-zero input is added once per synapse; inputs of the past L - 1 steps are visited again."""
+    return s.B * (s.T + s.L) * (density * s.I * s.O * _SCATTER + _MOVE * (s.I + s.O))

@@ -1,0 +1,149 @@
+"""The convolution of a delay layer through frequencies, as real matrix products only.
+
+A discrete Fourier transform of N points is itself a product with a matrix of cosines and sines, and a complex product is three
+real ones. So the convolution is y = E((A x) * (C kernel)): A, C and E are small constant matrices, and * stands for one
+product of [B, I] with [I, O] matrices at each of about 1.5 N points, where the sum over lags would need one at each of L lags
+and T steps. The same three matrices, transposed, give the gradients. Points are taken in blocks: only the spectra of one
+block exist at a time. Long sequences are cut into windows that overlap by L - 1 steps.
+
+Source: ours; the convolution theorem, with the three-product form of complex multiplication (Gauss).
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_BLOCK = 6_000_000
+"""Numbers in the spectra of one block, 24 MB in float32: they stay near the last-level cache, and products stay large."""
+
+
+class Window(NamedTuple):
+    """How time is cut: `pieces` windows of `steps` outputs each."""
+
+    pieces: int
+    steps: int
+
+
+class _Points(NamedTuple):
+    analyse: Tensor  # of the input, [R, N]
+    kernel: Tensor  # of the kernel, [R, L]
+    combine: Tensor  # from the products to the outputs, [S, R]
+
+
+def rank(steps: int, taps: int) -> int:
+    """Number of points R for a window of `steps` outputs: three for each complex frequency, one for each real one."""
+    size = steps + taps - 1
+    return 3 * ((size + 1) // 2 - 1) + 2 - size % 2
+
+
+@lru_cache(maxsize=64)
+def _points(steps: int, taps: int, dtype: torch.dtype) -> _Points:
+    size = steps + taps - 1
+    frequency = torch.arange(size // 2 + 1, dtype=torch.float64).unsqueeze(1) * (2 * torch.pi / size)
+
+    def waves(first: int, count: int) -> tuple[Tensor, Tensor]:
+        angle = frequency * torch.arange(first, first + count, dtype=torch.float64)
+        return angle.cos(), angle.sin()
+
+    x_cos, x_sin = waves(0, size)
+    k_cos, k_sin = waves(0, taps)
+    y_cos, y_sin = waves(taps - 1, steps)
+    paired = torch.ones(len(frequency), dtype=torch.bool)
+    paired[0] = False  # the mean has no sine, and neither has the fastest wave of an even size
+    paired[-1] &= size % 2 == 1
+    share = (1 + paired.double().unsqueeze(1)) / size
+    # Each pair (a - ib)(c - id) takes the products ac, bd and (a - b)(c - d).
+    combine = [share * (y_cos + paired.unsqueeze(1) * y_sin), share * (y_sin - y_cos), -share * y_sin]
+    parts = (
+        torch.cat([x_cos, x_sin[paired], (x_cos - x_sin)[paired]]),
+        torch.cat([k_cos, k_sin[paired], (k_cos - k_sin)[paired]]),
+        torch.cat([combine[0], combine[1][paired], combine[2][paired]]).t().contiguous(),
+    )
+    return _Points(*(part.to(dtype) for part in parts))
+
+
+class _Problem(NamedTuple):
+    """One convolution: its windows, the constant matrices, and how many points a block takes."""
+
+    window: Window
+    points: _Points
+    block: int
+
+    def blocks(self) -> Iterator[_Points]:
+        """The points of each block."""
+        for low in range(0, len(self.points.kernel), self.block):
+            part = slice(low, low + self.block)
+            yield _Points(self.points.analyse[part], self.points.kernel[part], self.points.combine[:, part])
+
+
+def _problem(x: Tensor, kernel: Tensor, past: int, window: Window) -> _Problem:
+    taps, inputs, outputs = kernel.shape
+    rows = x.shape[0] * window.pieces
+    points = _points(window.steps, taps, x.dtype)
+    if window.pieces == 1:  # the steps before the start are zero: leave their columns out
+        points = points._replace(analyse=points.analyse[:, taps - 1 - past :])
+    each = rows * (inputs + outputs) + inputs * outputs
+    return _Problem(window, points, max(8, _BLOCK // each))
+
+
+def _cut(x: Tensor, taps: int, past: int, window: Window) -> Tensor:
+    """The windows of x [B, past + T, C] with the L - 1 steps before each, [B * pieces, N, C]; x itself where there is one."""
+    if window.pieces == 1:
+        return x
+    pieces, steps = window
+    lead = taps - 1 - past
+    padded = torch.nn.functional.pad(x, (0, 0, lead, taps - 1 + pieces * steps - lead - x.shape[1]))
+    return padded.unfold(1, steps + taps - 1, steps).transpose(2, 3).flatten(0, 1)
+
+
+def _join(windows: Tensor, taps: int, past: int, window: Window, length: int) -> Tensor:
+    """The transpose of `_cut`: sum overlapping windows back into [B, length, C]."""
+    if window.pieces == 1:
+        return windows
+    pieces, steps = window
+    size = steps + taps - 1
+    windows = windows.view(-1, pieces, size, windows.shape[2])
+    total = windows.new_zeros(windows.shape[0], taps - 1 + pieces * steps, windows.shape[3])
+    for index in range(pieces):
+        total[:, index * steps : index * steps + size] += windows[:, index]
+    lead = taps - 1 - past
+    return total[:, lead : lead + length].contiguous()
+
+
+def forward(x: Tensor, kernel: Tensor, past: int, window: Window) -> Tensor:
+    """y of `delay_conv`: x [B, past + T, I], kernel [L, I, O] -> [B, T, O]."""
+    taps, inputs, outputs = kernel.shape
+    steps = x.shape[1] - past
+    problem = _problem(x, kernel, past, window)
+    rows = _cut(x, taps, past, window)
+    y = x.new_zeros(len(rows), window.steps, outputs)
+    for part in problem.blocks():
+        spectrum = torch.matmul(part.analyse, rows)
+        filters = (part.kernel @ kernel.view(taps, -1)).view(-1, inputs, outputs)
+        products = torch.bmm(spectrum.transpose(0, 1), filters)
+        y.baddbmm_(part.combine.expand(len(rows), -1, -1), products.transpose(0, 1))
+    return y.view(x.shape[0], -1, outputs)[:, :steps].contiguous()
+
+
+def backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, window: Window, need_x: bool) -> tuple[Tensor | None, Tensor]:
+    """Gradients of x (None unless `need_x`) and of the kernel, from grad [B, T, O]."""
+    taps, inputs, outputs = kernel.shape
+    problem = _problem(x, kernel, past, window)
+    rows = _cut(x, taps, past, window)
+    grad = torch.nn.functional.pad(grad, (0, 0, 0, window.pieces * window.steps - grad.shape[1]))
+    grad = grad.reshape(len(rows), window.steps, outputs)
+    grad_rows = torch.zeros_like(rows) if need_x else None
+    grad_kernel = torch.zeros_like(kernel)
+    for part in problem.blocks():
+        back = torch.matmul(part.combine.t(), grad).transpose(0, 1)
+        spectrum = torch.matmul(part.analyse, rows)
+        products = torch.bmm(spectrum.permute(1, 2, 0), back)
+        grad_kernel.view(taps, -1).addmm_(part.kernel.t(), products.flatten(1))
+        if grad_rows is not None:
+            filters = (part.kernel @ kernel.view(taps, -1)).view(-1, inputs, outputs)
+            products = torch.bmm(back, filters.transpose(1, 2))
+            grad_rows.baddbmm_(part.analyse.t().expand(len(rows), -1, -1), products.transpose(0, 1))
+    return None if grad_rows is None else _join(grad_rows, taps, past, window, x.shape[1]), grad_kernel
