@@ -21,7 +21,7 @@ check: .venv/.dev
 	$(BIN)/pytest -n 2 -m "not slow"
 
 bench: .venv/.bench
-	$(DENDRIX) bench
+	$(DENDRIX) bench --out benchmarks
 
 clean:
 	rm -rf .venv demo runs

@@ -15,7 +15,7 @@ LEVEL = {
     **dict.fromkeys(["neurons", "sdr", "exits", "data"], 1),
     **dict.fromkeys(["layers"], 2),
     **dict.fromkeys(["kernels", "models"], 3),
-    **dict.fromkeys(["convert", "io", "runtime", "energy"], 4),
+    **dict.fromkeys(["convert", "io", "runtime", "energy", "bench"], 4),
     **dict.fromkeys(["train"], 5),
     **dict.fromkeys(["recipes"], 6),
     **dict.fromkeys(["cli", "serve", "explorer", "__main__"], 7),

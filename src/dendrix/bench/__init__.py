@@ -1,0 +1,3 @@
+"""`dendrix bench`: dendrix beside its peers, in one run, after their results were found equal."""
+
+from .run import run as run

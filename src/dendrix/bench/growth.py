@@ -1,0 +1,50 @@
+"""How cost grows: the exponent p in cost ~ size^p, from a few sizes of one axis with the others held."""
+
+from dataclasses import dataclass, replace
+
+from .harness import Case, measure, slope
+from .suite import find
+
+
+@dataclass(frozen=True)
+class Growth:
+    """An axis of a case that is doubled a few times. Names in `axes` grow together: a square layer has C and H alike."""
+
+    case: str
+    about: str
+    axes: tuple[str, ...]
+    sizes: tuple[int, ...]
+    rest: dict[str, int]
+    contenders: tuple[str, ...]
+
+    def at(self, size: int) -> Case:
+        """The case at one size, with the contenders that take part and those they are compared with."""
+        case = find(self.case)
+        parts = tuple(c for c in case.contenders if c.name in self.contenders)
+        return replace(case, contenders=parts, size={**self.rest, **dict.fromkeys(self.axes, size)}, repeats=3)
+
+
+_LIF = ("torch loop (unbind)", "dendrix", "SpikingJelly")
+_DELAY = ("torch conv1d", "dendrix", "DCLS")
+
+
+def growths() -> list[Growth]:
+    """LIF against time, batch and width; the delay layer against these and the number of taps."""
+    lif, delay = dict(T=128, B=64, C=256), dict(B=16, T=100, C=128, H=128, L=25)
+    return [
+        Growth("lif-100", "LIF, time steps", ("T",), (64, 128, 256, 512), lif, _LIF),
+        Growth("lif-100", "LIF, batch", ("B",), (32, 64, 128, 256), lif, _LIF),
+        Growth("lif-100", "LIF, width", ("C",), (128, 256, 512, 1024), lif, _LIF),
+        Growth("delay-training", "delay layer, time steps", ("T",), (50, 100, 200, 400), delay, _DELAY),
+        Growth("delay-training", "delay layer, batch", ("B",), (8, 16, 32, 64), delay, _DELAY),
+        Growth("delay-training", "delay layer, width", ("C", "H"), (64, 128, 256), delay, _DELAY),
+        Growth("delay-training", "delay layer, taps", ("L",), (13, 25, 51, 101), delay, _DELAY),
+    ]
+
+
+def exponents(growth: Growth, quick: bool = False) -> dict[str, float]:
+    """The exponent of each contender that passed the gate at every size; quick takes the two smallest sizes once."""
+    sizes = growth.sizes[:2] if quick else growth.sizes
+    outcomes = [measure(replace(growth.at(size), repeats=1) if quick else growth.at(size)) for size in sizes]
+    right = set.intersection(*(set(outcome.timings) for outcome in outcomes))
+    return {name: slope(list(sizes), [o.timings[name].median for o in outcomes]) for name in growth.contenders if name in right}

@@ -1,0 +1,142 @@
+"""Contenders for the same work: each must first give the same results, then they are timed in turn, A B A B.
+
+Absolute times mean little on a shared machine; ratios within one round hold, because what disturbs one disturbs the next.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Results = dict[str, Tensor]
+Step = Callable[[], Results]
+
+OURS = "dendrix"
+
+
+class UnavailableError(Exception):
+    """A contender cannot run here, with the reason: a peer is not installed."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do the work of a case.
+
+    `build` takes the sizes of the case by name, makes inputs and modules, and returns the step to be timed; the step
+    returns named results in the layout that all contenders of the case share.
+    """
+
+    name: str
+    build: Callable[..., Step]
+    equals: str | None = None
+    """The contender whose results it must reproduce; None only for a truth and for a limit."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Work that several contenders do. `contenders[0]` is usually the truth that the others must equal."""
+
+    name: str
+    about: str
+    size: dict[str, int]
+    warm: dict[str, int]
+    """A small size of the same work: it loads code before memory is measured, and it is the size of a quick run."""
+    contenders: tuple[Contender, ...]
+    tolerance: float
+    """Largest relative error of a result, see `relative_error`."""
+    repeats: int = 5
+    """Rounds of timing; none measures memory alone."""
+    all_threads: bool = True
+    """Whether every number of threads is measured, or the greatest alone because the case takes minutes."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each repetition, in the order of the rounds."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def ratio_to(self, other: "Timing") -> tuple[float, float, float]:
+        """How many times longer this took than `other`: median, least and greatest over the rounds."""
+        ratios = [a / b for a, b in zip(self.seconds, other.seconds, strict=True)]
+        return statistics.median(ratios), min(ratios), max(ratios)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a case gave: errors and timings by contender, and the reason for each contender without numbers."""
+
+    errors: dict[str, dict[str, float]]
+    timings: dict[str, Timing]
+    refused: dict[str, str]
+
+
+def relative_error(result: Tensor, truth: Tensor) -> float:
+    """Norm of the difference over the norm of the truth; infinite where shapes differ or anything is not finite."""
+    if result.shape != truth.shape:
+        return float("inf")
+    difference = torch.linalg.vector_norm(result - truth, dtype=torch.float64)
+    error = float(difference / torch.linalg.vector_norm(truth, dtype=torch.float64).clamp_min(1e-30))
+    return error if error == error else float("inf")
+
+
+def gate(results: Results, truth: Results, tolerance: float) -> tuple[dict[str, float], str | None]:
+    """Compare results with the truth: the error of each, and None or the reason why no number may be printed."""
+    if results.keys() != truth.keys():
+        return {}, f"returns {sorted(results)} where {sorted(truth)} was expected"
+    errors = {name: relative_error(results[name], truth[name]) for name in truth}
+    worst = max(errors, key=lambda name: errors[name])
+    return errors, None if errors[worst] <= tolerance else f"{worst} is off by {errors[worst]:.1e}, allowed {tolerance:.0e}"
+
+
+def measure(case: Case) -> Outcome:
+    """Build all contenders, compare their results, and time those that are right, in turn."""
+    steps: dict[str, Step] = {}
+    refused: dict[str, str] = {}
+    results: dict[str, Results] = {}
+    for contender in case.contenders:
+        try:
+            steps[contender.name] = contender.build(**case.size)
+        except UnavailableError as reason:
+            refused[contender.name] = str(reason)
+        else:
+            results[contender.name] = steps[contender.name]()
+    errors: dict[str, dict[str, float]] = {}
+    for contender in case.contenders:
+        truth = contender.equals
+        if contender.name not in steps or truth is None:
+            continue
+        if truth not in steps:
+            refused[contender.name] = f"nothing to compare with: {refused[truth]}"
+            continue
+        errors[contender.name], reason_against = gate(results[contender.name], results[truth], case.tolerance)
+        if reason_against:
+            refused[contender.name] = reason_against
+    del results
+    return Outcome(errors, interleave({k: v for k, v in steps.items() if k not in refused}, case.repeats), refused)
+
+
+def interleave(steps: dict[str, Step], repeats: int) -> dict[str, Timing]:
+    """Time every step once per round, for `repeats` rounds."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(repeats):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(s)) for name, s in seconds.items() if s}
+
+
+def slope(sizes: list[int], seconds: list[float]) -> float:
+    """Exponent p of cost ~ size^p: the least-squares slope of log cost against log size."""
+    x = torch.tensor(sizes, dtype=torch.float64).log()
+    y = torch.tensor(seconds, dtype=torch.float64).log()
+    x = x - x.mean()
+    return float((x * (y - y.mean())).sum() / (x * x).sum())

@@ -1,0 +1,51 @@
+"""Inputs made for fair comparison, filled step by step: nothing larger is allocated beside them, for memory is measured next."""
+
+import torch
+from torch import Tensor
+
+from ..core import Rule
+from ..neurons import LIF
+
+_MARGIN = 1e-5
+
+
+def _empty(batch: int, steps: int, channels: int, time_first: bool) -> Tensor:
+    """[B, T, C], laid out in memory as [T, B, C] if `time_first`."""
+    return torch.empty(steps, batch, channels).transpose(0, 1) if time_first else torch.empty(batch, steps, channels)
+
+
+@torch.no_grad()
+def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> Tensor:
+    """Random input currents [B, T, C] under which every membrane of `neuron` stays clear of the threshold.
+
+    A membrane at the threshold fires or not by the last bit of an addition, and all that follows differs; the margin of
+    1e-5 lets implementations that add in another order be compared spike by spike.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x = _empty(batch, steps, neuron.size, time_first)
+    threshold = float(neuron.constants["v_threshold"])
+    current = torch.empty(batch, neuron.size)
+    rule: Rule = neuron.rule
+    state = neuron.init_state(current.double())
+    exact = {k: v.double() if isinstance(v, Tensor) else v for k, v in neuron.params().items()}
+    for x_t in x.unbind(1):
+        x_t.copy_(current.normal_(0.3, 1.0, generator=generator))
+        # With an infinite threshold nothing is reset: the membrane as it is compared with the real one.
+        _, before = rule(x_t.double(), state, **(exact | {"v_threshold": 1e30}))
+        x_t.add_(torch.where((before.v - threshold).abs() < _MARGIN, 1e-3, 0.0))
+        _, state = rule(x_t.double(), state, **exact)
+    return x
+
+
+def spikes(batch: int, steps: int, channels: int, density: float) -> Tensor:
+    """Random binary spikes [B, T, C]."""
+    return torch.empty(batch, steps, channels).bernoulli_(density, generator=torch.Generator().manual_seed(1))
+
+
+def cotangent(batch: int, steps: int, channels: int, time_first: bool = False) -> Tensor:
+    """Random gradients of an output [B, T, C], standard normal."""
+    generator = torch.Generator().manual_seed(2)
+    g = _empty(batch, steps, channels, time_first)
+    for g_t in g.unbind(1):
+        g_t.copy_(torch.empty(batch, channels).normal_(generator=generator))
+    return g

@@ -1,0 +1,80 @@
+"""Peak memory of one step, measured in a fresh process: run as `python -m dendrix.bench.memory CASE CONTENDER SIZE THREADS`.
+
+The peak is the greatest resident size of the process (`ru_maxrss`) after the step, less the same before it, when code is
+loaded and warm and inputs, output gradients and modules exist. The overhead is that peak less the results themselves.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..core import chosen_kernels
+from .harness import Case, Contender
+
+_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes per unit of `ru_maxrss`: kilobytes on Linux, bytes on macOS."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of one step, and which kernels ran in it."""
+
+    peak: int
+    results: int
+    kernels: dict[str, str]
+
+    @property
+    def overhead(self) -> int:
+        """Bytes beyond inputs, parameters and results."""
+        return max(self.peak - self.results, 0)
+
+
+def footprint(case: Case, contender: Contender, threads: int) -> Footprint:
+    """Measure one contender in a process of its own.
+
+    Raises:
+        RuntimeError: the process failed, with the end of what it said.
+    """
+    command = [sys.executable, "-m", "dendrix.bench.memory", case.name, contender.name, json.dumps(case.size), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"Measuring the memory of {contender.name} in {case.name} failed: {done.stderr.strip()[-300:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return Footprint(**found)
+
+
+def measure_here(case: Case, contender: Contender) -> Footprint:
+    """One step in this process, which must be a fresh one. Warm first, so that loading code does not count."""
+    contender.build(**case.warm)()
+    step = contender.build(**case.size)
+    before = _peak()
+    results = step()
+    size = sum(result.numel() * result.element_size() for result in results.values())
+    return Footprint(_peak() - before, size, chosen_kernels())
+
+
+def _peak() -> int:
+    import resource  # POSIX only
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def main() -> None:
+    """The fresh process: prints one line of JSON."""
+    from dataclasses import asdict, replace
+
+    from .suite import find
+
+    name, contender, size, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    case = replace(find(name), size=json.loads(size))
+    chosen = next(c for c in case.contenders if c.name == contender)
+    print(json.dumps(asdict(measure_here(case, chosen))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The peers, each optional: SpikingJelly, snnTorch, Norse and DCLS. The only file that imports them."""
+
+import warnings
+from importlib import import_module, metadata
+from typing import Any
+
+from torch import Tensor
+
+from .harness import UnavailableError
+
+PEERS = {"spikingjelly": "SpikingJelly", "snntorch": "snnTorch", "norse": "Norse", "DCLS": "DCLS"}
+
+
+def versions() -> dict[str, str]:
+    """The peers installed here, with their versions."""
+    found = {}
+    for package, name in PEERS.items():
+        try:
+            found[name] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _load(module: str) -> Any:
+    package = module.split(".")[0]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # norse calls the deprecated torch.jit.script
+            return import_module(module)
+    except ImportError as error:
+        raise UnavailableError(
+            f"{PEERS[package]} is not installed ({error}). Run `make bench`, or pip install -r benchmarks/peers.txt."
+        ) from error
+
+
+def spikingjelly_lif(tau: float, alpha: float, v_threshold: float = 1.0) -> Any:
+    """SpikingJelly's multi-step LIF without input scaling: hard reset to 0, detached; call it on [T, B, C] and reset it after."""
+    neuron = _load("spikingjelly.activation_based.neuron")
+    surrogate = _load("spikingjelly.activation_based.surrogate")
+    return neuron.LIFNode(
+        tau=tau,
+        decay_input=False,
+        v_threshold=v_threshold,
+        v_reset=0.0,
+        surrogate_function=surrogate.ATan(alpha=alpha),
+        detach_reset=True,
+        step_mode="m",
+        store_v_seq=v_threshold > 1.0,
+    )
+
+
+def spikingjelly_dropout(p: float) -> Any:
+    """SpikingJelly's multi-step dropout, one mask per sample and neuron, in its attribute `mask`."""
+    return _load("spikingjelly.activation_based.layer").Dropout(p, step_mode="m")
+
+
+def snntorch_lif(beta: float, alpha: float) -> Any:
+    """snnTorch's Leaky with reset to zero: a step (x_t, mem) -> (spikes, mem)."""
+    snntorch = _load("snntorch")
+    return snntorch.Leaky(beta=beta, spike_grad=snntorch.surrogate.atan(alpha=alpha), reset_mechanism="zero")
+
+
+def norse_lif(rate: float) -> Any:
+    """Norse's LIFBoxCell, v <- v + rate * (x - v), reset not detached, triangle of width 1: a step (x_t, state) -> (spikes, state)."""
+    norse = _load("norse.torch")
+    return norse.LIFBoxCell(norse.LIFBoxParameters(tau_mem_inv=rate, method="triangle", alpha=1.0), dt=1.0)
+
+
+def dcls_layer(weight: Tensor, delay: Tensor, width: float, taps: int) -> Any:
+    """`Dcls1d` 'gauss' with the weights [C_out, C_in, K] and delays (steps) of a DelayLinear; unpadded, input [B, C_in, T]."""
+    modules = _load("DCLS.construct.modules")
+    layer = modules.Dcls1d(weight.shape[1], weight.shape[0], weight.shape[2], dilated_kernel_size=taps, bias=False, version="gauss")
+    layer.weight.data.copy_(weight)
+    layer.P.data.copy_((taps // 2 - delay).unsqueeze(0))
+    layer.SIG.data.fill_(width)
+    layer.SIG.requires_grad_(False)
+    return layer

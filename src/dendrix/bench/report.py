@@ -1,0 +1,88 @@
+"""From outcomes to what is kept: a record that JSON holds, and tables that people read. Ratios first; seconds are for context."""
+
+from itertools import groupby
+from typing import Any
+
+from .harness import OURS, Case, Outcome
+from .memory import Footprint
+
+Record = dict[str, Any]
+
+_MIB = 1024 * 1024
+
+_INTRODUCTION = """# Benchmarks
+
+Written by `make bench`. A *ratio* is a contender's time over that of dendrix: median (least to greatest) over rounds in which
+all ran in turn; above 1, dendrix is faster. A contender whose results differ from the truth by more than the tolerance gets no
+number; *error* is the largest relative error, `norm(result - truth) / norm(truth)`, over outputs and gradients. The *limit* is
+one multiply forward and one backward. *Peak* is the growth of resident memory during one step in a fresh process, *overhead*
+the same less the step's results.
+"""
+
+
+def case_record(case: Case, outcome: Outcome, threads: int, footprints: dict[str, Footprint]) -> Record:
+    """One case at one number of threads. `ratio` is the contender's time over that of dendrix in the same round."""
+    ours = outcome.timings.get(OURS)
+    contenders: Record = {}
+    for name in [c.name for c in case.contenders if c.name not in outcome.refused]:
+        entry: Record = {"errors": outcome.errors.get(name, {})}
+        if timing := outcome.timings.get(name):
+            entry["seconds"] = timing.median
+            if ours:
+                entry["ratio"], entry["ratio_least"], entry["ratio_greatest"] = timing.ratio_to(ours)
+        if found := footprints.get(name):
+            entry |= {"peak_mib": found.peak / _MIB, "overhead_mib": found.overhead / _MIB}
+        contenders[name] = entry
+    return {
+        "name": case.name,
+        "about": case.about,
+        "size": case.size,
+        "threads": threads,
+        "repeats": case.repeats,
+        "tolerance": case.tolerance,
+        "contenders": contenders,
+        "refused": outcome.refused,
+        "kernels": footprints[OURS].kernels if OURS in footprints else {},
+    }
+
+
+def markdown(record: Record) -> str:
+    """The whole record as tables in Markdown."""
+    parts = [_INTRODUCTION, "Measured on " + ", ".join(f"{key} {value}" for key, value in record["machine"].items()) + ".\n"]
+    parts += [_case_table(list(runs)) for _, runs in groupby(record["cases"], key=lambda case: case["name"])]
+    if record["growth"]:
+        lines = ["## Growth", "", "Cost grows as size to the power of:", "", "| axis | sizes | contender | exponent |", "|---|---|---|---|"]
+        for growth in record["growth"]:
+            sizes = ", ".join(map(str, growth["sizes"]))
+            lines += [f"| {growth['about']} | {sizes} | {name} | {p:.2f} |" for name, p in growth["exponents"].items()]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _case_table(runs: list[Record]) -> str:
+    """One case, its runs at several numbers of threads side by side; the last run has the memory."""
+    last = runs[-1]
+    size = ", ".join(f"{axis} {n}" for axis, n in last["size"].items())
+    lines = [f"## {last['name']}", "", f"{last['about']}; {size}; tolerance {last['tolerance']:.0e}.", ""]
+    heads = [f"ratio, {run['threads']} threads" for run in runs if run["repeats"]]
+    limited = "limit" in last["contenders"]
+    heads += [f"of the limit, {run['threads']} threads" for run in runs if limited] + ["peak MiB", "overhead MiB", "error"]
+    lines += ["| contender | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for name, entry in last["contenders"].items():
+        entries = [run["contenders"].get(name, {}) for run in runs]
+        cells = [_ratio(e) for e in entries if last["repeats"]]
+        cells += [_of_limit(run, e) for run, e in zip(runs, entries, strict=True) if limited]
+        cells += [f"{entry[key]:.1f}" if key in entry else "" for key in ("peak_mib", "overhead_mib")]
+        cells.append(f"{max(entry['errors'].values()):.0e}" if entry["errors"] else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += [f"\nNo number for {name}: {why}" for name, why in last["refused"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _ratio(entry: Record) -> str:
+    return f"{entry['ratio']:.2f} ({entry['ratio_least']:.2f} to {entry['ratio_greatest']:.2f})" if "ratio" in entry else ""
+
+
+def _of_limit(run: Record, entry: Record) -> str:
+    limit = run["contenders"].get("limit", {})
+    return f"{limit['seconds'] / entry['seconds']:.2f}" if "seconds" in limit and "seconds" in entry else ""

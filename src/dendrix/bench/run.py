@@ -1,0 +1,93 @@
+"""`dendrix bench`: choose cases, measure, say, write."""
+
+import json as jsonlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markdown import Markdown
+
+from .growth import exponents, growths
+from .harness import Case, measure
+from .machine import describe
+from .memory import Footprint, footprint
+from .report import Record, case_record, markdown
+from .suite import select
+
+_FORMAT = 1
+
+
+def run(
+    wanted: tuple[str, ...] = (),
+    threads: tuple[int, ...] = (1, 2),
+    quick: bool = False,
+    out: Path | None = None,
+    json: bool = False,
+    explain: bool = False,
+    batch: int | None = None,
+) -> Record:
+    """Measure dendrix beside its peers; print a table and return the record.
+
+    Args:
+        wanted: groups or cases to run (`lif`, `delay`, `step`, `growth`, or one case by its name); all if empty.
+        threads: numbers of threads for torch and the kernels.
+        quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
+        out: folder for `results.json` and `results.md`; None writes no file.
+        json: print the record as JSON instead of the table.
+        explain: also print which kernels dendrix ran in each case, or why it ran the reference.
+        batch: another batch size for the whole training step, which takes long at 256.
+    Raises:
+        ValueError: an unknown name, or a number of threads below one.
+    """
+    cases = select(wanted)
+    if not threads or min(threads) < 1:
+        raise ValueError(f"threads: expected numbers of at least 1, got {list(threads)}.")
+    # Progress goes to stderr, so that --json prints nothing but JSON.
+    progress = Console(stderr=True)
+    before = torch.get_num_threads()
+    record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": [], "growth": []}
+    try:
+        for case in cases:
+            if batch and case.name.startswith("step"):
+                case = replace(case, size={**case.size, "B": batch})
+            if quick:
+                case = replace(case, size=case.warm, repeats=1)
+            record["cases"] += _measured(case, threads, not quick or explain, progress)
+        if not wanted or "growth" in wanted:
+            torch.set_num_threads(1)
+            for growth in growths():
+                progress.print(f"growth: {growth.about}")
+                entry = {"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)}
+                record["growth"].append(entry)
+    finally:
+        torch.set_num_threads(before)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "results.json").write_text(jsonlib.dumps(record, indent=1) + "\n")
+        (out / "results.md").write_text(markdown(record))
+    if json:
+        sys.stdout.write(jsonlib.dumps(record, indent=1) + "\n")
+    else:
+        Console().print(Markdown(markdown(record)))
+    if explain:
+        for measured in record["cases"]:
+            progress.print(f"{measured['name']}, {measured['threads']} threads: {measured['kernels']}")
+    return record
+
+
+def _measured(case: Case, threads: tuple[int, ...], memory: bool, progress: Console) -> list[Record]:
+    """One case at every number of threads; memory, in processes of their own, at the greatest."""
+    records = []
+    for count in sorted(threads) if case.all_threads else (max(threads),):
+        torch.set_num_threads(count)
+        progress.print(f"{case.name}: {case.about}, {count} threads")
+        outcome = measure(case)
+        for name, reason in outcome.refused.items():
+            progress.print(f"  {name}: no number, {reason}")
+        measured: dict[str, Footprint] = {}
+        if memory and count == max(threads):
+            measured = {c.name: footprint(case, c, count) for c in case.contenders if c.name not in outcome.refused}
+        records.append(case_record(case, outcome, count, measured))
+    return records

@@ -1,0 +1,162 @@
+"""One whole training step at the size of SHD, beside the stack that the published network was trained with."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, pad
+
+from ..layers import HeldDropout
+from ..layers.delay import delay_layers
+from ..models.delay_net import DelayNet, published_shd
+from . import peers
+from .harness import OURS, Case, Contender, Results, Step
+
+_WIDTH = 0.23
+_MEAN_COUNT = 0.3
+"""Spikes per bin of 10 ms and 5 cochlear channels; a quarter of the bins is then not empty."""
+
+_PUBLISHED = "DCLS + SpikingJelly"
+_CAUSAL = "DCLS + SpikingJelly, causal"
+_PADDED = "dendrix, right-padded"
+
+
+def _network(C: int, H: int, K: int) -> DelayNet:
+    torch.manual_seed(0)
+    model = DelayNet(replace(published_shd(), inputs=C, hidden=(H, H), outputs=K))
+    for layer in delay_layers(model):
+        layer.width.fill_(_WIDTH)
+    return model
+
+
+def _masks(model: DelayNet, batch: int) -> list[Tensor]:
+    """One held dropout mask per hidden layer, [B, H], drawn once so that all contenders drop the same neurons."""
+    generator, p = torch.Generator().manual_seed(3), model.config.dropout
+    return [torch.empty(batch, H).bernoulli_(1 - p, generator=generator) / (1 - p) for H in model.config.hidden]
+
+
+def _data(B: int, T: int, C: int, K: int) -> tuple[Tensor, Tensor]:
+    """Spike counts [B, T, C] and labels [B]."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.poisson(torch.full((B, T, C), _MEAN_COUNT), generator), torch.randint(K, (B,), generator=generator)
+
+
+def _optimiser(weights: list[nn.Parameter], delays: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The delays move 100 times as fast as the weights. Source: released configuration of arXiv 2306.17670."""
+    return torch.optim.Adam([{"params": weights, "weight_decay": 1e-5}, {"params": delays, "lr": 0.1}], lr=1e-3)
+
+
+def _train(outputs: Tensor, time: int, labels: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+    """The published loss on the summed softmax of the read-out, its gradients, and one step of Adam."""
+    loss = cross_entropy(outputs.softmax(-1).sum(time), labels)
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return loss.detach()
+
+
+def _ours(padded: bool) -> Callable[..., Step]:
+    def build(B: int, T: int, C: int, H: int, K: int) -> Step:
+        model, (x, labels) = _network(C, H, K), _data(B, T, C, K)
+        held = iter(_masks(model, B))
+        state = tuple(next(held) if isinstance(stage, HeldDropout) else None for stage in model.stages)
+        layers = delay_layers(model)
+        for layer in layers:
+            layer.padding = "published" if padded else "causal"
+        delays: list[Any] = [layer.delay for layer in layers]
+        weights = [p for p in model.parameters() if not any(p is d for d in delays)]
+        optimiser = _optimiser(weights, delays)
+
+        def step() -> Results:
+            loss = _train(model(x, state)[0], 1, labels, optimiser)
+            gradients = [(layer.weight.grad, layer.delay.grad) for layer in layers]
+            for layer in layers:
+                layer.clamp_()
+            return _results(loss, gradients)
+
+        return step
+
+    return build
+
+
+def _results(loss: Tensor, gradients: list[tuple[Any, Any]]) -> Results:
+    named = {"loss": loss}
+    for number, (weight, delay) in enumerate(gradients, 1):
+        named |= {f"grad weight {number}": weight, f"grad delay {number}": delay}
+    return named
+
+
+class _Stack(nn.Module):
+    """The published network on [T, B, C] with the weights of ours: Dcls1d, BatchNorm1d, multi-step LIF and dropout, LIF read-out.
+
+    Args:
+        ours: where the weights, delays and sizes come from.
+        masks: the dropout masks, [B, H] each.
+        lookahead: steps of padding on the right; the published code uses half the taps.
+    """
+
+    def __init__(self, ours: DelayNet, masks: list[Tensor], lookahead: int):
+        super().__init__()
+        layers = delay_layers(ours)
+        config = ours.config
+        tau = 1 / (1 - (config.decay or 0.0))
+        self.pad = (layers[0].taps - 1, lookahead)
+        self.delays = nn.ModuleList(peers.dcls_layer(d.weight.detach(), d.delay.detach(), _WIDTH, d.taps) for d in layers)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(H) for H in config.hidden)
+        self.neurons: Any = nn.ModuleList(peers.spikingjelly_lif(tau, config.spike_alpha) for _ in config.hidden)
+        self.readout = peers.spikingjelly_lif(tau, config.spike_alpha, v_threshold=1e9)
+        self.dropouts = nn.ModuleList(peers.spikingjelly_dropout(config.dropout) for _ in config.hidden)
+        for dropout, mask in zip(self.dropouts, masks, strict=True):
+            dropout.mask = mask
+
+    def _delay(self, number: int, x: Tensor) -> Tensor:
+        y: Tensor = self.delays[number](pad(x.permute(1, 2, 0), self.pad))
+        return y.permute(2, 0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number, (norm, neuron, dropout) in enumerate(zip(self.norms, self.neurons, self.dropouts, strict=True)):
+            x = self._delay(number, x)
+            x = norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            neuron.reset()
+            x = dropout(neuron(x))
+        self.readout.reset()
+        self.readout(self._delay(len(self.norms), x))
+        v: Tensor = self.readout.v_seq
+        return v
+
+
+def _stack(padded: bool) -> Callable[..., Step]:
+    def build(B: int, T: int, C: int, H: int, K: int) -> Step:
+        ours, (x, labels) = _network(C, H, K), _data(B, T, C, K)
+        layers: list[Any]
+        model = _Stack(ours, _masks(ours, B), delay_layers(ours)[0].taps // 2 if padded else 0)
+        layers, x = list(model.delays), x.transpose(0, 1)
+        positions = [layer.P for layer in layers]
+        weights = [p for p in model.parameters() if p.requires_grad and not any(p is q for q in positions)]
+        optimiser = _optimiser(weights, positions)
+
+        def step() -> Results:
+            loss = _train(model(x), 0, labels, optimiser)
+            gradients = [(layer.weight.grad, -layer.P.grad[0]) for layer in layers]
+            for layer in layers:
+                layer.clamp_parameters()
+            return _results(loss, gradients)
+
+        return step
+
+    return build
+
+
+def cases() -> list[Case]:
+    """The step as published and, beside it, both sides causal, so that each pair does the same mathematics."""
+    contenders = (
+        Contender(_PUBLISHED, _stack(padded=True)),
+        Contender(OURS, _ours(padded=False), _CAUSAL),
+        Contender(_CAUSAL, _stack(padded=False)),
+        Contender(_PADDED, _ours(padded=True), _PUBLISHED),
+    )
+    about = "training step of the SHD network: 25 taps, BatchNorm, LIF, dropout, Adam"
+    size = dict(B=256, T=100, C=140, H=256, K=20)
+    return [Case("step-shd", about, size, dict(B=8, T=30, C=20, H=32, K=20), contenders, 1e-3, repeats=2, all_threads=False)]
