@@ -22,7 +22,9 @@ class PerStep(Stateful):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T ...")
         expect_valid(valid, x)
-        y = self.module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        # Masked on both sides: an invalid NaN must reach neither the output nor the module's gradients.
+        flat = x if valid is None else _mask(valid, x)
+        y = self.module(flat.flatten(0, 1)).unflatten(0, x.shape[:2])
         return (y if valid is None else _mask(valid, y)), ()
 
 
@@ -54,7 +56,7 @@ class BatchNorm(Stateful):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C ...", C=self.size)
         expect_valid(valid, x)
-        flat = x.flatten(0, 1)
+        flat = (x if valid is None or self.training else _mask(valid, x)).flatten(0, 1)
         if not self.training:
             y = self._normalise(flat).view(x.shape)
             return (y if valid is None else _mask(valid, y)), ()

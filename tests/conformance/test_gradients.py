@@ -1,0 +1,47 @@
+"""Gradients of every layer: against finite differences, and through torch.compile."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import tensors
+from torch import Tensor
+from torch.testing import assert_close
+
+from dendrix.core import Stateful, map_state
+
+
+def test_gradient_of_the_smooth_part(build: Callable[..., Stateful], x: Tensor) -> None:
+    layer = build(spike=torch.sigmoid)
+    names = [name for name, _ in layer.named_parameters()]
+    _, start = layer(x[:2, :2])
+    state = map_state(lambda s: s.detach().clone().requires_grad_(), start)
+    flat = tensors(state)
+    keep = torch.tensor([[True] * 4, [True, False, True, True]])
+
+    def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        parts = iter(rest[: len(flat)])
+        given = map_state(lambda _: next(parts), state)
+        parameters = dict(zip(names, rest[len(flat) :], strict=True))
+        y, after = torch.func.functional_call(layer, parameters, (x, given, keep))
+        return y, *[part for part in tensors(after) if part.requires_grad]
+
+    parameters = [p.detach().clone().requires_grad_() for p in layer.parameters()]
+    assert torch.autograd.gradcheck(run, (x[:2, 2:6].clone().requires_grad_(), *flat, *parameters))
+
+
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compiled_equals_eager(build: Callable[..., Stateful], x: Tensor) -> None:
+    layer = build().train()
+    keep = torch.ones(3, 3, dtype=torch.bool)
+    keep[1, 1:] = False
+    results = []
+    for call in (layer, torch.compile(layer, fullgraph=True, backend="aot_eager")):
+        layer.zero_grad()
+        inputs = x[:, :3].clone().requires_grad_()
+        torch.manual_seed(1)
+        y, state = call(inputs, None, keep)
+        y.square().sum().backward()
+        gradients = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
+        results.append([y.detach(), inputs.grad, *[part.detach() for part in tensors(state)], *gradients])
+    assert_close(results[1], results[0])
