@@ -1,13 +1,14 @@
 """Peak memory of one step, measured in a fresh process: run as `python -m dendrix.bench.memory CASE CONTENDER SIZE THREADS`.
 
-The peak is the greatest resident size of the process (`ru_maxrss`) after the step, less the same before it, when code is
-loaded and warm and inputs, output gradients and modules exist. The overhead is that peak less the results themselves.
+The peak is the greatest resident size of the process during the step less that before it, when code is loaded and warm and
+inputs, output gradients and modules exist. The overhead is the peak less the results themselves.
 """
 
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +16,7 @@ import torch
 from ..core import chosen_kernels
 from .harness import Case, Contender
 
-_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes per unit of `ru_maxrss`: kilobytes on Linux, bytes on macOS."""
+_PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ def measure_here(case: Case, contender: Contender) -> Footprint:
     """One step in this process, which must be a fresh one. Warm first, so that loading code does not count."""
     contender.build(**case.warm)()
     step = contender.build(**case.size)
+    if _PROC.exists():
+        (_PROC / "clear_refs").write_text("5")  # the peak so far becomes the size now
     before = _peak()
     results = step()
     size = sum(result.numel() * result.element_size() for result in results.values())
@@ -58,9 +60,14 @@ def measure_here(case: Case, contender: Contender) -> Footprint:
 
 
 def _peak() -> int:
+    """The greatest resident size of this process so far, in bytes."""
+    if _PROC.exists():
+        # Not getrusage: on Linux its maximum is inherited from the process that started this one.
+        status = (_PROC / "status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
     import resource  # POSIX only
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:
