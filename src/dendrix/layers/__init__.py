@@ -1,5 +1,6 @@
 """Layers over time, one concept per file."""
 
+from .dcls import load_dcls as load_dcls
 from .delay import DelayLinear as DelayLinear
 from .delay import delay_conv as delay_conv
 from .delay import delay_kernel as delay_kernel

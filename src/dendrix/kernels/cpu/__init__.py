@@ -4,5 +4,6 @@ from . import adlif as adlif
 from . import cuba as cuba
 from . import delay_conv as delay_conv
 from . import delay_gauss as delay_gauss
+from . import delay_integer as delay_integer
 from . import li as li
 from . import lif as lif

@@ -33,7 +33,7 @@ def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
     by = min(dense, key=lambda name: dense[name])
     back_by = by
     if _HAS_NUMBA:
-        following = delay_cost.events(shape, _density(x, density))
+        following = delay_cost.events(shape, density_of(x, density))
         if following < dense[by]:
             by = "events"
             # The gradient of x is dense; where it is needed, that of the kernel comes along with it.
@@ -44,7 +44,8 @@ def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
     return y
 
 
-def _density(x: Tensor, declared: float | None) -> float:
+def density_of(x: Tensor, declared: float | None) -> float:
+    """The share of non-zero numbers in x, as declared or else measured."""
     if declared is not None:
         return declared
     # A traced graph may not depend on the numbers in x.

@@ -61,6 +61,6 @@ def sliding(s: Shape) -> float:
     return s.B * s.I * s.O * (s.T + 8) * _SLIDE
 
 
-def scattered(s: Shape, density: float) -> float:
-    """Integer delays: each non-zero input is added once per synapse; inputs of the past L - 1 steps are visited again."""
-    return s.B * (s.T + s.L) * (density * s.I * s.O * _SCATTER + _MOVE * (s.I + s.O))
+def scattered(s: Shape, past: int, density: float) -> float:
+    """Integer delays: each non-zero input is added once per synapse, those of the steps before the first output too."""
+    return s.B * (past + s.T) * (density * s.I * s.O * _SCATTER + _MOVE * (s.I + s.O)) + _MOVE * s.I * s.O

@@ -1,0 +1,76 @@
+"""Loops for delays that are whole steps, one per synapse; plain Python that `specialise` compiles. They take batch rows first to last."""
+
+from typing import Any
+
+import numpy as np
+
+
+def padded_steps(steps: int) -> int:
+    """Steps rounded up to whole vectors of eight."""
+    return (steps + 7) // 8 * 8
+
+
+# `specialise` binds the compiled copy.
+padded: Any = padded_steps
+
+
+def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, y: Any, first: int, last: int) -> None:
+    """Follow events: each non-zero input adds its weights [I, M] to a line of sums over time, at place [I, M] = delay * O + o."""
+    length, inputs = x.shape[1:]
+    steps, outputs = y.shape[1:]
+    line = np.empty((length + taps - 1) * outputs, x.dtype)
+    for b in range(first, last):
+        line[:] = 0
+        for t in range(length):
+            sums = line[t * outputs :]
+            for i in range(inputs):
+                value = x[b, t, i]
+                if value != 0:
+                    weights, places = weight[i], place[i]
+                    for m in range(len(weights)):
+                        sums[places[m]] += value * weights[m]
+        y[b] = line[past * outputs : (past + steps) * outputs].reshape(steps, outputs)
+
+
+def slide(x: Any, weight: Any, start: Any, taps: int, past: int, y: Any, first: int, last: int) -> None:
+    """Add shifted inputs: each synapse of weight [O, M] adds its input, all steps in a row, eight synapses at a time.
+
+    The inputs of a batch row lie time by time, `span` numbers each, with zeros before and after x; start [O, M] is where each
+    synapse begins to read. Sums take `room` steps, T rounded up to whole vectors: a remainder would cost as much as the rest.
+    """
+    length, inputs = x.shape[1:]
+    steps, outputs = y.shape[1:]
+    synapses = weight.shape[1]
+    tile = 32  # inputs that stay in the first-level cache while all outputs pass
+    lead = taps - 1 - past
+    room = padded(steps)
+    rows = np.zeros((inputs, taps - 1 + room), x.dtype)
+    flat = rows.reshape(-1)
+    sums = np.empty((outputs, room), x.dtype)
+    for b in range(first, last):
+        for i in range(inputs):
+            for t in range(length):
+                rows[i, lead + t] = x[b, t, i]
+        sums[:] = 0
+        for low in range(0, synapses, tile):
+            high = min(synapses, low + tile)
+            for o in range(outputs):
+                total, w, s = sums[o], weight[o], start[o]
+                m = low
+                while m + 8 <= high:
+                    r0, r1, r2, r3 = flat[s[m] :], flat[s[m + 1] :], flat[s[m + 2] :], flat[s[m + 3] :]
+                    r4, r5, r6, r7 = flat[s[m + 4] :], flat[s[m + 5] :], flat[s[m + 6] :], flat[s[m + 7] :]
+                    w0, w1, w2, w3, w4, w5, w6, w7 = w[m], w[m + 1], w[m + 2], w[m + 3], w[m + 4], w[m + 5], w[m + 6], w[m + 7]
+                    for t in range(room):
+                        total[t] += (w0 * r0[t] + w1 * r1[t] + w2 * r2[t] + w3 * r3[t]) + (
+                            w4 * r4[t] + w5 * r5[t] + w6 * r6[t] + w7 * r7[t]
+                        )
+                    m += 8
+                while m < high:
+                    r0, w0 = flat[s[m] :], w[m]
+                    for t in range(room):
+                        total[t] += w0 * r0[t]
+                    m += 1
+        for t in range(steps):
+            for o in range(outputs):
+                y[b, t, o] = sums[o, t]
