@@ -41,14 +41,6 @@ def _poisoned_memory() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 def run(mode: str, layer: Neuron, x: Tensor, valid: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs and final state, and the gradients of everything, from a state that is not rest."""
     generator = torch.Generator().manual_seed(1)
@@ -109,7 +101,7 @@ def test_nan_stays_in_the_membrane_and_in_its_column() -> None:
     assert membrane.isnan().sum() == 5
 
 
-def test_strided_inputs_are_read_right_and_left_alone(threads: int) -> None:
+def test_strided_inputs_are_read_right_and_left_alone() -> None:
     x = torch.randn(17, 63, 3).permute(2, 0, 1)
     before = x.clone()
     layer = LIF(63)

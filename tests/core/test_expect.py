@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from dendrix.core import expect, expect_finite, expect_one_of, expect_valid
+
+
+def test_what_fits_passes() -> None:
+    expect(torch.zeros(2, 3, 4), "B T C", C=4)
+    expect(torch.zeros(2, 3, 4, 5), "B T C ...", C=4)
+    expect(torch.zeros(2, 3, 4), "B T C ...")
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "message"),
+    [
+        ((2, 3), "B T C", r"x: expected \[B, T, C=4\], got \[2, 3\]\. Tensors are batch first.*x\.transpose\(0, 1\)"),
+        ((2, 3, 5), "B T C", r"expected \[B, T, C=4\], got \[2, 3, 5\]"),
+        ((2, 3), "B T C ...", r"expected \[B, T, C=4, \.\.\.\], got \[2, 3\]"),
+        ((2, 0, 4), "B T C", r"got \[2, 0, 4\]\. Axis T is empty"),
+        ((2, 5), "B C", r"expected \[B, C=4\], got \[2, 5\]\. Reshape"),
+    ],
+)
+def test_a_wrong_shape_is_named(shape: tuple[int, ...], axes: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        expect(torch.zeros(shape), axes, C=4)
+
+
+def test_no_tensor() -> None:
+    with pytest.raises(TypeError, match=r"x: expected a torch\.Tensor \[B T\], got list"):
+        expect([[1.0]], "B T")
+
+
+def test_valid_must_be_a_boolean_mask_of_the_same_batch() -> None:
+    x = torch.zeros(2, 3, 4)
+    expect_valid(None, x)
+    expect_valid(torch.ones(2, 3, dtype=torch.bool), x)
+    with pytest.raises(TypeError, match=r"Use valid\.bool\(\)"):
+        expect_valid(torch.ones(2, 3), x)
+    with pytest.raises(ValueError, match=r"expected \[B=2, T=3\], got \[3, 2\]"):
+        expect_valid(torch.ones(3, 2, dtype=torch.bool), x)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_the_first_number_that_is_not_finite_is_named(bad: float) -> None:
+    x = torch.zeros(2, 3)
+    expect_finite(x)
+    x[1, 2] = bad
+    with pytest.raises(ValueError, match=rf"got {bad} at index \[1, 2\]"):
+        expect_finite(x)
+
+
+def test_one_of() -> None:
+    assert expect_one_of("sum", ("sum", "mean"), "how") == "sum"
+    with pytest.raises(ValueError, match=r"how: expected one of mean, sum, got 'summ'\. Did you mean 'sum'"):
+        expect_one_of("summ", ("sum", "mean"), "how")
+    with pytest.raises(ValueError, match=r"got 'xyz'\.$"):
+        expect_one_of("xyz", ("sum", "mean"), "how")

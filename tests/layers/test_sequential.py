@@ -1,0 +1,27 @@
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from dendrix.layers import Recurrent, Sequential
+from dendrix.neurons import LI, LIF
+
+
+def test_states_are_threaded_in_order() -> None:
+    first, linear, last = LIF(4), nn.Linear(4, 3), LI(3)
+    x = torch.randn(2, 5, 4)
+    y, state = Sequential(first, linear, last)(x)
+    spikes, first_state = first(x)
+    expected, last_state = last(linear(spikes))
+    assert_close(y, expected)
+    assert_close(state[0].v, first_state.v)
+    assert state[1] == ()
+    assert_close(state[2].v, last_state.v)
+
+
+def test_feedback_by_hand() -> None:
+    feedback = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(feedback.weight, -0.5)
+    y, state = Recurrent(LIF(1, decay=0.5), feedback)(torch.full((1, 4, 1), 1.0))
+    # v: 1 fires, 0; 0 + 1 - 0.5 = 0.5; 0.25 + 1 fires, 0.25; 0.125 + 1 - 0.5
+    assert y.flatten().tolist() == [1, 0, 1, 0]
+    torch.testing.assert_close(state.inner.v, torch.tensor([[0.625]]))
