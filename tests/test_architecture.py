@@ -18,7 +18,8 @@ LEVEL = {
     **dict.fromkeys(["convert", "io", "runtime", "energy", "bench"], 4),
     **dict.fromkeys(["train"], 5),
     **dict.fromkeys(["recipes"], 6),
-    **dict.fromkeys(["cli", "serve", "explorer", "__main__"], 7),
+    **dict.fromkeys(["cli", "serve", "explorer"], 7),
+    "__main__": 8,
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 TOP = SOURCE / "__init__.py"
