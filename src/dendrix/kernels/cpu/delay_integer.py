@@ -53,7 +53,7 @@ def _compiled() -> tuple[Any, Any]:
 @torch.library.custom_op("dendrix::integer_delays", mutates_args=())
 def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, by: str) -> Tensor:
     """`run` by "events" or by "sliding"."""
-    outputs, inputs, count = weight.shape
+    outputs, inputs, _ = weight.shape
     steps = x.shape[1] - past
     y = x.new_empty(x.shape[0], steps, outputs)
     scatter, slide = _compiled()
