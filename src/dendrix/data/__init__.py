@@ -1,10 +1,10 @@
 """Data: from sound and images to batches.
 
-    splits = digits()                                  # or fsdd(LogMel(), root)
+    splits = digits()                                  # or fsdd(FSDD_COCHLEA, root)
     for batch in loader(splits.train, 64, seed=0):     # x [B, T, C], valid [B, T], y [B]
         ...
     wave, rate = read_wav("seven.wav")
-    x = LogMel()(wave, rate)                           # [T, C]: what the network hears
+    x = FSDD_COCHLEA(wave, rate)                       # [T, C]: what the network hears
 
 A data set is a function that returns `Splits(train, valid, test)` of `Dataset`. An encoder is a frozen dataclass that is
 called on a wave; a causal one also has `stream(chunk, state)`.
@@ -26,5 +26,6 @@ from .encoder import Encoder as Encoder
 from .encoder import encoder_to_dict as encoder_to_dict
 from .encoders import ENCODERS as ENCODERS
 from .encoders import encoder_from_dict as encoder_from_dict
+from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
 from .mel import LogMel as LogMel

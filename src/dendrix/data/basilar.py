@@ -39,7 +39,7 @@ def response(omega: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[
     kappa = 2 * omega / DECAY * root
     z = 2 / (HEIGHT * root) * (1j * jv(0, kappa) + yv(0, kappa)) / (jv(1, kappa) - 1j * yv(1, kappa))
     g, phase = _wave(omega, place)
-    g_base, phase_base = _wave(omega, np.zeros_like(place))
+    g_base, phase_base = _wave(omega, np.zeros(1))
     # hankel1e(x) = hankel1(x) exp(-i x): the ratio is formed before the exponential, which alone underflows.
     pressure = np.sqrt(phase / g) * hankel1e(0, phase) / (np.sqrt(phase_base / g_base) * hankel1e(0, phase_base))
     velocity = 2 * omega / _impedance(omega, place) * pressure * np.exp(1j * (phase - phase_base)) * z
@@ -60,10 +60,11 @@ def _wave(omega: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[NDArr
         return np.asarray(1j * (2 * OFFSET + omega * (2 * MASS * omega + 1j * friction)) / (2 * np.sqrt(inertia)))
 
     friction = RESISTANCE * narrowing
-    at_base = -np.sqrt(_impedance(omega, np.zeros_like(place))) + slope(RESISTANCE + 0j)
+    impedance_base = _impedance(omega, np.zeros(1))
+    at_base = -np.sqrt(impedance_base) + slope(RESISTANCE + 0j)
     here = (-np.sqrt(_impedance(omega, place)) + slope(friction + 0j)) / narrowing
     g = omega * np.sqrt(DENSITY / (HEIGHT * _impedance(omega, place)))
-    g_base = omega * np.sqrt(DENSITY / (HEIGHT * _impedance(omega, np.zeros_like(place))))
+    g_base = omega * np.sqrt(DENSITY / (HEIGHT * impedance_base))
     phase = 2 * g_base / DECAY - 2j * np.sqrt(2) * omega * np.log(at_base / here) / (DECAY * np.sqrt(2 * HEIGHT * inertia))
     return np.asarray(g), np.asarray(phase)
 

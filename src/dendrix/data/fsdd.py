@@ -17,10 +17,20 @@ from numpy.typing import NDArray
 
 from .audio import Wave, read_wav
 from .cache import encode_all
+from .cochlea import Cochlea
 from .dataset import Dataset, Splits
 from .encoder import Encoder
 
 DIGITS = tuple("0123456789")
+
+FSDD_COCHLEA = Cochlea(f_max=4_000.0)
+"""The spike encoder for this data: all cells below its 4 kHz, and the gain and sharpness that served best on training and validation takes.
+
+Support vector machines on counts in eight segments of a clip (500 training and 250 validation clips, of takes 5 to 19) went, with the filters
+as broad as the published membrane and a fixed gain, from 74 % (33 % for a speaker left out) to 78 % (46 %) with the automatic gain, since one
+speaker is ten times softer than the others, and to 86 % (60 %) with the sharper filters, at fewer spikes. Log-mel frames: 92 % (47 %).
+"""
+
 _NAME = re.compile(r"(\d)_(\w+)_(\d+)\.wav")
 _PLACES = ("", "fsdd.npz", "speech/fsdd.npz", "fsdd", "recordings", "free-spoken-digit-dataset/recordings")
 
