@@ -1,7 +1,10 @@
-"""What all tests share: where the data pack lies, and a fixed seed."""
+"""What all tests share: where the data pack lies, a small data set of tones, and a fixed seed."""
 
+import itertools
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,3 +21,17 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like FSDD: two "digits", a low and a high tone, by one speaker, takes 0 to 24, 0.1 s each."""
+    folder = tmp_path_factory.mktemp("tones")
+    noise = np.random.default_rng(0)
+    for digit, take in itertools.product(range(2), range(25)):
+        time = np.arange(800 + 8 * take) / 8000
+        sound = 0.3 * np.sin(2 * np.pi * (400 + 1600 * digit) * time) + 0.01 * noise.standard_normal(len(time))
+        with wave.open(str(folder / f"{digit}_tester_{take}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes((sound * 32767).astype("<i2").tobytes())
+    return folder

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..data import LogMel
 from ..models import Decision, DelayNetConfig
-from ..train import Budget, FsddData, Optim, Recipe
+from ..train import Augment, Budget, FsddData, Optim, Recipe
 
 
 def recipe() -> Recipe:
@@ -14,7 +14,8 @@ def recipe() -> Recipe:
         model=DelayNetConfig(inputs=40, outputs=10, hidden=(128, 128), max_delay_ms=250.0, dt_ms=10.0, dropout=0.25),
         decision=Decision(how="mean", tail_ms=100.0),
         optim=Optim(lr=5e-3, delay_lr=0.1),
-        budget=Budget(epochs=40, batch_size=32),
+        budget=Budget(epochs=30, batch_size=32, patience=15),
+        augment=Augment(shift_channels=2, mask_channels=4, mask_steps=5),
     )
 
 

@@ -1,0 +1,99 @@
+"""A run folder gives back the network that was saved, or says in one sentence why it cannot."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import dendrix
+from dendrix.data import LogMel, encoder_to_dict
+from dendrix.io import Checkpoint, read_checkpoint, write_checkpoint
+from dendrix.layers import rounded
+from dendrix.models import Decision, DelayNet, DelayNetConfig
+from dendrix.neurons import LIF
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, DelayNet]:
+    model = DelayNet(DelayNetConfig(5, 3, (7, 6), max_delay_ms=60.0)).eval()
+    write_checkpoint(tmp_path, Checkpoint(model, ("a", "b", "c"), encoder_to_dict(LogMel(n_mels=5)), Decision("max", tail_ms=20.0)))
+    return tmp_path, model
+
+
+def test_loaded_network_gives_the_outputs_of_the_saved_one_with_integer_delays(saved: tuple[Path, DelayNet]) -> None:
+    folder, model = saved
+    x = torch.rand(2, 15, 5)
+    with torch.no_grad(), rounded(model):
+        expected, _ = model(x)
+    loaded = dendrix.load(folder)
+    assert not loaded.training
+    assert torch.equal(loaded(x)[0], expected)
+
+
+def test_read_checkpoint_keeps_everything_and_can_train_on(saved: tuple[Path, DelayNet]) -> None:
+    folder, model = saved
+    checkpoint = read_checkpoint(folder)
+    assert (checkpoint.labels, checkpoint.decision) == (("a", "b", "c"), Decision("max", tail_ms=20.0))
+    assert checkpoint.encoder == encoder_to_dict(LogMel(n_mels=5))
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(checkpoint.model.state_dict()[name], tensor)
+    assert not checkpoint.model.stages[0].rounded
+
+
+def test_nothing_but_the_two_files_is_written(saved: tuple[Path, DelayNet]) -> None:
+    folder, _ = saved
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "says"),
+    [
+        (lambda f: cut(f / "model.safetensors"), ValueError, "model.safetensors: expected the weights"),
+        (lambda f: (f / "model.safetensors").write_bytes(b""), ValueError, "model.safetensors: expected the weights"),
+        (lambda f: cut(f / "config.json"), ValueError, "config.json: expected JSON"),
+        (lambda f: (f / "config.json").write_text("[1]"), ValueError, "expected a JSON object, got list"),
+        (lambda f: edit(f / "config.json", format=2), ValueError, "expected format 1, got 2"),
+        (lambda f: edit(f / "config.json", model="delay_nat"), ValueError, "Did you mean 'delay_net'"),
+        (lambda f: edit(f / "config.json", config={"inputs": 5, "colour": 1}), ValueError, "colour"),
+        (lambda f: edit(f / "config.json", config={"inputs": 4, "outputs": 3}), ValueError, "size mismatch"),
+        (lambda f: (f / "config.json").write_text('{"format": 1}'), ValueError, "expected the field 'model'"),
+        (lambda f: (f / "model.safetensors").unlink(), FileNotFoundError, "has no model.safetensors"),
+    ],
+)
+def test_damage_is_one_sentence(saved: tuple[Path, DelayNet], damage, error: type[Exception], says: str) -> None:
+    folder, _ = saved
+    damage(folder)
+    with pytest.raises(error) as raised:
+        read_checkpoint(folder)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere: expected a run folder .* is not there"):
+        dendrix.load(tmp_path / "nowhere")
+
+
+def test_a_failed_write_leaves_the_old_file(saved: tuple[Path, DelayNet], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, model = saved
+    before = (folder / "model.safetensors").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _file: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_checkpoint(folder, Checkpoint(model, ("a", "b", "c")))
+    assert (folder / "model.safetensors").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_what_is_no_known_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="expected one of delay_net, got LIF"):
+        write_checkpoint(tmp_path, Checkpoint(LIF(3), ()))
+    assert not list(tmp_path.iterdir())

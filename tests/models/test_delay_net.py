@@ -1,0 +1,76 @@
+"""What is special to DelayNet: the published size, its causal form, and that padding and NaN are dealt with at the border."""
+
+import pytest
+import torch
+
+from dendrix.models import DelayNet, DelayNetConfig
+from dendrix.models.delay_net import published_shd
+
+SMALL = DelayNetConfig(inputs=5, outputs=3, hidden=(7, 6), max_delay_ms=60.0, dropout=0.2)
+
+
+def trainable(config: DelayNetConfig) -> int:
+    return sum(p.numel() for p in DelayNet(config).parameters() if p.requires_grad)
+
+
+def test_published_network_has_its_published_number_of_parameters() -> None:
+    assert trainable(published_shd()) == 214_016
+
+
+def test_without_delays_only_the_weights_remain() -> None:
+    weights = 5 * 7 + 7 * 6 + 6 * 3
+    norm_and_tau = 2 * (7 + 6) + (7 + 6 + 3)
+    assert trainable(SMALL) == 2 * weights + norm_and_tau
+    for delays in ("random", "none"):
+        assert trainable(DelayNetConfig(5, 3, (7, 6), delays=delays, max_delay_ms=60.0)) == weights + norm_and_tau
+
+
+@pytest.mark.parametrize("neuron", ["lif", "adlif"])
+@pytest.mark.parametrize("delays", ["learned", "none"])
+def test_steps_and_chunks_give_what_the_whole_gives(neuron: str, delays: str) -> None:
+    model = DelayNet(DelayNetConfig(5, 3, (7, 6), max_delay_ms=60.0, delays=delays, neuron=neuron)).double().eval()
+    x = torch.rand(2, 20, 5, dtype=torch.float64)
+    whole, _ = model(x)
+    first, state = model(x[:, :8])
+    second, _ = model(x[:, 8:], state)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole)
+    state, outputs = None, []
+    for x_t in x.unbind(1):
+        y_t, state = model.step(x_t, state)
+        outputs.append(y_t)
+    torch.testing.assert_close(torch.stack(outputs, 1), whole)
+
+
+def test_what_is_padding_never_matters() -> None:
+    model = DelayNet(SMALL).double().eval()
+    x = torch.rand(2, 20, 5, dtype=torch.float64)
+    valid = torch.arange(20) < torch.tensor([[20], [12]])
+    poisoned = x.masked_fill(~valid.unsqueeze(-1), torch.nan)
+    outputs, _ = model(poisoned, valid=valid)
+    alone, _ = model(x[1:, :12])
+    torch.testing.assert_close(outputs[1:, :12], alone)
+    assert (outputs[1, 12:] == 0).all()
+
+
+def test_neurons_fire_from_the_start() -> None:
+    model = DelayNet(SMALL).train()
+    rates: list[float] = []
+    for stage in (model.stages[2], model.stages[6]):
+        stage.register_forward_hook(lambda _module, _inputs, result: rates.append(result[0].mean().item()))
+    model(torch.rand(16, 40, 5))
+    assert len(rates) == 2
+    assert all(0.02 < rate < 0.6 for rate in rates)
+
+
+def test_nan_and_wrong_shapes_are_refused() -> None:
+    model = DelayNet(SMALL)
+    with pytest.raises(ValueError, match=r"x: expected finite numbers, got nan at index \[0, 3, 1\]"):
+        model(torch.zeros(1, 9, 5).index_put((torch.tensor(0), torch.tensor(3), torch.tensor(1)), torch.tensor(torch.nan)))
+    with pytest.raises(ValueError, match="x_t: expected finite numbers"):
+        model.step(torch.full((1, 5), torch.inf))
+    with pytest.raises(ValueError, match=r"C=5.*batch first"):
+        model(torch.zeros(9, 1, 4))
+    with pytest.raises(ValueError, match="at least 1"):
+        DelayNetConfig(0, 3)
+    with pytest.raises(ValueError, match="Did you mean 'learned'"):
+        DelayNetConfig(5, 3, delays="lerned")  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""Every recipe that is listed can be built, and its variants differ from it in the delays alone."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dendrix.models import DelayNet
+from dendrix.recipes import demo, find_recipe, recipes
+from dendrix.train import Budget, Recipe
+from dendrix.train.recipe import recipe_to_dict
+
+NAMES = [listed.name for listed in recipes()]
+
+
+def test_the_list_has_both_experiments_and_their_variants() -> None:
+    assert {"digits-delays", "fsdd-delays"} <= set(NAMES)
+    assert {f"{name}:{variant}" for name in ("digits-delays", "fsdd-delays") for variant in ("none", "random", "axonal")} <= set(NAMES)
+    assert all(listed.summary.endswith(".") for listed in recipes())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_builds_its_network(name: str) -> None:
+    recipe = find_recipe(name)()
+    assert isinstance(recipe, Recipe)
+    assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("file", ["digits-delays", "fsdd-delays"])
+@pytest.mark.parametrize(
+    ("variant", "field", "value"), [("none", "delays", "none"), ("random", "delays", "random"), ("axonal", "granularity", "axonal")]
+)
+def test_a_variant_changes_one_field(file: str, variant: str, field: str, value: str) -> None:
+    main, other = find_recipe(file)(), find_recipe(f"{file}:{variant}")()
+    assert other == dataclasses.replace(main, model=dataclasses.replace(main.model, **{field: value}))
+
+
+def test_an_unknown_recipe_suggests_the_nearest() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'fsdd-delays:axonal'"):
+        find_recipe("fsdd-delays:axnal")
+
+
+def test_the_demo_can_run_twice_and_saves_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def small(variant: Callable[[], Recipe]) -> Callable[[], Recipe]:
+        model = dataclasses.replace(variant().model, hidden=(4,))
+        return lambda: dataclasses.replace(variant(), model=model, budget=Budget(batch_size=300))
+
+    monkeypatch.setattr(demo, "VARIANTS", {title: small(variant) for title, variant in demo.VARIANTS.items()})
+    rows = demo.compare(tmp_path, epochs=1)
+    demo.compare(tmp_path, epochs=1)
+    assert [row.title for row in rows] == ["no delays", "fixed random delays", "learned delays"]
+    assert rows[0].parameters == rows[1].parameters < rows[2].parameters
+    assert {"accuracy_over_time.png", "delays.png", "learning.png", "raster.png"} == {path.name for path in tmp_path.glob("*.png")}
+    assert len(list((tmp_path / "runs").iterdir())) == 6

@@ -1,0 +1,201 @@
+"""The command line as a user meets it: what it prints, where, and the exit code. Errors are one sentence on stderr."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dendrix.cli import main
+
+TRAIN = (
+    "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
+    "--budget.batch-size 10 --budget.epochs 15 --augment.shift-channels 0 --augment.mask-channels 0"
+)
+
+
+@pytest.fixture(scope="module")
+def run(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run folder."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENDRIX_CACHE", str(folder.parent / "cache"))
+        assert main([*TRAIN.split(), "--data.root", str(tones), "--out", str(folder), "--json"]) == 0
+    return folder
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    """Exit code and message of a command that must fail without printing anything else."""
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return code, err
+
+
+def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for command in ("demo", "train", "evaluate", "predict", "list", "bench", "info"):
+        assert command in overview
+        assert main([command, "--help"]) == 0
+        assert f"usage: dendrix {command}" in capsys.readouterr().out
+    assert main([]) == 0
+    assert capsys.readouterr().out == overview
+
+
+def test_listing_loads_no_torch() -> None:
+    code = "import sys; from dendrix.cli import main; main(['list', '--json']); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"name": "fsdd-delays", "summary": "Spoken digits (FSDD, official split), learned delays."} in json.loads(done.stdout)
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    done = subprocess.run([sys.executable, "-m", "dendrix", "predict"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "RUN" in done.stderr
+
+
+def test_train_lists_its_options_with_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "fsdd-delays", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for option in ("--optim.lr", "--seed", "--model.hidden", "--data.root", "--budget.epochs", "--out"):
+        assert option in shown
+
+
+def test_evaluate_prints_an_accuracy(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run)]) == 0
+    assert "of 10 sequences" in capsys.readouterr().out
+    assert main(["evaluate", str(run), "--split", "valid", "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["accuracy"] == json.loads((run / "run.json").read_text())["progress"]["best_accuracy"]
+
+
+def test_predict_says_what_it_hears(run: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    low, high = tones / "0_tester_0.wav", tones / "1_tester_0.wav"
+    assert main(["predict", str(run), str(low), str(high), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer["file"] for answer in answers] == [str(low), str(high)]
+    assert [answer["label"] for answer in answers] == ["0", "1"]
+    for answer in answers:
+        assert set(answer) == {"file", "label", "confidence", "top"}
+        assert answer["confidence"] == answer["top"][answer["label"]] == max(answer["top"].values())
+    assert main(["predict", str(run), str(low)]) == 0
+    assert "heard" in capsys.readouterr().out
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = 8000, channels: int = 1, width: int = 2) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, width, rate, 0, "NONE", ""))
+        file.writeframes(samples.astype({1: np.uint8, 2: "<i2"}[width]).tobytes())
+    return path
+
+
+@pytest.mark.parametrize(("channels", "width", "rate"), [(2, 2, 8000), (1, 1, 8000), (1, 2, 44_100)])
+def test_predict_takes_stereo_8_bit_and_any_rate(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], channels: int, width: int, rate: int
+) -> None:
+    tone = np.sin(2 * np.pi * 2000 * np.arange(rate // 8) / rate).repeat(channels)
+    samples = 128 + 38 * tone if width == 1 else 9830 * tone
+    assert main(["predict", str(run), str(write_wav(tmp_path / "x.wav", samples, rate, channels, width)), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["label"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.write_bytes(b""), "empty file"),
+        (lambda path: path.write_text("no sound at all"), "expected a wav file"),
+        (lambda path: write_wav(path, np.zeros(0)), "without samples"),
+        (lambda path: write_wav(path, np.zeros(4000)) and path.write_bytes(path.read_bytes()[:-1000]), "cut short"),
+    ],
+)
+def test_a_bad_wav_is_one_sentence(
+    run: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], object], says: str
+) -> None:
+    path = tmp_path / "bad.wav"
+    make(path)
+    code, message = failure(capsys, "predict", run, tones / "0_tester_0.wav", path, "--json")
+    assert code == 1
+    assert says in message
+    assert str(path) in message
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (shutil.rmtree, "is not there"),
+        (lambda run: (run / "model.safetensors").write_bytes(b"12"), "expected the weights"),
+        (lambda run: (run / "config.json").write_text('{"format": 99}'), "expected format 1, got 99"),
+        (lambda run: (run / "config.json").unlink(), "has no config.json"),
+    ],
+)
+def test_a_damaged_run_is_one_sentence(
+    run: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], says: str
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    damage(copy)
+    for command in (["predict", copy, tones / "0_tester_0.wav"], ["evaluate", copy]):
+        code, message = failure(capsys, *command)
+        assert code == 1
+        assert says in message
+        assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("train fsdd-delay", "Did you mean 'fsdd-delays'"),
+        ("train fsdd-delays --optim.lrr 1", "--optim.lr"),
+        ("train fsdd-delays --budget.epochs many", "many"),
+        ("train fsdd-delays --model.delays lerned", "learned"),
+        ("train fsdd-delays --model.inputs 0", "inputs"),
+        ("predict runs/none", "at least one wav file"),
+        ("trian", "train"),
+    ],
+)
+def test_misuse_exits_with_2_and_names_the_nearest(capsys: pytest.CaptureFixture[str], command: str, says: str) -> None:
+    code, message = failure(capsys, *command.split())
+    assert code == 2
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [("nowhere", "does not exist"), (".", "found neither")],
+)
+def test_missing_data_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], data: str, says: str) -> None:
+    code, message = failure(capsys, *TRAIN.split(), "--data.root", tmp_path / data, "--out", tmp_path / "runs" / "new", "--json")
+    assert code == 1
+    assert says in message
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user whom permissions bind")
+def test_a_folder_without_permission_is_one_sentence(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    (copy / "config.json").chmod(0)
+    code, message = failure(capsys, "evaluate", copy)
+    assert code == 1
+    assert "Permission denied" in message
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        main(["evaluate", str(tmp_path / "nowhere"), "--debug"])
+
+
+def test_info_names_versions_and_kernels(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert "torch" in facts["versions"]
+    assert any(name.startswith("lif_step on cpu") for name in facts["kernels"])

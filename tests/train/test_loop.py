@@ -1,0 +1,125 @@
+"""Training on generated tones: the run folder is complete, the same seed gives the same network, and failure leaves nothing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dendrix.data import LogMel, loader
+from dendrix.io import load_checkpoint, read_checkpoint
+from dendrix.models import Decision, DelayNetConfig
+from dendrix.train import Augment, Budget, FsddData, Optim, Recipe
+from dendrix.train import loop as loop_module
+from dendrix.train.command import TrainRun, evaluate_run, train_run
+from dendrix.train.loop import DivergedError, fit
+from dendrix.train.metrics import Scores, score
+
+
+@pytest.fixture
+def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    return Recipe(
+        data=FsddData(LogMel(n_mels=8), tones),
+        model=DelayNetConfig(inputs=8, outputs=10, hidden=(12,), max_delay_ms=40.0, dropout=0.1),
+        decision=Decision(tail_ms=20.0),
+        optim=Optim(lr=0.02),
+        budget=Budget(epochs=3, batch_size=10),
+        augment=Augment(shift_channels=1, mask_channels=1, mask_steps=1),
+    )
+
+
+def test_a_run_folder_says_everything_and_gives_the_best_network_back(recipe: Recipe, tmp_path: Path) -> None:
+    record, folder = train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "metrics.jsonl", "model.safetensors", "run.json"]
+    assert json.loads((folder / "run.json").read_text()) == json.loads(json.dumps(record))
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [3, 6, 9]
+    best = lines[record["progress"]["best_epoch"]]
+    assert best["valid_accuracy"] == record["progress"]["best_accuracy"] == max(line["valid_accuracy"] for line in lines)
+    assert {"torch", "dendrix"} <= set(record["environment"]["versions"])
+    assert any(name.startswith("lif_step") for name in record["kernels"])
+
+    checkpoint = load_checkpoint(folder)
+    held_out = loader(recipe.data.load().valid, 10, tail_steps=2)
+    scores = score(checkpoint.model, held_out, checkpoint.decision)
+    assert (scores.accuracy, scores.loss) == (best["valid_accuracy"], pytest.approx(best["valid_loss"]))
+    assert evaluate_run(folder, "valid").accuracy == scores.accuracy
+
+
+def test_tones_are_told_apart(recipe: Recipe, tmp_path: Path) -> None:
+    longer = replace(recipe, budget=replace(recipe.budget, epochs=12), augment=Augment())
+    _, folder = train_run(TrainRun(longer, tmp_path / "run", json=True), "tones")
+    assert evaluate_run(folder, "test").accuracy > 0.9
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: Recipe, tmp_path: Path) -> None:
+    states = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        _, folder = train_run(TrainRun(replace(recipe, seed=seed), tmp_path / name, json=True), "tones")
+        states.append(read_checkpoint(folder).model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0]["stages.0.weight"], states[2]["stages.0.weight"])
+
+
+def test_delays_stay_in_range_and_move_only_if_learned(recipe: Recipe, tmp_path: Path) -> None:
+    wild = replace(recipe, optim=replace(recipe.optim, delay_lr=5.0), budget=replace(recipe.budget, epochs=1))
+    train_run(TrainRun(wild, tmp_path / "learned", json=True), "tones")
+    delay = read_checkpoint(tmp_path / "learned").model.state_dict()["stages.0.delay"]
+    assert delay.min() == 0
+    assert delay.max() == 4
+    fixed = replace(wild, model=replace(wild.model, delays="random"))
+    train_run(TrainRun(fixed, tmp_path / "random", json=True), "tones")
+    torch.manual_seed(0)
+    assert torch.equal(read_checkpoint(tmp_path / "random").model.state_dict()["stages.0.delay"].unique(), torch.arange(5.0))
+
+
+def test_early_stop_waits_for_narrow_delays(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "score", lambda *_: Scores(0.5, 1.0, [], []))
+    still = replace(recipe, budget=Budget(epochs=12, batch_size=40, anneal=0.5, patience=2))
+    record = fit(still, tmp_path, quiet=True)
+    assert record["progress"]["stopped"] == "no better validation"
+    assert record["progress"]["step"] == 9  # epochs 0 to 8: annealed after 6, then two more without a better one
+
+
+def test_infinite_loss_stops_with_one_sentence_and_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"Training diverged at step \d+: loss .*Lower --optim\.lr"):
+        train_run(TrainRun(replace(recipe, optim=Optim(lr=1e30)), tmp_path / "runs" / "run", json=True), "tones")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(("epochs_done", "kept"), [(0, False), (1, True)])
+def test_interrupt_keeps_the_best_so_far_or_nothing(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_done: int, kept: bool
+) -> None:
+    original = loop_module._train_epoch
+
+    def interrupted(*arguments: object) -> object:
+        if arguments[-1].step >= 3 * epochs_done:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop_module, "_train_epoch", interrupted)
+    run = TrainRun(recipe, tmp_path / "runs" / "run", json=True)
+    if not kept:
+        with pytest.raises(KeyboardInterrupt):
+            train_run(run, "tones")
+        assert list((tmp_path / "runs").iterdir()) == []
+        return
+    record, folder = train_run(run, "tones")
+    assert record["progress"]["stopped"] == "interrupted"
+    assert load_checkpoint(folder).labels == tuple("0123456789")
+
+
+def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"model.inputs: expected 8, as the data have it, got 9. Set --model.inputs 8"):
+        fit(replace(recipe, model=replace(recipe.model, inputs=9)), tmp_path)
+    assert list(tmp_path.glob("*.json*")) == []
+
+
+def test_an_existing_folder_is_not_overwritten(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with pytest.raises(FileExistsError, match="run: expected a name for a new folder"):
+        train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")
+    assert list((tmp_path / "run").iterdir()) == []
