@@ -105,7 +105,7 @@ def _shifted_backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, need_x
 
 @torch.library.custom_op("dendrix::delay_conv", mutates_args=())
 def convolve(x: Tensor, kernel: Tensor, past: int, by: str, back_by: str, window: list[int]) -> Tensor:
-    """y [B, T, O] from x [B, past + T, I] and kernel [L, I, O], by "shifted", "spectral" or "events"."""
+    """y [B, T, H] from x [B, past + T, C] and kernel [L, C, H], by "shifted", "spectral" or "events"."""
     kernel = kernel.contiguous()
     if by == "events":
         return _follow(x, kernel, past)

@@ -21,27 +21,27 @@ _SCATTER = 60
 
 
 class Shape(NamedTuple):
-    """The sizes of one call: batch, steps, inputs, outputs, taps."""
+    """The sizes of one call: batch, time, channels in, channels out, taps."""
 
     B: int
     T: int
-    I: int  # noqa: E741
-    O: int  # noqa: E741
+    C: int
+    H: int
     L: int
 
 
 def shifted(s: Shape) -> float:
     """One matrix product per lag."""
-    return s.L * (s.B * s.T * (s.I * s.O + _MOVE * (s.I + 2 * s.O)) + _CALL)
+    return s.L * (s.B * s.T * (s.C * s.H + _MOVE * (s.C + 2 * s.H)) + _CALL)
 
 
 def spectral(s: Shape, window: Window) -> float:
     """One matrix product per point, and the transforms."""
     rows, size, points = s.B * window.pieces, window.steps + s.L - 1, rank(window.steps, s.L)
-    transforms = rows * (size * s.I + window.steps * s.O) + s.L * s.I * s.O
-    spectra = rows * (s.I + s.O) + s.I * s.O
-    copies = rows * size * s.I if window.pieces > 1 else 0
-    return points * (transforms + rows * s.I * s.O + _MOVE * spectra) + _MOVE * copies + 8 * _CALL
+    transforms = rows * (size * s.C + window.steps * s.H) + s.L * s.C * s.H
+    spectra = rows * (s.C + s.H) + s.C * s.H
+    copies = rows * size * s.C if window.pieces > 1 else 0
+    return points * (transforms + rows * s.C * s.H + _MOVE * spectra) + _MOVE * copies + 8 * _CALL
 
 
 def best_window(s: Shape) -> Window:
@@ -53,14 +53,14 @@ def best_window(s: Shape) -> Window:
 
 def events(s: Shape, density: float) -> float:
     """L rows of the kernel for every non-zero input."""
-    return density * s.B * s.T * s.I * s.L * s.O * _ROW + _MOVE * (s.B * s.T * (s.I + s.O) + s.L * s.I * s.O) + 4 * _CALL
+    return density * s.B * s.T * s.C * s.L * s.H * _ROW + _MOVE * (s.B * s.T * (s.C + s.H) + s.L * s.C * s.H) + 4 * _CALL
 
 
 def sliding(s: Shape) -> float:
     """Integer delays: each synapse adds its shifted input, all steps in a row; short sequences pay for the start of each."""
-    return s.B * s.I * s.O * (s.T + 8) * _SLIDE
+    return s.B * s.C * s.H * (s.T + 8) * _SLIDE
 
 
 def scattered(s: Shape, past: int, density: float) -> float:
     """Integer delays: each non-zero input is added once per synapse, those of the steps before the first output too."""
-    return s.B * (past + s.T) * (density * s.I * s.O * _SCATTER + _MOVE * (s.I + s.O)) + _MOVE * s.I * s.O
+    return s.B * (past + s.T) * (density * s.C * s.H * _SCATTER + _MOVE * (s.C + s.H)) + _MOVE * s.C * s.H

@@ -55,7 +55,7 @@ def _inputs(weight: Tensor, delay: Tensor, width: Tensor, taps: int) -> list[Any
 
 @torch.library.custom_op("dendrix::gauss_kernel", mutates_args=())
 def gauss_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int) -> Tensor:
-    """The kernel [L, I, O] from weight and delay [O, I, K] and one width."""
+    """The kernel [L, C, H] from weight and delay [H, C, K] and one width."""
     outputs, inputs, _ = weight.shape
     built = weight.new_empty(taps, inputs, outputs)
     forward, _ = _compiled(weight.dtype)

@@ -33,7 +33,7 @@ def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, den
 
 @kernel("delay_integer", "cpu", refuses=_refuses)
 def run(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> Tensor:
-    """y[b, t, o] = sum_{i, k} weight[o, i, k] * x[b, past + t - delay[o, i, k], i]: x [B, past + T, I] -> [B, T, O]."""
+    """y[b, t, o] = sum_{i, k} weight[o, i, k] * x[b, past + t - delay[o, i, k], i]: x [B, past + T, C] -> [B, T, H]."""
     outputs, inputs, count = weight.shape
     shape = delay_cost.Shape(x.shape[0], x.shape[1] - past, inputs * count, outputs, taps)
     by = "events" if delay_cost.scattered(shape, past, density_of(x, density)) < delay_cost.sliding(shape) else "sliding"

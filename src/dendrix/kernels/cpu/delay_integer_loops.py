@@ -15,7 +15,7 @@ padded: Any = padded_steps
 
 
 def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, y: Any, first: int, last: int) -> None:
-    """Follow events: each non-zero input adds its weights [I, M] to a line of sums over time, at place [I, M] = delay * O + o."""
+    """Follow events: each non-zero input adds its weights [C, M] to a line of sums over time, at place [C, M] = delay * H + h."""
     length, inputs = x.shape[1:]
     steps, outputs = y.shape[1:]
     line = np.empty((length + taps - 1) * outputs, x.dtype)
@@ -33,9 +33,9 @@ def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, y: Any, first
 
 
 def slide(x: Any, weight: Any, start: Any, taps: int, past: int, y: Any, first: int, last: int) -> None:
-    """Add shifted inputs: each synapse of weight [O, M] adds its input, all steps in a row, eight synapses at a time.
+    """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
-    The inputs of a batch row lie time by time, `span` numbers each, with zeros before and after x; start [O, M] is where each
+    The inputs of a batch row lie time by time, `span` numbers each, with zeros before and after x; start [H, M] is where each
     synapse begins to read. Sums take `room` steps, T rounded up to whole vectors: a remainder would cost as much as the rest.
     """
     length, inputs = x.shape[1:]

@@ -19,7 +19,7 @@ _TILE = 64
 
 
 def build(weight: Any, delay: Any, width: Any, lags: Any, kernel: Any, first: int, last: int) -> None:
-    """The Gaussian kernel [L, I, O] of `layers.delay.delay_kernel` for inputs first to last; weight, delay [O, I, K]."""
+    """The Gaussian kernel [L, C, H] of `layers.delay.delay_kernel` for inputs first to last; weight, delay [H, C, K]."""
     outputs, _, count = weight.shape
     g = np.empty((len(lags), _TILE), weight.dtype)
     total = np.empty(_TILE, weight.dtype)
@@ -50,7 +50,7 @@ def build(weight: Any, delay: Any, width: Any, lags: Any, kernel: Any, first: in
 def build_backward(
     weight: Any, delay: Any, width: Any, lags: Any, grad: Any, grad_weight: Any, grad_delay: Any, grad_width: Any, first: int, last: int
 ) -> None:
-    """The gradients of `build` in closed form; grad_width holds one sum per input, [I].
+    """The gradients of `build` in closed form; grad_width holds one sum per input, [C].
 
     With q = g / (sum g + 1e-7), z = (lag - delay) / s and G = grad:
     dW = sum G q;  ddelay = W / s * (sum G q z - dW * sum q z);  ds = W / s * (sum G q z^2 - dW * sum q z^2)
@@ -110,7 +110,7 @@ add: Any = add_rows
 
 
 def follow(x: Any, kernel: Any, past: int, y: Any, first: int, last: int) -> None:
-    """y [B, T, O] of `delay_conv` for batch rows first to last: each event of x adds its L rows of the kernel, [I, L * O]."""
+    """y [B, T, H] of `delay_conv` for batch rows first to last: each event of x adds its L rows of the kernel, [C, L * H]."""
     length, inputs = x.shape[1:]
     steps, outputs = y.shape[1:]
     reach = kernel.shape[1]
@@ -132,7 +132,7 @@ def follow(x: Any, kernel: Any, past: int, y: Any, first: int, last: int) -> Non
 
 
 def follow_backward(x: Any, grad: Any, past: int, grad_kernel: Any, first: int, last: int) -> None:
-    """The gradient of the kernel, [I, L * O], for inputs first to last: each event of x adds L rows of grad [B, T, O]."""
+    """The gradient of the kernel, [C, L * H], for inputs first to last: each event of x adds L rows of grad [B, T, H]."""
     batch, length, _ = x.shape
     steps, outputs = grad.shape[1:]
     reach = grad_kernel.shape[1]

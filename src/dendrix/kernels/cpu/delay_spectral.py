@@ -2,7 +2,7 @@
 
 A discrete Fourier transform of N points is itself a product with a matrix of cosines and sines, and a complex product is three
 real ones. So the convolution is y = E((A x) * (C kernel)): A, C and E are small constant matrices, and * stands for one
-product of [B, I] with [I, O] matrices at each of about 1.5 N points, where the sum over lags would need one at each of L lags
+product of [B, C] with [C, H] matrices at each of about 1.5 N points, where the sum over lags would need one at each of L lags
 and T steps. The same three matrices, transposed, give the gradients. Points are taken in blocks: only the spectra of one
 block exist at a time. Long sequences are cut into windows that overlap by L - 1 steps.
 
@@ -114,7 +114,7 @@ def _join(windows: Tensor, taps: int, past: int, window: Window, length: int) ->
 
 
 def forward(x: Tensor, kernel: Tensor, past: int, window: Window) -> Tensor:
-    """y of `delay_conv`: x [B, past + T, I], kernel [L, I, O] -> [B, T, O]."""
+    """y of `delay_conv`: x [B, past + T, C], kernel [L, C, H] -> [B, T, H]."""
     taps, inputs, outputs = kernel.shape
     steps = x.shape[1] - past
     problem = _problem(x, kernel, past, window)
@@ -129,7 +129,7 @@ def forward(x: Tensor, kernel: Tensor, past: int, window: Window) -> Tensor:
 
 
 def backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, window: Window, need_x: bool) -> tuple[Tensor | None, Tensor]:
-    """Gradients of x (None unless `need_x`) and of the kernel, from grad [B, T, O]."""
+    """Gradients of x (None unless `need_x`) and of the kernel, from grad [B, T, H]."""
     taps, inputs, outputs = kernel.shape
     problem = _problem(x, kernel, past, window)
     rows = _cut(x, taps, past, window)
