@@ -18,7 +18,7 @@ from dendrix.layers import DelayLinear, delay_conv, delay_kernel, freeze
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 DTYPES = list(TOLERANCE)
-# B, T, I, O, L, steps of the past
+# B, T, C, H, L, steps of the past
 SHAPES = [
     (2, 7, 3, 4, 5, 0),
     (2, 7, 3, 4, 5, 4),
