@@ -28,8 +28,8 @@ class FilterBank(NamedTuple):
 def filter_bank(cells: int, f_min: float, f_max: float, quality: float, rate: int) -> FilterBank:
     """Filters with peaks evenly spaced in log frequency, from `f_max` (cell 0) to `f_min`, in Hz.
 
-    Sampling moves a peak near half the rate up by at most 7 %. Each filter is as sensitive at its peak as the published membrane is at the place of that peak. A quality of 1.33 fits the published tuning
-    best, to 3 dB over a range of 40 dB.
+    Each filter is as sensitive at its peak as the published membrane is at the place of that peak; sampling moves peaks near half the
+    rate up by at most 7 %. A quality of 1.33 fits the published tuning best, to 3 dB over a range of 40 dB.
 
     Args:
         cells: C.
