@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as done:  # tyro has printed help, or what is wrong
         return done.code if isinstance(done.code, int) else FAILED
     except KeyboardInterrupt:
-        print("dendrix: interrupted, nothing was kept.", file=sys.stderr)
+        print("dendrix: interrupted.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if debug:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..data import digits
 from ..io import load
 from ..train import Recipe
 from ..train.command import TrainRun, evaluate_run, train_run
@@ -32,17 +31,21 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
     Args:
         out: folder for the figures; the runs go into its subfolder `runs`.
         epochs: instead of those of the recipe.
+    Raises:
+        KeyboardInterrupt: Ctrl-C ends the demo, not one training alone; runs that are complete stay.
     """
     rows, curves, over_time = [], {}, {}
     for title, variant in VARIANTS.items():
         chosen = variant()
         chosen = replace(chosen, budget=replace(chosen.budget, epochs=epochs or chosen.budget.epochs))
         record, folder = train_run(TrainRun(chosen, _free(out / "runs" / title.replace(" ", "-"))), title)
+        if record["progress"]["stopped"] == "interrupted":
+            raise KeyboardInterrupt
         scores = evaluate_run(folder, "test")
         rows.append(Row(title, scores.accuracy, record["parameters"], record["seconds"]))
         curves[title] = [line["valid_accuracy"] for line in read_lines(folder / METRICS)]
         over_time[title] = scores.accuracy_over_time
-    best, test = load(folder), digits().test
+    best, test = load(folder), recipe().data.load().test
     dt_ms = test.dt_ms
     save_learning_curves(out / "learning.png", curves)
     save_accuracy_over_time(out / "accuracy_over_time.png", over_time, dt_ms)

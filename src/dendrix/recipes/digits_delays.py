@@ -5,17 +5,18 @@ Every row of pixels enters by the same channels, so a digit can be told only by 
 
 from dataclasses import replace
 
-from ..models import DelayNetConfig
+from ..models import Decision, DelayNetConfig
 from ..train import Budget, DigitsData, Optim, Recipe
 
 
 def recipe() -> Recipe:
     """Handwritten digits as spikes, learned delays: the demo."""
     return Recipe(
-        data=DigitsData(),
-        model=DelayNetConfig(inputs=8, outputs=10, hidden=(64,), max_delay_ms=60.0, dt_ms=1.0, dropout=0.1),
-        optim=Optim(lr=1e-2, delay_lr=0.2),
-        budget=Budget(epochs=30, batch_size=64),
+        data=DigitsData(row_steps=4),
+        model=DelayNetConfig(inputs=8, outputs=10, hidden=(128,), max_delay_ms=30.0, dt_ms=1.0, dropout=0.1),
+        decision=Decision(how="last"),
+        optim=Optim(lr=1e-2, delay_lr=0.1),
+        budget=Budget(epochs=20, batch_size=32),
     )
 
 

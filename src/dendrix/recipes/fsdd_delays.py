@@ -1,8 +1,11 @@
-"""Spoken digits, real recordings: a spiking network that hears through spikes and learns its delays."""
+"""Spoken digits, real recordings: log-mel frames into a spiking network, read out 100 ms after the end of the word.
+
+The encoder, like everything else here, was chosen on the validation takes 5-9. All of it is causal.
+"""
 
 from dataclasses import replace
 
-from ..data import LogMel
+from ..data import Cochlea, LogMel
 from ..models import Decision, DelayNetConfig
 from ..train import Augment, Budget, FsddData, Optim, Recipe
 
@@ -32,3 +35,9 @@ def random() -> Recipe:
 def axonal() -> Recipe:
     """The same with one delay per neuron instead of one per synapse."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
+
+
+def cochlea() -> Recipe:
+    """The same network on spikes: counts of 700 cells of a causal cochlea, five to a channel."""
+    main, ear = recipe(), Cochlea()
+    return replace(main, data=FsddData(ear), model=replace(main.model, inputs=ear.channels))

@@ -50,7 +50,7 @@ def save_delays(path: Path, model: Stateful) -> None:
         path: where to save.
         model: a network with delay layers.
     """
-    figure, axis = _axis("Learned delays", "delay, ms", "synapses of the layer, %")
+    figure, axis = _axis("Learned delays", "delay, ms", "delays of the layer, %")
     layers = [layer for layer in delay_layers(model) if layer.taps > 1]
     for index, (colour, layer) in enumerate(zip(_COLOURS[1:], layers, strict=False)):
         share = layer.integer_delay().flatten().bincount(minlength=layer.taps).float() * 100 / layer.delay.numel()

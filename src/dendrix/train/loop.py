@@ -17,7 +17,7 @@ from ..layers import anneal, clamp_delays, delay_layers, param_groups, rounded
 from ..models import DelayNet
 from .augment import vary
 from .data import source_to_dict
-from .metrics import score
+from .metrics import Scores, score
 from .recipe import Recipe, recipe_to_dict
 from .record import METRICS, RUN, append_line, environment
 from .schedule import set_rates
@@ -36,6 +36,13 @@ class Progress:
     best_accuracy: float = -1.0
     best_loss: float = math.inf
     stopped: str = "finished"
+
+    def improve(self, epoch: int, scores: Scores) -> bool:
+        """Remember the scores of an epoch if they are the best so far: by accuracy, and among equal ones by loss."""
+        better = (scores.accuracy, -scores.loss) > (self.best_accuracy, -self.best_loss)
+        if better:
+            self.best_epoch, self.best_accuracy, self.best_loss = epoch, scores.accuracy, scores.loss
+        return better
 
 
 def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) -> dict[str, Any]:
@@ -60,6 +67,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
     started = time.perf_counter()
     splits = recipe.data.load()
     _check(recipe, splits)
+    encoder = source_to_dict(recipe.data).get("encoder")
     tail = recipe.decision.tail_steps(recipe.model.dt_ms)
     accelerator = accelerate.Accelerator()
     network = DelayNet(recipe.model)
@@ -77,19 +85,14 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
             line = _train_epoch(recipe, accelerator, model, optimizer, batches, progress)
             with rounded(network):
                 scores = score(model, held_out, recipe.decision)
-            line |= {"epoch": epoch, "valid_accuracy": scores.accuracy, "valid_loss": scores.loss}
-            line["seconds"] = time.perf_counter() - started
-            append_line(folder / METRICS, line)
-            bar.set_postfix(
-                loss=f"{line['loss']:.3f}", valid=f"{scores.accuracy:.1%}", best=f"{max(scores.accuracy, progress.best_accuracy):.1%}"
-            )
-            if (scores.accuracy, -scores.loss) > (progress.best_accuracy, -progress.best_loss):
-                progress.best_epoch, progress.best_accuracy, progress.best_loss = epoch, scores.accuracy, scores.loss
-                encoder = source_to_dict(recipe.data).get("encoder")
+            line |= {"valid_accuracy": scores.accuracy, "valid_loss": scores.loss, "seconds": time.perf_counter() - started}
+            append_line(folder / METRICS, {"epoch": epoch, **line})
+            if progress.improve(epoch, scores):
                 write_checkpoint(folder, Checkpoint(network, splits.train.labels, encoder, recipe.decision))
             elif epoch - max(progress.best_epoch, recipe.budget.anneal * recipe.budget.epochs) >= recipe.budget.patience:
                 progress.stopped = "no better validation"
                 break
+            bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{scores.accuracy:.1%}", best=f"{progress.best_accuracy:.1%}")
     except KeyboardInterrupt:
         if progress.best_epoch < 0:
             raise
