@@ -1,6 +1,6 @@
 """Spoken digits, real recordings: log-mel frames into a spiking network, read out 100 ms after the end of the word.
 
-The encoder, like everything else here, was chosen on the validation takes 5-9. All of it is causal.
+Settings are chosen on the validation takes 5-9, never on the test takes. All of it is causal.
 """
 
 from dataclasses import replace
