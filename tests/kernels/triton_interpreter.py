@@ -87,6 +87,7 @@ def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtyp
 def test_neurons_train_through_the_operation(layer: Neuron, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a GPU is given to do, with the kernels in the place of those of the CPU: parameters, shapes and autograd."""
     monkeypatch.setattr(fused, "_SMALLEST", 0)
+    monkeypatch.setattr(fused, "_FEWEST_STEPS", 0)
     fused.fused_scan.register_kernel("cpu")(triton.forward)
     fused.fused_scan_backward.register_kernel("cpu")(triton.backward)
     x = torch.randn(2, 4, 5, 3, requires_grad=True)
