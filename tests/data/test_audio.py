@@ -1,4 +1,5 @@
 import os
+import sys
 import wave
 
 import numpy as np
@@ -84,6 +85,15 @@ def test_nan_is_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.where(np.arange(800) == 7, np.nan, TONE), 8_000, subtype="FLOAT")
     with pytest.raises(ValueError, match="nan at sample 7"):
         read_wav(tmp_path / "a.wav")
+
+
+def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(ImportError, match=r"pip install dendrix\[audio\]"):
+        read_wav(tmp_path / "a.wav")
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    with pytest.raises(ImportError, match=r"16000 Hz, which needs soxr: pip install dendrix\[audio\]"):
+        resample(TONE, 8_000, 16_000)
 
 
 def test_missing_files_folders_and_locked_files_are_named(tmp_path):

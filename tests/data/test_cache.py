@@ -66,7 +66,15 @@ def test_without_the_cache_nothing_is_written(folder):
 def test_an_encoder_that_fails_leaves_no_file(folder):
     with pytest.raises(ValueError, match="nan"):
         encode_all([WAVES[0], np.array([np.nan], np.float32)], 8_000, Counted())
-    assert not folder.exists()
+    assert not list(folder.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_the_work(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "file"))
+    with pytest.raises(PermissionError, match="Set DENDRIX_CACHE"):
+        encode_all(WAVES, 8_000, Counted())
+    assert not CALLS
 
 
 def test_the_folder_follows_the_environment(monkeypatch, tmp_path):

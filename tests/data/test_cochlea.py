@@ -9,7 +9,7 @@ from scipy.signal import butter, sosfilt
 from dendrix.data import Cochlea, PublishedCochlea
 from dendrix.data.audio import resample
 from dendrix.data.basilar import membrane_motion, response
-from dendrix.data.cochlea import _window
+from dendrix.data.cochlea import _fast_length, _window
 from dendrix.data.compiled import compiled
 from dendrix.data.filterbank import even_out, filter_bank, filter_wave
 from dendrix.data.haircell import euler_hair_cells, exact_hair_cells, hair_cells_at_rest
@@ -36,6 +36,11 @@ def test_membrane_equals_the_published_formulas():
     spectrum = np.fft.fft(_window(wave, 0.3))[: len(wave) // 2 + 1]
     motion = membrane_motion(spectrum, 48_000, 0, 700)[:, places]
     assert (np.abs(motion - expected).max(0) / np.abs(expected).max(0)).max() < 1e-9
+
+
+@pytest.mark.parametrize(("n", "fast"), [(1, 1), (7, 8), (2396, 2400), (2401, 2430), (12_667, 12_800)])
+def test_fast_lengths(n, fast):
+    assert _fast_length(n) == fast
 
 
 def test_hair_cell_equals_the_published_step():

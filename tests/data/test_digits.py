@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 
@@ -40,6 +42,12 @@ def test_shape_and_every_pixel_at_most_once():
     per_pixel = x.reshape(len(x), 8, 5, 8).sum(2)
     assert per_pixel.max() == 1
     assert data.labels == tuple("0123456789")
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"pip install dendrix\[train\]"):
+        digits()
 
 
 def test_one_step_per_row_is_refused():

@@ -32,9 +32,13 @@ def response(omega: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[
     Args:
         omega: angular frequency, in rad/s, broadcastable with `place`.
         place: distance from the base, in cm.
+    Raises:
+        ImportError: scipy is missing.
     """
-    from scipy.special import hankel1e, jv, yv
-
+    try:
+        from scipy.special import hankel1e, jv, yv
+    except ImportError as missing:
+        raise ImportError("The cochlea needs scipy, which is not installed: pip install dendrix[audio].") from missing
     root = np.sqrt(2 / (HEIGHT * STIFFNESS))
     kappa = 2 * omega / DECAY * root
     z = 2 / (HEIGHT * root) * (1j * jv(0, kappa) + yv(0, kappa)) / (jv(1, kappa) - 1j * yv(1, kappa))
@@ -87,8 +91,6 @@ def membrane_motion(spectrum: NDArray[np.complex128], rate: int, first: int, las
         Re ifft(response * spectrum) over those N bins, with the bins at linspace(1, rate // 2, N) Hz, as published; the response is
         interpolated from a table, within 1e-9 of each place's largest.
     """
-    from scipy.fft import irfft
-
     bins = len(spectrum)
     hertz = np.linspace(1, rate // 2, bins)
     position = np.log(hertz) / np.log(rate // 2) * (_GRID - 1)
@@ -96,7 +98,7 @@ def membrane_motion(spectrum: NDArray[np.complex128], rate: int, first: int, las
     offset = position - start
     weights = np.stack([np.prod([(offset - m) / (node - m) for m in _NODES if m != node], 0) for node in _NODES], 1)
     half = compiled(_filtered_half)(_response_table(rate // 2), start, weights, spectrum, first, last)
-    motion: NDArray[np.float64] = irfft(half, n=bins, axis=0)
+    motion: NDArray[np.float64] = np.fft.irfft(half, n=bins, axis=0)
     return motion
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -32,12 +34,18 @@ def encode_all(waves: Sequence[Wave], rate: int, encoder: Encoder, *, cache: boo
         cache: False neither reads nor writes the disk.
     Returns:
         x [T_i, C] for each clip.
+    Raises:
+        PermissionError: the cache folder cannot be made or written.
     """
     path = cache_folder() / f"{_fingerprint(waves, rate, encoder)}.safetensors"
-    if cache and (known := _read(path)) is not None:
-        return known
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        encoded = list(pool.map(lambda wave: encoder(wave, rate), waves))
+    if cache:
+        if (known := _read(path)) is not None:
+            return known
+        _check_writable(path.parent)
+    console = Console(stderr=True)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        results = pool.map(lambda wave: encoder(wave, rate), waves)
+        encoded = list(track(results, "Encoding", len(waves), console=console, transient=True, disable=not console.is_terminal))
     if cache:
         _write(path, encoded)
     return encoded
@@ -48,6 +56,19 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("DENDRIX_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dendrix"
+
+
+def _check_writable(folder: Path) -> None:
+    """Before minutes of work, not after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise PermissionError(
+            f"{folder}: expected a cache folder that can be written, and it cannot. Set DENDRIX_CACHE to another, or use cache=False."
+        )
 
 
 def _fingerprint(waves: Sequence[Wave], rate: int, encoder: Encoder) -> str:
@@ -71,7 +92,6 @@ def _write(path: Path, encoded: list[Tensor]) -> None:
     frames = torch.cat(encoded)
     small = frames.to(torch.uint8)
     lengths = torch.tensor([len(x) for x in encoded])
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         save_file({"frames": small if torch.equal(small.float(), frames) else frames, "lengths": lengths}, partial)

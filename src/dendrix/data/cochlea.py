@@ -65,11 +65,9 @@ class PublishedCochlea(Encoder):
 
     def spikes(self, wave: Wave) -> NDArray[np.uint8]:
         """Spikes {0, 1} of the cells, [N, 700], at half the encoder's rate; N is half the length of the wave, plus 1."""
-        from scipy.fft import next_fast_len
-
         samples, rate = len(wave) // 2 + 1, self.rate / 2
         # Silence up to a length that transforms fast; at such a length the result is the published one to rounding.
-        bins = next_fast_len(samples, real=True)
+        bins = _fast_length(samples)
         spectrum = np.fft.fft(_window(wave, self.rms), 2 * bins - 2 + len(wave) % 2)[:bins]
         keys = compiled(noise_keys)(wave, np.array([self.seed], np.uint64))[-samples:]
         spikes = np.empty((samples, PLACES), np.uint8)
@@ -174,6 +172,18 @@ class Cochlea(CausalEncoder):
 def _check_group(cells: int, group: int) -> None:
     if group < 1 or cells % group:
         raise ValueError(f"group: expected a divisor of the {cells} cells, got {group}.")
+
+
+def _fast_length(n: int) -> int:
+    """The next number without prime factors above 5."""
+    while True:
+        rest = n
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 1
 
 
 def _window(wave: Wave, rms: float) -> NDArray[np.float64]:
