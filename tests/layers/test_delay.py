@@ -47,14 +47,15 @@ def test_an_integer_delay_at_width_zero_peaks_at_its_lag(delay: int, interpolati
         assert (q > 0).sum() == 1
 
 
-@settings(max_examples=30)
-@given(delay=st.floats(8.1, 15.9), target=st.integers(0, 24), interpolation=st.sampled_from(("gauss", "triangle")))
-def test_the_gradient_moves_a_delay_towards_the_lag_that_is_wanted(delay: float, target: int, interpolation: str) -> None:
+@given(delay=st.floats(0, 24), width=st.floats(1, 20), target=st.integers(0, 24))
+def test_the_gradient_moves_a_delay_towards_the_lag_that_is_wanted(delay: float, width: float, target: int) -> None:
     moving = torch.full((1, 1, 1), delay, dtype=torch.float64, requires_grad=True)
-    kernel = delay_kernel(torch.ones(1, 1, 1, dtype=torch.float64), moving, torch.tensor(12.0).double(), 25, interpolation)
-    (-kernel[target].sum()).backward()
-    if abs(target - delay) > 1:
-        assert (moving.grad.item() < 0) == (target > delay)
+    kernel = delay_kernel(torch.ones(1, 1, 1).double(), moving, torch.tensor(width).double(), 25, "gauss").flatten()
+    (-kernel[target]).backward()
+    # At the border the window cuts the Gaussian off, so it is the mean lag that decides, not the delay.
+    distance = target - (kernel.detach() * torch.arange(25)).sum().item()
+    if abs(distance) > 1e-3 and kernel[target] > 1e-12:
+        assert (moving.grad.item() < 0) == (distance > 0)
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
