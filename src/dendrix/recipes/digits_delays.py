@@ -13,7 +13,7 @@ def recipe() -> Recipe:
     """Handwritten digits as spikes, learned delays: the demo."""
     return Recipe(
         data=DigitsData(row_steps=4),
-        model=DelayNetConfig(inputs=8, outputs=10, hidden=(128,), max_delay_ms=30.0, dt_ms=1.0, dropout=0.1),
+        model=DelayNetConfig(inputs=8, outputs=10, hidden=(128,), max_delay_ms=30.0, dt_ms=1.0, dropout=0.3),
         decision=Decision(how="last"),
         optim=Optim(lr=1e-2, delay_lr=0.1),
         budget=Budget(epochs=20, batch_size=32),
