@@ -28,7 +28,7 @@ def narrow(value: Any) -> Any:
 
 
 def exp_of_negative(x: Any) -> Any:
-    """exp(x) for x <= 0 to 2e-7 relative, as a polynomial: a call of the library's `exp` would keep the loop from vectorising."""
+    """exp(x) for x <= 0 to 3e-7 relative, as a polynomial: a call of the library's `exp` would keep the loop from vectorising."""
     x = max(x, np.float32(-87))
     power = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
     # ln 2 in two parts, so that the remainder keeps its digits.
