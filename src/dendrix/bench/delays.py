@@ -154,7 +154,7 @@ def _evaluation(percent: int) -> Case:
     )
     about = f"delay layer, evaluation with integer delays, {percent} % of the inputs spike"
     size, warm = dict(B=8, T=110, C=256, H=256, L=25), dict(B=4, T=30, C=64, H=64, L=25)
-    return Case(f"delay-evaluation-{percent}", about, size, warm, contenders, 1e-5)
+    return Case(f"delay-evaluation-{percent}", about, size, warm, contenders, 1e-5, repeats=25)
 
 
 def cases() -> list[Case]:
@@ -174,6 +174,7 @@ def cases() -> list[Case]:
             dict(C=64, H=64, L=25),
             kernel,
             1e-5,
+            repeats=9,
         ),
         *(_evaluation(percent) for percent in (1, 5, 10)),
         *_shd_memory(),

@@ -47,10 +47,13 @@ class Case:
     contenders: tuple[Contender, ...]
     tolerance: float
     """Largest relative error of a result, see `relative_error`."""
-    repeats: int = 5
+    repeats: int = 7
     """Rounds of timing; none measures memory alone."""
     all_threads: bool = True
     """Whether every number of threads is measured, or the greatest alone because the case takes minutes."""
+    exact: dict[str, int] | None = None
+    """A smaller size at which all results are compared, where at the full size only those in `coarse` can be."""
+    coarse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,17 +101,29 @@ def gate(results: Results, truth: Results, tolerance: float) -> tuple[dict[str, 
 
 def measure(case: Case) -> Outcome:
     """Build all contenders, compare their results, and time those that are right, in turn."""
+    steps, errors, refused = _compare(case, case.size, case.coarse)
+    if case.exact:
+        _, errors, wrong = _compare(case, case.exact, ())
+        refused |= wrong
+    return Outcome(errors, interleave({k: v for k, v in steps.items() if k not in refused}, case.repeats), refused)
+
+
+def _compare(
+    case: Case, size: dict[str, int], only: tuple[str, ...]
+) -> tuple[dict[str, Step], dict[str, dict[str, float]], dict[str, str]]:
+    """All steps at one size, the errors of their results (of those named in `only`, if any), and who is refused and why."""
     steps: dict[str, Step] = {}
+    errors: dict[str, dict[str, float]] = {}
     refused: dict[str, str] = {}
     results: dict[str, Results] = {}
     for contender in case.contenders:
         try:
-            steps[contender.name] = contender.build(**case.size)
+            steps[contender.name] = contender.build(**size)
         except UnavailableError as reason:
             refused[contender.name] = str(reason)
         else:
-            results[contender.name] = steps[contender.name]()
-    errors: dict[str, dict[str, float]] = {}
+            found = steps[contender.name]()
+            results[contender.name] = {name: found[name] for name in only or found}
     for contender in case.contenders:
         truth = contender.equals
         if contender.name not in steps or truth is None:
@@ -116,11 +131,10 @@ def measure(case: Case) -> Outcome:
         if truth not in steps:
             refused[contender.name] = f"nothing to compare with: {refused[truth]}"
             continue
-        errors[contender.name], reason_against = gate(results[contender.name], results[truth], case.tolerance)
-        if reason_against:
-            refused[contender.name] = reason_against
-    del results
-    return Outcome(errors, interleave({k: v for k, v in steps.items() if k not in refused}, case.repeats), refused)
+        errors[contender.name], wrong = gate(results[contender.name], results[truth], case.tolerance)
+        if wrong:
+            refused[contender.name] = wrong
+    return steps, errors, refused
 
 
 def interleave(steps: dict[str, Step], repeats: int) -> dict[str, Timing]:

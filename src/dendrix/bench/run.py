@@ -58,7 +58,7 @@ def run(
         if not wanted or "growth" in wanted:
             torch.set_num_threads(1)
             for growth in growths():
-                progress.print(f"growth: {growth.about}")
+                progress.print(f"growth: {growth.about}", soft_wrap=True)
                 entry = {"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)}
                 record["growth"].append(entry)
     finally:
@@ -73,7 +73,7 @@ def run(
         Console().print(Markdown(markdown(record)))
     if explain:
         for measured in record["cases"]:
-            progress.print(f"{measured['name']}, {measured['threads']} threads: {measured['kernels']}")
+            progress.print(f"{measured['name']}, {measured['threads']} threads: {measured['kernels']}", soft_wrap=True)
     return record
 
 
@@ -82,10 +82,10 @@ def _measured(case: Case, threads: tuple[int, ...], memory: bool, progress: Cons
     records = []
     for count in sorted(threads) if case.all_threads else (max(threads),):
         torch.set_num_threads(count)
-        progress.print(f"{case.name}: {case.about}, {count} threads")
+        progress.print(f"{case.name}: {case.about}, {count} threads", soft_wrap=True)
         outcome = measure(case)
         for name, reason in outcome.refused.items():
-            progress.print(f"  {name}: no number, {reason}")
+            progress.print(f"  {name}: no number, {reason}", soft_wrap=True)
         measured: dict[str, Footprint] = {}
         if memory and count == max(threads):
             measured = {c.name: footprint(case, c, count) for c in case.contenders if c.name not in outcome.refused}

@@ -158,5 +158,20 @@ def cases() -> list[Case]:
         Contender(_PADDED, _ours(padded=True), _PUBLISHED),
     )
     about = "training step of the SHD network: 25 taps, BatchNorm, LIF, dropout, Adam"
-    size = dict(B=256, T=100, C=140, H=256, K=20)
-    return [Case("step-shd", about, size, dict(B=8, T=30, C=20, H=32, K=20), contenders, 1e-3, repeats=2, all_threads=False)]
+    size, exact = dict(B=256, T=100, C=140, H=256, K=20), dict(B=16, T=100, C=140, H=256, K=20)
+    return [
+        Case(
+            "step-shd",
+            about,
+            size,
+            dict(B=8, T=30, C=20, H=32, K=20),
+            contenders,
+            1e-4,
+            repeats=2,
+            all_threads=False,
+            # Of 13 million membranes in a batch of 256 a few lie within rounding of the threshold: whichever code ran,
+            # they may fire or not, and the gradients follow. Gradients are compared where none does.
+            exact=exact,
+            coarse=("loss",),
+        )
+    ]
