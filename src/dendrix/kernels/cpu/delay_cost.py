@@ -40,7 +40,8 @@ def spectral(s: Shape, window: Window) -> float:
     rows, size, points = s.B * window.pieces, window.steps + s.L - 1, rank(window.steps, s.L)
     transforms = rows * (size * s.C + window.steps * s.H) + s.L * s.C * s.H
     spectra = rows * (s.C + s.H) + s.C * s.H
-    copies = rows * size * s.C if window.pieces > 1 else 0
+    # Windows are cut and joined, forward and backward, in strides.
+    copies = 6 * rows * (size * s.C + window.steps * s.H) if window.pieces > 1 else 0
     return points * (transforms + rows * s.C * s.H + _MOVE * spectra) + _MOVE * copies + 8 * _CALL
 
 

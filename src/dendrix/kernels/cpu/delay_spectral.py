@@ -9,7 +9,8 @@ block exist at a time. Long sequences are cut into windows that overlap by L - 1
 Source: ours; the convolution theorem, with the three-product form of complex multiplication (Gauss).
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 _BLOCK = 6_000_000
-"""Numbers in the spectra of one block, 24 MB in float32: they stay near the last-level cache, and products stay large."""
+"""Numbers in the spectra of one block, 24 MB in float32; more blocks would read and write the sums more often."""
 
 
 class Window(NamedTuple):
@@ -113,18 +114,28 @@ def _join(windows: Tensor, taps: int, past: int, window: Window, length: int) ->
     return total[:, lead : lead + length].contiguous()
 
 
+def _scratch(like: Tensor, size: int) -> Callable[..., Tensor]:
+    """Memory that each block writes again: `room(*shape)` is its beginning. Fresh memory for each would cost page faults."""
+    room = like.new_empty(size)
+    return lambda *shape: room[: math.prod(shape)].view(shape)
+
+
 def forward(x: Tensor, kernel: Tensor, past: int, window: Window) -> Tensor:
     """y of `delay_conv`: x [B, past + T, C], kernel [L, C, H] -> [B, T, H]."""
     taps, inputs, outputs = kernel.shape
     steps = x.shape[1] - past
     problem = _problem(x, kernel, past, window)
     rows = _cut(x, taps, past, window)
-    y = x.new_zeros(len(rows), window.steps, outputs)
+    count = len(rows)
+    spectra, filters = _scratch(x, problem.block * count * inputs), _scratch(x, problem.block * inputs * outputs)
+    products = _scratch(x, problem.block * count * outputs)
+    y = x.new_zeros(count, window.steps, outputs)
     for part in problem.blocks():
-        spectrum = torch.matmul(part.analyse, rows)
-        filters = (part.kernel @ kernel.view(taps, -1)).view(-1, inputs, outputs)
-        products = torch.bmm(spectrum.transpose(0, 1), filters)
-        y.baddbmm_(part.combine.expand(len(rows), -1, -1), products.transpose(0, 1))
+        n = len(part.kernel)
+        spectrum = torch.bmm(part.analyse.expand(count, -1, -1), rows, out=spectra(count, n, inputs))
+        filtering = torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs)
+        product = torch.bmm(spectrum.transpose(0, 1), filtering, out=products(n, count, outputs))
+        y.baddbmm_(part.combine.expand(count, -1, -1), product.transpose(0, 1))
     return y.view(x.shape[0], -1, outputs)[:, :steps].contiguous()
 
 
@@ -133,17 +144,20 @@ def backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, window: Window,
     taps, inputs, outputs = kernel.shape
     problem = _problem(x, kernel, past, window)
     rows = _cut(x, taps, past, window)
-    grad = torch.nn.functional.pad(grad, (0, 0, 0, window.pieces * window.steps - grad.shape[1]))
-    grad = grad.reshape(len(rows), window.steps, outputs)
+    count = len(rows)
+    grad = torch.nn.functional.pad(grad, (0, 0, 0, window.pieces * window.steps - grad.shape[1])).reshape(count, window.steps, outputs)
+    spectra, gradients = _scratch(x, problem.block * count * inputs), _scratch(x, problem.block * count * outputs)
+    filters = _scratch(x, problem.block * inputs * outputs)
     grad_rows = torch.zeros_like(rows) if need_x else None
     grad_kernel = torch.zeros_like(kernel)
     for part in problem.blocks():
-        back = torch.matmul(part.combine.t(), grad).transpose(0, 1)
-        spectrum = torch.matmul(part.analyse, rows)
-        products = torch.bmm(spectrum.permute(1, 2, 0), back)
-        grad_kernel.view(taps, -1).addmm_(part.kernel.t(), products.flatten(1))
+        n = len(part.kernel)
+        back = torch.bmm(part.combine.t().expand(count, -1, -1), grad, out=gradients(count, n, outputs)).transpose(0, 1)
+        spectrum = torch.bmm(part.analyse.expand(count, -1, -1), rows, out=spectra(count, n, inputs))
+        product = torch.bmm(spectrum.permute(1, 2, 0), back, out=filters(n, inputs, outputs))
+        grad_kernel.view(taps, -1).addmm_(part.kernel.t(), product.flatten(1))
         if grad_rows is not None:
-            filters = (part.kernel @ kernel.view(taps, -1)).view(-1, inputs, outputs)
-            products = torch.bmm(back, filters.transpose(1, 2))
-            grad_rows.baddbmm_(part.analyse.t().expand(len(rows), -1, -1), products.transpose(0, 1))
+            filtering = torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs)
+            product = torch.bmm(back, filtering.transpose(1, 2), out=spectra(n, count, inputs))
+            grad_rows.baddbmm_(part.analyse.t().expand(count, -1, -1), product.transpose(0, 1))
     return None if grad_rows is None else _join(grad_rows, taps, past, window, x.shape[1]), grad_kernel
