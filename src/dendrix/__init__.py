@@ -4,8 +4,8 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .core import accumulate as accumulate
     from .core import use_kernels as use_kernels
+    from .core.accumulate import accumulate as accumulate
     from .io import load as load
 
 __version__ = metadata.version("dendrix")

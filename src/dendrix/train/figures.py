@@ -24,6 +24,7 @@ def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> N
     figure, axis = _axis("Validation accuracy while training", "epoch", "accuracy, %")
     for colour, (name, values) in zip(_COLOURS, curves.items(), strict=False):
         axis.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour, label=name, linewidth=2)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(frameon=False)
     _save(figure, path)
 
@@ -39,7 +40,7 @@ def save_accuracy_over_time(path: Path, curves: Mapping[str, Sequence[float]], d
     figure, axis = _axis("How early is the decision right?", "time since the start, ms", "accuracy, %")
     for colour, (name, values) in zip(_COLOURS, curves.items(), strict=False):
         axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False)
     _save(figure, path)
 
 
@@ -52,10 +53,11 @@ def save_delays(path: Path, model: Stateful) -> None:
     """
     figure, axis = _axis("Learned delays", "delay, ms", "delays of the layer, %")
     layers = [layer for layer in delay_layers(model) if layer.taps > 1]
-    for index, (colour, layer) in enumerate(zip(_COLOURS[1:], layers, strict=False)):
+    names = [*(f"hidden layer {number}" for number in range(1, len(layers))), "read-out"]
+    for colour, name, layer in zip(_COLOURS[1:], names, layers, strict=False):
         share = layer.integer_delay().flatten().bincount(minlength=layer.taps).float() * 100 / layer.delay.numel()
         place = [step * layer.dt_ms for step in range(layer.taps)]
-        axis.step(place, share.tolist(), where="mid", color=colour, label=f"layer {index + 1}", linewidth=2)
+        axis.step(place, share.tolist(), where="mid", color=colour, label=name, linewidth=2)
     axis.set_ylim(bottom=0)
     axis.legend(frameon=False)
     _save(figure, path)
@@ -93,7 +95,7 @@ def _hidden(model: Stateful, x: Tensor) -> dict[str, Tensor]:
     finally:
         for hook in hooks:
             hook.remove()
-    return {f"layer {index + 1}": spikes for index, spikes in enumerate(heard)}
+    return {f"hidden layer {index + 1}": spikes for index, spikes in enumerate(heard)}
 
 
 def _axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
