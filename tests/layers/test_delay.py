@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -99,6 +99,8 @@ def test_chunks_equal_the_whole(granularity: str, cuts: tuple[int, ...]) -> None
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.booleans(), min_size=9, max_size=9), st.sampled_from(GRANULARITIES), st.booleans())
+@example([True] * 5 + [False] * 4, "synaptic", True)
+@example([False] * 3 + [True] * 6, "dendritic", True)
 def test_gaps_do_not_count_as_time(mask: list[bool], granularity: str, with_state: bool) -> None:
     torch.manual_seed(0)
     model, x = layer(granularity), torch.randn(2, 9, 5, dtype=torch.float64)

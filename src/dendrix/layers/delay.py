@@ -191,12 +191,16 @@ class DelayLinear(Stateful):
             return y, ()
         if valid is None:
             return self._run(x, state, None)
+        invalid = ~valid.unsqueeze(-1)
+        x = x.masked_fill(invalid, 0)
+        if _without_gaps(valid):
+            y, state = self._run(x, state, valid.sum(1))
+            return y.masked_fill(invalid, 0), state
         # Time passes only in valid steps: move them to the front of their row, convolve, and put the results back.
         order = valid.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-        x = x.masked_fill(~valid.unsqueeze(-1), 0).gather(1, order.unsqueeze(-1).expand_as(x))
-        y, state = self._run(x, state, valid.sum(1))
+        y, state = self._run(x.gather(1, order.unsqueeze(-1).expand_as(x)), state, valid.sum(1))
         back = order.argsort(dim=1).unsqueeze(-1)
-        return y.gather(1, back.expand_as(y)).masked_fill(~valid.unsqueeze(-1), 0), state
+        return y.gather(1, back.expand_as(y)).masked_fill(invalid, 0), state
 
     def _run(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Outputs at every step of x [B, T, C_in], and the state after the first `lengths` steps (int64 [B], None: all)."""
@@ -249,6 +253,11 @@ class DelayLinear(Stateful):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, taps={self.taps}, granularity={self.granularity!r}"
+
+
+def _without_gaps(valid: Tensor) -> bool:
+    """Whether invalid steps come only at the end of a row: known to be so, which a traced graph may not ask."""
+    return not torch.compiler.is_compiling() and bool((valid[:, 1:] <= valid[:, :-1]).all())
 
 
 def delay_layers(model: nn.Module) -> list[DelayLinear]:
