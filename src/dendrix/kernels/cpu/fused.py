@@ -19,7 +19,7 @@ _SMALLEST = 4_096
 _FEWEST_STEPS = 8
 """Steps below which the loop is faster: measured, one fused scan forward and backward costs as much as 5 to 15 steps of small tensors."""
 
-_HAS_NUMBA = importlib.util.find_spec("numba") is not None
+HAS_NUMBA = importlib.util.find_spec("numba") is not None
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
@@ -70,7 +70,7 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
 
 
 def _reason_against_numba(x: Tensor) -> str | None:
-    if not _HAS_NUMBA:
+    if not HAS_NUMBA:
         return "numba is not installed"
     if x.dtype not in (torch.float32, torch.bfloat16):
         return f"x is {x.dtype}; kernels take float32 and bfloat16"
