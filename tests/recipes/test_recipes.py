@@ -43,15 +43,16 @@ def test_an_unknown_recipe_suggests_the_nearest() -> None:
         find_recipe("fsdd-delays:axnal")
 
 
-def test_the_demo_can_run_twice_and_saves_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_keeps_older_runs_and_saves_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def small(variant: Callable[[], Recipe]) -> Callable[[], Recipe]:
         model = dataclasses.replace(variant().model, hidden=(4,))
         return lambda: dataclasses.replace(variant(), model=model, budget=Budget(batch_size=300))
 
     monkeypatch.setattr(demo, "VARIANTS", {title: small(variant) for title, variant in demo.VARIANTS.items()})
+    (tmp_path / "runs" / "no-delays").mkdir(parents=True)
     rows = demo.compare(tmp_path, epochs=1)
-    demo.compare(tmp_path, epochs=1)
     assert [row.title for row in rows] == ["no delays", "fixed random delays", "learned delays"]
     assert rows[0].parameters == rows[1].parameters < rows[2].parameters
     assert {"accuracy_over_time.png", "delays.png", "learning.png", "raster.png"} == {path.name for path in tmp_path.glob("*.png")}
-    assert len(list((tmp_path / "runs").iterdir())) == 6
+    runs = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert runs == {"no-delays", "no-delays-2", "fixed-random-delays", "learned-delays"}
