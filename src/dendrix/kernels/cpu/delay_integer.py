@@ -19,6 +19,9 @@ from .pool import in_parts
 _SMALLEST = 20_000
 """Synapses times steps below which the dense reference is done before an operation of ours has been dispatched."""
 
+_TILE = 128
+"""Outputs that the events of a row reach at once."""
+
 
 def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> str | None:
     if not HAS_NUMBA:
@@ -46,8 +49,7 @@ def run(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density:
 def _compiled() -> tuple[Any, Any]:
     from .specialise import specialise
 
-    padded = specialise(delay_integer_loops.padded_steps)
-    return specialise(delay_integer_loops.scatter), specialise(delay_integer_loops.slide, any_order=True, padded=padded)
+    return specialise(delay_integer_loops.scatter), specialise(delay_integer_loops.slide, any_order=True)
 
 
 @torch.library.custom_op("dendrix::integer_delays", mutates_args=())
@@ -58,15 +60,16 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
     y = x.new_empty(x.shape[0], steps, outputs)
     scatter, slide = _compiled()
     if by == "events":
-        place = (delay.int() * outputs + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1)).permute(1, 0, 2).flatten(1)
+        size = min(outputs, _TILE)
+        place = (delay.int() * size + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1) % size).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
     else:
-        span = taps - 1 + delay_integer_loops.padded_steps(steps)
-        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + taps - 1 - delay.int()).flatten(1)
+        size = delay_integer_loops.padded_steps(steps)
+        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * (taps - 1 + size) + taps - 1 - delay.int()).flatten(1)
         loop, weights = slide, weight.flatten(1)
     # Unsigned: numba then need not ask whether an index counts from the end.
     places = place.contiguous().numpy().view(np.uint32)
-    work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, y.numpy())
+    work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, size, y.numpy())
     in_parts(work, len(y))
     return y
 

@@ -10,29 +10,43 @@ def padded_steps(steps: int) -> int:
     return (steps + 7) // 8 * 8
 
 
-# `specialise` binds the compiled copy.
-padded: Any = padded_steps
+def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y: Any, first: int, last: int) -> None:
+    """Follow events: each non-zero input adds its weights [C, H * K] to a line of sums over time, `tile` outputs at once.
 
-
-def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, y: Any, first: int, last: int) -> None:
-    """Follow events: each non-zero input adds its weights [C, M] to a line of sums over time, at place [C, M] = delay * H + h."""
+    place [C, H * K] is where, from the time of the event on: delay * tile + h % tile. The part of the line that an event may
+    reach and the weights of a tile stay in the caches.
+    """
     length, inputs = x.shape[1:]
     steps, outputs = y.shape[1:]
-    line = np.empty((length + taps - 1) * outputs, x.dtype)
+    count = weight.shape[1] // outputs
+    line = np.empty((length + taps - 1) * tile, x.dtype)
+    until = np.empty(length, np.intp)
+    which = np.empty(length * inputs, np.intp)
+    value = np.empty(length * inputs, x.dtype)
     for b in range(first, last):
-        line[:] = 0
+        n = 0
         for t in range(length):
-            sums = line[t * outputs :]
             for i in range(inputs):
-                value = x[b, t, i]
-                if value != 0:
-                    weights, places = weight[i], place[i]
+                if x[b, t, i] != 0:
+                    which[n] = i
+                    value[n] = x[b, t, i]
+                    n += 1
+            until[t] = n
+        for low in range(0, outputs, tile):
+            high = min(outputs, low + tile)
+            line[:] = 0
+            event = 0
+            for t in range(length):
+                sums = line[t * tile :]
+                while event < until[t]:
+                    weights, places = weight[which[event], low * count : high * count], place[which[event], low * count : high * count]
                     for m in range(len(weights)):
-                        sums[places[m]] += value * weights[m]
-        y[b] = line[past * outputs : (past + steps) * outputs].reshape(steps, outputs)
+                        sums[places[m]] += value[event] * weights[m]
+                    event += 1
+            y[b, :, low:high] = line[past * tile : (past + steps) * tile].reshape(steps, tile)[:, : high - low]
 
 
-def slide(x: Any, weight: Any, start: Any, taps: int, past: int, y: Any, first: int, last: int) -> None:
+def slide(x: Any, weight: Any, start: Any, taps: int, past: int, room: int, y: Any, first: int, last: int) -> None:
     """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
     The inputs of a batch row lie time by time, `span` numbers each, with zeros before and after x; start [H, M] is where each
@@ -43,7 +57,6 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, y: Any, first: 
     synapses = weight.shape[1]
     tile = 32  # inputs that stay in the first-level cache while all outputs pass
     lead = taps - 1 - past
-    room = padded(steps)
     rows = np.zeros((inputs, taps - 1 + room), x.dtype)
     flat = rows.reshape(-1)
     sums = np.empty((outputs, room), x.dtype)
