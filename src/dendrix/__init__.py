@@ -4,7 +4,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .core import accumulate as accumulate
+    from .core.evidence import accumulate as accumulate
     from .core import use_kernels as use_kernels
     from .io import load as load
 

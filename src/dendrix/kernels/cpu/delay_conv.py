@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ...core import kernel, record_choice
+from ..available import HAS_NUMBA
 from . import delay_cost, delay_loops, delay_spectral
 from .delay_spectral import Window
-from .fused import _HAS_NUMBA
 from .pool import in_parts
 
 _SMALLEST = 500_000
@@ -32,7 +32,7 @@ def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
     dense = {"shifted": delay_cost.shifted(shape), "spectral": delay_cost.spectral(shape, window)}
     by = min(dense, key=lambda name: dense[name])
     back_by = by
-    if _HAS_NUMBA:
+    if HAS_NUMBA:
         following = delay_cost.events(shape, density_of(x, density))
         if following < dense[by]:
             by = "events"

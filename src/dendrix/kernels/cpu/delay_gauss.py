@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ...core import kernel
+from ..available import HAS_NUMBA
 from . import delay_loops, scalars
-from .fused import _HAS_NUMBA
 from .pool import in_parts
 
 
 def _refuses(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> str | None:
-    if not _HAS_NUMBA:
+    if not HAS_NUMBA:
         return "numba is not installed"
     if interpolation != "gauss":
         return f"no kernel for interpolation '{interpolation}'"

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ...core import kernel, record_choice
+from ..available import HAS_NUMBA
 from . import delay_cost, delay_integer_loops
 from .delay_conv import density_of
-from .fused import _HAS_NUMBA
 from .pool import in_parts
 
 _SMALLEST = 20_000
@@ -21,7 +21,7 @@ _SMALLEST = 20_000
 
 
 def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> str | None:
-    if not _HAS_NUMBA:
+    if not HAS_NUMBA:
         return "numba is not installed"
     if x.dtype not in (torch.float32, torch.float64) or weight.dtype != x.dtype:
         return f"x and weight are {x.dtype} and {weight.dtype}; both must be float32 or float64"
