@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core import use_kernels as use_kernels
-    from .core.accumulate import accumulate as accumulate
+    from .core.evidence import accumulate as accumulate
     from .io import load as load
 
 __version__ = metadata.version("dendrix")

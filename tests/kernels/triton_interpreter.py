@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from dendrix.core import ATan, Boxcar, Rule, Sigmoid, Surrogate, Triangle, scan, use_kernels
-from dendrix.kernels import triton
-from dendrix.kernels.cpu import fused
+from dendrix.kernels import fused, triton
 from dendrix.kernels.triton.scan import backward, forward
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 from dendrix.neurons.adlif import AdLIFState, adlif_step

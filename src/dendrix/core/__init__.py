@@ -1,6 +1,6 @@
 """Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
 
-from .accumulate import accumulate as accumulate
+from .evidence import accumulate as accumulate
 from .expect import expect as expect
 from .expect import expect_finite as expect_finite
 from .expect import expect_one_of as expect_one_of

@@ -1,4 +1,5 @@
 """Fast kernels. Importing this package fills the kernel table; numba and Triton themselves load at the first use."""
 
 from . import cpu as cpu
+from . import fused as fused
 from . import triton as triton

@@ -1,9 +1,5 @@
 """Kernels for the CPU in numba, which is imported at the first use of one."""
 
-from . import adlif as adlif
-from . import cuba as cuba
 from . import delay_conv as delay_conv
 from . import delay_gauss as delay_gauss
 from . import delay_integer as delay_integer
-from . import li as li
-from . import lif as lif

@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ...neurons.adlif import adlif_step
-from .fused import fuse
-
 # `specialise` binds these.
 emits = True
 load: Any = None
@@ -54,6 +51,3 @@ def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any,
         gp[2, j] += gw * u
         gp[3, j] += gw * spike
         gx[b, t, low + j] = store(gdrive)
-
-
-fuse(adlif_step, advance, pullback, params=("decay", "decay_w", "a", "b"))

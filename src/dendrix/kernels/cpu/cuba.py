@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ...neurons.cuba import cuba_lif_step
-from .fused import fuse
-
 # `specialise` binds these.
 hard = detached = scaled = emits = True
 load: Any = None
@@ -56,6 +53,3 @@ def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any,
         gp[0, j] += gi * before
         gp[1, j] += gh * (v - i if scaled else v)
         gx[b, t, low + j] = store(gi)
-
-
-fuse(cuba_lif_step, advance, pullback, params=("decay_syn", "decay"))

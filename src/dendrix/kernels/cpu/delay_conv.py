@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ...core import kernel, record_choice
+from ..available import HAS_NUMBA
 from . import delay_cost, delay_loops, delay_spectral
 from .delay_spectral import Window
-from .fused import HAS_NUMBA
 from .pool import in_parts
 
 _SMALLEST = 500_000

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ...core import kernel
+from ..available import HAS_NUMBA
 from . import delay_loops, scalars
-from .fused import HAS_NUMBA
 from .pool import in_parts
 
 

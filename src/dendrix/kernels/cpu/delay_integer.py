@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ...core import kernel, record_choice
+from ..available import HAS_NUMBA
 from . import delay_cost, delay_integer_loops
 from .delay_conv import density_of
-from .fused import HAS_NUMBA
 from .pool import in_parts
 
 _SMALLEST = 20_000

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from ...neurons.li import li_step
-from .fused import fuse
-
 # `specialise` binds these.
 emits = True
 load: Any = None
@@ -29,6 +26,3 @@ def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any,
         gx[b, t, low + j] = store(gv)
         gp[0, j] += gv * s[now, 0, j]
         g[0, j] = gv * p[0, j]
-
-
-fuse(li_step, advance, pullback, params=("decay",))

@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ...neurons.lif import lif_step
-from .fused import fuse
-
 # `specialise` binds these.
 hard = detached = scaled = emits = True
 load: Any = None
@@ -54,6 +51,3 @@ def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any,
         else:
             gp[0, j] += gh * v
             gx[b, t, low + j] = store(gh)
-
-
-fuse(lif_step, advance, pullback, params=("decay",))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..cpu.fused import fused_scan, fused_scan_backward, tile
+from ..fused import fused_scan, fused_scan_backward, tile
 
 
 @fused_scan.register_kernel("cuda")

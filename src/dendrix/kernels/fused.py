@@ -1,17 +1,16 @@
-"""One torch operation for the fused scans of all rules, and their place in the kernel table."""
+"""One torch operation for the fused scans of all rules, and their place in the kernel table: numba on the CPU, Triton on CUDA."""
 
-import importlib.util
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...core import Rule, State, kernel
-from . import loops, scalars
-from .pool import in_parts
+from ..core import ATan, Boxcar, Rule, Sigmoid, State, Triangle, kernel
+from ..neurons.adlif import adlif_step
+from ..neurons.cuba import cuba_lif_step
+from ..neurons.li import li_step
+from ..neurons.lif import lif_step
+from .available import HAS_NUMBA, HAS_TRITON
 
 _SMALLEST = 4_096
 """Elements of x below which it is not worth loading numba."""
@@ -19,28 +18,12 @@ _SMALLEST = 4_096
 _FEWEST_STEPS = 8
 """Steps below which the loop is faster: measured, one fused scan forward and backward costs as much as 5 to 15 steps of small tensors."""
 
-HAS_NUMBA = importlib.util.find_spec("numba") is not None
-_HAS_TRITON = importlib.util.find_spec("triton") is not None
+_SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
 
-class _Rule(NamedTuple):
-    advance: Callable[..., None]
-    pullback: Callable[..., None]
-
-
-_RULES: dict[str, _Rule] = {}
-
-
-def fuse(rule: Rule, advance: Callable[..., None], pullback: Callable[..., None], params: tuple[str, ...]) -> None:
-    """Register the fused scan of a rule.
-
-    Args:
-        rule: the step it replaces.
-        advance, pullback: its two functions, see `loops`.
-        params: the names of the rule's parameters that may be tensors, in the order in which the functions read them.
-    """
+def _register(rule: Rule, params: tuple[str, ...]) -> None:
+    """Put the fused scan of a rule into the kernel table; `params` are its parameters that may be tensors, in the kernels' order."""
     name = rule.__name__
-    _RULES[name] = _Rule(advance, pullback)
     defaults = rule.__kwdefaults__ or {}
 
     def refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> str | None:
@@ -48,23 +31,26 @@ def fuse(rule: Rule, advance: Callable[..., None], pullback: Callable[..., None]
 
     @kernel(rule, "cuda", refuses=refuses)
     @kernel(rule, "cpu", refuses=refuses)
-    def run(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
+    def fused(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
         return _run(name, x, state, valid, {**defaults, **given}, params)
 
 
 def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tuple[str, ...]) -> str | None:
     spike = given.get("spike")
     tensors = [given[p] for p in params if isinstance(given[p], Tensor)]
+    fixed = [key for key, value in given.items() if isinstance(value, Tensor) and key not in params]
     reason = _reason_against_triton(x) if x.is_cuda else _reason_against_numba(x)
     if reason:
         return reason
     if any(s.dtype != torch.float32 for s in state):
         return "the state is not float32"
+    if fixed:
+        return f"{fixed[0]} is a tensor; kernels take a number"
     if any(p.dtype == torch.float64 for p in tensors):
         return "a parameter is float64"
     if any(p.dim() > x.dim() - 2 for p in tensors):
         return "a parameter differs between rows"
-    if spike is not None and type(spike) not in scalars.DERIVATIVES:
+    if spike is not None and type(spike) not in _SURROGATES:
         return f"no fused surrogate {type(spike).__name__}"
     return None
 
@@ -80,7 +66,7 @@ def _reason_against_numba(x: Tensor) -> str | None:
 
 
 def _reason_against_triton(x: Tensor) -> str | None:
-    if not _HAS_TRITON:
+    if not HAS_TRITON:
         return "triton is not installed"
     return f"x is {x.dtype}; kernels take float32, bfloat16 and float16" if x.dtype == torch.float64 else None
 
@@ -100,30 +86,6 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     return y.unflatten(2, after_x), type(state)(*[s.unflatten(1, after_x) for s in end.unbind(0)])
 
 
-@cache
-def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool) -> tuple[Any, Any]:
-    """The forward and the backward loop of one variant; numba compiles each when it is first called."""
-    from .specialise import specialise
-
-    rule = _RULES[name]
-    bound: dict[str, Any] = dict(zip(("hard", "detached", "scaled"), flags, strict=True))
-    bound["load"] = specialise(scalars.widen if bfloat16 else scalars.same)
-    bound["store"] = specialise(scalars.narrow if bfloat16 else scalars.same)
-    derivatives = {kind.__name__: derivative for kind, derivative in scalars.DERIVATIVES.items()}
-    if surrogate in derivatives:
-        bound["derivative"] = specialise(derivatives[surrogate], exponential=specialise(scalars.exp_of_negative))
-    advance = specialise(rule.advance, emits=True, **bound)
-    retrace = specialise(rule.advance, emits=False, **bound)
-    pullback = specialise(rule.pullback, **bound)
-    copy_row = specialise(loops.copy_one_row)
-    return specialise(loops.forward, advance=advance), specialise(loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row)
-
-
-def _array(x: Tensor) -> np.ndarray[Any, Any]:
-    x = x.detach().contiguous()
-    return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
-
-
 def tile(columns: int) -> tuple[int, int]:
     """Columns of a tile and steps of a chunk: long runs of memory, and a chunk's x, gradient and states in the second-level cache."""
     width = min(columns, 2048)
@@ -135,15 +97,9 @@ def fused_scan(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scan x [B, T, M] from states [n, B, M] with parameters [m, M]: y, the states at the end, and the states before each chunk."""
-    steps, columns = x.shape[1:]
-    width, every = tile(columns)
-    y, end = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(start)
-    marks = start.new_empty((steps + every - 1) // every, *start.shape)
-    forward, _ = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
-    arrays = [_array(x), _array(start), _array(params), tuple(map(np.float32, constants)), _array(valid)]
-    work = partial(forward, *arrays, _array(y), _array(end), _array(marks), width, every)
-    in_parts(work, x.shape[0] * -(-columns // width))
-    return y, end, marks
+    from .cpu import scan
+
+    return scan.forward(x, start, params, valid, rule, flags, constants, surrogate, *tile(x.shape[2]))
 
 
 @fused_scan.register_fake
@@ -161,15 +117,9 @@ def fused_scan_backward(
     constants: list[float], surrogate: str,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The gradients of x, of the states at the start, and of the parameters, one per row [m, B, M]."""
-    columns = x.shape[2]
-    width, every = tile(columns)
-    gx, gstart = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(gend)
-    gparams = gend.new_empty(len(params), *gend.shape[1:])
-    _, backward = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
-    arrays = [_array(x), _array(marks), _array(params), tuple(map(np.float32, constants)), _array(valid), _array(gy), _array(gend)]
-    work = partial(backward, *arrays, _array(gx), _array(gstart), _array(gparams), width, every)
-    in_parts(work, x.shape[0] * -(-columns // width))
-    return gx, gstart, gparams
+    from .cpu import scan
+
+    return scan.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, *tile(x.shape[2]))
 
 
 @fused_scan_backward.register_fake
@@ -193,3 +143,8 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_scan.register_autograd(_differentiate, setup_context=_keep)
+
+_register(lif_step, ("decay",))
+_register(cuba_lif_step, ("decay_syn", "decay"))
+_register(adlif_step, ("decay", "decay_w", "a", "b"))
+_register(li_step, ("decay",))

@@ -1,0 +1,6 @@
+"""What is installed to compile kernels with; finding it loads nothing."""
+
+import importlib.util
+
+HAS_NUMBA = importlib.util.find_spec("numba") is not None
+HAS_TRITON = importlib.util.find_spec("triton") is not None
