@@ -1,6 +1,7 @@
 """The gate lets no wrong contender have a number, rounds are interleaved, and ratios are what they say."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,7 +46,31 @@ def test_wrong_contenders_get_no_number(wrong: Callable[[Tensor], Tensor]) -> No
 
 
 def test_results_under_other_names_are_refused() -> None:
-    assert gate({"z": torch.ones(2)}, {"y": torch.ones(2)}, 1.0)[1] == "returns ['z'] where ['y'] was expected"
+    assert gate({"z": torch.ones(2)}, {"y": torch.ones(2)}, {"y": 1.0})[1] == "returns ['z'] where ['y'] was expected"
+
+
+def with_coarse(dendrix: Contender) -> Case:
+    return replace(case(dendrix), exact=dict(N=2), coarse={"y": 0.1})
+
+
+@pytest.mark.parametrize(("at", "allowed"), [(2, "1e-06"), (8, "1e-01")], ids=["exact", "full"])
+def test_a_second_size_does_not_replace_the_first(at: int, allowed: str) -> None:
+    """Wrong at either size is refused: at the exact one by the tolerance of the case, at the full one by the coarse one."""
+
+    def build(N: int) -> Step:
+        return lambda: {"y": torch.arange(float(N)) * (2 if at == N else 1)}
+
+    refused = measure(with_coarse(Contender("dendrix", build, "truth"))).refused
+    assert refused == {"dendrix": f"y is off by 1.0e+00, allowed {allowed}"}
+
+
+def test_both_errors_are_recorded() -> None:
+    def build(N: int) -> Step:
+        return lambda: {"y": torch.arange(float(N)) * (1.05 if N == 8 else 1)}
+
+    outcome = measure(with_coarse(Contender("dendrix", build, "truth")))
+    assert outcome.errors["dendrix"] == {"y": 0.0, "y at full size": pytest.approx(0.05, rel=1e-5)}
+    assert "dendrix" in outcome.timings
 
 
 def test_absent_peers_are_named_and_the_others_run() -> None:

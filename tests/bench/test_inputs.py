@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dendrix.bench.inputs import cotangent, currents
+from dendrix.bench.inputs import MARGIN, clearance, cotangent, currents
 from dendrix.neurons import LIF
 
 
@@ -29,3 +29,15 @@ def test_layouts_hold_the_same_numbers() -> None:
     assert batch_first.is_contiguous()
     assert torch.equal(first, batch_first)
     assert torch.equal(cotangent(3, 7, 5, time_first=True), cotangent(3, 7, 5))
+
+
+def test_clearance_is_the_least_distance() -> None:
+    neuron = LIF(2, decay=0.5, train_tau=False, v_reset=0.0).double()
+    # Membranes 0.9, 1.05 (fires), 0.4 and 0.2, 0.1, 0.05: the nearest to 1 is 1.05.
+    x = torch.tensor([[[0.9, 0.2], [0.6, 0.0], [0.4, 0.0]]], dtype=torch.float64)
+    assert clearance(neuron, x) == pytest.approx(0.05)
+
+
+def test_currents_have_the_clearance_they_promise() -> None:
+    neuron = LIF(32, decay=0.5, train_tau=False, v_reset=0.0)
+    assert clearance(neuron.double(), currents(neuron.float(), 8, 200).double()) >= MARGIN

@@ -52,8 +52,9 @@ class Case:
     all_threads: bool = True
     """Whether every number of threads is measured, or the greatest alone because the case takes minutes."""
     exact: dict[str, int] | None = None
-    """A smaller size at which all results are compared, where at the full size only those in `coarse` can be."""
-    coarse: tuple[str, ...] = ()
+    """Another size at which all results are compared, where at the full size only those in `coarse` can be."""
+    coarse: dict[str, float] | None = None
+    """What is compared at the full size if there is an `exact` one, and its tolerance."""
 
 
 @dataclass(frozen=True)
@@ -90,28 +91,30 @@ def relative_error(result: Tensor, truth: Tensor) -> float:
     return error if error == error else float("inf")
 
 
-def gate(results: Results, truth: Results, tolerance: float) -> tuple[dict[str, float], str | None]:
+def gate(results: Results, truth: Results, tolerances: dict[str, float]) -> tuple[dict[str, float], str | None]:
     """Compare results with the truth: the error of each, and None or the reason why no number may be printed."""
     if results.keys() != truth.keys():
         return {}, f"returns {sorted(results)} where {sorted(truth)} was expected"
-    errors = {name: relative_error(results[name], truth[name]) for name in truth}
-    worst = max(errors, key=lambda name: errors[name])
-    return errors, None if errors[worst] <= tolerance else f"{worst} is off by {errors[worst]:.1e}, allowed {tolerance:.0e}"
+    errors = {name: relative_error(results[name], truth[name]) for name in tolerances}
+    worst = max(errors, key=lambda name: errors[name] / tolerances[name])
+    wrong = errors[worst] > tolerances[worst]
+    return errors, f"{worst} is off by {errors[worst]:.1e}, allowed {tolerances[worst]:.0e}" if wrong else None
 
 
 def measure(case: Case) -> Outcome:
     """Build all contenders, compare their results, and time those that are right, in turn."""
     steps, errors, refused = _compare(case, case.size, case.coarse)
     if case.exact:
-        _, errors, wrong = _compare(case, case.exact, ())
-        refused |= wrong
+        _, exact_errors, wrong = _compare(case, case.exact, None)
+        errors = {name: found | {f"{result} at full size": e for result, e in errors[name].items()} for name, found in exact_errors.items()}
+        refused = wrong | refused
     return Outcome(errors, interleave({k: v for k, v in steps.items() if k not in refused}, case.repeats), refused)
 
 
 def _compare(
-    case: Case, size: dict[str, int], only: tuple[str, ...]
+    case: Case, size: dict[str, int], tolerances: dict[str, float] | None
 ) -> tuple[dict[str, Step], dict[str, dict[str, float]], dict[str, str]]:
-    """All steps at one size, the errors of their results (of those named in `only`, if any), and who is refused and why."""
+    """All steps at one size, the errors of their results, and who is refused and why; without `tolerances`, all results count."""
     steps: dict[str, Step] = {}
     errors: dict[str, dict[str, float]] = {}
     refused: dict[str, str] = {}
@@ -122,8 +125,7 @@ def _compare(
         except UnavailableError as reason:
             refused[contender.name] = str(reason)
         else:
-            found = steps[contender.name]()
-            results[contender.name] = {name: found[name] for name in only or found}
+            results[contender.name] = steps[contender.name]()
     for contender in case.contenders:
         truth = contender.equals
         if contender.name not in steps or truth is None:
@@ -131,7 +133,8 @@ def _compare(
         if truth not in steps:
             refused[contender.name] = f"nothing to compare with: {refused[truth]}"
             continue
-        errors[contender.name], wrong = gate(results[contender.name], results[truth], case.tolerance)
+        allowed = tolerances or dict.fromkeys(results[truth], case.tolerance)
+        errors[contender.name], wrong = gate(results[contender.name], results[truth], allowed)
         if wrong:
             refused[contender.name] = wrong
     return steps, errors, refused

@@ -6,7 +6,8 @@ from torch import Tensor
 from ..core import Rule
 from ..neurons import LIF
 
-_MARGIN = 1e-5
+MARGIN = 1e-5
+"""How far from the threshold a membrane must stay for float32 code to agree on its spikes, whatever the order of additions."""
 
 
 def _empty(batch: int, steps: int, channels: int, time_first: bool) -> Tensor:
@@ -32,9 +33,22 @@ def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> T
         x_t.copy_(current.normal_(0.3, 1.0, generator=generator))
         # With an infinite threshold nothing is reset: the membrane as it is compared with the real one.
         _, before = rule(x_t.double(), state, **(exact | {"v_threshold": 1e30}))
-        x_t.add_(torch.where((before.v - threshold).abs() < _MARGIN, 1e-3, 0.0))
+        x_t.add_(torch.where((before.v - threshold).abs() < MARGIN, 1e-3, 0.0))
         _, state = rule(x_t.double(), state, **exact)
     return x
+
+
+@torch.no_grad()
+def clearance(neuron: LIF, x: Tensor) -> float:
+    """The least distance of any membrane of `neuron` from its threshold under the currents x [B, T, C]."""
+    rule: Rule = neuron.rule
+    params, threshold = neuron.params(), float(neuron.constants["v_threshold"])
+    state, nearest = neuron.init_state(x[:, 0]), float("inf")
+    for x_t in x.unbind(1):
+        _, before = rule(x_t, state, **(params | {"v_threshold": 1e30}))
+        nearest = min(nearest, float((before.v - threshold).abs().min()))
+        _, state = rule(x_t, state, **params)
+    return nearest
 
 
 def spikes(batch: int, steps: int, channels: int, density: float) -> Tensor:

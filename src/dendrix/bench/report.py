@@ -40,6 +40,8 @@ def case_record(case: Case, outcome: Outcome, threads: int, footprints: dict[str
         "threads": threads,
         "repeats": case.repeats,
         "tolerance": case.tolerance,
+        "exact": case.exact,
+        "coarse": case.coarse,
         "contenders": contenders,
         "refused": outcome.refused,
         "kernels": footprints[OURS].kernels if OURS in footprints else {},
@@ -63,7 +65,7 @@ def _case_table(runs: list[Record]) -> str:
     """One case, its runs at several numbers of threads side by side; the last run has the memory."""
     last = runs[-1]
     size = ", ".join(f"{axis} {n}" for axis, n in last["size"].items())
-    lines = [f"## {last['name']}", "", f"{last['about']}; {size}; tolerance {last['tolerance']:.0e}.", ""]
+    lines = [f"## {last['name']}", "", f"{last['about']}; {size}; tolerance {last['tolerance']:.0e}{_elsewhere(last)}.", ""]
     heads = [f"ratio, {run['threads']} threads" for run in runs if run["repeats"]]
     limited = "limit" in last["contenders"]
     heads += [f"of the limit, {run['threads']} threads" for run in runs if limited] + ["peak MiB", "overhead MiB", "error"]
@@ -77,6 +79,14 @@ def _case_table(runs: list[Record]) -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += [f"\nNo number for {name}: {why}" for name, why in last["refused"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _elsewhere(case: Record) -> str:
+    """Where results were compared, if not at the size that was timed."""
+    if not case["exact"]:
+        return ""
+    coarse = ", ".join(f"{name} within {tolerance:.0e}" for name, tolerance in case["coarse"].items())
+    return f" at B {case['exact']['B']}, on inputs that leave every membrane clear of the threshold; at full size {coarse}"
 
 
 def _ratio(entry: Record) -> str:

@@ -1,5 +1,6 @@
 """One whole training step at the size of SHD, beside the stack that the published network was trained with."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
+from ..core import use_kernels
 from ..layers import HeldDropout
 from ..layers.delay import delay_layers
 from ..models.delay_net import DelayNet, published_shd
+from ..neurons import LIF
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step
+from .inputs import MARGIN, clearance
 
 _WIDTH = 0.23
 _MEAN_COUNT = 0.3
@@ -37,10 +41,37 @@ def _masks(model: DelayNet, batch: int) -> list[Tensor]:
     return [torch.empty(batch, H).bernoulli_(1 - p, generator=generator) / (1 - p) for H in model.config.hidden]
 
 
-def _data(B: int, T: int, C: int, K: int) -> tuple[Tensor, Tensor]:
-    """Spike counts [B, T, C] and labels [B]."""
-    generator = torch.Generator().manual_seed(1)
-    return torch.poisson(torch.full((B, T, C), _MEAN_COUNT), generator), torch.randint(K, (B,), generator=generator)
+def _data(model: DelayNet, B: int, T: int, padded: bool, clear: bool) -> tuple[Tensor, Tensor]:
+    """Spike counts [B, T, C] and labels [B]; with `clear`, the first draw that leaves every membrane clear of the threshold.
+
+    The draw is chosen by the membranes of the plain float64 network alone, not by whether any contenders agree.
+    """
+    config = model.config
+    for seed in range(1, 1000):
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.poisson(torch.full((B, T, config.inputs), _MEAN_COUNT), generator)
+        if not clear or _clearance(model, x, padded) >= MARGIN:
+            return x, torch.randint(config.outputs, (B,), generator=generator)
+    raise ValueError(f"No draw of {B} sequences keeps all membranes {MARGIN} from the threshold. Compare at a smaller batch.")
+
+
+@torch.no_grad()
+def _clearance(model: DelayNet, x: Tensor, padded: bool) -> float:
+    """The least distance of any hidden membrane from the threshold, in float64 on the plain torch path."""
+    exact = _pad(copy.deepcopy(model).double(), padded)
+    x, held, nearest = x.double(), iter(_masks(model, len(x))), float("inf")
+    with use_kernels("reference"):
+        for stage in exact.stages:
+            if isinstance(stage, LIF):
+                nearest = min(nearest, clearance(stage, x))
+            x, _ = stage(x, next(held).double() if isinstance(stage, HeldDropout) else None)
+    return nearest
+
+
+def _pad(model: DelayNet, padded: bool) -> DelayNet:
+    for layer in delay_layers(model):
+        layer.padding = "published" if padded else "causal"
+    return model
 
 
 def _optimiser(weights: list[nn.Parameter], delays: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -58,13 +89,12 @@ def _train(outputs: Tensor, time: int, labels: Tensor, optimiser: torch.optim.Op
 
 
 def _ours(padded: bool) -> Callable[..., Step]:
-    def build(B: int, T: int, C: int, H: int, K: int) -> Step:
-        model, (x, labels) = _network(C, H, K), _data(B, T, C, K)
+    def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
+        model = _pad(_network(C, H, K), padded)
+        x, labels = _data(model, B, T, padded, bool(clear))
         held = iter(_masks(model, B))
         state = tuple(next(held) if isinstance(stage, HeldDropout) else None for stage in model.stages)
         layers = delay_layers(model)
-        for layer in layers:
-            layer.padding = "published" if padded else "causal"
         delays: list[Any] = [layer.delay for layer in layers]
         weights = [p for p in model.parameters() if not any(p is d for d in delays)]
         optimiser = _optimiser(weights, delays)
@@ -128,8 +158,9 @@ class _Stack(nn.Module):
 
 
 def _stack(padded: bool) -> Callable[..., Step]:
-    def build(B: int, T: int, C: int, H: int, K: int) -> Step:
-        ours, (x, labels) = _network(C, H, K), _data(B, T, C, K)
+    def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
+        ours = _network(C, H, K)
+        x, labels = _data(ours, B, T, padded, bool(clear))
         layers: list[Any]
         model = _Stack(ours, _masks(ours, B), delay_layers(ours)[0].taps // 2 if padded else 0)
         layers, x = list(model.delays), x.transpose(0, 1)
@@ -158,20 +189,8 @@ def cases() -> list[Case]:
         Contender(_PADDED, _ours(padded=True), _PUBLISHED),
     )
     about = "training step of the SHD network: 25 taps, BatchNorm, LIF, dropout, Adam"
-    size, exact = dict(B=256, T=100, C=140, H=256, K=20), dict(B=16, T=100, C=140, H=256, K=20)
-    return [
-        Case(
-            "step-shd",
-            about,
-            size,
-            dict(B=8, T=30, C=20, H=32, K=20),
-            contenders,
-            1e-4,
-            repeats=2,
-            all_threads=False,
-            # Of 13 million membranes in a batch of 256 a few lie within rounding of the threshold: whichever code ran,
-            # they may fire or not, and the gradients follow. Gradients are compared where none does.
-            exact=exact,
-            coarse=("loss",),
-        )
-    ]
+    size = dict(B=256, T=100, C=140, H=256, K=20)
+    case = Case("step-shd", about, size, dict(B=8, T=30, C=20, H=32, K=20), contenders, 1e-4, repeats=2, all_threads=False)
+    # Of 13 million membranes in a batch of 256 a few lie within rounding of the threshold: whichever code ran, they may
+    # fire or not, and all that follows differs. Gradients are compared where none does, and the loss at full size.
+    return [replace(case, exact={**size, "B": 4, "clear": 1}, coarse={"loss": 1e-3})]
