@@ -40,7 +40,7 @@ def save_accuracy_over_time(path: Path, curves: Mapping[str, Sequence[float]], d
     figure, axis = _axis("How early is the decision right?", "time since the start, ms", "accuracy, %")
     for colour, (name, values) in zip(_COLOURS, curves.items(), strict=False):
         axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="upper left")
     _save(figure, path)
 
 
