@@ -64,5 +64,5 @@ def test_the_mode_comes_back_after_an_error() -> None:
 
 
 def test_unknown_mode() -> None:
-    with pytest.raises(ValueError, match="expected auto, reference or required, got 'fast'"), use_kernels("fast"):
+    with pytest.raises(ValueError, match="mode: expected one of auto, reference, required, got 'fast'"), use_kernels("fast"):
         pass

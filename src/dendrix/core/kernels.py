@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
+
+from .expect import expect_one_of
 
 Mode = Literal["auto", "reference", "required"]
 
@@ -41,8 +43,7 @@ def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None])
 def use_kernels(mode: Mode) -> Iterator[None]:
     """Choose how operations run: "auto" (the default), "reference" (plain torch), "required" (a refusal is an error)."""
     global _mode
-    if mode not in ("auto", "reference", "required"):
-        raise ValueError(f"mode: expected auto, reference or required, got '{mode}'.")
+    expect_one_of(mode, get_args(Mode), "mode")
     before, _mode = _mode, mode
     try:
         yield
@@ -54,12 +55,9 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     """The kernel that will run this operation on these arguments, or None for the reference.
 
     Raises:
-        RuntimeError: kernels are required and there is none, or it refuses.
+        RuntimeError: kernels are required and there is none, or it refuses; not while torch.compile traces.
     """
-    # Here and not on top: the kernels import this module, and `import dendrix` stays fast.
-    from .. import kernels  # noqa: F401
-
-    found = KERNELS.get((operation, device))
+    found = _table().get((operation, device))
     if _mode == "reference":
         reason: str | None = "reference forced"
     elif found is None:
@@ -67,11 +65,27 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     else:
         reason = found.refuses(*args, **params)
     if not torch.compiler.is_compiling():
-        name = operation if isinstance(operation, str) else getattr(operation, "__name__", str(operation))
+        name = _name(operation)
         _chosen[name, device] = found.name if found and reason is None else f"reference ({reason})"
         if _mode == "required" and reason is not None:
             raise RuntimeError(f"A kernel for {name} was required, but: {reason}. Change the input or use mode 'auto'.")
     return found if reason is None else None
+
+
+def _table() -> dict[tuple[Hashable, str], Kernel]:
+    # Here and not on top: the kernels import this module, and `import dendrix` stays fast.
+    from .. import kernels  # noqa: F401
+
+    return KERNELS
+
+
+def _name(operation: Hashable) -> str:
+    return getattr(operation, "__name__", str(operation))
+
+
+def known_kernels() -> dict[str, str]:
+    """The kernel of every operation and device that has one, whether or not it would run here."""
+    return dict(sorted((f"{_name(operation)} on {device}", found.name) for (operation, device), found in _table().items()))
 
 
 def record_choice(operation: str, device: str, what: str) -> None:

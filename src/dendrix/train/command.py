@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from ..core import KERNELS
+from ..core.kernels import known_kernels
 from ..data import loader
 from ..data.fsdd import fsdd_recordings
 from ..io import load_checkpoint, read_json
-from ..neurons import LIF
 from .data import FsddData, source_from_dict
 from .loop import fit
 from .metrics import Scores, score
@@ -63,14 +62,8 @@ def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | Non
 
 def describe() -> dict[str, Any]:
     """Versions, device, kernels and data of this installation."""
-    LIF(1)(torch.zeros(1, 1, 1))  # the first look-up fills the table
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    names = sorted((getattr(operation, "__name__", str(operation)), kind, found.name) for (operation, kind), found in KERNELS.items())
-    return {
-        **environment(device),
-        "kernels": {f"{operation} on {kind}:": name for operation, kind, name in names},
-        "data": _data_found(),
-    }
+    return {**environment(device), "kernels": known_kernels(), "data": _data_found()}
 
 
 def _data_found() -> str:

@@ -51,10 +51,10 @@ def score(model: Stateful, batches: Iterable[Batch], decision: Decision) -> Scor
     classes = evidence.shape[-1]
     confusion = torch.bincount(truth * classes + guessed, minlength=classes**2).view(classes, classes)
     steps = max(len(row) for row in right)
-    over_time = sum(torch.cat([row, row[-1:].expand(steps - len(row))]) for row in right) / len(right)
+    over_time = torch.stack([torch.cat([row, row[-1:].expand(steps - len(row))]) for row in right]).mean(0)
     return Scores(
         accuracy=(guessed == truth).double().mean().item(),
         loss=torch.cat(losses).mean().item(),
-        accuracy_over_time=over_time.tolist(),  # type: ignore[union-attr]
+        accuracy_over_time=over_time.tolist(),
         confusion=confusion.tolist(),
     )
