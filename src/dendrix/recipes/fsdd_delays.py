@@ -5,7 +5,7 @@ Settings are chosen on the validation takes 5-9, never on the test takes. All of
 
 from dataclasses import replace
 
-from ..data import Cochlea, LogMel
+from ..data import FSDD_COCHLEA, LogMel
 from ..models import Decision, DelayNetConfig
 from ..train import Augment, Budget, FsddData, Optim, Recipe
 
@@ -39,5 +39,5 @@ def axonal() -> Recipe:
 
 def cochlea() -> Recipe:
     """The same network on spikes: counts of 700 cells of a causal cochlea, five to a channel."""
-    main, ear = recipe(), Cochlea()
-    return replace(main, data=FsddData(ear), model=replace(main.model, inputs=ear.channels))
+    main = recipe()
+    return replace(main, data=FsddData(FSDD_COCHLEA), model=replace(main.model, inputs=FSDD_COCHLEA.channels))
