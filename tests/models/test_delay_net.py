@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from dendrix.models import DelayNet, DelayNetConfig
-from dendrix.models.delay_net import published_shd
+from dendrix.models import DelayNet, DelayNetConfig, published_shd
 
 SMALL = DelayNetConfig(inputs=5, outputs=3, hidden=(7, 6), max_delay_ms=60.0, dropout=0.2)
 

@@ -112,7 +112,6 @@ class ShuffledBatches(Sampler[list[int]]):
             raise ValueError(f"batch_size and pool must be at least 1, got {batch_size} and {pool}.")
         self.lengths = torch.tensor(lengths)
         self.batch_size, self.seed, self.pool = batch_size, seed, pool
-        self.drop_last = False
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

@@ -99,13 +99,3 @@ class CausalEncoder(Encoder):
 def encoder_to_dict(encoder: Encoder) -> dict[str, Any]:
     """The encoder as plain JSON values: its class name under "encoder", then its fields."""
     return {"encoder": type(encoder).__name__, **dataclasses.asdict(encoder)}
-
-
-def fields_from_dict(kind: type[Encoder], values: dict[str, Any]) -> Encoder:
-    """An encoder of this kind; a field that it does not have is an error that lists those it has."""
-    known = [field.name for field in dataclasses.fields(kind)]
-    if unknown := sorted(set(values) - set(known)):
-        raise ValueError(
-            f"{kind.__name__}: expected fields among {', '.join(known)}, got {', '.join(unknown)}. Was it saved by a newer version?"
-        )
-    return kind(**values)

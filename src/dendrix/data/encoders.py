@@ -1,10 +1,11 @@
 """All encoders by name, so that a saved model can bring its own back."""
 
+import dataclasses
 from typing import Any
 
 from ..core import expect_one_of
 from .cochlea import Cochlea, PublishedCochlea
-from .encoder import Encoder, fields_from_dict
+from .encoder import Encoder
 from .mel import LogMel
 
 ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in (Cochlea, LogMel, PublishedCochlea)}
@@ -16,6 +17,9 @@ def encoder_from_dict(saved: dict[str, Any]) -> Encoder:
     Raises:
         ValueError: no such encoder, or it has no such field.
     """
-    fields = dict(saved)
-    name = expect_one_of(str(fields.pop("encoder", "")), ENCODERS, "encoder")
-    return fields_from_dict(ENCODERS[name], fields)
+    values = dict(saved)
+    name = expect_one_of(str(values.pop("encoder", "")), ENCODERS, "encoder")
+    known = [field.name for field in dataclasses.fields(ENCODERS[name])]
+    if unknown := sorted(set(values) - set(known)):
+        raise ValueError(f"{name}: expected fields among {', '.join(known)}, got {', '.join(unknown)}. Was it saved by a newer version?")
+    return ENCODERS[name](**values)

@@ -3,6 +3,7 @@
 from .decision import Decision as Decision
 from .delay_net import DelayNet as DelayNet
 from .delay_net import DelayNetConfig as DelayNetConfig
+from .delay_net import published_shd as published_shd
 
 MODELS = {"delay_net": (DelayNetConfig, DelayNet)}
 """Configuration and network by the name that a checkpoint carries."""

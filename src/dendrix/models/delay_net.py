@@ -42,13 +42,13 @@ class DelayNetConfig:
     tau_ms: float = 10.0
     """Membrane time constant at the start, in ms."""
     decay: float | None = None
-    """The decay per step itself, instead of tau_ms."""
+    """The decay per step itself, instead of tau_ms; adaptive neurons keep tau_ms."""
     train_tau: bool = True
-    """Whether each neuron learns its time constant."""
+    """Whether each neuron learns its time constant; adaptive neurons always do."""
     v_reset: float | None = 0.0
     """Membrane after a spike; None subtracts the threshold (LIF only)."""
     spike_alpha: float = 5.0
-    """Steepness of the arctangent surrogate gradient."""
+    """Steepness of the arctangent surrogate gradient, for either kind of neuron."""
     dropout: float = 0.4
     """Probability that a hidden neuron is silenced for a whole sequence."""
 

@@ -1,6 +1,7 @@
 """Figures of runs and networks, each one axis that says what it shows. The one place that imports matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..layers import delay_layers
 from ..neurons import Neuron
 
 _COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83")
+"""Of the lines in a figure, in order; a sixth line takes the first colour again."""
 
 
 def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> None:
@@ -22,7 +24,7 @@ def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> N
         curves: accuracies, 0 to 1, by the name of the run.
     """
     figure, axis = _axis("Validation accuracy while training", "epoch", "accuracy, %")
-    for colour, (name, values) in zip(_COLOURS, curves.items(), strict=False):
+    for colour, (name, values) in zip(cycle(_COLOURS), curves.items(), strict=False):
         axis.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour, label=name, linewidth=2)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(frameon=False)
@@ -38,7 +40,7 @@ def save_accuracy_over_time(path: Path, curves: Mapping[str, Sequence[float]], d
         dt_ms: the length of a step, in ms.
     """
     figure, axis = _axis("How early is the decision right?", "time since the start, ms", "accuracy, %")
-    for colour, (name, values) in zip(_COLOURS, curves.items(), strict=False):
+    for colour, (name, values) in zip(cycle(_COLOURS), curves.items(), strict=False):
         axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
     axis.legend(frameon=False, loc="upper left")
     _save(figure, path)
@@ -54,7 +56,7 @@ def save_delays(path: Path, model: Stateful) -> None:
     figure, axis = _axis("Learned delays", "delay, ms", "delays of the layer, %")
     layers = [layer for layer in delay_layers(model) if layer.taps > 1]
     names = [*(f"hidden layer {number}" for number in range(1, len(layers))), "read-out"]
-    for colour, name, layer in zip(_COLOURS[1:], names, layers, strict=False):
+    for colour, name, layer in zip(cycle(_COLOURS[1:]), names, layers, strict=False):
         share = layer.integer_delay().flatten().bincount(minlength=layer.taps).float() * 100 / layer.delay.numel()
         place = [step * layer.dt_ms for step in range(layer.taps)]
         axis.step(place, share.tolist(), where="mid", color=colour, label=name, linewidth=2)
@@ -76,7 +78,7 @@ def save_raster(path: Path, model: Stateful, x: Tensor, title: str, dt_ms: float
     layers = {"input": x, **_hidden(model, x)}
     figure, axis = _axis(title, "time, ms", "neuron")
     first = 0
-    for colour, (name, spikes) in zip(_COLOURS, layers.items(), strict=False):
+    for colour, (name, spikes) in zip(cycle(_COLOURS), layers.items(), strict=False):
         step, neuron = spikes.nonzero(as_tuple=True)
         axis.scatter((step * dt_ms).tolist(), (neuron + first).tolist(), s=6, marker="|", color=colour, label=name)
         first += spikes.shape[1]
