@@ -3,22 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check lint bench clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
 
-test: .venv/.dev
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
-check: .venv/.dev
+check: lint
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow"
 
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks
