@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils.data import DataLoader, Dataset
 
-from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, map_state, use_kernels
+from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, map_state, scan, use_kernels
 from dendrix.kernels import fused
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 
@@ -183,6 +183,15 @@ def test_refusals_say_why(reason: str, x: Tensor, options: dict[str, object]) ->
     assert reason in chosen_kernels()["lif_step on cpu"]
     with use_kernels("required"), pytest.raises(RuntimeError, match=reason):
         layer(x)
+
+
+def test_a_state_of_another_batch_never_reaches_the_kernel() -> None:
+    x, layer = torch.zeros(3, 50, 16), LIF(16)
+    state = layer(x)[1]
+    layer(x, state)
+    with pytest.raises(RuntimeError):  # what torch says of the sizes; the kernel would have read beyond the end of the state
+        scan(LIF.rule, x[:2], state, None, **layer.params())
+    assert "not shaped like" in chosen_kernels()["lif_step on cpu"]
 
 
 def test_small_inputs_take_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

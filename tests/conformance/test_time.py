@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import Stateful, cat, map_state, rows
+from dendrix.layers import PerStep
 
 
 def test_steps_equal_forward(layer: Stateful, x: Tensor) -> None:
@@ -116,3 +117,19 @@ def test_wrong_input_is_refused(layer: Stateful, x: Tensor) -> None:
         layer(x, None, torch.ones(7, 3, dtype=torch.bool))
     with pytest.raises(TypeError, match="valid: expected dtype"):
         layer(x, None, torch.ones(3, 7))
+
+
+def test_a_state_of_another_batch_is_refused(layer: Stateful, x: Tensor) -> None:
+    _, state = layer(x)
+    if not tensors(state):
+        return
+    for call in (lambda: layer(x[:2], state), lambda: layer.step(x[:2, 0], state)):
+        with pytest.raises(ValueError, match=r"state: expected .* Pass"):
+            call()
+
+
+def test_integers_are_refused(layer: Stateful, x: Tensor) -> None:
+    if isinstance(layer, PerStep):  # what it takes is for its module to say
+        return
+    with pytest.raises(TypeError, match="expected a floating dtype"):
+        layer(x.long())

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import Tensor
 
-from dendrix.core import expect, expect_finite, expect_one_of, expect_valid
+from dendrix.core import expect, expect_finite, expect_floating, expect_in, expect_one_of, expect_state, expect_valid
+from dendrix.neurons.base import LIFState
 
 
 def test_what_fits_passes() -> None:
@@ -55,3 +57,39 @@ def test_one_of() -> None:
         expect_one_of("summ", ("sum", "mean"), "how")
     with pytest.raises(ValueError, match=r"got 'xyz'\.$"):
         expect_one_of("xyz", ("sum", "mean"), "how")
+
+
+def test_only_floating_numbers() -> None:
+    expect_floating(torch.zeros(2, dtype=torch.bfloat16))
+    with pytest.raises(TypeError, match=r"x_t: expected a floating dtype, got torch\.int64\. Use x_t\.float\(\)"):
+        expect_floating(torch.zeros(2, dtype=torch.int64), "x_t")
+
+
+def test_a_state_is_of_its_layer_and_batch() -> None:
+    shape = torch.Size([2, 4])
+    expect_state(None, LIFState, shape)
+    expect_state(LIFState(torch.zeros(2, 4)), LIFState, shape)
+    expect_state(torch.zeros(2, 4), Tensor, shape)
+    with pytest.raises(ValueError, match=r"state: expected LIFState of shape \[2, 4\], got LIFState \(\[3, 4\]\)\. Pass what"):
+        expect_state(LIFState(torch.zeros(3, 4)), LIFState, shape)
+    for other in (torch.zeros(2, 4), (torch.zeros(2, 4),), LIFState(None), 5, "rest"):
+        with pytest.raises(ValueError, match="state: expected LIFState"):
+            expect_state(other, LIFState, shape)
+
+
+@pytest.mark.parametrize(("value", "interval"), [(0, "[0, 1)"), (0.999, "[0, 1)"), (1, "(0, 1]"), (1e300, "(0, inf)"), (-3, "(-inf, inf)")])
+def test_inside_an_interval(value: float, interval: str) -> None:
+    expect_in(value, interval, "p")
+
+
+@pytest.mark.parametrize("interval", ["[0, 1)", "(0, inf)", "(-inf, 0)"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_lies_nowhere(value: float, interval: str) -> None:
+    with pytest.raises(ValueError, match="p: expected a number in"):
+        expect_in(value, interval, "p")
+
+
+@pytest.mark.parametrize(("value", "interval"), [(1, "[0, 1)"), (-0.1, "[0, 1)"), (0, "(0, inf)"), (1.1, "(0, 1]")])
+def test_outside_an_interval(value: float, interval: str) -> None:
+    with pytest.raises(ValueError, match=r"p: expected a number in .*, got .*\. Choose one inside\."):
+        expect_in(value, interval, "p")

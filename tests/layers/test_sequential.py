@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
@@ -25,3 +26,15 @@ def test_feedback_by_hand() -> None:
     # v: 1 fires, 0; 0 + 1 - 0.5 = 0.5; 0.25 + 1 fires, 0.25; 0.125 + 1 - 0.5
     assert y.flatten().tolist() == [1, 0, 1, 0]
     torch.testing.assert_close(state.inner.v, torch.tensor([[0.625]]))
+
+
+@pytest.mark.parametrize("state", [(), (None,), torch.zeros(2, 4), 5])
+def test_a_state_that_is_not_one_per_stage_is_refused(state: object) -> None:
+    with pytest.raises(ValueError, match="state: expected a tuple of 2 states, got"):
+        Sequential(LIF(4), LI(4))(torch.zeros(2, 5, 4), state)
+
+
+def test_feedback_refuses_the_state_of_the_inner_neuron() -> None:
+    x = torch.zeros(2, 5, 4)
+    with pytest.raises(ValueError, match="state: expected RecurrentState, got LIFState"):
+        Recurrent(LIF(4), nn.Linear(4, 4))(x, LIF(4)(x)[1])

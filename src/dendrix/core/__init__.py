@@ -3,7 +3,10 @@
 from .evidence import accumulate as accumulate
 from .expect import expect as expect
 from .expect import expect_finite as expect_finite
+from .expect import expect_floating as expect_floating
+from .expect import expect_in as expect_in
 from .expect import expect_one_of as expect_one_of
+from .expect import expect_state as expect_state
 from .expect import expect_valid as expect_valid
 from .kernels import KERNELS as KERNELS
 from .kernels import Kernel as Kernel

@@ -1,10 +1,13 @@
 """Argument checks: one sentence that says what was expected, what came, and what to do."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+
+from .state import State
 
 
 def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
@@ -47,12 +50,44 @@ def expect_valid(valid: Tensor | None, x: Tensor) -> None:
         raise TypeError(f"valid: expected dtype torch.bool, got {valid.dtype}. Use valid.bool().")
 
 
+def expect_state(state: State, kind: type[Tensor] | type[tuple[Tensor, ...]], shape: torch.Size) -> None:
+    """Check that a state is one tensor, or a NamedTuple of tensors, of this type and shape, [B, ...]; None, from rest, passes.
+
+    Raises:
+        ValueError: it belongs to another layer or another batch.
+    """
+    if state is None:
+        return
+    parts = state if isinstance(state, tuple) else (state,)
+    if isinstance(state, kind) and all(isinstance(part, Tensor) and part.shape == shape for part in parts):
+        return
+    came = ", ".join(str(list(part.shape)) if isinstance(part, Tensor) else type(part).__name__ for part in parts)
+    raise ValueError(
+        f"state: expected {kind.__name__} of shape {list(shape)}, got {type(state).__name__} ({came}). Pass what the last call returned."
+    )
+
+
+def expect_floating(x: Tensor, name: str = "x") -> None:
+    """Refuse integers, booleans and complex numbers."""
+    if not x.is_floating_point():
+        raise TypeError(f"{name}: expected a floating dtype, got {x.dtype}. Use {name}.float().")
+
+
 def expect_finite(x: Tensor, name: str = "x") -> None:
     """Refuse NaN and infinity at the border: a spiking neuron would turn a NaN into silence and hide it."""
     if torch.compiler.is_compiling() or bool(torch.isfinite(x).all()):
         return
     first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
     raise ValueError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. Clean the input first.")
+
+
+def expect_in(value: float, interval: str, name: str) -> None:
+    """Check that a number is finite and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`."""
+    low, high = map(float, interval[1:-1].split(","))
+    above = value >= low if interval.startswith("[") else value > low
+    below = value <= high if interval.endswith("]") else value < high
+    if not (above and below and math.isfinite(value)):
+        raise ValueError(f"{name}: expected a number in {interval}, got {value}. Choose one inside.")
 
 
 def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .expect import expect_valid
 from .kernels import find_kernel
 from .state import State, select
 
@@ -24,7 +25,10 @@ def scan(rule: Rule, x: Tensor, state: State, valid: Tensor | None = None, **par
         **params: passed to each step.
     Returns:
         outputs [B, T, ...] with the dtype of `x`, and the state after the last step.
+    Raises:
+        TypeError, ValueError: `valid` is no bool [B, T].
     """
+    expect_valid(valid, x)
     if fused := find_kernel(rule, x.device.type, x, state, valid, **params):
         return fused.run(x, state, valid, **params)  # type: ignore[no-any-return]
     if valid is not None:

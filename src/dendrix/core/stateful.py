@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from .expect import expect
 from .state import State
 
 
@@ -10,6 +11,7 @@ class Stateful(nn.Module):
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         """One time step: x_t [B, ...] -> y_t [B, ...] and the next state."""
+        expect(x_t, "B ...", "x_t")
         y, state = self(x_t.unsqueeze(1), state)
         return y.squeeze(1), state
 

@@ -44,6 +44,8 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
         return reason
     if any(s.dtype != torch.float32 for s in state):
         return "the state is not float32"
+    if any(s.shape != x.shape[:1] + x.shape[2:] for s in state):  # a kernel would read beyond its end
+        return "the state is not shaped like a step of x"
     if fixed:
         return f"{fixed[0]} is a tensor; kernels take a number"
     if any(p.dtype == torch.float64 for p in tensors):

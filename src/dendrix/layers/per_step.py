@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_valid
+from ..core import State, Stateful, expect, expect_floating, expect_state, expect_valid
 
 _TOO_FEW = "valid: BatchNorm trains on at least two valid steps, got fewer. Use a larger batch or eval()."
 
@@ -55,6 +55,7 @@ class BatchNorm(Stateful):
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C ...", C=self.size)
+        expect_floating(x)
         expect_valid(valid, x)
         flat = (x if valid is None or self.training else _mask(valid, x)).flatten(0, 1)
         if not self.training:
@@ -94,7 +95,9 @@ class HeldDropout(Stateful):
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T ...")
+        expect_floating(x)
         expect_valid(valid, x)
+        expect_state(state, Tensor, x[:, 0].shape)
         if self.training and self.p > 0:
             state = torch.empty_like(x[:, 0]).bernoulli_(1 - self.p) / (1 - self.p) if state is None else state
             x = x * state.unsqueeze(1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_valid, scan
+from ..core import State, Stateful, expect, expect_floating, expect_state, scan
 
 
 class RecurrentState(NamedTuple):
@@ -27,15 +27,26 @@ class Recurrent(Stateful):
         super().__init__()
         self.inner, self.feedback = inner, feedback
 
+    def init_state(self, x_t: Tensor) -> RecurrentState:
+        """The state at rest for inputs like `x_t`, one step [B, C]."""
+        return RecurrentState(self.inner.init_state(x_t), torch.zeros_like(x_t))  # type: ignore[operator]
+
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
-        before = RecurrentState(None, torch.zeros_like(x_t)) if state is None else state
+        expect(x_t, "B C ...", "x_t")
+        before = self._checked(state, x_t)
         y, inner = self.inner.step(x_t + self.feedback(before.y), before.inner)
         return y, RecurrentState(inner, y)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C ...")
-        expect_valid(valid, x)
-        if state is None:  # `scan` selects between two states, so the inner one must exist before the first step
-            rest = self.inner.init_state(x[:, 0])  # type: ignore[operator]
-            state = RecurrentState(rest, torch.zeros_like(x[:, 0]))
-        return scan(self.step, x, state, valid)
+        return scan(self.step, x, self._checked(state, x[:, 0]), valid)
+
+    def _checked(self, state: State, x_t: Tensor) -> RecurrentState:
+        """The state itself, or the one at rest."""
+        expect_floating(x_t)
+        if state is None:
+            return self.init_state(x_t)
+        if not isinstance(state, RecurrentState):
+            raise ValueError(f"state: expected RecurrentState, got {type(state).__name__}. Pass what the last call returned.")
+        expect_state(state.y, Tensor, x_t.shape)
+        return state

@@ -17,7 +17,7 @@ class Sequential(Stateful):
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         after = []
-        for stage, part in zip(self.stages, state or (None,) * len(self.stages), strict=True):
+        for stage, part in zip(self.stages, self._parts(state), strict=True):
             if isinstance(stage, Stateful):
                 x_t, part = stage.step(x_t, part)
             else:
@@ -27,10 +27,19 @@ class Sequential(Stateful):
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         after = []
-        for stage, part in zip(self.stages, state or (None,) * len(self.stages), strict=True):
+        for stage, part in zip(self.stages, self._parts(state), strict=True):
             if isinstance(stage, Stateful):
                 x, part = stage(x, part, valid)
             else:
                 x, part = stage(x), ()
             after.append(part)
         return x, tuple(after)
+
+    def _parts(self, state: State) -> tuple[State, ...]:
+        """The state of every stage."""
+        if state is None:
+            return (None,) * len(self.stages)
+        if isinstance(state, tuple) and len(state) == len(self.stages):
+            return state
+        came = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
+        raise ValueError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass what the last call returned.")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core import Rule, State, Stateful, expect, expect_valid, scan
+from ..core import Rule, State, Stateful, expect, expect_floating, expect_state, scan
 
 
 class Neuron(Stateful):
@@ -40,16 +40,17 @@ class Neuron(Stateful):
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C ...", "x_t", C=self.size)
+        expect_floating(x_t, "x_t")
+        expect_state(state, self.state_type, x_t.shape)
         state = self.init_state(x_t) if state is None else state
         y, state = type(self).rule(x_t, state, **self._params_for(x_t))
         return y.to(x_t.dtype), state
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C ...", C=self.size)
-        expect_valid(valid, x)
-        if not x.is_floating_point():
-            raise TypeError(f"x: expected a floating dtype, got {x.dtype}. Use x.float().")
+        expect_floating(x)
         first = x[:, 0]
+        expect_state(state, self.state_type, first.shape)
         if state is None:
             state = self.init_state(first)
         return scan(type(self).rule, x, state, valid, **self._params_for(first))
