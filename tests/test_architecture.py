@@ -71,6 +71,12 @@ def test_import_is_light() -> None:
     assert not heavy & loaded_after("import dendrix, dendrix.layers, dendrix.neurons, dendrix.data, dendrix.models")
 
 
+def test_evaluate_and_info_load_without_the_extras() -> None:
+    extras = ["accelerate", "tqdm", "matplotlib", "sklearn", "soundfile", "soxr", "scipy"]
+    absent = f"sys.modules.update(dict.fromkeys({extras}))"
+    assert "dendrix.train.command" in loaded_after(f"{absent}; import dendrix.train.command")
+
+
 def test_help_does_not_load_torch() -> None:
     assert "torch" not in loaded_after("import dendrix.cli")
 

@@ -1,6 +1,7 @@
 """Training on generated tones: the run folder is complete, the same seed gives the same network, and failure leaves nothing."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +116,13 @@ def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe:
     with pytest.raises(ValueError, match=r"model.inputs: expected 8, as the data have it, got 9. Set --model.inputs 8"):
         fit(replace(recipe, model=replace(recipe.model, inputs=9)), tmp_path)
     assert list(tmp_path.glob("*.json*")) == []
+
+
+@pytest.mark.parametrize("package", ["accelerate", "tqdm"])
+def test_a_missing_extra_is_named(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"needs {package}, .*pip install dendrix\[train\]"):
+        fit(recipe, tmp_path)
 
 
 def test_an_existing_folder_is_not_overwritten(recipe: Recipe, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from tqdm import tqdm
 
 from ..core import chosen_kernels
 from ..data import Batch, Splits, loader
@@ -60,9 +59,9 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
         what `run.json` holds.
     Raises:
         DivergedError: the loss or its gradient became infinite or not a number.
-        ImportError: accelerate is missing.
+        ImportError: accelerate or tqdm is missing.
     """
-    accelerate = _accelerate()
+    accelerate, tqdm = _extras()
     accelerate.utils.set_seed(recipe.seed)
     started = time.perf_counter()
     splits = recipe.data.load()
@@ -161,10 +160,11 @@ def _check(recipe: Recipe, splits: Splits) -> None:
             )
 
 
-def _accelerate() -> Any:
+def _extras() -> tuple[Any, Any]:
     try:
         import accelerate
         import accelerate.utils
+        from tqdm import tqdm
     except ImportError as missing:
-        raise ImportError("Training needs accelerate, which is not installed: pip install dendrix[train].") from missing
-    return accelerate
+        raise ImportError(f"Training needs {missing.name}, which is not installed: pip install dendrix[train].") from missing
+    return accelerate, tqdm

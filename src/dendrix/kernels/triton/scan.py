@@ -135,16 +135,9 @@ def _launch(x: Tensor, flags: list[bool], surrogate: str) -> tuple[tuple[int], d
 
 
 def forward(
-    x: Tensor,
-    start: Tensor,
-    params: Tensor,
-    valid: Tensor,
-    rule: str,
-    flags: list[bool],
-    constants: list[float],
-    surrogate: str,
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str,
     every: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The forward pass of `fused_scan` on the GPU, with the states before every `every`-th step; all tensors are contiguous."""
     steps, columns = x.shape[1:]
     y, end = torch.empty_like(x), torch.empty_like(start)
@@ -158,18 +151,9 @@ def forward(
 
 
 def backward(
-    x: Tensor,
-    marks: Tensor,
-    params: Tensor,
-    valid: Tensor,
-    gy: Tensor,
-    gend: Tensor,
-    rule: str,
-    flags: list[bool],
-    constants: list[float],
-    surrogate: str,
-    every: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str, every: int,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The backward pass: gradients of x, of the states at the start, and of the parameters, one per row [m, B, M]."""
     batch, steps, columns = x.shape
     gx, gstart = torch.empty_like(x), torch.empty_like(gend)
