@@ -1,11 +1,14 @@
 """A few threads of our own for loops that release the GIL. numba's `prange` would bring an OpenMP that dies in forked workers."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import torch
+
+_PARTS = 4
+"""Parts per thread. Parts are taken, not assigned: torch's own threads spin for a while after an operation and may hold a core."""
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -20,16 +23,24 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def in_parts(work: Callable[[int, int], None], count: int) -> None:
-    """Call `work(first, last)` on even parts of range(count), one per torch thread, and wait for all."""
+    """Call `work(first, last)` on parts of range(count), in as many threads as torch uses, and wait until all is done."""
     global _pool
     threads = min(torch.get_num_threads(), count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    if threads == 1:
+    if threads <= 1:
         return work(0, count)
     if _pool is None or _pool._max_workers < threads - 1:
         _pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="dendrix")
-    others = [_pool.submit(work, *part) for part in pairwise(bounds[1:])]
-    work(*bounds[:2])
+    parts = min(count, threads * _PARTS)
+    bounds = [count * i // parts for i in range(parts + 1)]
+    left = iter(list(pairwise(bounds)))  # the next of a list's iterator is atomic
+    others = [_pool.submit(_take, work, left) for _ in range(threads - 1)]
+    _take(work, left)
     for other in others:
-        other.result()
+        if not other.cancel():  # one that has not begun finds nothing left to do
+            other.result()
     return None
+
+
+def _take(work: Callable[[int, int], None], left: Iterator[tuple[int, int]]) -> None:
+    for first, last in left:
+        work(first, last)
