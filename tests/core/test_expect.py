@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from dendrix.core import expect, expect_finite, expect_floating, expect_in, expect_one_of, expect_state, expect_valid
-from dendrix.neurons.base import LIFState
+from dendrix.neurons.lif import LIFState
 
 
 def test_what_fits_passes() -> None:

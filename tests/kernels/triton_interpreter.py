@@ -11,10 +11,9 @@ from dendrix.kernels import fused, triton
 from dendrix.kernels.triton.scan import backward, forward
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 from dendrix.neurons.adlif import AdLIFState, adlif_step
-from dendrix.neurons.base import LIFState
 from dendrix.neurons.cuba import CubaLIFState, cuba_lif_step
 from dendrix.neurons.li import li_step
-from dendrix.neurons.lif import lif_step
+from dendrix.neurons.lif import LIFState, lif_step
 
 
 class Reference(NamedTuple):

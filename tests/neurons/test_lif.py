@@ -8,8 +8,7 @@ from torch import nn
 
 from dendrix.core import ATan
 from dendrix.neurons import IF, LIF
-from dendrix.neurons.base import LIFState
-from dendrix.neurons.lif import lif_step
+from dendrix.neurons.lif import LIFState, lif_step
 
 currents = st.lists(st.floats(-2, 3, width=32), min_size=1, max_size=12)
 decays = st.floats(0.05, 1.0)

@@ -17,6 +17,7 @@ from .kernels import record_choice as record_choice
 from .kernels import use_kernels as use_kernels
 from .scan import Rule as Rule
 from .scan import scan as scan
+from .scan import zero_invalid as zero_invalid
 from .state import State as State
 from .state import cat as cat
 from .state import detach as detach

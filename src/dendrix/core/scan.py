@@ -14,6 +14,11 @@ Rule = Callable[..., tuple[Tensor, State]]
 """`rule(x_t [B, ...], state, **params) -> (y_t [B, ...], state)`: pure, and never in place."""
 
 
+def zero_invalid(x: Tensor, valid: Tensor | None) -> Tensor:
+    """x [B, T, ...] with zeros where `valid`, bool [B, T], is False; no gradient passes there. None: all are valid."""
+    return x if valid is None else x.masked_fill(~valid.view(*valid.shape, *[1] * (x.dim() - 2)), 0)
+
+
 def scan(rule: Rule, x: Tensor, state: State, valid: Tensor | None = None, **params: Any) -> tuple[Tensor, State]:
     """Run a rule over time.
 
@@ -30,12 +35,11 @@ def scan(rule: Rule, x: Tensor, state: State, valid: Tensor | None = None, **par
     """
     expect_valid(valid, x)
     if fused := find_kernel(rule, x.device.type, x, state, valid, **params):
-        return fused.run(x, state, valid, **params)  # type: ignore[no-any-return]
-    if valid is not None:
-        # Not only the output: an invalid NaN must not reach the gradient either.
-        x = x.masked_fill(~valid.view(*valid.shape, *[1] * (x.dim() - 2)), 0)
+        found: tuple[Tensor, State] = fused.run(x, state, valid, **params)
+        return found
     outputs = []
-    for t, x_t in enumerate(x.unbind(1)):  # never x[:, t]: its backward costs O(T^2)
+    # Zeros in the input too: an invalid NaN must not reach the gradient either.
+    for t, x_t in enumerate(zero_invalid(x, valid).unbind(1)):  # never x[:, t]: its backward costs O(T^2)
         y, after = rule(x_t, state, **params)
         if valid is not None:
             after = select(valid[:, t], after, state)

@@ -3,13 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_floating, expect_state, expect_valid
+from ..core import State, Stateful, expect, expect_floating, expect_state, expect_valid, zero_invalid
 
 _TOO_FEW = "valid: BatchNorm trains on at least two valid steps, got fewer. Use a larger batch or eval()."
-
-
-def _mask(valid: Tensor, y: Tensor) -> Tensor:
-    return y.masked_fill(~valid.view(*valid.shape, *[1] * (y.dim() - 2)), 0)
 
 
 class PerStep(Stateful):
@@ -23,9 +19,8 @@ class PerStep(Stateful):
         expect(x, "B T ...")
         expect_valid(valid, x)
         # Masked on both sides: an invalid NaN must reach neither the output nor the module's gradients.
-        flat = x if valid is None else _mask(valid, x)
-        y = self.module(flat.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return (y if valid is None else _mask(valid, y)), ()
+        y = self.module(zero_invalid(x, valid).flatten(0, 1)).unflatten(0, x.shape[:2])
+        return zero_invalid(y, valid), ()
 
 
 class BatchNorm(Stateful):
@@ -57,14 +52,14 @@ class BatchNorm(Stateful):
         expect(x, "B T C ...", C=self.size)
         expect_floating(x)
         expect_valid(valid, x)
-        flat = (x if valid is None or self.training else _mask(valid, x)).flatten(0, 1)
         if not self.training:
-            y = self._normalise(flat).view(x.shape)
-            return (y if valid is None else _mask(valid, y)), ()
+            y = self._normalise(zero_invalid(x, valid).flatten(0, 1)).view(x.shape)
+            return zero_invalid(y, valid), ()
         self.num_batches_tracked.add_(1)
+        flat = x.flatten(0, 1)
         if valid is None:
             return self._normalise(flat).view(x.shape), ()
-        # Measured: moving the valid steps together and back is twice as fast as sums under a mask, and exact.
+        # Moving the valid steps together and back is exact, and measured at two thirds of the cost of sums under a mask.
         kept = valid.flatten().nonzero().squeeze(1)
         # A check that torch.compile understands: it knows from here on that there is something to normalise.
         torch._check(kept.numel() >= 2, lambda: _TOO_FEW)  # type: ignore[no-untyped-call]
@@ -103,7 +98,7 @@ class HeldDropout(Stateful):
             x = x * state.unsqueeze(1)
         else:
             state = torch.ones_like(x[:, 0]) if state is None else state
-        return (x if valid is None else _mask(valid, x)), state
+        return zero_invalid(x, valid), state
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -1,4 +1,4 @@
-"""Feedback: any stateful layer whose last output is fed back into its input."""
+"""Feedback: neurons whose last output is fed back into their input."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_floating, expect_state, scan
+from ..neurons import Neuron
 
 
 class RecurrentState(NamedTuple):
@@ -19,17 +20,17 @@ class Recurrent(Stateful):
     """y_t = inner(x_t + feedback(y_{t-1})), [B, T, C] -> [B, T, C].
 
     Args:
-        inner: a neuron of size C.
+        inner: C neurons.
         feedback: a module [B, C] -> [B, C], usually `nn.Linear(C, C, bias=False)`.
     """
 
-    def __init__(self, inner: Stateful, feedback: nn.Module):
+    def __init__(self, inner: Neuron, feedback: nn.Module):
         super().__init__()
         self.inner, self.feedback = inner, feedback
 
     def init_state(self, x_t: Tensor) -> RecurrentState:
         """The state at rest for inputs like `x_t`, one step [B, C]."""
-        return RecurrentState(self.inner.init_state(x_t), torch.zeros_like(x_t))  # type: ignore[operator]
+        return RecurrentState(self.inner.init_state(x_t), torch.zeros_like(x_t))
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C ...", "x_t")

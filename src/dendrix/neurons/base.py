@@ -1,7 +1,7 @@
 """`Neuron`: a layer whose step is one pure rule; it fills in `step` and `forward` from `rule` and `params()`."""
 
 import math
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -86,9 +86,3 @@ class Decay(nn.Module):
     def forward(self) -> Tensor:
         """The decay per channel, [C]."""
         return torch.exp(-torch.exp(-self.log_tau))
-
-
-class LIFState(NamedTuple):
-    """The membrane potential `v`, [B, C, ...], in the units of the threshold."""
-
-    v: Tensor

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ..core import ATan, State
-from .base import LIFState, Neuron
-from .lif import lif_step
+from .base import Neuron
+from .lif import LIFState, lif_step
 
 
 class IF(Neuron):

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .base import Decay, LIFState, Neuron
+from .base import Decay, Neuron
+from .lif import LIFState
 
 
 def li_step(x: Tensor, state: LIFState, *, decay: Tensor | float) -> tuple[Tensor, LIFState]:

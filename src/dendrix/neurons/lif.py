@@ -1,13 +1,19 @@
 """The leaky integrate-and-fire neuron, in every variant that the published systems need."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..core import ATan, State
-from .base import Decay, LIFState, Neuron
+from .base import Decay, Neuron
+
+
+class LIFState(NamedTuple):
+    """The membrane potential `v`, [B, C, ...], in the units of the threshold."""
+
+    v: Tensor
 
 
 def lif_step(

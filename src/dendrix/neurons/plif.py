@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..core import ATan
-from .base import LIFState, Neuron
-from .lif import lif_step
+from .base import Neuron
+from .lif import LIFState, lif_step
 
 
 class PLIF(Neuron):
