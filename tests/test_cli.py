@@ -159,6 +159,15 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays --budget.epochs many", "many"),
         ("train fsdd-delays --model.delays lerned", "learned"),
         ("train fsdd-delays --model.inputs 0", "inputs"),
+        ("train fsdd-delays --budget.epochs -1", "epochs: expected a number in [1, inf), got -1"),
+        ("train fsdd-delays --budget.batch-size 0", "batch_size"),
+        ("train fsdd-delays --optim.lr nan", "lr: expected a number"),
+        ("train fsdd-delays --augment.mask-steps -2", "mask_steps"),
+        ("train fsdd-delays --model.dropout 1.5", "dropout"),
+        ("train fsdd-delays --model.max-delay-ms inf", "max_delay_ms"),
+        ("train fsdd-delays --data.encoder.n-mels 0", "n_mels"),
+        ("train fsdd-delays:cochlea --data.encoder.gain nan", "gain"),
+        ("train digits-delays --decision.tail-ms -1", "tail_ms"),
         ("predict runs/none", "at least one wav file"),
         ("trian", "train"),
     ],
@@ -187,6 +196,36 @@ def test_a_folder_without_permission_is_one_sentence(run: Path, tmp_path: Path, 
     code, message = failure(capsys, "evaluate", copy)
     assert code == 1
     assert "Permission denied" in message
+
+
+def test_fewer_than_one_answer_is_refused(run: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, message = failure(capsys, "predict", run, tones / "0_tester_0.wav", "--top", "0", "--json")
+    assert code == 1
+    assert "top: expected a number in [1, inf), got 0" in message
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ('{"recipe": {}}', "the field 'data'"),
+        ('{"recipe": []}', "expected the recipe"),
+        ('{"recipe": {"data": {"name": "fsd"}}}', "'fsdd'"),
+    ],
+)
+def test_a_damaged_record_is_one_sentence(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], record: str, says: str) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    (copy / "run.json").write_text(record)
+    code, message = failure(capsys, "evaluate", copy)
+    assert code == 1
+    assert says in message
+    assert message.count("\n") == 1
+
+
+def test_a_demo_without_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, message = failure(capsys, "demo", "--epochs", "0", "--out", tmp_path / "demo")
+    assert code == 1
+    assert "epochs: expected a number in [1, inf), got 0" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_debug_shows_where(tmp_path: Path) -> None:

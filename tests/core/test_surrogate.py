@@ -35,3 +35,10 @@ def test_a_bump_has_area_one(spike: Surrogate) -> None:
 
 def test_zero_fires() -> None:
     assert ATan()(torch.zeros(1)).item() == 1
+
+
+@pytest.mark.parametrize("surrogate", [ATan, Sigmoid, Triangle, Boxcar])
+@pytest.mark.parametrize("size", [0.0, -1.0, math.nan])
+def test_a_bump_has_a_positive_size(surrogate: type[Surrogate], size: float) -> None:
+    with pytest.raises(ValueError, match=r"expected a number in \(0, inf\), got"):
+        surrogate(size)  # type: ignore[call-arg]

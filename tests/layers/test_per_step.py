@@ -70,7 +70,7 @@ def test_dropout_that_drops_nothing(layer: HeldDropout) -> None:
 
 
 def test_dropout_probability_below_one() -> None:
-    with pytest.raises(ValueError, match=r"p must lie in \[0, 1\), got 1"):
+    with pytest.raises(ValueError, match=r"p: expected a number in \[0, 1\), got 1"):
         HeldDropout(1)
 
 

@@ -138,8 +138,9 @@ def test_channels_keep_their_own_decay_over_further_axes() -> None:
     [
         (dict(size=0), "size must be at least 1"),
         (dict(size=2, tau_ms=0.0), "tau_ms and dt_ms must be positive, got 0.0 and 1.0. For no leak use IF"),
+        (dict(size=2, tau_ms=math.nan), "tau_ms and dt_ms must be positive, got nan"),
         (dict(size=2, decay=1.0), r"decay must lie inside \(0, 1\), got 1.0"),
-        (dict(size=2, v_threshold=0.0), "v_threshold must be positive"),
+        (dict(size=2, v_threshold=0.0), "v_threshold: expected a number in"),
     ],
 )
 def test_nonsense_is_refused(options: dict[str, float], message: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dendrix.core import ATan
-from dendrix.neurons import LI, PLIF, AdLIF, CubaLIF
+from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 from dendrix.neurons.adlif import AdLIFState, adlif_step
 from dendrix.neurons.cuba import CubaLIFState, cuba_lif_step
 
@@ -27,7 +27,7 @@ def test_plif_starts_as_a_lif_with_that_time_constant_and_learns_one_number() ->
 
 
 def test_plif_needs_more_than_one_step() -> None:
-    with pytest.raises(ValueError, match=r"larger than 1 time step, got 1\.0"):
+    with pytest.raises(ValueError, match=r"tau_steps: expected a number in \(1, inf\), got 1\.0"):
         PLIF(2, tau_steps=1.0)
 
 
@@ -86,3 +86,10 @@ def test_li_is_a_leaky_sum() -> None:
     membrane, state = LI(1, decay=0.5)(torch.tensor([[[1.0], [2.0], [-4.0]]]))
     torch.testing.assert_close(membrane.flatten(), torch.tensor([1.0, 2.5, -2.75]))
     assert state.v.item() == membrane[0, -1].item()
+
+
+@pytest.mark.parametrize("neuron", [IF, LIF, PLIF, CubaLIF, AdLIF])
+@pytest.mark.parametrize("v_threshold", [0.0, -1.0, float("nan")])
+def test_thresholds_are_positive(neuron: type[Neuron], v_threshold: float) -> None:
+    with pytest.raises(ValueError, match=r"v_threshold: expected a number in \(0, inf\), got"):
+        neuron(3, v_threshold=v_threshold)

@@ -1,6 +1,7 @@
 """Training on generated tones: the run folder is complete, the same seed gives the same network, and failure leaves nothing."""
 
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,13 @@ def test_early_stop_waits_for_narrow_delays(recipe: Recipe, tmp_path: Path, monk
 def test_infinite_loss_stops_with_one_sentence_and_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: loss .*Lower --optim\.lr"):
         train_run(TrainRun(replace(recipe, optim=Optim(lr=1e30)), tmp_path / "runs" / "run", json=True), "tones")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_infinite_validation_loss_stops_with_one_sentence(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "score", lambda *_: Scores(0.5, math.inf, [], []))
+    with pytest.raises(DivergedError, match=r"Training diverged at step \d+: validation loss inf\. Lower --optim\.lr"):
+        train_run(TrainRun(recipe, tmp_path / "runs" / "run", json=True), "tones")
     assert list((tmp_path / "runs").iterdir()) == []
 
 

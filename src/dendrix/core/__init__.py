@@ -2,6 +2,7 @@
 
 from .evidence import accumulate as accumulate
 from .expect import expect as expect
+from .expect import expect_fields as expect_fields
 from .expect import expect_finite as expect_finite
 from .expect import expect_floating as expect_floating
 from .expect import expect_in as expect_in

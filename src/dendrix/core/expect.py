@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -84,10 +85,19 @@ def expect_finite(x: Tensor, name: str = "x") -> None:
 def expect_in(value: float, interval: str, name: str) -> None:
     """Check that a number is finite and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`."""
     low, high = map(float, interval[1:-1].split(","))
-    above = value >= low if interval.startswith("[") else value > low
-    below = value <= high if interval.endswith("]") else value < high
-    if not (above and below and math.isfinite(value)):
-        raise ValueError(f"{name}: expected a number in {interval}, got {value}. Choose one inside.")
+    if isinstance(value, Real) and math.isfinite(value):
+        above = value >= low if interval.startswith("[") else value > low
+        below = value <= high if interval.endswith("]") else value < high
+        if above and below:
+            return
+    raise ValueError(f"{name}: expected a number in {interval}, got {value!r}. Choose one inside.")
+
+
+def expect_fields(config: object, **intervals: str) -> None:
+    """Check fields of a configuration with `expect_in`; one that is None is not set and passes."""
+    for name, interval in intervals.items():
+        if (value := getattr(config, name)) is not None:
+            expect_in(value, interval, name)
 
 
 def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .expect import expect_fields
+
 
 class _Heaviside(torch.autograd.Function):
     @staticmethod
@@ -44,6 +46,9 @@ class ATan(Surrogate):
 
     alpha: float = 2.0
 
+    def __post_init__(self) -> None:
+        expect_fields(self, alpha="(0, inf)")
+
     def derivative(self, u: Tensor) -> Tensor:
         return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * u) ** 2)
 
@@ -53,6 +58,9 @@ class Sigmoid(Surrogate):
     """alpha * s * (1 - s) with s = sigmoid(alpha * u)."""
 
     alpha: float = 4.0
+
+    def __post_init__(self) -> None:
+        expect_fields(self, alpha="(0, inf)")
 
     def derivative(self, u: Tensor) -> Tensor:
         s = torch.sigmoid(self.alpha * u)
@@ -65,6 +73,9 @@ class Triangle(Surrogate):
 
     width: float = 1.0
 
+    def __post_init__(self) -> None:
+        expect_fields(self, width="(0, inf)")
+
     def derivative(self, u: Tensor) -> Tensor:
         return (1 - u.abs() / self.width).clamp_min(0) / self.width
 
@@ -74,6 +85,9 @@ class Boxcar(Surrogate):
     """1 / (2 * width) where |u| < width, else 0."""
 
     width: float = 0.5
+
+    def __post_init__(self) -> None:
+        expect_fields(self, width="(0, inf)")
 
     def derivative(self, u: Tensor) -> Tensor:
         return (u.abs() < self.width).to(u.dtype) / (2 * self.width)

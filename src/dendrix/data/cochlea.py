@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..core import expect_fields
 from .audio import Wave
 from .basilar import PLACES, membrane_motion
 from .compiled import compiled
@@ -22,6 +23,8 @@ from .nerve import MEMBRANE_S, SYNAPSE_S, WEIGHT, NerveState, fire, nerve_at_res
 
 _BLOCK = 100
 """Cells that are computed together, so that a long clip fits in memory."""
+
+_SEED = "[0, 4294967295]"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class PublishedCochlea(Encoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        expect_fields(self, rms="(0, inf)", seed=_SEED)
         _check_group(PLACES, self.group)
         if self.hop % 2:
             raise ValueError(f"dt_ms: spikes come at half of {self.rate} Hz and must fill whole frames, got {self.dt_ms} ms.")
@@ -130,15 +134,12 @@ class Cochlea(CausalEncoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        expect_fields(self, gain="(0, inf)", release_ms="(0, inf)", floor="(0, inf)", ramp_ms="[0, inf)")
+        expect_fields(self, cells="[1, inf)", quality="(0.5, inf)", seed=_SEED)
         _check_group(self.cells, self.group)
         if not 0 < self.f_min < self.f_max <= 0.4 * self.rate:
             raise ValueError(
                 f"Expected 0 < f_min < f_max <= {0.4 * self.rate:g} Hz, got {self.f_min} and {self.f_max}. Raise rate or lower f_max."
-            )
-        if self.release_ms <= 0 or self.floor <= 0 or self.ramp_ms < 0 or self.quality <= 0.5:
-            raise ValueError(
-                "Expected release_ms > 0, floor > 0, ramp_ms >= 0 and quality > 0.5, "
-                f"got {self.release_ms}, {self.floor}, {self.ramp_ms} and {self.quality}."
             )
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 
-from ..core import expect
+from ..core import expect, expect_fields
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Dataset:
         labels: the names of the K classes.
         dt_ms: the length of one time step, in ms.
     Raises:
-        ValueError: sequences and classes differ in number, a class has no name, or sequences differ in channels.
+        ValueError: sequences and classes differ in number, a class has no name, sequences differ in channels, or dt_ms is not positive.
     """
 
     x: Sequence[Tensor]
@@ -34,6 +34,7 @@ class Dataset:
     def __post_init__(self) -> None:
         if len(self.x) == 0:
             raise ValueError("x: expected at least one sequence, got none. Check the split or the subset that was asked for.")
+        expect_fields(self, dt_ms="(0, inf)")
         expect(self.y, "N", "y", N=len(self.x))
         for sequence in self.x:
             expect(sequence, "T C", "x", C=self.x[0].shape[1])

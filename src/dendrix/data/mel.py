@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..core import expect_fields
 from .audio import Wave
 from .encoder import CausalEncoder
 
@@ -40,6 +41,7 @@ class LogMel(CausalEncoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        expect_fields(self, n_mels="[1, inf)", window_ms="(0, inf)", floor="(0, inf)", mean="(-inf, inf)", std="(0, inf)")
         if not 0 <= self.f_min < self.f_max <= self.rate / 2:
             raise ValueError(
                 f"Expected 0 <= f_min < f_max <= {self.rate / 2} Hz, got {self.f_min} and {self.f_max}. Raise rate or lower f_max."

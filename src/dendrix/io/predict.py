@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..core import expect_in
 from ..data import Encoder, collate, encoder_from_dict
 from ..data.audio import Wave
 from .checkpoint import Checkpoint
@@ -42,8 +43,9 @@ def predict(checkpoint: Checkpoint, wave: Wave, rate: int, top: int = 3) -> Pred
         rate: their rate, in Hz.
         top: how many classes to name.
     Raises:
-        ValueError: the wave is empty or not finite, or the network was not trained on sound.
+        ValueError: the wave is empty or not finite, `top` is below 1, or the network was not trained on sound.
     """
+    expect_in(top, "[1, inf)", "top")
     x = encoder_of(checkpoint)(wave, rate)
     dt_ms = encoder_of(checkpoint).dt_ms
     batch = collate([(x, torch.tensor(0))], checkpoint.decision.tail_steps(dt_ms))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_floating, expect_state, expect_valid, zero_invalid
+from ..core import State, Stateful, expect, expect_floating, expect_in, expect_state, expect_valid, zero_invalid
 
 _TOO_FEW = "valid: BatchNorm trains on at least two valid steps, got fewer. Use a larger batch or eval()."
 
@@ -84,8 +84,7 @@ class HeldDropout(Stateful):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"p must lie in [0, 1), got {p}.")
+        expect_in(p, "[0, 1)", "p")
         self.p = p
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:

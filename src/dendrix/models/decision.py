@@ -1,11 +1,11 @@
 """From a network's per-step outputs to one decision for each sequence, the same in training, evaluation and use."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
-from ..core import Stateful, accumulate
+from ..core import Stateful, accumulate, expect_fields, expect_one_of
 
 How = Literal["sum", "mean", "last", "max", "softmax-sum"]
 
@@ -18,6 +18,10 @@ class Decision:
     """What `accumulate` does with the outputs."""
     tail_ms: float = 0.0
     """Silence that the network still hears after the end of the input, so that delayed spikes count, in ms."""
+
+    def __post_init__(self) -> None:
+        expect_one_of(self.how, get_args(How), "how")
+        expect_fields(self, tail_ms="[0, inf)")
 
     def tail_steps(self, dt_ms: float) -> int:
         """The tail in whole steps."""

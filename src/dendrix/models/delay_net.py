@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ..core import ATan, State, expect, expect_finite, expect_one_of, expect_valid
+from ..core import ATan, State, expect, expect_fields, expect_finite, expect_one_of, expect_valid
 from ..layers import BatchNorm, DelayLinear, HeldDropout, Sequential
 from ..layers.delay import Granularity, Interpolation
 from ..neurons import LI, LIF, AdLIF
@@ -56,6 +56,8 @@ class DelayNetConfig:
         object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
         expect_one_of(self.delays, ("learned", "random", "none"), "delays")
         expect_one_of(self.neuron, ("lif", "adlif"), "neuron")
+        expect_fields(self, max_delay_ms="[0, inf)", dt_ms="(0, inf)", kernel_count="[1, inf)", dropout="[0, 1)", spike_alpha="(0, inf)")
+        expect_fields(self, tau_ms="(0, inf)", decay="(0, 1)", v_reset="(-inf, 1)")
         if min(self.inputs, self.outputs, *self.hidden) < 1:
             raise ValueError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core import Boxcar
+from ..core import Boxcar, expect_in
 from .base import Decay, Neuron
 
 
@@ -81,6 +81,7 @@ class AdLIF(Neuron):
         spike: Callable[[Tensor], Tensor] = Boxcar(),
     ):
         super().__init__(size)
+        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.decay = Decay(size, tau_ms, dt_ms)
         self.decay_w = Decay(size, tau_w_ms, dt_ms)
         self.a = nn.Parameter(torch.full((size,), a))

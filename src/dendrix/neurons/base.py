@@ -72,7 +72,7 @@ class Decay(nn.Module):
 
     def __init__(self, size: int, tau_ms: float, dt_ms: float, factor: float | None = None, train: bool = True):
         super().__init__()
-        if tau_ms <= 0 or dt_ms <= 0:
+        if not (0 < tau_ms < math.inf and 0 < dt_ms < math.inf):
             raise ValueError(f"tau_ms and dt_ms must be positive, got {tau_ms} and {dt_ms}. For no leak use IF.")
         if factor is not None and not 0 < factor < 1:
             raise ValueError(f"decay must lie inside (0, 1), got {factor}. For no leak use IF.")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..core import ATan
+from ..core import ATan, expect_in
 from .base import Decay, Neuron
 
 
@@ -79,6 +79,7 @@ class CubaLIF(Neuron):
         spike: Callable[[Tensor], Tensor] = ATan(),
     ):
         super().__init__(size)
+        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.decay_syn = Decay(size, tau_syn_ms, dt_ms)
         self.decay = Decay(size, tau_ms, dt_ms)
         self.constants: dict[str, Any] = dict(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core import ATan, State
+from ..core import ATan, State, expect_in
 from .base import Neuron
 from .lif import LIFState, lif_step
 
@@ -37,8 +37,7 @@ class IF(Neuron):
         spike: Callable[[Tensor], Tensor] = ATan(),
     ):
         super().__init__(size)
-        if v_threshold <= 0:
-            raise ValueError(f"v_threshold must be positive, got {v_threshold}.")
+        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.v_init = v_init
         self.constants: dict[str, Any] = dict(
             v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, amplitude=amplitude, spike=spike

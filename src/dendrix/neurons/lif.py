@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..core import ATan, State
+from ..core import ATan, State, expect_in
 from .base import Decay, Neuron
 
 
@@ -92,8 +92,7 @@ class LIF(Neuron):
         spike: Callable[[Tensor], Tensor] = ATan(),
     ):
         super().__init__(size)
-        if v_threshold <= 0:
-            raise ValueError(f"v_threshold must be positive, got {v_threshold}.")
+        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.decay = Decay(size, tau_ms, dt_ms, decay, train_tau)
         self.v_init = v_init
         self.constants: dict[str, Any] = dict(

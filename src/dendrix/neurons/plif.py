@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core import ATan
+from ..core import ATan, expect_in
 from .base import Neuron
 from .lif import LIFState, lif_step
 
@@ -37,8 +37,8 @@ class PLIF(Neuron):
         spike: Callable[[Tensor], Tensor] = ATan(),
     ):
         super().__init__(size)
-        if tau_steps <= 1:
-            raise ValueError(f"tau_steps must be larger than 1 time step, got {tau_steps}.")
+        expect_in(tau_steps, "(1, inf)", "tau_steps")
+        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.w = nn.Parameter(torch.tensor(-math.log(tau_steps - 1)))
         self.constants: dict[str, Any] = dict(
             v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, scale_input=scale_input, spike=spike

@@ -37,7 +37,8 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
     rows, curves, over_time = [], {}, {}
     for title, variant in VARIANTS.items():
         chosen = variant()
-        chosen = replace(chosen, budget=replace(chosen.budget, epochs=epochs or chosen.budget.epochs))
+        if epochs is not None:
+            chosen = replace(chosen, budget=replace(chosen.budget, epochs=epochs))
         record, folder = train_run(TrainRun(chosen, _free(out / "runs" / title.replace(" ", "-"))), title)
         if record["progress"]["stopped"] == "interrupted":
             raise KeyboardInterrupt

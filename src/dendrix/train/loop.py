@@ -84,6 +84,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
             line = _train_epoch(recipe, accelerator, model, optimizer, batches, progress)
             with rounded(network):
                 scores = score(model, held_out, recipe.decision)
+            _refuse_divergence(progress.step, {"validation loss": scores.loss})
             line |= {"valid_accuracy": scores.accuracy, "valid_loss": scores.loss, "seconds": time.perf_counter() - started}
             append_line(folder / METRICS, {"epoch": epoch, **line})
             if progress.improve(epoch, scores):
@@ -122,10 +123,7 @@ def _train_epoch(recipe: Recipe, accelerator: Any, model: Any, optimizer: Any, b
         optimizer.zero_grad()
         accelerator.backward(loss)
         norm = float(accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip))
-        if not math.isfinite(norm) or not math.isfinite(loss.item()):
-            raise DivergedError(
-                f"Training diverged at step {progress.step}: loss {loss.item()}, gradient norm {norm}. Lower --optim.lr or --optim.clip."
-            )
+        _refuse_divergence(progress.step, {"loss": loss.item(), "gradient norm": norm})
         optimizer.step()
         clamp_delays(model)
         progress.step += 1
@@ -144,6 +142,12 @@ def _loss(recipe: Recipe, model: Any, batch: Batch) -> tuple[torch.Tensor, int]:
     """The cross-entropy of the final evidence, and how many of the batch were right."""
     evidence = recipe.decision.evidence(model, vary(batch.x, recipe.augment), batch.valid)[:, -1]
     return functional.cross_entropy(evidence, batch.y), int((evidence.argmax(-1) == batch.y).sum())
+
+
+def _refuse_divergence(step: int, measured: dict[str, float]) -> None:
+    if not all(map(math.isfinite, measured.values())):
+        came = ", ".join(f"{name} {value}" for name, value in measured.items())
+        raise DivergedError(f"Training diverged at step {step}: {came}. Lower --optim.lr or --optim.clip.")
 
 
 def _check(recipe: Recipe, splits: Splits) -> None:

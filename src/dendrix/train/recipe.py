@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..core import expect_fields
 from ..models import Decision, DelayNetConfig
 from .data import DataSource, source_to_dict
 
@@ -20,6 +21,9 @@ class Optim:
     clip: float = 1.0
     """Largest norm of the gradient; a larger one is scaled down to it."""
 
+    def __post_init__(self) -> None:
+        expect_fields(self, lr="[0, inf)", delay_lr="[0, inf)", weight_decay="[0, inf)", clip="(0, inf)")
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -34,6 +38,9 @@ class Budget:
     patience: int = 30
     """Stop after this many epochs without a better validation accuracy, once the delays are narrow."""
 
+    def __post_init__(self) -> None:
+        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -45,6 +52,9 @@ class Augment:
     """Silence a band of up to this many neighbouring channels."""
     mask_steps: int = 0
     """Silence up to this many steps in a row."""
+
+    def __post_init__(self) -> None:
+        expect_fields(self, shift_channels="[0, inf)", mask_channels="[0, inf)", mask_steps="[0, inf)")
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,9 @@ class Recipe:
     """What is varied in the training data."""
     seed: int = 0
     """Of the parameters' start, the order of the data, dropout and augmentation."""
+
+    def __post_init__(self) -> None:
+        expect_fields(self, seed="[0, 4294967295]")
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
