@@ -118,6 +118,17 @@ def test_damage_is_named(folder, pack):
         fsdd_recordings(folder)
 
 
+def test_a_file_of_another_kind_is_named(folder):
+    with pytest.raises(ValueError, match=r"7_anna_0\.wav: expected the FSDD pack or a data folder, got another kind of file"):
+        fsdd_recordings(folder / "7_anna_0.wav")
+
+
+def test_an_empty_variable_is_no_folder(monkeypatch):
+    monkeypatch.setenv("DENDRIX_DATA", "")
+    with pytest.raises(FileNotFoundError, match="no data folder was given"):
+        fsdd_recordings()
+
+
 def test_mixed_rates_are_refused(folder):
     soundfile.write(folder / "7_anna_0.wav", np.zeros(400), 16_000)
     with pytest.raises(ValueError, match="8000, 16000 Hz"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import dendrix
 from dendrix.data import LogMel, encoder_to_dict
@@ -54,6 +55,12 @@ def edit(path: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def spoil(path: Path) -> None:
+    tensors = load_file(path)
+    tensors["stages.0.weight"][0] = torch.nan
+    save_file(tensors, path)
+
+
 @pytest.mark.parametrize(
     ("damage", "error", "says"),
     [
@@ -64,7 +71,25 @@ def edit(path: Path, **changes: object) -> None:
         (lambda f: edit(f / "config.json", format=2), ValueError, "expected format 1, got 2"),
         (lambda f: edit(f / "config.json", model="delay_nat"), ValueError, "Did you mean 'delay_net'"),
         (lambda f: edit(f / "config.json", config={"inputs": 5, "colour": 1}), ValueError, "colour"),
-        (lambda f: edit(f / "config.json", config={"inputs": 4, "outputs": 3}), ValueError, "size mismatch"),
+        (lambda f: edit(f / "config.json", config={"inputs": 5, "outputs": 3}), ValueError, "size mismatch"),
+        (
+            lambda f: edit(f / "config.json", config={"inputs": 4, "outputs": 3}),
+            ValueError,
+            "encoder: expected 4 channels every 10.0 ms, got 5",
+        ),
+        (lambda f: edit(f / "config.json", encoder={"encoder": "LogMal"}), ValueError, "Did you mean 'LogMel'? Was it edited"),
+        (lambda f: edit(f / "config.json", encoder={"encoder": "LogMel", "n_mels": "5"}), ValueError, "n_mels: expected a number"),
+        (lambda f: edit(f / "config.json", labels=["a", "b"]), ValueError, "expected a list of 3 different names, got ['a', 'b']"),
+        (lambda f: edit(f / "config.json", labels=["a", "b", "b"]), ValueError, "expected a list of 3 different names"),
+        (lambda f: edit(f / "config.json", labels="abc"), ValueError, "expected a list of 3 different names, got 'abc'"),
+        (
+            lambda f: edit(f / "config.json", decision={"how": "last", "tail_ms": -1}),
+            ValueError,
+            "tail_ms: expected a number in [0, inf), got -1",
+        ),
+        (lambda f: edit(f / "config.json", config={"inputs": 5, "outputs": 3, "hidden": [10**12]}), ValueError, "memory"),
+        (lambda f: (f / "config.json").write_text("[" * 100_000), ValueError, "config.json: expected JSON"),
+        (lambda f: spoil(f / "model.safetensors"), ValueError, "but NaN or infinity is in stages.0.weight. Copy"),
         (lambda f: (f / "config.json").write_text('{"format": 1}'), ValueError, "expected the field 'model'"),
         (lambda f: (f / "model.safetensors").unlink(), FileNotFoundError, "has no model.safetensors"),
     ],

@@ -95,7 +95,7 @@ def fsdd_recordings(root: str | Path | None = None) -> Recordings:
 
 def _find(root: str | Path | None) -> Path:
     root = root or os.environ.get("DENDRIX_DATA")
-    if root is None:
+    if not root:
         raise FileNotFoundError(
             "FSDD: no data folder was given. Clone https://github.com/Jakobovski/free-spoken-digit-dataset "
             "and pass its folder, or set DENDRIX_DATA to it."
@@ -125,6 +125,8 @@ def _read_folder(folder: Path) -> Recordings:
 
 def _read_pack(path: Path) -> Recordings:
     """The compact form: int16 samples as first differences in two byte planes, `lo` and `hi`, cut at `offsets`."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: expected the FSDD pack or a data folder, got another kind of file or a part of one. Check the path.")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
             difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]

@@ -8,8 +8,9 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from ..core import Stateful, expect_one_of
+from ..data import Encoder, encoder_from_dict
 from ..layers import freeze
-from ..models import MODELS, Decision
+from ..models import MODELS, Decision, DelayNetConfig
 from .files import read_json, write_atomic, write_json
 
 FORMAT = 1
@@ -67,18 +68,43 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         )
     try:
         config_type, network = MODELS[expect_one_of(described["model"], MODELS, "model")]
-        model = network(config_type(**described["config"]))
-        labels, encoder, decision = tuple(described["labels"]), described["encoder"], Decision(**described["decision"])
+        config = config_type(**described["config"])
+        model = network(config)
+        labels = _labels(described["labels"], config.outputs)
+        encoder, decision = described["encoder"], Decision(**described["decision"])
+        if encoder is not None:
+            _check_encoder(encoder_from_dict(encoder), config)
     except KeyError as error:
         raise ValueError(f"{folder / CONFIG}: expected the field {error}, which is missing. Was it edited by hand?") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{folder / CONFIG}: expected the description of a network, but {error}. Was it edited by hand?") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # torch reports a lack of memory as a RuntimeError
+        reason = _reason(error)
+        raise ValueError(f"{folder / CONFIG}: expected the description of a network, but {reason} Was it edited by hand?") from error
     try:
         model.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
-    except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason}. Copy the run again.") from error
+        if broken := [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]:
+            raise ValueError(f"NaN or infinity is in {', '.join(broken)}")
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        reason = _reason(error)
+        raise ValueError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error
     return Checkpoint(model, labels, encoder, decision)
+
+
+def _labels(labels: Any, count: int) -> tuple[str, ...]:
+    if not isinstance(labels, list) or len(set(map(str, labels))) != count or len(labels) != count:
+        raise ValueError(f"labels: expected a list of {count} different names, got {labels!r}")
+    return tuple(map(str, labels))
+
+
+def _check_encoder(encoder: Encoder, config: DelayNetConfig) -> None:
+    gives, takes = (encoder.channels, encoder.dt_ms), (config.inputs, config.dt_ms)
+    if gives != takes:
+        raise ValueError(f"encoder: expected {takes[0]} channels every {takes[1]} ms, got {gives[0]} every {gives[1]} ms")
+
+
+def _reason(error: Exception) -> str:
+    """The message of an error on one line, as the end of a sentence."""
+    text = " ".join(str(error).split())
+    return text if text.endswith((".", "?")) else text + "."
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:

@@ -47,10 +47,12 @@ def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | Non
         root: the data folder, if it has moved.
     """
     checkpoint = load_checkpoint(folder)
-    recipe = read_json(folder / RUN).get("recipe")
-    if recipe is None:
-        raise ValueError(f"{folder / RUN}: expected the field 'recipe', which is missing. Was it edited by hand?")
-    source = source_from_dict(recipe["data"])
+    try:
+        source = source_from_dict(read_json(folder / RUN)["recipe"]["data"])
+    except KeyError as error:
+        raise ValueError(f"{folder / RUN}: expected the field {error}, which is missing. Was it edited by hand?") from error
+    except TypeError as error:
+        raise ValueError(f"{folder / RUN}: expected the recipe of the run, but {error}. Was it edited by hand?") from error
     if root is not None:
         if not isinstance(source, FsddData):
             raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
