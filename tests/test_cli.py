@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, where, and the exit code. Errors are one sentence on stderr."""
 
+import errno
 import json
 import os
 import shutil
@@ -186,6 +187,20 @@ def test_missing_data_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFix
     code, message = failure(capsys, *TRAIN.split(), "--data.root", tmp_path / data, "--out", tmp_path / "runs" / "new", "--json")
     assert code == 1
     assert says in message
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("os.fsync", full)
+    code, message = failure(capsys, *TRAIN.split(), "--data.root", tones, "--out", tmp_path / "runs" / "new", "--json")
+    assert code == 1
+    assert message == "dendrix: No space left on device. Check the path, its permissions and the space on the disk.\n"
     assert not list((tmp_path / "runs").iterdir())
 
 

@@ -223,6 +223,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 def _sentence(error: Exception) -> str:
     """The message of an error on one line; what the system says of a file is put into words."""
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}. Check the path and its permissions."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
+        return f"{where}{error.strerror}. Check the path, its permissions and the space on the disk."
     return " ".join(str(error).split()) or f"{type(error).__name__}. Run again with --debug to see where."

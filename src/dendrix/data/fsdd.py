@@ -125,7 +125,9 @@ def _read_folder(folder: Path) -> Recordings:
 
 def _read_pack(path: Path) -> Recordings:
     """The compact form: int16 samples as first differences in two byte planes, `lo` and `hi`, cut at `offsets`."""
-    if not zipfile.is_zipfile(path):
+    with path.open("rb") as file:  # `is_zipfile` of a path would take a lack of permission for another kind of file
+        packed = zipfile.is_zipfile(file)
+    if not packed:
         raise ValueError(f"{path}: expected the FSDD pack or a data folder, got another kind of file or a part of one. Check the path.")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
