@@ -1,5 +1,6 @@
 """One torch operation for the fused scans of all rules, and their place in the kernel table: numba on the CPU, Triton on CUDA."""
 
+from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -29,10 +30,12 @@ def _register(rule: Rule, params: tuple[str, ...]) -> None:
     def refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> str | None:
         return _reason_against(x, state, {**defaults, **given}, params)
 
-    @kernel(rule, "cuda", refuses=refuses)
-    @kernel(rule, "cpu", refuses=refuses)
     def fused(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
         return _run(name, x, state, valid, {**defaults, **given}, params)
+
+    fused.__name__ = name  # what records of a run show
+    for device in ("cpu", "cuda"):
+        kernel(rule, device, refuses)(fused)
 
 
 def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tuple[str, ...]) -> str | None:
@@ -81,7 +84,7 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
         valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
     reset = given.get("v_reset")
     spike = given.get("spike")
-    sharpness = 1.0 if spike is None else getattr(spike, "alpha", None) or spike.width
+    sharpness = 1.0 if spike is None else astuple(spike)[0]  # every fused surrogate has one number
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
     y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)

@@ -23,7 +23,7 @@ def cuba_lif_step(
     decay_syn: Tensor,
     decay: Tensor,
     v_threshold: float = 1.0,
-    v_reset: float | None = 0.0,
+    v_reset: float | None = None,
     detach_reset: bool = True,
     scale_input: bool = False,
     spike: Callable[[Tensor], Tensor],

@@ -22,7 +22,7 @@ def lif_step(
     *,
     decay: Tensor | float,
     v_threshold: float = 1.0,
-    v_reset: float | None = 0.0,
+    v_reset: float | None = None,
     detach_reset: bool = True,
     scale_input: bool = False,
     amplitude: float = 1.0,
