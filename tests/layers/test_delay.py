@@ -186,11 +186,12 @@ def test_start_of_the_positions() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (dict(in_features=0), "at least 1"),
-        (dict(kernel_count=0), "at least 1"),
-        (dict(max_delay_ms=-1.0), "max_delay_ms must be >= 0"),
-        (dict(dt_ms=0.0), "dt_ms > 0"),
-        (dict(input_density=1.5), r"input_density must lie in \[0, 1\]"),
+        (dict(in_features=0), r"in_features: expected a number in \[1, inf\)"),
+        (dict(kernel_count=0), r"kernel_count: expected a number in \[1, inf\)"),
+        (dict(max_delay_ms=-1.0), r"max_delay_ms: expected a number in \[0, inf\)"),
+        (dict(max_delay_ms=float("nan")), "got nan"),
+        (dict(dt_ms=0.0), r"dt_ms: expected a number in \(0, inf\)"),
+        (dict(input_density=1.5), r"input_density: expected a number in \[0, 1\]"),
         (dict(granularity="axon"), "Did you mean 'axonal'"),
         (dict(interpolation="gaus"), "Did you mean 'gauss'"),
         (dict(padding="publish"), "Did you mean 'published'"),
@@ -208,7 +209,7 @@ def test_bad_input() -> None:
         model(x.transpose(1, 2))
     with pytest.raises(TypeError, match=r"Use x.float\(\)"):
         model(x.int())
-    with pytest.raises(ValueError, match=r"state: expected \[2, 6, 5\], got \[2, 5, 5\]"):
+    with pytest.raises(ValueError, match=r"state: expected Tensor of shape \[2, 6, 5\], got Tensor \(\[2, 5, 5\]\)"):
         model(x, torch.zeros(2, 5, 5))
     with pytest.raises(ValueError, match=r"state: expected .* got tuple"):
         model(x, ())

@@ -5,7 +5,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_one_of, expect_valid, find_kernel
+from ..core import (
+    State,
+    Stateful,
+    expect,
+    expect_floating,
+    expect_in,
+    expect_one_of,
+    expect_state,
+    expect_valid,
+    find_kernel,
+    zero_invalid,
+)
 
 Granularity = Literal["synaptic", "axonal", "dendritic"]
 Interpolation = Literal["gauss", "triangle", "linear"]
@@ -122,14 +133,11 @@ class DelayLinear(Stateful):
         input_density: float | None = None,
     ):
         super().__init__()
-        if in_features < 1 or out_features < 1 or kernel_count < 1:
-            raise ValueError(
-                f"in_features, out_features and kernel_count must be at least 1, got {in_features}, {out_features}, {kernel_count}."
-            )
-        if max_delay_ms < 0 or dt_ms <= 0:
-            raise ValueError(f"max_delay_ms must be >= 0 and dt_ms > 0, got {max_delay_ms} and {dt_ms}.")
-        if input_density is not None and not 0 <= input_density <= 1:
-            raise ValueError(f"input_density must lie in [0, 1], got {input_density}. Leave it out to have it measured.")
+        for name, count in (("in_features", in_features), ("out_features", out_features), ("kernel_count", kernel_count)):
+            expect_in(count, "[1, inf)", name)
+        expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
+        expect_in(dt_ms, "(0, inf)", "dt_ms")
+        expect_in(0 if input_density is None else input_density, "[0, 1]", "input_density")
         expect_one_of(granularity, ("synaptic", "axonal", "dendritic"), "granularity")
         expect_one_of(interpolation, _NARROWEST, "interpolation")
         expect_one_of(padding, ("causal", "published"), "padding")
@@ -182,8 +190,7 @@ class DelayLinear(Stateful):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.in_features)
         expect_valid(valid, x)
-        if not x.is_floating_point():
-            raise TypeError(f"x: expected a floating dtype, got {x.dtype}. Use x.float().")
+        expect_floating(x)
         if self.padding == "published":
             if state is not None or valid is not None:
                 raise ValueError("padding='published' takes no state and no valid mask, got one. Use padding='causal'.")
@@ -191,25 +198,21 @@ class DelayLinear(Stateful):
             return y, ()
         if valid is None:
             return self._run(x, state, None)
-        invalid = ~valid.unsqueeze(-1)
-        x = x.masked_fill(invalid, 0)
+        x = zero_invalid(x, valid)
         if _without_gaps(valid):
             y, state = self._run(x, state, valid.sum(1))
-            return y.masked_fill(invalid, 0), state
+            return zero_invalid(y, valid), state
         # Time passes only in valid steps: move them to the front of their row, convolve, and put the results back.
         order = valid.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
         y, state = self._run(x.gather(1, order.unsqueeze(-1).expand_as(x)), state, valid.sum(1))
         back = order.argsort(dim=1).unsqueeze(-1)
-        return y.gather(1, back.expand_as(y)).masked_fill(invalid, 0), state
+        return zero_invalid(y.gather(1, back.expand_as(y)), valid), state
 
     def _run(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Outputs at every step of x [B, T, C_in], and the state after the first `lengths` steps (int64 [B], None: all)."""
         line = self._dendrites(x) if self.granularity == "dendritic" else x
         if state is not None:
-            wanted = (x.shape[0], self.taps - 1, line.shape[2])
-            if not isinstance(state, Tensor) or state.shape != wanted:
-                came = list(state.shape) if isinstance(state, Tensor) else type(state).__name__
-                raise ValueError(f"state: expected {list(wanted)}, got {came}. Pass the state that the last call returned.")
+            expect_state(state, Tensor, torch.Size((x.shape[0], self.taps - 1, line.shape[2])))
             line = torch.cat([state, line], 1)
         return self._delayed(line, past=0 if state is None else self.taps - 1), self._last(line, x.shape[1], lengths)
 
@@ -235,11 +238,12 @@ class DelayLinear(Stateful):
         if self.rounded:
             integer = (line, self.weight, self.integer_delay(), self.taps, past, self.input_density)
             if direct := find_kernel("delay_integer", device, *integer):
-                return direct.run(*integer)  # type: ignore[no-any-return]
+                exact: Tensor = direct.run(*integer)
+                return exact
         kernel = self.kernel()
-        if fused := find_kernel("delay_conv", device, line, kernel, past, self.input_density):
-            return fused.run(line, kernel, past, self.input_density)  # type: ignore[no-any-return]
-        return delay_conv(line, kernel, past)
+        fused = find_kernel("delay_conv", device, line, kernel, past, self.input_density)
+        spread_out: Tensor = fused.run(line, kernel, past, self.input_density) if fused else delay_conv(line, kernel, past)
+        return spread_out
 
     def _last(self, line: Tensor, steps: int, lengths: Tensor | None) -> Tensor:
         """The last L - 1 steps of the line; with `lengths`, those before the end of each row."""
