@@ -24,15 +24,9 @@ from .encoder import Encoder
 DIGITS = tuple("0123456789")
 
 FSDD_COCHLEA = Cochlea(f_max=4_000.0)
-"""The spike encoder for this data: all cells below its 4 kHz, with a gain and a sharpness chosen on training and validation takes.
+"""The spike encoder for this data: all cells below its 4 kHz. Gain and sharpness were chosen on training and validation takes.
 
-Probe: a support vector machine on the mean counts of eight segments of a clip, 500 training and 250 validation clips of takes 5 to 19,
-and, in brackets, the same with each speaker left out in turn.
-    fixed gain of 10, filters as broad as the published membrane    74.0 % (32.5 %), 8,400 spikes per clip
-    fixed gain of 100                                               82.4 % (33.2 %), 17,000 spikes
-    automatic gain (one speaker is ten times softer), gain 1        78.4 % (45.6 %), 6,000 spikes
-    and filters of quality 3, gain 3                                86.4 % (59.5 %), 7,200 spikes
-    log-mel frames                                                  92.0 % (47.3 %)
+The gain is automatic because one speaker is ten times softer than the others.
 """
 
 _NAME = re.compile(r"(\d)_(\w+)_(\d+)\.wav")
