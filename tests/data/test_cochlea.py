@@ -29,6 +29,7 @@ def voice(seconds: float = 0.3, rate: int = 48_000, seed: int = 0) -> np.ndarray
     return (0.2 * whole / np.abs(whole).max()).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_membrane_equals_the_published_formulas():
     wave = voice(0.1)
     places = [0, 123, 350, 699]
@@ -141,6 +142,7 @@ def test_spikes_do_not_depend_on_the_rate_of_the_file():
     assert max(counts.values()) < 1.05 * min(counts.values()), counts
 
 
+@pytest.mark.slow
 def test_published_spikes_do_not_depend_on_the_rate_of_the_file():
     wave = voice(0.4)
     counts = {rate: PublishedCochlea(group=700)(resample(wave, 48_000, rate), rate).sum().item() for rate in (8_000, 16_000, 48_000)}

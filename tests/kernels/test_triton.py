@@ -42,6 +42,7 @@ class Hopper:
         return device
 
 
+@pytest.mark.slow
 def test_kernels_equal_the_rules_in_the_interpreter() -> None:
     """In a process of its own: the interpreter must be on before Triton is imported."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(Path(__file__).with_name("triton_interpreter.py"))]
@@ -55,6 +56,7 @@ def test_kernels_equal_the_rules_in_the_interpreter() -> None:
 @pytest.mark.parametrize(
     ("rule", "states", "parameters"), [("li_step", 1, 1), ("lif_step", 1, 1), ("cuba_lif_step", 2, 2), ("adlif_step", 3, 4)]
 )
+@pytest.mark.slow
 def test_kernels_compile_for_cuda_without_fused_multiply_add(
     rule: str,
     states: int,

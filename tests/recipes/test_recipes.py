@@ -43,6 +43,7 @@ def test_an_unknown_recipe_suggests_the_nearest() -> None:
         find_recipe("fsdd-delays:axnal")
 
 
+@pytest.mark.slow
 def test_the_demo_keeps_older_runs_and_saves_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def small(variant: Callable[[], Recipe]) -> Callable[[], Recipe]:
         model = dataclasses.replace(variant().model, hidden=(4,))
