@@ -46,9 +46,8 @@ def predict(checkpoint: Checkpoint, wave: Wave, rate: int, top: int = 3) -> Pred
         ValueError: the wave is empty or not finite, `top` is below 1, or the network was not trained on sound.
     """
     expect_in(top, "[1, inf)", "top")
-    x = encoder_of(checkpoint)(wave, rate)
-    dt_ms = encoder_of(checkpoint).dt_ms
-    batch = collate([(x, torch.tensor(0))], checkpoint.decision.tail_steps(dt_ms))
+    encoder = encoder_of(checkpoint)
+    batch = collate([(encoder(wave, rate), torch.tensor(0))], checkpoint.decision.tail_steps(encoder.dt_ms))
     evidence = checkpoint.decision.evidence(checkpoint.model, batch.x, batch.valid)[0, -1]
     shares, classes = checkpoint.decision.confidence(evidence).topk(min(top, len(checkpoint.labels)))
     named = {checkpoint.labels[i]: round(share, 6) for share, i in zip(shares.tolist(), classes.tolist(), strict=True)}
