@@ -77,7 +77,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
         loader(splits.valid, recipe.budget.batch_size, tail_steps=tail),
     )
     progress = Progress()
-    bar = tqdm(range(recipe.budget.epochs), disable=quiet, unit="epoch", desc=name or "training")
+    bar = tqdm(range(recipe.budget.epochs), disable=quiet or None, unit="epoch", desc=name or "training")
     try:
         for epoch in bar:
             batches.set_epoch(epoch)
