@@ -156,7 +156,8 @@ def test_a_damaged_run_is_one_sentence(
     ("command", "says"),
     [
         ("train fsdd-delay", "Did you mean 'fsdd-delays'"),
-        ("train fsdd-delays --optim.lrr 1", "--optim.lr"),
+        ("train fsdd-delays --optim.lrr 1", "got '--optim.lrr'. Did you mean '--optim.lr'"),
+        ("train fsdd-delays --model.hiden=3", "Did you mean '--model.hidden'"),
         ("train fsdd-delays --budget.epochs many", "many"),
         ("train fsdd-delays --model.delays lerned", "learned"),
         ("train fsdd-delays --model.inputs 0", "inputs"),
@@ -170,7 +171,7 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays:cochlea --data.encoder.gain nan", "gain"),
         ("train digits-delays --decision.tail-ms -1", "tail_ms"),
         ("predict runs/none", "at least one wav file"),
-        ("trian", "train"),
+        ("trian fsdd-delays", "got 'trian'. Did you mean 'train'"),
     ],
 )
 def test_misuse_exits_with_2_and_names_the_nearest(capsys: pytest.CaptureFixture[str], command: str, says: str) -> None:

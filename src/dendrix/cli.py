@@ -1,9 +1,10 @@
 """The command `dendrix`. Torch loads inside the commands, so that `dendrix --help` answers at once."""
 
 import dataclasses
+import difflib
 import json as jsonlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
+        if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+            raise MisuseError(f"expected a command, one of {', '.join(COMMANDS)}, got '{words[0]}'.{_nearest(words[0], COMMANDS)}")
         if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
             _train(words[1], words[2:])
         else:
@@ -88,14 +91,20 @@ def _train(name: str, options: list[str]) -> None:
         raise MisuseError(str(error)) from error
     from .train.command import TrainRun, train_run
 
-    chosen = tyro.cli(
+    start = TrainRun(default)
+    chosen, unknown = tyro.cli(
         TrainRun,
-        default=TrainRun(default),
+        default=start,
         args=options,
+        return_unknown_args=True,
         prog=f"dendrix train {name}",
         description=f"Train {name}. {find_recipe(name).__doc__}",
         config=(*_STYLE, tyro.conf.AvoidSubcommands),
     )
+    if unknown:
+        option = unknown[0].split("=")[0]
+        hint = _nearest(option, _options(start))
+        raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
     record, folder = train_run(chosen, name)
     best = record["progress"]
     if chosen.json:
@@ -219,6 +228,23 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": bench,
     "info": info,
 }
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at the most similar word, if there is one."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def _options(value: Any, prefix: str = "--") -> Iterator[str]:
+    """The options that tyro makes of the fields of a dataclass; the recipe of a run has no prefix of its own."""
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        own = "" if field.name == "recipe" else field.name.replace("_", "-")
+        if dataclasses.is_dataclass(inner):
+            yield from _options(inner, f"{prefix}{own}." if own else prefix)
+        else:
+            yield prefix + own
 
 
 def _sentence(error: Exception) -> str:
