@@ -69,6 +69,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
     encoder = source_to_dict(recipe.data).get("encoder")
     tail = recipe.decision.tail_steps(recipe.model.dt_ms)
     accelerator = accelerate.Accelerator()
+    surroundings = environment(accelerator.device)  # now: the source tree may change while this runs
     network = DelayNet(recipe.model)
     model, optimizer, batches, held_out = accelerator.prepare(
         network,
@@ -103,7 +104,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False) ->
         "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "progress": asdict(progress),
         "seconds": time.perf_counter() - started,
-        "environment": environment(accelerator.device),
+        "environment": surroundings,
         "kernels": chosen_kernels(),
     }
     write_json(folder / RUN, record)
