@@ -1,6 +1,7 @@
 """Sound from files: reading, checking and resampling. The one place that imports soundfile and soxr."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +74,9 @@ def _check_riff(path: Path) -> None:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64", b"RIFX") or head[8:] != b"WAVE":
             raise ValueError(f"{path}: expected a wav file, got one that starts with {head[:4]!r}. Convert it to wav first.")
-        order: str = "big" if head[:4] == b"RIFX" else "little"
+        order: Literal["big", "little"] = "big" if head[:4] == b"RIFX" else "little"
         while len(chunk := file.read(8)) == 8:
-            length = int.from_bytes(chunk[4:], order)  # type: ignore[arg-type]
+            length = int.from_bytes(chunk[4:], order)
             if chunk[:4] == b"data":
                 # A writer to a pipe cannot know the length and leaves all ones.
                 if length != 0xFFFFFFFF and file.tell() + length > size:

@@ -12,9 +12,10 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ..core.files import write_atomic
 from .audio import Wave
 from .encoder import Encoder, encoder_to_dict
 
@@ -88,13 +89,8 @@ def _read(path: Path) -> list[Tensor] | None:
 
 
 def _write(path: Path, encoded: list[Tensor]) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file. Counts up to 255 take a byte each."""
+    """Store the clips end to end; counts up to 255 take a byte each."""
     frames = torch.cat(encoded)
     small = frames.to(torch.uint8)
     lengths = torch.tensor([len(x) for x in encoded])
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        save_file({"frames": small if torch.equal(small.float(), frames) else frames, "lengths": lengths}, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(path, save({"frames": small if torch.equal(small.float(), frames) else frames, "lengths": lengths}))

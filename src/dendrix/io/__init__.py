@@ -5,8 +5,5 @@ from .checkpoint import load as load
 from .checkpoint import load_checkpoint as load_checkpoint
 from .checkpoint import read_checkpoint as read_checkpoint
 from .checkpoint import write_checkpoint as write_checkpoint
-from .files import read_json as read_json
-from .files import write_atomic as write_atomic
-from .files import write_json as write_json
 from .predict import Prediction as Prediction
 from .predict import predict as predict

@@ -8,10 +8,10 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from ..core import Stateful, expect_one_of
+from ..core.files import read_json, write_atomic, write_json
 from ..data import Encoder, encoder_from_dict
 from ..layers import freeze
 from ..models import MODELS, Decision, DelayNetConfig
-from .files import read_json, write_atomic, write_json
 
 FORMAT = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
+from ..core.files import read_json
 from ..core.kernels import known_kernels
 from ..data import loader
 from ..data.fsdd import fsdd_recordings
-from ..io import load_checkpoint, read_json
+from ..io import load_checkpoint
 from .data import FsddData, source_from_dict
 from .loop import fit
 from .metrics import Scores, score

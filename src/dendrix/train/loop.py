@@ -10,8 +10,9 @@ import torch
 from torch.nn import functional
 
 from ..core import chosen_kernels
+from ..core.files import write_json
 from ..data import Batch, Splits, loader
-from ..io import Checkpoint, write_checkpoint, write_json
+from ..io import Checkpoint, write_checkpoint
 from ..layers import anneal, clamp_delays, delay_layers, param_groups, rounded
 from ..models import DelayNet
 from .augment import vary
