@@ -11,9 +11,12 @@ import dendrix
 
 SOURCE = Path(dendrix.__file__).parent
 LEVEL = {
+    "compiled": 0,
     "core": 0,
     "neurons": 1,
     "data": 1,
+    "sdr": 1,
+    "exits": 1,
     "layers": 2,
     "kernels": 3,
     "models": 3,
@@ -21,8 +24,9 @@ LEVEL = {
     "bench": 4,
     "train": 5,
     "recipes": 6,
-    "cli": 7,
-    "__main__": 8,
+    "reproduce": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 TOP = SOURCE / "__init__.py"

@@ -6,11 +6,11 @@ import pytest
 import torch
 from scipy.signal import butter, sosfilt
 
+from dendrix.compiled import compiled
 from dendrix.data import Cochlea, PublishedCochlea
 from dendrix.data.audio import resample
 from dendrix.data.basilar import membrane_motion, response
 from dendrix.data.cochlea import _fast_length, _window
-from dendrix.data.compiled import compiled
 from dendrix.data.filterbank import even_out, filter_bank, filter_wave
 from dendrix.data.haircell import euler_hair_cells, exact_hair_cells, hair_cells_at_rest
 from dendrix.data.nerve import bushy_cells, nerve_fibres, noise_keys

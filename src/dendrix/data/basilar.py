@@ -8,7 +8,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
+from ..compiled import compiled
 
 STIFFNESS, DECAY, DENSITY, DAMPING, HEIGHT, MASS, OFFSET = 1e9, 3.0, 1.0, 0.15, 0.1, 0.05, 3500.0
 RESISTANCE = DAMPING * np.sqrt(STIFFNESS * MASS)

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compiled import compiled
 from ..core import expect_fields
 from .audio import Wave
 from .basilar import PLACES, membrane_motion
-from .compiled import compiled
 from .encoder import CausalEncoder, Encoder
 from .filterbank import ORDER, even_out, filter_bank, filter_wave
 from .haircell import HairCellState, euler_hair_cells, exact_hair_cells, hair_cells_at_rest

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
+from ..compiled import compiled
 
 FIBRES = 40
 SYNAPSE_S, MEMBRANE_S, REST_S = 0.5e-3, 1e-3, 1e-3

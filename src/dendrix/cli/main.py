@@ -1,10 +1,10 @@
-"""The command `dendrix`. Torch loads inside the commands, so that `dendrix --help` answers at once."""
+"""The commands of `dendrix`. Torch loads inside them, so that `dendrix --help` answers at once."""
 
 import dataclasses
-import difflib
 import json as jsonlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,22 +12,19 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .recipes import find_recipe, recipes
+from ..recipes import find_recipe, recipes
+from .errors import MisuseError, nearest, sentence
+from .parse import STYLE, choose, parsed
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
-_STYLE = (tyro.conf.FlagCreatePairsOff,)
 _HELP = """Spiking neural networks with learned delays.
 
 Start with `dendrix demo`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix predict RUN FILE.wav`.
 With --debug an error shows where it came from. Exit codes: 0 done, 1 failed, 2 misused.
 """
-
-
-class MisuseError(ValueError):
-    """The command line itself is wrong."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-            raise MisuseError(f"expected a command, one of {', '.join(COMMANDS)}, got '{words[0]}'.{_nearest(words[0], COMMANDS)}")
         if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
             _train(words[1], words[2:])
+        elif words and words[0] in GROUPS:
+            group = import_module(f".{words[0]}", __package__)
+            choose(group.COMMANDS, words[1:], f"dendrix {words[0]}", group.__doc__ or "")()
         else:
-            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="dendrix", description=_HELP, args=words or ["--help"], config=_STYLE)
-    except SystemExit as done:  # tyro has printed help, or what is wrong
+            choose({**COMMANDS, **GROUPS}, words, "dendrix", _HELP)()
+    except SystemExit as done:  # tyro has printed help
         return done.code if isinstance(done.code, int) else FAILED
     except KeyboardInterrupt:
         print("dendrix: interrupted.", file=sys.stderr)
@@ -50,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        print(f"dendrix: {_sentence(error)}", file=sys.stderr)
+        print(f"dendrix: {sentence(error)}", file=sys.stderr)
         return MISUSED if isinstance(error, MisuseError) else FAILED
     return OK
 
@@ -62,7 +60,7 @@ def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:
         out: folder for the figures and the three runs.
         epochs: passes over the data; by default those of the recipe.
     """
-    from .recipes.demo import compare
+    from ..recipes.demo import compare
 
     results = compare(out, epochs)
     table = Table(title="Handwritten digits as spikes, row by row")
@@ -89,21 +87,23 @@ def _train(name: str, options: list[str]) -> None:
         default = find_recipe(name)()
     except ValueError as error:
         raise MisuseError(str(error)) from error
-    from .train.command import TrainRun, train_run
+    from ..train.command import TrainRun, train_run
 
     start = TrainRun(default)
-    chosen, unknown = tyro.cli(
-        TrainRun,
-        default=start,
-        args=options,
-        return_unknown_args=True,
-        prog=f"dendrix train {name}",
-        description=f"Train {name}. {find_recipe(name).__doc__}",
-        config=(*_STYLE, tyro.conf.AvoidSubcommands),
+    chosen, unknown = parsed(
+        lambda: tyro.cli(
+            TrainRun,
+            default=start,
+            args=options,
+            return_unknown_args=True,
+            prog=f"dendrix train {name}",
+            description=f"Train {name}. {find_recipe(name).__doc__}",
+            config=(*STYLE, tyro.conf.AvoidSubcommands),
+        )
     )
     if unknown:
         option = unknown[0].split("=")[0]
-        hint = _nearest(option, _options(start))
+        hint = nearest(option, _options(start))
         raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
     record, folder = train_run(chosen, name)
     best = record["progress"]
@@ -123,7 +123,7 @@ def evaluate(run: Run, split: Literal["test", "valid"] = "test", root: Path | No
         root: the data folder, if it is not where it was in training.
         json: print JSON.
     """
-    from .train.command import evaluate_run
+    from ..train.command import evaluate_run
 
     scores = evaluate_run(run, split, root)
     if json:
@@ -144,9 +144,9 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
     """
     if not files:
         raise MisuseError("files: expected at least one wav file, got none. Try: dendrix predict RUN FILE.wav")
-    from .data import read_wav
-    from .io import load_checkpoint
-    from .io import predict as decide
+    from ..data import read_wav
+    from ..io import load_checkpoint
+    from ..io import predict as decide
 
     checkpoint = load_checkpoint(run)
     waves = [read_wav(file) for file in files]  # all are checked before the first answer
@@ -182,7 +182,7 @@ def info(json: bool = False) -> None:
     Args:
         json: print JSON.
     """
-    from .train.command import describe
+    from ..train.command import describe
 
     facts = describe()
     if json:
@@ -214,9 +214,17 @@ def bench(
         explain: also print which kernels ran, or why the reference did.
         batch: another batch size for the whole training step.
     """
-    from .bench import run
+    from ..bench import run
 
     run(wanted, threads, quick, out, json, explain, batch)
+
+
+def sdr() -> None:
+    """Error rates of sparse codes and dendritic segments, inverse design and simulation; see `dendrix sdr --help`."""
+
+
+def exits() -> None:
+    """Stop each inference as soon as it is sure: record, fit, report, run; see `dendrix exits --help`."""
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -228,12 +236,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": bench,
     "info": info,
 }
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the most similar word, if there is one."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits}
+"""Commands with commands of their own, in the file of that name."""
 
 
 def _options(value: Any, prefix: str = "--") -> Iterator[str]:
@@ -245,11 +249,3 @@ def _options(value: Any, prefix: str = "--") -> Iterator[str]:
             yield from _options(inner, f"{prefix}{own}." if own else prefix)
         else:
             yield prefix + own
-
-
-def _sentence(error: Exception) -> str:
-    """The message of an error on one line; what the system says of a file is put into words."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
-        return f"{where}{error.strerror}. Check the path, its permissions and the space on the disk."
-    return " ".join(str(error).split()) or f"{type(error).__name__}. Run again with --debug to see where."
