@@ -39,30 +39,29 @@ def choose(commands: Mapping[str, Callable[..., Any]], words: Sequence[str], pro
 
 def parsed(read: Callable[[], T]) -> T:
     """What `read` returns; the box that tyro draws around an error becomes the message of a MisuseError."""
-    complaint = io.TextIOWrapper(io.BytesIO(), "utf-8")  # its encoding decides what the box is drawn with
+    complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
             return read()
     except SystemExit as done:
         if not done.code:
             raise
-        raise MisuseError(_in_one_sentence(_text(complaint))) from done
-
-
-def _text(file: io.TextIOWrapper) -> str:
-    file.seek(0)
-    return file.read()
+        raise MisuseError(_in_one_sentence(complaint.getvalue())) from done
 
 
 def _in_one_sentence(box: str) -> str:
-    """What a box of tyro says, without its title, its frame and the sections below the first."""
-    sections = re.split(r"^│ ─+ │$", box, flags=re.MULTILINE)
-    said, *more = [" ".join(re.findall(r"^│ (.*?) *│$", section, re.MULTILINE)) for section in sections]
-    said = " ".join(re.sub(r"Error parsing |Unrecognized options: |\(required\)$", "", said).split()).strip(" .:")
+    """What a box of tyro says, without its title, its frame and the sections below the first.
+
+    The frame is of box-drawing characters, or of dashes and blanks where the terminal has no others.
+    """
+    rows = [row.strip(" │") for row in box.splitlines()]
+    sections = [" ".join(section.split()) for section in re.split(r"^[╭─-][^a-z]*$", "\n".join(rows[1:]), flags=re.MULTILINE)]
+    said, *more = filter(None, sections)
+    said = re.sub(r"Error parsing |Unrecognized options: |\(required\)$", "", said).strip(" .:")
     if "Unrecognized options" in box:
         said = f"expected options that --help lists, got '{said}'"
     near = re.search(r"Perhaps you meant.*?(--[\w.-]+)", " ".join(more))
-    advice = re.search(r"dendrix .*--help$", " ".join(more))
+    advice = re.search(r"dendrix .*--help", " ".join(more))
     hint = f"Did you mean '{near[1]}'?" if near else f"Try: {advice[0] if advice else '--help'}"
     return f"{said}. {hint}"
 

@@ -1,6 +1,8 @@
 """Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
 
+from .evidence import Evidence as Evidence
 from .evidence import accumulate as accumulate
+from .evidence import accumulate_step as accumulate_step
 from .expect import expect as expect
 from .expect import expect_fields as expect_fields
 from .expect import expect_finite as expect_finite

@@ -1,5 +1,7 @@
 """From per-step outputs to the running decision that losses, exit rules and plots read."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -38,3 +40,30 @@ def accumulate(outputs: Tensor, valid: Tensor | None = None, how: str = "sum") -
         return torch.where(seen, best, 0)
     total = outputs.masked_fill(~mask, 0).cumsum(1)
     return total / valid.cumsum(1).clamp_min(1).unsqueeze(-1) if how == "mean" else total
+
+
+class Evidence(NamedTuple):
+    """The state of a running decision: what was summed or kept so far [B, K], and over how many steps, int64 [B]."""
+
+    kept: Tensor
+    steps: Tensor
+
+
+def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, how: str = "sum") -> tuple[Tensor, Evidence]:
+    """One step of `accumulate`, for networks that are followed while they run.
+
+    Args:
+        outputs_t: the outputs of this step, [B, K].
+        state: what the last call returned; None at the start.
+        how: as in `accumulate`.
+    Returns:
+        the evidence after this step, [B, K], and the next state.
+    """
+    expect(outputs_t, "B K", "outputs_t")
+    expect_one_of(how, _HOW, "how")
+    value = outputs_t.softmax(-1) if how == "softmax-sum" else outputs_t
+    if state is None:
+        state = Evidence(torch.full_like(value, -torch.inf if how == "max" else 0), torch.zeros_like(value[:, 0], dtype=torch.int64))
+    steps = state.steps + 1
+    kept = value if how == "last" else torch.maximum(state.kept, value) if how == "max" else state.kept + value
+    return kept / steps.unsqueeze(-1) if how == "mean" else kept, Evidence(kept, steps)

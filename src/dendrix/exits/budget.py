@@ -1,0 +1,29 @@
+"""Stop after a fixed number of steps, whatever the evidence says."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..core import State
+from .rule import Rule
+
+
+@dataclass(frozen=True)
+class Budget(Rule):
+    """The score is the number of steps so far, so `Budget(threshold)` stops at the first step beyond the threshold.
+
+    The baseline that a rule must beat; `Budget.of(t)` stops after step t.
+    """
+
+    @classmethod
+    def of(cls, steps: int) -> "Budget":
+        """The rule that stops every row after this step."""
+        return cls(steps - 0.5)
+
+    def memory(self, batch: int, device: torch.device | str) -> State:
+        return torch.zeros(batch, dtype=torch.int64, device=device)
+
+    def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
+        steps = memory + 1
+        return steps.to(evidence_t.dtype).masked_fill(evidence_t.isnan().any(-1), -torch.inf), steps

@@ -1,0 +1,45 @@
+"""What a rule would have done with recorded outputs: the same as running it, without the network."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .record import Record
+from .rule import Rule
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """When each input stopped and what it answered."""
+
+    steps: Tensor
+    """The step after which it stopped, counted from 1, int64 [N]."""
+    answers: Tensor
+    """The class with the most evidence then, int64 [N]."""
+    stopped: Tensor
+    """Whether the rule stopped it; otherwise its input ended first, bool [N]."""
+
+
+def decide(rule: Rule, record: Record) -> Decisions:
+    """Apply a rule to a record; an input that the rule never stops is decided at its end."""
+    evidence = record.evidence(rule)
+    state = rule.init(len(record))
+    flags = []
+    for evidence_t in evidence.unbind(1):
+        stop, state = rule.step(evidence_t, state)
+        flags.append(stop)
+    stops = torch.stack(flags, 1) & record.valid
+    stopped = stops.any(1)
+    steps = torch.where(stopped, stops.int().argmax(1) + 1, record.ends)
+    last = evidence[torch.arange(len(record)), steps - 1]
+    return Decisions(steps, last.argmax(-1), stopped)
+
+
+def scores(rule: Rule, record: Record) -> Tensor:
+    """The rule's score after each step, [N, T]: what a fit of its threshold looks at. The threshold itself does not matter."""
+    memory, columns = rule.init(len(record)).memory, []
+    for evidence_t in record.evidence(rule).unbind(1):
+        score, memory = rule.score(evidence_t, memory)
+        columns.append(score)
+    return torch.stack(columns, 1)
