@@ -13,6 +13,7 @@ SOURCE = Path(dendrix.__file__).parent
 LEVEL = {
     "compiled": 0,
     "core": 0,
+    "plot": 0,
     "neurons": 1,
     "data": 1,
     "sdr": 1,

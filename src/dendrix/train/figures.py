@@ -1,9 +1,8 @@
-"""Figures of runs and networks, each one axis that says what it shows. The one place that imports matplotlib."""
+"""Figures of runs and networks, each one axis that says what it shows."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,9 +10,7 @@ from torch import Tensor
 from ..core import Stateful
 from ..layers import delay_layers
 from ..neurons import Neuron
-
-_COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83")
-"""Of the lines in a figure, in order; a sixth line takes the first colour again."""
+from ..plot import COLOURS, new_axis, save_figure
 
 
 def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> None:
@@ -23,12 +20,12 @@ def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> N
         path: where to save; the suffix chooses the format.
         curves: accuracies, 0 to 1, by the name of the run.
     """
-    figure, axis = _axis("Validation accuracy while training", "epoch", "accuracy, %")
-    for colour, (name, values) in zip(cycle(_COLOURS), curves.items(), strict=False):
+    figure, axis = new_axis("Validation accuracy while training", "epoch", "accuracy, %")
+    for colour, (name, values) in zip(cycle(COLOURS), curves.items(), strict=False):
         axis.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour, label=name, linewidth=2)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_accuracy_over_time(path: Path, curves: Mapping[str, Sequence[float]], dt_ms: float) -> None:
@@ -39,11 +36,11 @@ def save_accuracy_over_time(path: Path, curves: Mapping[str, Sequence[float]], d
         curves: accuracies, 0 to 1, one per step, by the name of the run.
         dt_ms: the length of a step, in ms.
     """
-    figure, axis = _axis("How early is the decision right?", "time since the start, ms", "accuracy, %")
-    for colour, (name, values) in zip(cycle(_COLOURS), curves.items(), strict=False):
+    figure, axis = new_axis("How early is the decision right?", "time since the start, ms", "accuracy, %")
+    for colour, (name, values) in zip(cycle(COLOURS), curves.items(), strict=False):
         axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
     axis.legend(frameon=False, loc="upper left")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_delays(path: Path, model: Stateful) -> None:
@@ -53,16 +50,16 @@ def save_delays(path: Path, model: Stateful) -> None:
         path: where to save.
         model: a network with delay layers.
     """
-    figure, axis = _axis("Learned delays", "delay, ms", "delays of the layer, %")
+    figure, axis = new_axis("Learned delays", "delay, ms", "delays of the layer, %")
     layers = [layer for layer in delay_layers(model) if layer.taps > 1]
     names = [*(f"hidden layer {number}" for number in range(1, len(layers))), "read-out"]
-    for colour, name, layer in zip(cycle(_COLOURS[1:]), names, layers, strict=False):
+    for colour, name, layer in zip(cycle(COLOURS[1:]), names, layers, strict=False):
         share = layer.integer_delay().flatten().bincount(minlength=layer.taps).float() * 100 / layer.delay.numel()
         place = [step * layer.dt_ms for step in range(layer.taps)]
         axis.step(place, share.tolist(), where="mid", color=colour, label=name, linewidth=2)
     axis.set_ylim(bottom=0)
     axis.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_raster(path: Path, model: Stateful, x: Tensor, title: str, dt_ms: float) -> None:
@@ -76,14 +73,14 @@ def save_raster(path: Path, model: Stateful, x: Tensor, title: str, dt_ms: float
         dt_ms: the length of a step, in ms.
     """
     layers = {"input": x, **_hidden(model, x)}
-    figure, axis = _axis(title, "time, ms", "neuron")
+    figure, axis = new_axis(title, "time, ms", "neuron")
     first = 0
-    for colour, (name, spikes) in zip(cycle(_COLOURS), layers.items(), strict=False):
+    for colour, (name, spikes) in zip(cycle(COLOURS), layers.items(), strict=False):
         step, neuron = spikes.nonzero(as_tuple=True)
         axis.scatter((step * dt_ms).tolist(), (neuron + first).tolist(), s=6, marker="|", color=colour, label=name)
         first += spikes.shape[1]
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), markerscale=3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 @torch.no_grad()
@@ -98,23 +95,3 @@ def _hidden(model: Stateful, x: Tensor) -> dict[str, Tensor]:
         for hook in hooks:
             hook.remove()
     return {f"hidden layer {index + 1}": spikes for index, spikes in enumerate(heard)}
-
-
-def _axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise ImportError("Figures need matplotlib, which is not installed: pip install dendrix[train].") from missing
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")  # not pyplot: no window, and nothing global
-    axis = figure.add_subplot()
-    axis.set_title(title, loc="left")
-    axis.set_xlabel(x_label)
-    axis.set_ylabel(y_label)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.25)
-    return figure, axis
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=160)

@@ -1,0 +1,39 @@
+"""One look for all figures. The one place that imports matplotlib, late: it is an extra."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83")
+"""Of the lines in a figure, in order; a sixth line takes the first colour again."""
+
+
+def new_axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
+    """A matplotlib figure with one axis that says what it shows.
+
+    Raises:
+        ImportError: matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise ImportError("Figures need matplotlib, which is not installed: pip install dendrix[train].") from missing
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")  # not pyplot: no window, and nothing global
+    axis = figure.add_subplot()
+    axis.set_title(title, loc="left")
+    axis.set_xlabel(x_label)
+    axis.set_ylabel(y_label)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25)
+    return figure, axis
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure, whole or not at all; the suffix of the path chooses the format. Folders that are missing are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # matplotlib reads the format off the suffix
+    try:
+        figure.savefig(temporary, dpi=160)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
