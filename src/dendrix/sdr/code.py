@@ -1,0 +1,251 @@
+"""Sparse binary codes: what is active, and conversions to dense, index and packed form."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .draw import Seed, draw_subsets, sorted_distinct
+
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class SDR:
+    """A batch of binary codes of n bits, stored as the cells that are active; one code is a batch of one.
+
+    Codes never change: every operation returns new ones. Operations on two batches go code by code, and a batch of one
+    goes with each code of the other. Random operations take a seed, or a `numpy.random.Generator` that goes on.
+
+    Args:
+        n: bits of every code.
+        starts: where each code begins in `cells`, and the end; int64 [N + 1].
+        cells: the active cells of all codes, ascending within a code; int32 [number of active bits].
+    Raises:
+        TypeError: not whole numbers.
+        ValueError: the arrays do not describe codes of n bits.
+    Source: compressed sparse rows; ours.
+    """
+
+    n: int
+    starts: NDArray[np.int64]
+    cells: NDArray[np.integer]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= _LARGEST:
+            raise ValueError(f"n: expected between 1 and {_LARGEST} bits, got {self.n}. Give the length of the codes.")
+        starts, cells = _whole(self.starts, "starts"), _whole(self.cells, "cells")
+        if starts.ndim != 1 or cells.ndim != 1 or not len(starts) or starts[0] or starts[-1] != len(cells) or (np.diff(starts) < 0).any():
+            raise ValueError(
+                f"starts: expected to rise from 0 to the {cells.size} cells, got shape {list(starts.shape)}. Use SDR.from_indices."
+            )
+        if cells.size and not (cells.min() >= 0 and cells.max() < self.n):
+            wrong = cells[(cells < 0) | (cells >= self.n)][0]
+            raise ValueError(f"cells: expected indices from 0 to {self.n - 1}, got {wrong}. Correct it, or give a larger n.")
+        rises = np.diff(cells) > 0
+        rises[starts[(starts > 0) & (starts < len(cells))] - 1] = True  # from one code to the next
+        if not rises.all():
+            raise ValueError("cells: expected ascending indices without repeats within a code. Use SDR.from_indices, which sorts.")
+        for name, array, dtype in (("starts", starts, np.int64), ("cells", cells, np.int32)):
+            own = array.astype(dtype)
+            own.flags.writeable = False
+            object.__setattr__(self, name, own)
+
+    @classmethod
+    def from_indices(cls, n: int, codes: Sequence[ArrayLike] | NDArray[np.integer]) -> Self:
+        """Codes from their active cells, in any order: a sequence with one list per code, or an array [N, a].
+
+        Raises:
+            ValueError: an index occurs twice in a code, or lies outside 0..n-1.
+        """
+        rows = [_whole(code, "codes") for code in codes]
+        if any(row.ndim != 1 for row in rows):
+            raise ValueError("codes: expected one list of cells per code, got single numbers or deeper lists. For one code give [cells].")
+        rows = [np.sort(row) for row in rows]
+        if any((np.diff(row) == 0).any() for row in rows):
+            raise ValueError("codes: expected each cell once per code, got a repeated one. Use numpy.unique on the cells.")
+        return cls(n, _offsets([len(row) for row in rows]), np.concatenate([*rows, np.empty(0, np.int64)]))
+
+    @classmethod
+    def from_dense(cls, x: ArrayLike) -> Self:
+        """Codes from a dense array [N, n], or [n] for one; bool, or numbers that are all 0 or 1."""
+        dense = np.atleast_2d(np.asarray(x))
+        if dense.ndim != 2:
+            raise ValueError(f"x: expected [N, n] or [n], got {list(dense.shape)}. Reshape it to one row per code.")
+        if dense.dtype != bool and not ((dense == 0) | (dense == 1)).all():
+            raise ValueError("x: expected zeros and ones, got other numbers. Compare with a threshold first: x > 0.")
+        rows, cells = dense.nonzero()
+        return cls(dense.shape[1], _offsets(np.bincount(rows, minlength=len(dense))), cells)
+
+    @classmethod
+    def from_packed(cls, n: int, words: NDArray[np.uint64]) -> Self:
+        """Codes from packed words [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64."""
+        if words.dtype != np.uint64 or words.ndim != 2 or words.shape[1] != -(-n // 64):
+            raise ValueError(f"words: expected uint64 [N, {-(-n // 64)}] for n = {n}, got {words.dtype} {list(words.shape)}. See packed().")
+        bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+        if bits[:, n:].any():
+            raise ValueError(f"words: expected no bit beyond n = {n}, got some. Is n right?")
+        return cls.from_dense(bits[:, :n].astype(bool))
+
+    @classmethod
+    def random(cls, n: int, a: int, count: int = 1, seed: Seed = 0) -> Self:
+        """Independent codes, each uniform over all codes with exactly `a` of n bits active."""
+        if not 0 <= a <= n:
+            raise ValueError(f"a: expected 0 to n = {n} active bits, got {a}. Choose a number in between.")
+        _, cells = draw_subsets(np.full(count, n), np.full(count, a), np.random.default_rng(seed))
+        return cls(n, np.arange(count + 1) * a, cells)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Codes from a file that `save` wrote.
+
+        Raises:
+            OSError: there is no such file or it may not be read.
+            ValueError: it is damaged, or no file of codes.
+        """
+        from .storage import read
+
+        return cls(*read(Path(path)))
+
+    def save(self, path: str | Path) -> None:
+        """Write all codes to a `.npz` file, whole or not at all. numpy reads it too: arrays `n`, `starts`, `cells`."""
+        from .storage import write
+
+        write(Path(path), self.n, self.starts, self.cells)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Active bits of each code, int64 [N]."""
+        return np.diff(self.starts)
+
+    def dense(self) -> NDArray[np.bool_]:
+        """All codes as bool [N, n]."""
+        x = np.zeros((len(self), self.n), bool)
+        x[self._rows(), self.cells] = True
+        return x
+
+    def packed(self) -> NDArray[np.uint64]:
+        """All codes as words, uint64 [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64."""
+        width = -(-self.n // 64)
+        words = np.zeros(len(self) * width, np.uint64)
+        place = self._rows() * width + self.cells // 64
+        first = np.flatnonzero(np.diff(place, prepend=-1))
+        if len(first):
+            words[place[first]] = np.bitwise_or.reduceat(np.uint64(1) << (self.cells % 64).astype(np.uint64), first)
+        return words.reshape(len(self), width)
+
+    def overlap(self, other: "SDR") -> NDArray[np.int64]:
+        """Bits active in both, code by code, int64 [N]. For all pairs of many codes use `SegmentIndex`."""
+        return (self & other).counts
+
+    def union(self) -> Self:
+        """One code, active wherever any of these is."""
+        cells = sorted_distinct(self.cells.astype(np.int64))
+        return type(self)(self.n, np.array([0, len(cells)]), cells)
+
+    def noise(self, v: int, seed: Seed = 0) -> Self:
+        """Move exactly v active bits of each code to places where it was off; the number of active bits stays.
+
+        Raises:
+            ValueError: a code has fewer than v active bits, or fewer than v places that are off.
+        Source: Ahmad & Hawkins 2016, the noise of Eq. (6).
+        """
+        counts = self.counts
+        room = int(np.minimum(counts, self.n - counts).min(initial=self.n))
+        if not 0 <= v <= room:
+            raise ValueError(
+                f"v: expected 0 to {room}, the least of the active and of the silent bits of a code, got {v}. Move fewer bits."
+            )
+        rng, moved = np.random.default_rng(seed), np.full(len(self), v)
+        kept = self._keys()[self._places(counts - v, rng)]
+        rows, rank = draw_subsets(self.n - counts, moved, rng)
+        # Of the silent places of a code, the one of this rank lies beyond the active cells with no more silent places before them.
+        silent_before = self._keys() - (np.arange(len(self.cells)) - self.starts[self._rows()])
+        passed = np.searchsorted(silent_before, rows * self.n + rank, side="right") - self.starts[rows]
+        return self._from_keys(np.sort(np.concatenate([kept, rows * self.n + rank + passed])))
+
+    def subsample(self, s: int, seed: Seed = 0) -> Self:
+        """Keep s of the active bits of each code, chosen uniformly.
+
+        Raises:
+            ValueError: a code has fewer than s active bits.
+        Source: Ahmad & Hawkins 2016, section 3.1: the synapses of a segment that learned a pattern.
+        """
+        least = int(self.counts.min(initial=self.n))
+        if not 0 <= s <= least:
+            raise ValueError(f"s: expected 0 to {least}, the active bits of the smallest code, got {s}. Choose fewer.")
+        return self._from_keys(self._keys()[self._places(np.full(len(self), s), np.random.default_rng(seed))])
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int | slice | NDArray[np.integer] | NDArray[np.bool_]) -> Self:
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        starts = _offsets(self.counts[rows])
+        shift = np.repeat(self.starts[rows] - starts[:-1], np.diff(starts))
+        return type(self)(self.n, starts, self.cells[shift + np.arange(starts[-1])])
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SDR):
+            return NotImplemented
+        return self.n == other.n and np.array_equal(self.starts, other.starts) and np.array_equal(self.cells, other.cells)
+
+    def __and__(self, other: "SDR") -> Self:
+        left, right = self._beside(other)
+        return left._from_keys(np.intersect1d(left._keys(), right._keys(), assume_unique=True))
+
+    def __or__(self, other: "SDR") -> Self:
+        left, right = self._beside(other)
+        return left._from_keys(sorted_distinct(np.concatenate([left._keys(), right._keys()])))
+
+    def _rows(self) -> NDArray[np.int64]:
+        """Which code each of `cells` belongs to."""
+        return np.repeat(np.arange(len(self)), self.counts)
+
+    def _keys(self) -> NDArray[np.int64]:
+        """The active bits as one ascending list, code * n + cell: set operations on it go code by code."""
+        return self._rows() * self.n + self.cells
+
+    def _from_keys(self, keys: NDArray[np.int64]) -> Self:
+        rows, cells = np.divmod(keys, self.n)
+        return type(self)(self.n, _offsets(np.bincount(rows, minlength=len(self))), cells)
+
+    def _places(self, wanted: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Where in `cells` a random choice of so many active bits per code stands."""
+        rows, place = draw_subsets(self.counts, wanted, rng)
+        return self.starts[rows] + place
+
+    def _beside(self, other: "SDR") -> tuple[Self, "SDR"]:
+        """Both batches at the same length, a batch of one repeated."""
+        if self.n != other.n:
+            raise ValueError(f"n: expected codes of the same length, got {self.n} and {other.n} bits. Build both for one n.")
+        if len(self) == len(other) or len(other) == 1:
+            return self, other if len(self) == len(other) else other[np.zeros(len(self), np.int64)]
+        if len(self) == 1:
+            return self[np.zeros(len(other), np.int64)], other
+        raise ValueError(f"codes: expected equally many, or one, got {len(self)} and {len(other)}. For all pairs use SegmentIndex.")
+
+    def __repr__(self) -> str:
+        active = self.cells.tolist() if len(self) == 1 and len(self.cells) <= 20 else f"{len(self.cells)} active"
+        return f"SDR(n={self.n}, codes={len(self)}, {active})"
+
+
+def _whole(values: ArrayLike, name: str) -> NDArray[np.integer]:
+    """The values as an array of whole numbers; an empty list counts as one."""
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.integer):
+        if array.size:
+            raise TypeError(f"{name}: expected whole numbers, got {array.dtype}. For a dense code use SDR.from_dense.")
+        return array.astype(np.int64)
+    return array
+
+
+def _offsets(counts: ArrayLike) -> NDArray[np.int64]:
+    """Where each of some consecutive runs of these lengths begins, and the end."""
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
