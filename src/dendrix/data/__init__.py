@@ -1,6 +1,6 @@
 """Data: from sound and images to batches.
 
-    splits = digits()                                  # or fsdd(FSDD_COCHLEA, root)
+    splits = digits()                                  # or fsdd(FSDD_COCHLEA, root), commands(LogMel(16_000), root)
     for batch in loader(splits.train, 64, seed=0):     # x [B, T, C], valid [B, T], y [B]
         ...
     wave, rate = read_wav("seven.wav")
@@ -14,6 +14,7 @@ from .audio import read_wav as read_wav
 from .audio import resample as resample
 from .cochlea import Cochlea as Cochlea
 from .cochlea import PublishedCochlea as PublishedCochlea
+from .commands import commands as commands
 from .dataset import Batch as Batch
 from .dataset import Dataset as Dataset
 from .dataset import ShuffledBatches as ShuffledBatches

@@ -1,7 +1,8 @@
 """Sound from files: reading, checking and resampling. The one place that imports soundfile and soxr."""
 
+import io
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,7 @@ def read_wav(path: str | Path) -> tuple[Wave, int]:
         ValueError: it is empty, cut short, not a wav file, or holds NaN or infinity.
         ImportError: soundfile is missing.
     """
-    try:
-        import soundfile
-    except ImportError as missing:
-        raise ImportError("Reading sound needs soundfile, which is not installed: pip install dendrix[audio].") from missing
+    soundfile = _soundfile()
     path = Path(path)
     _check_riff(path)
     try:
@@ -35,6 +33,34 @@ def read_wav(path: str | Path) -> tuple[Wave, int]:
     if len(samples) == 0:
         raise ValueError(f"{path}: expected sound, got a wav file without samples. Record it again.")
     return check_wave(samples.mean(axis=1), str(path)), int(rate)
+
+
+def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
+    """Sound that is held in memory in any format that libsndfile knows, such as Ogg Opus; several channels become their mean.
+
+    Args:
+        coded: the bytes of a whole file.
+        name: what it is, for the message.
+    Returns:
+        the samples [N], float32 with full scale at 1, and their rate in Hz.
+    Raises:
+        ValueError: it cannot be decoded, or holds no sound.
+        ImportError: soundfile is missing.
+    """
+    soundfile = _soundfile()
+    try:
+        samples, rate = soundfile.read(io.BytesIO(coded), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{name}: expected coded sound, but it cannot be decoded ({error.error_string}) Copy it again.") from error
+    return check_wave(samples.mean(axis=1), name), int(rate)
+
+
+def _soundfile() -> Any:
+    try:
+        import soundfile
+    except ImportError as missing:
+        raise ImportError("Reading sound needs soundfile, which is not installed: pip install dendrix[audio].") from missing
+    return soundfile
 
 
 def check_wave(wave: Wave, name: str = "wave") -> Wave:

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError
@@ -23,30 +25,33 @@ _VERSION = 1
 """Raise it when an encoder's result changes for the same fields: older files are then never found again."""
 
 
-def encode_all(waves: Sequence[Wave], rate: int, encoder: Encoder, *, cache: bool = True) -> list[Tensor]:
+def encode_all(
+    clips: Sequence[NDArray[Any]], rate: int, encoder: Encoder, *, decode: Callable[[NDArray[Any]], Wave] = np.asarray, cache: bool = True
+) -> list[Tensor]:
     """Encode many clips, on all cores, once: the next call with the same sound and the same encoder reads them from disk.
 
-    The file is named by the hash of the sound, the rate, the encoder and the version of this code; a damaged file is made again.
+    The file is named by the hash of the clips, the rate, the encoder and the version of this code; a damaged file is made again.
 
     Args:
-        waves: clips [N_i].
-        rate: their rate, in Hz.
+        clips: waves [N_i], or coded sound that `decode` turns into waves.
+        rate: the rate of the waves, in Hz.
         encoder: what to encode them with.
+        decode: run on a clip only when it is encoded.
         cache: False neither reads nor writes the disk.
     Returns:
         x [T_i, C] for each clip.
     Raises:
         PermissionError: the cache folder cannot be made or written.
     """
-    path = cache_folder() / f"{_fingerprint(waves, rate, encoder)}.safetensors"
+    path = cache_folder() / f"{_fingerprint(clips, rate, encoder)}.safetensors"
     if cache:
         if (known := _read(path)) is not None:
             return known
         _check_writable(path.parent)
     console = Console(stderr=True)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        results = pool.map(lambda wave: encoder(wave, rate), waves)
-        encoded = list(track(results, "Encoding", len(waves), console=console, transient=True, disable=not console.is_terminal))
+        results = pool.map(lambda clip: encoder(decode(clip), rate), clips)
+        encoded = list(track(results, "Encoding", len(clips), console=console, transient=True, disable=not console.is_terminal))
     if cache:
         _write(path, encoded)
     return encoded
@@ -72,11 +77,11 @@ def _check_writable(folder: Path) -> None:
         )
 
 
-def _fingerprint(waves: Sequence[Wave], rate: int, encoder: Encoder) -> str:
-    settings = {"version": _VERSION, "rate": rate, "lengths": [len(wave) for wave in waves], **encoder_to_dict(encoder)}
+def _fingerprint(clips: Sequence[NDArray[Any]], rate: int, encoder: Encoder) -> str:
+    settings = {"version": _VERSION, "rate": rate, "lengths": [len(clip) for clip in clips], **encoder_to_dict(encoder)}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for wave in waves:
-        digest.update(np.ascontiguousarray(wave, np.float32).tobytes())
+    for clip in clips:
+        digest.update(np.ascontiguousarray(clip, np.float32).tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -6,8 +6,6 @@ Official split: takes 0 to 4 are for testing. Takes 5 to 9 are for validation he
 
 import os
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from .cache import encode_all
 from .cochlea import Cochlea
 from .dataset import Dataset, Splits
 from .encoder import Encoder
+from .pack import data_root, read_pack
 
 DIGITS = tuple("0123456789")
 
@@ -88,15 +87,7 @@ def fsdd_recordings(root: str | Path | None = None) -> Recordings:
 
 
 def _find(root: str | Path | None) -> Path:
-    root = root or os.environ.get("DENDRIX_DATA")
-    if not root:
-        raise FileNotFoundError(
-            "FSDD: no data folder was given. Clone https://github.com/Jakobovski/free-spoken-digit-dataset "
-            "and pass its folder, or set DENDRIX_DATA to it."
-        )
-    base = Path(root).expanduser()
-    if not base.exists():
-        raise FileNotFoundError(f"FSDD: expected a data folder, but {base} does not exist. Check the path or DENDRIX_DATA.")
+    base = data_root(root, "FSDD", "Clone https://github.com/Jakobovski/free-spoken-digit-dataset")
     for place in (base / name for name in _PLACES):
         if place.is_file() or (place.is_dir() and any(_NAME.fullmatch(name) for name in os.listdir(place))):
             return place
@@ -119,16 +110,12 @@ def _read_folder(folder: Path) -> Recordings:
 
 def _read_pack(path: Path) -> Recordings:
     """The compact form: int16 samples as first differences in two byte planes, `lo` and `hi`, cut at `offsets`."""
-    with path.open("rb") as file:  # `is_zipfile` of a path would take a lack of permission for another kind of file
-        packed = zipfile.is_zipfile(file)
-    if not packed:
-        raise ValueError(f"{path}: expected the FSDD pack or a data folder, got another kind of file or a part of one. Check the path.")
+    pack = read_pack(path, "FSDD", ("lo", "hi", "offsets", "labels", "take", "speakers", "speaker"))
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
-            difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]
-            samples = np.cumsum(difference, dtype="<i2").astype(np.float32) / 32768
-            speaker = [str(pack["speakers"][i]) for i in pack["speaker"]]
-            waves: list[Wave] = np.split(samples, pack["offsets"][1:-1])
-            return Recordings(waves, 8000, pack["labels"].astype(np.int64), pack["take"].astype(np.int64), speaker)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: expected the FSDD pack, but it cannot be read ({error}). Copy it again.") from error
+        difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]
+        samples = np.cumsum(difference, dtype="<i2").astype(np.float32) / 32768
+        speaker = [str(pack["speakers"][i]) for i in pack["speaker"]]
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{path}: expected the FSDD pack, but its arrays do not fit together ({error}). Copy it again.") from error
+    waves: list[Wave] = np.split(samples, pack["offsets"][1:-1])
+    return Recordings(waves, 8000, pack["labels"].astype(np.int64), pack["take"].astype(np.int64), speaker)

@@ -1,5 +1,6 @@
 """Training: recipes as frozen dataclasses, one loop, its metrics and its figures. Needs the extra `train`."""
 
+from .data import CommandsData as CommandsData
 from .data import DigitsData as DigitsData
 from .data import FsddData as FsddData
 from .recipe import Augment as Augment

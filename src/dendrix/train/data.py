@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..core import expect_one_of
-from ..data import Cochlea, Encoder, LogMel, PublishedCochlea, Splits, digits, encoder_from_dict, encoder_to_dict, fsdd
+from ..data import Cochlea, Encoder, LogMel, PublishedCochlea, Splits, commands, digits, encoder_from_dict, encoder_to_dict, fsdd
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,24 @@ class FsddData:
         return fsdd(self.encoder, self.root)
 
 
-DataSource = DigitsData | FsddData
-SOURCES: dict[str, type[DataSource]] = {"digits": DigitsData, "fsdd": FsddData}
+@dataclass(frozen=True)
+class CommandsData:
+    """The Arabic Speech Commands, splits without a common speaker."""
+
+    encoder: Cochlea | LogMel | PublishedCochlea = field(default_factory=Cochlea)
+    """What the network hears with."""
+    words: Literal[40, 20] = 40
+    """All words, or the digits and ten commands that the usual keyword tasks have too."""
+    root: Path | None = None
+    """The file arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits:
+        """The three splits, encoded."""
+        return commands(self.encoder, self.root, words=self.words)
+
+
+DataSource = DigitsData | FsddData | CommandsData
+SOURCES: dict[str, type[DataSource]] = {"digits": DigitsData, "fsdd": FsddData, "commands": CommandsData}
 
 
 def source_to_dict(source: DataSource) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""Spoken commands by speakers never heard in training: log-mel frames into a spiking network, read out 100 ms after the clip's end.
+
+Settings are chosen on the validation speakers, never on the test speakers. All of it is causal.
+"""
+
+from dataclasses import replace
+
+from ..data import LogMel
+from ..models import Decision, DelayNetConfig
+from ..train import Augment, Budget, CommandsData, Optim, Recipe
+
+COMMANDS_MEL = LogMel(rate=16_000, f_max=8_000.0, mean=-8.0, std=2.0)
+"""Silence is zero, as it is in the tail after the clip: the mean lies at the floor of the logarithm."""
+
+
+def recipe() -> Recipe:
+    """Spoken commands (40 Arabic words, unheard speakers), one learned delay per neuron."""
+    return Recipe(
+        data=CommandsData(COMMANDS_MEL),
+        model=DelayNetConfig(inputs=40, outputs=40, hidden=(256, 256), granularity="axonal", max_delay_ms=250.0, dt_ms=10.0, dropout=0.25),
+        decision=Decision(how="mean", tail_ms=100.0),
+        optim=Optim(lr=5e-3, delay_lr=0.1),
+        budget=Budget(epochs=40, batch_size=64, patience=15),
+        augment=Augment(shift_channels=2, mask_channels=6, mask_steps=15),
+    )
+
+
+def words20() -> Recipe:
+    """The 20 words of the usual keyword tasks: digits, yes and no, directions, start, stop, open, close."""
+    main = recipe()
+    return replace(main, data=CommandsData(COMMANDS_MEL, words=20), model=replace(main.model, outputs=20))
+
+
+def none() -> Recipe:
+    """The same without delays."""
+    return replace(recipe(), model=replace(recipe().model, delays="none"))
+
+
+def random() -> Recipe:
+    """The same with delays that stay at their random start."""
+    return replace(recipe(), model=replace(recipe().model, delays="random"))
+
+
+def synaptic() -> Recipe:
+    """The same with one delay per synapse instead of one per neuron."""
+    return replace(recipe(), model=replace(recipe().model, granularity="synaptic"))
