@@ -14,13 +14,13 @@ COMMANDS_MEL = LogMel(rate=16_000, f_max=8_000.0, mean=-8.0, std=2.0)
 
 
 def recipe() -> Recipe:
-    """Spoken commands (40 Arabic words, unheard speakers), one learned delay per neuron."""
+    """Spoken commands (40 Arabic words, unheard speakers), learned delays."""
     return Recipe(
         data=CommandsData(COMMANDS_MEL),
-        model=DelayNetConfig(inputs=40, outputs=40, hidden=(256, 256), granularity="axonal", max_delay_ms=250.0, dt_ms=10.0, dropout=0.25),
+        model=DelayNetConfig(inputs=40, outputs=40, hidden=(256, 256), max_delay_ms=250.0, dt_ms=10.0, dropout=0.25),
         decision=Decision(how="mean", tail_ms=100.0),
         optim=Optim(lr=5e-3, delay_lr=0.1),
-        budget=Budget(epochs=40, batch_size=64, patience=15),
+        budget=Budget(epochs=32, batch_size=64, patience=15),
         augment=Augment(shift_channels=2, mask_channels=6, mask_steps=15),
     )
 
@@ -41,6 +41,6 @@ def random() -> Recipe:
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def synaptic() -> Recipe:
-    """The same with one delay per synapse instead of one per neuron."""
-    return replace(recipe(), model=replace(recipe().model, granularity="synaptic"))
+def axonal() -> Recipe:
+    """The same with one delay per neuron instead of one per synapse."""
+    return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
