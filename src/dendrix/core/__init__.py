@@ -1,5 +1,6 @@
 """Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
 
+from .evidence import HOW as HOW
 from .evidence import Evidence as Evidence
 from .evidence import accumulate as accumulate
 from .evidence import accumulate_step as accumulate_step

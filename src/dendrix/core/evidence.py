@@ -7,7 +7,8 @@ from torch import Tensor
 
 from .expect import expect, expect_one_of, expect_valid
 
-_HOW = ("sum", "mean", "last", "max", "softmax-sum")
+HOW = ("sum", "mean", "last", "max", "softmax-sum")
+"""The ways to turn outputs into evidence, explained in `accumulate`."""
 
 
 def accumulate(outputs: Tensor, valid: Tensor | None = None, how: str = "sum") -> Tensor:
@@ -23,7 +24,7 @@ def accumulate(outputs: Tensor, valid: Tensor | None = None, how: str = "sum") -
     """
     expect(outputs, "B T K", "outputs")
     expect_valid(valid, outputs)
-    expect_one_of(how, _HOW, "how")
+    expect_one_of(how, HOW, "how")
     if valid is None:
         valid = torch.ones(outputs.shape[:2], dtype=torch.bool, device=outputs.device)
     mask = valid.unsqueeze(-1)
@@ -58,12 +59,18 @@ def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, how: str =
         how: as in `accumulate`.
     Returns:
         the evidence after this step, [B, K], and the next state.
+    Raises:
+        ValueError: a wrong shape, an unknown word, or a state of another batch.
     """
     expect(outputs_t, "B K", "outputs_t")
-    expect_one_of(how, _HOW, "how")
+    expect_one_of(how, HOW, "how")
     value = outputs_t.softmax(-1) if how == "softmax-sum" else outputs_t
     if state is None:
         state = Evidence(torch.full_like(value, -torch.inf if how == "max" else 0), torch.zeros_like(value[:, 0], dtype=torch.int64))
+    elif state.kept.shape != value.shape:
+        raise ValueError(
+            f"state: expected a sum of shape {list(value.shape)}, got {list(state.kept.shape)}. Pass what the last call returned."
+        )
     steps = state.steps + 1
     kept = value if how == "last" else torch.maximum(state.kept, value) if how == "max" else state.kept + value
     return kept / steps.unsqueeze(-1) if how == "mean" else kept, Evidence(kept, steps)

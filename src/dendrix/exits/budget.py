@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..core import State
+from ..core import State, expect_in
 from .rule import Rule
 
 
@@ -19,6 +19,7 @@ class Budget(Rule):
     @classmethod
     def of(cls, steps: int) -> "Budget":
         """The rule that stops every row after this step."""
+        expect_in(steps, "[1, inf)", "steps")
         return cls(steps - 0.5)
 
     def memory(self, batch: int, device: torch.device | str) -> State:
@@ -26,4 +27,4 @@ class Budget(Rule):
 
     def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
         steps = memory + 1
-        return steps.to(evidence_t.dtype).masked_fill(evidence_t.isnan().any(-1), -torch.inf), steps
+        return steps.to(evidence_t.dtype), steps

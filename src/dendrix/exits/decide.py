@@ -9,7 +9,7 @@ from .record import Record
 from .rule import Rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decisions:
     """When each input stopped and what it answered."""
 
@@ -23,23 +23,30 @@ class Decisions:
 
 def decide(rule: Rule, record: Record) -> Decisions:
     """Apply a rule to a record; an input that the rule never stops is decided at its end."""
-    evidence = record.evidence(rule)
     state = rule.init(len(record))
-    flags = []
-    for evidence_t in evidence.unbind(1):
+    flags, answers = [], []
+    for evidence_t in record.follow(rule):
         stop, state = rule.step(evidence_t, state)
         flags.append(stop)
+        answers.append(evidence_t.argmax(-1))
     stops = torch.stack(flags, 1) & record.valid
     stopped = stops.any(1)
     steps = torch.where(stopped, stops.int().argmax(1) + 1, record.ends)
-    last = evidence[torch.arange(len(record)), steps - 1]
-    return Decisions(steps, last.argmax(-1), stopped)
+    return Decisions(steps, at_step(torch.stack(answers, 1), steps), stopped)
 
 
 def scores(rule: Rule, record: Record) -> Tensor:
-    """The rule's score after each step, [N, T]: what a fit of its threshold looks at. The threshold itself does not matter."""
+    """The rule's score after each step, [N, T]: what a fit of its threshold looks at. The threshold itself does not matter.
+
+    What stands behind an input's end means nothing; `record.valid` tells.
+    """
     memory, columns = rule.init(len(record)).memory, []
-    for evidence_t in record.evidence(rule).unbind(1):
+    for evidence_t in record.follow(rule):
         score, memory = rule.score(evidence_t, memory)
         columns.append(score)
     return torch.stack(columns, 1)
+
+
+def at_step(values: Tensor, steps: Tensor) -> Tensor:
+    """Of values after every step [N, T], those after step `steps` (int64 [N], counted from 1): [N]."""
+    return values.gather(1, steps.unsqueeze(1) - 1).squeeze(1)

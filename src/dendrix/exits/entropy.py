@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ class Entropy(Rule):
     Source: Li et al., DT-SNN, DAC 2023; in this form in SEENN, NeurIPS 2023.
     """
 
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -30,4 +33,4 @@ class Entropy(Rule):
             raise ValueError(f"evidence_t: expected at least two classes, got {evidence_t.shape[-1]}. One class has no entropy.")
         logs = (evidence_t / self.scale).log_softmax(-1)
         entropy = torch.special.entr(logs.exp()).sum(-1)
-        return 1 - entropy / math.log(evidence_t.shape[-1]), memory
+        return (1 - entropy / math.log(evidence_t.shape[-1])).clamp(0, 1), memory  # rounding leaves [0, 1]

@@ -1,6 +1,7 @@
 """Stop when the most likely class is likely enough: Dynamic Confidence."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -15,9 +16,13 @@ class MaxProbability(Rule):
     Args:
         scale: divides the evidence; a larger one makes the probabilities more even.
         compat: divide every step's outputs by the scale before they are summed, as the reference code does, and not the sum.
-            The two agree within 2e-6.
+            The two agree within 2e-6. The reference also answers with the largest probability, and rounding makes some that differ
+            equal; here the answer is always the class with the most evidence. They differ only between classes that are equal but
+            for rounding.
     Source: Li, Jones & Furber, ICCV 2023, arXiv 2303.10276; the reference fixes scale 30 and threshold 0.6.
     """
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     scale: float = 1.0
     compat: bool = False

@@ -31,6 +31,6 @@ class Patience(Rule):
     def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
         answer = evidence_t.argmax(-1)
         length = torch.where(answer == memory.answer, memory.length + 1, 1)
-        # A NaN is no answer: torch's argmax would name it the best class.
+        # A NaN is no answer, but torch's argmax names it the best class.
         length = length.masked_fill(evidence_t.isnan().any(-1), 0)
         return length.to(evidence_t.dtype), Streak(answer, length)

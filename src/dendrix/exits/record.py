@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import accumulate_step, expect, expect_finite
+from ..core import HOW, accumulate_step, expect, expect_fields, expect_floating, expect_one_of
 from ..core.files import write_atomic
 from .rule import Rule
 
+_ARRAYS = {"outputs": ("fiub", np.float32), "labels": ("iu", np.int64), "lengths": ("iu", np.int64)}
+"""The kinds of numbers that a file may hold, in numpy's letters, and as what they are read."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """The outputs of N inputs at full length. Any framework can write the file: see `load`.
 
@@ -27,6 +31,8 @@ class Record:
         how: how outputs become evidence, as in `accumulate`.
         dt_ms: the length of a step, in ms; None if steps have no duration.
         model: the fingerprint of the network; empty if it is unknown.
+    Raises:
+        TypeError, ValueError: shapes or numbers that do not fit together, or an output that is NaN or infinite.
     """
 
     outputs: Tensor
@@ -38,14 +44,23 @@ class Record:
 
     def __post_init__(self) -> None:
         expect(self.outputs, "N T K", "outputs")
+        expect_floating(self.outputs, "outputs")
+        expect_one_of(self.how, HOW, "how")
+        expect_fields(self, dt_ms="(0, inf)")
         count, steps, classes = self.outputs.shape
-        if self.labels is not None:
-            expect(self.labels, "N", "labels", N=count)
-            _expect_whole(self.labels, "labels", 0, classes - 1)
-        if self.lengths is not None:
-            expect(self.lengths, "N", "lengths", N=count)
-            _expect_whole(self.lengths, "lengths", 1, steps)
-        expect_finite(self.outputs.masked_fill(~self.valid.unsqueeze(-1), 0), "outputs")
+        for name, low, high in (("labels", 0, classes - 1), ("lengths", 1, steps)):
+            if (values := getattr(self, name)) is not None:
+                expect(values, "N", name, N=count)
+                object.__setattr__(self, name, _whole(values, name, low, high))
+        finite = torch.stack(
+            [outputs_t.isfinite().all(-1) for outputs_t in self.outputs.unbind(1)], 1
+        )  # one step at a time: it may be large
+        if (broken := (~finite & self.valid).nonzero()).numel():
+            row, step = broken[0].tolist()
+            raise ValueError(
+                f"outputs: expected finite numbers, got {self.outputs[row, step].tolist()} for input {row} at step {step + 1}. "
+                "Find out where the network or its input breaks."
+            )
 
     def __len__(self) -> int:
         return len(self.outputs)
@@ -60,13 +75,40 @@ class Record:
         """Which steps belong to the input, bool [N, T]."""
         return torch.arange(self.outputs.shape[1]) < self.ends.unsqueeze(1)
 
-    def evidence(self, rule: Rule | None = None) -> Tensor:
-        """The evidence after each step, [N, T, K], summed in the order in which a running network sums it, so the two agree to the bit."""
-        parts, state = [], None
+    @property
+    def truth(self) -> Tensor:
+        """The labels, int64 [N].
+
+        Raises:
+            ValueError: they are unknown.
+        """
+        if self.labels is None:
+            raise ValueError("labels: expected the true class of every input, got none. Record with labels, or choose what needs none.")
+        return self.labels
+
+    def follow(self, rule: Rule | None = None) -> Iterator[Tensor]:
+        """The evidence after each step, [N, K], one step at a time, summed as in a running network, so the two agree to the bit."""
+        state = None
         for outputs_t in self.outputs.unbind(1):
             evidence_t, state = accumulate_step(outputs_t if rule is None else rule.weigh(outputs_t), state, self.how)
-            parts.append(evidence_t)
-        return torch.stack(parts, 1)
+            yield evidence_t
+
+    def evidence(self, rule: Rule | None = None) -> Tensor:
+        """The evidence after each step, [N, T, K]; `follow` needs less memory."""
+        return torch.stack(list(self.follow(rule)), 1)
+
+    def answers(self, rule: Rule | None = None) -> Tensor:
+        """The class with the most evidence after each step, int64 [N, T]; behind an input's end it stays what it was."""
+        found = torch.stack([evidence_t.argmax(-1) for evidence_t in self.follow(rule)], 1)
+        return found.gather(1, torch.arange(found.shape[1]).minimum(self.ends.unsqueeze(1) - 1))
+
+    def right(self, rule: Rule | None = None) -> Tensor:
+        """Whether that answer is true, bool [N, T].
+
+        Raises:
+            ValueError: the labels are unknown.
+        """
+        return self.answers(rule) == self.truth.unsqueeze(1)
 
     def subset(self, index: Tensor) -> "Record":
         """The inputs `index` (bool [N] or int64)."""
@@ -77,14 +119,16 @@ class Record:
     def save(self, path: str | Path) -> None:
         """Write an `.npz`, whole or not at all."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        arrays = {name: np.asarray(value) for name, value in values.items() if value is not None}
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in values.items() if value is not None}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(buffer, **arrays)
         write_atomic(Path(path), buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> "Record":
         """Read an `.npz` with `outputs` [N, T, K] and, if known, `labels` [N], `lengths` [N], `how`, `dt_ms` and `model`.
+
+        Outputs of any real dtype are read as float32, whole numbers as int64; other arrays in the file are left alone.
 
         Raises:
             OSError: there is no such file or it may not be read.
@@ -93,21 +137,33 @@ class Record:
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as pack:
                 found = {field.name: pack[field.name] for field in fields(cls) if field.name in pack}
-        except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path}: expected an .npz of recorded outputs, but it cannot be read ({error}). Record again.") from error
         if "outputs" not in found:
             raise ValueError(f"{path}: expected an array 'outputs' [N, T, K], which is missing. See dendrix.exits.Record.load.")
-        tensors: dict[str, Any] = {
-            name: torch.from_numpy(value) for name, value in found.items() if name in ("outputs", "labels", "lengths")
-        }
-        tensors["outputs"] = tensors["outputs"].float()
-        words = {name: found[name].item() for name in ("how", "dt_ms", "model") if name in found}
-        return cls(**tensors, **words)
+        try:
+            return cls(**{name: _read(name, array) for name, array in found.items()})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
 
 
-def _expect_whole(values: Tensor, name: str, low: int, high: int) -> None:
+def _read(name: str, array: np.ndarray) -> Any:
+    """An array of a file as the field of that name."""
+    if name not in _ARRAYS:
+        if array.ndim:
+            raise ValueError(f"{name}: expected a single value, got an array of shape {list(array.shape)}. Check what was recorded.")
+        return array.item()
+    kinds, dtype = _ARRAYS[name]
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{name}: expected {'whole' if dtype is np.int64 else 'real'} numbers, got {array.dtype}. Convert them first.")
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and that is refused
+        return torch.from_numpy(array.astype(dtype))
+
+
+def _whole(values: Tensor, name: str, low: int, high: int) -> Tensor:
+    """Whole numbers in a range, as int64."""
     whole = not values.is_floating_point() and not values.is_complex() and values.dtype != torch.bool
     if whole and low <= int(values.min()) and int(values.max()) <= high:
-        return
+        return values.long()
     came = f"{values.min().item()} to {values.max().item()}" if whole else str(values.dtype)
     raise ValueError(f"{name}: expected whole numbers from {low} to {high}, got {came}. Check what was recorded.")

@@ -1,13 +1,15 @@
 """What every exit rule is: a score after each step, and a threshold that it must exceed."""
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from numbers import Real
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..core import State, expect, expect_in
+from ..core import State, expect
 
 
 class RuleState(NamedTuple):
@@ -21,23 +23,32 @@ class RuleState(NamedTuple):
 class Rule:
     """Stop a row after the first step at which its score exceeds the threshold (strictly).
 
-    A larger score is a surer answer, so a lower threshold never stops later. Subclasses give `score`, and `memory` if the score
-    depends on earlier steps.
+    A larger score is a surer answer, so a lower threshold never stops later. Subclasses give `score`, `memory` if the score
+    depends on earlier steps, and `span` if it has another range.
 
     Args:
-        threshold: one number for all steps, or one for each step (the last one holds for all later steps).
+        threshold: one number for all steps, or one for each step (the last one holds for all later steps), each within `span`.
+            Those of the steps are independent of each other and may rise and fall.
         min_steps: no row stops before this step; steps count from 1.
     """
+
+    span: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    """The range of the scores, and so of the thresholds. A threshold at its upper end never stops."""
 
     threshold: float | tuple[float, ...]
     min_steps: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.threshold, (int, float)):
-            object.__setattr__(self, "threshold", tuple(self.threshold))  # JSON has lists
-        if not self.thresholds or any(math.isnan(value) for value in self.thresholds):
-            raise ValueError(f"threshold: expected a number, or one for each step, got {self.threshold!r}. Give at least one, and no NaN.")
-        expect_in(self.min_steps, "[1, inf)", "min_steps")
+        if isinstance(self.threshold, list):  # JSON has lists
+            object.__setattr__(self, "threshold", tuple(self.threshold))
+        low, high = self.span
+        if not self.thresholds or not all(isinstance(value, Real) and low <= value <= high for value in self.thresholds):
+            raise ValueError(
+                f"threshold: expected a number from {low:g} to {high:g}, or one for each step, got {self.threshold!r}. "
+                f"A score of {type(self).__name__} lies in that range."
+            )
+        if not isinstance(self.min_steps, int) or self.min_steps < 1:
+            raise ValueError(f"min_steps: expected a whole number of at least 1, got {self.min_steps!r}. Steps count from 1.")
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -64,14 +75,27 @@ class Rule:
         """Judge one step.
 
         Args:
-            evidence_t: the evidence after this step, [B, K], as `accumulate_step` gives it. A NaN never stops.
+            evidence_t: the evidence after this step, [B, K], as `accumulate_step` gives it. A row with a NaN or an infinity never stops.
             state: `init(B)` or what the last call returned.
         Returns:
             which rows stop now, bool [B], and the next state.
         """
         expect(evidence_t, "B K", "evidence_t", B=len(state.steps))
         score, memory = self.score(evidence_t, state.memory)
-        bounds = torch.tensor(self.thresholds, dtype=score.dtype, device=score.device)
-        stop = score > bounds[state.steps.clamp_max(len(bounds) - 1)]
+        stop = (score > self._bound(state.steps, score)) & evidence_t.isfinite().all(-1)
         steps = state.steps + 1
         return stop & (steps >= self.min_steps), RuleState(steps, memory)
+
+    def _bound(self, steps: Tensor, score: Tensor) -> Tensor | float:
+        """The threshold of each row's next step, as it compares with the score."""
+        first, *later = self.thresholds
+        if not later:
+            return first
+        bounds = _tensor(self.thresholds, score.dtype, score.device)
+        return bounds[steps.clamp_max(len(bounds) - 1)]
+
+
+@functools.lru_cache(maxsize=8)
+def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The values on a device; kept there, because copying them at every step would wait for the device."""
+    return torch.tensor(values, dtype=dtype, device=device)
