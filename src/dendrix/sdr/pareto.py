@@ -1,0 +1,149 @@
+"""Sizes (n, a, s, theta) that meet a target error under noise, where none could be smaller without another being larger."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from .bisection import log_target, smallest
+from .probability import false_negative, false_positive
+
+Bound: TypeAlias = int | tuple[int, int]
+"""A fixed value, or a smallest and a largest one."""
+
+Sizes: TypeAlias = tuple[int, int, int, int, int]
+"""n, a, s, theta, v."""
+
+CHUNK = 64  # pattern sizes looked at in one array
+
+
+@dataclass(frozen=True)
+class Design:
+    """One choice of sizes and how far it stays from the targets."""
+
+    n: int
+    """Cells."""
+    a: int
+    """Active cells of a pattern."""
+    s: int
+    """Synapses of a segment."""
+    theta: int
+    """Overlap from which the segment matches; of all that meet both targets the one with the largest smaller margin."""
+    v: int
+    """Moved active cells: the noise, rounded up."""
+    false_positive: float
+    false_negative: float
+    margin_fp: float
+    """log10(target_fp / false_positive), decades below the target."""
+    margin_fn: float
+    """log10(target_fn / false_negative); infinite where a miss is impossible."""
+
+
+def design(
+    target_fp: float,
+    target_noise: float,
+    target_fn: float = 1e-6,
+    *,
+    n: Bound = (1, 1_000_000),
+    a: Bound = (20, 512),
+    s: Bound = (1, 64),
+    theta: Bound = (1, 512),
+) -> list[Design]:
+    """The Pareto set of sizes: fewest cells n, active cells a and synapses s for both targets, sorted by s, then a.
+
+    Args:
+        target_fp: highest probability that a random pattern matches.
+        target_noise: share of the active cells that move, 0 to 1.
+        target_fn: highest probability that a stored pattern with this noise is missed.
+        n: cells, fixed or (smallest, largest).
+        a: active cells, likewise. These errors alone would always have fewer of them; what speaks for more is how many patterns there are.
+        s: synapses, likewise, at most a.
+        theta: threshold, likewise.
+    Raises:
+        ValueError: if nothing within the bounds meets both targets; it says what each target needs.
+    Source: ours, from Ahmad & Hawkins, arXiv 1601.00720, equations 4 and 6.
+    """
+    fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
+    if not 0 <= target_noise <= 1:
+        raise ValueError(f"target_noise is the share of active cells that move, from 0 to 1, got {target_noise}.")
+    least_n, most_n = _bounds("n", n)
+    theta_range = _bounds("theta", theta)
+    candidates = list(_candidates(_bounds("a", a), _bounds("s", s), theta_range, target_noise, fn))
+    sizes: list[Sizes] = []
+    for active, synapses, threshold, moved in candidates:
+        least = max(least_n, active + moved)
+        if (cells := _cheapest(least, most_n, active, synapses, threshold, fp)) is not None:
+            sizes.append((cells, active, synapses, threshold, moved))
+    if not sizes:
+        raise ValueError(_nothing(candidates, most_n, target_fp, target_fn, target_noise))
+    return [_centred(size, theta_range[0], target_fp, target_fn) for size in _pareto(sizes)]
+
+
+def _bounds(name: str, bound: Bound) -> tuple[int, int]:
+    low, high = (bound, bound) if isinstance(bound, int) else bound
+    if not 1 <= low <= high:
+        raise ValueError(f"{name} must be a positive number or (smallest, largest), got {bound}.")
+    return low, high
+
+
+def _candidates(
+    a: tuple[int, int], s: tuple[int, int], theta: tuple[int, int], noise: float, fn: float
+) -> Iterator[tuple[int, int, int, int]]:
+    """Each (a, s, theta, v) with the largest theta that false negatives allow, unless a smaller a has as large a theta at the same s."""
+    synapses = np.arange(s[0], s[1] + 1)
+    thetas = np.arange(theta[0], min(theta[1], s[1]) + 1)
+    highest = np.zeros(len(synapses), np.int64)
+    for start in range(a[0], a[1] + 1, CHUNK):
+        active = np.arange(start, min(start + CHUNK, a[1] + 1))
+        moved = np.ceil(np.round(noise * active, 9)).astype(np.int64)
+        stored = np.minimum(synapses, active[:, None])
+        misses = false_negative(active[:, None, None], stored[..., None], moved[:, None, None], thetas, log=True)
+        allowed = np.where((misses <= fn) & (thetas <= synapses[:, None]), thetas, 0).max(-1, initial=0)
+        allowed[synapses > active[:, None]] = 0
+        for row, top in enumerate(allowed):
+            for column in np.flatnonzero(top > highest):
+                yield int(active[row]), int(synapses[column]), int(top[column]), int(moved[row])
+            highest = np.maximum(highest, top)
+
+
+def _cheapest(least: int, most: int, a: int, s: int, theta: int, fp: float) -> int | None:
+    """The fewest cells for the target, in least..most."""
+    return smallest(lambda n: bool(false_positive(n, a, s, theta, log=True) <= fp), least, most)
+
+
+def _pareto(sizes: list[Sizes]) -> list[Sizes]:
+    """Those that no other undercuts in n, a and s, sorted by s, then a."""
+    front: list[Sizes] = []
+    for size in sorted(sizes, key=lambda size: (size[2], size[1])):
+        if not any(kept[0] <= size[0] and kept[1] <= size[1] for kept in front):
+            front.append(size)
+    return front
+
+
+def _centred(sizes: Sizes, least: int, target_fp: float, target_fn: float) -> Design:
+    """The design with the theta, from `least` up to the one in `sizes`, whose smaller margin is largest."""
+    n, a, s, top, v = sizes
+    thetas = np.arange(least, top + 1)
+    positives = false_positive(n, a, s, thetas, log=True)
+    negatives = false_negative(a, s, v, thetas, log=True)
+    margins = np.stack([math.log(target_fp) - positives, math.log(target_fn) - negatives]) / math.log(10)
+    best = int(margins.min(0).argmax())
+    rates = float(np.exp(positives[best])), float(np.exp(negatives[best]))
+    return Design(n, a, s, int(thetas[best]), v, *rates, float(margins[0, best]), float(margins[1, best]))
+
+
+def _nothing(candidates: list[tuple[int, int, int, int]], n: int, target_fp: float, target_fn: float, noise: float) -> str:
+    """Why the answer is empty, and which way to move."""
+    if not candidates:
+        return (
+            f"No theta within the bounds keeps false negatives <= {target_fn:g} with {noise:.3g} of the active cells moved; "
+            "lower theta, raise s or a, or lower the noise."
+        )
+    rates = [(false_positive(max(n, a + v), a, s, theta), a, s, theta) for a, s, theta, v in candidates]
+    best, a, s, theta = min(rates)
+    return (
+        f"No sizes within the bounds meet both targets: false negatives <= {target_fn:g} allow theta <= {theta} at a={a}, s={s}, where "
+        f"false positives are {best:.3g} at n={n}, above {target_fp:g}; raise n or s, lower a or the noise."
+    )

@@ -1,0 +1,111 @@
+"""The threshold theta between false positives and false negatives."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bisection import TIE, log_target, whole
+from .probability import false_negative, false_positive
+
+
+@dataclass(frozen=True)
+class ThetaWindow:
+    """All thresholds from `min_theta` to `max_theta` meet both targets."""
+
+    min_theta: int
+    """The smallest theta whose false-positive rate meets its target."""
+    max_theta: int
+    """The largest theta whose false-negative rate meets its target."""
+
+
+@dataclass(frozen=True)
+class BestTheta:
+    """The thresholds with the fewest errors, `min_theta` to `max_theta`, all equally good."""
+
+    min_theta: int
+    max_theta: int
+    error: float
+    """(1 - prior) * false positive + prior * false negative, at each of them."""
+    false_positive: float
+    """At `min_theta`."""
+    false_negative: float
+    """At `min_theta`."""
+
+
+def min_theta(n: int, a: int, s: int, target_fp: float) -> int:
+    """The smallest threshold at which a random pattern matches with probability <= `target_fp`.
+
+    Raises:
+        ValueError: if the largest overlap possible, min(a, s), is still met by chance too often.
+    """
+    n, a, s = whole(n=n, a=a, s=s)
+    target = log_target("target_fp", target_fp)
+    top = min(a, s)
+    errors = false_positive(n, a, s, np.arange(1, top + 1), log=True)
+    if not errors[-1] <= target:
+        raise ValueError(
+            f"False positives are {math.exp(errors[-1]):.3g} even at theta={top}, the largest overlap, above {target_fp:g}; raise n or s."
+        )
+    return 1 + int(np.argmax(errors <= target))
+
+
+def max_theta(a: int, s: int, v: int, target_fn: float) -> int:
+    """The largest threshold at which a pattern with v moved active cells is missed with probability <= `target_fn`.
+
+    Raises:
+        ValueError: if even theta=1 misses it too often.
+    """
+    a, s, v = whole(a=a, s=s, v=v)
+    target = log_target("target_fn", target_fn)
+    errors = false_negative(a, s, v, np.arange(1, s + 1), log=True)
+    if not errors[0] <= target:
+        raise ValueError(f"False negatives are {math.exp(errors[0]):.3g} even at theta=1, above {target_fn:g}; lower v={v} or raise s.")
+    return int(np.flatnonzero(errors <= target)[-1]) + 1
+
+
+def theta_window(n: int, a: int, s: int, v: int, target_fp: float, target_fn: float) -> ThetaWindow:
+    """All thresholds that meet both targets.
+
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        s: synapses of a segment.
+        v: active cells of the stored pattern that move.
+        target_fp: highest false-positive rate; it bounds theta from below.
+        target_fn: highest false-negative rate; it bounds theta from above.
+    Raises:
+        ValueError: if the window is empty; it states both bounds.
+    Source: ours, from Ahmad & Hawkins, arXiv 1601.00720, equations 4 and 6.
+    """
+    window = ThetaWindow(min_theta(n, a, s, target_fp), max_theta(a, s, v, target_fn))
+    if window.min_theta > window.max_theta:
+        raise ValueError(
+            f"No theta meets both targets: false positives <= {target_fp:g} need theta >= {window.min_theta}, false negatives <= "
+            f"{target_fn:g} need theta <= {window.max_theta}; raise s or n, lower v or allow more errors."
+        )
+    return window
+
+
+def best_theta(n: int, a: int, s: int, v: int, prior: float = 0.5) -> BestTheta:
+    """The threshold with the fewest errors of both kinds: argmin (1 - prior) * FP + prior * FN over theta in 1..s.
+
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        s: synapses of a segment.
+        v: active cells of the stored pattern that move.
+        prior: share of the comparisons in which the stored pattern is there, above 0 and below 1; one half weighs both errors alike.
+    Source: ours.
+    """
+    n, a, s, v = whole(n=n, a=a, s=s, v=v)
+    if not 0 < prior < 1:
+        raise ValueError(f"prior must be above 0 and below 1, got {prior}.")
+    thetas = np.arange(1, s + 1)
+    positives = false_positive(n, a, s, thetas, log=True)
+    negatives = false_negative(a, s, v, thetas, log=True)
+    errors = np.logaddexp(math.log1p(-prior) + positives, math.log(prior) + negatives)
+    best = np.flatnonzero(errors <= errors.min() + TIE)
+    first = best[0]
+    rates = (float(np.exp(errors[first])), float(np.exp(positives[first])), float(np.exp(negatives[first])))
+    return BestTheta(int(thetas[first]), int(thetas[best[-1]]), *rates)
