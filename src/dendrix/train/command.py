@@ -1,6 +1,7 @@
 """What the commands `train`, `evaluate` and `info` do; the command line only parses and prints."""
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,14 +11,18 @@ import tyro
 
 from ..core.files import read_json
 from ..core.kernels import known_kernels
-from ..data import loader
+from ..data import Batch, Dataset, loader
 from ..data.fsdd import fsdd_recordings
-from ..io import load_checkpoint
-from .data import FsddData, source_from_dict
+from ..exits import Record
+from ..exits.network import record
+from ..io import Checkpoint, load_checkpoint
+from .data import DigitsData, source_from_dict
 from .loop import fit
 from .metrics import Scores, score
 from .recipe import Recipe
 from .record import RUN, environment, new_folder
+
+Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,26 @@ def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | Non
         split: "test" or "valid".
         root: the data folder, if it has moved.
     """
+    checkpoint, _, batches = _open_run(folder, split, root)
+    return score(checkpoint.model, batches, checkpoint.decision)
+
+
+def record_run(folder: Path, split: Split, root: Path | None = None, progress: Callable[[int, int], None] | None = None) -> Record:
+    """What the network of a run folder, with integer delays, answers after every step of a split: for fitting exit rules.
+
+    Args:
+        folder: the run.
+        split: "train", "valid" or "test", all in their own order and unchanged.
+        root: the data folder, if it has moved.
+        progress: called with the number of inputs so far and of all.
+    """
+    checkpoint, data, batches = _open_run(folder, split, root)
+    seen = None if progress is None else lambda done: progress(done, len(data))
+    return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
+
+
+def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset, Iterable[Batch]]:
+    """The network of a run folder, a split of the data it was trained on, and the batches of that split."""
     checkpoint = load_checkpoint(folder)
     try:
         source = source_from_dict(read_json(folder / RUN)["recipe"]["data"])
@@ -55,12 +80,11 @@ def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | Non
     except TypeError as error:
         raise ValueError(f"{folder / RUN}: expected the recipe of the run, but {error}. Was it edited by hand?") from error
     if root is not None:
-        if not isinstance(source, FsddData):
+        if isinstance(source, DigitsData):
             raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
         source = replace(source, root=root)
-    data = getattr(source.load(), split)
-    batches = loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms))
-    return score(checkpoint.model, batches, checkpoint.decision)
+    data: Dataset = getattr(source.load(), split)
+    return checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms))
 
 
 def describe() -> dict[str, Any]:
