@@ -19,6 +19,7 @@ from .parse import STYLE, choose, parsed
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
+Published = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 _HELP = """Spiking neural networks with learned delays.
 
@@ -219,6 +220,33 @@ def bench(
     run(wanted, threads, quick, out, json, explain, batch)
 
 
+def reproduce(name: Published, out: Path | None = None, json: bool = False) -> None:
+    """Make a published result again: figures, and every quoted number checked. Exit code 1 if a check fails.
+
+    Args:
+        name: what to reproduce; `sdr` is all of Ahmad & Hawkins (2016).
+        out: folder for the page and its figures; by default reproduce/NAME.
+        json: print the checks as JSON.
+    """
+    from ..reproduce import REPRODUCTIONS
+    from ..reproduce import reproduce as run
+
+    if name not in REPRODUCTIONS:
+        raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{nearest(name, REPRODUCTIONS)}")
+    folder = out or Path("reproduce") / name
+    checked = run(name, folder)
+    if json:
+        print(jsonlib.dumps([dataclasses.asdict(result) for result in checked], indent=2))
+    else:
+        table = Table("where", "claimed", "printed", "computed", "verdict", title=REPRODUCTIONS[name])
+        for result in checked:
+            table.add_row(result.where, result.says, result.published, f"{result.computed:.10g}", result.verdict)
+        Console().print(table)
+        print(f"The page and its figures are in {folder}.")
+    if failed := [result.call for result in checked if not result.passed]:
+        raise ValueError(f"Expected the known outcome of every check, but {len(failed)} of {len(checked)} differ: {', '.join(failed)}.")
+
+
 def sdr() -> None:
     """Error rates of sparse codes and dendritic segments, inverse design and simulation; see `dendrix sdr --help`."""
 
@@ -235,6 +263,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_recipes,
     "bench": bench,
     "info": info,
+    "reproduce": reproduce,
 }
 GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits}
 """Commands with commands of their own, in the file of that name."""

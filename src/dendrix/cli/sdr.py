@@ -1,6 +1,212 @@
-"""`dendrix sdr`: the theory of sparse distributed representations from the command line."""
+"""Error rates of sparse codes and dendritic segments: exact, inverted into designs, and simulated.
 
+The options are the paper's symbols: n potential connections, a active cells, s synapses of a segment, theta its threshold, v active cells
+moved by noise, m patterns or segments.
+"""
+
+import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-COMMANDS: dict[str, Callable[..., Any]] = {}
+import tyro
+from rich.console import Console
+
+from .errors import MisuseError
+from .output import print_json
+from .sdr_design import design
+
+
+def fp(n: int, a: int, s: int, theta: int, m: int | None = None, json: bool = False) -> None:
+    """How often a random pattern fires a segment, or one of m segments (Eqs 4 and 8).
+
+    Args:
+        n: potential connections.
+        a: active cells of a pattern.
+        s: synapses of the segment.
+        theta: overlap from which it fires.
+        m: number of segments.
+        json: print JSON.
+    """
+    from ..sdr import false_positive, set_false_positive
+
+    inputs = dict(n=n, a=a, s=s, theta=theta, m=m)
+    log = false_positive(n, a, s, theta, log=True) if m is None else set_false_positive(n, a, s, theta, m, log=True)
+    what = "A random pattern fires the segment" if m is None else f"A random pattern fires at least one of {m:,} segments"
+    _answer("fp", inputs, float(log), what, json)
+
+
+def fn(a: int, s: int, v: int, theta: int, json: bool = False) -> None:
+    """How often a segment misses its own pattern when v of the a active cells have moved (Eq 6).
+
+    Args:
+        a: active cells of a pattern.
+        s: synapses of the segment.
+        v: active cells moved by noise.
+        theta: overlap from which it fires.
+        json: print JSON.
+    """
+    from ..sdr import false_negative
+
+    log = float(false_negative(a, s, v, theta, log=True))
+    _answer("fn", dict(a=a, s=s, v=v, theta=theta), log, f"With {v} of {a} cells moved, the segment misses its pattern", json)
+
+
+def union(
+    n: int,
+    a: int,
+    s: int,
+    theta: int,
+    m: int,
+    v: int | None = None,
+    mode: Literal["exact", "plugin_round", "plugin_real", "bloom"] = "exact",
+    json: bool = False,
+) -> None:
+    """How often a random pattern fires a segment that stores m patterns; with --v, how often it misses one of its own.
+
+    Args:
+        n: potential connections.
+        a: active cells of a pattern.
+        s: synapses for each pattern.
+        theta: overlap from which it fires.
+        m: patterns stored on the segment.
+        v: active cells moved by noise; asks for the false negatives.
+        mode: exact, or an approximation of the false positives as published.
+        json: print JSON.
+    """
+    from ..sdr import union_false_negative, union_false_positive
+
+    inputs = dict(n=n, a=a, s=s, theta=theta, m=m, v=v, mode=mode)
+    if v is not None:
+        if mode != "exact":
+            raise MisuseError(
+                f"--mode {mode}: expected exact with --v, as the approximations are for false positives. Leave one of them out."
+            )
+        log = float(union_false_negative(n, a, s, v, theta, m, log=True))
+        _answer("union_fn", inputs, log, f"With {v} of {a} cells moved, a segment of {m} patterns misses one of its own", json)
+        return
+    log = float(union_false_positive(n, a, s, theta, m, mode=mode, log=True))
+    _answer("union_fp", inputs, log, f"A random pattern fires a segment that stores {m} patterns", json)
+
+
+def verify(
+    n: int,
+    a: int,
+    s: int,
+    theta: int,
+    v: int | None = None,
+    m: int = 1,
+    union: bool = False,
+    draws: int = 1_000_000,
+    seed: int = 0,
+    sampling: Literal["auto", "plain", "tilted"] = "auto",
+    json: bool = False,
+) -> None:
+    """Check the theory by simulation: draw patterns, segments and noise, and compare.
+
+    Args:
+        n: potential connections.
+        a: active cells of a pattern.
+        s: synapses of the segment, or of each pattern in a union.
+        theta: overlap from which it fires.
+        v: active cells moved by noise; asks for the false negatives.
+        m: number of segments, or of patterns in a union.
+        union: whether the m patterns share one segment.
+        draws: comparisons to draw.
+        seed: of the random numbers.
+        sampling: count hits (plain), importance sampling for rare events (tilted), or whichever fits.
+        json: print JSON.
+    """
+    from ..sdr import verify as simulate
+
+    result = simulate(n, a, s, theta, v=v, m=m, union=union, draws=draws, seed=seed, sampling=sampling)
+    if json:
+        print_json({**dict(n=n, a=a, s=s, theta=theta, v=v, m=m, union=union, seed=seed), **asdict(result)})
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"drawn [bold]{result.estimate:.6g}[/bold] (95 % interval {result.low:.4g} to {result.high:.4g}), exact {result.exact:.6g}"
+    )
+    console.print(f"{result.hits:,} hits in {result.draws:,} draws, {result.sampling} sampling. {result.verdict}")
+
+
+def explain(n: int, a: int, s: int, theta: int, v: int | None = None, json: bool = False) -> None:
+    """Say in plain words what a segment of this kind can do: errors, noise, thresholds, capacity.
+
+    Args:
+        n: potential connections.
+        a: active cells of a pattern.
+        s: synapses of the segment.
+        theta: overlap from which it fires.
+        v: active cells moved by noise; a fifth of them by default.
+        json: print JSON.
+    """
+    from .sdr_explain import explanation, sentences
+
+    found = explanation(n, a, s, theta, a // 5 if v is None else v)
+    if json:
+        print_json(found)
+        return
+    console = Console(highlight=False)
+    for line in sentences(found):
+        console.print(line, soft_wrap=True)
+
+
+Pack = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE.npz")]
+
+
+def figures(out: Path = Path("figures"), json: bool = False) -> None:
+    """Draw the figures of Ahmad & Hawkins (2016) again, as published and corrected.
+
+    Args:
+        out: folder for the figures.
+        json: print their paths as JSON.
+    """
+    from ..reproduce.sdr_figures import draw_all
+
+    drawn = draw_all(out)
+    if json:
+        print_json({number: str(path) for number, path in drawn.items()})
+        return
+    print(f"Figures {', '.join(drawn)} are in {out}.")
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "fp": fp,
+    "fn": fn,
+    "union": union,
+    "design": design,
+    "verify": verify,
+    "explain": explain,
+    "figures": figures,
+}
+
+
+def _answer(quantity: str, inputs: dict[str, Any], log: float, what: str, json: bool) -> None:
+    """Print a probability, given its natural logarithm, which reaches where the number itself would be 0."""
+    given = {name: value for name, value in inputs.items() if value is not None}
+    log10 = log / math.log(10)
+    if json:
+        print_json({"quantity": quantity, **given, "probability": math.exp(log), "log10": log10})
+        return
+    console = Console(highlight=False)
+    console.print(f"[bold]{_scientific(log10)}[/bold]   log10 = {log10:.12g}")
+    console.print(f"{what}: {_in_words(log10)}.")
+
+
+def _scientific(log10: float) -> str:
+    if log10 == -math.inf:
+        return "0"
+    exponent = math.floor(log10)
+    return f"{10**log10:.12g}" if exponent >= -4 else f"{10 ** (log10 - exponent):.12g}e{exponent}"
+
+
+def _in_words(log10: float) -> str:
+    """How often that is."""
+    if log10 == -math.inf:
+        return "never"
+    if log10 > math.log10(0.5):
+        return f"in {10**log10:.4%} of the cases"
+    odds = 10 ** (-log10 % 1) * 10 ** min(math.floor(-log10), 15)
+    return f"once in {odds:,.3g}" if -log10 < 6 else f"once in 10^{-log10:.2f}"
