@@ -27,8 +27,8 @@ class Rule:
     depends on earlier steps, and `span` if it has another range.
 
     Args:
-        threshold: one number for all steps, or one for each step (the last one holds for all later steps), each within `span`.
-            Those of the steps are independent of each other and may rise and fall.
+        threshold: one number for all steps, or one for each step (the last one holds for all later steps), each within `span`,
+            or minus infinity, which always stops. Those of the steps are independent of each other and may rise and fall.
         min_steps: no row stops before this step; steps count from 1.
     """
 
@@ -42,7 +42,8 @@ class Rule:
         if isinstance(self.threshold, list):  # JSON has lists
             object.__setattr__(self, "threshold", tuple(self.threshold))
         low, high = self.span
-        if not self.thresholds or not all(isinstance(value, Real) and low <= value <= high for value in self.thresholds):
+        fits = [isinstance(value, Real) and (low <= value <= high or value == -math.inf) for value in self.thresholds]
+        if not fits or not all(fits):
             raise ValueError(
                 f"threshold: expected a number from {low:g} to {high:g}, or one for each step, got {self.threshold!r}. "
                 f"A score of {type(self).__name__} lies in that range."

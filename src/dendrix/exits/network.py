@@ -1,0 +1,176 @@
+"""Recording a network: one pass at full length over batches, and what the network must be for that."""
+
+import contextlib
+import hashlib
+import operator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..core import expect, expect_finite, expect_valid
+from .record import Record
+
+Item = Tensor | Sequence[Tensor]
+"""A batch: (x, valid, y), (x, y) or x."""
+
+
+def record(
+    model: nn.Module,
+    batches: Iterable[Item],
+    how: str = "sum",
+    dt_ms: float | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Record:
+    """Run a network once over every input, at full length and in evaluation mode, and keep what it answers.
+
+    Valid steps move to the front, so padding on either side and gaps are the same; the record needs 4 N T K bytes of memory.
+
+    Args:
+        model: gives a pair (outputs [B, T, K], state), and keeps no state itself.
+        batches: each (x, valid, y), as `dendrix.data.Batch`; (x, y); or x alone. x [B, T, ...], valid bool [B, T], y int64 [B].
+        how: how outputs become evidence, as in `accumulate`.
+        dt_ms: the length of a step, in ms.
+        progress: called after each batch with the number of inputs so far.
+    Raises:
+        TypeError, ValueError: the network is none that answers over time, its state is hidden, or a batch does not fit.
+    """
+    parts: list[Tensor] = []
+    lengths: list[Tensor] = []
+    labels: list[Tensor] = []
+    device = next((tensor.device for tensor in model.state_dict().values() if isinstance(tensor, Tensor)), torch.device("cpu"))
+    with evaluating(model):
+        for number, item in enumerate(batches, start=1):
+            x, valid, y = _parts(item)
+            x, valid = x.to(device), None if valid is None else valid.to(device)
+            outputs = expect_explicit_state(model, x, valid) if number == 1 else call(model, x, valid)
+            front, ends = _front(outputs, valid)
+            parts.append(front.float().cpu())
+            lengths.append(ends.cpu())
+            if y is not None:
+                labels.append(y.cpu())
+            so_far = sum(part.numel() for part in parts)
+            _expect_room(4 * so_far / number * operator.length_hint(batches, number))
+            if progress is not None:
+                progress(sum(map(len, parts)))
+    if not parts:
+        raise ValueError("batches: expected at least one batch, got none. Check the data set or the split.")
+    truth = torch.cat(labels) if labels else None
+    ends = torch.cat(lengths)
+    outputs = _join(parts)
+    even = bool((ends == outputs.shape[1]).all())
+    return Record(outputs, truth, None if even else ends, how, dt_ms, fingerprint(model))
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 over the names, dtypes, shapes and bytes of the model's `state_dict`, as hexadecimal digits.
+
+    It is the same in every process and on every device. What is no parameter and no buffer, such as a fixed threshold, is not in it.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if isinstance(tensor, Tensor):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def call(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tensor:
+    """The outputs [B, T, K] of a network from rest, checked.
+
+    Raises:
+        TypeError: it does not return a pair (outputs, state).
+        ValueError: the outputs are not one vector per step, or a valid one is NaN or infinite.
+    """
+    expect_valid(valid, x)
+    given = model(x) if valid is None else model(x, None, valid)
+    if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Tensor)):
+        raise TypeError(
+            f"model: expected a pair (outputs [B, T, K], state) from model(x), got {type(given).__name__}. "
+            "A network here takes its temporal state as an argument and returns the next, y, state = model(x, state, valid)."
+        )
+    outputs = given[0]
+    expect(outputs, "B T K", "outputs", B=x.shape[0], T=x.shape[1])
+    expect_finite(outputs if valid is None else outputs.masked_fill(~valid.unsqueeze(-1), 0), "outputs")
+    return outputs
+
+
+def expect_explicit_state(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tensor:
+    """The outputs of a network [B, T, K], run twice to see that it keeps nothing between calls.
+
+    Raises:
+        TypeError, ValueError: see `call`.
+        ValueError: the second run from rest gives something else.
+    """
+    first, second = call(model, x, valid), call(model, x, valid)
+    if not torch.allclose(first, second, rtol=1e-4, atol=1e-5):
+        raise ValueError(
+            "model: expected the same outputs for the same input from rest, but a second run differs: it keeps hidden state between calls, "
+            "or it is random. Temporal state must be explicit: taken as an argument, returned, and None at rest."
+        )
+    return first
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every part is in the mode that it was in."""
+    modes = [(part, part.training) for part in model.modules()]
+    try:
+        with torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _parts(item: Item) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """x, valid and y of a batch."""
+    match item:
+        case Tensor():
+            return item, None, None
+        case (x, y):
+            return x, None, y
+        case (x, valid, y):
+            return x, valid, y
+    raise TypeError(f"batches: expected (x, valid, y), (x, y) or x, got {type(item).__name__}. See dendrix.exits.record.")
+
+
+def _front(outputs: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The outputs with valid steps first and zeros behind them, up to the longest row, and the lengths."""
+    if valid is None:
+        return outputs, torch.full((len(outputs),), outputs.shape[1])
+    lengths = valid.sum(1)
+    if not bool(lengths.all()):
+        raise ValueError(f"valid: expected a valid step in every input, got none in row {int(lengths.argmin())}. Leave that input out.")
+    steps = int(lengths.max())
+    order = (~valid).int().argsort(dim=1, stable=True)[:, :steps]
+    moved = outputs.gather(1, order.unsqueeze(-1).expand(-1, -1, outputs.shape[2]))
+    return moved.masked_fill(torch.arange(steps, device=valid.device).unsqueeze(-1) >= lengths.view(-1, 1, 1), 0), lengths
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    """One tensor [N, T, K] of parts of unequal T, which are let go one by one, so that little is held twice."""
+    count, steps = sum(map(len, parts)), max(part.shape[1] for part in parts)
+    joined = torch.empty(count, steps, parts[0].shape[2])
+    start = 0
+    while parts:
+        part = parts.pop(0)
+        rows = joined[start : start + len(part)]
+        rows[:, : part.shape[1]] = part
+        rows[:, part.shape[1] :] = 0
+        start += len(part)
+    return joined
+
+
+def _expect_room(needed: float) -> None:
+    """Refuse early what cannot fit: a machine out of memory ends the process without a word."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise MemoryError(
+            f"record: expected to fit into {there / 2**30:.0f} GiB of memory, but the outputs of all batches take about "
+            f"{needed / 2**30:.0f} GiB. Record fewer inputs, or a coarser time step."
+        )
