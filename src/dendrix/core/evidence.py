@@ -49,6 +49,12 @@ class Evidence(NamedTuple):
     kept: Tensor
     steps: Tensor
 
+    @classmethod
+    def none(cls, outputs_t: Tensor, how: str = "sum") -> "Evidence":
+        """The state before the first step, for outputs like these, [B, K]."""
+        start = torch.full_like(outputs_t, -torch.inf if how == "max" else 0)
+        return cls(start, torch.zeros_like(start[:, 0], dtype=torch.int64))
+
 
 def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, how: str = "sum") -> tuple[Tensor, Evidence]:
     """One step of `accumulate`, for networks that are followed while they run.
@@ -66,7 +72,7 @@ def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, how: str =
     expect_one_of(how, HOW, "how")
     value = outputs_t.softmax(-1) if how == "softmax-sum" else outputs_t
     if state is None:
-        state = Evidence(torch.full_like(value, -torch.inf if how == "max" else 0), torch.zeros_like(value[:, 0], dtype=torch.int64))
+        state = Evidence.none(value, how)
     elif state.kept.shape != value.shape:
         raise ValueError(
             f"state: expected a sum of shape {list(value.shape)}, got {list(state.kept.shape)}. Pass what the last call returned."

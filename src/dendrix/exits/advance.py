@@ -1,0 +1,90 @@
+"""A few steps of a running batch: the network, its evidence, the rule, and one transfer to the host of all that is decided there."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..core import Evidence, State, Stateful, accumulate_step, expect
+from .rule import Rule, RuleState
+
+
+class Progress(NamedTuple):
+    """How far a batch has come: one state whose rows can be dropped, copied and replaced together."""
+
+    network: State
+    evidence: Evidence
+    rule: RuleState
+
+
+class Block(NamedTuple):
+    """What k steps gave. Arrays [B, k] are on the host."""
+
+    stops: Any
+    """Whether the rule stops the row after this step, bool."""
+    broken: Any
+    """Whether the outputs of this step hold a NaN or an infinity, bool."""
+    answers: Any
+    """The class with the most evidence, int64."""
+    evidence: Tensor
+    """[B, k, K], on the device of the network."""
+    progress: Progress
+
+
+@torch.inference_mode()
+def advance(model: Stateful, x: Tensor, rule: Rule, how: str, progress: Progress | None) -> Block:
+    """Run x [B, k, ...] from where the batch stands (None: from rest) and judge every step."""
+    batch, steps = x.shape[:2]
+    outputs, network = model(x, None if progress is None else progress.network)
+    expect(outputs, "B T K", "outputs", B=batch, T=steps)
+    evidence, kept = _gather(rule, outputs, None if progress is None else progress.evidence, how)
+    stops, judged = _judge(rule, evidence, rule.init(batch, x.device) if progress is None else progress.rule)
+    broken = ~outputs.isfinite().all(-1)
+    codes = (evidence.argmax(-1) * 4 + broken * 2 + stops).cpu().numpy()
+    return Block((codes & 1).astype(bool), (codes & 2).astype(bool), codes >> 2, evidence, Progress(network, kept, judged))
+
+
+@torch.inference_mode()
+def at_rest(model: Stateful, x_t: Tensor, rule: Rule, how: str) -> Progress:
+    """One row before its first step, for inputs like x_t [1, ...]. A step that is not valid leaves any network at rest."""
+    nothing = torch.zeros(1, 1, dtype=torch.bool, device=x_t.device)
+    outputs, network = model(x_t.unsqueeze(1), None, nothing)
+    return Progress(network, Evidence.none(outputs[:, 0], how), rule.init(1, x_t.device))
+
+
+def expect_running(model: Stateful) -> None:
+    """Refuse a network in training mode: its dropout and its statistics would make answers depend on batch-mates."""
+    if model.training:
+        raise ValueError("model: expected a network in evaluation mode, got one in training mode. Call model.eval() first.")
+
+
+def not_finite(index: int, step: int) -> ValueError:
+    """What to raise where a network gives no number."""
+    return ValueError(
+        f"outputs: expected finite numbers, got a NaN or an infinity from input {index} at step {step}. Check the input and the weights."
+    )
+
+
+def _gather(rule: Rule, outputs: Tensor, state: Evidence | None, how: str) -> tuple[Tensor, Evidence]:
+    """The evidence after each step, [B, k, K], and the next state; summed step by step, so that any k gives the same bits."""
+    state = Evidence.none(outputs[:, 0], how) if state is None else state
+    parts = []
+    for outputs_t in outputs.unbind(1):
+        evidence_t, state = accumulate_step(rule.weigh(outputs_t), state, how)
+        parts.append(evidence_t)
+    return torch.stack(parts, 1), state
+
+
+def _judge(rule: Rule, evidence: Tensor, state: RuleState) -> tuple[Tensor, RuleState]:
+    """Which rows the rule stops at which step, bool [B, k], and its next state."""
+    batch, steps = evidence.shape[:2]
+    if isinstance(state.memory, tuple) and not state.memory:
+        # A rule that remembers nothing takes the steps as so many rows, in one go.
+        before = state.steps.unsqueeze(1) + torch.arange(steps, device=evidence.device)
+        flat, _ = rule.step(evidence.flatten(0, 1), RuleState(before.flatten(), ()))
+        return flat.view(batch, steps), RuleState(state.steps + steps, ())
+    flags = []
+    for evidence_t in evidence.unbind(1):
+        stop, state = rule.step(evidence_t, state)
+        flags.append(stop)
+    return torch.stack(flags, 1), state

@@ -1,0 +1,139 @@
+"""Rows that come and go: a batch in which finished inputs wait, leave, or make room for the next."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core import Stateful, expect, map_state, rows
+from .advance import Block, Progress, advance, at_rest, not_finite
+from .rule import Rule
+
+Batching = Literal["wait", "compact", "refill"]
+
+_SHARE = 16
+"""Rows move once one in so many has finished: to move them costs about as much as to run a few finished ones on."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an input was found to be, and when."""
+
+    index: int
+    """The number of the input, in the order in which they came, from 0."""
+    answer: int
+    """The class with the most evidence."""
+    steps: int
+    """After how many steps."""
+    stopped: bool
+    """Whether the rule stopped it; otherwise there is no more of the input."""
+    evidence: Tensor
+    """[K], what the answer rests on."""
+
+
+@dataclass
+class Slot:
+    """One row of the batch: its input, cut into blocks of k steps, and how many of them the network has seen."""
+
+    index: int
+    blocks: tuple[Tensor, ...]
+    length: int
+    seen: int = 0
+    open: bool = True
+
+    def next(self) -> Tensor:
+        """The block to run now; a row that has answered repeats its last one until it leaves."""
+        return self.blocks[min(self.seen, len(self.blocks) - 1)]
+
+
+class Batch:
+    """The rows that run together, and the work that was done: `row_steps` counts every step of every row."""
+
+    def __init__(self, model: Stateful, rule: Rule, batching: Batching, how: str, size: int, block: int):
+        self.model, self.rule, self.how = model, rule, how
+        self.batching, self.size, self.block = batching, size, block
+        self.slots: list[Slot] = []
+        self.progress: Progress | None = None
+        self.row_steps = 0
+
+    def answers(self, requests: Iterator[Tensor]) -> Iterator[Answer]:
+        """Answer every request, [T_i, ...] each, in the order in which they finish."""
+        waiting = (self._slot(index, x) for index, x in enumerate(requests))
+        while self._arrange(waiting):
+            x = torch.stack([slot.next() for slot in self.slots])
+            block = advance(self.model, x, self.rule, self.how, self.progress)
+            self.progress = block.progress
+            self.row_steps += x.shape[0] * x.shape[1]
+            yield from self._finished(block)
+
+    def _slot(self, index: int, x: Tensor) -> Slot:
+        expect(x, "T ...", f"input {index}")
+        whole = len(x) // self.block * self.block
+        blocks = torch.split(x[:whole], self.block) if whole else ()
+        if rest := len(x) - whole:
+            # What follows the end of an input is never looked at.
+            blocks = *blocks, torch.cat([x[whole:], x.new_zeros(self.block - rest, *x.shape[1:])])
+        return Slot(index, blocks, len(x))
+
+    def _arrange(self, waiting: Iterator[Slot]) -> bool:
+        """Let finished rows leave and others enter, as far as it pays now; whether there is anything to run."""
+        done = [row for row, slot in enumerate(self.slots) if not slot.open]
+        if len(done) == len(self.slots):
+            self.slots, self.progress = list(islice(waiting, self.size)), None
+        elif self.batching != "wait" and len(done) * _SHARE >= len(self.slots):
+            newcomers = list(islice(waiting, len(done))) if self.batching == "refill" else []
+            self._replace(done[: len(newcomers)], newcomers)
+            self._drop(done[len(newcomers) :])
+        return bool(self.slots)
+
+    @torch.inference_mode()
+    def _replace(self, places: list[int], newcomers: list[Slot]) -> None:
+        if not newcomers:
+            return
+        rest = at_rest(self.model, newcomers[0].next()[:1], self.rule, self.how)
+        where = self._index(places)
+        self.progress = map_state(
+            lambda running, new: running.index_copy(0, where, new.expand(len(places), *new.shape[1:])), self.progress, rest
+        )
+        for place, slot in zip(places, newcomers, strict=True):
+            self.slots[place] = slot
+
+    @torch.inference_mode()
+    def _drop(self, places: list[int]) -> None:
+        if places:
+            keep = [row for row in range(len(self.slots)) if row not in set(places)]
+            self.slots, self.progress = [self.slots[row] for row in keep], rows(self.progress, self._index(keep))
+
+    def _index(self, places: list[int]) -> Tensor:
+        return torch.tensor(places).to(self.slots[0].blocks[0].device, non_blocking=True)
+
+    def _finished(self, block: Block) -> list[Answer]:
+        """The answers of the rows that are stopped or at their end; the others go on."""
+        steps = np.arange(1, self.block + 1) + np.array([[slot.seen * self.block] for slot in self.slots])
+        last = block.stops | (steps >= np.array([[slot.length] for slot in self.slots]))
+        at = np.where(last.any(1), last.argmax(1), self.block - 1)
+        rows = [row for row, slot in enumerate(self.slots) if slot.open and last[row, at[row]]]
+        if block.broken.any():
+            self._refuse_broken(block.broken & (np.arange(self.block) <= at[:, None]), steps)
+        for row, slot in enumerate(self.slots):
+            slot.seen += 1
+            slot.open &= row not in rows
+        if not rows:
+            return []
+        evidence = block.evidence[self._index(rows), self._index([int(at[row]) for row in rows])].unbind(0)
+        return [
+            Answer(
+                self.slots[row].index, int(block.answers[row, at[row]]), int(steps[row, at[row]]), bool(block.stops[row, at[row]]), found
+            )
+            for row, found in zip(rows, evidence, strict=True)
+        ]
+
+    def _refuse_broken(self, broken: Any, steps: Any) -> None:
+        """Raise if an input that still runs gave a NaN or an infinity before it was stopped."""
+        for row, slot in enumerate(self.slots):
+            if slot.open and broken[row].any():
+                raise not_finite(slot.index, int(steps[row, broken[row].argmax()]))
