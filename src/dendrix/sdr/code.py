@@ -236,6 +236,19 @@ class SDR:
         return f"SDR(n={self.n}, codes={len(self)}, {active})"
 
 
+def stack(batches: Sequence[SDR]) -> SDR:
+    """Several batches as one, in their order.
+
+    Raises:
+        ValueError: there is no batch, or the codes differ in length.
+    """
+    lengths = {batch.n for batch in batches}
+    if len(lengths) != 1:
+        raise ValueError(f"batches: expected at least one, all of one n, got n of {sorted(lengths)}. Build all codes for one n.")
+    starts = _offsets(np.concatenate([batch.counts for batch in batches]))
+    return SDR(lengths.pop(), starts, np.concatenate([batch.cells for batch in batches]))
+
+
 def _whole(values: ArrayLike, name: str) -> NDArray[np.integer]:
     """The values as an array of whole numbers; an empty list counts as one."""
     array = np.asarray(values)

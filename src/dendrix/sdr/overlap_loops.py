@@ -1,0 +1,80 @@
+"""Loops of the overlap search; plain Python that `compiled` compiles. Unsigned indices spare the test for negative ones."""
+
+from typing import Any
+
+import numpy as np
+
+_PAIRS, _QUADS, _BYTES, _SUM = 0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101
+_LINE = 64
+
+
+def transpose(starts: Any, items: Any, begins: Any, owners: Any) -> None:
+    """Sort lists by item: owners[begins[i]:begins[i + 1]] becomes the lists that hold item i, ascending."""
+    place = begins[:-1].copy()
+    for owner in range(len(starts) - 1):
+        for j in range(starts[owner], starts[owner + 1]):
+            item = items[j]
+            owners[place[item]] = owner
+            place[item] += 1
+
+
+def count_lists(starts: Any, cells: Any, n: int, probe_starts: Any, probe_cells: Any, counts: Any, first: int) -> None:
+    """Add the overlaps of each probe with segments given by their cells to counts[:, first:]."""
+    active = np.zeros(n, np.uint8)
+    for q in range(len(probe_starts) - 1):
+        probe = probe_cells[probe_starts[q] : probe_starts[q + 1]]
+        for i in range(len(probe)):
+            active[probe[i]] = 1
+        for m in range(len(starts) - 1):
+            total = 0
+            for j in range(starts[m], starts[m + 1]):
+                total += active[cells[j]]
+            counts[q, first + m] += total
+        for i in range(len(probe)):
+            active[probe[i]] = 0
+
+
+def count_postings(begins: Any, owners: Any, probe_starts: Any, probe_cells: Any, counts: Any, first: int) -> None:
+    """Add the overlaps of each probe with segments given by the lists of their cells to counts[:, first:]."""
+    for q in range(len(probe_starts) - 1):
+        row = counts[q, first:]
+        for i in range(probe_starts[q], probe_starts[q + 1]):
+            cell = probe_cells[i]
+            for j in range(np.uint64(begins[cell]), np.uint64(begins[cell + 1])):
+                row[owners[j]] += 1
+
+
+def count_packed(words: Any, probes: Any, counts: Any, first: int) -> None:
+    """Add the overlaps of packed probes with packed segments to counts[:, first:]; bits are summed in pairs, fours, bytes."""
+    pairs, quads, bytewise, summed = np.uint64(_PAIRS), np.uint64(_QUADS), np.uint64(_BYTES), np.uint64(_SUM)
+    one, two, four, top = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
+    for q in range(len(probes)):
+        probe = probes[q]
+        for m in range(len(words)):
+            segment = words[m]
+            total = np.uint64(0)
+            for k in range(len(probe)):
+                x = probe[k] & segment[k]
+                x -= (x >> one) & pairs
+                x = (x & quads) + ((x >> two) & quads)
+                x = (x + (x >> four)) & bytewise
+                total += (x * summed) >> top
+            counts[q, first + m] += np.int64(total)
+
+
+def collect(counts: Any, theta: int, probe: Any, segment: Any, overlap: Any) -> None:
+    """List the counts >= theta row by row; most rows have few, so whole lines of counts are compared at once."""
+    found = 0
+    width = counts.shape[1]
+    for q in range(len(counts)):
+        row = counts[q]
+        for low in range(0, width, _LINE):
+            line = row[low : min(low + _LINE, width)]
+            most = line[0]
+            for m in range(len(line)):
+                most = max(most, line[m])
+            if most >= theta:
+                for m in range(len(line)):
+                    if line[m] >= theta:
+                        probe[found], segment[found], overlap[found] = q, low + m, line[m]
+                        found += 1
