@@ -27,6 +27,7 @@ def design(
     theta: int | None = None,
     v: int | None = None,
     fraction: float | None = None,
+    multiple_of: int = 1,
     union: bool = False,
     json: bool = False,
 ) -> None:
@@ -43,10 +44,11 @@ def design(
         theta: overlap from which it fires.
         v: active cells moved by noise.
         fraction: with --solve s, the threshold as a share of the synapses instead of theta.
+        multiple_of: with --solve s, look only at multiples of this number; 2 keeps a threshold of half the synapses whole.
         union: with --solve m, patterns that share one segment instead of segments of their own.
         json: print JSON.
     """
-    sizes: dict[str, Any] = dict(n=n, a=a, s=s, theta=theta, v=v, fraction=fraction)
+    sizes: dict[str, Any] = dict(n=n, a=a, s=s, theta=theta, v=v, fraction=fraction, multiple_of=multiple_of)
     given = {"target_fp": target_fp, "target_fn": target_fn, **sizes, "union": union or None}
     if solve is None:
         _all_sizes(given, target_noise, json)
@@ -65,7 +67,7 @@ def _all_sizes(given: dict[str, Any], noise: float | None, json: bool) -> None:
         raise MisuseError("design: expected --target-fp and --target-noise for all good sizes, or --solve with one of n, theta, s, v, m.")
     if given["v"] is not None or given["fraction"] is not None:
         raise MisuseError("design: expected --target-noise to say the noise; --v and --fraction belong to --solve. Leave them out.")
-    sizes = {name: given[name] for name in ("n", "a", "s", "theta")}
+    sizes = {name: given[name] for name in ("n", "a", "s", "theta") if given[name] is not None}
     found = sdr.design(given["target_fp"], noise, 1e-6 if given["target_fn"] is None else given["target_fn"], **sizes)
     if json:
         print_json([asdict(choice) for choice in found])
@@ -109,7 +111,8 @@ def _solve_s(given: dict[str, Any]) -> dict[str, Any]:
 
     n, a, target = _needed(given, "s", "n", "a", "target_fp")
     v, target_fn = given["v"] or 0, 1.0 if given["target_fn"] is None else given["target_fn"]
-    return {"s": min_s(n, a, target, theta=given["theta"], fraction=given["fraction"], v=v, target_fn=target_fn)}
+    threshold = {name: given[name] for name in ("theta", "fraction")}
+    return {"s": min_s(n, a, target, **threshold, v=v, target_fn=target_fn, multiple_of=given["multiple_of"])}
 
 
 def _solve_v(given: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""`dendrix sdr` as a user meets it: numbers, JSON, and one sentence for what cannot be answered."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dendrix.cli import main
+
+
+def answer(capsys: pytest.CaptureFixture[str], words: str) -> Any:
+    """The JSON that a command prints."""
+    assert main(["sdr", *words.split(), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "probability", "log10"),
+    [
+        ("fp --n 10000 --a 300 --s 30 --theta 12", 2.27907942026515e-11, -10.6422405404704),
+        ("fp --n 10000 --a 300 --s 30 --theta 15 --m 1000000", 1.04919182466197e-9, -8.97914510210573),
+        ("fn --a 300 --s 30 --v 60 --theta 12", 3.94743608739284e-8, -7.40368489288834),
+        ("union --n 20000 --a 100 --s 25 --theta 15 --m 10", 1.69837324323782e-12, -11.7699668608143),
+        ("union --n 20000 --a 100 --s 25 --theta 15 --m 10 --mode plugin_round", 1.73474310046602e-12, -11.7607648311387),
+    ],
+)
+def test_probabilities(capsys: pytest.CaptureFixture[str], words: str, probability: float, log10: float) -> None:
+    printed = answer(capsys, words)
+    assert printed["probability"] == pytest.approx(probability, rel=1e-12)
+    assert printed["log10"] == pytest.approx(log10, abs=1e-12)
+
+
+def test_union_with_noise_is_its_false_negatives(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, "union --n 2000 --a 40 --s 20 --theta 12 --m 5 --v 12")
+    assert printed["quantity"] == "union_fn"
+    assert printed["probability"] == pytest.approx(0.0153374692218921, rel=1e-12)
+
+
+def test_what_no_float_holds_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "fp --n 200000 --a 2000 --s 300 --theta 250"
+    assert answer(capsys, words)["log10"] == pytest.approx(-449.688300865, abs=1e-9)
+    main(["sdr", *words.split()])
+    assert "2.0497416915e-450" in capsys.readouterr().out
+
+
+def test_never_is_zero_and_no_logarithm(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, "fn --a 300 --s 30 --v 18 --theta 12")
+    assert (printed["probability"], printed["log10"]) == (0.0, None)
+    main(["sdr", "fn", "--a", "300", "--s", "30", "--v", "18", "--theta", "12"])
+    assert "never" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("--solve n --a 64 --s 24 --theta 12 --target-fp 1e-12", 1963),
+        ("--solve n --a 40 --s 20 --theta 10 --fp 1e-9", 922),
+        ("--solve theta --n 10000 --a 300 --s 30 --fp 1e-9", 11),
+        ("--solve theta --a 300 --s 30 --v 60 --fn 1e-6", 13),
+        ("--solve s --n 10000 --a 200 --fraction 0.5 --multiple-of 2 --fp 1e-9", 16),
+        ("--solve v --a 300 --s 30 --theta 12 --fn 1e-6", 70),
+        ("--solve m --n 10000 --a 300 --s 30 --theta 15 --fp 1e-9", 953_114),
+        ("--solve m --n 20000 --a 200 --s 25 --theta 15 --fp 1e-9 --union", 7),
+    ],
+)
+def test_design_solves_for_one_number(capsys: pytest.CaptureFixture[str], words: str, found: int) -> None:
+    printed = answer(capsys, f"design {words}")
+    assert printed["answer"] == found == printed[printed["solve"]]
+
+
+def test_a_window_has_two_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, "design --solve theta --n 10000 --a 300 --s 30 --v 60 --fp 1e-9 --fn 1e-6")
+    assert (printed["min_theta"], printed["max_theta"]) == (11, 13)
+
+
+def test_design_lists_all_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    choices = answer(capsys, "design --target-fp 1e-6 --target-noise 0.1 --a 40 --theta 8")
+    assert choices
+    assert all(choice["false_positive"] <= 1e-6 and choice["a"] == 40 and choice["theta"] == 8 for choice in choices)
+
+
+def test_verify_reports_the_exact_value_beside_what_was_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, "verify --n 200 --a 20 --s 10 --theta 4 --draws 50000")
+    assert printed["low"] < printed["exact"] < printed["high"]
+    assert printed["draws"] == 50_000
+
+
+def test_explain_says_it_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, "explain --n 10000 --a 300 --s 30 --theta 12 --v 60")
+    assert (printed["guaranteed_noise"], printed["largest_noise"], printed["theta_window"]) == (18, 70, [11, 13])
+    assert main(["sdr", "explain", "--n", "10000", "--a", "300", "--s", "30", "--theta", "12"]) == 0
+    assert "Reliable" in capsys.readouterr().out
+    assert main(["sdr", "explain", "--n", "100", "--a", "50", "--s", "10", "--theta", "5"]) == 0
+    assert "Not reliable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("fp --n 10.5 --a 2 --s 3 --theta 2", 2, "--n"),
+        ("fp --n 10 --a 20 --s 3 --theta 2", 1, "a: expected"),
+        ("fp --n 10 --a 2 --s 3", 2, "--theta"),
+        ("fn --a 10 --s 20 --v 3 --theta 2", 1, "s: expected"),
+        ("union --n 100 --a 10 --s 5 --theta 3 --m 2 --v 1 --mode bloom", 2, "--mode bloom"),
+        ("design --target-fp 1e-9", 2, "--target-noise"),
+        ("design --solve n --a 64", 2, "--s, --theta, --target-fp"),
+        ("design --solve theta --n 1000 --a 300 --s 30 --v 200 --fp 1e-9 --fn 1e-6", 1, "theta"),
+        ("unoin --n 1", 2, "Did you mean 'union'"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_sentence(capsys: pytest.CaptureFixture[str], words: str, code: int, says: str) -> None:
+    assert main(["sdr", *words.split()]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+def test_it_answers_without_torch() -> None:
+    code = (
+        "import sys; from dendrix.cli import main; main('sdr fp --n 100 --a 5 --s 5 --theta 2'.split()); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+def test_figures_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, f"figures --out {tmp_path}")
+    assert sorted(printed) == ["4A", "4B", "5A", "5B", "6", "7A", "7B"]
+    assert all(Path(path).stat().st_size > 10_000 for path in printed.values())
