@@ -1,19 +1,29 @@
 """Stop each inference as soon as it is sure: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
+import json as jsonlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
+from .errors import MisuseError
 from .output import print_json
 
+RuleName = Literal["max-probability", "margin", "entropy", "patience", "budget"]
+GoalName = Literal["pareto", "budget", "guarantee"]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD.npz")]
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
+Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
+_OPTIONS = {"at_most": "steps"}
+"""The options whose names differ from the fields of their goal."""
 
 
 def record(run: Run, out: Path, split: Literal["train", "valid", "test"] = "valid", root: Path | None = None, json: bool = False) -> None:
@@ -39,6 +49,130 @@ def record(run: Run, out: Path, split: Literal["train", "valid", "test"] = "vali
     print(f"Recorded {count} inputs of up to {steps} steps in {out}. Next: dendrix exits fit {out} --goal pareto --out policy.json")
 
 
+def fit(
+    record: RecordFile,
+    out: Path,
+    goal: GoalName = "pareto",
+    rule: tuple[RuleName, ...] = ("max-probability",),
+    scale: Literal["auto"] | float | None = None,
+    per_step: bool = False,
+    min_steps: int = 1,
+    eps: float | None = None,
+    delta: float | None = None,
+    loss: Literal["accuracy-drop", "disagreement"] | None = None,
+    steps: float | None = None,
+    fallback: bool = False,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Fit an exit rule to recorded outputs and write it as a policy.
+
+    Args:
+        record: outputs on inputs that nothing was trained on, as `dendrix exits record` writes them.
+        out: the policy to write, a JSON file.
+        goal: pareto: the fastest that loses at most EPS of accuracy here. budget: the best within a mean of STEPS. guarantee: the
+            fastest whose risk is at most EPS with probability 1 - DELTA.
+        rule: when to stop; of several, the best on a part of the record.
+        scale: divides the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.
+        per_step: a threshold for every step.
+        min_steps: stop nothing before this step.
+        eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
+        delta: probability with which a guarantee may fail (default 0.1).
+        loss: what a guarantee counts: right answers that become wrong (default), or other answers than at the end, without labels.
+        steps: mean steps to spend (budget).
+        fallback: where no guarantee is possible, write a policy that never stops early.
+        seed: of the parts that a record is dealt into.
+        json: print JSON.
+    """
+    from .. import exits
+
+    expect_folder(out)
+    chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
+    rules = [_rule(name, scale, min_steps) for name in rule]
+    by = "ece" if scale == "auto" else None
+    policy = exits.fit(exits.Record.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
+    policy.save(out)
+    if json:
+        print_json({"file": str(out), **jsonlib.loads(out.read_text())})
+        return
+    print(f"{policy.rule}")
+    print(f"Mean steps {policy.mean_steps:.2f} of {policy.steps}. {policy.statement}")
+    print(f"Saved in {out}. Next: dendrix exits report {out} TEST.npz")
+
+
+def _goal(name: GoalName, **given: Any) -> Any:
+    """The goal of this name with the options that were given, if they are its own."""
+    from ..exits.policy import GOALS
+
+    kind = GOALS[name]
+    known = [field.name for field in fields(kind)]
+    values = {option: value for option, value in given.items() if value is not None}
+    if foreign := [_OPTIONS.get(option, option) for option in values if option not in known]:
+        own = ", ".join(f"--{_OPTIONS.get(option, option)}" for option in known)
+        raise MisuseError(f"goal: expected options of {name}, {own}, got --{foreign[0]}. Leave it out.")
+    if name == "budget" and not values:
+        raise MisuseError("steps: expected the mean steps to spend with --goal budget, got none. Give --steps.")
+    return kind(**values)
+
+
+def _rule(name: RuleName, scale: Literal["auto"] | float | None, min_steps: int) -> Any:
+    """The rule of this name, with a threshold at which it never stops."""
+    from ..exits.rules import RULES
+
+    kind = RULES[name]
+    settings: dict[str, Any] = {"min_steps": min_steps}
+    if isinstance(scale, float) and "scale" in [field.name for field in fields(kind)]:
+        settings["scale"] = scale
+    return kind(kind.span[1], **settings)
+
+
+def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
+    """Listen to recordings only until the rule is sure.
+
+    Args:
+        policy: what `dendrix exits fit` wrote for this network.
+        run: a folder that `dendrix train` wrote.
+        files: wav files of any rate, or - for a stream on standard input: raw 16-bit samples, mono, at the network's rate.
+        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}.
+    """
+    if not files:
+        raise MisuseError("files: expected at least one wav file, got none. Try: dendrix exits run policy.json RUN FILE.wav")
+    from ..exits import Policy, fingerprint
+    from ..io import listen, load_checkpoint
+    from ..io.predict import encoder_of
+
+    fitted, checkpoint = Policy.load(policy), load_checkpoint(run)
+    encoder = encoder_of(checkpoint)
+    fitted.check_network(len(checkpoint.labels), checkpoint.decision.how, encoder.dt_ms, fingerprint(checkpoint.model))
+    sounds = [_sound(file, encoder) for file in files]  # all are checked before the first answer
+    answers = []
+    for file, (chunks, length_ms) in zip(files, sounds, strict=True):
+        *_, last = listen(checkpoint, chunks, fitted.rule)
+        answers.append({"file": str(file), **asdict(last), "length_ms": length_ms})
+    if json:
+        print_json(answers)
+        return
+    table = Table("file", "heard", "confidence", "after", "of")
+    for answer in answers:
+        length = "-" if answer["length_ms"] is None else f"{answer['length_ms']:.0f} ms"
+        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", f"{answer['heard_ms']:.0f} ms", length)
+    Console().print(table)
+
+
+def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
+    """A sound in pieces of one frame, and its length in ms, if it is known."""
+    import numpy as np
+
+    from ..data import read_wav, resample
+
+    if str(file) == "-":
+        blocks = iter(lambda: sys.stdin.buffer.read(2 * encoder.hop), b"")
+        return (np.frombuffer(block[: len(block) // 2 * 2], "<i2").astype(np.float32) / 32768 for block in blocks), None
+    wave, rate = read_wav(file)
+    sound = resample(wave, rate, encoder.rate)
+    return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate
+
+
 def expect_folder(path: Path) -> None:
     """The folder of a file that is to be written must be there before the work, not after.
 
@@ -58,4 +192,4 @@ def _bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"record": record}
+COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "run": run}

@@ -5,5 +5,7 @@ from .checkpoint import load as load
 from .checkpoint import load_checkpoint as load_checkpoint
 from .checkpoint import read_checkpoint as read_checkpoint
 from .checkpoint import write_checkpoint as write_checkpoint
+from .listen import Heard as Heard
+from .listen import listen as listen
 from .predict import Prediction as Prediction
 from .predict import predict as predict
