@@ -1,5 +1,8 @@
 """Sparse distributed representations: exact error rates, inverse design, simulation, overlap search and statistics. No torch."""
 
+from .correlated import CorrelatedVerification as CorrelatedVerification
+from .correlated import correlated_patterns as correlated_patterns
+from .correlated import verify_correlated as verify_correlated
 from .inverse import max_noise as max_noise
 from .inverse import max_set as max_set
 from .inverse import min_n as min_n

@@ -8,12 +8,11 @@ import numpy as np
 
 from ..compiled import compiled
 from .bisection import whole
+from .estimates import DOUBT, NORMAL_95, ratio, score, wilson
 from .probability import false_negative, set_false_positive
 from .simulation import BLOCK, draw_overlaps, draw_weights
 from .unions import union_false_negative, union_false_positive
 
-NORMAL_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
-DOUBT = 4.0  # |z| beyond which the verdict is "disagrees": 1 run in 16,000 by chance
 FEWEST_HITS = 10  # with fewer hits expected, plain drawing tells too little
 MOST_CELLS = 10**8  # 1.7 GB
 
@@ -75,7 +74,7 @@ def verify(
             often, or less often for false negatives, and each draw carries its likelihood ratio. `auto` tilts below 10 expected hits.
     Source: protocol after Ahmad & Hawkins, arXiv 1601.00720, section 3 and figure 4 (there 1e8 comparisons); tilting ours.
     """
-    n, a, s, theta, m, draws = whole(n=n, a=a, s=s, theta=theta, m=m, draws=draws)
+    n, a, s, theta, moved, m, draws = whole(n=n, a=a, s=s, theta=theta, v=0 if v is None else v, m=m, draws=draws)
     _check(n, a, s, v, m, union, draws)
     if sampling == "tilted" and m > 1 and not union:
         raise ValueError(f"Tilted sampling knows one segment or a union, got a set of {m}; verify one of its segments with m=1.")
@@ -85,19 +84,11 @@ def verify(
     if sampling == "tilted" or (sampling == "auto" and rare):
         tilt = _tilt(n, a, s, theta, v, m)
         loop = compiled(draw_weights)
-        hits, total, squares = loop(n, a, s, v or 0, m, theta, v is not None, tilt, draws, BLOCK, rng)
+        hits, total, squares = loop(n, a, s, moved, m, theta, v is not None, tilt, draws, BLOCK, rng)
         return _weighed(exact, int(hits), total, squares, draws)
-    counts = compiled(draw_overlaps)(n, a, s, v or 0, m, union, v is not None, draws, BLOCK, rng)
+    counts = compiled(draw_overlaps)(n, a, s, moved, m, union, v is not None, draws, BLOCK, rng)
     hits = int(counts[: max(theta, 0)].sum() if v is not None else counts[max(theta, 0) :].sum())
     return _counted(exact, hits, draws)
-
-
-def wilson(hits: int, draws: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `hits` in `draws`. Source: Wilson, J. Am. Stat. Assoc. 22 (1927) 209."""
-    share, square = hits / draws, NORMAL_95**2 / draws
-    centre = (share + square / 2) / (1 + square)
-    half = NORMAL_95 * math.sqrt(share * (1 - share) / draws + square / (4 * draws)) / (1 + square)
-    return max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < draws else 1.0
 
 
 def _exact(n: int, a: int, s: int, theta: int, v: int | None, m: int, union: bool) -> float:
@@ -121,10 +112,12 @@ def _counted(exact: float, hits: int, draws: int) -> Verification:
     """The report of plain drawing."""
     estimate = hits / draws
     low, high = wilson(hits, draws)
-    deviation = math.sqrt(exact * (1 - exact) / draws)
     error = math.sqrt((1 - estimate) / hits) if hits else math.inf
-    z = _standardised(estimate - exact, deviation)
-    return Verification(estimate, exact, low, high, z, hits, draws, error, "plain", _verdict(estimate, exact, z))
+    z = score(hits, draws, exact)
+    verdict = _verdict(estimate, exact, z)
+    if not hits and abs(z) <= DOUBT:
+        verdict = f"No hit in {draws} draws: the probability is at most {high:.2g}, and the exact {exact:.4g} is not contradicted."
+    return Verification(estimate, exact, low, high, z, hits, draws, error, "plain", verdict)
 
 
 def _weighed(exact: float, hits: int, total: float, squares: float, draws: int) -> Verification:
@@ -133,14 +126,8 @@ def _weighed(exact: float, hits: int, total: float, squares: float, draws: int) 
     deviation = math.sqrt(max(squares / draws - estimate**2, 0.0) / draws)
     low, high = max(0.0, estimate - NORMAL_95 * deviation), min(1.0, estimate + NORMAL_95 * deviation)
     error = deviation / estimate if hits else math.inf
-    z = _standardised(estimate - exact, deviation)
+    z = ratio(estimate - exact, deviation)
     return Verification(estimate, exact, low, high, z, hits, draws, error, "tilted", _verdict(estimate, exact, z))
-
-
-def _standardised(difference: float, deviation: float) -> float:
-    if difference == 0:
-        return 0.0
-    return difference / deviation if deviation else math.copysign(math.inf, difference)
 
 
 def _verdict(estimate: float, exact: float, z: float) -> str:
