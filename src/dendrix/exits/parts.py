@@ -1,0 +1,75 @@
+"""Disjoint parts of a record: what chooses the settings of a rule must not be what certifies its threshold."""
+
+import hashlib
+from dataclasses import dataclass, fields
+
+import torch
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Up to three disjoint records of one network.
+
+    Args:
+        certification: chooses the threshold; the only part that a guarantee rests on.
+        selection: chooses the scale, and None if that is given.
+        fit: fits thresholds per step and compares rules, and None if there is nothing to fit.
+    """
+
+    certification: Record
+    selection: Record | None = None
+    fit: Record | None = None
+
+    def __post_init__(self) -> None:
+        names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        for index, name in enumerate(names):
+            for other in names[:index]:
+                _expect_disjoint(getattr(self, other), other, getattr(self, name), name)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many inputs each part has; 0 for one that is not there."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: 0 if part is None else len(part) for name, part in found.items()}
+
+
+def split(record: Record, selection: bool, fit: bool, seed: int) -> Parts:
+    """Deal the inputs of a record at random: half to the certification, the other half to the other parts that are wanted."""
+    if not selection and not fit:
+        return Parts(record)
+    if len(record) < 4:
+        raise ValueError(f"record: expected at least 4 inputs to choose settings on some and a threshold on others, got {len(record)}.")
+    order = torch.randperm(len(record), generator=torch.Generator().manual_seed(seed))
+    half, quarter = len(record) // 2, len(record) // 4
+    rest = order[:half]
+    first, second = (rest[:quarter], rest[quarter:]) if selection and fit else (rest, rest)
+    return Parts(record.subset(order[half:]), record.subset(first) if selection else None, record.subset(second) if fit else None)
+
+
+def kind(record: Record) -> dict[str, object]:
+    """What records must share to be used together."""
+    _, steps, classes = record.outputs.shape
+    return {"steps": steps, "classes": classes, "how": record.how, "dt_ms": record.dt_ms, "model": record.model}
+
+
+def digest(record: Record) -> str:
+    """A hash of the outputs, labels and lengths of a record: what a policy remembers of the inputs that it was fitted on."""
+    mixed = hashlib.sha256()
+    for values in (record.outputs, record.labels, record.lengths):
+        mixed.update(b"none" if values is None else values.contiguous().numpy().tobytes())
+    return mixed.hexdigest()[:32]
+
+
+def _expect_disjoint(one: Record, name: str, other: Record, other_name: str) -> None:
+    if kind(one) != kind(other):
+        raise ValueError(f"{other_name}: expected {kind(one)}, as {name} has, got {kind(other)}. Record them alike.")
+    seen = {row.tobytes() for row in one.outputs.numpy()}
+    again = sum(row.tobytes() in seen for row in other.outputs.numpy())
+    # Two silent inputs may have the same outputs; many such pairs mean that the inputs are the same.
+    if 2 * again > min(len(one), len(other)):
+        raise ValueError(
+            f"{other_name}: expected other inputs than in {name}, but {again} of {len(other)} are the same. "
+            "A guarantee is void on inputs that chose the settings; use disjoint parts."
+        )

@@ -1,0 +1,137 @@
+"""A fitted rule with all that it holds for: the network, the goal, and what is promised. A small JSON file."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..core import expect_one_of
+from ..core.files import read_json, write_json
+from .goal import Goal, MeanSteps, Pareto
+from .guarantee import Guarantee
+from .record import Record
+from .rule import Rule
+from .rules import RULES
+
+FORMAT = 1
+"""The version of the file; a reader refuses a higher one."""
+
+GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "budget": MeanSteps, "guarantee": Guarantee}
+"""Every goal by the name that a policy file and the command line use."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A rule, and the networks and inputs that it was fitted for. `fit` makes one."""
+
+    rule: Rule
+    goal: Goal
+    statement: str
+    """What is promised, in words."""
+    how: str
+    """How outputs become evidence."""
+    steps: int
+    """T of the record that it was fitted on."""
+    classes: int
+    """K."""
+    varies: bool
+    """Whether inputs may end before step T."""
+    dt_ms: float | None
+    model: str
+    """The fingerprint of the network; empty if it is unknown."""
+    parts: dict[str, int]
+    """How many inputs chose the scale ("selection"), the thresholds of steps or the rule ("fit"), and the threshold ("certification")."""
+    mean_steps: float
+    """Mean steps of the certification part."""
+    data: tuple[str, ...]
+    """Hashes of the records that it was fitted on."""
+    seed: int
+    """Of the split into parts."""
+
+    def check(self, record: Record) -> None:
+        """Refuse a record that the policy was not made for.
+
+        Raises:
+            ValueError: T, K, how, the length of a step or the network differ.
+        """
+        _, steps, classes = record.outputs.shape
+        self.check_network(classes, record.how, record.dt_ms, record.model)
+        if steps > self.steps or (steps < self.steps and not (self.varies and record.lengths is not None)):
+            raise ValueError(f"record: expected {self.steps} steps, as the policy was fitted for, got {steps}. Fit a policy for these.")
+
+    def check_network(self, classes: int, how: str, dt_ms: float | None = None, model: str = "") -> None:
+        """Refuse a network that the policy was not made for; a fingerprint that either side does not know is not compared.
+
+        Raises:
+            ValueError: K, how, the length of a step or the network differ.
+        """
+        wanted = {"classes": self.classes, "how": self.how, "dt_ms": self.dt_ms, "model": self.model}
+        came = {"classes": classes, "how": how, "dt_ms": dt_ms, "model": model}
+        for name, value in wanted.items():
+            if value != came[name] and not (name == "model" and "" in (value, came[name])):
+                raise ValueError(
+                    f"{name}: expected {value!r}, as the policy was fitted for, got {came[name]!r}. Fit a policy for this network."
+                )
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy as JSON, whole or not at all."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        content |= {
+            "rule": _rule_fields(self.rule),
+            "goal": {"name": _name(self.goal, GOALS), **asdict(self.goal)},
+            "data": list(self.data),
+        }
+        content = {"format": FORMAT, **content}
+        write_json(Path(path), {**content, "digest": _digest(content)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Policy":
+        """Read a policy.
+
+        Raises:
+            OSError: there is no such file or it may not be read.
+            ValueError: it is no policy, of a newer version, or was changed by hand.
+        """
+        content = read_json(Path(path))
+        version, digest = content.get("format"), content.pop("digest", None)
+        if not isinstance(version, int) or not isinstance(digest, str):
+            raise ValueError(f"{path}: expected an exit policy, but it has no format and digest. Is this the right file?")
+        if version > FORMAT:
+            raise ValueError(f"{path}: expected a policy of format {FORMAT} or older, got {version}. Update dendrix.")
+        if _digest(content) != digest:
+            raise ValueError(f"{path}: expected a policy as it was fitted, but it was changed afterwards. Fit it again.")
+        content.pop("format")
+        rule, goal = dict(content["rule"]), dict(content["goal"])
+        return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
+
+
+def named_rule(name: str) -> Rule:
+    """The rule of this name, with a threshold at which it never stops."""
+    kind = RULES[expect_one_of(name, RULES, "rule")]
+    return kind(kind.span[1])
+
+
+def _rule_fields(rule: Rule) -> dict[str, Any]:
+    """A rule as JSON: JSON has no infinity, so a threshold that no score exceeds is the word "never"."""
+    values = [("never" if value == math.inf else value) for value in rule.thresholds]
+    return {"name": _name(rule, RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
+
+
+def _rule(content: dict[str, Any]) -> Rule:
+    kind, values = RULES[content.pop("name")], content.pop("threshold")
+    several = isinstance(values, list)
+    numbers = tuple(math.inf if value == "never" else value for value in (values if several else [values]))
+    return kind(numbers if several else numbers[0], **content)
+
+
+def _name(value: object, names: dict[str, Any]) -> str:
+    found = [name for name, kind in names.items() if kind is type(value)]
+    if not found:
+        raise TypeError(f"{type(value).__name__}: expected one of {', '.join(names)}. A policy file holds only what can be read back.")
+    return found[0]
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
