@@ -1,0 +1,164 @@
+"""`dendrix exits`: from a trained network to recordings that are heard only until their word is clear."""
+
+import io
+import json
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dendrix.cli import main
+from dendrix.exits import Record
+
+TRAIN = (
+    "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
+    "--budget.batch-size 10 --budget.epochs 15 --augment.shift-channels 0 --augment.mask-channels 0"
+)
+
+
+@pytest.fixture(scope="module")
+def work(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained run, records of its splits and a policy fitted to one of them."""
+    folder = tmp_path_factory.mktemp("exits")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENDRIX_CACHE", str(folder / "cache"))
+        assert main([*TRAIN.split(), "--data.root", str(tones), "--out", str(folder / "run"), "--json"]) == 0
+        for split in ("train", "valid", "test"):
+            assert main(["exits", "record", str(folder / "run"), "--split", split, "--out", str(folder / f"{split}.npz"), "--json"]) == 0
+    assert main(["exits", "fit", str(folder / "train.npz"), "--out", str(folder / "policy.json"), "--json"]) == 0
+    return folder
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str | Path) -> dict[str, object]:
+    """The JSON that a command prints."""
+    capsys.readouterr()
+    assert main(["exits", *map(str, words), "--json"]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def failure(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:
+    """Exit code and message of a command that must fail without printing anything else."""
+    capsys.readouterr()
+    code = main(["exits", *map(str, words)])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return code, err
+
+
+def test_a_record_is_what_evaluate_scores(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record.load(work / "test.npz")
+    capsys.readouterr()
+    assert main(["evaluate", str(work / "run"), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    right = record.right()
+    assert right[torch.arange(len(record)), record.ends - 1].double().mean() == scores["accuracy"]
+    assert right.double().mean(0).tolist() == pytest.approx(scores["accuracy_over_time"])
+    assert (record.dt_ms, record.how) == (10.0, "mean")
+    assert record.ends.unique().tolist() == [20, 21]  # 10 frames of sound or 11, and 10 of silence
+
+
+def test_fitting_stops_earlier_and_loses_nothing(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = answer(capsys, "fit", work / "train.npz", "--out", work / "margin.json", "--rule", "margin")
+    assert policy["file"] == str(work / "margin.json")
+    assert policy["rule"]["name"] == "margin"  # type: ignore[index]
+    assert policy["mean_steps"] < 15  # type: ignore[operator]
+
+
+def test_every_goal_writes_a_policy(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, out = work / "train.npz", work / "other.json"
+    budget = answer(capsys, "fit", record, "--out", out, "--goal", "budget", "--steps", "12", "--rule", "entropy", "--scale", "2.5")
+    assert budget["mean_steps"] <= 12  # type: ignore[operator]
+    assert budget["rule"]["scale"] == 2.5  # type: ignore[index]
+    several = answer(capsys, "fit", record, "--out", out, "--rule", "patience", "max-probability", "--scale", "auto", "--per-step")
+    assert several["parts"] == {"certification": 15, "selection": 7, "fit": 8}
+    sure = answer(capsys, "fit", record, "--out", out, "--goal", "guarantee", "--eps", "0.2", "--loss", "disagreement")
+    assert "at least 0.9" in str(sure["statement"])
+
+
+def test_a_guarantee_without_enough_inputs_is_refused_with_their_number(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("fit", work / "valid.npz", "--out", work / "none.json", "--goal", "guarantee")
+    code, message = failure(capsys, *words)
+    assert code == 1
+    assert "expected at least 230 inputs" in message
+    assert "got 10" in message
+    assert not (work / "none.json").exists()
+    assert answer(capsys, *words, "--fallback")["rule"]["threshold"] == 1.0  # type: ignore[index]
+
+
+def test_a_word_is_clear_before_its_end(work: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tones / f"{digit}_tester_0.wav" for digit in (0, 1)]
+    answers = answer(capsys, "run", work / "policy.json", work / "run", *files)
+    assert [found["label"] for found in answers] == ["0", "1"]  # type: ignore[index]
+    record = Record.load(work / "test.npz")
+    for found in answers:
+        assert set(found) == {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}  # type: ignore[call-overload]
+        assert found["stopped"]  # type: ignore[index]
+        assert found["heard_ms"] < 10 * int(record.ends[0])  # type: ignore[index]
+        assert found["length_ms"] == 100.0  # type: ignore[index]
+    assert main(["exits", "run", str(work / "policy.json"), str(work / "run"), str(files[0])]) == 0
+    assert "100 ms" in capsys.readouterr().out
+
+
+def test_a_stream_is_read_only_as_far_as_it_is_needed(
+    work: Path, tones: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wave.open(str(tones / "1_tester_0.wav")) as file:
+        samples = file.readframes(file.getnframes())
+    stream = io.BytesIO(samples * 100)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+    (found,) = answer(capsys, "run", work / "policy.json", work / "run", "-")
+    assert (found["label"], found["length_ms"]) == ("1", None)  # type: ignore[index]
+    assert stream.tell() < len(samples) * 100
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("fit {}/train.npz --out {}/x.json --goal budget", 2, "Give --steps"),
+        ("fit {}/train.npz --out {}/x.json --delta 0.1", 2, "expected options of pareto, --eps, got --delta"),
+        ("fit {}/train.npz --out {}/x.json --goal budget --steps 3 --eps 0.1", 2, "options of budget, --steps, got --eps"),
+        ("fit {}/train.npz --out {}/x.json --rule margins", 2, "margins"),
+        ("fit {}/train.npz --out {}/x.json --rule margin --scale auto", 1, "expected a rule with a scale"),
+        ("fit {}/train.npz --out {}/nowhere/x.json", 1, "nowhere"),
+        ("fit {}/absent.npz --out {}/x.json", 1, "No such file"),
+        ("fit {}/policy.json --out {}/x.json", 1, "expected an .npz of recorded outputs"),
+        ("record {}/run --out {}/nowhere/x.npz", 1, "nowhere"),
+        ("record {}/absent --out {}/x.npz", 1, "is not there"),
+        ("run {}/policy.json {}/run", 2, "at least one wav file"),
+        ("run {}/run/run.json {}/run {}/x.wav", 1, "expected an exit policy"),
+        ("run {}/policy.json {}/run {}/x.wav", 1, "x.wav: No such file"),
+    ],
+)
+def test_misuse_is_one_sentence_and_leaves_nothing(
+    work: Path, capsys: pytest.CaptureFixture[str], words: str, code: int, says: str
+) -> None:
+    assert failure(capsys, *words.replace("{}", str(work)).split())[0] == code
+    capsys.readouterr()
+    main(["exits", *words.replace("{}", str(work)).split()])
+    assert says in capsys.readouterr().err
+    assert not (work / "x.json").exists()
+    assert not (work / "x.npz").exists()
+
+
+def test_a_policy_of_another_network_is_refused(work: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record.load(work / "train.npz")
+    Record(record.outputs, record.labels, record.lengths, record.how, record.dt_ms, "0" * 64).save(tmp_path / "other.npz")
+    answer(capsys, "fit", tmp_path / "other.npz", "--out", tmp_path / "policy.json")
+    code, message = failure(capsys, "run", tmp_path / "policy.json", work / "run", tones / "0_tester_0.wav")
+    assert code == 1
+    assert "as the policy was fitted for" in message
+
+
+def test_outputs_of_any_framework_can_be_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0)
+    labels = noise.integers(0, 4, 300)
+    outputs = noise.normal(size=(300, 12, 4)) + 2 * np.eye(4)[labels][:, None]
+    np.savez(tmp_path / "outputs.npz", outputs=outputs, labels=labels)
+    policy = answer(capsys, "fit", tmp_path / "outputs.npz", "--out", tmp_path / "policy.json", "--goal", "guarantee", "--eps", "0.05")
+    assert policy["mean_steps"] < 8  # type: ignore[operator]
+    assert policy["how"] == "sum"
