@@ -1,7 +1,8 @@
 """Argument checks of the theory: counts are integers, probabilities lie in [0, 1], arrays broadcast, and the result fits in memory."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Counts: TypeAlias = ArrayLike
 """An integer, or an array of integers that broadcasts with the others."""
+
+Chances: TypeAlias = ArrayLike | Fraction | Sequence[Fraction]
+"""A probability or an array of them, as floats or as fractions."""
 
 Result: TypeAlias = Any
 """float64: a float for integers, an ndarray for arrays; exact: Fraction; mpmath: mpf; for arrays of settings, object arrays of these."""
@@ -63,15 +67,27 @@ def at_most(**pairs: NDArray[np.int64]) -> None:
         raise ValueError(f"{small}: expected at most {large}, got {small}={left} with {large}={right}. Lower {small} or raise {large}.")
 
 
-def choose(backend: str) -> None:
-    """Check the name of a backend."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got '{backend}'.")
+def probabilities(name: str, value: Chances) -> NDArray[Any]:
+    """The value as an array of floats, or of fractions if it has any.
+
+    Raises:
+        ValueError: not a number in [0, 1].
+    """
+    array = np.asarray(value)
+    fractions = array.dtype == object and all(isinstance(entry, Fraction | int | float) for entry in array.flat)
+    if not fractions and array.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected a probability or an array of them, got {value!r}. Give numbers in [0, 1].")
+    wrong = array[~((array >= 0) & (array <= 1)).astype(bool)]
+    if wrong.size:
+        raise ValueError(f"{name}: expected probabilities in [0, 1], got {wrong.flat[0]}. Choose one inside.")
+    return array if fractions else array.astype(np.float64)
 
 
-def each(function: Callable[..., Any], *arrays: NDArray[Any]) -> Result:
-    """A function of Python numbers at every setting: one result if all are scalars, else an object array."""
-    return np.frompyfunc(function, len(arrays), 1)(*arrays)
+def choose(word: str, words: tuple[str, ...] = BACKENDS, name: str = "backend") -> str:
+    """Check a word against the allowed ones."""
+    if word not in words:
+        raise ValueError(f"{name}: expected one of {', '.join(words)}, got '{word}'. Choose one of them.")
+    return word
 
 
 def plain(values: NDArray[np.float64]) -> Result:

@@ -1,55 +1,67 @@
-"""Tails of the hypergeometric and the binomial law in float64.
+"""The hypergeometric and the binomial law in float64.
 
 Both count marked balls among those drawn from an urn, without or with replacement. Every weight is a product of ratios of neighbours,
-relative to the weight of the most likely count, and the sum of all weights normalises them: no logarithm of a factorial is
-ever taken, all terms are positive, and a relative error grows by two roundings per step away from the most likely count.
+relative to the weight of the most likely count, and the sum of all weights normalises them: no logarithm of a factorial is taken,
+no terms cancel, and the relative error grows by a few roundings per step away from the most likely count.
 Source: the ratio of neighbours is the recursion of the laws; the arrangement is ours.
 """
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..compiled import compiled
 
 BLOCK_BITS = 512
-"""A weight is kept as a float and a number of blocks, worth 2^-512 each, so that it does not underflow at 1e-308."""
+"""A weight is a float and a number of blocks, each worth 2^-512, so that it does not underflow at 1e-308."""
 
 _WORTH_COMPILING = 100_000
 """Steps of the loop, about 0.1 s of plain Python: below it, loading the compiler costs more than it saves."""
 
+_LONGEST = 10**8
+
 
 def upper_tails(
-    marked: NDArray[np.float64],
-    unmarked: NDArray[np.float64],
-    draws: NDArray[np.float64],
-    at_least: NDArray[np.int64],
+    marked: ArrayLike,
+    unmarked: ArrayLike,
+    draws: ArrayLike,
+    count: ArrayLike,
+    *,
     replaced: bool = False,
+    exactly: bool = False,
     log: bool = False,
 ) -> NDArray[np.float64]:
-    """P[at least so many marked balls among those drawn], for arrays of one shape; equal urns share one pass over the law.
+    """P[at least `count` marked balls among those drawn]; arrays broadcast, and equal urns share one pass over their law.
 
     Args:
         marked: marked balls in the urn; with replacement, only its proportion to `unmarked` matters.
         unmarked: all other balls.
         draws: how many are drawn; a real number gives the law over the integers that it can reach.
-        at_least: the smallest count of the tail, any integer.
+        count: any integer.
         replaced: whether a ball is put back before the next is drawn: the binomial law.
+        exactly: return P[exactly `count`] instead.
         log: return natural logarithms.
+    Raises:
+        ValueError: a law reaches more than 10^8 counts.
     """
-    shape = np.shape(at_least)
-    urns = [np.ravel(values).astype(np.float64) for values in (marked, unmarked, draws)]
-    counts = np.ravel(at_least)
+    *balls, counts = np.broadcast_arrays(marked, unmarked, draws, count)
+    shape = counts.shape
+    urns = [values.astype(np.float64).ravel() for values in balls]
     order = np.lexsort(urns)
     urns = [values[order] for values in urns]
     starts = np.ones(len(order), bool)
     starts[1:] = np.any([values[1:] != values[:-1] for values in urns], axis=0)
     support = (urns[2] if replaced else np.minimum(urns[0], urns[2]))[starts]
+    longest = int(support.max(initial=0)) + 1
+    if longest > _LONGEST:
+        raise ValueError(
+            f"expected overlaps of at most {_LONGEST:,} cells, got up to {longest - 1:,}. Choose smaller patterns or segments."
+        )
     worth = len(order) + support.sum() > _WORTH_COMPILING
     loop = compiled(_fill, reorder=False) if worth else _fill
-    result = np.empty(len(order))
-    loop(*urns, counts[order], starts, int(support.max(initial=0)) + 1, 0.0 if replaced else 1.0, log, result)
+    result, taken = np.empty(len(order)), 0.0 if replaced else 1.0
+    loop(urns[0], urns[1], urns[2], counts.astype(np.int64).ravel()[order], starts, longest, taken, exactly, log, result)
     tails = np.empty(len(order))
     tails[order] = result
     return tails.reshape(shape)
@@ -59,14 +71,15 @@ def _fill(
     marked: NDArray[np.float64],
     unmarked: NDArray[np.float64],
     draws: NDArray[np.float64],
-    at_least: NDArray[np.int64],
+    counts: NDArray[np.int64],
     starts: NDArray[np.bool_],
     longest: int,
     taken: float,
+    exactly: bool,
     log: bool,
     tails: NDArray[np.float64],
 ) -> None:
-    """The tails of settings sorted by urn.
+    """The tails, [N], of settings sorted by urn: one function, because numba compiles no calls of plain ones.
 
     Args:
         starts: where a new urn begins, bool [N].
@@ -74,9 +87,9 @@ def _fill(
         taken: 1 if a drawn ball leaves the urn, 0 if it is put back.
         tails: filled, [N].
     """
-    block = 2.0**BLOCK_BITS
-    sums = np.empty(longest)  # above the mode P[X >= k] from index k - low on, below it P[X <= k], both times `total`
-    blocks = np.empty(longest, np.int64)
+    tiny, block = 2.0**-BLOCK_BITS, 2.0**BLOCK_BITS
+    # At index k - low, in units of `total`: P[exactly k], or above the mode P[at least k] and below it P[at most k].
+    sums, blocks = np.empty(longest), np.empty(longest, np.int64)
     total = 1.0
     low = mode = high = 0
     for i in range(len(tails)):
@@ -85,38 +98,58 @@ def _fill(
             low = math.ceil(max(0.0, taken * (D - L)))
             high = math.floor(min(D, K) if taken else D)
             mode = min(max(math.floor((D + 1) * (K + taken) / (K + L + 2 * taken)), low), high)
+            sums[mode - low], blocks[mode - low] = 1.0, 0
             weight, scale = 1.0, 0
             for k in range(mode, high):
                 weight *= (D - k) * (K - taken * k) / ((k + 1) * (L - taken * (D - k - 1)))
-                if weight * block < 1:
+                if weight < tiny:
                     weight *= block
                     scale += 1
                 sums[k + 1 - low], blocks[k + 1 - low] = weight, scale
             weight, scale = 1.0, 0
             for k in range(mode, low, -1):
                 weight *= k * (L - taken * (D - k)) / ((D - k + 1) * (K - taken * (k - 1)))
-                if weight * block < 1:
+                if weight < tiny:
                     weight *= block
                     scale += 1
                 sums[k - 1 - low], blocks[k - 1 - low] = weight, scale
-            for k in range(high - 1 - low, mode - low, -1):
-                sums[k] += math.ldexp(sums[k + 1], BLOCK_BITS * int(blocks[k] - blocks[k + 1]))
-            for k in range(1, mode - low):
-                sums[k] += math.ldexp(sums[k - 1], BLOCK_BITS * int(blocks[k] - blocks[k - 1]))
-            above = math.ldexp(sums[mode + 1 - low], -BLOCK_BITS * int(blocks[mode + 1 - low])) if mode < high else 0.0
-            below = math.ldexp(sums[mode - 1 - low], -BLOCK_BITS * int(blocks[mode - 1 - low])) if mode > low else 0.0
+            above = below = 0.0
+            for k in range(high - low, mode - low, -1):
+                above += sums[k]
+                if not exactly:
+                    sums[k] = above
+                above = math.ldexp(above, BLOCK_BITS * int(blocks[k - 1] - blocks[k]))
+            for k in range(mode - low):
+                below += sums[k]
+                if not exactly:
+                    sums[k] = below
+                below = math.ldexp(below, BLOCK_BITS * int(blocks[k + 1] - blocks[k]))
             total = 1.0 + above + below
-        k = at_least[i]
-        if k <= low:
-            tails[i] = 0.0 if log else 1.0
-        elif k > high:
+        k = int(counts[i])
+        if k > high or (exactly and k < low):
             tails[i] = -math.inf if log else 0.0
-        elif k > mode:
-            share, scale = sums[k - low] / total, -BLOCK_BITS * int(blocks[k - low])
+        elif k <= low and not exactly:
+            tails[i] = 0.0 if log else 1.0
+        elif exactly or k > mode:
+            share, exponent = sums[k - low] / total, -BLOCK_BITS * int(blocks[k - low])
             if not log:
-                tails[i] = math.ldexp(share, scale)
+                tails[i] = math.ldexp(share, exponent)
             else:
-                tails[i] = math.log(share) + scale * math.log(2.0) if share > 0 else -math.inf
+                tails[i] = math.log(share) + exponent * math.log(2.0) if share > 0 else -math.inf
         else:
             rest = math.ldexp(sums[k - 1 - low] / total, -BLOCK_BITS * int(blocks[k - 1 - low]))
             tails[i] = math.log1p(-rest) if log else 1.0 - rest
+
+
+def log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of the sum over the last axis of numbers given by their logarithms."""
+    top = np.max(logs, axis=-1, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.exp(logs - top).sum(-1)) + top[..., 0])
+
+
+def log_complement(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log(1 - p) from log p, accurate for p near 0 and near 1."""
+    with np.errstate(divide="ignore"):
+        return np.where(logs > -math.log(2), np.log(-np.expm1(logs)), np.log1p(-np.exp(logs)))

@@ -1,71 +1,186 @@
 """Several patterns stored on one segment: the size of their union, and the errors of a segment that holds it.
 
-Source of the equations: Ahmad and Hawkins (2016), arXiv 1601.00720v2; the covering chain is ours.
+n, a, s, theta, v, `failure`, `log` and `backend` as in `probability`; m random patterns of s cells each are stored. With `m=None`, `s` is
+a list of patterns of any sizes, and the other arguments broadcast.
+Source of the equations: Ahmad and Hawkins (2016), arXiv 1601.00720v2.
 """
 
-from collections.abc import Sequence
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .arguments import Counts, Result, integers
-from .probability import false_positive
+from . import chain
+from .arguments import Counts, Result, at_most, choose, integers, plain, probabilities
+from .counting import counted
+from .noise import transmitted
+from .tails import log_complement, upper_tails
+from .union_counting import Sizes, cover_share, covered_odds, mode_odds
+
+MODES = ("exact", "plugin_round", "plugin_real", "bloom")
+
+_Settings: TypeAlias = list[NDArray[Any]]
 
 
-def union_size(n: Counts, s: Counts | Sequence[int], m: Counts | None = None, *, log: bool = False, backend: str = "float64") -> Result:
-    n, s, m = integers(n=n, s=s, m=m)
-    size = -n * np.expm1(m * np.log1p(-s / n))
-    return float(np.log(size) if log else size)
+def union_size(n: Counts, s: Counts, m: Counts | None = None, *, log: bool = False, backend: str = "float64") -> Result:
+    """Expected number of cells in the union of m random patterns.
 
+    Raises:
+        ValueError: n = 0, s > n, no list of sizes where `m` is None, or see `false_positive`.
+    Source: Eq (13), exact; unequal patterns as n (1 - prod(1 - s_i / n)).
+    """
+    (n, stored), _ = _settings(s, m, n=n)
+    if choose(backend) == "float64":
+        return _each(lambda n, stored: math.log(n) + _log_share(n, stored), (n, stored), log)
+    share = counted(cover_share, (n, stored), log, backend)
+    if not log:
+        return n * share
+    import mpmath
 
-def _chain(n, a, s, theta, m, start):
-    state = start
-    T = np.zeros((theta + 1, theta + 1))
-    from math import comb
-
-    for k in range(theta):
-        for j in range(k, theta):
-            T[k, j] = comb(a - k, j - k) * comb(n - a + k, s - j + k) / comb(n, s)
-        T[k, theta] = false_positive(n, a - k, s, theta - k)
-    T[theta, theta] = 1
-    for _ in range(m):
-        state = state @ T
-    return state
+    return np.frompyfunc(mpmath.log if backend == "mpmath" else math.log, 1, 1)(n) + share
 
 
 def union_false_positive(
     n: Counts,
     a: Counts,
-    s: Counts | Sequence[int],
+    s: Counts,
     theta: Counts,
     m: Counts | None = None,
     mode: str = "exact",
     *,
+    failure: float | Fraction = 0.0,
     log: bool = False,
     backend: str = "float64",
 ) -> Result:
-    if mode == "plugin_round":
-        return false_positive(n, a, int(union_size(n, s, m) + 0.5), theta, log=log)
-    start = np.zeros(theta + 1)
-    start[0] = 1
-    result = _chain(n, a, s, theta, m, start)[-1]
-    return float(np.log(result) if log else result)
+    """P[a random pattern has at least theta in common with a segment that holds the union of m random patterns].
+
+    Args:
+        mode: "exact"; or an approximation: "plugin_real" puts the expected size of the union in place of s in Eq (4), as a real number of
+            draws, over the overlaps that it can reach; "plugin_round" rounds it to the nearest integer first; "bloom" takes the cells of
+            the pattern for independent, Eq (12) for any theta.
+    Raises:
+        ValueError: as `union_size` and `false_positive`; an unknown mode; fractions of more than 2e7 bits.
+    Source: Eqs (11), (12), (14); the exact value, by the covering chain, is ours.
+    """
+    choose(mode, MODES, "mode")
+    probabilities("failure", failure)
+    (n, a, theta, stored), _ = _settings(s, m, n=n, a=a, theta=theta)
+    at_most(a=a, n=n)
+    if choose(backend) == "float64":
+        return _each(functools.partial(_log_false_positive, mode=mode, failure=float(failure)), (n, a, theta, stored), log)
+    return counted(functools.partial(mode_odds, mode=mode, failure=failure), (n, a, theta, stored), log, backend)
 
 
 def union_false_negative(
     n: Counts,
     a: Counts,
-    s: Counts | Sequence[int],
+    s: Counts,
     v: Counts,
     theta: Counts,
     m: Counts | None = None,
     *,
+    failure: float | Fraction = 0.0,
     log: bool = False,
     backend: str = "float64",
 ) -> Result:
-    from math import comb
+    """P[a segment misses one of the m patterns that it holds when exactly v of that pattern's a cells are moved elsewhere].
 
-    start = np.zeros(theta + 1)
-    for b in range(s + 1):
-        start[min(theta, s - b)] += comb(s, b) * comb(a - s, v - b) / comb(a, v) if b <= v else 0
-    result = _chain(n, a, s, theta, m - 1, start)[:-1].sum()
-    return float(np.log(result) if log else result)
+    The segment holds s of the pattern's cells and, for each of the others, s random cells, which may hit the moved ones. In a list of
+    sizes, the first is that of the pattern.
+
+    Raises:
+        ValueError: s > a, v > a, v > n - a (no place to move to), m = 0, or as `union_false_positive`.
+    Source: ours, by the covering chain; Eq (6) for m = 1.
+    """
+    probabilities("failure", failure)
+    (n, a, v, theta, others), own = _settings(s, m, target=True, n=n, a=a, v=v, theta=theta)
+    at_most(a=a, n=n)
+    at_most(s=own, a=a)
+    at_most(v=v, a=a)
+    at_most(**{"v": v, "n - a": n - a})
+    if choose(backend) == "float64":
+        return _each(functools.partial(_log_false_negative, failure=float(failure)), (n, a, own, v, theta, others), log)
+    return counted(functools.partial(covered_odds, failure=failure), (n, a, own, v, theta, others), log, backend)
+
+
+def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Counts) -> tuple[_Settings, NDArray[np.int64]]:
+    """The settings and, last, how many patterns of each size are stored; and the size of the first pattern.
+
+    Args:
+        target: whether the first pattern is left out of those stored.
+    """
+    if m is None:
+        (listed,) = integers(s=s)
+        if listed.ndim != 1 or not listed.size:
+            raise ValueError(f"s: expected a list of sizes where m is None, got {s!r}. Give m, or list the size of every pattern.")
+        arrays = integers(**counts)
+        sizes: Sizes = dict(Counter(listed[int(target) :].tolist()))
+        stored = np.full(arrays[0].shape, sizes, object)
+        own, largest = np.broadcast_to(listed[0], arrays[0].shape), listed.max()
+    else:
+        *arrays, own, times = integers(**counts, s=s, m=m)
+        if target and (times < 1).any():
+            raise ValueError("m: expected at least 1 pattern, got 0. The segment holds the pattern that it may miss.")
+        stored = np.asarray(np.frompyfunc(lambda size, count: {size: count - target}, 2, 1)(own, times), object)
+        largest = own
+    if (arrays[0] < 1).any():
+        raise ValueError("n: expected at least 1 cell, got 0. Choose a larger n.")
+    at_most(s=largest, n=arrays[0])
+    return [*arrays, stored], own
+
+
+def _each(logarithm: Callable[..., float], settings: tuple[NDArray[Any], ...], log: bool) -> Result:
+    """The probability at every setting, from a function that returns its logarithm."""
+    logs = np.asarray(np.frompyfunc(logarithm, len(settings), 1)(*settings), np.float64)
+    return plain(logs if log else np.exp(logs))
+
+
+def _log_open(n: int, stored: Sizes) -> float:
+    """log P[a cell is in none of the patterns]."""
+    return sum(times * (math.log1p(-size / n) if size < n else -math.inf) for size, times in stored.items() if times)
+
+
+def _log_share(n: int, stored: Sizes) -> float:
+    return float(log_complement(np.asarray(_log_open(n, stored))))
+
+
+def _log_false_positive(n: int, a: int, theta: int, stored: Sizes, mode: str, failure: float) -> float:
+    most = min(a, sum(size * times for size, times in stored.items()))
+    if mode != "exact":
+        cover = math.exp(_log_share(n, stored))
+        if mode == "bloom":
+            law = functools.partial(upper_tails, cover, math.exp(_log_open(n, stored)), a, replaced=True, log=True)
+        else:
+            law = functools.partial(upper_tails, a, n - a, n * cover if mode == "plugin_real" else math.floor(n * cover + 0.5), log=True)
+        if not failure:
+            return float(law(theta))
+        return float(transmitted(law(np.arange(a + 1), exactly=True), theta, failure, False, True))
+    if failure:
+        return float(transmitted(chain.distribution(n, a, stored, _from_nothing(most)), theta, failure, False, True))
+    if theta <= 0 or theta > most:
+        return 0.0 if theta <= 0 else -math.inf
+    bound = upper_tails(a, n - a, min(n, sum(size * times for size, times in stored.items())), theta, log=True)
+    hits = chain.reached(n, a, stored, _from_nothing(theta), float(-bound) / theta)
+    return hits if hits < -math.log(2) else math.log1p(-math.exp(chain.missed(n, a, stored, _from_nothing(theta))))
+
+
+def _from_nothing(top: int) -> chain.Logs:
+    return np.where(np.arange(top + 1) == 0, 0.0, -math.inf)
+
+
+def _log_false_negative(n: int, a: int, s: int, v: int, theta: int, others: Sizes, failure: float) -> float:
+    most = min(a, s + sum(size * times for size, times in others.items()))
+    if not failure and (theta <= 0 or theta > most):
+        return 0.0 if theta > most else -math.inf
+    top = most if failure else theta
+    start = upper_tails(a - v, v, s, np.arange(top + 1), exactly=True, log=True)
+    start[top] = upper_tails(a - v, v, s, top, log=True)
+    if failure:
+        return float(transmitted(chain.distribution(n, a, others, start), theta, failure, True, True))
+    misses = chain.missed(n, a, others, start)
+    return misses if misses < -math.log(2) else math.log1p(-math.exp(chain.reached(n, a, others, start, 0.0)))

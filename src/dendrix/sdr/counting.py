@@ -1,0 +1,159 @@
+"""The definitions, counted: laws of the overlap as weights that are whole numbers, or numbers of any precision.
+
+This is what "exact" and "mpmath" compute, and what float64 is tested against. A law is a list of non-negative weights, one per
+overlap from 0 on; only their proportions matter.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arguments import Result
+
+Weight: TypeAlias = Any
+"""int in the backend "exact", mpf in the backend "mpmath"."""
+
+_GUARD_BITS = 64
+_MOST_BITS = 2 * 10**7
+
+
+Number: TypeAlias = Callable[[int], Weight]
+"""What makes a weight from an integer: int or mpf."""
+
+
+class Odds(NamedTuple):
+    """Weights of what happens and of what does not: the probability is hits / (hits + misses), and neither is lost near 0 or 1."""
+
+    hits: Weight
+    misses: Weight
+
+
+def counted(odds: Callable[..., Odds], settings: Sequence[NDArray[Any]], log: bool, backend: str) -> Result:
+    """The probability that `odds` gives for every setting: one result if all are scalars, else an object array.
+
+    Args:
+        odds: of one setting of Python numbers; its keyword `number` makes a weight from an integer.
+        settings: arrays of one shape.
+        log: return natural logarithms; of a fraction, the nearest float.
+        backend: "exact" or "mpmath".
+    """
+    import mpmath
+
+    def exact(*setting: Any) -> Any:
+        hits, misses = odds(*setting, number=int)
+        share = Fraction(hits, hits + misses)
+        if not log:
+            return share
+        with mpmath.workprec(53 + _GUARD_BITS):
+            return float(logarithm(mpmath.mpf(share.numerator), mpmath.mpf(share.denominator - share.numerator)))
+
+    def rounded(*setting: Any) -> Any:
+        with mpmath.workprec(mpmath.mp.prec + _GUARD_BITS):
+            hits, misses = map(mpmath.mpf, odds(*setting, number=mpmath.mpf))
+            value = logarithm(hits, misses) if log else hits / (hits + misses)
+        return +value
+
+    return np.frompyfunc(exact if backend == "exact" else rounded, len(settings), 1)(*settings)
+
+
+def logarithm(hits: Weight, misses: Weight) -> Weight:
+    """log of hits / (hits + misses), of any precision, accurate near 0 and near 1."""
+    import mpmath
+
+    if not hits:
+        return -mpmath.inf
+    return mpmath.log(hits / (hits + misses)) if hits < misses else mpmath.log1p(-misses / (hits + misses))
+
+
+def affordable(bits: float) -> None:
+    """Refuse to count with numbers that would take minutes.
+
+    Raises:
+        ValueError: they have more than 2e7 bits.
+    """
+    if bits > _MOST_BITS:
+        raise ValueError(f"expected to count with numbers of at most {_MOST_BITS:.0e} bits, got about {bits:.0e}. Choose another backend.")
+
+
+def hypergeometric(population: int, marked: int, draws: int, number: Number = int) -> list[Weight]:
+    """Weights of the number of marked balls among those drawn: C(marked, b) C(population - marked, draws - b)."""
+    draws, marked = sorted((draws, marked))
+    unmarked = population - marked
+    low = max(0, draws - unmarked)
+    affordable(draws * math.log2(population + 1))
+    weights = [number(0)] * low + [number(math.comb(marked, low) * math.comb(unmarked, draws - low))]
+    for b in range(low, draws):
+        up, down = (draws - b) * (marked - b), (b + 1) * (unmarked - draws + b + 1)
+        weights.append(weights[-1] * up // down if number is int else weights[-1] * up / down)
+    return weights
+
+
+def binomial(draws: int, share: Weight, number: Number = int) -> list[Weight]:
+    """Weights of the number of successes in independent trials: C(draws, b) x^b (y - x)^(draws - b), where x / y is the share."""
+    if number is int:
+        x, y = Fraction(share).as_integer_ratio()
+        affordable(draws * math.log2(y))
+        yes, no = x, y - x
+    elif isinstance(share, float | Fraction):
+        x, y = Fraction(share).as_integer_ratio()
+        yes, no = number(x) / y, number(y - x) / y
+    else:
+        yes, no = share, 1 - share
+    return [math.comb(draws, b) * yes**b * no ** (draws - b) for b in range(draws + 1)]
+
+
+def at_least(law: Sequence[Weight], theta: int, failure: float | Fraction = 0) -> Odds:
+    """Odds that the overlap reaches theta, where each synapse of it fails with the given probability."""
+    if not failure:
+        split = max(theta, 0)
+        return Odds(sum(law[split:]), sum(law[:split]))
+    scale = Fraction(failure).denominator
+    hits = misses = 0
+    for b, weight in enumerate(law):
+        passed = binomial(b, 1 - Fraction(failure))
+        scaled = weight * scale ** (len(law) - 1 - b)
+        hits += scaled * sum(passed[max(theta, 0) :])
+        misses += scaled * sum(passed[: max(theta, 0)])
+    return Odds(hits, misses)
+
+
+def covering(n: int, a: int, sizes: dict[int, int], law: list[Weight], number: Number = int) -> list[Weight]:
+    """The law of how many of `a` marked cells a union covers, after more random patterns.
+
+    Args:
+        n: cells.
+        a: marked cells.
+        sizes: how many patterns of each size are added.
+        law: of how many are covered before; its last weight stands for so many or more, before and after.
+        number: makes a weight from an integer.
+    """
+    last = len(law) - 1
+    for size, times in sizes.items():
+        if number is int:
+            affordable(times * size * math.log2(n + 1))
+        ways = math.comb(n, size)
+        step = []
+        for i in range(last):
+            new = [math.comb(a - i, j - i) * math.comb(n - a + i, size - j + i) for j in range(i, min(last, i + size + 1))]
+            row = [0] * i + new + [0] * (last - i - len(new))
+            step.append([*row, ways - sum(new)])
+        step.append([0] * last + [ways])
+        weights = step if number is int else [[number(weight) / ways for weight in row] for row in step]
+        law = _advance(law, weights, times)
+    return law
+
+
+def _advance(law: list[Weight], step: list[list[Weight]], times: int) -> list[Weight]:
+    """The law after so many equal steps, by repeated squaring of the step, an upper triangle."""
+    while times:
+        if times % 2:
+            law = [sum(law[i] * step[i][j] for i in range(j + 1)) for j in range(len(law))]
+        times //= 2
+        if times:
+            span = range(len(law))
+            step = [[sum(step[i][k] * step[k][j] for k in range(i, j + 1)) for j in span] for i in span]
+    return law

@@ -1,0 +1,115 @@
+"""Other kinds of noise than a fixed number of moved cells: deletion, random activity, a random count, synapses that fail.
+
+Arguments and backends as in `probability`; probabilities may be fractions, which "exact" keeps.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arguments import Chances, Counts, Result, at_most, choose, integers, plain, probabilities
+from .counting import Number, Odds, at_least, binomial, counted, hypergeometric
+from .tails import log_sum, upper_tails
+
+_TOLERANCE = 1e-9
+"""How far weights may be from a sum of 1."""
+
+
+def false_negative_deletion(s: Counts, p: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
+    """P[a segment of s synapses misses its pattern when every active cell falls silent with probability p].
+
+    P[Bin(s, 1 - p) < theta].
+
+    Raises:
+        ValueError: p outside [0, 1], or see `integers`.
+    Source: ours; independent noise in place of Eq (6).
+    """
+    choose(backend)
+    silent = probabilities("p", p)
+    s, theta, silent = np.broadcast_arrays(*integers(s=s, theta=theta), silent)
+    if backend == "float64":
+        silent = silent.astype(np.float64)
+        return plain(upper_tails(silent, 1 - silent, s, s - theta + 1, replaced=True, log=log))
+
+    def odds(s: int, p: Any, theta: int, number: Number) -> Odds:
+        return at_least(binomial(s, p, number), s - theta + 1)
+
+    return counted(odds, (s, silent, theta), log, backend)
+
+
+def false_positive_bernoulli(s: Counts, q: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
+    """P[a segment of s synapses fires when every cell is active with probability q, independently].
+
+    P[Bin(s, q) >= theta]: the limit of Eq (4) for many cells at fixed sparsity q = a / n.
+
+    Raises:
+        ValueError: q outside [0, 1], or see `integers`.
+    Source: ours.
+    """
+    choose(backend)
+    active = probabilities("q", q)
+    s, theta, active = np.broadcast_arrays(*integers(s=s, theta=theta), active)
+    if backend == "float64":
+        active = active.astype(np.float64)
+        return plain(upper_tails(active, 1 - active, s, theta, replaced=True, log=log))
+
+    def odds(s: int, q: Any, theta: int, number: Number) -> Odds:
+        return at_least(binomial(s, q, number), theta)
+
+    return counted(odds, (s, active, theta), log, backend)
+
+
+def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
+    """P[a segment misses its pattern when a random number of the pattern's a cells is moved elsewhere].
+
+    Args:
+        weights: P[v cells are moved] for v = 0, 1, ...; they sum to 1.
+    Raises:
+        ValueError: weights that are no distribution, or more than a + 1 of them; s > a; or see `integers`.
+    Source: ours; Eq (6) averaged over v.
+    """
+    choose(backend)
+    chances = probabilities("weights", weights)
+    if chances.ndim != 1 or abs(float(chances.sum()) - 1) > _TOLERANCE:
+        raise ValueError(f"weights: expected a list of probabilities that sums to 1, got sum {float(chances.sum())}. Divide by the sum.")
+    a, s, theta = integers(a=a, s=s, theta=theta)
+    at_most(s=s, a=a)
+    moved = np.arange(len(chances))
+    at_most(v=moved[-1:], a=a)
+    if backend == "float64":
+        lost = upper_tails(moved, a[..., None] - moved, s[..., None], (s - theta + 1)[..., None], log=True)
+        with np.errstate(divide="ignore"):
+            total = log_sum(np.log(chances.astype(np.float64) / float(chances.sum())) + lost)
+        return plain(total if log else np.exp(total))
+
+    def odds(a: int, s: int, theta: int, number: Number) -> Odds:
+        missed = caught = Fraction(0)
+        for v, chance in enumerate(map(Fraction, chances.tolist())):
+            hits, misses = at_least(hypergeometric(a, v, s), s - theta + 1)
+            missed += chance * Fraction(hits, hits + misses)
+            caught += chance * Fraction(misses, hits + misses)
+        hits, total = (missed / (missed + caught)).as_integer_ratio()
+        return Odds(number(hits), number(total - hits))
+
+    return counted(odds, (a, s, theta), log, backend)
+
+
+def transmitted(law: NDArray[np.float64], theta: int | NDArray[np.int64], failure: float, missed: bool, log: bool) -> NDArray[np.float64]:
+    """P[the overlap reaches theta, or misses it] where each synapse of the overlap fails with a probability.
+
+    Args:
+        law: log P[overlap = b], [..., b from 0].
+        theta: [...].
+        failure: of one synapse.
+        missed: return the probability of missing theta.
+        log: return natural logarithms.
+    """
+    overlap, need = np.arange(law.shape[-1]), np.asarray(theta)[..., None]
+    if missed:
+        passed = upper_tails(failure, 1 - failure, overlap, overlap - need + 1, replaced=True, log=True)
+    else:
+        passed = upper_tails(1 - failure, failure, overlap, need, replaced=True, log=True)
+    total = log_sum(law + passed)
+    return total if log else np.exp(total)

@@ -1,0 +1,61 @@
+"""Unions counted: what "exact" and "mpmath" compute for the functions of `unions`."""
+
+import math
+from fractions import Fraction
+from typing import TypeAlias
+
+from .counting import Number, Odds, Weight, affordable, at_least, binomial, covering, hypergeometric
+
+Sizes: TypeAlias = dict[int, int]
+"""How many patterns of each size are stored."""
+
+
+def cover_share(n: int, stored: Sizes, number: Number) -> Odds:
+    """Odds that a cell is in the union."""
+    free = taken = number(1)
+    for size, times in stored.items():
+        affordable(times * math.log2(n) if number is int else 0)
+        free *= number(n - size) ** times
+        taken *= number(n) ** times
+    if number is int:
+        return Odds(taken - free, free)
+    import mpmath
+
+    log_open = sum(times * (mpmath.log1p(-number(size) / n) if size < n else -mpmath.inf) for size, times in stored.items() if times)
+    return Odds(-mpmath.expm1(log_open), mpmath.exp(log_open))
+
+
+def mode_odds(n: int, a: int, theta: int, stored: Sizes, number: Number, mode: str, failure: float | Fraction) -> Odds:
+    """Odds that a random pattern reaches theta in the union, exactly or as an approximation has it."""
+    if mode == "exact":
+        most = min(a, sum(size * times for size, times in stored.items()))
+        top = most if failure else min(max(theta, 0), most + 1)
+        return at_least(covering(n, a, stored, [number(1)] + [number(0)] * top, number), theta, failure)
+    covered, free = cover_share(n, stored, number)
+    share = Fraction(covered, covered + free) if number is int else covered / (covered + free)
+    if mode == "bloom":
+        return at_least(binomial(a, share, number), theta, failure)
+    if mode == "plugin_round":
+        return at_least(hypergeometric(n, a, (int(2 * n * share) + 1) // 2, number), theta, failure)
+    return at_least(_real_draws(n, a, n * share), theta, failure)
+
+
+def _real_draws(n: int, a: int, draws: Weight) -> list[Weight]:
+    """Weights of the overlap with a real number of draws, by the ratio of neighbours, over the overlaps that it can reach."""
+    spare = n - a - draws
+    low, high = max(0, -int(spare)), min(a, int(draws))
+    weights = [draws * 0] * low + [draws * 0 + 1]
+    for b in range(low, high):
+        weights.append(weights[-1] * (draws - b) * (a - b) / ((b + 1) * (n - a - draws + b + 1)))
+    return weights
+
+
+def covered_odds(n: int, a: int, s: int, v: int, theta: int, others: Sizes, number: Number, failure: float | Fraction) -> Odds:
+    """Odds that a stored pattern is missed with v of its a cells moved, among other patterns."""
+    most = min(a, s + sum(size * times for size, times in others.items()))
+    top = most if failure else min(max(theta, 0), most + 1)
+    kept = hypergeometric(a, a - v, s, number)
+    kept += [number(0)] * (top + 1 - len(kept))
+    law = covering(n, a, others, [*kept[:top], sum(kept[top:])], number)
+    reached = at_least(law, theta, failure)
+    return Odds(reached.misses, reached.hits)
