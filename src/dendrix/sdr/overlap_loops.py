@@ -62,6 +62,16 @@ def count_packed(words: Any, probes: Any, counts: Any, first: int) -> None:
             counts[q, first + m] += np.int64(total)
 
 
+def number_reached(counts: Any, theta: int) -> int:
+    """How many counts are >= theta."""
+    number = 0
+    for q in range(len(counts)):
+        row = counts[q]
+        for m in range(len(row)):
+            number += row[m] >= theta
+    return number
+
+
 def collect(counts: Any, theta: int, probe: Any, segment: Any, overlap: Any) -> None:
     """List the counts >= theta row by row; most rows have few, so whole lines of counts are compared at once."""
     found = 0

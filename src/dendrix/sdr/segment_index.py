@@ -172,7 +172,7 @@ class SegmentIndex:
 
 def _reached(counts: Counts, theta: int, row: int, column: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Counts]:
     """Row, column and value of all counts >= theta, row by row; rows and columns are numbered from these."""
-    number = int(np.count_nonzero(counts >= theta))
+    number = compiled(overlap_loops.number_reached)(counts, theta)
     probe, segment, overlap = np.empty(number, np.int64), np.empty(number, np.int64), np.empty(number, np.int16)
     compiled(overlap_loops.collect)(counts, theta, probe, segment, overlap)
     return probe + row, segment + column, overlap

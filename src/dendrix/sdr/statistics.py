@@ -1,0 +1,190 @@
+"""What the activity of a network looks like as sparse codes, and what the theory expects of such codes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .probability import false_positive
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of N codes of n units; a unit is active where its activation is not zero.
+
+    The effective size is that of uniform random codes with the same mean number of active units and the same mean overlap.
+    Over all pairs of different codes that mean follows from how often each unit is active, k of N times:
+
+    effective_a = sum k / N;  effective_a^2 / effective_n = sum k (k - 1) / (N (N - 1))
+
+    effective_n is about n if all units are used alike, less the more unevenly they are used, and n at most, also where
+    chance let no codes overlap. Correlations between units do not enter it: where the codes are correlated, the measured
+    confusion is above the predicted one.
+
+    Source: ours; for many codes effective_n is the participation ratio (sum f)^2 / sum f^2 of the frequencies.
+    """
+
+    codes: int
+    n: int
+    sparsity: float
+    """Mean fraction of active units."""
+    sparsity_std: float
+    """Its standard deviation over the codes."""
+    frequency: tuple[float, ...]
+    """Fraction of the codes in which each unit is active."""
+    dead: int
+    """Units that are never active."""
+    always_on: int
+    """Units that are active in every code."""
+    entropy: float
+    """Bits per code if units were independent: the binary entropies of the frequencies, summed."""
+    evenness: float
+    """The entropy as a fraction of what it would be if all units were used alike; 1 at best."""
+    effective_n: float
+    effective_a: float
+    pairs: int
+    """Pairs of codes whose overlaps were counted."""
+    all_pairs: bool
+    """Whether these are all pairs of all codes, or those of a random sample of codes."""
+    overlap: float
+    """Mean overlap of two codes."""
+    overlap_std: float
+    overlap_counts: tuple[int, ...]
+    """How many pairs have overlap 0, 1, 2, ..., up to the largest that occurs."""
+    theta: int
+    """The overlap at which two codes count as confused."""
+    confusion: float
+    """Fraction of the pairs with overlap >= theta."""
+    predicted_confusion: float
+    """Its expectation for uniform random codes of the effective size, each rounded: the false positive rate with s = a."""
+
+
+class Observer:
+    """Gathers statistics from batch after batch, in memory that does not grow with their number.
+
+    Args:
+        sample: codes kept for the overlaps of pairs: all of them while there are no more, else a uniform random sample.
+        seed: of that sample.
+    """
+
+    def __init__(self, sample: int = 1024, seed: int = 0) -> None:
+        if sample < 2:
+            raise ValueError(f"sample: expected at least 2 codes, for one pair, got {sample}. Use 1024.")
+        self._size, self._rng = sample, np.random.default_rng(seed)
+        self._codes, self._active, self._active_squared = 0, 0, 0
+        self._used = np.zeros(0, np.int64)
+        self._kept = np.zeros((0, 0), bool)
+        self._ranks = np.zeros(0)
+
+    def observe(self, x: ArrayLike, valid: ArrayLike | None = None) -> None:
+        """Take in activations [N, n], or [B, T, n] where every valid step is a code; `valid` is bool [B, T] or [N].
+
+        Raises:
+            ValueError: a wrong shape, another n than before, or activations that are not numbers.
+        """
+        active = _active(x, valid)
+        if not self._codes:
+            self._used, self._kept = np.zeros(active.shape[1], np.int64), active[:0]
+        if active.shape[1] != len(self._used):
+            raise ValueError(f"x: expected {len(self._used)} units as before, got {active.shape[1]}. Use one Observer per layer.")
+        counts = active.sum(1)
+        self._codes += len(active)
+        self._active += int(counts.sum())
+        self._active_squared += int((counts * counts).sum())
+        self._used += active.sum(0)
+        # The codes of the smallest random ranks are a uniform sample of all that were seen.
+        ranks = np.concatenate([self._ranks, self._rng.random(len(active))])
+        chosen = np.argsort(ranks, kind="stable")[: self._size]
+        self._ranks, self._kept = ranks[chosen], np.concatenate([self._kept, active])[chosen]
+
+    def statistics(self, theta: int | None = None) -> Statistics:
+        """Statistics of all that was observed.
+
+        Args:
+            theta: the overlap at which two codes count as confused; by default half of the mean active units, rounded up.
+        Raises:
+            ValueError: fewer than two codes were observed, or theta is below 1.
+        """
+        if self._codes < 2:
+            raise ValueError(f"codes: expected at least 2, for their overlap, got {self._codes}. Observe more activations.")
+        n, mean = len(self._used), self._active / self._codes
+        theta = max(1, math.ceil(mean / 2)) if theta is None else theta
+        if theta < 1:
+            raise ValueError(f"theta: expected at least 1, got {theta}. At 0 any two codes are confused.")
+        frequency = self._used / self._codes
+        shared = float(frequency @ (self._used - 1)) / (self._codes - 1)  # the mean overlap of all pairs
+        effective_n = min(float(n), mean * mean / shared) if shared else float(n)
+        overlaps = _overlap_counts(self._kept)
+        pairs, sizes = int(overlaps.sum()), np.arange(len(overlaps))
+        overlap = float(sizes @ overlaps) / pairs
+        entropy, most = float(_binary_entropy(frequency).sum()), n * float(_binary_entropy(np.array(mean / n)))
+        return Statistics(
+            codes=self._codes,
+            n=n,
+            sparsity=mean / n,
+            sparsity_std=math.sqrt(max(self._active_squared / self._codes - mean * mean, 0.0)) / n,
+            frequency=tuple(frequency.tolist()),
+            dead=int((self._used == 0).sum()),
+            always_on=int((self._used == self._codes).sum()),
+            entropy=entropy,
+            evenness=entropy / most if most else 1.0,
+            effective_n=effective_n,
+            effective_a=mean,
+            pairs=pairs,
+            all_pairs=len(self._kept) == self._codes,
+            overlap=overlap,
+            overlap_std=math.sqrt(float((sizes - overlap) ** 2 @ overlaps) / pairs),
+            overlap_counts=tuple(overlaps.tolist()),
+            theta=theta,
+            confusion=float(overlaps[theta:].sum()) / pairs,
+            predicted_confusion=float(false_positive(max(1, round(effective_n)), round(mean), round(mean), theta)),
+        )
+
+
+def statistics(x: ArrayLike, valid: ArrayLike | None = None, theta: int | None = None, sample: int = 1024, seed: int = 0) -> Statistics:
+    """SDR statistics of activations, such as spikes or the output of a k-winners layer.
+
+    Args:
+        x: activations [N, n], or [B, T, n] where every step is a code; not zero means active. A torch tensor will do.
+        valid: which steps count, bool [B, T], or which codes, bool [N]; all if None.
+        theta: the overlap at which two codes count as confused; by default half of the mean active units, rounded up.
+        sample: codes whose pairs are compared: all of them if there are no more, else a random sample.
+        seed: of that sample.
+    Raises:
+        ValueError: a wrong shape, fewer than two codes, or activations that are not numbers.
+    """
+    observer = Observer(sample, seed)
+    observer.observe(x, valid)
+    return observer.statistics(theta)
+
+
+def _active(x: ArrayLike, valid: ArrayLike | None) -> NDArray[np.bool_]:
+    """Which units are active in each code, bool [N, n]."""
+    values = np.asarray(x)
+    if values.ndim not in (2, 3) or not values.shape[-1]:
+        raise ValueError(f"x: expected activations [N, n] or [B, T, n], got {list(values.shape)}. Reshape to one row per code.")
+    if values.dtype != bool and not np.issubdtype(values.dtype, np.number):
+        raise TypeError(f"x: expected numbers, got {values.dtype}. Give the activations of one layer.")
+    if np.issubdtype(values.dtype, np.floating) and np.isnan(values).any():
+        raise ValueError("x: expected numbers, got NaN. Find where the network produces it.")
+    rows: NDArray[np.bool_] = (values != 0).reshape(-1, values.shape[-1])
+    if valid is None:
+        return rows
+    mask = np.asarray(valid)
+    if mask.dtype != bool or mask.shape != values.shape[:-1]:
+        raise ValueError(f"valid: expected bool {list(values.shape[:-1])}, got {mask.dtype} {list(mask.shape)}. One entry per code.")
+    return np.compress(mask.reshape(-1), rows, axis=0)
+
+
+def _overlap_counts(codes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many pairs of codes have each overlap."""
+    x = codes.astype(np.float32)  # exact up to 2^24 units, and the product of matrices is fast in it
+    overlaps = (x @ x.T)[np.triu_indices(len(x), 1)]
+    return np.bincount(overlaps.astype(np.int64))
+
+
+def _binary_entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bits of a choice with probability p."""
+    terms = [np.where(q > 0, -q * np.log2(np.where(q > 0, q, 1.0)), 0.0) for q in (p, 1 - p)]
+    return terms[0] + terms[1]
