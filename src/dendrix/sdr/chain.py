@@ -6,6 +6,7 @@ terms are positive, so neither thousands of patterns nor probabilities below 1e-
 Source: ours.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -15,7 +16,7 @@ from .tails import upper_tails
 
 Logs = NDArray[np.float64]
 
-_MOST_STATES = 5000
+_MOST_STATES = 2000
 
 
 def reached(n: int, a: int, sizes: dict[int, int], start: Logs, tilt: float) -> float:
@@ -65,13 +66,19 @@ def distribution(n: int, a: int, sizes: dict[int, int], start: Logs) -> Logs:
         return np.log(state)
 
 
+@functools.lru_cache(maxsize=4)
 def _step(n: int, a: int, size: int, top: int) -> tuple[Logs, Logs]:
-    """log P[no new cell], [top], and log P[from i to j > i covered], [top + 1, top + 1], the last column for top or more."""
+    """log P[no new cell], [top], and log P[from i to j > i covered], [top + 1, top + 1], the last column for top or more.
+
+    Kept, because a search for the largest m asks for the same step again and again.
+    """
     if top > _MOST_STATES:
         raise ValueError(f"expected theta up to {_MOST_STATES:,} for a union, got {top:,}. Use mode='plugin_real'.")
     covered = np.arange(top)
     hidden = a - covered
-    log_stay = upper_tails(n - hidden, hidden, size, size, log=True)
+    # None of `size` draws hits a hidden cell; where there are too few others, one factor is 0.
+    with np.errstate(divide="ignore"):
+        log_stay = np.log1p(-np.minimum(hidden[:, None] / (n - np.arange(size)), 1)).sum(-1)
     log_move = np.full((top + 1, top + 1), -math.inf)
     i, j = np.triu_indices(top, 1)
     log_move[i, j] = upper_tails(hidden[i], n - hidden[i], size, j - i, exactly=True, log=True)
