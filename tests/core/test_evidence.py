@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import Tensor
+from torch.testing import assert_close
 
-from dendrix.core import accumulate
+from dendrix.core import HOW, accumulate, accumulate_step, rows
 
 OUTPUTS = torch.tensor([[[1.0, -2.0], [3.0, 0.0], [2.0, 4.0]]])
 VALID = torch.tensor([[False, True, True]])
@@ -47,3 +49,48 @@ def test_invalid_nan_is_ignored() -> None:
 def test_unknown_word_suggests_the_nearest() -> None:
     with pytest.raises(ValueError, match="Did you mean 'mean'"):
         accumulate(OUTPUTS, None, "meann")
+
+
+def stepped(outputs: Tensor, how: str) -> Tensor:
+    """The evidence after each step, one step at a time."""
+    state, parts = None, []
+    for outputs_t in outputs.unbind(1):
+        evidence_t, state = accumulate_step(outputs_t, state, how)
+        parts.append(evidence_t)
+    return torch.stack(parts, 1)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_steps_equal_the_whole(how: str, dtype: torch.dtype) -> None:
+    outputs = torch.randn(4, 9, 3, dtype=dtype) - 1
+    assert_close(stepped(outputs, how), accumulate(outputs, None, how))
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_rows_of_a_running_decision_can_be_dropped(how: str) -> None:
+    outputs, keep = torch.randn(4, 2, 3), torch.tensor([3, 1])
+    expected = stepped(outputs, how)[keep, 1]
+    _, state = accumulate_step(outputs[:, 0], None, how)
+    evidence_t, state = accumulate_step(outputs[keep, 1], rows(state, keep), how)
+    assert torch.equal(evidence_t, expected)
+    assert state.steps.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_step_changes_neither_outputs_nor_state(how: str) -> None:
+    first, second = torch.randn(2, 4, 3)
+    _, state = accumulate_step(first, None, how)
+    before = [first.clone(), second.clone(), *(part.clone() for part in state)]
+    accumulate_step(second, state, how)
+    assert_close([first, second, *state], before, rtol=0, atol=0)
+
+
+def test_a_step_refuses_what_does_not_fit() -> None:
+    _, state = accumulate_step(torch.ones(2, 3))
+    with pytest.raises(ValueError, match=r"state: expected a sum of shape \[1, 3\], got \[2, 3\]"):
+        accumulate_step(torch.ones(1, 3), state)
+    with pytest.raises(ValueError, match=r"outputs_t: expected \[B, K\], got \[1, 2, 3\]"):
+        accumulate_step(torch.ones(1, 2, 3))
+    with pytest.raises(ValueError, match="Did you mean 'softmax-sum'"):
+        accumulate_step(torch.ones(2, 3), None, "softmax_sum")

@@ -47,18 +47,20 @@ class Record:
         expect_floating(self.outputs, "outputs")
         expect_one_of(self.how, HOW, "how")
         expect_fields(self, dt_ms="(0, inf)")
+        if not isinstance(self.model, str):
+            raise TypeError(f"model: expected a word, got {self.model!r}. It is what dendrix.exits.fingerprint gives.")
         count, steps, classes = self.outputs.shape
         for name, low, high in (("labels", 0, classes - 1), ("lengths", 1, steps)):
             if (values := getattr(self, name)) is not None:
                 expect(values, "N", name, N=count)
                 object.__setattr__(self, name, _whole(values, name, low, high))
-        finite = torch.stack(
-            [outputs_t.isfinite().all(-1) for outputs_t in self.outputs.unbind(1)], 1
-        )  # one step at a time: it may be large
+        # One step at a time, because outputs may fill most of the memory.
+        finite = torch.stack([outputs_t.isfinite().all(-1) for outputs_t in self.outputs.unbind(1)], 1)
         if (broken := (~finite & self.valid).nonzero()).numel():
             row, step = broken[0].tolist()
+            values = self.outputs[row, step]
             raise ValueError(
-                f"outputs: expected finite numbers, got {self.outputs[row, step].tolist()} for input {row} at step {step + 1}. "
+                f"outputs: expected finite numbers, got {values[~values.isfinite()][0].item()} for input {row} at step {step + 1}. "
                 "Find out where the network or its input breaks."
             )
 

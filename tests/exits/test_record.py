@@ -1,0 +1,154 @@
+import io
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dendrix.core import HOW, accumulate
+from dendrix.exits import Record
+
+N, T, K = 5, 4, 3
+
+
+@pytest.fixture
+def record() -> Record:
+    return Record(
+        torch.randn(N, T, K),
+        torch.tensor([0, 1, 2, 0, 1]),
+        torch.tensor([4, 1, 3, 2, 4]),
+        how="mean",
+        dt_ms=2.5,
+        model="0123abcd",
+    )
+
+
+def write(path: Path, **arrays: object) -> Path:
+    np.savez(path, **{name: np.asarray(value) for name, value in arrays.items()})
+    return path
+
+
+def test_a_file_gives_the_record_back(record: Record, tmp_path: Path) -> None:
+    for given in (record, Record(record.outputs)):
+        given.save(tmp_path / "record.npz")
+        found = Record.load(tmp_path / "record.npz")
+        for field in fields(Record):
+            value, back = getattr(given, field.name), getattr(found, field.name)
+            assert torch.equal(value, back) if isinstance(value, torch.Tensor) else value == back
+
+
+def test_evidence_is_what_accumulate_gives(record: Record) -> None:
+    for how in HOW:
+        found = replace(record, how=how).evidence()
+        expected = accumulate(record.outputs, record.valid, how)
+        torch.testing.assert_close(found[record.valid], expected[record.valid])
+
+
+def test_answers_stay_after_the_end(record: Record) -> None:
+    expected = accumulate(record.outputs, record.valid, "mean").argmax(-1)
+    assert torch.equal(record.answers(), expected)
+    assert torch.equal(record.right(), expected == record.labels.unsqueeze(1))
+
+
+def test_a_subset_keeps_what_belongs_together(record: Record) -> None:
+    some = record.subset(torch.tensor([4, 1]))
+    assert torch.equal(some.outputs, record.outputs[[4, 1]])
+    assert (some.labels.tolist(), some.ends.tolist(), some.how, some.model) == ([1, 1], [4, 1], "mean", "0123abcd")
+    assert len(record.subset(record.labels == 0)) == 2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", ">f4", "int8", "uint16", "bool"])
+def test_outputs_of_any_real_dtype_are_read(dtype: str, tmp_path: Path) -> None:
+    outputs = np.random.default_rng(0).integers(0, 2, (N, T, K)).astype(dtype)
+    record = Record.load(write(tmp_path / "record.npz", outputs=outputs, labels=np.zeros(N, "uint8"), lengths=np.full(N, T, ">i2")))
+    assert record.outputs.dtype == torch.float32
+    assert np.array_equal(record.outputs.numpy(), outputs.astype("float32"))
+    assert (record.labels.dtype, record.lengths.dtype) == (torch.int64, torch.int64)
+
+
+def test_other_arrays_are_left_alone(tmp_path: Path) -> None:
+    assert len(Record.load(write(tmp_path / "record.npz", outputs=np.ones((N, T, K)), comment="mine", t=3))) == N
+
+
+GOOD = np.ones((N, T, K), "float32")
+BROKEN = GOOD.copy()
+BROKEN[2, 1, 0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (dict(logits=GOOD), "expected an array 'outputs' [N, T, K], which is missing"),
+        (dict(outputs=GOOD.astype(object)), "cannot be read"),
+        (dict(outputs=GOOD.astype(complex)), "outputs: expected real numbers, got complex128"),
+        (dict(outputs=GOOD.astype(str)), "outputs: expected real numbers, got <U32"),
+        (dict(outputs=GOOD[0]), "outputs: expected [N, T, K], got [4, 3]"),
+        (dict(outputs=GOOD[:0]), "outputs: expected [N, T, K], got [0, 4, 3]. Axis N is empty"),
+        (dict(outputs=BROKEN), "outputs: expected finite numbers, got nan for input 2 at step 2"),
+        (dict(outputs=GOOD.astype("float64") * 1e300), "outputs: expected finite numbers, got inf for input 0 at step 1"),
+        (dict(outputs=GOOD, labels=np.zeros(N - 1, int)), "labels: expected [N=5], got [4]"),
+        (dict(outputs=GOOD, labels=np.full(N, K)), "labels: expected whole numbers from 0 to 2, got 3 to 3"),
+        (dict(outputs=GOOD, labels=np.full(N, -1)), "labels: expected whole numbers from 0 to 2, got -1 to -1"),
+        (dict(outputs=GOOD, labels=np.zeros(N)), "labels: expected whole numbers, got float64"),
+        (dict(outputs=GOOD, labels=np.eye(N, K, dtype=int)), "labels: expected [N=5], got [5, 3]"),
+        (dict(outputs=GOOD, lengths=np.full(N, T + 1)), "lengths: expected whole numbers from 1 to 4, got 5 to 5"),
+        (dict(outputs=GOOD, lengths=np.zeros(N, int)), "lengths: expected whole numbers from 1 to 4, got 0 to 0"),
+        (dict(outputs=GOOD, how="summ"), "how: expected one of last, max, mean, softmax-sum, sum, got 'summ'"),
+        (dict(outputs=GOOD, how=["sum", "sum"]), "how: expected a single value, got an array of shape [2]"),
+        (dict(outputs=GOOD, dt_ms=0.0), "dt_ms: expected a number in (0, inf), got 0.0"),
+        (dict(outputs=GOOD, dt_ms=np.nan), "dt_ms: expected a number in (0, inf), got nan"),
+        (dict(outputs=GOOD, dt_ms="ten"), "dt_ms: expected a number in (0, inf), got 'ten'"),
+        (dict(outputs=GOOD, model=3), "model: expected a word, got 3"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_one_sentence(arrays: dict[str, object], message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "record.npz", **arrays)
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Record.load(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_is_one_sentence(record: Record, tmp_path: Path) -> None:
+    path = tmp_path / "record.npz"
+    record.save(path)
+    whole = path.read_bytes()
+    middle = whole[:80] + bytes(byte ^ 0xFF for byte in whole[80:120]) + whole[120:]
+    plain = io.BytesIO()
+    np.save(plain, GOOD)
+    for content in (b"", b"PK", whole[: len(whole) // 2], whole[:-30], middle, b"not an archive", plain.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"expected an \.npz of recorded outputs, but it cannot be read") as caught:
+            Record.load(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Record.load(tmp_path / "nowhere.npz")
+
+
+def test_a_failed_save_leaves_the_old_file(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "record.npz"
+    path.write_bytes(b"old")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        record.save(path)
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old"]
+
+
+def test_nan_behind_the_end_is_no_output(record: Record) -> None:
+    padded = record.outputs.masked_fill(~record.valid.unsqueeze(-1), torch.nan)
+    assert torch.equal(replace(record, outputs=padded).right(), record.right())
+
+
+def test_labels_are_asked_for_by_name(record: Record) -> None:
+    with pytest.raises(ValueError, match="labels: expected the true class of every input, got none"):
+        replace(record, labels=None).right()
+
+
+def test_integers_in_memory_are_refused() -> None:
+    with pytest.raises(TypeError, match="outputs: expected a floating dtype"):
+        Record(torch.ones(N, T, K, dtype=torch.int64))
