@@ -16,9 +16,12 @@ from .calibration import bootstrap as bootstrap
 from .calibration import calibration as calibration
 from .calibration import ece as ece
 from .calibration import failure_prediction as failure_prediction
+from .compare import RuleFigures as RuleFigures
 from .decide import Decisions as Decisions
 from .decide import decide as decide
 from .decide import scores as scores
+from .display import save_report_figure as save_report_figure
+from .display import tables as tables
 from .entropy import Entropy as Entropy
 from .fit import fit as fit
 from .goal import Goal as Goal
@@ -37,6 +40,10 @@ from .patience import Patience as Patience
 from .policy import GOALS as GOALS
 from .policy import Policy as Policy
 from .record import Record as Record
+from .report import Report as Report
+from .report import report as report
+from .resplits import Resplits as Resplits
+from .resplits import resplits as resplits
 from .rule import Rule as Rule
 from .rule import RuleState as RuleState
 from .rules import RULES as RULES

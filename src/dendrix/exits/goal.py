@@ -51,7 +51,7 @@ class Pareto(Goal):
         expect_fields(self, eps="[0, 1)")
 
     def choose(self, outcomes: Outcomes) -> int:
-        correct, at_end = _labelled(outcomes)
+        correct, at_end = labelled(outcomes)
         enough = correct >= at_end - self.eps * outcomes.count - 1e-9  # sums of whole numbers against a rounded product
         if not enough.any():
             raise ValueError(
@@ -129,7 +129,12 @@ def expect_rising(thresholds: Sequence[float]) -> None:
     raise ValueError(f"thresholds: expected numbers from 0 up in rising order, got {list(thresholds)!r}. Sort them and drop repeats.")
 
 
-def _labelled(outcomes: Outcomes) -> tuple[Tensor, int]:
+def labelled(outcomes: Outcomes) -> tuple[Tensor, int]:
+    """How many each threshold keeps right, int64 [M], and how many the full run has right.
+
+    Raises:
+        ValueError: the labels are unknown.
+    """
     if outcomes.correct is None or outcomes.correct_at_end is None:
         raise ValueError("labels: expected the true classes in the record, got none. Record them, or choose a goal without labels.")
     return outcomes.correct, outcomes.correct_at_end

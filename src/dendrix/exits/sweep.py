@@ -29,10 +29,6 @@ class Traces:
         """Whether it is wrong although the full run's is right, bool [N, T]; None without labels."""
         return None if self.right is None else self.differs & at_step(self.right, self.ends).unsqueeze(1)
 
-    def rows(self, index: Tensor) -> "Traces":
-        """The inputs `index`, int64 or bool [N]."""
-        return Traces(self.score[index], self.ends[index], self.differs[index], None if self.right is None else self.right[index])
-
 
 def trace(rule: Rule, record: Record) -> Traces:
     """Score and answer of every step of a record; the threshold of the rule does not matter."""
@@ -75,42 +71,58 @@ class Outcomes:
         return Outcomes(self.count, wanted, self.steps[index], self.differs[index], correct, drops, self.correct_at_end)
 
 
-def sweep(traces: Traces) -> Outcomes:
-    """The outcomes of all thresholds there are.
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Everywhere that an exit can move to, from the highest score down, E of them.
 
     An input can leave only where its score is higher than ever before, so its exit changes only when the threshold falls below such a
-    score. All these events, sorted, with running sums of what each changes, are the outcomes of the whole continuum of thresholds:
-    entry i holds for every threshold from `thresholds[i]` up to, but without, `thresholds[i - 1]`. The first entry stops nobody,
-    the last, 0, everybody as soon as
-    the score is positive.
-
-    Cost: O(E log E) for E such events, at most N T.
+    score. Running sums over these events are the outcomes of the whole continuum of thresholds.
     """
+
+    levels: Tensor
+    """The score, falling, [E]."""
+    rows: Tensor
+    """The input, int64 [E]."""
+    change: Tensor
+    """What the move adds to steps, differing, correct and dropped answers, int64 [E, 4]; [E, 2] without labels."""
+    start: Tensor
+    """The same of every input at its end, int64 [N, 4] or [N, 2]."""
+
+    def outcomes(self, chosen: Tensor | None = None) -> Outcomes:
+        """The outcomes of all thresholds there are, for all inputs or the chosen ones (bool [N]).
+
+        Entry i holds for every threshold from `thresholds[i]` up to, but without, `thresholds[i - 1]`. The first entry stops nobody;
+        the last, 0, everybody as soon as the score is positive.
+        """
+        levels, change, start = self.levels, self.change, self.start
+        if chosen is not None:
+            among = chosen[self.rows]
+            levels, change, start = levels[among], change[among], start[chosen]
+        final = torch.ones(len(levels), dtype=torch.bool)
+        final[:-1] = levels[1:] != levels[:-1]  # equal scores fall below the threshold together
+        begin = start.sum(0, keepdim=True)
+        steps, differs, *truth = torch.cat([begin, begin + change.cumsum(0)[final]]).unbind(1)
+        thresholds = torch.cat([levels[final], levels.new_zeros(1)])
+        correct, drops = truth or (None, None)
+        return Outcomes(len(start), thresholds, steps, differs, correct, drops, None if correct is None else int(correct[0]))
+
+
+def events(traces: Traces) -> Events:
+    """All events of the inputs, in O(E log E), where E is at most N T."""
     score, last = traces.score, traces.ends - 1
-    best = score.cummax(1).values
-    before = torch.cat([torch.full_like(best[:, :1], -torch.inf), best[:, :-1]], 1)
+    before = torch.cat([torch.full_like(score[:, :1], -torch.inf), score.cummax(1).values[:, :-1]], 1)
     rows, columns = (score > before).nonzero(as_tuple=True)
-    later = torch.cat([columns[1:], columns[:1]])
-    final = torch.cat([rows[1:] != rows[:-1], torch.ones(min(1, len(rows)), dtype=torch.bool)])
-    later = torch.where(final, last[rows], later)  # where it would have left under a stricter threshold
-    levels, order = score[rows, columns].sort(descending=True, stable=True)
-    rows, columns, later = rows[order], columns[order], later[order]
-    change_here = torch.ones(len(levels), dtype=torch.bool)
-    change_here[:-1] = levels[1:] != levels[:-1]
-    everyone = torch.arange(len(score))
+    strictest = torch.ones(len(rows), dtype=torch.bool)
+    strictest[:-1] = rows[1:] != rows[:-1]
+    later = torch.where(strictest, last[rows], columns.roll(-1))  # where it would have left under a stricter threshold
+    steps = torch.arange(1, score.shape[1] + 1).expand_as(score)
+    labelled = [] if traces.right is None or traces.drops is None else [traces.right, traces.drops]
+    values = [steps, traces.differs, *labelled]
+    levels, order = score[rows, columns].sort(descending=True)
+    change = torch.stack([value[rows, columns].long() - value[rows, later].long() for value in values], 1)
+    return Events(levels, rows[order], change[order], torch.stack([at_step(value, traces.ends).long() for value in values], 1))
 
-    def totals(value: Tensor) -> Tensor:
-        start = value[everyone, last].sum().long().unsqueeze(0)
-        change = value[rows, columns].long() - value[rows, later].long()
-        return torch.cat([start, start + change.cumsum(0)[change_here]])
 
-    right, drops = traces.right, traces.drops
-    return Outcomes(
-        count=len(score),
-        thresholds=torch.cat([levels[change_here], levels.new_zeros(1)]),
-        steps=totals(torch.arange(1, score.shape[1] + 1).expand_as(score)),
-        differs=totals(traces.differs),
-        correct=None if right is None else totals(right),
-        drops=None if drops is None else totals(drops),
-        correct_at_end=None if right is None else int(at_step(right, traces.ends).sum()),
-    )
+def sweep(traces: Traces) -> Outcomes:
+    """The outcomes of all thresholds there are, see `Events.outcomes`."""
+    return events(traces).outcomes()

@@ -1,0 +1,86 @@
+"""Rules side by side, each with the best threshold that there is in hindsight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from .bounds import Curve
+from .calibration import failure_prediction
+from .entropy import Entropy
+from .goal import Pareto, labelled, pareto_front
+from .max_probability import MaxProbability
+from .policy import named_rule
+from .record import Record
+from .rule import Rule
+from .rules import RULES
+from .sweep import sweep, trace
+
+Points = tuple[tuple[float, float], ...]
+"""(mean steps, accuracy) along a curve."""
+
+_POINTS = 200
+"""The most points of a front that are kept."""
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """One rule with the best single threshold that there is in hindsight: a comparison of rules, not of what a fit would find."""
+
+    steps_without_loss: float
+    """The fewest mean steps at no less accuracy than the full run."""
+    accuracy: float | None
+    """The best accuracy within the mean steps of the policy; None if the rule cannot be that fast."""
+    auroc: float | None
+    """How well the score tells right from wrong where it stops without loss, see `failure_prediction`."""
+    front: Points
+    """No threshold is faster and as accurate."""
+
+
+def compare(rule: Rule, others: Sequence[str | Rule], record: Record, mean_steps: float) -> dict[str, RuleFigures]:
+    """A rule and others on one record, by name. Needs labels.
+
+    Args:
+        rule: the first.
+        others: by name, and then with the scale of the first; or with settings of their own.
+        record: N inputs.
+        mean_steps: what the rules may spend to reach their `accuracy`.
+    """
+    rules = [rule, *(_with_scale(other, scale_of(rule)) if isinstance(other, str) else other for other in others)]
+    return {_name(one): _figures(one, record, mean_steps) for one in rules}
+
+
+def points(curve: Curve) -> Points:
+    """A curve as plain numbers."""
+    return tuple(zip(curve.steps.tolist(), curve.accuracy.tolist(), strict=True))
+
+
+def scale_of(rule: Rule) -> float:
+    """The scale of a rule's probabilities; 1 for a rule that has none."""
+    return rule.scale if isinstance(rule, (MaxProbability, Entropy)) else 1.0
+
+
+def _with_scale(name: str, scale: float) -> Rule:
+    rule = named_rule(name)
+    return replace(rule, scale=scale) if isinstance(rule, (MaxProbability, Entropy)) else rule
+
+
+def _name(rule: Rule) -> str:
+    return next((name for name, kind in RULES.items() if kind is type(rule)), type(rule).__name__)
+
+
+def _figures(rule: Rule, record: Record, mean_steps: float) -> RuleFigures:
+    outcomes = sweep(trace(rule, record))
+    steps, accuracy = outcomes.steps.double() / len(record), labelled(outcomes)[0].double() / len(record)
+    lossless = Pareto().choose(outcomes)
+    stopping = replace(rule, threshold=outcomes.thresholds[lossless].item())
+    within = accuracy[steps <= mean_steps + 1e-9]
+    front = torch.from_numpy(pareto_front(steps.numpy(), accuracy.numpy())).nonzero().squeeze(1)
+    if len(front) > _POINTS:
+        front = front[torch.linspace(0, len(front) - 1, _POINTS).round().long()]
+    return RuleFigures(
+        steps_without_loss=steps[lossless].item(),
+        accuracy=within.max().item() if len(within) else None,
+        auroc=failure_prediction(stopping, record),
+        front=tuple(zip(steps[front].flip(0).tolist(), accuracy[front].flip(0).tolist(), strict=True)),
+    )
