@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 from rich.console import Console
@@ -17,6 +17,7 @@ from .errors import MisuseError
 from .output import print_json
 
 RuleName = Literal["max-probability", "margin", "entropy", "patience", "budget"]
+Loss = Literal["accuracy-drop", "disagreement"]
 GoalName = Literal["pareto", "budget", "guarantee"]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD.npz")]
@@ -59,7 +60,7 @@ def fit(
     min_steps: int = 1,
     eps: float | None = None,
     delta: float | None = None,
-    loss: Literal["accuracy-drop", "disagreement"] | None = None,
+    loss: Loss | None = None,
     steps: float | None = None,
     fallback: bool = False,
     seed: int = 0,
@@ -124,6 +125,80 @@ def _rule(name: RuleName, scale: Literal["auto"] | float | None, min_steps: int)
     if isinstance(scale, float) and "scale" in [field.name for field in fields(kind)]:
         settings["scale"] = scale
     return kind(kind.span[1], **settings)
+
+
+def report(
+    policy: PolicyFile,
+    record: RecordFile,
+    rules: tuple[RuleName | Literal["all"], ...] = (),
+    figure: Path | None = None,
+    oracle: Literal["cap", "one", "exclude"] = "cap",
+    json: bool = False,
+) -> None:
+    """Say what a policy does to inputs that it was not fitted on, beside fixed lengths, other rules and an oracle.
+
+    Args:
+        policy: what `dendrix exits fit` wrote.
+        record: outputs of the same network on other inputs.
+        rules: other rules to compare with, or all.
+        figure: a figure to write, such as exits.png.
+        oracle: what the oracle pays for an input that is never right: all its steps, one step, or nothing.
+        json: print JSON.
+    """
+    from .. import exits
+
+    if figure is not None:
+        expect_folder(figure)
+    names = get_args(RuleName) if "all" in rules else rules
+    fitted = exits.Policy.load(policy)
+    others = [name for name in names if exits.RULES[name] is not type(fitted.rule)]
+    found = exits.report(fitted, exits.Record.load(record), others, oracle)
+    if figure is not None:
+        exits.save_report_figure(figure, found)
+    if json:
+        print_json(found.as_json())
+        return
+    Console().print(exits.tables(found))
+
+
+def check(
+    record: RecordFile,
+    rule: RuleName = "max-probability",
+    eps: float = 0.01,
+    delta: float = 0.1,
+    loss: Loss = "accuracy-drop",
+    repeats: int = 400,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Put the guarantee to the test: fit on many draws from a record, and count how often the promise is broken on the whole.
+
+    Args:
+        record: outputs on many inputs, which stand for all there are.
+        rule: when to stop.
+        eps: the acceptable risk.
+        delta: probability with which the guarantee may fail.
+        loss: right answers that become wrong, or other answers than at the end, which needs no labels.
+        repeats: draws of each size.
+        seed: of the draws.
+        json: print JSON.
+    """
+    from .. import exits
+
+    goal = exits.Guarantee(eps, delta, loss)
+    found = exits.resplits(exits.Record.load(record), rule, goal, repeats=repeats, seed=seed)
+    if json:
+        print_json([asdict(size) for size in found])
+        return
+    table = Table("calibration inputs", "broken", "worst risk", "mean steps", "broken, no drop on calibration", "worst risk", "mean steps")
+    for size in found:
+        table.add_row(str(size.size) if size.possible else f"{size.size} (too few)", *_trial(size.guaranteed), *_trial(size.naive))
+    Console().print(table)
+    print(f"The guarantee may be broken in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
+
+
+def _trial(trial: Any) -> tuple[str, ...]:
+    return () if trial is None else (f"{trial.violations:.1%}", f"{trial.worst_risk:.2%}", f"{trial.mean_steps:.2f}")
 
 
 def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
@@ -192,4 +267,4 @@ def _bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "run": run}
+COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "report": report, "check": check, "run": run}
