@@ -41,7 +41,7 @@ def test_a_target_is_a_probability(target: float) -> None:
         log_target("target_fp", target)
 
 
-@pytest.mark.parametrize("value", [10.5, float("nan"), -1, [1, 2], "ten"])
+@pytest.mark.parametrize("value", [10.5, float("nan"), -1, 0, [1, 2], "ten"])
 def test_sizes_are_single_whole_numbers(value: object) -> None:
-    with pytest.raises(ValueError, match="a: expected|one setting at a time"):
+    with pytest.raises(ValueError, match=r"a: expected|a must be at least 1, got 0|one setting at a time"):
         whole(a=value)

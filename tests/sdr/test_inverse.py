@@ -118,7 +118,7 @@ def test_min_s_at_a_fixed_threshold_is_set_by_the_false_negatives() -> None:
     ("call", "sentence"),
     [
         (lambda: min_n(40, 20, 0, 1e-9), "No n up to .* raise theta"),
-        (lambda: min_s(1000, 100, 1e-12, theta=5, v=20, target_fn=1e-9), r"<= 1e-12 hold for s in 5\.\.\d+, .* for s in \d+\.\.100; raise n"),
+        (lambda: min_s(1000, 100, 1e-12, theta=5, v=20, target_fn=1e-9), r"<= 1e-12 hold within s=1\.\.4, .* within s=\d+\.\.100; raise n"),
         (lambda: min_s(1000, 100, 1e-300, fraction=0.1), "hold for no s.*; raise n"),
         (lambda: min_s(1000, 100, 1e-9), "theta or fraction, one of the two"),
         (lambda: min_s(1000, 100, 1e-9, theta=5, fraction=0.5), "theta or fraction, one of the two"),

@@ -9,14 +9,17 @@ TIE = 1e-12  # relative: the accuracy of the float64 probabilities
 
 
 def whole(**values: int) -> list[int]:
-    """The values as Python integers.
+    """The values as Python integers; all but `theta` and `v` must be at least 1.
 
     Raises:
-        ValueError: if one is an array, or no whole number of at least 0 (see `integers`).
+        ValueError: if one is an array, no whole number, or too small.
     """
     arrays = integers(**values)
     if arrays[0].ndim:
         raise ValueError(f"Inverse problems and drawing take one setting at a time, got {values}; loop over the settings.")
+    for name, array in zip(values, arrays, strict=True):
+        if name not in ("theta", "v") and array < 1:
+            raise ValueError(f"{name} must be at least 1, got {array}.")
     return [int(array) for array in arrays]
 
 

@@ -49,10 +49,10 @@ def correlated_patterns(n: int, a: int, cluster: int, count: int, rng: np.random
     Source: clusters of cells as in Numenta's later simulations (htmresearch, sdr_paper); the generator is ours.
     """
     n, a, cluster, count = whole(n=n, a=a, cluster=cluster, count=count)
-    if cluster < 1 or n % cluster or a % cluster:
+    if n % cluster or a % cluster:
         raise ValueError(f"n and a must be multiples of the cluster size, got n={n}, a={a}, cluster={cluster}.")
-    if not 1 <= a <= n:
-        raise ValueError(f"Drawing needs 1 <= a <= n, got n={n}, a={a}.")
+    if a > n:
+        raise ValueError(f"Drawing needs a <= n, got n={n}, a={a}.")
     patterns: NDArray[np.int64] = compiled(_draw_patterns)(n, a, cluster, count, rng)
     return patterns
 
@@ -70,10 +70,8 @@ def verify_correlated(n: int, a: int, s: int, theta: int, cluster: int, draws: i
         seed: of the random numbers.
     """
     n, a, s, theta, draws = whole(n=n, a=a, s=s, theta=theta, draws=draws)
-    if not 1 <= s <= a:
-        raise ValueError(f"A segment learned from a pattern has 1 to a={a} synapses, got s={s}.")
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}.")
+    if s > a:
+        raise ValueError(f"A segment learned from a pattern has at most a={a} synapses, got s={s}.")
     rng = np.random.default_rng(seed)
     hits = 0
     for start in range(0, draws, BATCH):
@@ -81,7 +79,7 @@ def verify_correlated(n: int, a: int, s: int, theta: int, cluster: int, draws: i
         hits += int(compiled(_count_matches)(patterns[::2], patterns[1::2, :s], np.full(n, -1), theta))
     estimate, independent = hits / draws, float(false_positive(n, a, s, theta))
     low, high = wilson(hits, draws)
-    times = estimate / independent if independent else math.inf
+    times = estimate / independent if independent else (math.inf if hits else 1.0)
     verdict = f"Clusters of {cluster} cells: {estimate:.4g} drawn, {independent:.4g} for independent patterns; "
     if abs(score(hits, draws, independent)) > DOUBT:
         verdict += f"the theory is off by a factor of {times:.3g} and does not hold for these patterns."

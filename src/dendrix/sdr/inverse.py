@@ -60,8 +60,8 @@ def min_s(
     """
     n, a, v, multiple_of = whole(n=n, a=a, v=v, multiple_of=multiple_of)
     fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
-    if multiple_of < 1 or multiple_of > a:
-        raise ValueError(f"multiple_of must be at least 1 and at most a={a}, got {multiple_of}.")
+    if multiple_of > a:
+        raise ValueError(f"multiple_of must be at most a={a}, got {multiple_of}.")
     if (theta is None) == (fraction is None):
         raise ValueError(f"Pass theta or fraction, one of the two, got theta={theta} and fraction={fraction}.")
     sizes = np.arange(multiple_of, a + 1, multiple_of)
@@ -70,8 +70,8 @@ def min_s(
     misses = false_negative(a, sizes, v, thetas, log=True) <= fn
     if not (fires & misses).any():
         raise ValueError(
-            f"No s up to a={a} meets both targets: false positives <= {target_fp:g} hold for {_range(sizes[fires])}, "
-            f"false negatives <= {target_fn:g} for {_range(sizes[misses])}; raise n, lower v or allow more errors."
+            f"No s up to a={a} meets both targets: false positives <= {target_fp:g} hold {_range(sizes[fires])}, "
+            f"false negatives <= {target_fn:g} {_range(sizes[misses])}; raise n, lower v or allow more errors."
         )
     return int(sizes[fires & misses][0])
 
@@ -134,4 +134,4 @@ def _capacity(found: int | None, n: int, a: int, s: int, theta: int, target_fp: 
 
 
 def _range(sizes: NDArray[np.int64]) -> str:
-    return f"s in {sizes[0]}..{sizes[-1]}" if len(sizes) else "no s"
+    return f"within s={sizes[0]}..{sizes[-1]}" if len(sizes) else "for no s"

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .bisection import log_target, smallest
+from .bisection import log_target, smallest, whole
 from .probability import false_negative, false_positive
 
 Bound: TypeAlias = int | tuple[int, int]
@@ -15,8 +15,6 @@ Bound: TypeAlias = int | tuple[int, int]
 
 Sizes: TypeAlias = tuple[int, int, int, int, int]
 """n, a, s, theta, v."""
-
-CHUNK = 64  # pattern sizes looked at in one array
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def design(
 
 
 def _bounds(name: str, bound: Bound) -> tuple[int, int]:
-    low, high = (bound, bound) if isinstance(bound, int) else bound
+    low, high = (whole(**{name: end})[0] for end in (bound if isinstance(bound, tuple) else (bound, bound)))
     if not 1 <= low <= high:
         raise ValueError(f"{name} must be a positive number or (smallest, largest), got {bound}.")
     return low, high
@@ -92,20 +90,19 @@ def _candidates(
     a: tuple[int, int], s: tuple[int, int], theta: tuple[int, int], noise: float, fn: float
 ) -> Iterator[tuple[int, int, int, int]]:
     """Each (a, s, theta, v) with the largest theta that false negatives allow, unless a smaller a has as large a theta at the same s."""
-    synapses = np.arange(s[0], s[1] + 1)
-    thetas = np.arange(theta[0], min(theta[1], s[1]) + 1)
-    highest = np.zeros(len(synapses), np.int64)
-    for start in range(a[0], a[1] + 1, CHUNK):
-        active = np.arange(start, min(start + CHUNK, a[1] + 1))
-        moved = np.ceil(np.round(noise * active, 9)).astype(np.int64)
-        stored = np.minimum(synapses, active[:, None])
-        misses = false_negative(active[:, None, None], stored[..., None], moved[:, None, None], thetas, log=True)
-        allowed = np.where((misses <= fn) & (thetas <= synapses[:, None]), thetas, 0).max(-1, initial=0)
-        allowed[synapses > active[:, None]] = 0
-        for row, top in enumerate(allowed):
-            for column in np.flatnonzero(top > highest):
-                yield int(active[row]), int(synapses[column]), int(top[column]), int(moved[row])
-            highest = np.maximum(highest, top)
+    active = np.arange(a[0], a[1] + 1)[:, None]
+    synapses = np.arange(s[0], min(s[1], a[1]) + 1)
+    moved = np.ceil(np.round(noise * active, 9)).astype(np.int64)
+    stored = np.minimum(synapses, active)
+    low, high = np.full(stored.shape, theta[0] - 1), np.minimum(stored, theta[1])
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        meets = false_negative(active, stored, moved, middle, log=True) <= fn
+        low, high = np.where(meets, middle, low), np.where(meets, high, middle - 1)
+    highest = np.where((low >= theta[0]) & (synapses <= active), low, 0)
+    before = np.maximum.accumulate(np.vstack([np.zeros_like(synapses), highest[:-1]]))
+    for row, column in np.argwhere(highest > before):
+        yield int(active[row, 0]), int(synapses[column]), int(highest[row, column]), int(moved[row, 0])
 
 
 def _cheapest(least: int, most: int, a: int, s: int, theta: int, fp: float) -> int | None:

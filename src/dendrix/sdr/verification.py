@@ -76,6 +76,8 @@ def verify(
     """
     n, a, s, theta, moved, m, draws = whole(n=n, a=a, s=s, theta=theta, v=0 if v is None else v, m=m, draws=draws)
     _check(n, a, s, v, m, union, draws)
+    if sampling not in ("auto", "plain", "tilted"):
+        raise ValueError(f"sampling must be auto, plain or tilted, got '{sampling}'.")
     if sampling == "tilted" and m > 1 and not union:
         raise ValueError(f"Tilted sampling knows one segment or a union, got a set of {m}; verify one of its segments with m=1.")
     exact = _exact(n, a, s, theta, v, m, union)
@@ -137,16 +139,12 @@ def _verdict(estimate: float, exact: float, z: float) -> str:
 
 def _check(n: int, a: int, s: int, v: int | None, m: int, union: bool, draws: int) -> None:
     """Refuse what cannot be drawn; what the theory itself refuses is left to it."""
-    if not (1 <= a <= n and 1 <= s <= n):
-        raise ValueError(f"Drawing needs 1 <= a <= n and 1 <= s <= n, got n={n}, a={a}, s={s}.")
+    if max(a, s) > n:
+        raise ValueError(f"Drawing needs a <= n and s <= n, got n={n}, a={a}, s={s}.")
     if n > MOST_CELLS:
         raise ValueError(
             f"Drawing keeps all cells in memory and takes at most n={MOST_CELLS}, got n={n}; the exact values have no such limit."
         )
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}.")
-    if m < 1:
-        raise ValueError(f"m must be at least 1, got {m}.")
     if v is None:
         return
     if s > a:
