@@ -11,8 +11,19 @@ import torch
 from torch import Tensor, nn
 
 import dendrix.neurons
-from dendrix.core import Stateful, map_state
-from dendrix.layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, Sequential
+from dendrix.core import State, Stateful, map_state
+from dendrix.layers import (
+    ActiveDendrites,
+    BatchNorm,
+    DelayLinear,
+    DendriticSegments,
+    HeldDropout,
+    KWinners,
+    PerStep,
+    Recurrent,
+    Sequential,
+    SparseLinear,
+)
 from dendrix.neurons import LI, LIF, Neuron
 
 SIZE = 4
@@ -36,6 +47,23 @@ def stack(spike: Callable[[Tensor], Tensor] | None) -> Sequential:
     return Sequential(LIF(SIZE, **options), BatchNorm(SIZE), nn.Linear(SIZE, SIZE), HeldDropout(0.5), LI(SIZE))
 
 
+class OwnContext(Stateful):
+    """Active dendrites that read what they gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dendrites = ActiveDendrites(SIZE, SIZE, segments=3)
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        return self.dendrites(x, state, valid, x)
+
+
+def segments(spike: Callable[[Tensor], Tensor] | None) -> DendriticSegments:
+    """Where the threshold is smooth, the connections are fixed: their straight-through gradient is no derivative."""
+    layer = DendriticSegments(SIZE, SIZE, synapses=2, theta=1, **({} if spike is None else dict(spike=spike)))
+    return layer.requires_grad_(spike is None)
+
+
 def builders() -> dict[str, Callable[..., Stateful]]:
     """Name -> function that builds the layer; it takes the `spike` to use in place of the default."""
     found: dict[str, Callable[..., Stateful]] = {}
@@ -49,6 +77,10 @@ def builders() -> dict[str, Callable[..., Stateful]]:
     found["PerStep"] = lambda spike=None: PerStep(nn.Linear(SIZE, SIZE))
     found["BatchNorm"] = lambda spike=None: BatchNorm(SIZE)
     found["HeldDropout"] = lambda spike=None: HeldDropout(0.5)
+    found["KWinners"] = lambda spike=None: KWinners(SIZE, 2, boost=1.0, momentum=0.0)
+    found["SparseLinear"] = lambda spike=None: SparseLinear(SIZE, SIZE)
+    found["ActiveDendrites"] = lambda spike=None: OwnContext()
+    found["DendriticSegments"] = segments
     for granularity in ("synaptic", "axonal", "dendritic"):
         found[f"DelayLinear {granularity}"] = lambda spike=None, granularity=granularity: DelayLinear(
             SIZE, SIZE, max_delay_ms=40, dt_ms=10, granularity=granularity

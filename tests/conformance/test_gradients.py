@@ -13,7 +13,7 @@ from dendrix.core import Stateful, map_state
 
 def test_gradient_of_the_smooth_part(build: Callable[..., Stateful], x: Tensor) -> None:
     layer = build(spike=torch.sigmoid)
-    names = [name for name, _ in layer.named_parameters()]
+    names = [name for name, p in layer.named_parameters() if p.requires_grad]
     _, start = layer(x[:2, :2])
     state = map_state(lambda s: s.detach().clone().requires_grad_(), start)
     flat = tensors(state)
@@ -26,7 +26,7 @@ def test_gradient_of_the_smooth_part(build: Callable[..., Stateful], x: Tensor) 
         y, after = torch.func.functional_call(layer, parameters, (x, given, keep))
         return y, *[part for part in tensors(after) if part.requires_grad]
 
-    parameters = [p.detach().clone().requires_grad_() for p in layer.parameters()]
+    parameters = [p.detach().clone().requires_grad_() for p in layer.parameters() if p.requires_grad]
     assert torch.autograd.gradcheck(run, (x[:2, 2:6].clone().requires_grad_(), *flat, *parameters))
 
 

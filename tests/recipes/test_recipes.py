@@ -1,4 +1,4 @@
-"""Every recipe that is listed can be built, and its variants differ from it in the delays alone."""
+"""Every recipe that is listed can be built, and its variants differ from it in what their names say alone."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dendrix.models import DelayNet
+from dendrix.models import DelayNet, DendriticNet
 from dendrix.recipes import demo, find_recipe, recipes
-from dendrix.train import Budget, Recipe
+from dendrix.train import Budget, ContinualRecipe, Recipe
 from dendrix.train.recipe import recipe_to_dict
 
 NAMES = [listed.name for listed in recipes()]
@@ -23,8 +23,11 @@ def test_the_list_has_both_experiments_and_their_variants() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_builds_its_network(name: str) -> None:
     recipe = find_recipe(name)()
-    assert isinstance(recipe, Recipe)
-    assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]
+    if isinstance(recipe, ContinualRecipe):
+        assert DendriticNet(recipe.model).config == recipe.model
+    else:
+        assert isinstance(recipe, Recipe)
+        assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.seed = 1  # type: ignore[misc]
 
@@ -36,6 +39,14 @@ def test_a_recipe_builds_its_network(name: str) -> None:
 def test_a_variant_changes_one_field(file: str, variant: str, field: str, value: str) -> None:
     main, other = find_recipe(file)(), find_recipe(f"{file}:{variant}")()
     assert other == dataclasses.replace(main, model=dataclasses.replace(main.model, **{field: value}))
+
+
+def test_the_variants_of_permuted_mnist_take_parts_away() -> None:
+    main, kwinners, plain = (find_recipe(f"permuted-mnist{variant}")() for variant in ("", ":kwinners", ":plain"))
+    assert (main.model.segments, kwinners.model.segments, plain.model.segments) == (main.model.tasks, 0, 0)
+    assert main.model.active == kwinners.model.active == 0.05
+    assert plain.model.active is None
+    assert main.model.hidden == kwinners.model.hidden == plain.model.hidden
 
 
 def test_an_unknown_recipe_suggests_the_nearest() -> None:

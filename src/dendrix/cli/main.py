@@ -88,7 +88,7 @@ def _train(name: str, options: list[str]) -> None:
         default = find_recipe(name)()
     except ValueError as error:
         raise MisuseError(str(error)) from error
-    from ..train.command import TrainRun, train_run
+    from ..train.command import TrainRun, summary, train_run
 
     start = TrainRun(default)
     chosen, unknown = parsed(
@@ -107,11 +107,10 @@ def _train(name: str, options: list[str]) -> None:
         hint = nearest(option, _options(start))
         raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
     record, folder = train_run(chosen, name)
-    best = record["progress"]
     if chosen.json:
         print(jsonlib.dumps({"folder": str(folder), **record}))
         return
-    print(f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']}).")
+    print(summary(record))
     print(f"Saved in {folder}. Next: dendrix evaluate {folder}")
 
 

@@ -30,3 +30,5 @@ from .encoders import encoder_from_dict as encoder_from_dict
 from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
 from .mel import LogMel as LogMel
+from .mnist import Images as Images
+from .mnist import mnist as mnist

@@ -1,5 +1,6 @@
 """Layers over time, one concept per file."""
 
+from .active_dendrites import ActiveDendrites as ActiveDendrites
 from .dcls import load_dcls as load_dcls
 from .delay import DelayLinear as DelayLinear
 from .delay import delay_conv as delay_conv
@@ -10,8 +11,12 @@ from .delay_training import clamp_delays as clamp_delays
 from .delay_training import freeze as freeze
 from .delay_training import param_groups as param_groups
 from .delay_training import rounded as rounded
+from .k_winners import KWinners as KWinners
+from .match import MatchTheory as MatchTheory
 from .per_step import BatchNorm as BatchNorm
 from .per_step import HeldDropout as HeldDropout
 from .per_step import PerStep as PerStep
 from .recurrent import Recurrent as Recurrent
+from .segments import DendriticSegments as DendriticSegments
 from .sequential import Sequential as Sequential
+from .sparse import SparseLinear as SparseLinear

@@ -1,7 +1,7 @@
 """One file per experiment. `fsdd_delays.py` is `fsdd-delays` on the command line, and its function `none` is `fsdd-delays:none`.
 
-A recipe is a function without arguments that returns a `train.Recipe`; `recipe` is the main one of a file, the others are
-its variants. They are found without being imported, so that listing them stays fast.
+A recipe is a function without arguments that returns a `train.Recipe` or a `train.ContinualRecipe`; `recipe` is the main one of a
+file, the others are its variants. They are found without being imported, so that listing them stays fast.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..train import Recipe
+    from ..train import ContinualRecipe, Recipe
 
 _MAIN = "recipe"
 
@@ -40,7 +40,7 @@ def recipes() -> list[Listed]:
     return listed
 
 
-def find_recipe(name: str) -> "Callable[[], Recipe]":
+def find_recipe(name: str) -> "Callable[[], Recipe | ContinualRecipe]":
     """The function that returns the recipe of this name.
 
     Raises:
@@ -51,5 +51,5 @@ def find_recipe(name: str) -> "Callable[[], Recipe]":
     expect_one_of(name, [listed.name for listed in recipes()], "recipe")
     file, _, variant = name.partition(":")
     module = import_module(f".{file.replace('-', '_')}", __name__)
-    found: Callable[[], Recipe] = getattr(module, variant or _MAIN)
+    found: Callable[[], Recipe | ContinualRecipe] = getattr(module, variant or _MAIN)
     return found

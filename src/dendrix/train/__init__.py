@@ -1,5 +1,6 @@
 """Training: recipes as frozen dataclasses, one loop, its metrics and its figures. Needs the extra `train`."""
 
+from .continual import ContinualRecipe as ContinualRecipe
 from .data import CommandsData as CommandsData
 from .data import DigitsData as DigitsData
 from .data import FsddData as FsddData

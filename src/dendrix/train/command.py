@@ -16,6 +16,8 @@ from ..data.fsdd import fsdd_recordings
 from ..exits import Record
 from ..exits.network import record
 from ..io import Checkpoint, load_checkpoint
+from ..models import DendriticNet
+from .continual import ContinualRecipe, PermutedTasks, fit_continual, load_split, recipe_from_dict
 from .data import DigitsData, source_from_dict
 from .loop import fit
 from .metrics import Scores, score
@@ -29,7 +31,7 @@ Split = Literal["train", "valid", "test"]
 class TrainRun:
     """The options of `dendrix train NAME`: the fields of its recipe, and where the result goes."""
 
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    recipe: Annotated[Recipe | ContinualRecipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     json: bool = False
@@ -40,8 +42,19 @@ def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
     """Train, and return the record and the folder, which appears when it is complete."""
     target = run.out or Path("runs") / f"{name.replace(':', '-')}-{run.recipe.seed}"
     with new_folder(target) as folder:
-        record = fit(run.recipe, folder, name=name, quiet=run.json)
+        if isinstance(run.recipe, ContinualRecipe):
+            record = fit_continual(run.recipe, folder, name=name, quiet=run.json)
+        else:
+            record = fit(run.recipe, folder, name=name, quiet=run.json)
     return record, target
+
+
+def summary(record: dict[str, Any]) -> str:
+    """One sentence on how a training went."""
+    if best := record.get("progress"):
+        return f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
+    tasks, accuracy = record["recipe"]["model"]["tasks"], record["valid_accuracy"]
+    return f"Learned {tasks} tasks one after another" + ("." if accuracy is None else f"; validation accuracy over all {accuracy:.1%}.")
 
 
 def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | None = None) -> Scores:
@@ -70,11 +83,16 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
     return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
 
 
-def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset, Iterable[Batch]]:
+def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset | PermutedTasks, Iterable[Batch]]:
     """The network of a run folder, a split of the data it was trained on, and the batches of that split."""
     checkpoint = load_checkpoint(folder)
     try:
-        source = source_from_dict(read_json(folder / RUN)["recipe"]["data"])
+        saved = read_json(folder / RUN)["recipe"]
+        if isinstance(checkpoint.model, DendriticNet):
+            recipe = recipe_from_dict(saved)
+            tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
+            return checkpoint, tasks, tasks.batches()
+        source = source_from_dict(saved["data"])
     except KeyError as error:
         raise ValueError(f"{folder / RUN}: expected the field {error}, which is missing. Was it edited by hand?") from error
     except TypeError as error:

@@ -1,0 +1,64 @@
+"""k winners take all: the most active channels pass, the others are silent."""
+
+import torch
+from torch import Tensor
+
+from ..core import State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
+from .match import MatchTheory, match_theory
+
+
+class KWinners(Stateful):
+    """Pass the k largest channels of every step unchanged and silence the others, [B, T, C] -> [B, T, C].
+
+    With `boost`, channels that won less often than the mean are favoured: x * exp((k / C - duty) * boost) chooses the winners, and
+    only that. `duty_cycle`, how often each channel won lately, is a training statistic, so it is a buffer; it counts valid steps only.
+
+    Args:
+        size: number of channels, C.
+        winners: k, how many pass.
+        boost: strength of the boosting, the same in training and in evaluation.
+        momentum: weight of the newest batch in the duty cycle.
+    Source: Ahmad & Scheinkman (2019), arXiv 1903.11257; a duty cycle that moves batch by batch, as BatchNorm does, is ours.
+    """
+
+    duty_cycle: Tensor
+
+    def __init__(self, size: int, winners: int, boost: float = 0.0, momentum: float = 0.1):
+        super().__init__()
+        expect_in(winners, f"[1, {size}]", "winners")
+        expect_in(boost, "[0, inf)", "boost")
+        expect_in(momentum, "[0, 1]", "momentum")
+        self.size, self.winners, self.boost, self.momentum = size, winners, boost, momentum
+        self.register_buffer("duty_cycle", torch.full((size,), winners / size))
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C", C=self.size)
+        expect_floating(x)
+        expect_valid(valid, x)
+        x = zero_invalid(x, valid)
+        with torch.no_grad():
+            rivals = x * torch.exp((self.winners / self.size - self.duty_cycle) * self.boost) if self.boost else x
+            chosen = torch.zeros_like(x).scatter_(-1, rivals.topk(self.winners, sorted=False).indices, 1)
+            chosen = zero_invalid(chosen, valid)
+            if self.training:
+                self._count(chosen, valid)
+        return x * chosen, ()
+
+    def _count(self, chosen: Tensor, valid: Tensor | None) -> None:
+        """Move the duty cycle towards the share of valid steps that each channel has won."""
+        steps = chosen[..., 0].numel() if valid is None else valid.sum().clamp_min(1)
+        moved = self.duty_cycle.lerp(chosen.sum((0, 1)).to(self.duty_cycle.dtype) / steps, self.momentum)
+        self.duty_cycle.copy_(moved if valid is None else torch.where(valid.any(), moved, self.duty_cycle))
+
+    def theory(self, synapses: int, theta: int, moved: int = 0) -> MatchTheory:
+        """How well a segment tells the codes of this layer apart, if its winners are random.
+
+        Args:
+            synapses: how many of a known code's winners the segment listens to.
+            theta: how many of these must be active for a match.
+            moved: how many winners of the known code are others this time.
+        """
+        return match_theory(self.size, self.winners, synapses, theta, moved)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, winners={self.winners}, boost={self.boost}"
