@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dendrix.cli import main
+from dendrix.reproduce import sdr_figures
 
 
 def answer(capsys: pytest.CaptureFixture[str], words: str) -> Any:
@@ -126,7 +128,43 @@ def test_it_answers_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
-def test_figures_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def activations(tmp_path: Path) -> Path:
+    """Random codes of 40 of 1,000 units, as [B, T, n] with a padded step."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((20, 11, 1000), np.float32)
+    for row in x.reshape(-1, 1000):
+        row[rng.choice(1000, 40, replace=False)] = rng.random(40) + 0.1
+    valid = np.ones((20, 11), bool)
+    valid[:, 10] = False
+    np.savez(tmp_path / "activations.npz", hidden=x, valid=valid)
+    return tmp_path / "activations.npz"
+
+
+def test_stats_of_random_codes_are_those_of_the_theory(capsys: pytest.CaptureFixture[str], activations: Path) -> None:
+    found = answer(capsys, f"stats {activations} --theta 4")["hidden"]
+    assert (found["codes"], found["n"], found["dead"]) == (200, 1000, 0)
+    assert found["sparsity"] == pytest.approx(0.04)
+    assert found["effective_n"] == pytest.approx(1000, rel=0.05)
+    assert found["confusion"] == pytest.approx(found["predicted_confusion"], rel=0.1)
+    assert main(["sdr", "stats", str(activations)]) == 0
+    assert "200 codes of 1,000 units" in capsys.readouterr().out
+
+
+def test_stats_of_what_is_no_pack_is_one_sentence(capsys: pytest.CaptureFixture[str], activations: Path, tmp_path: Path) -> None:
+    damaged, empty, lone = tmp_path / "damaged.npz", tmp_path / "empty.npz", tmp_path / "lone.npy"
+    damaged.write_bytes(activations.read_bytes()[:500])
+    np.savez(empty)
+    np.save(lone, np.zeros((3, 4)))
+    for words in ([str(damaged)], [str(empty)], [str(lone)], [str(tmp_path / "missing.npz")], [str(activations), "--array", "other"]):
+        assert main(["sdr", "stats", *words]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert len(err.splitlines()) == 1
+
+
+def test_figures_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdr_figures, "_DRAWS", 2_000)  # the figures need not be fine
     printed = answer(capsys, f"figures --out {tmp_path}")
     assert sorted(printed) == ["4A", "4B", "5A", "5B", "6", "7A", "7B"]
     assert all(Path(path).stat().st_size > 10_000 for path in printed.values())

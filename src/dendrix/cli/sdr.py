@@ -8,14 +8,14 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import tyro
 from rich.console import Console
 
 from .errors import MisuseError
 from .output import print_json
 from .sdr_design import design
+from .sdr_stats import stats
 
 
 def fp(n: int, a: int, s: int, theta: int, m: int | None = None, json: bool = False) -> None:
@@ -153,9 +153,6 @@ def explain(n: int, a: int, s: int, theta: int, v: int | None = None, json: bool
         console.print(line, soft_wrap=True)
 
 
-Pack = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE.npz")]
-
-
 def figures(out: Path = Path("figures"), json: bool = False) -> None:
     """Draw the figures of Ahmad & Hawkins (2016) again, as published and corrected.
 
@@ -179,6 +176,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "design": design,
     "verify": verify,
     "explain": explain,
+    "stats": stats,
     "figures": figures,
 }
 

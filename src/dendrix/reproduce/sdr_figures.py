@@ -84,6 +84,7 @@ def _figure_6(axis: Any) -> None:
 def _figure_7a(axis: Any) -> None:
     """The expected size of a union."""
     m = np.arange(1, 20)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     for colour, s in zip((_BLUE, _ORANGE, _GREEN), (20, 25, 30), strict=True):
         axis.plot(m, [union_size(1000, s, int(count)) for count in m], color=colour, marker=".", label=f"s = {s}")
 
@@ -91,6 +92,7 @@ def _figure_7a(axis: Any) -> None:
 def _figure_7b(axis: Any) -> None:
     """False positives of a union: exact, and as published with its expected size plugged in."""
     m = range(1, 20)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     for colour, n in zip((_BLUE, _ORANGE, _GREEN), (1000, 10_000, 20_000), strict=True):
         exact = [union_false_positive(n, 200, 25, 15, count) for count in m]
         plugged = [union_false_positive(n, 200, 25, 15, count, mode="plugin_round") for count in m]

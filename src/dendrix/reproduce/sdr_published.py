@@ -1,5 +1,8 @@
 """What the simulations of Ahmad & Hawkins (arXiv 1601.00720v2) found, as in their data files; 1e8 comparisons a point."""
 
+DRAWS = 10**8
+"""Comparisons behind each point."""
+
 FIGURE_4A: dict[int, dict[int, float]] = {
     64: {300: 0.00109318, 500: 5.74e-6, 700: 1.1e-7},
     128: {300: 0.292048, 500: 0.00737836, 700: 0.00032014, 900: 2.585e-5, 1100: 2.95e-6, 1300: 5.9e-7, 1500: 1.3e-7,
