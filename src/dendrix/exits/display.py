@@ -2,6 +2,7 @@
 
 from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 
 from rich.console import Group
 from rich.table import Table
@@ -66,7 +67,7 @@ def _lines(truth: Truth) -> list[tuple[str, Points, str, str]]:
     own, *others = truth.rules.items()
     lines = [
         ("fixed steps", truth.static, COLOURS[0], "-"),
-        ("oracle", truth.oracle, COLOURS[0], ":"),
+        (fill(truth.oracle_name, 28), truth.oracle, COLOURS[0], ":"),
         ("policy, by cap", truth.policy, COLOURS[2], "-"),
         (f"{own[0]}, in hindsight", own[1].front, COLOURS[2], "--"),
     ]

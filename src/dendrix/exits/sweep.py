@@ -96,7 +96,7 @@ class Events:
         """
         levels, change, start = self.levels, self.change, self.start
         if chosen is not None:
-            among = chosen[self.rows]
+            among = chosen[self.rows].nonzero().squeeze(1)
             levels, change, start = levels[among], change[among], start[chosen]
         final = torch.ones(len(levels), dtype=torch.bool)
         final[:-1] = levels[1:] != levels[:-1]  # equal scores fall below the threshold together
