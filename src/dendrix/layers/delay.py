@@ -248,8 +248,8 @@ class DelayLinear(Stateful):
     def _last(self, line: Tensor, steps: int, lengths: Tensor | None) -> Tensor:
         """The last L - 1 steps of the line; with `lengths`, those before the end of each row."""
         window = self.taps - 1
-        missing = window + steps - line.shape[1]
-        line = nn.functional.pad(line, (0, 0, missing, 0))
+        if missing := window + steps - line.shape[1]:  # to pad by nothing would copy
+            line = nn.functional.pad(line, (0, 0, missing, 0))
         if lengths is None:
             return line[:, steps:].clone()
         index = lengths.unsqueeze(1) + torch.arange(window, device=line.device)

@@ -17,7 +17,7 @@ from .delay_conv import density_of
 from .pool import in_parts
 
 _SMALLEST = 20_000
-"""Synapses times steps below which the dense reference is done before an operation of ours has been dispatched."""
+"""Additions, or numbers in the dense kernel, below which the reference is done before an operation of ours has been dispatched."""
 
 _TILE = 128
 """Outputs that the events of a row reach at once."""
@@ -30,7 +30,7 @@ def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, den
         return f"x and weight are {x.dtype} and {weight.dtype}; both must be float32 or float64"
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         return "gradients are wanted"
-    work = x.shape[0] * (x.shape[1] - past) * weight.numel()
+    work = max(x.shape[0] * (x.shape[1] - past), taps) * weight.numel()
     return f"{work} additions are fewer than {_SMALLEST}" if work < _SMALLEST else None
 
 
@@ -39,7 +39,7 @@ def run(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density:
     """y[b, t, o] = sum_{i, k} weight[o, i, k] * x[b, past + t - delay[o, i, k], i]: x [B, past + T, C] -> [B, T, H]."""
     outputs, inputs, count = weight.shape
     shape = delay_cost.Shape(x.shape[0], x.shape[1] - past, inputs * count, outputs, taps)
-    by = "events" if delay_cost.scattered(shape, past, density_of(x, density)) < delay_cost.sliding(shape) else "sliding"
+    by = "events" if delay_cost.scattered(shape, past, density_of(x[:, past:], density)) < delay_cost.sliding(shape) else "sliding"
     record_choice("delay_integer", "cpu", by)
     y: Tensor = integer_delays(x, weight, delay, taps, past, by)
     return y
@@ -63,14 +63,18 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         size = min(outputs, _TILE)
         place = (delay.int() * size + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1) % size).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
+        sizes, parts = (size,), len(y)
     else:
-        size = delay_integer_loops.padded_steps(steps)
-        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * (taps - 1 + size) + taps - 1 - delay.int()).flatten(1)
+        fold = delay_cost.fold(len(x), steps)
+        room = delay_integer_loops.padded(steps * fold)
+        span = (taps - 1) * fold + room
+        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + (taps - 1 - delay.int()) * fold).flatten(1)
         loop, weights = slide, weight.flatten(1)
+        sizes, parts = (fold, room), -(-len(y) // fold)
     # Unsigned: numba then need not ask whether an index counts from the end.
     places = place.contiguous().numpy().view(np.uint32)
-    work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, size, y.numpy())
-    in_parts(work, len(y))
+    work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, *sizes, y.numpy())
+    in_parts(work, parts)
     return y
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 
-def padded_steps(steps: int) -> int:
-    """Steps rounded up to whole vectors of eight."""
-    return (steps + 7) // 8 * 8
+def padded(count: int) -> int:
+    """A count rounded up to whole vectors of eight."""
+    return (count + 7) // 8 * 8
 
 
 def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y: Any, first: int, last: int) -> None:
@@ -46,24 +46,29 @@ def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y:
             y[b, :, low:high] = line[past * tile : (past + steps) * tile].reshape(steps, tile)[:, : high - low]
 
 
-def slide(x: Any, weight: Any, start: Any, taps: int, past: int, room: int, y: Any, first: int, last: int) -> None:
+def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, y: Any, first: int, last: int) -> None:
     """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
-    The inputs of a batch row lie time by time, `span` numbers each, with zeros before and after x; start [H, M] is where each
-    synapse begins to read. Sums take `room` steps, T rounded up to whole vectors: a remainder would cost as much as the rest.
+    `fold` batch rows go together: their inputs lie time by time, the rows of one step side by side, `span` numbers for each
+    input with zeros before and after x, and start [H, M] is where each synapse begins to read. A delay of d steps is then one of
+    d * fold numbers, and few steps of many rows make as long a run as many steps of one. Sums take `room` numbers, T * fold rounded
+    up to whole vectors: a remainder would cost as much as the rest. Parts `first` to `last` are groups of `fold` rows.
     """
-    length, inputs = x.shape[1:]
+    batch, length, inputs = x.shape
     steps, outputs = y.shape[1:]
     synapses = weight.shape[1]
     tile = 32  # inputs that stay in the first-level cache while all outputs pass
     lead = taps - 1 - past
-    rows = np.zeros((inputs, taps - 1 + room), x.dtype)
+    rows = np.zeros((inputs, (taps - 1) * fold + room), x.dtype)
     flat = rows.reshape(-1)
     sums = np.empty((outputs, room), x.dtype)
-    for b in range(first, last):
-        for i in range(inputs):
-            for t in range(length):
-                rows[i, lead + t] = x[b, t, i]
+    for group in range(first, last):
+        low_row, high_row = group * fold, min(batch, (group + 1) * fold)
+        for t in range(length):
+            for low in range(0, inputs, 16):  # in squares, of which a cache holds both sides
+                for b in range(low_row, high_row):
+                    for i in range(low, min(inputs, low + 16)):
+                        rows[i, (lead + t) * fold + b - low_row] = x[b, t, i]
         sums[:] = 0
         for low in range(0, synapses, tile):
             high = min(synapses, low + tile)
@@ -84,6 +89,7 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, room: int, y: A
                     for t in range(room):
                         total[t] += w0 * r0[t]
                     m += 1
-        for t in range(steps):
-            for o in range(outputs):
-                y[b, t, o] = sums[o, t]
+        for b in range(low_row, high_row):
+            for t in range(steps):
+                for o in range(outputs):
+                    y[b, t, o] = sums[o, t * fold + b - low_row]
