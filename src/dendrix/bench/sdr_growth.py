@@ -1,0 +1,105 @@
+"""How the overlap search grows with the number of segments: `python -m dendrix.bench.sdr_growth 100000 1000000 10000000`.
+
+Each number runs in a fresh process, so that resident memory is that of the index alone; ten million segments take about a minute
+and 1 GiB. Segments have 20 of 16,384 synapses, probes 320 active cells; a query lists the segments that overlap by 5 or more.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ..sdr import SDR, SegmentIndex
+
+_N, _A, _S, _THETA, _PROBES = 16_384, 320, 20, 5, 64
+_BATCH = 2**16
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What an index of so many segments took, on one thread."""
+
+    segments: int
+    inserted_per_second: float
+    resident_per_synapse: float
+    """Bytes by which the resident size of the process grew."""
+    held_per_synapse: float
+    """Bytes that the index says it holds."""
+    peak_mib: float
+    """Greatest growth of the resident size on the way, with the batch that is being inserted and the matches."""
+    probes_per_second: float
+    """64 probes in one call."""
+    single_probes_per_second: float
+    """One probe per call."""
+    matches: int
+
+
+def measure_here(segments: int) -> Growth:
+    """Fill an index and query it, in this process, which must be a fresh one (Linux)."""
+    probes = SDR.random(_N, _A, _PROBES, seed=0)
+    warm = SegmentIndex(_N)
+    warm.insert(SDR.random(_N, _S, _BATCH, seed=1))
+    warm.matches(probes, _THETA)
+    del warm
+    before, seconds = _resident("VmRSS"), 0.0
+    index = SegmentIndex(_N)
+    for low in range(0, segments, _BATCH):
+        batch = SDR.random(_N, _S, min(_BATCH, segments - low), seed=low)
+        start = time.perf_counter()
+        index.insert(batch)
+        seconds += time.perf_counter() - start
+    del batch
+    grown = _resident("VmRSS") - before
+    start = time.perf_counter()
+    found = index.matches(probes, _THETA)
+    together = time.perf_counter() - start
+    start = time.perf_counter()
+    for probe in probes[:8]:
+        index.matches(probe, _THETA)
+    single = time.perf_counter() - start
+    synapses = segments * _S
+    return Growth(
+        segments,
+        segments / seconds,
+        grown / synapses,
+        index.nbytes / synapses,
+        (_resident("VmHWM") - before) / 2**20,
+        _PROBES / together,
+        8 / single,
+        len(found.segments),
+    )
+
+
+def measure(segments: int) -> Growth:
+    """The same in a process of its own."""
+    command = [sys.executable, "-m", "dendrix.bench.sdr_growth", "--here", str(segments)]
+    return Growth(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+
+
+def _resident(field: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) * 1024
+
+
+def main() -> None:
+    """Print a table, one row per number of segments."""
+    words = sys.argv[1:]
+    if words[:1] == ["--here"]:
+        print(json.dumps(asdict(measure_here(int(words[1])))))
+        return
+    heads = ("segments", "inserted/s", "resident B/synapse", "held B/synapse", "peak MiB", "probes/s, 64 a call", "probes/s, 1 a call")
+    table = Table(*heads)
+    for row in map(measure, map(int, words or ["100000", "1000000"])):
+        cells = (row.inserted_per_second, row.resident_per_synapse, row.held_per_synapse, row.peak_mib)
+        speeds = (row.probes_per_second, row.single_probes_per_second)
+        table.add_row(f"{row.segments:,}", *(f"{cell:,.1f}" for cell in cells + speeds))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
