@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import math
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -36,31 +38,32 @@ def record(
     Raises:
         TypeError, ValueError: the network is none that answers over time, its state is hidden, or a batch does not fit.
     """
-    parts: list[Tensor] = []
+    outputs: Tensor | None = None
     lengths: list[Tensor] = []
     labels: list[Tensor] = []
+    count = 0
     device = next((tensor.device for tensor in model.state_dict().values() if isinstance(tensor, Tensor)), torch.device("cpu"))
     with evaluating(model):
-        for number, item in enumerate(batches, start=1):
+        for item in batches:
             x, valid, y = _parts(item)
             x, valid = x.to(device), None if valid is None else valid.to(device)
-            outputs = expect_explicit_state(model, x, valid) if number == 1 else call(model, x, valid)
-            front, ends = _front(outputs, valid)
-            parts.append(front.float().cpu())
+            given = expect_explicit_state(model, x, valid) if outputs is None else call(model, x, valid)
+            part, ends = _front(given, valid)
+            if outputs is None:
+                outputs = _zeros(len(x) * operator.length_hint(batches, 1), *part.shape[1:])
+            outputs = _grown(outputs, count + len(x), part.shape[1])
+            outputs[count : count + len(x), : part.shape[1]] = part
             lengths.append(ends.cpu())
             if y is not None:
                 labels.append(y.cpu())
-            so_far = sum(part.numel() for part in parts)
-            _expect_room(4 * so_far / number * operator.length_hint(batches, number))
+            count += len(x)
             if progress is not None:
-                progress(sum(map(len, parts)))
-    if not parts:
+                progress(count)
+    if outputs is None:
         raise ValueError("batches: expected at least one batch, got none. Check the data set or the split.")
-    truth = torch.cat(labels) if labels else None
     ends = torch.cat(lengths)
-    outputs = _join(parts)
     even = bool((ends == outputs.shape[1]).all())
-    return Record(outputs, truth, None if even else ends, how, dt_ms, fingerprint(model))
+    return Record(outputs[:count], torch.cat(labels) if labels else None, None if even else ends, how, dt_ms, fingerprint(model))
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -139,7 +142,7 @@ def _parts(item: Item) -> tuple[Tensor, Tensor | None, Tensor | None]:
 
 def _front(outputs: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
     """The outputs with valid steps first and zeros behind them, up to the longest row, and the lengths."""
-    if valid is None:
+    if valid is None or bool(valid.all()):
         return outputs, torch.full((len(outputs),), outputs.shape[1])
     lengths = valid.sum(1)
     if not bool(lengths.all()):
@@ -150,27 +153,27 @@ def _front(outputs: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
     return moved.masked_fill(torch.arange(steps, device=valid.device).unsqueeze(-1) >= lengths.view(-1, 1, 1), 0), lengths
 
 
-def _join(parts: list[Tensor]) -> Tensor:
-    """One tensor [N, T, K] of parts of unequal T, which are let go one by one, so that little is held twice."""
-    count, steps = sum(map(len, parts)), max(part.shape[1] for part in parts)
-    joined = torch.empty(count, steps, parts[0].shape[2])
-    start = 0
-    while parts:
-        part = parts.pop(0)
-        rows = joined[start : start + len(part)]
-        rows[:, : part.shape[1]] = part
-        rows[:, part.shape[1] :] = 0
-        start += len(part)
-    return joined
+def _grown(outputs: Tensor, rows: int, steps: int) -> Tensor:
+    """Room for at least so many rows and steps: the tensor itself, or a larger one. Rows double, so that a stream is seldom copied."""
+    had, reached, classes = outputs.shape
+    if rows <= had and steps <= reached:
+        return outputs
+    larger = _zeros(had if rows <= had else max(rows, 2 * had), max(steps, reached), classes)
+    larger[:had, :reached] = outputs
+    return larger
 
 
-def _expect_room(needed: float) -> None:
+def _zeros(rows: int, steps: int, classes: int) -> Tensor:
+    """Zeros that take memory only where they are written: numpy leaves that to the system, torch writes them all."""
+    _expect_room(4 * rows * steps * classes)
+    return torch.from_numpy(np.zeros((rows, steps, classes), dtype=np.float32))
+
+
+def _expect_room(needed: int) -> None:
     """Refuse early what cannot fit: a machine out of memory ends the process without a word."""
-    if not hasattr(os, "sysconf"):  # Windows
-        return
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf  # Windows does not say
     if needed > there:
         raise MemoryError(
-            f"record: expected to fit into {there / 2**30:.0f} GiB of memory, but the outputs of all batches take about "
-            f"{needed / 2**30:.0f} GiB. Record fewer inputs, or a coarser time step."
+            f"record: expected to fit into {there / 2**30:.3g} GiB of memory, but the outputs of all batches take about "
+            f"{needed / 2**30:.3g} GiB. Record fewer inputs, or a coarser time step."
         )
