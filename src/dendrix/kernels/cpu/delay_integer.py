@@ -63,14 +63,16 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         size = min(outputs, _TILE)
         place = (delay.int() * size + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1) % size).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
-        sizes, parts = (size,), len(y)
+        sizes: tuple[int, ...] = (size,)
+        parts = len(y)
     else:
         fold = delay_cost.fold(len(x), steps)
         room = delay_integer_loops.padded(steps * fold)
         span = (taps - 1) * fold + room
         place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + (taps - 1 - delay.int()) * fold).flatten(1)
         loop, weights = slide, weight.flatten(1)
-        sizes, parts = (fold, room), -(-len(y) // fold)
+        sizes = fold, room
+        parts = -(-len(y) // fold)
     # Unsigned: numba then need not ask whether an index counts from the end.
     places = place.contiguous().numpy().view(np.uint32)
     work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, *sizes, y.numpy())
