@@ -93,6 +93,13 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: C
     assert not torch.equal(networks[0]["readout.weight"], networks[2]["readout.weight"])
 
 
+def test_a_network_for_other_images_is_refused(recipe: ContinualRecipe, tmp_path: Path) -> None:
+    for name, wrong, right in (("inputs", 100, 784), ("outputs", 9, 10)):
+        with pytest.raises(ValueError, match=rf"model.{name}: expected {right}, as the images have it, got {wrong}"):
+            fit_continual(replace(recipe, model=replace(recipe.model, **{name: wrong})), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_divergence_is_one_sentence_and_leaves_nothing(recipe: ContinualRecipe, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"Training diverged in task \d: loss .*\. Lower --lr"):
         train_run(TrainRun(replace(recipe, lr=1e38), tmp_path / "runs" / "run", json=True), "small")

@@ -69,7 +69,7 @@ class ActiveDendrites(Stateful):
             )
         if valid is not None and context.shape[:2] == x.shape[:2]:
             context = zero_invalid(context, valid)
-        return zero_invalid(zero_invalid(x, valid) * self.gate(context), valid), ()
+        return zero_invalid(x, valid) * self.gate(context), ()
 
     def theory(self, active: int, theta: int, moved: int = 0) -> MatchTheory:
         """How often a unit's gate opens to sigmoid(theta) or more, for binary contexts and segments whose synapses have weight one.

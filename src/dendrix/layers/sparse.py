@@ -28,10 +28,10 @@ class SparseLinear(Stateful):
 
     def __init__(self, in_features: int, out_features: int, density: float = 0.5, *, input_density: float = 1.0, bias: bool = True):
         super().__init__()
+        expect_in(in_features, "[1, inf)", "in_features")
+        expect_in(out_features, "[1, inf)", "out_features")
         expect_in(density, "(0, 1]", "density")
         expect_in(input_density, "(0, 1]", "input_density")
-        if min(in_features, out_features) < 1:
-            raise ValueError(f"in_features and out_features must be at least 1, got {in_features} and {out_features}.")
         self.in_features, self.out_features = in_features, out_features
         self.synapses = max(1, round(density * in_features))
         bound = 1 / math.sqrt(input_density * self.synapses)

@@ -114,7 +114,8 @@ class _Hidden(nn.Module):
     def __init__(self, config: DendriticNetConfig, inputs: int, size: int, input_density: float):
         super().__init__()
         self.linear = SparseLinear(inputs, size, config.weight_density, input_density=input_density)
-        self.dendrites = self.winners = None
+        self.dendrites: ActiveDendrites | None = None
+        self.winners: KWinners | None = None
         if config.segments:
             self.dendrites = ActiveDendrites(size, config.inputs, config.segments, density=config.segment_density)
         if config.active is not None:

@@ -1,4 +1,9 @@
-"""Permuted MNIST: ten tasks, one after another, in one network. What do k winners and active dendrites add?"""
+"""Permuted MNIST: ten tasks, one after another, in one network. What do k winners and active dendrites add?
+
+`recipe` and its variants are for the first 10,000 training images, on one core: a quarter of the published width, and five passes instead
+of three over a sixth of the images. Each variant has the learning rate that did best in validation on five tasks, of 2.5e-4, 5e-4 and 1e-3.
+`published` is the setting of the paper for all images.
+"""
 
 from dataclasses import replace
 
@@ -7,20 +12,20 @@ from ..train import ContinualRecipe
 
 
 def recipe() -> ContinualRecipe:
-    """Ten tasks of permuted MNIST, active dendrites and k winners; for the subset of 10,000 images."""
-    return ContinualRecipe(DendriticNetConfig(), epochs=5, held_out=1000)
+    """Ten tasks of permuted MNIST, one after another: active dendrites and k winners."""
+    return ContinualRecipe(DendriticNetConfig(hidden=(512, 512)), epochs=5, lr=1e-3, held_out=1000)
 
 
 def kwinners() -> ContinualRecipe:
     """The same without dendrites."""
-    return replace(recipe(), model=DendriticNetConfig(segments=0))
+    return replace(recipe(), model=replace(recipe().model, segments=0), lr=5e-4)
 
 
 def plain() -> ContinualRecipe:
-    """The same as a dense network of rectified units, without dendrites and k winners."""
-    return replace(recipe(), model=DendriticNetConfig(segments=0, active=None, weight_density=1.0))
+    """The same with dense weights and rectified units, without dendrites and k winners."""
+    return replace(recipe(), model=replace(recipe().model, segments=0, active=None, weight_density=1.0), lr=2.5e-4)
 
 
 def published() -> ContinualRecipe:
-    """The published setting for all 60,000 images."""
+    """The published setting, for all 60,000 images."""
     return ContinualRecipe(DendriticNetConfig(), epochs=3, batch_size=256, lr=5e-4)

@@ -22,6 +22,7 @@ from .metrics import Scores, score
 from .record import METRICS, RUN, append_line, environment
 
 _LABELS = tuple("0123456789")
+_PIXELS = 28 * 28
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class PermutedTasks:
     """The same images for every task, with their pixels, normalised, in an order of the task's own.
 
     Args:
-        images: at least one.
+        images: at least one; where they are, the inputs of the tasks will be.
         tasks: how many there are.
         seed: of the orders.
     """
@@ -75,7 +76,7 @@ class PermutedTasks:
         """All images of the first tasks, or of all; x [B, 1, C]."""
         for number in range(self.tasks if tasks is None else tasks):
             for x, y in zip(torch.split(self.task(number), size), torch.split(self.y, size), strict=True):
-                yield Batch(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool), y)
+                yield Batch(x.unsqueeze(1), torch.ones_like(x[:, :1], dtype=torch.bool), y)
 
 
 def recipe_from_dict(saved: dict[str, Any]) -> ContinualRecipe:
@@ -84,12 +85,15 @@ def recipe_from_dict(saved: dict[str, Any]) -> ContinualRecipe:
     return ContinualRecipe(**{**saved, "model": DendriticNetConfig(**saved["model"]), "root": root})
 
 
-def load_split(recipe: ContinualRecipe, split: str) -> PermutedTasks:
-    """The images of a split: "train", "valid" (the last `held_out` training images) or "test".
+def load_split(recipe: ContinualRecipe, split: str, device: torch.device | str = "cpu") -> PermutedTasks:
+    """The tasks of a split: "train", "valid" (the last `held_out` training images) or "test".
 
     Raises:
-        OSError, ValueError: the images cannot be read, or the split would be empty.
+        OSError, ValueError: the images cannot be read, the split would be empty, or the network is not made for such images.
     """
+    for name, has, needs in (("inputs", recipe.model.inputs, _PIXELS), ("outputs", recipe.model.outputs, len(_LABELS))):
+        if has != needs:
+            raise ValueError(f"model.{name}: expected {needs}, as the images have it, got {has}. Set --model.{name} {needs}.")
     train, test = mnist(recipe.root)
     kept = len(train.y) - recipe.held_out
     parts = {"train": (train, slice(kept)), "valid": (train, slice(kept, None)), "test": (test, slice(None))}
@@ -98,7 +102,7 @@ def load_split(recipe: ContinualRecipe, split: str) -> PermutedTasks:
         raise ValueError(
             f"held_out: expected from 1 to {len(train.y) - 1} images held out, got {recipe.held_out}. Choose a number between."
         )
-    return PermutedTasks(Images(images.x[part], images.y[part]), recipe.model.tasks, recipe.seed)
+    return PermutedTasks(Images(images.x[part].to(device), images.y[part].to(device)), recipe.model.tasks, recipe.seed)
 
 
 def fit_continual(recipe: ContinualRecipe, folder: Path, *, name: str = "", quiet: bool = False) -> dict[str, Any]:
@@ -118,10 +122,11 @@ def fit_continual(recipe: ContinualRecipe, folder: Path, *, name: str = "", quie
     """
     started = time.perf_counter()
     torch.manual_seed(recipe.seed)
-    surroundings = environment(torch.device("cpu"))
-    images = load_split(recipe, "train")
-    held_out = load_split(recipe, "valid") if recipe.held_out else None
-    net = DendriticNet(recipe.model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    surroundings = environment(device)
+    images = load_split(recipe, "train", device)
+    held_out = load_split(recipe, "valid", device) if recipe.held_out else None
+    net = DendriticNet(recipe.model).to(device)
     console = Console(stderr=True)
     scores: Scores | None = None
     for task in track(range(recipe.model.tasks), name or "training", console=console, disable=quiet or not console.is_terminal):
