@@ -106,6 +106,7 @@ def test_sweep_equals_deciding_with_every_threshold(name: str, seed: int, min_st
 
 
 @given(seed=st.integers(0, 99), chosen=st.lists(st.booleans(), min_size=12, max_size=12).filter(any))
+@settings(max_examples=30, deadline=None)
 def test_outcomes_of_chosen_inputs_are_those_of_a_smaller_record(seed: int, chosen: list[bool]) -> None:
     record = pool(12, steps=5, classes=3, seed=seed)
     among = torch.tensor(chosen)

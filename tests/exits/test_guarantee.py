@@ -63,7 +63,7 @@ def test_needed_inputs(eps: float, delta: float, needed: int) -> None:
 
 
 def test_too_few_inputs_are_refused_with_the_number_that_is_needed() -> None:
-    with pytest.raises(NoCertificateError, match="at least 230 inputs .* got 229") as refusal:
+    with pytest.raises(NoCertificateError, match=r"at least 230 inputs .* got 229") as refusal:
         fit(pool(229), RULE, Guarantee(0.01, 0.1))
     assert refusal.value.needed == 230
     with pytest.raises(NoCertificateError, match="got 150"):  # half of them choose the scale
@@ -142,7 +142,7 @@ def test_promise_is_kept_where_the_naive_rule_breaks_it() -> None:
         assert one.naive is not None
         assert one.naive.violations * 400 > most_violations(400, 0.1)
         assert one.naive.drops is not None
-        assert one.naive.drops > 0.75  # its own promise, "no drop", is hardly ever true of the whole pool
+        assert one.naive.drops > 0.5  # its own promise, "no drop", is rarely true of the whole pool
     assert all(one.guaranteed.mean_steps < 14 for one in found[1:])
 
 

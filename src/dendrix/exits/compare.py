@@ -1,5 +1,6 @@
 """Rules side by side, each with the best threshold that there is in hindsight."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -51,8 +52,8 @@ def compare(rule: Rule, others: Sequence[str | Rule], record: Record, mean_steps
 
 
 def points(curve: Curve) -> Points:
-    """A curve as plain numbers."""
-    return tuple(zip(curve.steps.tolist(), curve.accuracy.tolist(), strict=True))
+    """A curve as plain numbers, without the caps at which an oracle that excludes inputs has none left."""
+    return tuple((steps, right) for steps, right in zip(curve.steps.tolist(), curve.accuracy.tolist(), strict=True) if math.isfinite(steps))
 
 
 def scale_of(rule: Rule) -> float:

@@ -80,8 +80,8 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
     figures.add_row("accuracy", f"{truth.accuracy:.2%}", f"{low:.2%} to {high:.2%}")
     figures.add_row("accuracy of the full run", f"{truth.accuracy_of_full_run:.2%}")
     figures.add_row("wrong although the full run is right", f"{truth.drops:.2%}")
-    steps, accuracy = truth.oracle[-1]
-    figures.add_row(truth.oracle_name, f"{accuracy:.2%} after {_time(steps, report)}")
+    best = f"{truth.oracle[-1][1]:.2%} after {_time(truth.oracle[-1][0], report)}" if truth.oracle else "nobody is ever right"
+    figures.add_row(truth.oracle_name, best)
     figures.add_row("OCT, right from there on", _time(truth.optimal_cutoff, report))
     figures.add_row("AET", _time(truth.average_exit_time, report))
     figures.add_row("ECE, NLL of the probabilities", f"{truth.ece:.4f}, {truth.nll:.4f}")
