@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .arguments import Chances, Counts, Result, at_most, choose, integers, plain, probabilities
 from .counting import Number, Odds, at_least, binomial, counted, hypergeometric
-from .tails import log_sum, upper_tails
+from .tails import log_complement, log_sum, upper_tails
 
 _TOLERANCE = 1e-9
 """How far weights may be from a sum of 1."""
@@ -107,9 +107,10 @@ def transmitted(law: NDArray[np.float64], theta: int | NDArray[np.int64], failur
         log: return natural logarithms.
     """
     overlap, need = np.arange(law.shape[-1]), np.asarray(theta)[..., None]
+    passed = upper_tails(1 - failure, failure, overlap, need, replaced=True, log=True)
+    failed = upper_tails(failure, 1 - failure, overlap, overlap - need + 1, replaced=True, log=True)
+    wanted, other = log_sum(law + passed), log_sum(law + failed)
     if missed:
-        passed = upper_tails(failure, 1 - failure, overlap, overlap - need + 1, replaced=True, log=True)
-    else:
-        passed = upper_tails(1 - failure, failure, overlap, need, replaced=True, log=True)
-    total = log_sum(law + passed)
+        wanted, other = other, wanted
+    total = np.where(wanted < other, wanted, log_complement(np.minimum(other, 0)))
     return total if log else np.exp(total)

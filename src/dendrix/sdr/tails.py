@@ -95,7 +95,7 @@ def _fill(
     for i in range(len(tails)):
         if starts[i]:
             K, L, D = float(marked[i]), float(unmarked[i]), float(draws[i])
-            low = math.ceil(max(0.0, taken * (D - L)))
+            low = math.floor(max(0.0, taken * (D - L)))
             high = math.floor(min(D, K) if taken else D)
             mode = min(max(math.floor((D + 1) * (K + taken) / (K + L + 2 * taken)), low), high)
             sums[mode - low], blocks[mode - low] = 1.0, 0

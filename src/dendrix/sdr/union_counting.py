@@ -42,8 +42,7 @@ def mode_odds(n: int, a: int, theta: int, stored: Sizes, number: Number, mode: s
 
 def _real_draws(n: int, a: int, draws: Weight) -> list[Weight]:
     """Weights of the overlap with a real number of draws, by the ratio of neighbours, over the overlaps that it can reach."""
-    spare = n - a - draws
-    low, high = max(0, -int(spare)), min(a, int(draws))
+    low, high = max(0, int(draws - (n - a))), min(a, int(draws))
     weights = [draws * 0] * low + [draws * 0 + 1]
     for b in range(low, high):
         weights.append(weights[-1] * (draws - b) * (a - b) / ((b + 1) * (n - a - draws + b + 1)))

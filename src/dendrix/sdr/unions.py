@@ -36,7 +36,8 @@ def union_size(n: Counts, s: Counts, m: Counts | None = None, *, log: bool = Fal
     """
     (n, stored), _ = _settings(s, m, n=n)
     if choose(backend) == "float64":
-        return _each(lambda n, stored: math.log(n) + _log_share(n, stored), (n, stored), log)
+        log_open = np.asarray(np.frompyfunc(_log_open, 2, 1)(n, stored), np.float64)
+        return plain(np.log(n) + log_complement(log_open) if log else -n * np.expm1(log_open))
     share = counted(cover_share, (n, stored), log, backend)
     if not log:
         return n * share
@@ -136,7 +137,8 @@ def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Count
 
 def _each(logarithm: Callable[..., float], settings: tuple[NDArray[Any], ...], log: bool) -> Result:
     """The probability at every setting, from a function that returns its logarithm."""
-    logs = np.asarray(np.frompyfunc(logarithm, len(settings), 1)(*settings), np.float64)
+    with np.errstate(all="ignore"):  # numpy would report what the function has dealt with
+        logs = np.asarray(np.frompyfunc(logarithm, len(settings), 1)(*settings), np.float64)
     return plain(logs if log else np.exp(logs))
 
 
