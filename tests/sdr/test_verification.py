@@ -8,9 +8,17 @@ from math import comb
 import numpy as np
 import pytest
 
-from dendrix.compiled import compiled
-from dendrix.sdr import false_negative, false_positive, set_false_positive, union_false_negative, union_false_positive, verification, verify
-from dendrix.sdr.simulation import BLOCK, draw_overlaps
+from dendrix.sdr import (
+    false_negative,
+    false_positive,
+    set_false_positive,
+    simulation,
+    union_false_negative,
+    union_false_positive,
+    verification,
+    verify,
+)
+from dendrix.sdr.simulation import count_overlaps, weigh_hits
 
 CASES = {
     "false positive": dict(n=200, a=30, s=12, theta=4),
@@ -26,7 +34,7 @@ RARE = {
     "false positive, all synapses": dict(n=20000, a=300, s=10, theta=10),
     "union 8e-16": dict(n=20000, a=200, s=25, theta=15, m=3, union=True),
     "false negative 3e-16": dict(n=6000, a=128, s=30, theta=8, v=26),
-    "false negative of a union": dict(n=2000, a=100, s=30, theta=12, v=26, m=2, union=True),
+    "false negative of a union 2e-8": dict(n=2000, a=100, s=30, theta=12, v=26, m=2, union=True),
 }
 
 
@@ -36,7 +44,7 @@ def standardised(values: list[float]) -> tuple[float, float]:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_z_has_no_bias_and_unit_variance(case: dict[str, int]) -> None:
-    runs = [verify(**case, draws=4000, seed=seed, sampling="plain") for seed in range(200)]
+    runs = [verify(**case, draws=2500, seed=seed, sampling="plain") for seed in range(200)]
     mean, variance = standardised([run.z for run in runs])
     assert abs(mean) < 3 / math.sqrt(200)
     assert abs(variance - 1) < 3 * math.sqrt(2 / 199)
@@ -46,21 +54,25 @@ def test_z_has_no_bias_and_unit_variance(case: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("case", RARE.values(), ids=RARE)
 def test_importance_sampling_is_calibrated(case: dict[str, int]) -> None:
-    runs = [verify(**case, draws=2000, seed=seed) for seed in range(200)]
+    runs = [verify(**case, draws=2000, seed=seed) for seed in range(100)]
     assert {run.sampling for run in runs} == {"tilted"}
     mean, variance = standardised([run.z for run in runs])
-    assert abs(mean) < 0.35  # z of skewed weights leans to below: the error is underestimated where the estimate is low
-    assert 0.7 < variance < 1.6
+    assert abs(mean) < 0.4  # z of skewed weights leans to below: the error is underestimated where the estimate is low
+    assert 0.6 < variance < 1.6
     covered = sum(run.low <= run.exact <= run.high for run in runs)
-    assert 180 <= covered <= 199
+    assert 88 <= covered <= 99
     together = statistics.mean(run.estimate for run in runs)
-    error = statistics.stdev(run.estimate for run in runs) / math.sqrt(200)
+    error = statistics.stdev(run.estimate for run in runs) / math.sqrt(100)
     assert abs(together - runs[0].exact) < 3.5 * error
 
 
-@pytest.mark.parametrize("case", RARE.values(), ids=RARE)
+HARDER = {"false negative of many patterns 2e-12": dict(n=2000, a=100, s=30, theta=12, v=22, m=5, union=True)}
+
+
+@pytest.mark.parametrize("case", (RARE | HARDER).values(), ids=RARE | HARDER)
 def test_a_hundred_thousand_draws_give_two_digits(case: dict[str, int]) -> None:
     run = verify(**case, draws=100_000)
+    assert run.sampling == "tilted"
     assert run.relative_error < 0.05
     assert abs(run.z) < 4
     assert "agree:" in run.verdict
@@ -75,17 +87,21 @@ def test_tilted_and_plain_drawing_agree_where_both_can_see() -> None:
 
 def test_every_overlap_comes_up_as_often_as_it_should() -> None:
     n, a, s, draws = 40, 10, 8, 200_000
-    counts = compiled(draw_overlaps)(n, a, s, 0, 1, False, False, draws, BLOCK, np.random.default_rng(0))
+    counts = count_overlaps(n, a, s, 0, 1, False, False, draws, np.random.default_rng(0))
     exact = [Fraction(comb(s, b) * comb(n - s, a - b), comb(n, a)) for b in range(a + 1)]
     assert counts.sum() == draws
     chi_square = sum((count - draws * p) ** 2 / (draws * p) for count, p in zip(counts.tolist(), map(float, exact), strict=True) if p)
     assert chi_square < 26  # 8 degrees of freedom: one in a thousand
 
 
-def test_loops_do_the_same_uncompiled() -> None:
-    arguments = (50, 12, 8, 4, 3, True, True, 40, 16)
-    compiled_counts = compiled(draw_overlaps)(*arguments, np.random.default_rng(3))
-    assert np.array_equal(draw_overlaps(*arguments, np.random.default_rng(3)), compiled_counts)
+def test_loops_do_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def both() -> tuple[list[int], tuple[int, float, float]]:
+        counts = count_overlaps(50, 12, 8, 4, 3, True, True, 1100, np.random.default_rng(3))
+        return counts.tolist(), weigh_hits(50, 12, 8, 4, 3, 5, True, (0.3, 0.2), 1100, np.random.default_rng(3))
+
+    counts, (hits, total, squares) = both()
+    monkeypatch.setattr(simulation, "compiled", lambda loop: loop)
+    assert both() == (counts, (hits, pytest.approx(total, rel=1e-12), pytest.approx(squares, rel=1e-12)))
 
 
 @pytest.mark.parametrize(
@@ -151,6 +167,13 @@ def test_too_few_draws_say_so() -> None:
     assert run.hits == 0
     assert math.isinf(run.relative_error)
     assert run.verdict.startswith("No hit in 1000 draws: the probability is at most 0.0038")
+
+
+def test_uneven_weights_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "_tilts", lambda *sizes: (0.99, 0.99))
+    run = verify(10000, 300, 30, 15, draws=2000)
+    assert run.relative_error > 0.2
+    assert run.verdict.startswith("The weights are too uneven")
 
 
 @pytest.mark.parametrize(

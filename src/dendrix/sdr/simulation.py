@@ -1,17 +1,23 @@
-"""Loops that draw patterns, segments and noise as sets of cells and count overlaps; numba compiles them on first use.
+"""Patterns, segments and noise drawn as sets of cells, and their overlaps counted; numba compiles the loops on first use.
 
 A segment is drawn anew for every comparison, a pattern for every `BLOCK` of them. The matches are still independent: given any
 pattern, the chance of a match is the same, so knowing the pattern says nothing about the outcome.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiled import compiled
+
 BLOCK = 1024
 
+Cells = NDArray[np.int64]
 
-def draw_overlaps(
-    n: int, a: int, s: int, v: int, m: int, union: bool, stored: bool, draws: int, block: int, rng: np.random.Generator
+
+def count_overlaps(
+    n: int, a: int, s: int, v: int, m: int, union: bool, stored: bool, draws: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """How often each overlap came up, int64 [a + 1].
 
@@ -19,92 +25,136 @@ def draw_overlaps(
     `stored`, the first segment is s cells of the pattern. Of m segments the largest overlap counts, or that of their union.
     """
     counts = np.zeros(a + 1, np.int64)
-    cells = np.arange(n)
-    pattern = np.zeros(a, np.int64)
-    active = np.zeros(n, np.bool_)
-    seen = np.zeros(n, np.int64)  # the last segment or union that counted this cell
+    seen = np.zeros(n, np.int64)
     mark = 0
-    for draw in range(draws):
-        if draw % block == 0:
-            for i in range(a + v):
-                j = i + int(rng.random() * (n - i))
-                cells[i], cells[j] = cells[j], cells[i]
-            pattern[:] = cells[:a]
-            active[:] = False
-            for i in range(v, a + v):  # the first v cells of the pattern fall silent, v others fire instead
-                active[cells[i]] = True
+    for cells, active, number in _patterns(n, a, v, draws, rng):
+        first = cells[:a].copy() if stored else cells
+        mark = compiled(_count)(first, cells, active, s, m, union, number, counts, seen, mark, rng)
+    return counts
+
+
+def weigh_hits(
+    n: int, a: int, s: int, v: int, m: int, theta: int, stored: bool, tilts: tuple[float, float], draws: int, rng: np.random.Generator
+) -> tuple[int, float, float]:
+    """Importance sampling of the union of m segments: hits, and the sums of their weights and squared weights.
+
+    A hit is an overlap of at least theta, or of fewer where the first segment is `stored`. The first segment takes each of its cells
+    from the active part of its pool with probability `tilts[0]`, whatever is left there, all others with `tilts[1]`; the weight
+    is the product over all cells of (plain probability) / (tilted probability).
+    """
+    sums = np.zeros(3)
+    seen = np.zeros(n, np.int64)
+    mark = 0
+    for cells, active, number in _patterns(n, a, v, draws, rng):
+        later = cells[v : a + v].copy(), np.concatenate([cells[:v], cells[a + v :]])
+        first = (cells[v:a].copy(), cells[:v].copy()) if stored else later
+        mark = compiled(_weigh)(*first, *later, *tilts, active, s, m, theta, stored, number, sums, seen, mark, rng)
+    return int(sums[0]), float(sums[1]), float(sums[2])
+
+
+def _patterns(n: int, a: int, v: int, draws: int, rng: np.random.Generator) -> Iterator[tuple[Cells, NDArray[np.bool_], int]]:
+    """All cells with the pattern first and the v that move to the front of it; which cells are active; comparisons to draw."""
+    cells = np.arange(n)
+    for start in range(0, draws, BLOCK):
+        compiled(_shuffle)(cells, a + v, rng)
+        active = np.zeros(n, np.bool_)
+        active[cells[v : a + v]] = True  # v cells of the pattern fall silent, v others fire instead
+        yield cells, active, min(BLOCK, draws - start)
+
+
+def _shuffle(cells: Cells, count: int, rng: np.random.Generator) -> None:
+    """Bring `count` random cells to the front, in random order."""
+    for i in range(count):
+        j = i + int(rng.random() * (len(cells) - i))
+        cell = cells[j]
+        cells[j] = cells[i]
+        cells[i] = cell
+
+
+def _count(
+    first: Cells,
+    cells: Cells,
+    active: NDArray[np.bool_],
+    s: int,
+    m: int,
+    union: bool,
+    draws: int,
+    counts: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    mark: int,
+    rng: np.random.Generator,
+) -> int:
+    """Add up `counts`; `seen` holds the mark of the last segment or union that had a cell, and the last mark is returned."""
+    uniform = np.empty(s)
+    for _ in range(draws):
         mark += 1
         overlap = largest = 0
         for segment in range(m):
             if not union:
                 mark += 1
                 overlap = 0
-            pool = pattern if stored and segment == 0 else cells
+            pool = first if segment == 0 else cells
+            for i in range(s):  # drawn ahead: the calls would keep the next loop from overlapping its memory accesses
+                uniform[i] = rng.random()
             for i in range(s):
-                j = i + int(rng.random() * (len(pool) - i))
+                j = i + int(uniform[i] * (len(pool) - i))
                 cell = pool[j]
                 pool[j] = pool[i]
                 pool[i] = cell
-                if active[cell] and seen[cell] != mark:
-                    seen[cell] = mark
-                    overlap += 1
+                overlap += active[cell] & (seen[cell] != mark)  # no branch: it would be mispredicted
+                seen[cell] = mark
             largest = max(largest, overlap)
         counts[largest] += 1
-    return counts
+    return mark
 
 
-def draw_weights(
-    n: int, a: int, s: int, v: int, m: int, theta: int, stored: bool, tilt: float, draws: int, block: int, rng: np.random.Generator
-) -> tuple[int, float, float]:
-    """Importance sampling of the union of m segments: hits, and the sums of their weights and squared weights.
-
-    A hit is an overlap of at least theta, or of fewer where the first segment is `stored`. A tilted segment takes each of its cells
-    from the active part of its pool with probability `tilt`, whatever is left there; the weight is the product over the cells of
-    (plain probability) / (tilted probability). All m segments are tilted, or only the stored one.
-    """
-    hits = 0
-    total = squares = 0.0
-    cells = np.arange(n)
-    active = np.zeros(n, np.bool_)
-    seen = np.full(n, -1)
-    size_on = a - v if stored else a
-    size_off = v if stored else n - a
-    pools = (cells[:size_on].copy(), cells[:size_off].copy())
-    taken = np.zeros(2, np.int64)
-    for draw in range(draws):
-        if draw % block == 0:
-            for i in range(a + v):
-                j = i + int(rng.random() * (n - i))
-                cells[i], cells[j] = cells[j], cells[i]
-            pools[0][:] = cells[v:a]
-            pools[1][:] = cells[:v] if stored else cells[a:]
-            active[:] = False
-            for i in range(v, a + v):
-                active[cells[i]] = True
+def _weigh(
+    first_on: Cells,
+    first_off: Cells,
+    later_on: Cells,
+    later_off: Cells,
+    first_tilt: float,
+    later_tilt: float,
+    active: NDArray[np.bool_],
+    s: int,
+    m: int,
+    theta: int,
+    stored: bool,
+    draws: int,
+    sums: NDArray[np.float64],
+    seen: NDArray[np.int64],
+    mark: int,
+    rng: np.random.Generator,
+) -> int:
+    """Add up the hits, weights and squared weights in `sums`; pools are split into their active cells and the others."""
+    for _ in range(draws):
+        mark += 1
         overlap = 0
         weight = 1.0
         for segment in range(m):
-            tilted = segment == 0 or not stored
-            taken[:] = 0
+            on, off = (first_on, first_off) if segment == 0 else (later_on, later_off)
+            tilt = first_tilt if segment == 0 else later_tilt
+            taken_on = 0
             for i in range(s):
-                pool, first = cells, i
-                if tilted:
-                    left_on, left_off = size_on - taken[0], size_off - taken[1]
-                    chance = tilt if left_on and left_off else (1.0 if left_on else 0.0)
-                    side = 0 if rng.random() < chance else 1
-                    plain = (left_off if side else left_on) / (left_on + left_off)
-                    weight *= plain / (1 - chance if side else chance)
-                    pool, first = pools[side], taken[side]
-                    taken[side] += 1
-                j = first + int(rng.random() * (len(pool) - first))
+                taken_off = i - taken_on
+                left_on, left_off = len(on) - taken_on, len(off) - taken_off
+                chance = tilt if left_on and left_off else (1.0 if left_on else 0.0)
+                plain = left_on / (left_on + left_off)
+                if rng.random() < chance:
+                    weight *= plain / chance
+                    pool, taken = on, taken_on
+                    taken_on += 1
+                else:
+                    weight *= (1 - plain) / (1 - chance)
+                    pool, taken = off, taken_off
+                j = taken + int(rng.random() * (len(pool) - taken))
                 cell = pool[j]
-                pool[j] = pool[first]
-                pool[first] = cell
-                if active[cell] and seen[cell] != draw:
-                    seen[cell] = draw
-                    overlap += 1
+                pool[j] = pool[taken]
+                pool[taken] = cell
+                overlap += active[cell] & (seen[cell] != mark)
+                seen[cell] = mark
         if (overlap < theta) == stored:
-            hits += 1
-            total += weight
-            squares += weight * weight
-    return hits, total, squares
+            sums[0] += 1
+            sums[1] += weight
+            sums[2] += weight * weight
+    return mark
