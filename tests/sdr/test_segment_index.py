@@ -87,7 +87,7 @@ class Learning(RuleBasedStateMachine):
 
 
 TestLearning = Learning.TestCase
-TestLearning.settings = settings(deadline=None, max_examples=25, stateful_step_count=10)
+TestLearning.settings = settings(deadline=None, max_examples=12, stateful_step_count=10)
 
 
 def test_more_segments_than_a_run_holds() -> None:
@@ -141,8 +141,12 @@ def test_bad_input_is_one_sentence_and_changes_nothing() -> None:
         index.delete([0, 1])
     with pytest.raises(ValueError, match="one that is deleted already or named twice"):
         index.delete([2, 2])
+    with pytest.raises(TypeError, match="ids: expected whole numbers, got float64"):
+        index.delete([0.5])
+    with pytest.raises(ValueError, match=r"theta: expected a whole number .* got nan"):
+        index.matches(SDR.random(10, 2), float("nan"))
     assert len(index) == 2
     with pytest.raises(ValueError, match="at most 32767 synapses each, got 40000"):
         SegmentIndex(40_000).insert(SDR.random(40_000, 40_000))
-    with pytest.raises(ValueError, match="n: expected at least 1"):
+    with pytest.raises(ValueError, match="n: expected a whole number from 1 to"):
         SegmentIndex(0)

@@ -43,9 +43,9 @@ def test_each_number_is_its_definition(x: np.ndarray, theta: int) -> None:
 
 
 def test_random_codes_have_their_own_size_and_the_error_that_the_theory_says() -> None:
-    found = statistics(SDR.random(200, 20, count=3000, seed=1).dense(), theta=5, sample=3000)
+    found = statistics(SDR.random(200, 20, count=2000, seed=1).dense(), theta=5, sample=2000)
     assert found.effective_a == 20
-    assert found.effective_n == pytest.approx(200, rel=0.001)
+    assert found.effective_n == pytest.approx(200, rel=0.002)
     assert found.evenness > 0.99
     exact = sum(math.comb(20, b) * math.comb(180, 20 - b) for b in range(5, 21)) / math.comb(200, 20)
     assert found.predicted_confusion == pytest.approx(exact)
@@ -76,11 +76,11 @@ def test_batches_give_what_one_array_gives() -> None:
 
 
 def test_many_codes_are_sampled_evenly_and_repeatably() -> None:
-    x = SDR.random(60, 6, count=5000, seed=3).dense()
+    x = SDR.random(60, 6, count=2000, seed=3).dense()
     found = statistics(x, sample=200, seed=1)
     assert (found.pairs, found.all_pairs) == (200 * 199 // 2, False)
     assert found == statistics(x, sample=200, seed=1) != statistics(x, sample=200, seed=2)
-    everything = statistics(x, sample=5000)
+    everything = statistics(x, sample=2000)
     assert found.overlap == pytest.approx(everything.overlap, rel=0.02)
     # Codes of one kind, then of another: a sample of the first alone would miss that two kinds do not overlap.
     kinds = np.repeat(np.eye(2, dtype=bool), 500, axis=0)
@@ -114,9 +114,9 @@ def test_bad_input_is_one_sentence() -> None:
         statistics(np.full((2, 2), "a"))
     with pytest.raises(ValueError, match=r"valid: expected bool \[4\], got bool \[5\]"):
         statistics(x, np.ones(5, bool))
-    with pytest.raises(ValueError, match="theta: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"theta: expected a whole number from 1 to .* got 0"):
         statistics(x, theta=0)
-    with pytest.raises(ValueError, match="sample: expected at least 2"):
+    with pytest.raises(ValueError, match="sample: expected a whole number from 2 to"):
         statistics(x, sample=1)
     observer = Observer()
     observer.observe(x)

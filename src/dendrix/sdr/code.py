@@ -8,9 +8,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checks import LARGEST, whole_number, whole_numbers
 from .draw import Seed, draw_subsets, sorted_distinct
 
-_LARGEST = 2**31 - 1
+_DENSE = "For dense codes use SDR.from_dense."
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +36,8 @@ class SDR:
     cells: NDArray[np.integer]
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n <= _LARGEST:
-            raise ValueError(f"n: expected between 1 and {_LARGEST} bits, got {self.n}. Give the length of the codes.")
-        starts, cells = _whole(self.starts, "starts"), _whole(self.cells, "cells")
+        whole_number(self.n, "n", 1, LARGEST, "Give the length of the codes.")
+        starts, cells = whole_numbers(self.starts, "starts", _DENSE), whole_numbers(self.cells, "cells", _DENSE)
         if starts.ndim != 1 or cells.ndim != 1 or not len(starts) or starts[0] or starts[-1] != len(cells) or (np.diff(starts) < 0).any():
             raise ValueError(
                 f"starts: expected to rise from 0 to the {cells.size} cells, got shape {list(starts.shape)}. Use SDR.from_indices."
@@ -48,7 +48,7 @@ class SDR:
         rises = np.diff(cells) > 0
         rises[starts[(starts > 0) & (starts < len(cells))] - 1] = True  # from one code to the next
         if not rises.all():
-            raise ValueError("cells: expected ascending indices without repeats within a code. Use SDR.from_indices, which sorts.")
+            raise ValueError("cells: expected ascending indices, each once per code. SDR.from_indices sorts; numpy.unique drops repeats.")
         for name, array, dtype in (("starts", starts, np.int64), ("cells", cells, np.int32)):
             own = array.astype(dtype)
             own.flags.writeable = False
@@ -61,13 +61,12 @@ class SDR:
         Raises:
             ValueError: an index occurs twice in a code, or lies outside 0..n-1.
         """
-        rows = [_whole(code, "codes") for code in codes]
+        rows = [whole_numbers(code, "codes", _DENSE) for code in codes]
         if any(row.ndim != 1 for row in rows):
             raise ValueError("codes: expected one list of cells per code, got single numbers or deeper lists. For one code give [cells].")
-        rows = [np.sort(row) for row in rows]
-        if any((np.diff(row) == 0).any() for row in rows):
-            raise ValueError("codes: expected each cell once per code, got a repeated one. Use numpy.unique on the cells.")
-        return cls(n, _offsets([len(row) for row in rows]), np.concatenate([*rows, np.empty(0, np.int64)]))
+        counts = [len(row) for row in rows]
+        cells = np.concatenate([*rows, np.empty(0, np.int64)])
+        return cls(n, _offsets(counts), cells[np.lexsort((cells, np.repeat(np.arange(len(rows)), counts)))])
 
     @classmethod
     def from_dense(cls, x: ArrayLike) -> Self:
@@ -93,8 +92,9 @@ class SDR:
     @classmethod
     def random(cls, n: int, a: int, count: int = 1, seed: Seed = 0) -> Self:
         """Independent codes, each uniform over all codes with exactly `a` of n bits active."""
-        if not 0 <= a <= n:
-            raise ValueError(f"a: expected 0 to n = {n} active bits, got {a}. Choose a number in between.")
+        whole_number(n, "n", 1, LARGEST, "Give the length of the codes.")
+        whole_number(a, "a", 0, n, "At most all n bits are active.")
+        whole_number(count, "count", 0, LARGEST, "Draw fewer codes at a time.")
         _, cells = draw_subsets(np.full(count, n), np.full(count, a), np.random.default_rng(seed))
         return cls(n, np.arange(count + 1) * a, cells)
 
@@ -155,10 +155,7 @@ class SDR:
         """
         counts = self.counts
         room = int(np.minimum(counts, self.n - counts).min(initial=self.n))
-        if not 0 <= v <= room:
-            raise ValueError(
-                f"v: expected 0 to {room}, the least of the active and of the silent bits of a code, got {v}. Move fewer bits."
-            )
+        whole_number(v, "v", 0, room, "No code may have fewer active or fewer silent bits than are moved.")
         rng, moved = np.random.default_rng(seed), np.full(len(self), v)
         kept = self._keys()[self._places(counts - v, rng)]
         rows, rank = draw_subsets(self.n - counts, moved, rng)
@@ -174,9 +171,7 @@ class SDR:
             ValueError: a code has fewer than s active bits.
         Source: Ahmad & Hawkins 2016, section 3.1: the synapses of a segment that learned a pattern.
         """
-        least = int(self.counts.min(initial=self.n))
-        if not 0 <= s <= least:
-            raise ValueError(f"s: expected 0 to {least}, the active bits of the smallest code, got {s}. Choose fewer.")
+        whole_number(s, "s", 0, int(self.counts.min(initial=self.n)), "The smallest code has no more active bits.")
         return self._from_keys(self._keys()[self._places(np.full(len(self), s), np.random.default_rng(seed))])
 
     def __len__(self) -> int:
@@ -247,16 +242,6 @@ def stack(batches: Sequence[SDR]) -> SDR:
         raise ValueError(f"batches: expected at least one, all of one n, got n of {sorted(lengths)}. Build all codes for one n.")
     starts = _offsets(np.concatenate([batch.counts for batch in batches]))
     return SDR(lengths.pop(), starts, np.concatenate([batch.cells for batch in batches]))
-
-
-def _whole(values: ArrayLike, name: str) -> NDArray[np.integer]:
-    """The values as an array of whole numbers; an empty list counts as one."""
-    array = np.asarray(values)
-    if not np.issubdtype(array.dtype, np.integer):
-        if array.size:
-            raise TypeError(f"{name}: expected whole numbers, got {array.dtype}. For a dense code use SDR.from_dense.")
-        return array.astype(np.int64)
-    return array
 
 
 def _offsets(counts: ArrayLike) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..compiled import compiled
 from . import overlap_loops
+from .checks import LARGEST, whole_number, whole_numbers
 from .code import SDR, stack
 from .layouts import Counts, Layout, lay_out
 
@@ -69,9 +70,7 @@ class SegmentIndex:
     """
 
     def __init__(self, n: int) -> None:
-        if n < 1:
-            raise ValueError(f"n: expected at least 1 potential synapse, got {n}. Give the length of the codes.")
-        self.n = n
+        self.n = whole_number(n, "n", 1, LARGEST, "Give the length of the codes.")
         self._runs: list[_Run] = []
         self._firsts: list[int] = []
         self._given = self._living = 0
@@ -110,7 +109,7 @@ class SegmentIndex:
         Raises:
             ValueError: an id was never given, or is deleted already; nothing is removed then.
         """
-        wanted = np.sort(np.atleast_1d(np.asarray(ids, dtype=np.int64)))
+        wanted = np.sort(np.atleast_1d(whole_numbers(ids, "ids", "Keep what insert returns.")).astype(np.int64))
         if wanted.size and not 0 <= wanted[0] <= wanted[-1] < self._given:
             raise ValueError(
                 f"ids: expected ids that insert gave, below {self._given}, got {wanted[[0, -1]].tolist()}. Keep what it returns."
@@ -140,6 +139,7 @@ class SegmentIndex:
         Source: Ahmad & Hawkins 2016, Eq. (1).
         """
         self._expect(probes, "probes")
+        theta = max(0, whole_number(theta, "theta", -LARGEST, LARGEST, "It is a number of synapses."))
         found = [_reached(np.empty((0, 1), np.int16), 0, 0, 0)]
         most = max(map(len, self._runs), default=1)
         step = max(1, _SCRATCH // most)
@@ -149,7 +149,7 @@ class SegmentIndex:
             for low, piece in pieces:
                 counts = scratch[: len(piece) * len(run)].reshape(len(piece), len(run))
                 run.count(piece, counts, 0)
-                found.append(_reached(counts, max(theta, 0), low, first))
+                found.append(_reached(counts, theta, low, first))
         probe, segment, overlap = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.argsort(probe, kind="stable")
         starts = np.searchsorted(probe[order], np.arange(len(probes) + 1))

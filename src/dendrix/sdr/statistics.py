@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checks import LARGEST, whole_number
 from .probability import false_positive
 
 
@@ -69,9 +70,8 @@ class Observer:
     """
 
     def __init__(self, sample: int = 1024, seed: int = 0) -> None:
-        if sample < 2:
-            raise ValueError(f"sample: expected at least 2 codes, for one pair, got {sample}. Use 1024.")
-        self._size, self._rng = sample, np.random.default_rng(seed)
+        self._size = whole_number(sample, "sample", 2, LARGEST, "A pair needs two codes; 1024 are plenty.")
+        self._rng = np.random.default_rng(seed)
         self._codes, self._active, self._active_squared = 0, 0, 0
         self._used = np.zeros(0, np.int64)
         self._kept = np.zeros((0, 0), bool)
@@ -110,8 +110,7 @@ class Observer:
             raise ValueError(f"codes: expected at least 2, for their overlap, got {self._codes}. Observe more activations.")
         n, mean = len(self._used), self._active / self._codes
         theta = max(1, math.ceil(mean / 2)) if theta is None else theta
-        if theta < 1:
-            raise ValueError(f"theta: expected at least 1, got {theta}. At 0 any two codes are confused.")
+        whole_number(theta, "theta", 1, LARGEST, "At 0 any two codes are confused.")
         frequency = self._used / self._codes
         shared = float(frequency @ (self._used - 1)) / (self._codes - 1)  # the mean overlap of all pairs
         effective_n = min(float(n), mean * mean / shared) if shared else float(n)
@@ -166,7 +165,7 @@ def _active(x: ArrayLike, valid: ArrayLike | None) -> NDArray[np.bool_]:
         raise ValueError(f"x: expected activations [N, n] or [B, T, n], got {list(values.shape)}. Reshape to one row per code.")
     if values.dtype != bool and not np.issubdtype(values.dtype, np.number):
         raise TypeError(f"x: expected numbers, got {values.dtype}. Give the activations of one layer.")
-    if np.issubdtype(values.dtype, np.floating) and np.isnan(values).any():
+    if np.issubdtype(values.dtype, np.inexact) and np.isnan(values).any():
         raise ValueError("x: expected numbers, got NaN. Find where the network produces it.")
     rows: NDArray[np.bool_] = (values != 0).reshape(-1, values.shape[-1])
     if valid is None:
@@ -179,9 +178,11 @@ def _active(x: ArrayLike, valid: ArrayLike | None) -> NDArray[np.bool_]:
 
 def _overlap_counts(codes: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many pairs of codes have each overlap."""
-    x = codes.astype(np.float32)  # exact up to 2^24 units, and the product of matrices is fast in it
-    overlaps = (x @ x.T)[np.triu_indices(len(x), 1)]
-    return np.bincount(overlaps.astype(np.int64))
+    x, n = codes.astype(np.float32), codes.shape[1]  # exact up to 2^24 units, and the product of matrices is fast in it
+    twice = -np.bincount(codes.sum(1), minlength=n + 1)  # each code with itself
+    for low in range(0, len(x), 256):
+        twice += np.bincount((x[low : low + 256] @ x.T).astype(np.int64).reshape(-1), minlength=n + 1)
+    return np.trim_zeros(twice, "b") // 2
 
 
 def _binary_entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
