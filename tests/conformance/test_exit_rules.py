@@ -194,6 +194,17 @@ def test_scores_stay_in_their_range(kind: type[Rule]) -> None:
 
 
 @EVERY_RULE
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_a_compiled_step_is_one_graph(kind: type[Rule]) -> None:
+    evidence_t = recorded().evidence()[:, 0]
+    rule = kind(thresholds_of(kind, recorded()))
+    stop, state = torch.compile(rule.step, backend="eager", fullgraph=True)(evidence_t, rule.init(N))
+    expected, after = rule.step(evidence_t, rule.init(N))
+    assert torch.equal(stop, expected)
+    assert_close(tensors(state), tensors(after), rtol=0, atol=0)
+
+
+@EVERY_RULE
 def test_a_rule_is_what_json_makes_of_it(kind: type[Rule]) -> None:
     for rule in (kind(kind.span[0]), kind(thresholds_of(kind, recorded()), min_steps=3)):
         assert kind(**json.loads(json.dumps(asdict(rule)))) == rule

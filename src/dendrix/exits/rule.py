@@ -1,6 +1,5 @@
 """What every exit rule is: a score after each step, and a threshold that it must exceed."""
 
-import functools
 import math
 from dataclasses import dataclass
 from numbers import Real
@@ -92,11 +91,5 @@ class Rule:
         first, *later = self.thresholds
         if not later:
             return first
-        bounds = _tensor(self.thresholds, score.dtype, score.device)
+        bounds = torch.tensor(self.thresholds, dtype=score.dtype).to(score.device, non_blocking=True)  # a rule never waits for the device
         return bounds[steps.clamp_max(len(bounds) - 1)]
-
-
-@functools.lru_cache(maxsize=8)
-def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The values on a device; kept there, because copying them at every step would wait for the device."""
-    return torch.tensor(values, dtype=dtype, device=device)
