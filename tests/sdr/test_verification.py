@@ -192,6 +192,7 @@ def test_uneven_weights_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None
         (dict(m=0), "m must be at least 1"),
         (dict(draws=0), "draws must be at least 1"),
         (dict(n=10**9), "takes at most n=100000000, got n=1000000000"),
+        (dict(m=10**6, draws=10**6), "at most 1e[+]11 in all; lower draws or m"),
         (dict(m=3, sampling="tilted"), "one segment or a union, got a set of 3"),
         (dict(sampling="titled"), "sampling must be auto, plain or tilted, got 'titled'"),
         (dict(a=[10, 20]), "one setting at a time"),

@@ -15,6 +15,7 @@ from .unions import union_false_negative, union_false_positive
 FEWEST_HITS = 10  # with fewer hits expected, plain drawing tells too little
 VAGUE = 0.2  # relative standard error of weights that itself is not to be trusted: fewer than 25 even draws would do as well
 MOST_CELLS = 10**8  # 1.7 GB
+MOST_SYNAPSES = 10**11  # about an hour
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def verify(
     Source: protocol after Ahmad & Hawkins, arXiv 1601.00720, section 3 and figure 4 (there 1e8 comparisons); tilting ours.
     """
     n, a, s, theta, moved, m, draws = whole(n=n, a=a, s=s, theta=theta, v=0 if v is None else v, m=m, draws=draws)
-    _check(n, a, s, v, m, union)
+    _check(n, a, s, v, m, union, draws)
     if sampling not in ("auto", "plain", "tilted"):
         raise ValueError(f"sampling must be auto, plain or tilted, got '{sampling}'.")
     if sampling == "tilted" and m > 1 and not union:
@@ -146,7 +147,7 @@ def _verdict(estimate: float, exact: float, z: float) -> str:
     return f"Drawing and theory {word}: {estimate:.4g} drawn, {exact:.4g} exact, {abs(z):.1f} standard errors apart."
 
 
-def _check(n: int, a: int, s: int, v: int | None, m: int, union: bool) -> None:
+def _check(n: int, a: int, s: int, v: int | None, m: int, union: bool, draws: int) -> None:
     """Refuse what cannot be drawn; what the theory itself refuses is left to it."""
     if max(a, s) > n:
         raise ValueError(f"Drawing needs a <= n and s <= n, got n={n}, a={a}, s={s}.")
@@ -154,6 +155,8 @@ def _check(n: int, a: int, s: int, v: int | None, m: int, union: bool) -> None:
         raise ValueError(
             f"Drawing keeps all cells in memory and takes at most n={MOST_CELLS}, got n={n}; the exact values have no such limit."
         )
+    if draws * m * s > MOST_SYNAPSES:
+        raise ValueError(f"{draws} draws of m={m} times s={s} synapses take hours: at most {MOST_SYNAPSES:.0e} in all; lower draws or m.")
     if v is None:
         return
     if s > a:
