@@ -51,6 +51,8 @@ class _Run:
     def living(self) -> SDR:
         """The segments, those deleted as empty codes: no segment changes its place."""
         codes = self.layout.codes()
+        if (self.base >= 0).all():
+            return codes
         counts = np.where(self.base < 0, 0, codes.counts)
         cells = codes.cells[np.repeat(self.base >= 0, codes.counts)]
         return SDR(codes.n, np.concatenate([[0], np.cumsum(counts)]), cells)
@@ -59,9 +61,9 @@ class _Run:
 class SegmentIndex:
     """Dendritic segments of n potential synapses, searched by overlap; every answer is exact.
 
-    Segments lie in runs. What is inserted becomes a new run, and a run is joined to the one before it while that one is not
-    more than twice as large: an insertion costs O(log) moves per synapse, and there are few small runs. Each run is stored
-    by its density: postings (cell -> segments) for sparse segments, packed words for dense ones.
+    Segments lie in runs. What is inserted becomes a new run, and a run as large as the one before it is joined to that one:
+    an insertion moves each synapse O(log) times, and there are few small runs. Each run is stored by its density: postings
+    (cell -> segments) for sparse segments, packed words for dense ones.
 
     Deletion marks a segment; its memory is freed when half of its run is deleted, or the run is joined. Ids are given in
     order and never used again. Queries change nothing and may run in several threads.
@@ -156,10 +158,10 @@ class SegmentIndex:
         return Matches(starts, segment[order], overlap[order])
 
     def _join(self) -> None:
-        """Join the last runs while the one before is not more than twice as large and both fit into one."""
+        """Join the last two runs while the last has grown as large as the one before and both fit into one."""
         while len(self._runs) > 1:
             before, last = self._runs[-2:]
-            if len(before) > 2 * len(last) or len(before) + len(last) > _RUN:
+            if len(before) > len(last) or len(before) + len(last) > _RUN:
                 return
             joined = _Run(lay_out(stack([before.living(), last.living()])), np.concatenate([before.base, last.base]))
             self._runs[-2:] = [joined]
