@@ -195,6 +195,13 @@ def test_path_by_hand() -> None:
     assert path.thresholds(0.75)[0] == torch.inf
 
 
+def test_path_of_steps_that_nobody_may_use_or_reach() -> None:
+    record = pool(60, steps=6)
+    policy = fit(replace(record, lengths=torch.full((60,), 4)), Margin(0.0, min_steps=3), per_step=True)
+    assert isinstance(policy.rule.threshold, tuple)
+    assert [policy.rule.threshold[t] for t in (0, 1, 4, 5)] == [torch.inf] * 4
+
+
 def test_settings_are_chosen_on_parts_of_their_own() -> None:
     record = pool(400)
     policy = fit(record, ["max-probability", "entropy"], scale="ece", seed=3)

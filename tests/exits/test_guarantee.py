@@ -171,3 +171,9 @@ def test_certified_on_inputs_that_all_agree() -> None:
     outputs = torch.zeros(300, 4, 3)
     outputs[:, :, 1] = 1
     assert fit(Record(outputs), "margin", Guarantee(loss="disagreement")).mean_steps == 1
+
+
+def test_silent_inputs_run_to_their_end() -> None:
+    """Without evidence no score is above 0, so no threshold stops anybody."""
+    policy = fit(Record(torch.zeros(500, 4, 3)), "margin", Guarantee(loss="disagreement"), per_step=True)
+    assert policy.mean_steps == 4

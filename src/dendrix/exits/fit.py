@@ -1,7 +1,7 @@
 """From a record to a policy: the threshold, and on request the rule, its scale and thresholds per step, that reach a goal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from .goal import Goal, Pareto, expect_rising
 from .guarantee import NoCertificateError
@@ -89,7 +89,7 @@ def _parts(record: Record | Parts, selection: bool, fit: bool, seed: int) -> Par
         return split(record, selection, fit, seed)
     wanted = {"selection": selection, "fit": fit}
     for name, needed in wanted.items():
-        if needed and getattr(record, name) is None:
+        if needed and name not in record.records:
             raise ValueError(f"{name}: expected a record to choose settings on, got none. Give Parts(..., {name}=...), or one record.")
     return Parts(record.certification, record.selection if selection else None, record.fit if fit else None)
 
@@ -105,7 +105,7 @@ def _best(rules: Sequence[Rule], record: Record | None, goal: Goal, per_step: bo
 def _policy(rule: Rule, goal: Goal, statement: str, parts: Parts, mean_steps: float, record: Record | Parts, seed: int) -> Policy:
     last = parts.certification
     _, steps, classes = last.outputs.shape
-    given = [record] if isinstance(record, Record) else [part for f in fields(parts) if (part := getattr(parts, f.name)) is not None]
+    given = [record] if isinstance(record, Record) else parts.records.values()
     return Policy(
         rule=rule,
         goal=goal,

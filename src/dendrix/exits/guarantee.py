@@ -68,8 +68,8 @@ class Guarantee(Goal):
     def choose(self, outcomes: Outcomes) -> int:
         if outcomes.count < self.needed:
             raise NoCertificateError(
-                f"record: expected at least {self.needed} inputs to certify a risk of {self.eps:g} at delta {self.delta:g}, "
-                f"got {outcomes.count}. Record more, or raise eps or delta.",
+                f"certification: expected at least {self.needed} inputs for a risk of {self.eps:g} at delta {self.delta:g}, "
+                f"got {outcomes.count}. Record more, choose fewer settings on data, or raise eps or delta.",
                 self.needed,
             )
         losses = self.losses(outcomes)
@@ -92,7 +92,7 @@ class Guarantee(Goal):
         loss = "are answered wrongly although the full run is right" if self.needs_labels else "get another answer than from the full run"
         return (
             f"With a probability of at least {1 - self.delta:.4g} over the draw of the {outcomes.count} calibration inputs, at most "
-            f"{self.eps:.4g} of all inputs like them {loss}. {int(losses)} of the {outcomes.count} did, p = {p:.3g}."
+            f"{self.eps:.4g} of all inputs like them {loss}. Among the {outcomes.count} there were {int(losses)} of these, p = {p:.3g}."
         )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, fields
+from itertools import combinations
 
 import torch
 
@@ -24,16 +25,18 @@ class Parts:
     fit: Record | None = None
 
     def __post_init__(self) -> None:
-        names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
-        for index, name in enumerate(names):
-            for other in names[:index]:
-                _expect_disjoint(getattr(self, other), other, getattr(self, name), name)
+        for (name, one), (other_name, other) in combinations(self.records.items(), 2):
+            _expect_disjoint(one, name, other, other_name)
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The parts that are there, by name."""
+        return {field.name: part for field in fields(self) if (part := getattr(self, field.name)) is not None}
 
     @property
     def sizes(self) -> dict[str, int]:
         """How many inputs each part has; 0 for one that is not there."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: 0 if part is None else len(part) for name, part in found.items()}
+        return {field.name: len(self.records.get(field.name, ())) for field in fields(self)}
 
 
 def split(record: Record, selection: bool, fit: bool, seed: int) -> Parts:

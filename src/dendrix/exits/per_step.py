@@ -51,16 +51,18 @@ def fit_path(traces: Traces, goal: Goal, never: float) -> Path:
     drops = traces.drops
     lost = traces.differs if drops is None or not goal.needs_labels else drops
     safe = ~lost.flip(1).cummax(1).values.flip(1)
-    candidates, precision = [], []
-    for t in range(traces.score.shape[1]):
-        scores = traces.score[:, t].double().numpy()
-        usable = scores > -np.inf
-        order = np.argsort(scores[usable])
-        ranked, kept = scores[usable][order], safe[:, t].numpy()[usable][order]
-        distinct, first = np.unique(ranked, return_index=True)
-        above = np.arange(len(ranked), 0, -1)
-        share = kept[::-1].cumsum()[::-1] / (above + 1)
-        # "Above the k-th candidate" is "at least the k-th distinct score"; above the last there is nobody.
-        candidates.append(np.concatenate([[0.0], distinct])[: len(distinct)])
-        precision.append(np.maximum.accumulate(share[first]))
-    return Path(candidates, precision, never)
+    steps = [_precision(score.double().numpy(), kept.numpy()) for score, kept in zip(traces.score.unbind(1), safe.unbind(1), strict=True)]
+    return Path([candidates for candidates, _ in steps], [precision for _, precision in steps], never)
+
+
+def _precision(score: _Values, safe: NDArray[np.bool_]) -> tuple[_Values, _Values]:
+    """The candidates of one step, and the best precision up to each."""
+    usable = score > -np.inf
+    if not usable.any():  # no input came that far: nothing says that it would be safe to stop there
+        return np.zeros(1), np.zeros(1)
+    order = np.argsort(score[usable])
+    distinct, first = np.unique(score[usable][order], return_index=True)
+    above = np.arange(len(order), 0, -1)
+    share = safe[usable][order][::-1].cumsum()[::-1] / (above + 1)
+    # "Above a candidate" is "from the next distinct score up"; above the last there is nobody.
+    return np.concatenate([[0.0], distinct[:-1]]), np.maximum.accumulate(share[first])
