@@ -38,7 +38,7 @@ def calibration(record: Record, scale: float = 1.0, bins: int = 15) -> Calibrati
     for evidence_t in record.follow():
         logs = (evidence_t / scale).log_softmax(-1)
         confidence.append(logs.amax(-1).exp())
-        losses.append(-at_step(logs, record.truth + 1))
+        losses.append(-logs.gather(1, record.truth.unsqueeze(1)).squeeze(1))
     sure, loss, right, valid = torch.stack(confidence, 1), torch.stack(losses, 1).double(), record.right(), record.valid
     per_step = [(t, there) for t, there in enumerate(valid.unbind(1)) if there.any()]
     return Calibration(
