@@ -1,4 +1,4 @@
-"""False positives and negatives: the definition by enumeration, the properties of the spec, agreement of the backends, limits, bad input."""
+"""False positives and negatives: enumeration, the properties of the law, agreement of the backends, limits, bad input."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Unions: the definition by enumeration, the mixture over union sizes, the properties of the spec, agreement of the backends, bad input."""
+"""Unions: enumeration, the mixture over union sizes, properties, agreement of the backends, bad input."""
 
 import itertools
 import math

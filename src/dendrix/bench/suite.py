@@ -1,13 +1,18 @@
 """All cases, by name and by group."""
 
 from ..core import expect_one_of
-from . import delays, neurons, sdr_search, training
+from . import delays, neurons, sdr_probability, sdr_search, training
 from .harness import Case
 
 
 def groups() -> dict[str, list[Case]]:
     """The cases of each group, in the order in which they run."""
-    return {"lif": neurons.cases(), "delay": delays.cases(), "step": training.cases(), "sdr": sdr_search.cases()}
+    return {
+        "lif": neurons.cases(),
+        "delay": delays.cases(),
+        "step": training.cases(),
+        "sdr": [*sdr_probability.cases(), *sdr_search.cases()],
+    }
 
 
 def names() -> list[str]:

@@ -16,8 +16,8 @@ from ..compiled import compiled
 BLOCK_BITS = 512
 """A weight is a float and a number of blocks, each worth 2^-512, so that it does not underflow at 1e-308."""
 
-_WORTH_COMPILING = 100_000
-"""Steps of the loop, about 0.1 s of plain Python: below it, loading the compiler costs more than it saves."""
+_WORTH_COMPILING = 20_000
+"""Steps of the loop, about 20 ms of plain Python: below it, nobody should wait 0.5 s for the compiler."""
 
 _LONGEST = 10**8
 
