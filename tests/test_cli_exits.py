@@ -5,13 +5,15 @@ import json
 import sys
 import wave
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from dendrix.cli import main
-from dendrix.exits import Record
+from dendrix.cli.exits import GoalName, RuleName
+from dendrix.exits import GOALS, RULES, Record
 
 TRAIN = (
     "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
@@ -152,6 +154,45 @@ def test_a_policy_of_another_network_is_refused(work: Path, tones: Path, tmp_pat
     code, message = failure(capsys, "run", tmp_path / "policy.json", work / "run", tones / "0_tester_0.wav")
     assert code == 1
     assert "as the policy was fitted for" in message
+
+
+def test_report_compares_rules_and_draws_them(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figure = work / "figure.png"
+    found = answer(capsys, "report", work / "policy.json", work / "test.npz", "--rules", "all", "--figure", figure)
+    assert found["count"] == 10
+    assert not found["fitted_on_these"]
+    assert found["truth"]["rules"].keys() == RULES.keys()  # type: ignore[index]
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert main(["exits", "report", str(work / "policy.json"), str(work / "train.npz"), "--rules", "margin"]) == 0
+    assert "fitted on these very inputs" in capsys.readouterr().out
+    assert answer(capsys, "report", work / "policy.json", work / "train.npz")["fitted_on_these"]
+
+
+def test_check_breaks_no_more_promises_than_it_may(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0)
+    labels = noise.integers(0, 4, 600)
+    outputs = noise.normal(size=(600, 12, 4)) + noise.gamma(1.0, 1.0, (600, 1, 1)) * np.eye(4)[labels][:, None]
+    np.savez(tmp_path / "pool.npz", outputs=outputs, labels=labels)
+    few, *enough = answer(capsys, "check", tmp_path / "pool.npz", "--eps", "0.02", "--repeats", "100")
+    assert (few["size"], few["possible"], few["guaranteed"]["mean_steps"]) == (100, False, 12.0)  # type: ignore[index]
+    assert [size["possible"] for size in enough] == [True, True]  # type: ignore[index]
+    assert enough[0]["guaranteed"]["violations"] <= 0.15 < enough[0]["naive"]["violations"]  # type: ignore[index]
+    assert main(["exits", "check", str(tmp_path / "pool.npz"), "--repeats", "2"]) == 0
+    assert "too few" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_thresholds_of_steps_that_only_some_parts_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
+    noise = np.random.default_rng(0)
+    lengths = np.where(np.arange(40) == 0, 12, 10)
+    np.savez(tmp_path / "x.npz", outputs=noise.normal(size=(40, 12, 4)), labels=noise.integers(0, 4, 40), lengths=lengths)
+    policy = answer(capsys, "fit", tmp_path / "x.npz", "--out", tmp_path / "policy.json", "--per-step", "--seed", str(seed))
+    assert len(policy["rule"]["threshold"]) == 12  # type: ignore[index]
+
+
+def test_the_command_line_knows_every_rule_and_goal() -> None:
+    assert get_args(RuleName) == tuple(RULES)
+    assert get_args(GoalName) == tuple(GOALS)
 
 
 def test_outputs_of_any_framework_can_be_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

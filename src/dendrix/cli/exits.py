@@ -190,15 +190,14 @@ def check(
     if json:
         print_json([asdict(size) for size in found])
         return
-    table = Table("calibration inputs", "broken", "worst risk", "mean steps", "broken, no drop on calibration", "worst risk", "mean steps")
+    table = Table("inputs", "fit with", "promise broken", "worst risk", "mean steps")
     for size in found:
-        table.add_row(str(size.size) if size.possible else f"{size.size} (too few)", *_trial(size.guaranteed), *_trial(size.naive))
+        for name, trial in (("a guarantee" if size.possible else "too few", size.guaranteed), ("no drop on them", size.naive)):
+            if trial is not None:
+                shown = (f"{trial.violations:.1%}", f"{trial.worst_risk:.2%}", f"{trial.mean_steps:.2f}")
+                table.add_row(str(size.size), name, *shown)
     Console().print(table)
-    print(f"The guarantee may be broken in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
-
-
-def _trial(trial: Any) -> tuple[str, ...]:
-    return () if trial is None else (f"{trial.violations:.1%}", f"{trial.worst_risk:.2%}", f"{trial.mean_steps:.2f}")
+    print(f"A guarantee may be broken in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
 
 
 def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
