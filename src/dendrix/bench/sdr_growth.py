@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -41,15 +42,16 @@ class Growth:
 
 def measure_here(segments: int) -> Growth:
     """Fill an index and query it, in this process, which must be a fresh one (Linux)."""
-    probes = SDR.random(_N, _A, _PROBES, seed=0)
+    rng = np.random.default_rng(0)
+    probes = SDR.random(_N, _A, _PROBES, rng)
     warm = SegmentIndex(_N)
-    warm.insert(SDR.random(_N, _S, _BATCH, seed=1))
+    warm.insert(SDR.random(_N, _S, _BATCH, rng))
     warm.matches(probes, _THETA)
     del warm
     before, seconds = _resident("VmRSS"), 0.0
     index = SegmentIndex(_N)
     for low in range(0, segments, _BATCH):
-        batch = SDR.random(_N, _S, min(_BATCH, segments - low), seed=low)
+        batch = SDR.random(_N, _S, min(_BATCH, segments - low), rng)
         start = time.perf_counter()
         index.insert(batch)
         seconds += time.perf_counter() - start
