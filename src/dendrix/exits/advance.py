@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..core import Evidence, State, Stateful, accumulate_step, expect
+from ..core import Evidence, State, Stateful, accumulate_step
+from .network import expect_outputs, expect_repeated
 from .rule import Rule, RuleState
 
 
@@ -34,11 +35,10 @@ class Block(NamedTuple):
 @torch.inference_mode()
 def advance(model: Stateful, x: Tensor, rule: Rule, how: str, progress: Progress | None) -> Block:
     """Run x [B, k, ...] from where the batch stands (None: from rest) and judge every step."""
-    batch, steps = x.shape[:2]
-    outputs, network = model(x, None if progress is None else progress.network)
-    expect(outputs, "B T K", "outputs", B=batch, T=steps)
+    given = model(x, None if progress is None else progress.network)
+    outputs, network = expect_outputs(given, x), given[1]
     evidence, kept = _gather(rule, outputs, None if progress is None else progress.evidence, how)
-    stops, judged = _judge(rule, evidence, rule.init(batch, x.device) if progress is None else progress.rule)
+    stops, judged = _judge(rule, evidence, rule.init(len(x), x.device) if progress is None else progress.rule)
     broken = ~outputs.isfinite().all(-1)
     codes = (evidence.argmax(-1) * 4 + broken * 2 + stops).cpu().numpy()
     return Block((codes & 1).astype(bool), (codes & 2).astype(bool), codes >> 2, evidence, Progress(network, kept, judged))
@@ -56,6 +56,13 @@ def expect_running(model: Stateful) -> None:
     """Refuse a network in training mode: its dropout and its statistics would make answers depend on batch-mates."""
     if model.training:
         raise ValueError("model: expected a network in evaluation mode, got one in training mode. Call model.eval() first.")
+
+
+@torch.inference_mode()
+def expect_rows_alone(model: Stateful, x: Tensor) -> None:
+    """Refuse a network that keeps its temporal state to itself, seen by two runs of x [1, T, ...]: its rows could not come and go."""
+    first, second = (expect_outputs(model(x), x) for _ in range(2))
+    expect_repeated(first, second)
 
 
 def not_finite(index: int, step: int) -> ValueError:

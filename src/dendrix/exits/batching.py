@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core import Stateful, expect, map_state, rows
-from .advance import Block, Progress, advance, at_rest, not_finite
+from .advance import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
 from .rule import Rule
 
 Batching = Literal["wait", "compact", "refill"]
@@ -58,6 +58,7 @@ class Batch:
         self.batching, self.size, self.block = batching, size, block
         self.slots: list[Slot] = []
         self.progress: Progress | None = None
+        self.shape = torch.Size()
         self.row_steps = 0
 
     def answers(self, requests: Iterator[Tensor]) -> Iterator[Answer]:
@@ -72,6 +73,11 @@ class Batch:
 
     def _slot(self, index: int, x: Tensor) -> Slot:
         expect(x, "T ...", f"input {index}")
+        if index == 0:
+            expect_rows_alone(self.model, x.unsqueeze(0))
+            self.shape = x.shape[1:]
+        if x.shape[1:] != self.shape:
+            raise ValueError(f"input {index}: expected steps of shape {list(self.shape)}, as before, got {list(x.shape[1:])}.")
         whole = len(x) // self.block * self.block
         blocks = torch.split(x[:whole], self.block) if whole else ()
         if rest := len(x) - whole:

@@ -87,16 +87,25 @@ def call(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tensor:
         ValueError: the outputs are not one vector per step, or a valid one is NaN or infinite.
     """
     expect_valid(valid, x)
-    given = model(x) if valid is None else model(x, None, valid)
+    outputs = expect_outputs(model(x) if valid is None else model(x, None, valid), x)
+    expect_finite(outputs if valid is None else outputs.masked_fill(~valid.unsqueeze(-1), 0), "outputs")
+    return outputs
+
+
+def expect_outputs(given: object, x: Tensor) -> Tensor:
+    """The outputs [B, T, K] in what a network returned for x [B, T, ...].
+
+    Raises:
+        TypeError: it is not a pair (outputs, state).
+        ValueError: the outputs are not one vector per step.
+    """
     if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Tensor)):
         raise TypeError(
             f"model: expected a pair (outputs [B, T, K], state) from model(x), got {type(given).__name__}. "
             "A network here takes its temporal state as an argument and returns the next, y, state = model(x, state, valid)."
         )
-    outputs = given[0]
-    expect(outputs, "B T K", "outputs", B=x.shape[0], T=x.shape[1])
-    expect_finite(outputs if valid is None else outputs.masked_fill(~valid.unsqueeze(-1), 0), "outputs")
-    return outputs
+    expect(given[0], "B T K", "outputs", B=x.shape[0], T=x.shape[1])
+    return given[0]
 
 
 def expect_explicit_state(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -107,12 +116,21 @@ def expect_explicit_state(model: nn.Module, x: Tensor, valid: Tensor | None = No
         ValueError: the second run from rest gives something else.
     """
     first, second = call(model, x, valid), call(model, x, valid)
-    if not torch.allclose(first, second, rtol=1e-4, atol=1e-5):
+    expect_repeated(first, second)
+    return first
+
+
+def expect_repeated(first: Tensor, second: Tensor) -> None:
+    """Check that two runs of a network on the same input gave the same.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if not torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise ValueError(
             "model: expected the same outputs for the same input from rest, but a second run differs: it keeps hidden state between calls, "
             "or it is random. Temporal state must be explicit: taken as an argument, returned, and None at rest."
         )
-    return first
 
 
 @contextlib.contextmanager
