@@ -19,7 +19,8 @@ class SDR:
     """A batch of binary codes of n bits, stored as the cells that are active; one code is a batch of one.
 
     Codes never change: every operation returns new ones. Operations on two batches go code by code, and a batch of one
-    goes with each code of the other. Random operations take a seed, or a `numpy.random.Generator` that goes on.
+    goes with each code of the other. Random operations take a seed, a `numpy.random.Generator` or None, as numpy does. Codes
+    drawn with equal seeds are related, even of other sizes: give a study one generator for all its draws.
 
     Args:
         n: bits of every code.
@@ -90,7 +91,7 @@ class SDR:
         return cls.from_dense(bits[:, :n].astype(bool))
 
     @classmethod
-    def random(cls, n: int, a: int, count: int = 1, seed: Seed = 0) -> Self:
+    def random(cls, n: int, a: int, count: int = 1, seed: Seed = None) -> Self:
         """Independent codes, each uniform over all codes with exactly `a` of n bits active."""
         whole_number(n, "n", 1, LARGEST, "Give the length of the codes.")
         whole_number(a, "a", 0, n, "At most all n bits are active.")
@@ -146,7 +147,7 @@ class SDR:
         cells = sorted_distinct(self.cells.astype(np.int64))
         return type(self)(self.n, np.array([0, len(cells)]), cells)
 
-    def noise(self, v: int, seed: Seed = 0) -> Self:
+    def noise(self, v: int, seed: Seed = None) -> Self:
         """Move exactly v active bits of each code to places where it was off; the number of active bits stays.
 
         Raises:
@@ -164,7 +165,7 @@ class SDR:
         passed = np.searchsorted(silent_before, rows * self.n + rank, side="right") - self.starts[rows]
         return self._from_keys(np.sort(np.concatenate([kept, rows * self.n + rank + passed])))
 
-    def subsample(self, s: int, seed: Seed = 0) -> Self:
+    def subsample(self, s: int, seed: Seed = None) -> Self:
         """Keep s of the active bits of each code, chosen uniformly.
 
         Raises:

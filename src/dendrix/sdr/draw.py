@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Seed = int | np.random.Generator
-"""A seed, or a generator whose stream goes on."""
+Seed = int | np.random.Generator | None
+"""A seed, a generator whose stream goes on, or None: another result at every call."""
 
 
 def sorted_distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
