@@ -85,13 +85,11 @@ def _fill(
         starts: where a new urn begins, bool [N].
         longest: the most counts that one law reaches.
         taken: 1 if a drawn ball leaves the urn, 0 if it is put back.
-        tails: filled, [N].
     """
     tiny, block = 2.0**-BLOCK_BITS, 2.0**BLOCK_BITS
     # At index k - low, in units of `total`: P[exactly k], or above the mode P[at least k] and below it P[at most k].
     sums, blocks = np.empty(longest), np.empty(longest, np.int64)
-    total = 1.0
-    low = mode = high = 0
+    low, mode, high, total = 0, 0, 0, 1.0
     for i in range(len(tails)):
         if starts[i]:
             K, L, D = float(marked[i]), float(unmarked[i]), float(draws[i])
