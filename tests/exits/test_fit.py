@@ -182,17 +182,33 @@ def test_path_is_nested(seed: int, low: float, high: float) -> None:
     assert torch.equal(level > high, fresh > torch.tensor(path.thresholds(high)))
 
 
-def test_path_by_hand() -> None:
-    """One step, then the end: of the inputs above 0, 0.2, 0.5 and 0.7, three of four, three, two and one are safe; one loss is added."""
-    scores = torch.tensor([[0.2, 1.0], [0.5, 1.0], [0.7, 1.0], [0.9, 1.0]])
-    record = Record(torch.zeros(4, 2, 2))
-    differs = torch.tensor([[True, False], [False, False], [False, False], [False, False]])
-    traces = replace(trace(Margin(0.0), record), score=scores, differs=differs)
+@pytest.mark.parametrize(
+    ("lost", "candidates", "safety", "level", "threshold"),
+    [
+        ([True, False, False, False], [0, 0.2], [0 / 2, 3 / 4], 0.7, 0.2),
+        ([True, False, False, False], [0, 0.2], [0 / 2, 3 / 4], 0.75, torch.inf),
+        ([False, True, False, False], [0, 0.5], [1 / 3, 2 / 3], 0.3, 0),  # a score may not be safer than a higher one: they are pooled
+        ([True, True, True, True], [0], [0 / 5], 0, torch.inf),
+        ([False, False, True, False], [0, 0.7], [2 / 4, 2 / 4], 0.4, 0),  # one loss is added to each block, and shares must not fall
+    ],
+)
+def test_path_by_hand(lost: list[bool], candidates: list[float], safety: list[float], level: float, threshold: float) -> None:
+    scores = torch.tensor([[0.2, 1.0], [0.5, 1.0], [0.7, 1.0], [0.9, 1.0]], dtype=torch.float64)
+    differs = torch.tensor([[one, False] for one in lost])
+    traces = replace(trace(Margin(0.0), Record(torch.zeros(4, 2, 2))), score=scores, differs=differs)
     path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
-    assert path.precision[0].tolist() == pytest.approx([3 / 5, 3 / 4, 3 / 4, 3 / 4])
-    assert path.thresholds(0.5)[0] == 0
-    assert path.thresholds(0.7)[0] == pytest.approx(0.2)
-    assert path.thresholds(0.75)[0] == torch.inf
+    assert path.candidates[0].tolist() == candidates
+    assert path.safety[0].tolist() == pytest.approx(safety)
+    assert path.thresholds(level)[0] == threshold
+
+
+def test_path_keeps_what_a_later_loss_makes_unsafe() -> None:
+    """An answer that is right at step 1 and wrong at step 2 was no safe one to build on."""
+    scores = torch.full((4, 3), 0.5)
+    differs = torch.tensor([[False, True, False]] * 4)
+    traces = replace(trace(Margin(0.0), Record(torch.zeros(4, 3, 2))), score=scores, differs=differs)
+    path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
+    assert [safety.tolist() for safety in path.safety] == [[0], [0], [4 / 5]]
 
 
 def test_path_of_steps_that_nobody_may_use_or_reach() -> None:
