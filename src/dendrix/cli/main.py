@@ -21,7 +21,7 @@ Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar=
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 Published = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
-_HELP = """Spiking neural networks with learned delays.
+_HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
 Start with `dendrix demo`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix predict RUN FILE.wav`.
 With --debug an error shows where it came from. Exit codes: 0 done, 1 failed, 2 misused.
@@ -206,7 +206,7 @@ def bench(
     """Measure speed and memory beside other libraries, after their results were found equal.
 
     Args:
-        wanted: groups or cases (lif, delay, step, growth); all if none is named.
+        wanted: groups or cases (lif, delay, step, sdr, growth); all if none is named.
         threads: numbers of threads.
         quick: small sizes: does everything run and agree? Its ratios mean nothing.
         out: folder for the results.
