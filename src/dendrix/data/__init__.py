@@ -32,3 +32,5 @@ from .fsdd import fsdd as fsdd
 from .mel import LogMel as LogMel
 from .mnist import Images as Images
 from .mnist import mnist as mnist
+from .shd import shd as shd
+from .shd import ssc as ssc

@@ -18,7 +18,7 @@ class Dataset:
     """Labelled sequences of unequal length. `dataset[i]` is one pair (x [T_i, C], y []), so a torch DataLoader takes it as it is.
 
     Args:
-        x: one sequence for each item, [T_i, C].
+        x: one sequence for each item, [T_i, C]; integers, such as spike counts in bytes, become float32 when an item is taken.
         y: the class of each item, int64 [N].
         labels: the names of the K classes.
         dt_ms: the length of one time step, in ms.
@@ -47,7 +47,8 @@ class Dataset:
         return len(self.x)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.x[index], self.y[index]
+        x = self.x[index]
+        return x if x.is_floating_point() else x.float(), self.y[index]
 
     @property
     def channels(self) -> int:

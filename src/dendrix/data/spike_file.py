@@ -1,0 +1,152 @@
+"""Spikes of spoken words in HDF5, as the Heidelberg data sets have them, and their counts per time step. The one place that imports h5py.
+
+A file holds, for N clips: `spikes/times` and `spikes/units`, ragged, in seconds and 0 to 699; `labels`, [N]; `extra/speaker`, [N]; and
+`extra/keys`, the names of the classes. Published times are float16: in that type milliseconds above 512 are rounded to halves or
+coarser and microseconds overflow, so they become float64 before anything is computed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..core import expect_in
+
+UNITS = 700
+_KEYS = ("spikes/times", "spikes/units", "labels", "extra/keys")
+_LONGEST_S = 60
+_BLOCK = 256
+"""Clips that are read at once: reading one by one is several times slower, all at once takes much memory."""
+
+
+@dataclass(frozen=True)
+class SpikeClips:
+    """What a file holds, counted.
+
+    Args:
+        counts: spikes per step and channel of each clip, integers [T_i, 700 / group], a byte each where they fit.
+        word: the class of each clip, int64 [N].
+        speaker: who spoke it, int64 [N]; None if the file does not say.
+        words: the names of the classes.
+    """
+
+    counts: list[Tensor]
+    word: Tensor
+    speaker: Tensor | None
+    words: tuple[str, ...]
+
+
+def read_spike_file(path: str | Path, *, dt_ms: float = 10.0, group: int = 5, from_first_spike: bool = True) -> SpikeClips:
+    """Read and count a file of the form that this module describes.
+
+    Args:
+        path: the file.
+        dt_ms, group, from_first_spike: as in `count_spikes`.
+    Raises:
+        OSError: there is no such file or it may not be read.
+        ValueError: it is of another kind, damaged, lacks a key, or holds times, units or labels that cannot be.
+        ImportError: h5py is missing.
+    """
+    path = Path(path)
+    _check_binning(dt_ms, group)
+    h5py = _h5py()
+    path.open("rb").close()  # a missing file, a folder and a lack of permission each raise their own OSError here
+    try:
+        with h5py.File(path, "r") as file:
+            if missing := [key for key in _KEYS if key not in file]:
+                raise ValueError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
+            words = tuple(file["extra/keys"].asstr()[:].tolist())
+            word = _labels(file["labels"][:], len(words), path)
+            speaker = torch.from_numpy(file["extra/speaker"][:].astype(np.int64)) if "extra/speaker" in file else None
+            counts = _count_all(file, dt_ms, group, from_first_spike, path)
+    except (OSError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"{path}: expected spikes in HDF5, but it cannot be read ({error}). Copy it again.") from error
+    lengths = {len(counts), len(word), len(word if speaker is None else speaker)}
+    if len(lengths) > 1:
+        raise ValueError(f"{path}: expected spikes, a label and a speaker for each clip, got {sorted(lengths)} of them. Copy it again.")
+    return SpikeClips(counts, word, speaker, words)
+
+
+def count_spikes(
+    times: NDArray[np.float64], units: NDArray[np.int64], *, dt_ms: float = 10.0, group: int = 5, from_first_spike: bool = True
+) -> Tensor:
+    """Spikes per step and group of neighbouring units, integers [T, 700 / group].
+
+    With t counted from the first spike, or from 0, and t_last that of the last spike, T = ceil(t_last / dt), at least 1; a spike at
+    exactly T * dt belongs to the last step.
+
+    Args:
+        times: in s, ascending, [N].
+        units: 0 to 699, [N].
+        dt_ms: the length of a step, in ms.
+        group: neighbouring units that are summed to one channel; a divisor of 700.
+        from_first_spike: drop the silence before the first spike.
+    Source: Hammouamri et al. (2024), arXiv 2306.17670, as its code does, which calls SpikingJelly; there in float16.
+    """
+    _check_binning(dt_ms, group)
+    channels = UNITS // group
+    if len(times) == 0:
+        return torch.zeros(1, channels, dtype=torch.uint8)
+    time_ms = 1000 * times.astype(np.float64)
+    if from_first_spike:
+        time_ms = time_ms - time_ms[0]
+    steps = max(int(np.ceil(time_ms[-1] / dt_ms)), 1)
+    step = np.minimum(time_ms // dt_ms, steps - 1).astype(np.int64)
+    counts = np.bincount(step * channels + units // group, minlength=steps * channels).reshape(steps, channels)
+    return torch.from_numpy(counts.astype(np.uint8 if counts.max() < 256 else np.int32))
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as missing:
+        raise ImportError("Reading HDF5 needs h5py, which is not installed: pip install dendrix[data].") from missing
+    return h5py
+
+
+def _check_binning(dt_ms: float, group: int) -> None:
+    expect_in(dt_ms, "(0, inf)", "dt_ms")
+    if group < 1 or UNITS % group:
+        raise ValueError(f"group: expected a divisor of the {UNITS} units, got {group}. The published networks use 5.")
+
+
+def _labels(labels: NDArray[Any], classes: int, path: Path) -> Tensor:
+    word = torch.from_numpy(labels.astype(np.int64))
+    if len(word) == 0:
+        raise ValueError(f"{path}: expected labelled clips, got none. Copy it again.")
+    if int(word.min()) < 0 or int(word.max()) >= classes:
+        raise ValueError(f"{path}: expected labels 0 to {classes - 1}, got {int(word.min())} to {int(word.max())}. Copy it again.")
+    return word
+
+
+def _count_all(file: Any, dt_ms: float, group: int, from_first_spike: bool, path: Path) -> list[Tensor]:
+    all_times, all_units = file["spikes/times"], file["spikes/units"]
+    if len(all_times) != len(all_units):
+        raise ValueError(f"{path}: expected times and units of as many clips, got {len(all_times)} and {len(all_units)}. Copy it again.")
+    counts = []
+    for start in range(0, len(all_times), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        for clip, (times, units) in enumerate(zip(all_times[block], all_units[block], strict=True), start):
+            times, units = times.astype(np.float64), units.astype(np.int64)
+            _check_spikes(times, units, f"{path}: clip {clip}")
+            counts.append(count_spikes(times, units, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike))
+    return counts
+
+
+def _check_spikes(times: NDArray[np.float64], units: NDArray[np.int64], name: str) -> None:
+    if len(times) != len(units):
+        raise ValueError(f"{name}: expected a unit for each time, got {len(times)} times and {len(units)} units. Copy the file again.")
+    if len(times) == 0:
+        return
+    if not (np.isfinite(times).all() and times.min() >= 0 and times.max() <= _LONGEST_S):
+        raise ValueError(
+            f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Are they seconds, and not overflowed?"
+        )
+    if (np.diff(times) < 0).any():
+        raise ValueError(f"{name}: expected ascending times, got a step back at spike {int(np.argmax(np.diff(times) < 0)) + 1}. Sort them.")
+    if units.min() < 0 or units.max() >= UNITS:
+        raise ValueError(f"{name}: expected units 0 to {UNITS - 1}, got {units.min()} to {units.max()}. Is this an SHD or SSC file?")
