@@ -29,8 +29,12 @@ from .encoders import ENCODERS as ENCODERS
 from .encoders import encoder_from_dict as encoder_from_dict
 from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
+from .gsc import speech_commands as speech_commands
 from .mel import LogMel as LogMel
 from .mnist import Images as Images
 from .mnist import mnist as mnist
 from .shd import shd as shd
 from .shd import ssc as ssc
+from .wav_folder import WavClips as WavClips
+from .wav_folder import find_wavs as find_wavs
+from .wav_folder import wav_folder as wav_folder

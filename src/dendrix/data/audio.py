@@ -1,6 +1,7 @@
 """Sound from files: reading, checking and resampling. The one place that imports soundfile and soxr."""
 
 import io
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,28 +12,33 @@ Wave = NDArray[np.float32]
 """Mono samples, [N], full scale at 1."""
 
 
-def read_wav(path: str | Path) -> tuple[Wave, int]:
+def read_wav(path: str | Path, longest_s: float = math.inf) -> tuple[Wave, int]:
     """Read a wav file of any sample format and rate; several channels become their mean.
 
     Args:
         path: the file.
+        longest_s: refuse a longer one before its samples are read.
     Returns:
         the samples [N], float32 with full scale at 1, and their rate in Hz.
     Raises:
         OSError: there is no such file, it is a folder, or it may not be read.
-        ValueError: it is empty, cut short, not a wav file, or holds NaN or infinity.
+        ValueError: it is empty, cut short, too long, not a wav file, or holds NaN or infinity.
         ImportError: soundfile is missing.
     """
     soundfile = _soundfile()
     path = Path(path)
     _check_riff(path)
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate, seconds = int(file.samplerate), file.frames / file.samplerate
+            if seconds > longest_s:
+                raise ValueError(f"{path}: expected at most {longest_s:g} s of sound, got {seconds:.0f} s. Cut it into clips.")
+            samples = file.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path}: expected a wav file, but it cannot be decoded ({error.error_string}) Convert it to PCM wav.") from error
     if len(samples) == 0:
         raise ValueError(f"{path}: expected sound, got a wav file without samples. Record it again.")
-    return check_wave(samples.mean(axis=1), str(path)), int(rate)
+    return check_wave(samples.mean(axis=1), str(path)), rate
 
 
 def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
