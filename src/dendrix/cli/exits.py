@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -89,15 +89,17 @@ def fit(
 
     expect_folder(out)
     chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
-    rules = [_rule(name, scale, min_steps) for name in rule]
+    rules = _rules(rule, scale, min_steps)
     by = "ece" if scale == "auto" else None
     policy = exits.fit(exits.Record.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
     policy.save(out)
+    written = jsonlib.loads(out.read_text())
     if json:
-        print_json({"file": str(out), **jsonlib.loads(out.read_text())})
+        print_json({"file": str(out), **written})
         return
-    print(f"{policy.rule}")
-    print(f"Mean steps {policy.mean_steps:.2f} of {policy.steps}. {policy.statement}")
+    threshold = "a threshold for every step" if per_step else f"threshold {policy.rule.thresholds[0]:.6g}"
+    print(f"{written['rule']['name']}, {threshold}: {policy.mean_steps:.2f} steps in the mean of at most {policy.steps}.")
+    print(policy.statement)
     print(f"Saved in {out}. Next: dendrix exits report {out} TEST.npz")
 
 
@@ -116,15 +118,16 @@ def _goal(name: GoalName, **given: Any) -> Any:
     return kind(**values)
 
 
-def _rule(name: RuleName, scale: Literal["auto"] | float | None, min_steps: int) -> Any:
-    """The rule of this name, with a threshold at which it never stops."""
+def _rules(names: Sequence[RuleName], scale: Literal["auto"] | float | None, min_steps: int) -> list[Any]:
+    """The rules of these names, with thresholds at which they never stop; a scale is for those that have one."""
     from ..exits.rules import RULES
 
-    kind = RULES[name]
-    settings: dict[str, Any] = {"min_steps": min_steps}
-    if isinstance(scale, float) and "scale" in [field.name for field in fields(kind)]:
-        settings["scale"] = scale
-    return kind(kind.span[1], **settings)
+    kinds = [RULES[name] for name in names]
+    scaled = ["scale" in [field.name for field in fields(kind)] for kind in kinds]
+    if scale is not None and not any(scaled):
+        raise MisuseError(f"scale: expected a rule with a scale, max-probability or entropy, got {', '.join(names)}. Leave --scale out.")
+    given: dict[str, Any] = {"scale": scale} if isinstance(scale, float) else {}
+    return [kind(kind.span[1], min_steps, **(given if has else {})) for kind, has in zip(kinds, scaled, strict=True)]
 
 
 def report(
