@@ -32,13 +32,19 @@ def test_a_recipe_builds_its_network(name: str) -> None:
         recipe.seed = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("file", ["digits-delays", "fsdd-delays"])
+@pytest.mark.parametrize("file", ["commands-delays", "digits-delays", "fsdd-delays"])
 @pytest.mark.parametrize(
     ("variant", "field", "value"), [("none", "delays", "none"), ("random", "delays", "random"), ("axonal", "granularity", "axonal")]
 )
 def test_a_variant_changes_one_field(file: str, variant: str, field: str, value: str) -> None:
     main, other = find_recipe(file)(), find_recipe(f"{file}:{variant}")()
     assert other == dataclasses.replace(main, model=dataclasses.replace(main.model, **{field: value}))
+
+
+def test_twenty_words_are_fewer_classes_of_the_same_data() -> None:
+    main, words20 = find_recipe("commands-delays")(), find_recipe("commands-delays:words20")()
+    assert words20.data == dataclasses.replace(main.data, words=20)
+    assert words20 == dataclasses.replace(main, data=words20.data, model=dataclasses.replace(main.model, outputs=20))
 
 
 def test_the_variants_of_permuted_mnist_take_parts_away() -> None:

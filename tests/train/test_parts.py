@@ -7,7 +7,7 @@ import torch
 
 from dendrix.data import Batch, LogMel, PublishedCochlea
 from dendrix.models import Decision, DelayNet, DelayNetConfig
-from dendrix.train import Augment, DigitsData, FsddData, Optim, figures
+from dendrix.train import Augment, CommandsData, DigitsData, FsddData, Optim, figures
 from dendrix.train.augment import vary
 from dendrix.train.data import source_from_dict, source_to_dict
 from dendrix.train.metrics import score
@@ -70,9 +70,15 @@ def test_scores_count_sequences_and_hold_a_decision_after_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [DigitsData(row_steps=4), FsddData(LogMel(n_mels=7), Path("somewhere")), FsddData(PublishedCochlea(rms=1.0))]
+    "source",
+    [
+        DigitsData(row_steps=4),
+        FsddData(LogMel(n_mels=7), Path("somewhere")),
+        FsddData(PublishedCochlea(rms=1.0)),
+        CommandsData(LogMel(rate=16_000), words=20),
+    ],
 )
-def test_data_descriptions_survive_json(source: DigitsData | FsddData) -> None:
+def test_data_descriptions_survive_json(source: DigitsData | FsddData | CommandsData) -> None:
     assert source_from_dict(source_to_dict(source)) == source
 
 
