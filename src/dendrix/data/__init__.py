@@ -22,6 +22,7 @@ from .dataset import Splits as Splits
 from .dataset import collate as collate
 from .dataset import loader as loader
 from .digits import digits as digits
+from .download import fetch as fetch
 from .encoder import CausalEncoder as CausalEncoder
 from .encoder import Encoder as Encoder
 from .encoder import encoder_to_dict as encoder_to_dict

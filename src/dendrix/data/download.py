@@ -1,0 +1,167 @@
+"""Published data, fetched, checked and unpacked. The one place that imports pooch.
+
+Nothing is fetched unless it is asked for, and what is already there is never fetched again. A file appears under its own name only
+when it is complete and its checksum is right.
+"""
+
+import os
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core import expect_one_of
+
+
+@dataclass(frozen=True)
+class Remote:
+    """An archive that is published.
+
+    Args:
+        archive: its file name.
+        urls: where it may be had, tried in this order.
+        checksum: "sha256:..." or, where nothing better is published, "md5:...".
+        member: the file or folder inside that is wanted; "" takes everything.
+        target: what that becomes, relative to the data folder.
+    """
+
+    archive: str
+    urls: tuple[str, ...]
+    checksum: str
+    member: str
+    target: str
+
+
+def _heidelberg(part: str, md5: str) -> Remote:
+    archive = f"{part}.h5.zip"
+    urls = tuple(f"https://{host}/datasets/{archive}" for host in ("zenkelab.org", "compneuro.net"))
+    return Remote(archive, urls, f"md5:{md5}", f"{part}.h5", f"{part.partition('_')[0]}/{part}.h5")
+
+
+def _nmnist(part: str, number: str, md5: str) -> Remote:
+    url = f"https://data.mendeley.com/public-files/datasets/468j46mzdv/files/{number}/file_downloaded"
+    return Remote(f"{part}.zip", (url,), f"md5:{md5}", part, f"nmnist/{part}")
+
+
+REMOTES: dict[str, tuple[Remote, ...]] = {
+    "shd": (
+        _heidelberg("shd_train", "f3252aeb598ac776c1b526422d90eecb"),
+        _heidelberg("shd_test", "1503a5064faa34311c398fb0a1ed0a6f"),
+    ),
+    "ssc": (
+        _heidelberg("ssc_train", "d102be95e7144fcc0553d1f45ba94170"),
+        _heidelberg("ssc_valid", "b4eee3516a4a90dd0c71a6ac23a8ae43"),
+        _heidelberg("ssc_test", "a35ff1e9cffdd02a20eb850c17c37748"),
+    ),
+    "speech-commands": (
+        Remote(
+            "speech_commands_v0.02.tar.gz",
+            (
+                "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+                "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+            ),
+            "sha256:af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
+            "",
+            "speech_commands_v0.02",
+        ),
+    ),
+    "nmnist": (
+        _nmnist("Train", "39c25547-014b-4137-a934-9d29fa53c7a0", "20959b8e626244a1b502305a9e6e2031"),
+        _nmnist("Test", "05a4d654-7e03-4c15-bdfa-9bb2bcbea494", "69ca8762b2fe404d9b9bad1103e97832"),
+    ),
+}
+"""What can be fetched. The checksums are those that other libraries publish for these archives: the Heidelberg laboratory and N-MNIST as
+in tonic and SpikingJelly, the Speech Commands as in TensorFlow Datasets."""
+
+
+_PROBLEMS = {"ValueError": "wrong checksum", "ChunkedEncodingError": "cut off half way", "ConnectionError": "no connection"}
+
+
+def fetch(name: str, root: str | Path | None = None) -> list[Path]:
+    """Bring a data set into a data folder, unless it is there.
+
+    Args:
+        name: one of `REMOTES`.
+        root: the data folder, made if need be. None takes the one named by the environment variable DENDRIX_DATA.
+    Returns:
+        where its parts are; the readers find them when they are given the same root.
+    Raises:
+        ValueError: the name is unknown, or an archive does not hold what it should.
+        FileNotFoundError: no folder is given.
+        ConnectionError: no address gave the right file.
+        OSError: the folder cannot be written, or the disk is full.
+        ImportError: pooch is missing.
+    """
+    remotes = REMOTES[expect_one_of(name, REMOTES, "name")]
+    root = root or os.environ.get("DENDRIX_DATA")
+    if not root:
+        raise FileNotFoundError(f"{name}: no data folder was given. Pass the folder to fetch into, or set DENDRIX_DATA to it.")
+    return [fetch_archive(remote, Path(root).expanduser()) for remote in remotes]
+
+
+def fetch_archive(remote: Remote, root: Path) -> Path:
+    """Fetch and unpack one archive, unless its target is there; an archive that lies beside the target is used. Errors as in `fetch`."""
+    target = root / remote.target
+    if target.exists():
+        return target
+    archive = target.parent / remote.archive
+    own = not archive.exists()
+    _download(remote, archive)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        unpacked = Path(folder, "all")
+        _unpack(archive, unpacked)
+        if not (unpacked / remote.member).exists():
+            raise ValueError(f"{archive}: expected an archive with {remote.member}, found none in it. Fetch it again.")
+        (unpacked / remote.member).rename(target)
+    if own:
+        archive.unlink()
+    return target
+
+
+def _download(remote: Remote, archive: Path) -> None:
+    pooch, failures = _pooch()
+    problems = []
+    for url in remote.urls:
+        try:
+            pooch.retrieve(url, remote.checksum, archive.name, archive.parent, progressbar=sys.stderr.isatty())
+            return
+        except failures as error:
+            problems.append(f"{url} ({_problem(error)})")
+    raise ConnectionError(
+        f"{remote.archive}: expected it from one of {len(problems)} addresses, got {', '.join(problems)}. "
+        f"Are you online? Otherwise get it elsewhere and put it at {archive}."
+    )
+
+
+def _problem(error: Exception) -> str:
+    """What went wrong, in a few words."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"status {response.status_code}"
+    kind = type(error).__name__
+    return _PROBLEMS.get(kind, kind)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(folder)
+        else:
+            with tarfile.open(archive) as packed:
+                packed.extractall(folder, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise ValueError(f"{archive}: expected a zip or tar archive, but it cannot be unpacked ({error}). Fetch it again.") from error
+
+
+def _pooch() -> tuple[Any, tuple[type[Exception], ...]]:
+    """Pooch, and what it raises where the next address may do better: an error of the disk is not among it."""
+    try:
+        import pooch
+        import requests
+    except ImportError as missing:
+        raise ImportError(f"Downloads need {missing.name}, which is not installed: pip install dendrix[data].") from missing
+    return pooch, (requests.RequestException, ValueError)
