@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -48,9 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
-        body = {"/good": GOOD, "/wrong": GOOD[::-1], "/cut": GOOD, "/tar": tarred("./yes/a.wav", b"z"), "/text": b"no archive"}.get(
-            self.path
-        )
+        body = SENT.get(self.path)
         self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
@@ -113,10 +112,7 @@ def test_offline_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_no_matter_of_the_address(address: str, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("shutil.move", full)
+    monkeypatch.setattr("shutil.move", Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
     with pytest.raises(OSError, match="No space left"):
         fetch_archive(remote(address, "good", "good"), tmp_path)
     assert asked == ["/good"]
