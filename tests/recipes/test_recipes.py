@@ -41,6 +41,11 @@ def test_a_variant_changes_one_field(file: str, variant: str, field: str, value:
     assert other == dataclasses.replace(main, model=dataclasses.replace(main.model, **{field: value}))
 
 
+@pytest.mark.parametrize("file", ["commands-delays", "fsdd-delays"])
+def test_the_early_variant_changes_the_loss_alone(file: str) -> None:
+    assert find_recipe(f"{file}:early")() == dataclasses.replace(find_recipe(file)(), early=0.5)
+
+
 def test_twenty_words_are_fewer_classes_of_the_same_data() -> None:
     main, words20 = find_recipe("commands-delays")(), find_recipe("commands-delays:words20")()
     assert words20.data == dataclasses.replace(main.data, words=20)

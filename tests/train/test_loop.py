@@ -11,7 +11,7 @@ import torch
 
 from dendrix.data import LogMel, loader
 from dendrix.io import load_checkpoint, read_checkpoint
-from dendrix.models import Decision, DelayNetConfig
+from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.train import Augment, Budget, FsddData, Optim, Recipe
 from dendrix.train import loop as loop_module
 from dendrix.train.command import TrainRun, evaluate_run, train_run
@@ -54,6 +54,19 @@ def test_tones_are_told_apart(recipe: Recipe, tmp_path: Path) -> None:
     longer = replace(recipe, budget=replace(recipe.budget, epochs=12), augment=Augment())
     _, folder = train_run(TrainRun(longer, tmp_path / "run", json=True), "tones")
     assert evaluate_run(folder, "test").accuracy > 0.9
+
+
+def test_early_counts_every_step_of_every_clip(recipe: Recipe) -> None:
+    recipe, model = replace(recipe, augment=Augment()), DelayNet(recipe.model).eval()
+    batch = next(iter(loader(recipe.data.load().train, 25, tail_steps=2)))
+    last, mixed, every = (loop_module._loss(replace(recipe, early=share), model, batch)[0].item() for share in (0.0, 0.25, 1.0))
+    by_clip = []
+    for x, valid, y in zip(*batch, strict=True):
+        evidence = recipe.decision.evidence(model, x[valid].unsqueeze(0))[0]
+        by_clip.append(torch.nn.functional.cross_entropy(evidence, y.expand(len(evidence))).item())
+    assert len({int(row.sum()) for row in batch.valid}) > 1
+    assert every == pytest.approx(sum(by_clip) / len(by_clip), rel=1e-5)
+    assert mixed == pytest.approx(0.75 * last + 0.25 * every, rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: Recipe, tmp_path: Path) -> None:

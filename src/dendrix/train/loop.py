@@ -141,9 +141,14 @@ def _train_epoch(recipe: Recipe, accelerator: Any, model: Any, optimizer: Any, b
 
 
 def _loss(recipe: Recipe, model: Any, batch: Batch) -> tuple[torch.Tensor, int]:
-    """The cross-entropy of the final evidence, and how many of the batch were right."""
-    evidence = recipe.decision.evidence(model, vary(batch.x, recipe.augment), batch.valid)[:, -1]
-    return functional.cross_entropy(evidence, batch.y), int((evidence.argmax(-1) == batch.y).sum())
+    """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
+    evidence = recipe.decision.evidence(model, vary(batch.x, recipe.augment), batch.valid)
+    loss = functional.cross_entropy(evidence[:, -1], batch.y)
+    if recipe.early:
+        truth = batch.y.unsqueeze(1).expand(evidence.shape[:2])
+        every = functional.cross_entropy(evidence.transpose(1, 2), truth, reduction="none").masked_fill(~batch.valid, 0)
+        loss = (1 - recipe.early) * loss + recipe.early * (every.sum(1) / batch.valid.sum(1)).mean()
+    return loss, int((evidence[:, -1].argmax(-1) == batch.y).sum())
 
 
 def _refuse_divergence(step: int, measured: dict[str, float]) -> None:

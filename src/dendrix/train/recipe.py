@@ -67,6 +67,8 @@ class Recipe:
     """What learns it."""
     decision: Decision = field(default_factory=Decision)
     """How its outputs become a decision; the loss is the cross-entropy of that."""
+    early: float = 0.0
+    """Share of the loss that counts the decision after every step, and not only the last: the answer is clear earlier."""
     optim: Optim = Optim()
     """How the parameters move."""
     budget: Budget = Budget()
@@ -77,7 +79,7 @@ class Recipe:
     """Of the parameters' start, the order of the data, dropout and augmentation."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, seed="[0, 4294967295]")
+        expect_fields(self, early="[0, 1]", seed="[0, 4294967295]")
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
