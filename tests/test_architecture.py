@@ -72,7 +72,7 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_import_is_light() -> None:
-    heavy = {"numba", "triton", "scipy", "sklearn", "matplotlib", "accelerate", "soundfile", "soxr", "tyro", "h5py", "pooch"}
+    heavy = {"numba", "triton", "scipy", "sklearn", "matplotlib", "accelerate", "soundfile", "soxr", "tyro", "h5py", "pooch", "lz4"}
     assert not heavy & loaded_after("import dendrix, dendrix.layers, dendrix.neurons, dendrix.data, dendrix.models")
 
 

@@ -28,12 +28,17 @@ from .encoder import Encoder as Encoder
 from .encoder import encoder_to_dict as encoder_to_dict
 from .encoders import ENCODERS as ENCODERS
 from .encoders import encoder_from_dict as encoder_from_dict
+from .events import Events as Events
+from .events import event_frames as event_frames
+from .events import events_from_array as events_from_array
+from .events import read_events as read_events
 from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
 from .gsc import speech_commands as speech_commands
 from .mel import LogMel as LogMel
 from .mnist import Images as Images
 from .mnist import mnist as mnist
+from .nmnist import nmnist as nmnist
 from .shd import shd as shd
 from .shd import ssc as ssc
 from .wav_folder import WavClips as WavClips

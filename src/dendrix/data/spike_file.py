@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import expect_in
+from .binning import count_per_step
 
 UNITS = 700
 _KEYS = ("spikes/times", "spikes/units", "labels", "extra/keys")
@@ -76,8 +77,7 @@ def count_spikes(
 ) -> Tensor:
     """Spikes per step and group of neighbouring units, integers [T, 700 / group].
 
-    With t counted from the first spike, or from 0, and t_last that of the last spike, T = ceil(t_last / dt), at least 1; a spike at
-    exactly T * dt belongs to the last step.
+    Time is counted from the first spike, or from 0, and T is as in `count_per_step` without a duration.
 
     Args:
         times: in s, ascending, [N].
@@ -88,16 +88,10 @@ def count_spikes(
     Source: Hammouamri et al. (2024), arXiv 2306.17670, as its code does, which calls SpikingJelly; there in float16.
     """
     _check_binning(dt_ms, group)
-    channels = UNITS // group
-    if len(times) == 0:
-        return torch.zeros(1, channels, dtype=torch.uint8)
     time_ms = 1000 * times.astype(np.float64)
     if from_first_spike:
-        time_ms = time_ms - time_ms[0]
-    steps = max(int(np.ceil(time_ms[-1] / dt_ms)), 1)
-    step = np.minimum(time_ms // dt_ms, steps - 1).astype(np.int64)
-    counts = np.bincount(step * channels + units // group, minlength=steps * channels).reshape(steps, channels)
-    return torch.from_numpy(counts.astype(np.uint8 if counts.max() < 256 else np.int32))
+        time_ms = time_ms - time_ms[:1]
+    return count_per_step(time_ms, units // group, UNITS // group, dt_ms)
 
 
 def _h5py() -> Any:
