@@ -3,6 +3,7 @@
 from itertools import groupby
 from typing import Any
 
+from . import exits
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -58,6 +59,8 @@ def markdown(record: Record) -> str:
             sizes = ", ".join(map(str, growth["sizes"]))
             lines += [f"| {growth['about']} | {sizes} | {name} | {p:.2f} |" for name, p in growth["exponents"].items()]
         parts.append("\n".join(lines) + "\n")
+    if record["exits"]:
+        parts.append(exits.table(record["exits"]))
     return "\n".join(parts)
 
 

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
+from . import exits
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -31,7 +32,7 @@ def run(
     """Measure dendrix beside its peers; print a table and return the record.
 
     Args:
-        wanted: groups or cases to run (`lif`, `delay`, `step`, `growth`, or one case by its name); all if empty.
+        wanted: groups or cases to run (`lif`, `delay`, `step`, `sdr`, `growth`, `exits`, or one case by its name); all if empty.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
         out: folder for `results.json` and `results.md`; None writes no file.
@@ -47,7 +48,7 @@ def run(
     # Progress goes to stderr, so that --json prints nothing but JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()
-    record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": [], "growth": []}
+    record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": [], "growth": [], "exits": []}
     try:
         for case in cases:
             if batch and case.name.startswith("step"):
@@ -61,6 +62,9 @@ def run(
                 progress.print(f"growth: {growth.about}", soft_wrap=True)
                 entry = {"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)}
                 record["growth"].append(entry)
+        if not wanted or "exits" in wanted:
+            torch.set_num_threads(max(threads))
+            record["exits"] = exits.measured(quick, lambda line: progress.print(line, soft_wrap=True))
     finally:
         torch.set_num_threads(before)
     if out:

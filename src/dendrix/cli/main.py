@@ -206,7 +206,7 @@ def bench(
     """Measure speed and memory beside other libraries, after their results were found equal.
 
     Args:
-        wanted: groups or cases (lif, delay, step, sdr, growth); all if none is named.
+        wanted: groups or cases (lif, delay, step, sdr, growth, exits); all if none is named.
         threads: numbers of threads.
         quick: small sizes: does everything run and agree? Its ratios mean nothing.
         out: folder for the results.
