@@ -8,9 +8,31 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dendrix.data import ENCODERS, CausalEncoder, Cochlea, LogMel, PublishedCochlea, encoder_from_dict, encoder_to_dict
+from dendrix.data import (
+    ENCODERS,
+    CausalEncoder,
+    Cochlea,
+    LogMel,
+    MelLatency,
+    MelLevels,
+    MelLIF,
+    MelRate,
+    PublishedCochlea,
+    PublishedMel,
+    encoder_from_dict,
+    encoder_to_dict,
+)
 
-EXAMPLES = [Cochlea(cells=20, group=2, seed=3), LogMel(n_mels=12), PublishedCochlea(group=50)]
+EXAMPLES = [
+    Cochlea(cells=20, group=2, seed=3),
+    LogMel(n_mels=12),
+    MelLatency(n_mels=12, window_steps=4),
+    MelLevels(n_mels=12),
+    MelLIF(n_mels=12),
+    MelRate(n_mels=12, seed=3),
+    PublishedCochlea(group=50),
+    PublishedMel(n_mels=12, f_max=4_000.0),
+]
 CAUSAL = [encoder for encoder in EXAMPLES if isinstance(encoder, CausalEncoder)]
 
 
@@ -84,7 +106,7 @@ def test_a_state_can_be_used_twice(encoder):
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("encoder", [Cochlea(cells=20, group=2), PublishedCochlea(group=50)], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("encoder", [Cochlea(cells=20, group=2), MelRate(), PublishedCochlea(group=50)], ids=lambda e: type(e).__name__)
 def test_the_seed_chooses_the_noise(encoder):
     wave = sound(encoder.rate // 5)
     other = encoder_from_dict({**encoder_to_dict(encoder), "seed": 1})

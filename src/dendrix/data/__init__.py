@@ -36,9 +36,14 @@ from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
 from .gsc import speech_commands as speech_commands
 from .mel import LogMel as LogMel
+from .mel_spikes import MelLatency as MelLatency
+from .mel_spikes import MelLevels as MelLevels
+from .mel_spikes import MelLIF as MelLIF
+from .mel_spikes import MelRate as MelRate
 from .mnist import Images as Images
 from .mnist import mnist as mnist
 from .nmnist import nmnist as nmnist
+from .published_mel import PublishedMel as PublishedMel
 from .shd import shd as shd
 from .shd import ssc as ssc
 from .wav_folder import WavClips as WavClips

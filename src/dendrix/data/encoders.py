@@ -7,8 +7,12 @@ from ..core import expect_one_of
 from .cochlea import Cochlea, PublishedCochlea
 from .encoder import Encoder
 from .mel import LogMel
+from .mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
+from .published_mel import PublishedMel
 
-ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in (Cochlea, LogMel, PublishedCochlea)}
+_KINDS = (Cochlea, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
+
+ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def encoder_from_dict(saved: dict[str, Any]) -> Encoder:

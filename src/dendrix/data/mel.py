@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..core import expect_fields
+from ..core import State, expect_fields
 from .audio import Wave
 from .encoder import CausalEncoder
 
@@ -60,10 +60,10 @@ class LogMel(CausalEncoder):
         """Samples per analysis window."""
         return round(self.rate * self.window_ms / 1000)
 
-    def init_state(self) -> Wave:
+    def init_state(self) -> State:
         return np.zeros(self.window - self.hop, np.float32)
 
-    def advance(self, wave: Wave, state: Wave) -> tuple[Tensor, Wave]:
+    def advance(self, wave: Wave, state: State) -> tuple[Tensor, State]:
         past = np.concatenate([state, wave])
         windows = np.lib.stride_tricks.sliding_window_view(past, self.window)[:: self.hop]
         hann = np.hanning(self.window + 1)[:-1]
