@@ -4,6 +4,11 @@ from .continual import ContinualRecipe as ContinualRecipe
 from .data import CommandsData as CommandsData
 from .data import DigitsData as DigitsData
 from .data import FsddData as FsddData
+from .data import NmnistData as NmnistData
+from .data import ShdData as ShdData
+from .data import SpeechCommandsData as SpeechCommandsData
+from .data import SscData as SscData
+from .data import WavFolderData as WavFolderData
 from .recipe import Augment as Augment
 from .recipe import Budget as Budget
 from .recipe import Optim as Optim

@@ -5,7 +5,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core import expect_one_of
-from ..data import Cochlea, Encoder, LogMel, PublishedCochlea, Splits, commands, digits, encoder_from_dict, encoder_to_dict, fsdd
+from ..data import (
+    Cochlea,
+    Encoder,
+    LogMel,
+    MelLatency,
+    MelLevels,
+    MelLIF,
+    MelRate,
+    PublishedCochlea,
+    PublishedMel,
+    Splits,
+    commands,
+    digits,
+    encoder_from_dict,
+    encoder_to_dict,
+    fsdd,
+    nmnist,
+    shd,
+    speech_commands,
+    ssc,
+    wav_folder,
+)
+
+SpeechEncoder = Cochlea | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
 
 @dataclass(frozen=True)
@@ -26,7 +49,7 @@ class DigitsData:
 class FsddData:
     """The Free Spoken Digit Dataset."""
 
-    encoder: Cochlea | LogMel | PublishedCochlea = field(default_factory=Cochlea)
+    encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
     root: Path | None = None
     """The folder of wav files or of fsdd.npz; by default the one that DENDRIX_DATA names."""
@@ -40,7 +63,7 @@ class FsddData:
 class CommandsData:
     """The Arabic Speech Commands, splits without a common speaker."""
 
-    encoder: Cochlea | LogMel | PublishedCochlea = field(default_factory=Cochlea)
+    encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
     words: Literal[40, 20] = 40
     """All words, or the digits and ten commands that the usual keyword tasks have too."""
@@ -52,8 +75,132 @@ class CommandsData:
         return commands(self.encoder, self.root, words=self.words)
 
 
-DataSource = DigitsData | FsddData | CommandsData
-SOURCES: dict[str, type[DataSource]] = {"digits": DigitsData, "fsdd": FsddData, "commands": CommandsData}
+@dataclass(frozen=True)
+class ShdData:
+    """The Spiking Heidelberg Digits; validation is taken from the training file."""
+
+    dt_ms: float = 10.0
+    """The time step, in ms."""
+    group: int = 5
+    """Neighbouring units of the 700 that are summed to one channel."""
+    from_first_spike: bool = True
+    """Drop the silence before the first spike."""
+    held_out: Literal["random", "speaker"] = "random"
+    """Validation takes a random fifth of the clips, or all clips of one speaker."""
+    split_seed: int = 0
+    """Of the random fifth, or the number of the speaker."""
+    root: Path | None = None
+    """The folder of shd_train.h5 and shd_test.h5; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits:
+        """The three splits, counted."""
+        return shd(
+            self.root,
+            dt_ms=self.dt_ms,
+            group=self.group,
+            from_first_spike=self.from_first_spike,
+            held_out=self.held_out,
+            seed=self.split_seed,
+        )
+
+
+@dataclass(frozen=True)
+class SscData:
+    """The Spiking Speech Commands."""
+
+    dt_ms: float = 10.0
+    """The time step, in ms."""
+    group: int = 5
+    """Neighbouring units of the 700 that are summed to one channel."""
+    from_first_spike: bool = True
+    """Drop the silence before the first spike."""
+    root: Path | None = None
+    """The folder of ssc_train.h5, ssc_valid.h5 and ssc_test.h5; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits:
+        """The three splits, counted."""
+        return ssc(self.root, dt_ms=self.dt_ms, group=self.group, from_first_spike=self.from_first_spike)
+
+
+@dataclass(frozen=True)
+class SpeechCommandsData:
+    """Google Speech Commands v0.02, 35 words, by its lists."""
+
+    encoder: SpeechEncoder = field(default_factory=Cochlea)
+    """What the network hears with."""
+    exactly_s: float | None = None
+    """Cut or fill up every clip to this length, in s."""
+    root: Path | None = None
+    """The folder that was in the archive; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits:
+        """The three splits, encoded."""
+        return speech_commands(self.encoder, self.root, exactly_s=self.exactly_s)
+
+
+@dataclass(frozen=True)
+class WavFolderData:
+    """Your own recordings: a folder with one sub-folder of wav files for each class."""
+
+    encoder: SpeechEncoder = field(default_factory=Cochlea)
+    """What the network hears with."""
+    valid: float = 0.1
+    """The share for validation."""
+    test: float = 0.1
+    """The share for testing."""
+    split_seed: int = 0
+    """Of the split."""
+    speaker_mark: str = "_nohash_"
+    """What follows the speaker in a file name; speakers are then kept apart."""
+    longest_s: float = 60.0
+    """Refuse longer clips."""
+    root: Path | None = None
+    """The folder; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits:
+        """The three splits, encoded."""
+        return wav_folder(
+            self.encoder,
+            self.root,
+            valid=self.valid,
+            test=self.test,
+            seed=self.split_seed,
+            speaker_mark=self.speaker_mark,
+            longest_s=self.longest_s,
+        )
+
+
+@dataclass(frozen=True)
+class NmnistData:
+    """N-MNIST: digits before an event camera."""
+
+    dt_ms: float = 10.0
+    """The time step, in ms."""
+    pool: int = 2
+    """Pixels along each axis that are counted together."""
+    duration_ms: float | None = None
+    """Cut or fill up every recording to this length, in ms."""
+    split_seed: int = 0
+    """Of the validation part."""
+    root: Path | None = None
+    """The folder of Train and Test, or of nmnist_small.npz; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits:
+        """The three splits, counted."""
+        return nmnist(self.root, dt_ms=self.dt_ms, pool=self.pool, duration_ms=self.duration_ms, seed=self.split_seed)
+
+
+DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData
+SOURCES: dict[str, type[DataSource]] = {
+    "digits": DigitsData,
+    "fsdd": FsddData,
+    "commands": CommandsData,
+    "shd": ShdData,
+    "ssc": SscData,
+    "speech-commands": SpeechCommandsData,
+    "wav-folder": WavFolderData,
+    "nmnist": NmnistData,
+}
 
 
 def source_to_dict(source: DataSource) -> dict[str, Any]:
