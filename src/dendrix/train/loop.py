@@ -15,7 +15,7 @@ from ..data import Batch, Splits, loader
 from ..io import Checkpoint, write_checkpoint
 from ..layers import anneal, clamp_delays, delay_layers, param_groups, rounded
 from ..models import DelayNet
-from .augment import vary
+from .augment import mix, vary
 from .data import source_to_dict
 from .metrics import Scores, score
 from .recipe import Recipe, recipe_to_dict
@@ -142,10 +142,11 @@ def _train_epoch(recipe: Recipe, accelerator: Any, model: Any, optimizer: Any, b
 
 def _loss(recipe: Recipe, model: Any, batch: Batch) -> tuple[torch.Tensor, int]:
     """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
-    evidence = recipe.decision.evidence(model, vary(batch.x, recipe.augment), batch.valid)
-    loss = functional.cross_entropy(evidence[:, -1], batch.y)
+    x, target = mix(batch, recipe.augment, recipe.model.outputs)
+    evidence = recipe.decision.evidence(model, vary(x, recipe.augment), batch.valid)
+    loss = functional.cross_entropy(evidence[:, -1], target)
     if recipe.early:
-        truth = batch.y.unsqueeze(1).expand(evidence.shape[:2])
+        truth = target.unsqueeze(2).expand(-1, -1, evidence.shape[1])
         every = functional.cross_entropy(evidence.transpose(1, 2), truth, reduction="none").masked_fill(~batch.valid, 0)
         loss = (1 - recipe.early) * loss + recipe.early * (every.sum(1) / batch.valid.sum(1)).mean()
     return loss, int((evidence[:, -1].argmax(-1) == batch.y).sum())

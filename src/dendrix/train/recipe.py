@@ -52,9 +52,18 @@ class Augment:
     """Silence a band of up to this many neighbouring channels."""
     mask_steps: int = 0
     """Silence up to this many steps in a row."""
+    shift_steps: int = 0
+    """Move the clip by up to this many steps, earlier or later."""
+    jitter_steps: int = 0
+    """Move what each channel has in each step by up to this many steps, for itself."""
+    blend: float = 0.0
+    """Probability that a clip becomes a blend with another one of its class."""
+    cutmix: float = 0.0
+    """Probability that a stretch of a clip comes from another one, which then is the right answer for that share."""
 
     def __post_init__(self) -> None:
         expect_fields(self, shift_channels="[0, inf)", mask_channels="[0, inf)", mask_steps="[0, inf)")
+        expect_fields(self, shift_steps="[0, inf)", jitter_steps="[0, inf)", blend="[0, 1]", cutmix="[0, 1]")
 
 
 @dataclass(frozen=True)
