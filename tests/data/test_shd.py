@@ -97,6 +97,15 @@ def test_shd_takes_a_fifth_of_the_training_file_for_validation(folder: Path) -> 
     assert torch.equal(shd(folder, seed=1).test.x[3], test.x[3])
 
 
+@pytest.mark.parametrize("names", [["fünf", "acht", "neun"], np.char.encode(["fünf", "acht", "neun"], "utf-8")], ids=["ragged", "fixed"])
+def test_names_beyond_ascii(tmp_path: Path, names: list[str]) -> None:
+    write(tmp_path / "a.h5", *GOOD)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file["extra/keys"]
+        file["extra/keys"] = names
+    assert read_spike_file(tmp_path / "a.h5").words == ("fünf", "acht", "neun")
+
+
 def test_a_speaker_can_be_left_out(folder: Path) -> None:
     speaker = read_spike_file(folder / "shd" / "shd_train.h5").speaker
     for seed, left_out in ((0, 0), (3, 3), (4, 0)):

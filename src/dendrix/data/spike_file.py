@@ -60,7 +60,7 @@ def read_spike_file(path: str | Path, *, dt_ms: float = 10.0, group: int = 5, fr
         with h5py.File(path, "r") as file:
             if missing := [key for key in _KEYS if key not in file]:
                 raise ValueError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
-            words = tuple(file["extra/keys"].asstr()[:].tolist())
+            words = tuple(file["extra/keys"].asstr("utf-8", "replace")[:].tolist())
             word = _labels(file["labels"][:], len(words), path)
             speaker = torch.from_numpy(file["extra/speaker"][:].astype(np.int64)) if "extra/speaker" in file else None
             counts = _count_all(file, dt_ms, group, from_first_spike, path)

@@ -19,7 +19,7 @@ def encode_files(
 ) -> list[Tensor]:
     """Encode wav files of any rate; each is brought to the rate of the encoder.
 
-    On disk (see `data.cache`) the result is known by the name, size and time of change of every file, so the files are read once.
+    On disk (see `data.cache`) the result is known by the path, size and time of change of every file, so the files are read once.
 
     Args:
         base: the folder.
@@ -50,5 +50,5 @@ def encode_files(
 def _identity(base: Path, name: str, exactly_s: float | None) -> NDArray[np.uint8]:
     """What stands for a file until it is read: bytes that change when the file does."""
     status = (base / name).stat()
-    known = {"name": name, "size": status.st_size, "changed": status.st_mtime_ns, "exactly_s": exactly_s}
+    known = {"base": str(base.resolve()), "name": name, "size": status.st_size, "changed": status.st_mtime_ns, "exactly_s": exactly_s}
     return np.frombuffer(json.dumps(known).encode(), np.uint8)
