@@ -18,8 +18,8 @@ from .harness import Timing, interleave
 
 _HOW = "sum"
 BATCHES = (1, 8, 64, 256)
-_FILLS, _FEWEST = 16, 64
-"""Inputs per row of the batch, and in all: the last ones find no successors, which a stream never sees."""
+_FILLS, _FEWEST, _MOST = 48, 64, 4096
+"""Inputs per row of the batch, and bounds on their number: the last ones find no successors, which a stream never sees."""
 _NEVER = Margin(math.inf)
 
 
@@ -76,7 +76,7 @@ def measured(quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
 
 def speed(subject: Subject, batch: int, repeats: int) -> Speed:
     """Time every way to run one network at one batch size, in turn."""
-    count, steps = max(_FILLS * batch, _FEWEST), subject.x.shape[1]
+    count, steps = min(max(_FILLS * batch, _FEWEST), _MOST), subject.x.shape[1]
     drawn = torch.randint(len(subject.x), (count,), generator=torch.Generator().manual_seed(batch))
     x, chosen = subject.x[drawn], subject.test.subset(drawn)
     early, full = decide(subject.rule, chosen), decide(_NEVER, chosen)

@@ -37,17 +37,19 @@ class Answer:
 
 @dataclass
 class Slot:
-    """One row of the batch: its input, cut into blocks of k steps, and how many of them the network has seen."""
+    """One row of the batch: its input [T, ...], how many steps of it the network has seen, and whether it still wants an answer."""
 
     index: int
-    blocks: tuple[Tensor, ...]
+    x: Tensor
     length: int
     seen: int = 0
     open: bool = True
 
-    def next(self) -> Tensor:
-        """The block to run now; a row that has answered repeats its last one until it leaves."""
-        return self.blocks[min(self.seen, len(self.blocks) - 1)]
+    def next(self, steps: int) -> Tensor:
+        """The steps to run now, [steps, ...]; a row that is at its end runs on zeros, which are never looked at."""
+        part = self.x[self.seen : self.seen + steps]
+        missing = min(steps, self.seen + steps - self.length)
+        return part if missing <= 0 else torch.cat([part, part.new_zeros(missing, *part.shape[1:])])
 
 
 class Batch:
@@ -58,6 +60,7 @@ class Batch:
         self.batching, self.size, self.block = batching, size, block
         self.slots: list[Slot] = []
         self.progress: Progress | None = None
+        self.rest: Progress | None = None
         self.shape = torch.Size()
         self.row_steps = 0
 
@@ -65,7 +68,7 @@ class Batch:
         """Answer every request, [T_i, ...] each, in the order in which they finish."""
         waiting = (self._slot(index, x) for index, x in enumerate(requests))
         while self._arrange(waiting):
-            x = torch.stack([slot.next() for slot in self.slots])
+            x = torch.stack([slot.next(self.block) for slot in self.slots])
             block = advance(self.model, x, self.rule, self.how, self.progress)
             self.progress = block.progress
             self.row_steps += x.shape[0] * x.shape[1]
@@ -78,12 +81,7 @@ class Batch:
             self.shape = x.shape[1:]
         if x.shape[1:] != self.shape:
             raise ValueError(f"input {index}: expected steps of shape {list(self.shape)}, as before, got {list(x.shape[1:])}.")
-        whole = len(x) // self.block * self.block
-        blocks = torch.split(x[:whole], self.block) if whole else ()
-        if rest := len(x) - whole:
-            # What follows the end of an input is never looked at.
-            blocks = *blocks, torch.cat([x[whole:], x.new_zeros(self.block - rest, *x.shape[1:])])
-        return Slot(index, blocks, len(x))
+        return Slot(index, x, len(x))
 
     def _arrange(self, waiting: Iterator[Slot]) -> bool:
         """Let finished rows leave and others enter, as far as it pays now; whether there is anything to run."""
@@ -100,10 +98,12 @@ class Batch:
     def _replace(self, places: list[int], newcomers: list[Slot]) -> None:
         if not newcomers:
             return
-        rest = at_rest(self.model, newcomers[0].next()[:1], self.rule, self.how)
+        if self.rest is None:
+            self.rest = at_rest(self.model, newcomers[0].x[:1], self.rule, self.how)
         where = self._index(places)
+        # A copy: a network may have its own use for a state that it returned.
         self.progress = map_state(
-            lambda running, new: running.index_copy(0, where, new.expand(len(places), *new.shape[1:])), self.progress, rest
+            lambda now, new: now.index_copy(0, where, new.expand(len(places), *new.shape[1:])), self.progress, self.rest
         )
         for place, slot in zip(places, newcomers, strict=True):
             self.slots[place] = slot
@@ -115,19 +115,20 @@ class Batch:
             self.slots, self.progress = [self.slots[row] for row in keep], rows(self.progress, self._index(keep))
 
     def _index(self, places: list[int]) -> Tensor:
-        return torch.tensor(places).to(self.slots[0].blocks[0].device, non_blocking=True)
+        return torch.tensor(places).to(self.slots[0].x.device, non_blocking=True)
 
     def _finished(self, block: Block) -> list[Answer]:
         """The answers of the rows that are stopped or at their end; the others go on."""
-        steps = np.arange(1, self.block + 1) + np.array([[slot.seen * self.block] for slot in self.slots])
+        steps = np.arange(1, self.block + 1) + np.array([[slot.seen] for slot in self.slots])
         last = block.stops | (steps >= np.array([[slot.length] for slot in self.slots]))
         at = np.where(last.any(1), last.argmax(1), self.block - 1)
         rows = [row for row, slot in enumerate(self.slots) if slot.open and last[row, at[row]]]
         if block.broken.any():
             self._refuse_broken(block.broken & (np.arange(self.block) <= at[:, None]), steps)
-        for row, slot in enumerate(self.slots):
-            slot.seen += 1
-            slot.open &= row not in rows
+        for slot in self.slots:
+            slot.seen += self.block
+        for row in rows:
+            self.slots[row].open = False
         if not rows:
             return []
         evidence = block.evidence[self._index(rows), self._index([int(at[row]) for row in rows])].unbind(0)
