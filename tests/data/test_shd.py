@@ -39,7 +39,7 @@ def clips(count: int, seed: int) -> tuple[list, list, list[int], list[int]]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "data" / "shd").mkdir(parents=True)
-    write(tmp_path / "data" / "shd" / "shd_train.h5", *clips(300, 0))
+    write(tmp_path / "data" / "shd" / "shd_train.h5", *clips(100, 0))
     write(tmp_path / "data" / "shd" / "shd_test.h5", *clips(8, 1))
     return tmp_path / "data"
 
@@ -84,12 +84,12 @@ def test_half_precision_times_are_widened_before_they_are_used(tmp_path: Path) -
 
 def test_shd_takes_a_fifth_of_the_training_file_for_validation(folder: Path) -> None:
     train, valid, test = shd(folder)
-    assert [len(part) for part in (train, valid, test)] == [240, 60, 8]
+    assert [len(part) for part in (train, valid, test)] == [80, 20, 8]
     assert train.labels == tuple(WORDS)
     everything = read_spike_file(folder / "shd" / "shd_train.h5")
     order = {tuple(x.flatten().tolist()): i for i, x in enumerate(everything.counts)}
     parts = [[order[tuple(x.flatten().tolist())] for x in part.x] for part in (train, valid)]
-    assert sorted(parts[0] + parts[1]) == list(range(300))
+    assert sorted(parts[0] + parts[1]) == list(range(100))
     for part, rows in zip((train, valid), parts, strict=True):
         assert torch.equal(part.y, everything.word[rows])
     assert torch.equal(shd(folder, seed=0).valid.y, valid.y)
