@@ -11,6 +11,7 @@ import pytest
 
 from dendrix.cli import main
 from dendrix.reproduce import sdr_figures
+from dendrix.sdr import false_positive, union_false_positive
 
 
 def answer(capsys: pytest.CaptureFixture[str], words: str) -> Any:
@@ -99,6 +100,34 @@ def test_explain_says_it_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Not reliable" in capsys.readouterr().out
 
 
+def test_explain_knows_no_limit_from_no_room(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "explain --n 200000 --a 2000 --s 300 --theta 250")
+    assert (found["set_capacity"], found["union_capacity"]) == (None, 59)
+    main(["sdr", "explain", "--n", "200000", "--a", "2000", "--s", "300", "--theta", "250"])
+    assert "Any number of segments of this kind can be asked together" in capsys.readouterr().out
+    assert answer(capsys, "explain --n 100 --a 50 --s 10 --theta 5")["set_capacity"] == 0
+
+
+def test_explain_a_threshold_out_of_reach(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "explain --n 300 --a 30 --s 20 --theta 21")
+    assert (found["guaranteed_noise"], found["largest_noise"], found["false_negative"]) == (None, None, 1)
+    main(["sdr", "explain", "--n", "300", "--a", "30", "--s", "20", "--theta", "21"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "even a pattern without noise is missed" in printed
+    assert "None" not in printed
+
+
+def test_no_more_cells_move_than_have_room(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "explain --n 100 --a 95 --s 20 --theta 3")
+    assert (found["v"], found["guaranteed_noise"], found["largest_noise"]) == (5, 5, 5)
+
+
+def test_the_probability_is_that_of_python_to_the_last_digit(capsys: pytest.CaptureFixture[str]) -> None:
+    for theta in (3, 12, 20, 30):
+        assert answer(capsys, f"fp --n 10000 --a 300 --s 30 --theta {theta}")["probability"] == false_positive(10_000, 300, 30, theta)
+    assert answer(capsys, "union --n 2000 --a 40 --s 20 --theta 12 --m 5")["probability"] == union_false_positive(2000, 40, 20, 12, 5)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -110,6 +139,10 @@ def test_explain_says_it_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         ("design --target-fp 1e-9", 2, "--target-noise"),
         ("design --solve n --a 64", 2, "--s, --theta, --target-fp"),
         ("design --solve theta --n 1000 --a 300 --s 30 --v 200 --fp 1e-9 --fn 1e-6", 1, "theta"),
+        ("design --solve n --a 64 --s 24 --theta 12 --fp 1e-9 --noise 0.2", 2, "--v"),
+        ("design --fp 1e-9 --noise 0.2 --multiple-of 4", 2, "--solve"),
+        ("design --solve s --n 1000 --a 40 --fp 1e-6 --fraction nan", 1, "fraction: expected"),
+        ("verify --n 1000 --a 20 --s 20 --theta 3 --seed -1", 1, "seed: expected"),
         ("unoin --n 1", 2, "Did you mean 'union'"),
     ],
 )
@@ -161,6 +194,23 @@ def test_stats_of_what_is_no_pack_is_one_sentence(capsys: pytest.CaptureFixture[
         out, err = capsys.readouterr()
         assert out == ""
         assert len(err.splitlines()) == 1
+
+
+def test_stats_of_a_pack_with_labels_names_the_array_that_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    np.savez(tmp_path / "pack.npz", hidden=np.eye(4), labels=np.arange(4))
+    assert main(["sdr", "stats", str(tmp_path / "pack.npz")]) == 1
+    assert "array 'labels': x: expected activations" in capsys.readouterr().err
+    assert main(["sdr", "stats", str(tmp_path / "pack.npz"), "--array", "hidden"]) == 0
+
+
+def test_stats_of_damaged_packs_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path, draw = tmp_path / "pack.npz", np.random.default_rng(0)
+    np.savez_compressed(path, hidden=draw.random((30, 40)) < 0.1)
+    whole = path.read_bytes()
+    for place in draw.integers(0, len(whole), 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        if main(["sdr", "stats", str(path), "--json"]):
+            assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_figures_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,8 @@ def test_the_same_seed_gives_the_same_result() -> None:
         (dict(a=200), "needs a <= n"),
         (dict(s=21), "at most a=20 synapses, got s=21"),
         (dict(draws=0), "draws must be at least 1"),
+        (dict(seed=-1), "seed: expected at least 0, got -1"),
+        (dict(n=10**12), "at most 100,000,000 cells at a time, got n=1,000,000,000,000"),
     ],
 )
 def test_bad_input_is_one_sentence(changes: dict[str, int], sentence: str) -> None:

@@ -62,7 +62,7 @@ def test_arrays_of_probabilities(backend: str) -> None:
         (lambda: false_positive_bernoulli(5, "half", 3), "q: expected a probability or an array of them, got 'half'"),
         (lambda: false_positive_bernoulli(5, 0.5, 3, backend="double"), "backend: expected one of"),
         (lambda: false_negative_random(20, 8, [0.5, 0.4], 7), "weights: expected a list of probabilities that sums to 1, got sum 0.9"),
-        (lambda: false_negative_random(20, 8, 1.0, 7), "weights: expected a list of probabilities"),
+        (lambda: false_negative_random(20, 8, 1.0, 7), "weights: expected one list of probabilities"),
         (lambda: false_negative_random(2, 2, [0.25] * 4, 1), "v: expected at most a, got v=3 with a=2"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_fixed_threshold_is_kept() -> None:
         ),
         (lambda: design(1e-9, 1.0), "keeps false negatives <= 1e-06 with 1 of the active cells moved; lower theta"),
         (lambda: design(1e-9, 1.2), "target_noise is the share .* got 1.2"),
-        (lambda: design(0.0, 0.2), "target_fp must be a probability"),
+        (lambda: design(0.0, 0.2), "target_fp: expected a probability"),
         (lambda: design(1e-9, 0.2, n=(2000, 1000)), r"n must be .* got \(2000, 1000\)"),
         (lambda: design(1e-9, 0.2, s=0), "s must be .* got 0"),
         (lambda: design(1e-9, 0.2, a=40.5), "a: expected whole numbers"),

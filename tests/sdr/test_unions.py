@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 from collections import Counter
 from fractions import Fraction
 from typing import Any
@@ -151,6 +152,17 @@ def test_many_patterns_and_far_tails() -> None:
         assert function(**case, log=True) == pytest.approx(float(exact), rel=3e-15), case
 
 
+def test_large_patterns_take_little_memory() -> None:
+    tracemalloc.start()
+    missed = 1 - union_false_positive(10**7, 200, 10**6, 30, 3)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+    # So many cells are nearly independent of each other.
+    share = 1 - 0.9**3
+    alike = sum(math.comb(200, b) * share**b * (1 - share) ** (200 - b) for b in range(30))
+    assert missed == pytest.approx(alike, rel=1e-2)
+
+
 def test_grids_equal_their_scalars() -> None:
     theta, m = np.arange(0, 6), np.array([[1], [4]])
     grid = union_false_positive(100, 20, 8, theta, m)
@@ -181,6 +193,8 @@ def test_the_size_in_every_backend(backend: str) -> None:
         (lambda: union_false_positive(10, 5, 5, 2, 2, "average"), "mode: expected one of exact, plugin_round, plugin_real, bloom"),
         (lambda: union_false_positive(10**6, 5000, 500, 2500, 20), "expected theta up to 2,000 for a union, got 2,500"),
         (lambda: union_false_positive(10**6, 500, 500, 25, 10**7, backend="exact"), "Choose another backend"),
+        (lambda: union_false_positive(10_000, 200, 25, 60, 1000, backend="exact"), "Choose another backend"),
+        (lambda: union_false_positive(10_000, 300, 25, 300, 1000, backend="mpmath"), "Choose another backend"),
         (lambda: union_false_negative(10, 5, 4, 6, 2, 2), "v: expected at most a, got v=6 with a=5"),
         (lambda: union_false_negative(10, 8, 4, 3, 2, 2), "v: expected at most n - a, got v=3 with n - a=2"),
         (lambda: union_false_negative(10, 4, 5, 3, 2, 2), "s: expected at most a, got s=5 with a=4"),

@@ -191,6 +191,8 @@ def test_uneven_weights_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None
         (dict(v=2, m=3), "of one segment or of a union, got a set of 3"),
         (dict(m=0), "m must be at least 1"),
         (dict(draws=0), "draws must be at least 1"),
+        (dict(seed=-1), "seed: expected at least 0, got -1"),
+        (dict(seed=1.5), "seed: expected whole numbers"),
         (dict(n=10**9), "takes at most n=100000000, got n=1000000000"),
         (dict(m=10**6, draws=10**6), "at most 1e[+]11 in all; lower draws or m"),
         (dict(m=3, sampling="tilted"), "one segment or a union, got a set of 3"),

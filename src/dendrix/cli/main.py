@@ -1,7 +1,6 @@
 """The commands of `dendrix`. Torch loads inside them, so that `dendrix --help` answers at once."""
 
 import dataclasses
-import json as jsonlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from ..recipes import find_recipe, recipes
 from .errors import MisuseError, nearest, sentence
+from .output import print_json
 from .parse import STYLE, choose, parsed
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -108,7 +108,7 @@ def _train(name: str, options: list[str]) -> None:
         raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
     record, folder = train_run(chosen, name)
     if chosen.json:
-        print(jsonlib.dumps({"folder": str(folder), **record}))
+        print_json({"folder": str(folder), **record})
         return
     print(summary(record))
     print(f"Saved in {folder}. Next: dendrix evaluate {folder}")
@@ -127,7 +127,7 @@ def evaluate(run: Run, split: Literal["test", "valid"] = "test", root: Path | No
 
     scores = evaluate_run(run, split, root)
     if json:
-        print(jsonlib.dumps({"split": split, **dataclasses.asdict(scores)}))
+        print_json({"split": split, **dataclasses.asdict(scores)})
         return
     count = sum(map(sum, scores.confusion))
     print(f"{split}: accuracy {scores.accuracy:.1%} of {count} sequences, loss {scores.loss:.3f}")
@@ -152,7 +152,7 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
     waves = [read_wav(file) for file in files]  # all are checked before the first answer
     answers = [{"file": str(file), **dataclasses.asdict(decide(checkpoint, *wave, top))} for file, wave in zip(files, waves, strict=True)]
     if json:
-        print(jsonlib.dumps(answers, indent=2))
+        print_json(answers)
         return
     table = Table("file", "heard", "confidence", "then")
     for answer in answers:
@@ -168,7 +168,7 @@ def list_recipes(json: bool = False) -> None:
         json: print JSON.
     """
     if json:
-        print(jsonlib.dumps([dataclasses.asdict(listed) for listed in recipes()], indent=2))
+        print_json([dataclasses.asdict(listed) for listed in recipes()])
         return
     table = Table("recipe", "what it is")
     for listed in recipes():
@@ -186,7 +186,7 @@ def info(json: bool = False) -> None:
 
     facts = describe()
     if json:
-        print(jsonlib.dumps(facts, indent=2))
+        print_json(facts)
         return
     table = Table(show_header=False)
     for name, value in facts.items():
@@ -235,7 +235,7 @@ def reproduce(name: Published, out: Path | None = None, json: bool = False) -> N
     folder = out or Path("reproduce") / name
     checked = run(name, folder)
     if json:
-        print(jsonlib.dumps([dataclasses.asdict(result) for result in checked], indent=2))
+        print_json([dataclasses.asdict(result) for result in checked])
     else:
         table = Table("where", "claimed", "printed", "computed", "verdict", title=REPRODUCTIONS[name])
         for result in checked:

@@ -7,6 +7,7 @@ moved by noise, m patterns or segments.
 import math
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,9 +33,9 @@ def fp(n: int, a: int, s: int, theta: int, m: int | None = None, json: bool = Fa
     from ..sdr import false_positive, set_false_positive
 
     inputs = dict(n=n, a=a, s=s, theta=theta, m=m)
-    log = false_positive(n, a, s, theta, log=True) if m is None else set_false_positive(n, a, s, theta, m, log=True)
+    rate = partial(false_positive, n, a, s, theta) if m is None else partial(set_false_positive, n, a, s, theta, m)
     what = "A random pattern fires the segment" if m is None else f"A random pattern fires at least one of {m:,} segments"
-    _answer("fp", inputs, float(log), what, json)
+    _answer("fp", inputs, rate, what, json)
 
 
 def fn(a: int, s: int, v: int, theta: int, json: bool = False) -> None:
@@ -49,8 +50,8 @@ def fn(a: int, s: int, v: int, theta: int, json: bool = False) -> None:
     """
     from ..sdr import false_negative
 
-    log = float(false_negative(a, s, v, theta, log=True))
-    _answer("fn", dict(a=a, s=s, v=v, theta=theta), log, f"With {v} of {a} cells moved, the segment misses its pattern", json)
+    rate = partial(false_negative, a, s, v, theta)
+    _answer("fn", dict(a=a, s=s, v=v, theta=theta), rate, f"With {v} of {a} cells moved, the segment misses its pattern", json)
 
 
 def union(
@@ -83,11 +84,11 @@ def union(
             raise MisuseError(
                 f"--mode {mode}: expected exact with --v, as the approximations are for false positives. Leave one of them out."
             )
-        log = float(union_false_negative(n, a, s, v, theta, m, log=True))
-        _answer("union_fn", inputs, log, f"With {v} of {a} cells moved, a segment of {m} patterns misses one of its own", json)
+        missed = partial(union_false_negative, n, a, s, v, theta, m)
+        _answer("union_fn", inputs, missed, f"With {v} of {a} cells moved, a segment of {m} patterns misses one of its own", json)
         return
-    log = float(union_false_positive(n, a, s, theta, m, mode=mode, log=True))
-    _answer("union_fp", inputs, log, f"A random pattern fires a segment that stores {m} patterns", json)
+    rate = partial(union_false_positive, n, a, s, theta, m, mode)
+    _answer("union_fp", inputs, rate, f"A random pattern fires a segment that stores {m} patterns", json)
 
 
 def verify(
@@ -144,7 +145,7 @@ def explain(n: int, a: int, s: int, theta: int, v: int | None = None, json: bool
     """
     from .sdr_explain import explanation, sentences
 
-    found = explanation(n, a, s, theta, a // 5 if v is None else v)
+    found = explanation(n, a, s, theta, min(a // 5, max(n - a, 0)) if v is None else v)
     if json:
         print_json(found)
         return
@@ -181,12 +182,12 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _answer(quantity: str, inputs: dict[str, Any], log: float, what: str, json: bool) -> None:
-    """Print a probability, given its natural logarithm, which reaches where the number itself would be 0."""
+def _answer(quantity: str, inputs: dict[str, Any], rate: Callable[..., Any], what: str, json: bool) -> None:
+    """Print a probability, and its logarithm, which reaches where the number itself would be 0."""
     given = {name: value for name, value in inputs.items() if value is not None}
-    log10 = log / math.log(10)
+    log10 = float(rate(log=True)) / math.log(10)
     if json:
-        print_json({"quantity": quantity, **given, "probability": math.exp(log), "log10": log10})
+        print_json({"quantity": quantity, **given, "probability": float(rate()), "log10": log10})
         return
     console = Console(highlight=False)
     console.print(f"[bold]{_scientific(log10)}[/bold]   log10 = {log10:.12g}")

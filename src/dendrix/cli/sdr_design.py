@@ -53,6 +53,8 @@ def design(
     if solve is None:
         _all_sizes(given, target_noise, json)
         return
+    if target_noise is not None:
+        raise MisuseError("design: expected --v to say the noise with --solve; --target-noise asks for all sizes. Leave one of them out.")
     answer = _SOLVERS[solve](given)
     if json:
         print_json({"solve": solve, "answer": answer[solve], **{name: x for name, x in given.items() if x is not None}, **answer})
@@ -65,8 +67,8 @@ def _all_sizes(given: dict[str, Any], noise: float | None, json: bool) -> None:
 
     if noise is None or given["target_fp"] is None:
         raise MisuseError("design: expected --target-fp and --target-noise for all good sizes, or --solve with one of n, theta, s, v, m.")
-    if given["v"] is not None or given["fraction"] is not None:
-        raise MisuseError("design: expected --target-noise to say the noise; --v and --fraction belong to --solve. Leave them out.")
+    if given["v"] is not None or given["fraction"] is not None or given["multiple_of"] != 1 or given["union"]:
+        raise MisuseError("design: expected --solve with --v, --fraction, --multiple-of and --union. Leave them out, or name what to find.")
     sizes = {name: given[name] for name in ("n", "a", "s", "theta") if given[name] is not None}
     found = sdr.design(given["target_fp"], noise, 1e-6 if given["target_fn"] is None else given["target_fn"], **sizes)
     if json:

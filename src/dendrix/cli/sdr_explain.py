@@ -10,7 +10,7 @@ RARE_FP, RARE_FN = 1e-9, 1e-6
 
 
 def explanation(n: int, a: int, s: int, theta: int, v: int) -> dict[str, Any]:
-    """Error rates, margins and capacities of a segment; None where nothing meets what counts as rare.
+    """Error rates, margins and capacities of a segment; None where there is no such threshold or noise, or no limit.
 
     Args:
         n, a, s, theta: the paper's symbols.
@@ -23,12 +23,12 @@ def explanation(n: int, a: int, s: int, theta: int, v: int) -> dict[str, Any]:
         "false_positive": sdr.false_positive(n, a, s, theta),
         "false_negative": sdr.false_negative(a, s, v, theta),
         "sparsity": a / n,
-        "guaranteed_noise": max(s - theta, 0),
-        "largest_noise": _or_none(lambda: sdr.max_noise(a, s, theta, RARE_FN)),
+        "guaranteed_noise": min(s - theta, a, n - a) if theta <= s else None,
+        "largest_noise": min(sdr.max_noise(a, s, theta, RARE_FN), n - a) if theta <= s else None,
         "best_theta": [best.min_theta, best.max_theta],
         "theta_window": window and [window.min_theta, window.max_theta],
-        "set_capacity": _or_none(lambda: sdr.max_set(n, a, s, theta, RARE_FP)),
-        "union_capacity": _or_none(lambda: sdr.union_capacity(n, a, s, theta, RARE_FP)),
+        "set_capacity": _capacity(sdr.max_set, n, a, s, theta),
+        "union_capacity": _capacity(sdr.union_capacity, n, a, s, theta),
     }
 
 
@@ -46,15 +46,33 @@ def sentences(found: dict[str, Any]) -> list[str]:
         f"{verdict} {s} synapses of {n:,} cells, {a} of them active ({found['sparsity']:.2%}), fire at {theta} together.",
         f"A random pattern fires it with probability {found['false_positive']:.3g}.",
         f"With {v} of its {a} cells moved, it misses its own pattern with probability {found['false_negative']:.3g}; "
-        f"up to {found['guaranteed_noise']} moved cells it never does, up to {found['largest_noise']} rarely.",
+        + _noise(found["guaranteed_noise"], found["largest_noise"]),
         f"{advice} Fewest errors of both kinds: {best[0] if best[0] == best[1] else f'{best[0]} to {best[1]}'}.",
-        _capacity(found["set_capacity"], "segments of this kind can be asked together", "Even one segment has too many false matches."),
-        _capacity(found["union_capacity"], "patterns fit on one segment", "Not even one pattern fits on the segment."),
+        _room(found["set_capacity"], "segments of this kind can be asked together", "Even one segment has too many false matches."),
+        _room(found["union_capacity"], "patterns fit on one segment", "Not even one pattern fits on the segment."),
     ]
 
 
-def _capacity(most: int | None, what: str, none: str) -> str:
-    return none if most is None else f"{most:,} {what} before a false match is likelier than {RARE_FP:g}."
+def _noise(guaranteed: int | None, largest: int | None) -> str:
+    """How many cells may move."""
+    if guaranteed is None:
+        return "even a pattern without noise is missed."
+    return f"up to {guaranteed} moved cells it never does, up to {largest} rarely."
+
+
+def _room(most: int | None, what: str, none: str) -> str:
+    """How many there can be."""
+    if most is None:
+        return f"Any number of {what}: a false match stays rarer than {RARE_FP:g}."
+    return f"{most:,} {what} before a false match is likelier than {RARE_FP:g}." if most else none
+
+
+def _capacity(solve: Callable[[int, int, int, int, float], int], n: int, a: int, s: int, theta: int) -> int | None:
+    """The largest number with rare false matches: 0 if one has too many, None if there is no limit."""
+    if sdr.false_positive(n, a, s, theta) > RARE_FP:
+        return 0
+    most: int | None = _or_none(lambda: solve(n, a, s, theta, RARE_FP))
+    return most
 
 
 def _or_none(solve: Callable[[], Any]) -> Any:

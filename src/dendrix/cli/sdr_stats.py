@@ -1,6 +1,5 @@
 """`dendrix sdr stats`: what the activity in a file looks like as sparse codes."""
 
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +32,12 @@ def stats(file: Pack, array: str | None = None, theta: int | None = None, json: 
     chosen = {name: x for name, x in arrays.items() if array in (None, name)}
     if not chosen:
         raise ValueError(f"{file}: expected at least one array of activations [codes, units], got none. Save some with numpy.savez.")
-    found = {name: asdict(statistics(x, valid, theta=theta)) for name, x in chosen.items()}
+    found = {}
+    for name, x in chosen.items():
+        try:
+            found[name] = asdict(statistics(x, valid, theta=theta))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file}, array '{name}': {error} With --array only the one that is named is read.") from error
     if json:
         print_json(found)
         return
@@ -46,7 +50,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as pack:
             return {name: pack[name] for name in pack.files}
-    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged archive raises errors of many kinds, from zlib to struct
         raise ValueError(f"{file}: expected an .npz of arrays, but it cannot be read ({error}). Save it with numpy.savez.") from error
 
 

@@ -3,24 +3,9 @@
 import math
 from collections.abc import Callable
 
-from .arguments import integers
+from .arguments import probability
 
 TIE = 1e-12  # relative: the accuracy of the float64 probabilities
-
-
-def whole(**values: int) -> list[int]:
-    """The values as Python integers; all but `theta` and `v` must be at least 1.
-
-    Raises:
-        ValueError: if one is an array, no whole number, or too small.
-    """
-    arrays = integers(**values)
-    if arrays[0].ndim:
-        raise ValueError(f"Inverse problems and drawing take one setting at a time, got {values}; loop over the settings.")
-    for name, array in zip(values, arrays, strict=True):
-        if name not in ("theta", "v") and array < 1:
-            raise ValueError(f"{name} must be at least 1, got {array}.")
-    return [int(array) for array in arrays]
 
 
 def log_target(name: str, target: float) -> float:
@@ -29,8 +14,8 @@ def log_target(name: str, target: float) -> float:
     Raises:
         ValueError: if the target is no probability above 0.
     """
-    if not 0 < target <= 1:
-        raise ValueError(f"{name} must be a probability above 0 and at most 1, got {target}.")
+    if not probability(name, target):
+        raise ValueError(f"{name}: expected a probability above 0, got 0. Nothing but an impossible error is that rare.")
     return math.log(target) + TIE
 
 

@@ -76,9 +76,10 @@ def _step(n: int, a: int, size: int, top: int) -> tuple[Logs, Logs]:
         raise ValueError(f"expected theta up to {_MOST_STATES:,} for a union, got {top:,}. Use mode='plugin_real'.")
     covered = np.arange(top)
     hidden = a - covered
-    # None of `size` draws hits a hidden cell; where there are too few others, one factor is 0.
+    # None of the hidden cells is drawn, one after the other; where there are too few others, one factor is 0.
     with np.errstate(divide="ignore"):
-        log_stay = np.log1p(-np.minimum(hidden[:, None] / (n - np.arange(size)), 1)).sum(-1)
+        log_spared = np.log1p(-np.minimum(size / (n - np.arange(a)), 1))
+    log_stay = np.cumsum(log_spared)[::-1][:top]
     log_move = np.full((top + 1, top + 1), -math.inf)
     i, j = np.triu_indices(top, 1)
     log_move[i, j] = upper_tails(hidden[i], n - hidden[i], size, j - i, exactly=True, log=True)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checks import LARGEST, whole_number, whole_numbers
+from .arguments import LARGEST_INDEX, whole_number, whole_numbers
 from .draw import Seed, draw_subsets, sorted_distinct
 
 _DENSE = "For dense codes use SDR.from_dense."
@@ -37,7 +37,7 @@ class SDR:
     cells: NDArray[np.integer]
 
     def __post_init__(self) -> None:
-        whole_number(self.n, "n", 1, LARGEST, "Give the length of the codes.")
+        whole_number(self.n, "n", 1, LARGEST_INDEX, "Give the length of the codes.")
         starts, cells = whole_numbers(self.starts, "starts", _DENSE), whole_numbers(self.cells, "cells", _DENSE)
         if starts.ndim != 1 or cells.ndim != 1 or not len(starts) or starts[0] or starts[-1] != len(cells) or (np.diff(starts) < 0).any():
             raise ValueError(
@@ -93,9 +93,9 @@ class SDR:
     @classmethod
     def random(cls, n: int, a: int, count: int = 1, seed: Seed = None) -> Self:
         """Independent codes, each uniform over all codes with exactly `a` of n bits active."""
-        whole_number(n, "n", 1, LARGEST, "Give the length of the codes.")
+        whole_number(n, "n", 1, LARGEST_INDEX, "Give the length of the codes.")
         whole_number(a, "a", 0, n, "At most all n bits are active.")
-        whole_number(count, "count", 0, LARGEST, "Draw fewer codes at a time.")
+        whole_number(count, "count", 0, LARGEST_INDEX, "Draw fewer codes at a time.")
         _, cells = draw_subsets(np.full(count, n), np.full(count, a), np.random.default_rng(seed))
         return cls(n, np.arange(count + 1) * a, cells)
 

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiled import compiled
-from .bisection import whole
+from .arguments import whole
 from .estimates import DOUBT, score, wilson
 from .probability import false_positive
 
-BATCH = 4096  # pairs of patterns held at a time
+MOST_CELLS = 10**8  # of all patterns drawn at once: 0.8 GB
+BATCH_CELLS = 2**22  # of the patterns that `verify_correlated` holds: 32 MB
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ def correlated_patterns(n: int, a: int, cluster: int, count: int, rng: np.random
         raise ValueError(f"n and a must be multiples of the cluster size, got n={n}, a={a}, cluster={cluster}.")
     if a > n:
         raise ValueError(f"Drawing needs a <= n, got n={n}, a={a}.")
+    if max(n, count * a) > MOST_CELLS:
+        raise ValueError(
+            f"Drawing takes at most {MOST_CELLS:,} cells at a time, got n={n:,} and {count:,} patterns of a={a:,}; draw fewer."
+        )
     patterns: NDArray[np.int64] = compiled(_draw_patterns)(n, a, cluster, count, rng)
     return patterns
 
@@ -69,13 +74,13 @@ def verify_correlated(n: int, a: int, s: int, theta: int, cluster: int, draws: i
         draws: pairs of patterns to draw.
         seed: of the random numbers.
     """
-    n, a, s, theta, draws = whole(n=n, a=a, s=s, theta=theta, draws=draws)
+    n, a, s, theta, draws, seed = whole(n=n, a=a, s=s, theta=theta, draws=draws, seed=seed)
     if s > a:
         raise ValueError(f"A segment learned from a pattern has at most a={a} synapses, got s={s}.")
     rng = np.random.default_rng(seed)
-    hits = 0
-    for start in range(0, draws, BATCH):
-        patterns = correlated_patterns(n, a, cluster, 2 * min(BATCH, draws - start), rng)
+    hits, batch = 0, max(1, BATCH_CELLS // (2 * a))
+    for start in range(0, draws, batch):
+        patterns = correlated_patterns(n, a, cluster, 2 * min(batch, draws - start), rng)
         hits += int(compiled(_count_matches)(patterns[::2], patterns[1::2, :s], np.full(n, -1), theta))
     estimate, independent = hits / draws, float(false_positive(n, a, s, theta))
     low, high = wilson(hits, draws)

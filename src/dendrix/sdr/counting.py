@@ -18,7 +18,7 @@ Weight: TypeAlias = Any
 """int in the backend "exact", mpf in the backend "mpmath"."""
 
 _GUARD_BITS = 64
-_MOST_BITS = 2 * 10**7
+_MOST_BITS, _MOST_WORK = 10**6, 10**9
 
 
 Number: TypeAlias = Callable[[int], Weight]
@@ -69,14 +69,20 @@ def logarithm(hits: Weight, misses: Weight) -> Weight:
     return mpmath.log(hits / (hits + misses)) if hits < misses else mpmath.log1p(-misses / (hits + misses))
 
 
-def affordable(bits: float) -> None:
-    """Refuse to count with numbers that would take minutes.
+def affordable(bits: float, numbers: float = 1) -> None:
+    """Refuse to count with numbers that would take minutes, or fill the memory.
 
+    Args:
+        bits: of the largest number; for those of fixed precision, 0.
+        numbers: how many are made.
     Raises:
-        ValueError: they have more than 2e7 bits.
+        ValueError: one has more than 1e6 bits, or all of them, with 1000 for the making of each, more than 1e9.
     """
-    if bits > _MOST_BITS:
-        raise ValueError(f"expected to count with numbers of at most {_MOST_BITS:.0e} bits, got about {bits:.0e}. Choose another backend.")
+    if bits > _MOST_BITS or numbers * (bits + 1000) > _MOST_WORK:
+        raise ValueError(
+            f"expected to count with at most {_MOST_WORK:.0e} bits, {_MOST_BITS:.0e} a number, got about {numbers:.0e} numbers "
+            f"of {bits:.0e}. Choose another backend."
+        )
 
 
 def hypergeometric(population: int, marked: int, draws: int, number: Number = int) -> list[Weight]:
@@ -84,8 +90,9 @@ def hypergeometric(population: int, marked: int, draws: int, number: Number = in
     draws, marked = sorted((draws, marked))
     unmarked = population - marked
     low = max(0, draws - unmarked)
-    affordable(draws * math.log2(population + 1))
-    weights = [number(0)] * low + [number(math.comb(marked, low) * math.comb(unmarked, draws - low))]
+    affordable(draws * math.log2(population + 1) if number is int else 0, draws)
+    first = math.comb(marked, low) * math.comb(unmarked, draws - low) if number is int else 1
+    weights = [number(0)] * low + [number(first)]
     for b in range(low, draws):
         up, down = (draws - b) * (marked - b), (b + 1) * (unmarked - draws + b + 1)
         weights.append(weights[-1] * up // down if number is int else weights[-1] * up / down)
@@ -96,7 +103,7 @@ def binomial(draws: int, share: Weight, number: Number = int) -> list[Weight]:
     """Weights of the number of successes in independent trials: C(draws, b) x^b (y - x)^(draws - b), where x / y is the share."""
     if number is int:
         x, y = Fraction(share).as_integer_ratio()
-        affordable(draws * math.log2(y))
+        affordable(draws * math.log2(y), draws)
         yes, no = x, y - x
     elif isinstance(share, float | Fraction):
         x, y = Fraction(share).as_integer_ratio()
@@ -112,6 +119,7 @@ def at_least(law: Sequence[Weight], theta: int, failure: float | Fraction = 0) -
         split = max(theta, 0)
         return Odds(sum(law[split:]), sum(law[:split]))
     scale = Fraction(failure).denominator
+    affordable(len(law) * math.log2(scale), len(law) ** 2 / 2)
     hits = misses = 0
     for b, weight in enumerate(law):
         passed = binomial(b, 1 - Fraction(failure))
@@ -133,8 +141,9 @@ def covering(n: int, a: int, sizes: dict[int, int], law: list[Weight], number: N
     """
     last = len(law) - 1
     for size, times in sizes.items():
-        if number is int:
-            affordable(times * size * math.log2(n + 1))
+        bits = size * math.log2(n + 1)
+        affordable(bits, last**2)
+        affordable(times * bits if number is int else 0, last**3 / 6 * (1 if number is int else 2 * times.bit_length()))
         ways = math.comb(n, size)
         step = []
         for i in range(last):

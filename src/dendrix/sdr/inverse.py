@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .bisection import largest, log_target, smallest, whole
+from .arguments import probability, whole
+from .bisection import largest, log_target, smallest
 from .probability import false_negative, false_positive, set_false_positive
 from .unions import union_false_positive
 
@@ -51,7 +52,7 @@ def min_s(
         a: active cells of a pattern.
         target_fp: highest false-positive rate.
         theta: overlap from which the segment matches, fixed.
-        fraction: the threshold as a share of the synapses, instead of `theta`.
+        fraction: the threshold as a share of the synapses, 0 to 1, instead of `theta`.
         v: active cells of the stored pattern that move.
         target_fn: highest false-negative rate.
         multiple_of: look only at multiples of this number.
@@ -62,10 +63,13 @@ def min_s(
     fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
     if multiple_of > a:
         raise ValueError(f"multiple_of must be at most a={a}, got {multiple_of}.")
-    if (theta is None) == (fraction is None):
-        raise ValueError(f"Pass theta or fraction, one of the two, got theta={theta} and fraction={fraction}.")
     sizes = np.arange(multiple_of, a + 1, multiple_of)
-    thetas = np.full(len(sizes), theta) if fraction is None else np.ceil(np.round(fraction * sizes, 9)).astype(np.int64)
+    if theta is not None and fraction is None:
+        thetas = np.full(len(sizes), whole(theta=theta)[0])
+    elif fraction is not None and theta is None:
+        thetas = np.ceil(np.round(float(probability("fraction", fraction)) * sizes, 9)).astype(np.int64)
+    else:
+        raise ValueError(f"Pass theta or fraction, one of the two, got theta={theta} and fraction={fraction}.")
     fires = false_positive(n, a, sizes, thetas, log=True) <= fp
     misses = false_negative(a, sizes, v, thetas, log=True) <= fn
     if not (fires & misses).any():

@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import Chances, Counts, Result, at_most, choose, integers, plain, probabilities
+from .arguments import Chances, Counts, Result, at_most, broadcast, choose, integers, plain, probabilities
 from .counting import Number, Odds, at_least, binomial, counted, hypergeometric
 from .tails import log_complement, log_sum, upper_tails
 
 _TOLERANCE = 1e-9
 """How far weights may be from a sum of 1."""
+
+_MOST_OVERLAPS = 20_000
+"""The time to thin a law grows with the square of its length: here it is seconds."""
+
+_MOST_TERMS = 10**7
+"""Of about 100 bytes each."""
 
 
 def false_negative_deletion(s: Counts, p: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
@@ -28,7 +34,8 @@ def false_negative_deletion(s: Counts, p: Chances, theta: Counts, *, log: bool =
     """
     choose(backend)
     silent = probabilities("p", p)
-    s, theta, silent = np.broadcast_arrays(*integers(s=s, theta=theta), silent)
+    s, theta = integers(s=s, theta=theta)
+    s, theta, silent = broadcast(s=s, theta=theta, p=silent)
     if backend == "float64":
         silent = silent.astype(np.float64)
         return plain(upper_tails(silent, 1 - silent, s, s - theta + 1, replaced=True, log=log))
@@ -50,7 +57,8 @@ def false_positive_bernoulli(s: Counts, q: Chances, theta: Counts, *, log: bool 
     """
     choose(backend)
     active = probabilities("q", q)
-    s, theta, active = np.broadcast_arrays(*integers(s=s, theta=theta), active)
+    s, theta = integers(s=s, theta=theta)
+    s, theta, active = broadcast(s=s, theta=theta, q=active)
     if backend == "float64":
         active = active.astype(np.float64)
         return plain(upper_tails(active, 1 - active, s, theta, replaced=True, log=log))
@@ -72,13 +80,18 @@ def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts,
     """
     choose(backend)
     chances = probabilities("weights", weights)
-    if chances.ndim != 1 or abs(float(chances.sum()) - 1) > _TOLERANCE:
+    if chances.ndim != 1:
+        raise ValueError(
+            f"weights: expected one list of probabilities, got shape {list(chances.shape)}. Give one per number of moved cells."
+        )
+    if abs(float(chances.sum()) - 1) > _TOLERANCE:
         raise ValueError(f"weights: expected a list of probabilities that sums to 1, got sum {float(chances.sum())}. Divide by the sum.")
     a, s, theta = integers(a=a, s=s, theta=theta)
     at_most(s=s, a=a)
     moved = np.arange(len(chances))
     at_most(v=moved[-1:], a=a)
     if backend == "float64":
+        _in_memory(a.size * len(moved))
         lost = upper_tails(moved, a[..., None] - moved, s[..., None], (s - theta + 1)[..., None], log=True)
         with np.errstate(divide="ignore"):
             total = log_sum(np.log(chances.astype(np.float64) / float(chances.sum())) + lost)
@@ -94,6 +107,23 @@ def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts,
         return Odds(number(hits), number(total - hits))
 
     return counted(odds, (a, s, theta), log, backend)
+
+
+def overlaps(most: int, settings: int = 1) -> NDArray[np.int64]:
+    """All overlaps from 0 to `most`, for a law at each of the settings that `transmitted` then thins.
+
+    Raises:
+        ValueError: it would take minutes, or too much memory.
+    """
+    if most > _MOST_OVERLAPS:
+        raise ValueError(f"expected overlaps of at most {_MOST_OVERLAPS:,} cells where synapses fail, got up to {most:,}. Set failure=0.")
+    _in_memory(settings * (most + 1))
+    return np.arange(most + 1)
+
+
+def _in_memory(terms: int) -> None:
+    if terms > _MOST_TERMS:
+        raise ValueError(f"expected at most {_MOST_TERMS:,} settings times terms of their laws, got {terms:,}. Evaluate it in parts.")
 
 
 def transmitted(law: NDArray[np.float64], theta: int | NDArray[np.int64], failure: float, missed: bool, log: bool) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .bisection import log_target, smallest, whole
+from .arguments import whole
+from .bisection import log_target, smallest
 from .probability import false_negative, false_positive
 
 Bound: TypeAlias = int | tuple[int, int]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import Counts, Result, at_most, integers
+from .arguments import Counts, Result, at_most, integers, whole
 from .counting import affordable
 from .probability import false_positive
 
@@ -21,7 +21,7 @@ def pattern_count(n: Counts, a: Counts, *, log: bool = False) -> Any:
     """How many patterns of a active cells among n there are, a whole number, or its natural logarithm.
 
     Raises:
-        ValueError: a > n, or a number of more than 2e7 bits.
+        ValueError: a > n, or a number of more than 1e6 bits.
     Source: Ahmad and Hawkins (2015), arXiv 1503.07469, Eq (1).
     """
     n, a = integers(n=n, a=a)
@@ -49,9 +49,9 @@ def packing_bounds(n: int, a: int, theta: int) -> Packing:
         ValueError: a > n, theta > a, or see `false_positive`.
     Source: Gilbert (1952), Varshamov (1957); Johnson (1962).
     """
-    cells, active, need = integers(n=n, a=a, theta=theta)
-    at_most(theta=need, a=active)
-    excluded = false_positive(cells, active, active, need, backend="exact")
+    n, a, theta = whole(n=n, a=a, theta=theta)
+    at_most(theta=theta, a=a)
+    excluded = false_positive(n, a, a, theta, backend="exact")
     most = 1
     for fixed in reversed(range(theta)):
         most = (n - fixed) * most // (a - fixed)

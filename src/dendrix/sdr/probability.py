@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import Counts, Result, at_most, choose, integers, plain, probabilities
+from .arguments import Counts, Result, at_most, choose, integers, plain, probability
 from .counting import Number, Odds, affordable, at_least, counted, hypergeometric, logarithm
-from .noise import transmitted
+from .noise import overlaps, transmitted
 from .tails import log_complement, log_sum, upper_tails
 
 
@@ -55,7 +55,7 @@ def false_negative(
     a, s, v, theta = integers(a=a, s=s, v=v, theta=theta)
     at_most(s=s, a=a)
     at_most(v=v, a=a)
-    if not failure and backend == "float64":
+    if probability("failure", failure) == 0 and backend == "float64":
         return plain(upper_tails(v, a - v, s, s - theta + 1, log=log))
     return _tail((a, a - v, s), theta, failure, True, log, backend)
 
@@ -63,12 +63,12 @@ def false_negative(
 def _tail(urn: tuple[Any, Any, Any], theta: Any, failure: float | Fraction, missed: bool, log: bool, backend: str) -> Result:
     """P[the overlap reaches theta, or misses it]; the urn is how many cells, how many of them active, how many synapses."""
     choose(backend)
-    probabilities("failure", failure)
+    failure = probability("failure", failure)
     if backend == "float64":
         cells, active, synapses = urn
         if not failure:
             return plain(upper_tails(active, cells - active, synapses, theta, log=log))
-        overlap = np.arange(int(np.minimum(active, synapses).max(initial=0)) + 1)
+        overlap = overlaps(int(np.minimum(active, synapses).max(initial=0)), active.size)
         law = upper_tails(active[..., None], (cells - active)[..., None], synapses[..., None], overlap, exactly=True, log=True)
         return plain(transmitted(law, theta, float(failure), missed, log))
 
@@ -115,12 +115,12 @@ def set_false_positive(
         m: how many segments; None if the last axis of `s` and `theta` lists the segments, of any sizes and thresholds.
         failure: probability that a synapse of the overlap does not transmit.
     Raises:
-        ValueError: as `false_positive`, or nothing is listed and `m` is None, or fractions that would need more than 2e7 bits.
+        ValueError: as `false_positive`, or nothing is listed and `m` is None, or fractions that would take minutes.
     Source: Eq (8); unequal segments as 1 - prod(1 - p_i).
     """
-    if m is None and np.broadcast(s, theta).ndim == 0:
-        raise ValueError("m: expected the number of segments, got None with a single s and theta. Give m, or list s or theta.")
     counts = integers(n=n, a=a, s=s, theta=theta, m=1 if m is None else m)
+    if m is None and not np.ndim(s) and not np.ndim(theta):
+        raise ValueError("m: expected the number of segments, got None with a single s and theta. Give m, or list s or theta.")
     at_most(a=counts[1], n=counts[0])
     at_most(s=counts[2], n=counts[0])
     members = counts if m is None else [values[..., None] for values in counts]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..compiled import compiled
 from . import overlap_loops
-from .checks import LARGEST, whole_number, whole_numbers
+from .arguments import LARGEST_INDEX, whole_number, whole_numbers
 from .code import SDR, stack
 from .layouts import Counts, Layout, lay_out
 
@@ -72,7 +72,7 @@ class SegmentIndex:
     """
 
     def __init__(self, n: int) -> None:
-        self.n = whole_number(n, "n", 1, LARGEST, "Give the length of the codes.")
+        self.n = whole_number(n, "n", 1, LARGEST_INDEX, "Give the length of the codes.")
         self._runs: list[_Run] = []
         self._firsts: list[int] = []
         self._given = self._living = 0
@@ -141,7 +141,7 @@ class SegmentIndex:
         Source: Ahmad & Hawkins 2016, Eq. (1).
         """
         self._expect(probes, "probes")
-        theta = max(0, whole_number(theta, "theta", -LARGEST, LARGEST, "It is a number of synapses."))
+        theta = max(0, whole_number(theta, "theta", -LARGEST_INDEX, LARGEST_INDEX, "It is a number of synapses."))
         found = [_reached(np.empty((0, 1), np.int16), 0, 0, 0)]
         most = max(map(len, self._runs), default=1)
         step = max(1, _SCRATCH // most)

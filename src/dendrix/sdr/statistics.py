@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checks import LARGEST, whole_number
+from .arguments import LARGEST_INDEX, whole_number
 from .probability import false_positive
 
 
@@ -70,7 +70,7 @@ class Observer:
     """
 
     def __init__(self, sample: int = 1024, seed: int = 0) -> None:
-        self._size = whole_number(sample, "sample", 2, LARGEST, "A pair needs two codes; 1024 are plenty.")
+        self._size = whole_number(sample, "sample", 2, LARGEST_INDEX, "A pair needs two codes; 1024 are plenty.")
         self._rng = np.random.default_rng(seed)
         self._codes, self._active, self._active_squared = 0, 0, 0
         self._used = np.zeros(0, np.int64)
@@ -110,7 +110,7 @@ class Observer:
             raise ValueError(f"codes: expected at least 2, for their overlap, got {self._codes}. Observe more activations.")
         n, mean = len(self._used), self._active / self._codes
         theta = max(1, math.ceil(mean / 2)) if theta is None else theta
-        whole_number(theta, "theta", 1, LARGEST, "At 0 any two codes are confused.")
+        whole_number(theta, "theta", 1, LARGEST_INDEX, "At 0 any two codes are confused.")
         frequency = self._used / self._codes
         shared = float(frequency @ (self._used - 1)) / (self._codes - 1)  # the mean overlap of all pairs
         effective_n = min(float(n), mean * mean / shared) if shared else float(n)

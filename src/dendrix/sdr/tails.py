@@ -19,7 +19,8 @@ BLOCK_BITS = 512
 _WORTH_COMPILING = 20_000
 """Steps of the loop, about 20 ms of plain Python: below it, nobody should wait 0.5 s for the compiler."""
 
-_LONGEST = 10**8
+_LONGEST, _MOST_STEPS = 10**8, 10**11
+"""Counts of one law, in 2 GB, and of all, in 10 minutes."""
 
 
 def upper_tails(
@@ -43,7 +44,7 @@ def upper_tails(
         exactly: return P[exactly `count`] instead.
         log: return natural logarithms.
     Raises:
-        ValueError: a law reaches more than 10^8 counts.
+        ValueError: a law reaches more than 10^8 counts, or all of them together more than 10^11.
     """
     *balls, counts = np.broadcast_arrays(marked, unmarked, draws, count)
     shape = counts.shape
@@ -58,6 +59,8 @@ def upper_tails(
         raise ValueError(
             f"expected overlaps of at most {_LONGEST:,} cells, got up to {longest - 1:,}. Choose smaller patterns or segments."
         )
+    if support.sum() > _MOST_STEPS:
+        raise ValueError(f"expected laws of at most {_MOST_STEPS:.0e} overlaps in all, got {support.sum():.0e}. Evaluate fewer settings.")
     worth = len(order) + support.sum() > _WORTH_COMPILING
     loop = compiled(_fill, reorder=False) if worth else _fill
     result, taken = np.empty(len(order)), 0.0 if replaced else 1.0

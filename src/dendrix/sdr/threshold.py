@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bisection import TIE, log_target, whole
+from .arguments import probability, whole
+from .bisection import TIE, log_target
 from .probability import false_negative, false_positive
 
 
@@ -99,7 +100,7 @@ def best_theta(n: int, a: int, s: int, v: int, prior: float = 0.5) -> BestTheta:
     Source: ours.
     """
     n, a, s, v = whole(n=n, a=a, s=s, v=v)
-    if not 0 < prior < 1:
+    if not 0 < probability("prior", prior) < 1:
         raise ValueError(f"prior must be above 0 and below 1, got {prior}.")
     thetas = np.arange(1, s + 1)
     positives = false_positive(n, a, s, thetas, log=True)

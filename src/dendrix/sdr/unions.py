@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import chain
-from .arguments import Counts, Result, at_most, choose, integers, plain, probabilities
+from .arguments import Counts, Result, at_most, choose, integers, plain, probability
 from .counting import counted
-from .noise import transmitted
+from .noise import overlaps, transmitted
 from .tails import log_complement, upper_tails
 from .union_counting import Sizes, cover_share, covered_odds, mode_odds
 
@@ -65,11 +65,11 @@ def union_false_positive(
             draws, over the overlaps that it can reach; "plugin_round" rounds it to the nearest integer first; "bloom" takes the cells of
             the pattern for independent, Eq (12) for any theta.
     Raises:
-        ValueError: as `union_size` and `false_positive`; an unknown mode; fractions of more than 2e7 bits.
+        ValueError: as `union_size` and `false_positive`; an unknown mode; fractions that would take minutes.
     Source: Eqs (11), (12), (14); the exact value, by the covering chain, is ours.
     """
     choose(mode, MODES, "mode")
-    probabilities("failure", failure)
+    failure = probability("failure", failure)
     (n, a, theta, stored), _ = _settings(s, m, n=n, a=a, theta=theta)
     at_most(a=a, n=n)
     if choose(backend) == "float64":
@@ -98,7 +98,7 @@ def union_false_negative(
         ValueError: s > a, v > a, v > n - a (no place to move to), m = 0, or as `union_false_positive`.
     Source: ours, by the covering chain; Eq (6) for m = 1.
     """
-    probabilities("failure", failure)
+    failure = probability("failure", failure)
     (n, a, v, theta, others), own = _settings(s, m, target=True, n=n, a=a, v=v, theta=theta)
     at_most(a=a, n=n)
     at_most(s=own, a=a)
@@ -161,7 +161,7 @@ def _log_false_positive(n: int, a: int, theta: int, stored: Sizes, mode: str, fa
             law = functools.partial(upper_tails, a, n - a, n * cover if mode == "plugin_real" else math.floor(n * cover + 0.5), log=True)
         if not failure:
             return float(law(theta))
-        return float(transmitted(law(np.arange(a + 1), exactly=True), theta, failure, False, True))
+        return float(transmitted(law(overlaps(a), exactly=True), theta, failure, False, True))
     if failure:
         return float(transmitted(chain.distribution(n, a, stored, _from_nothing(most)), theta, failure, False, True))
     if theta <= 0 or theta > most:

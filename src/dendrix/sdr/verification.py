@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from .bisection import whole
+from .arguments import whole
 from .estimates import DOUBT, NORMAL_95, ratio, score, wilson
 from .probability import false_negative, set_false_positive
 from .simulation import count_overlaps, weigh_hits
@@ -75,7 +75,7 @@ def verify(
             often, or less often for false negatives, and each draw carries its likelihood ratio. `auto` tilts below 10 expected hits.
     Source: protocol after Ahmad & Hawkins, arXiv 1601.00720, section 3 and figure 4 (there 1e8 comparisons); tilting ours.
     """
-    n, a, s, theta, moved, m, draws = whole(n=n, a=a, s=s, theta=theta, v=0 if v is None else v, m=m, draws=draws)
+    n, a, s, theta, moved, m, draws, seed = whole(n=n, a=a, s=s, theta=theta, v=0 if v is None else v, m=m, draws=draws, seed=seed)
     _check(n, a, s, v, m, union, draws)
     if sampling not in ("auto", "plain", "tilted"):
         raise ValueError(f"sampling must be auto, plain or tilted, got '{sampling}'.")
