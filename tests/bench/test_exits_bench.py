@@ -19,7 +19,7 @@ def subject() -> Subject:
 
 
 def test_the_ideal_is_the_time_over_the_mean_exit_step() -> None:
-    found = speed(subject(), batch=4, repeats=1)
+    found = speed(subject(), batch=4, count=16, repeats=1)
     assert found.ideal == 8 / 2
     # All stop together, so nothing is run in vain in any batching.
     assert found.row_steps == {"wait": 4, "compact": 4, "refill": 4}
@@ -31,10 +31,12 @@ def test_decisions_that_disagree_with_the_record_get_no_number() -> None:
     wrong = subject()
     other = replace(wrong.test, outputs=torch.zeros(10, 6, 2))
     with pytest.raises(RuntimeError, match=r"only 0\.0% agree"):
-        speed(replace(wrong, test=other, rule=Budget.of(7)), batch=4, repeats=1)
+        speed(replace(wrong, test=other, rule=Budget.of(7)), batch=4, count=16, repeats=1)
 
 
 def test_the_table_has_speedups_and_their_share_of_the_ideal() -> None:
-    found = replace(speed(subject(), 4, 1), ideal=4.0, speedup={"wait": 1.0, "compact": 3.0, "refill": 3.8}, one_call=1.5, overhead=0.02)
+    found = replace(
+        speed(subject(), 4, 16, 1), ideal=4.0, speedup={"wait": 1.0, "compact": 3.0, "refill": 3.8}, one_call=1.5, overhead=0.02
+    )
     assert "| small | 4 | 4.00 | 1.00 | 3.00 | 0.75 | 3.80 | 0.95 | 1.50 | 2.0% |" in table([asdict(found)])
     assert "exits" in names()
