@@ -15,7 +15,7 @@ from dendrix.models import DendriticNetConfig
 from dendrix.train import ContinualRecipe
 from dendrix.train.command import TrainRun, evaluate_run, train_run
 from dendrix.train.continual import PermutedTasks, fit_continual, load_split
-from dendrix.train.loop import DivergedError
+from dendrix.train.health import DivergedError
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,13 @@ from dendrix.data import LogMel, loader
 from dendrix.io import load_checkpoint, read_checkpoint
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.train import Augment, Budget, FsddData, Optim, Recipe
-from dendrix.train import loop as loop_module
+from dendrix.train import learner as learner_module
 from dendrix.train.command import TrainRun, evaluate_run, train_run
-from dendrix.train.loop import DivergedError, fit
+from dendrix.train.health import DivergedError
+from dendrix.train.learner import Learner, batch_loss
+from dendrix.train.loop import fit
 from dendrix.train.metrics import Scores, score
+from dendrix.train.run import Progress
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_tones_are_told_apart(recipe: Recipe, tmp_path: Path) -> None:
 def test_early_counts_every_step_of_every_clip(recipe: Recipe) -> None:
     recipe, model = replace(recipe, augment=Augment()), DelayNet(recipe.model).eval()
     batch = next(iter(loader(recipe.data.load().train, 25, tail_steps=2)))
-    last, mixed, every = (loop_module._loss(replace(recipe, early=share), model, batch)[0].item() for share in (0.0, 0.25, 1.0))
+    last, mixed, every = (batch_loss(replace(recipe, early=share), model, batch)[0].item() for share in (0.0, 0.25, 1.0))
     by_clip = []
     for x, valid, y in zip(*batch, strict=True):
         evidence = recipe.decision.evidence(model, x[valid].unsqueeze(0))[0]
@@ -90,7 +93,7 @@ def test_delays_stay_in_range_and_move_only_if_learned(recipe: Recipe, tmp_path:
 
 
 def test_early_stop_waits_for_narrow_delays(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "score", lambda *_: Scores(0.5, 1.0, [], []))
+    monkeypatch.setattr(learner_module, "score", lambda *_: Scores(0.5, 1.0, [], []))
     still = replace(recipe, budget=Budget(epochs=12, batch_size=40, anneal=0.5, patience=2))
     record = fit(still, tmp_path, quiet=True)
     assert record["progress"]["stopped"] == "no better validation"
@@ -104,7 +107,7 @@ def test_infinite_loss_stops_with_one_sentence_and_leaves_nothing(recipe: Recipe
 
 
 def test_infinite_validation_loss_stops_with_one_sentence(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "score", lambda *_: Scores(0.5, math.inf, [], []))
+    monkeypatch.setattr(learner_module, "score", lambda *_: Scores(0.5, math.inf, [], []))
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: validation loss inf\. Lower --optim\.lr"):
         train_run(TrainRun(recipe, tmp_path / "runs" / "run", json=True), "tones")
     assert list((tmp_path / "runs").iterdir()) == []
@@ -114,14 +117,14 @@ def test_infinite_validation_loss_stops_with_one_sentence(recipe: Recipe, tmp_pa
 def test_interrupt_keeps_the_best_so_far_or_nothing(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_done: int, kept: bool
 ) -> None:
-    original = loop_module._train_epoch
+    original = Learner.train
 
-    def interrupted(*arguments: object) -> object:
-        if arguments[-1].step >= 3 * epochs_done:  # type: ignore[attr-defined]
+    def interrupted(learner: Learner, progress: Progress) -> dict:
+        if progress.epoch == epochs_done:
             raise KeyboardInterrupt
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(learner, progress)
 
-    monkeypatch.setattr(loop_module, "_train_epoch", interrupted)
+    monkeypatch.setattr(Learner, "train", interrupted)
     run = TrainRun(recipe, tmp_path / "runs" / "run", json=True)
     if not kept:
         with pytest.raises(KeyboardInterrupt):

@@ -21,8 +21,10 @@ from .continual import ContinualRecipe, PermutedTasks, fit_continual, load_split
 from .data import DigitsData, source_from_dict
 from .loop import fit
 from .metrics import Scores, score
+from .processes import first_process
 from .recipe import Recipe
 from .record import RUN, environment, new_folder
+from .run import run_folder
 
 Split = Literal["train", "valid", "test"]
 
@@ -34,25 +36,29 @@ class TrainRun:
     recipe: Annotated[Recipe | ContinualRecipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
+    resume: bool = False
+    """Go on with the unfinished run in the folder, after its last complete epoch; where there is none, start."""
     json: bool = False
     """Print the record of the run as JSON, and no progress bar."""
 
 
 def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
-    """Train, and return the record and the folder, which appears when it is complete."""
+    """Train, and return the record and the folder."""
     target = run.out or Path("runs") / f"{name.replace(':', '-')}-{run.recipe.seed}"
-    with new_folder(target) as folder:
-        if isinstance(run.recipe, ContinualRecipe):
-            record = fit_continual(run.recipe, folder, name=name, quiet=run.json)
-        else:
-            record = fit(run.recipe, folder, name=name, quiet=run.json)
-    return record, target
+    if isinstance(run.recipe, ContinualRecipe):
+        if run.resume:
+            raise ValueError(f"resume: expected a recipe whose runs can be resumed, got {name}. Start it again without --resume.")
+        with new_folder(target) as folder:
+            return fit_continual(run.recipe, folder, name=name, quiet=run.json), target
+    with run_folder(target, run.resume, writes=first_process()) as folder:
+        return fit(run.recipe, folder, name=name, quiet=run.json, resume=run.resume), target
 
 
 def summary(record: dict[str, Any]) -> str:
     """One sentence on how a training went."""
     if best := record.get("progress"):
-        return f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
+        more = " The same command with --resume goes on." if best["stopped"] == "interrupted" else ""
+        return f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']}).{more}"
     tasks, accuracy = record["recipe"]["model"]["tasks"], record["valid_accuracy"]
     return f"Learned {tasks} tasks one after another" + ("." if accuracy is None else f"; validation accuracy over all {accuracy:.1%}.")
 

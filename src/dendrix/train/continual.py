@@ -17,7 +17,7 @@ from ..core.files import write_json
 from ..data import Batch, Images, mnist
 from ..io import Checkpoint, write_checkpoint
 from ..models import Decision, DendriticNet, DendriticNetConfig
-from .loop import DivergedError
+from .health import DivergedError
 from .metrics import Scores, score
 from .record import METRICS, RUN, append_line, environment
 

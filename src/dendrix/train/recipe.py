@@ -1,7 +1,7 @@
 """A recipe says everything that a training run depends on. Every field can be set on the command line."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..core import expect_fields
 from ..models import Decision, DelayNetConfig
@@ -35,6 +35,8 @@ class Budget:
     """Sequences in one step of the optimiser."""
     anneal: float = 0.25
     """Share of the training in which synapses narrow down from wide in time to one delay."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of matrix products; states of neurons are float32 with either."""
     patience: int = 30
     """Stop after this many epochs without a better validation accuracy, once the delays are narrow."""
 

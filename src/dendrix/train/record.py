@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from ..core.files import write_atomic
+
 RUN, METRICS = "run.json", "metrics.jsonl"
 _PACKAGES = ("dendrix", "torch", "numpy", "numba", "safetensors", "accelerate")
 
@@ -39,6 +41,11 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
     """Add one line of JSON to a file."""
     with path.open("a") as file:
         file.write(json.dumps(values, allow_nan=False) + "\n")
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Write a JSON-lines file, whole or not at all."""
+    write_atomic(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
