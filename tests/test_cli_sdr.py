@@ -161,6 +161,17 @@ def test_it_answers_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_reader_that_has_enough_is_no_error(form: str) -> None:
+    words = [sys.executable, "-m", "dendrix", "sdr", "fp", "--n", "100", "--a", "5", "--s", "5", "--theta", "2", *form.split()]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 1
+
+
 @pytest.fixture
 def activations(tmp_path: Path) -> Path:
     """Random codes of 40 of 1,000 units, as [B, T, n] with a padded step."""

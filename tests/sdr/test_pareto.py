@@ -69,12 +69,15 @@ def test_a_fixed_threshold_is_kept() -> None:
             r"allow theta <= \d+ at a=60, s=\d+, where false positives are .* above 1e-09; raise n or s",
         ),
         (lambda: design(1e-9, 1.0), "keeps false negatives <= 1e-06 with 1 of the active cells moved; lower theta"),
-        (lambda: design(1e-9, 1.2), "target_noise is the share .* got 1.2"),
+        (lambda: design(1e-9, 1.2), r"target_noise: expected a probability in \[0, 1\], got 1.2"),
+        (lambda: design(1e-9, "much"), "target_noise: expected a probability"),
+        (lambda: design(1e-9, 0.2, n=(1, 2, 3)), r"n must be a positive number or \(smallest, largest\), got \(1, 2, 3\)"),
+        (lambda: design(1e-9, 0.2, a=(20, 10**5), s=(1, 10**5)), "at most 10,000,000 pairs of a and s, got 9,998,100,000. Narrow"),
         (lambda: design(0.0, 0.2), "target_fp: expected a probability"),
         (lambda: design(1e-9, 0.2, n=(2000, 1000)), r"n must be .* got \(2000, 1000\)"),
         (lambda: design(1e-9, 0.2, s=0), "s must be .* got 0"),
         (lambda: design(1e-9, 0.2, a=40.5), "a: expected whole numbers"),
-        (lambda: design(1e-9, float("nan")), "target_noise is the share"),
+        (lambda: design(1e-9, float("nan")), "target_noise: expected a probability"),
     ],
 )
 def test_bad_input_and_empty_answers_are_one_sentence(call: object, sentence: str) -> None:

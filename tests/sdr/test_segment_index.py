@@ -99,6 +99,14 @@ def test_more_segments_than_a_run_holds() -> None:
     assert np.array_equal(index.matches(probe, 3).segments, np.flatnonzero(expected == 3))
 
 
+@pytest.mark.parametrize("sizes", [[1] * 200, range(60, 0, -1), range(1, 60), [50, 1] * 30])
+def test_runs_stay_few_in_any_order(sizes: list[int]) -> None:
+    index = SegmentIndex(100)
+    for count in sizes:
+        index.insert(SDR.random(100, 3, count))
+    assert len(index._runs) <= 1 + np.log2(len(index))
+
+
 def test_deleted_segments_free_their_memory() -> None:
     index = SegmentIndex(256)
     ids = index.insert(SDR.random(256, 10, count=4096, seed=1))

@@ -48,5 +48,14 @@ def test_exactly_adds_up_to_at_least(n: int, data: st.DataObject) -> None:
     assert math.isclose(points.sum(), 1, rel_tol=1e-14)
 
 
+@pytest.mark.parametrize("share", [1e-100, 1e-300])
+def test_shares_near_the_end_of_the_floats(share: float) -> None:
+    logs = upper_tails(share, 1 - share, 6, np.arange(8), replaced=True, log=True)
+    expected = [math.log(math.comb(6, k)) + k * math.log(share) for k in range(1, 7)]
+    assert logs[1:7] == pytest.approx(expected, rel=1e-14)
+    assert (logs[0], logs[7]) == (0, -math.inf)
+    assert upper_tails(1 - share, share, 6, 6, replaced=True, exactly=True, log=True) == pytest.approx(0, abs=1e-15)
+
+
 def test_zero_settings() -> None:
     assert upper_tails(np.zeros((0, 3)), 1, 1, 1).shape == (0, 3)

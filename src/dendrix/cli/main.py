@@ -1,6 +1,7 @@
 """The commands of `dendrix`. Torch loads inside them, so that `dendrix --help` answers at once."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -41,11 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             choose(group.COMMANDS, words[1:], f"dendrix {words[0]}", group.__doc__ or "")()
         else:
             choose({**COMMANDS, **GROUPS}, words, "dendrix", _HELP)()
+        sys.stdout.flush()
     except SystemExit as done:  # tyro has printed help
         return done.code if isinstance(done.code, int) else FAILED
     except KeyboardInterrupt:
         print("dendrix: interrupted.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has enough; what is left to flush at exit goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception as error:
         if debug:
             raise

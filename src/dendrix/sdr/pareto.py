@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .arguments import whole
+from .arguments import probability, whole
 from .bisection import log_target, smallest
 from .probability import false_negative, false_positive
 
@@ -16,6 +16,8 @@ Bound: TypeAlias = int | tuple[int, int]
 
 Sizes: TypeAlias = tuple[int, int, int, int, int]
 """n, a, s, theta, v."""
+
+_MOST_PAIRS = 10**7
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,10 @@ def design(
     Source: ours, from Ahmad & Hawkins, arXiv 1601.00720, equations 4 and 6.
     """
     fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
-    if not 0 <= target_noise <= 1:
-        raise ValueError(f"target_noise is the share of active cells that move, from 0 to 1, got {target_noise}.")
+    noise = probability("target_noise", target_noise)
     least_n, most_n = _bounds("n", n)
     theta_range = _bounds("theta", theta)
-    candidates = list(_candidates(_bounds("a", a), _bounds("s", s), theta_range, target_noise, fn))
+    candidates = list(_candidates(_bounds("a", a), _bounds("s", s), theta_range, float(noise), fn))
     sizes: list[Sizes] = []
     for active, synapses, threshold, moved in candidates:
         least = max(least_n, active + moved)
@@ -81,9 +82,10 @@ def design(
 
 
 def _bounds(name: str, bound: Bound) -> tuple[int, int]:
-    low, high = (whole(**{name: end})[0] for end in (bound if isinstance(bound, tuple) else (bound, bound)))
-    if not 1 <= low <= high:
+    ends = bound if isinstance(bound, tuple) else (bound, bound)
+    if len(ends) != 2 or not 1 <= whole(**{name: ends[0]})[0] <= whole(**{name: ends[1]})[0]:
         raise ValueError(f"{name} must be a positive number or (smallest, largest), got {bound}.")
+    low, high = map(int, ends)
     return low, high
 
 
@@ -91,8 +93,11 @@ def _candidates(
     a: tuple[int, int], s: tuple[int, int], theta: tuple[int, int], noise: float, fn: float
 ) -> Iterator[tuple[int, int, int, int]]:
     """Each (a, s, theta, v) with the largest theta that false negatives allow, unless a smaller a has as large a theta at the same s."""
+    most_s = min(s[1], a[1])
+    if (pairs := (a[1] - a[0] + 1) * (most_s - s[0] + 1)) > _MOST_PAIRS:
+        raise ValueError(f"expected bounds with at most {_MOST_PAIRS:,} pairs of a and s, got {pairs:,}. Narrow the bounds of a or s.")
     active = np.arange(a[0], a[1] + 1)[:, None]
-    synapses = np.arange(s[0], min(s[1], a[1]) + 1)
+    synapses = np.arange(s[0], most_s + 1)
     moved = np.ceil(np.round(noise * active, 9)).astype(np.int64)
     stored = np.minimum(synapses, active)
     low, high = np.full(stored.shape, theta[0] - 1), np.minimum(stored, theta[1])

@@ -61,8 +61,8 @@ class _Run:
 class SegmentIndex:
     """Dendritic segments of n potential synapses, searched by overlap; every answer is exact.
 
-    Segments lie in runs. What is inserted becomes a new run, and a run as large as the one before it is joined to that one:
-    an insertion moves each synapse O(log) times, and there are few small runs. Each run is stored by its density: postings
+    Segments lie in runs. What is inserted becomes a new run, and a run at least half as large as the one before it is joined
+    to that one: each synapse moves O(log) times, and whatever the order of insertions there are O(log) small runs. Each run is stored by its density: postings
     (cell -> segments) for sparse segments, packed words for dense ones.
 
     Deletion marks a segment; its memory is freed when half of its run is deleted, or the run is joined. Ids are given in
@@ -158,10 +158,10 @@ class SegmentIndex:
         return Matches(starts, segment[order], overlap[order])
 
     def _join(self) -> None:
-        """Join the last two runs while the last has grown as large as the one before and both fit into one."""
+        """Join the last two runs while the last is at least half as large as the one before and both fit into one."""
         while len(self._runs) > 1:
             before, last = self._runs[-2:]
-            if len(before) > len(last) or len(before) + len(last) > _RUN:
+            if len(before) > 2 * len(last) or len(before) + len(last) > _RUN:
                 return
             joined = _Run(lay_out(stack([before.living(), last.living()])), np.concatenate([before.base, last.base]))
             self._runs[-2:] = [joined]

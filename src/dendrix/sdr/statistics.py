@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import LARGEST_INDEX, whole_number
 from .probability import false_positive
 
+_ROWS, _UNITS = 256, 4096
+"""Codes and units whose overlaps are counted at once: what numpy holds beside the codes does not grow with their length."""
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -178,10 +181,14 @@ def _active(x: ArrayLike, valid: ArrayLike | None) -> NDArray[np.bool_]:
 
 def _overlap_counts(codes: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many pairs of codes have each overlap."""
-    x, n = codes.astype(np.float32), codes.shape[1]  # exact up to 2^24 units, and the product of matrices is fast in it
+    total, n = codes.shape
     twice = -np.bincount(codes.sum(1), minlength=n + 1)  # each code with itself
-    for low in range(0, len(x), 256):
-        twice += np.bincount((x[low : low + 256] @ x.T).astype(np.int64).reshape(-1), minlength=n + 1)
+    for low in range(0, total, _ROWS):
+        overlaps = np.zeros((min(_ROWS, total - low), total), np.float32)  # exact up to 2^24, and the product is fast in it
+        for left in range(0, n, _UNITS):
+            part = codes[:, left : left + _UNITS].astype(np.float32)
+            overlaps += part[low : low + _ROWS] @ part.T
+        twice += np.bincount(overlaps.astype(np.int64).reshape(-1), minlength=n + 1)
     return np.trim_zeros(twice, "b") // 2
 
 

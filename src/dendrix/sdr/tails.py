@@ -102,14 +102,22 @@ def _fill(
             sums[mode - low], blocks[mode - low] = 1.0, 0
             weight, scale = 1.0, 0
             for k in range(mode, high):
-                weight *= (D - k) * (K - taken * k) / ((k + 1) * (L - taken * (D - k - 1)))
+                ratio = (D - k) * (K - taken * k) / ((k + 1) * (L - taken * (D - k - 1)))
+                if ratio < tiny:  # a share of 1e-200
+                    ratio *= block
+                    scale += 1
+                weight *= ratio
                 if weight < tiny:
                     weight *= block
                     scale += 1
                 sums[k + 1 - low], blocks[k + 1 - low] = weight, scale
             weight, scale = 1.0, 0
             for k in range(mode, low, -1):
-                weight *= k * (L - taken * (D - k)) / ((D - k + 1) * (K - taken * (k - 1)))
+                ratio = k * (L - taken * (D - k)) / ((D - k + 1) * (K - taken * (k - 1)))
+                if ratio < tiny:  # a share of 1e-200
+                    ratio *= block
+                    scale += 1
+                weight *= ratio
                 if weight < tiny:
                     weight *= block
                     scale += 1
