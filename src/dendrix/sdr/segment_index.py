@@ -62,8 +62,8 @@ class SegmentIndex:
     """Dendritic segments of n potential synapses, searched by overlap; every answer is exact.
 
     Segments lie in runs. What is inserted becomes a new run, and a run at least half as large as the one before it is joined
-    to that one: each synapse moves O(log) times, and whatever the order of insertions there are O(log) small runs. Each run is stored by its density: postings
-    (cell -> segments) for sparse segments, packed words for dense ones.
+    to that one: each synapse moves O(log) times, and whatever the order of insertions there are O(log) small runs. Each run
+    is stored by its density: postings (cell -> segments) for sparse segments, packed words for dense ones.
 
     Deletion marks a segment; its memory is freed when half of its run is deleted, or the run is joined. Ids are given in
     order and never used again. Queries change nothing and may run in several threads.
