@@ -31,6 +31,9 @@ def test_a_wrong_verdict_is_noticed() -> None:
 def test_the_paper_simulated_what_the_theory_says() -> None:
     far = {what: z for _, what, _, _, z in sdr.simulations() if abs(z) > 5}
     assert list(far) == ["a = 256, n = 300"]
+    unexplained = [1 - drawn / exact for where, _, drawn, exact, z in sdr.simulations() if where == "4B" and abs(z) > 4]
+    assert len(unexplained) == 3
+    assert all(0 < below < 0.01 for below in unexplained)
 
 
 def test_the_command_writes_the_page_of_the_docs(
