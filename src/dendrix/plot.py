@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83")
-"""Of the lines in a figure, in order; a sixth line takes the first colour again."""
+COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83", "#b2182b", "#01665e")
+"""Of the lines in a figure, in order; an eighth line takes the first colour again."""
 
 
 def new_axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:

@@ -86,6 +86,7 @@ def fit(
         json: print JSON.
     """
     from .. import exits
+    from ..exits.rules import in_words
 
     expect_folder(out)
     chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
@@ -93,12 +94,10 @@ def fit(
     by = "ece" if scale == "auto" else None
     policy = exits.fit(exits.Record.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
     policy.save(out)
-    written = jsonlib.loads(out.read_text())
     if json:
-        print_json({"file": str(out), **written})
+        print_json({"file": str(out), **jsonlib.loads(out.read_text())})
         return
-    threshold = "a threshold for every step" if per_step else f"threshold {policy.rule.thresholds[0]:.6g}"
-    print(f"{written['rule']['name']}, {threshold}: {policy.mean_steps:.2f} steps in the mean of at most {policy.steps}.")
+    print(f"{in_words(policy.rule)}: {policy.mean_steps:.2f} steps in the mean of at most {policy.steps}.")
     print(policy.statement)
     print(f"Saved in {out}. Next: dendrix exits report {out} TEST.npz")
 

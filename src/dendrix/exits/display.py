@@ -49,7 +49,9 @@ def save_report_figure(path: Path, report: Report) -> None:
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
     axis.set_subplotspec(grid[0])
     for name, curve, colour, style in _lines(truth):
-        axis.plot([unit * steps for steps, _ in curve], [100 * right for _, right in curve], style, color=colour, label=name, linewidth=2)
+        time, right = [unit * steps for steps, _ in curve], [100 * share for _, share in curve]
+        # What a mean time affords is the best point up to it: nothing lies between two points.
+        axis.plot(time, right, style, color=colour, label=name, linewidth=2, drawstyle="steps-post")
     axis.plot([unit * report.mean_steps], [100 * truth.accuracy], "o", color=COLOURS[2], markersize=9, label="policy")
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     below = figure.add_subplot(grid[1], sharex=axis)

@@ -14,6 +14,7 @@ from .parts import digest
 from .policy import Policy
 from .record import Record
 from .rule import Rule
+from .rules import in_words
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def report(policy: Policy, record: Record, rules: Sequence[str | Rule] = (), con
     answers = record.answers(policy.rule)
     steps = decisions.steps.double()
     return Report(
-        rule=str(policy.rule),
+        rule=in_words(policy.rule),
         statement=policy.statement,
         count=len(record),
         fitted_on_these=digest(record) in policy.data,
