@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import storage
 from .arguments import LARGEST_INDEX, whole_number, whole_numbers
 from .draw import Seed, draw_subsets, sorted_distinct
 
@@ -107,15 +108,11 @@ class SDR:
             OSError: there is no such file or it may not be read.
             ValueError: it is damaged, or no file of codes.
         """
-        from .storage import read
-
-        return cls(*read(Path(path)))
+        return cls(*storage.read(Path(path)))
 
     def save(self, path: str | Path) -> None:
         """Write all codes to a `.npz` file, whole or not at all. numpy reads it too: arrays `n`, `starts`, `cells`."""
-        from .storage import write
-
-        write(Path(path), self.n, self.starts, self.cells)
+        storage.write(Path(path), self.n, self.starts, self.cells)
 
     @property
     def counts(self) -> NDArray[np.int64]:

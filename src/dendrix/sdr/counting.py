@@ -81,7 +81,7 @@ def affordable(bits: float, numbers: float = 1) -> None:
     if bits > _MOST_BITS or numbers * (bits + 1000) > _MOST_WORK:
         raise ValueError(
             f"expected to count with at most {_MOST_WORK:.0e} bits, {_MOST_BITS:.0e} a number, got about {numbers:.0e} numbers "
-            f"of {bits:.0e}. Choose another backend."
+            f"of {bits + 1000:.0e}. Choose another backend, or smaller patterns."
         )
 
 
