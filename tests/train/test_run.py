@@ -128,7 +128,7 @@ def test_where_every_state_is_damaged_it_says_so(recipe: Recipe, tmp_path: Path)
     assert {path: path.read_bytes() for path in part.iterdir()} == before
 
 
-@pytest.mark.parametrize("write", [1, 2, 4, 5, 6, 7, 8, 9, 12])
+@pytest.mark.parametrize("write", [1, 2, 5, 6, 8, 12])
 def test_a_full_disk_loses_nothing_that_was_complete(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int) -> None:
     short = replace(recipe, budget=replace(recipe.budget, epochs=2))
     sync, count = os.fsync, 0

@@ -94,6 +94,7 @@ def _train(name: str, options: list[str]) -> None:
     except ValueError as error:
         raise MisuseError(str(error)) from error
     from ..train.command import TrainRun, summary, train_run
+    from ..train.processes import first_process
 
     start = TrainRun(default)
     chosen, unknown = parsed(
@@ -112,6 +113,8 @@ def _train(name: str, options: list[str]) -> None:
         hint = nearest(option, _options(start))
         raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
     record, folder = train_run(chosen, name)
+    if not first_process():
+        return
     if chosen.json:
         print_json({"folder": str(folder), **record})
         return

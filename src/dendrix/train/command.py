@@ -21,7 +21,7 @@ from .continual import ContinualRecipe, PermutedTasks, fit_continual, load_split
 from .data import DigitsData, source_from_dict
 from .loop import fit
 from .metrics import Scores, score
-from .processes import first_process
+from .processes import expect_all_alive, first_process
 from .recipe import Recipe
 from .record import RUN, environment, new_folder
 from .run import run_folder
@@ -50,7 +50,7 @@ def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
             raise ValueError(f"resume: expected a recipe whose runs can be resumed, got {name}. Start it again without --resume.")
         with new_folder(target) as folder:
             return fit_continual(run.recipe, folder, name=name, quiet=run.json), target
-    with run_folder(target, run.resume, writes=first_process()) as folder:
+    with run_folder(target, run.resume, writes=first_process()) as folder, expect_all_alive():
         return fit(run.recipe, folder, name=name, quiet=run.json, resume=run.resume), target
 
 

@@ -9,7 +9,7 @@ from ..io import Checkpoint, write_checkpoint
 from .data import source_to_dict
 from .health import DivergedError, expect_finite_splits, warnings
 from .learner import Learner
-from .processes import expect_enough
+from .processes import expect_enough, join
 from .recipe import Recipe, recipe_to_dict
 from .record import environment
 from .run import Run, fingerprint
@@ -36,8 +36,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False, re
         ImportError: accelerate or tqdm is missing.
     """
     accelerate, tqdm = _extras()
-    unequal = accelerate.DistributedDataParallelKwargs(broadcast_buffers=False)  # they are the same everywhere
-    accelerator = accelerate.Accelerator(kwargs_handlers=[unequal])
+    accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
     splits = recipe.data.load()
     _check(recipe, splits)

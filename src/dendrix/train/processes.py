@@ -1,5 +1,6 @@
 """Several processes that train one network together, as `torchrun` starts them: each takes its share of every batch."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,27 @@ from .recipe import Recipe
 def first_process() -> bool:
     """Whether this process is the one that writes and prints; known before torch's process group is."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def join(accelerate: Any) -> Any:
+    """The accelerator of this process, which has joined the others if `torchrun` has started several."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return accelerate.Accelerator(cpu=several and not torch.cuda.is_available())
+
+
+@contextlib.contextmanager
+def expect_all_alive() -> Iterator[None]:
+    """Put into one sentence what the process group says when another process has gone.
+
+    Raises:
+        RuntimeError: it has.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if distributed.is_initialized() and (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+            raise RuntimeError("processes: expected all to train on, but another one has ended. Start them again with --resume.") from error
+        raise
 
 
 def expect_enough(recipe: Recipe, splits: Splits, processes: int) -> None:
