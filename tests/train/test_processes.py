@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from dendrix.data import Batch, Splits
 from dendrix.data.dataset import ShuffledBatches
+from dendrix.models import Decision
 from dendrix.neurons import Neuron
 from dendrix.train import Budget, Recipe
 from dendrix.train.command import TrainRun, train_run
@@ -87,6 +88,13 @@ def test_torchrun_starts_the_command(tones: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["progress"]["stopped"] == "finished"  # one process prints
     assert json.loads((tmp_path / "run" / "run.json").read_text())["progress"]["epoch"] == 1
+
+
+def test_evidence_is_summed_in_float32() -> None:
+    x = torch.ones(1, 1000, 2, dtype=torch.bfloat16)
+    evidence = Decision("sum").evidence(lambda x, state, valid: (x, state), x)  # type: ignore[arg-type]
+    assert evidence.dtype == torch.float32
+    assert evidence[0, -1].tolist() == [1000, 1000]
 
 
 def test_bfloat16_keeps_states_and_parameters_in_float32(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

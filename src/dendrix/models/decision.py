@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from ..core import Stateful, accumulate, expect_fields, expect_one_of
@@ -30,7 +31,8 @@ class Decision:
     def evidence(self, model: Stateful, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """The evidence after each step, [B, T, K], for inputs x [B, T, C] that include the tail; the last step decides."""
         outputs, _ = model(x, None, valid)
-        return accumulate(outputs, valid, self.how)
+        # At least float32: a long sum in bfloat16 loses what the later steps say.
+        return accumulate(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), valid, self.how)
 
     def confidence(self, evidence: Tensor) -> Tensor:
         """Evidence [..., K] as shares that sum to one: a softmax, or the mean softmax where that is what was summed."""
