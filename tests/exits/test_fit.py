@@ -105,6 +105,16 @@ def test_sweep_equals_deciding_with_every_threshold(name: str, seed: int, min_st
         assert outcomes.differs[index] == (decisions.answers != record.answers()[:, -1]).sum()
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_sweep_knows_that_evidence_beyond_all_numbers_stops_nobody(name: str) -> None:
+    outputs = torch.zeros(4, 5, 2)
+    outputs[:, :, 0] = 2e38  # their sum overflows at step 2
+    record = Record(outputs, torch.zeros(4, dtype=torch.int64))
+    rule = RULES[name](0.0, min_steps=2)
+    assert decide(rule, record).steps.tolist() == [5] * 4
+    assert set(sweep(trace(rule, record)).steps.tolist()) == {20}
+
+
 @given(seed=st.integers(0, 99), chosen=st.lists(st.booleans(), min_size=12, max_size=12).filter(any))
 @settings(max_examples=30, deadline=None)
 def test_outcomes_of_chosen_inputs_are_those_of_a_smaller_record(seed: int, chosen: list[bool]) -> None:

@@ -122,6 +122,14 @@ def test_disagreement_needs_no_labels_and_promises_more() -> None:
     assert "another answer than from the full run" in agree.statement
 
 
+def test_the_statement_does_not_round_the_promise_up() -> None:
+    statement = fit(
+        Record(torch.eye(2)[torch.zeros(3000, 2, dtype=torch.int64)]), "margin", Guarantee(0.012344, 1e-6, "disagreement")
+    ).statement
+    assert "at least 0.999999 over" in statement
+    assert "at most 0.012344 of all inputs" in statement
+
+
 @pytest.mark.parametrize("arguments", [{"eps": 0.0}, {"eps": 1.0}, {"delta": 0.0}, {"delta": 1.5}, {"loss": "accuracy"}])
 def test_refuses_other_promises(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(arguments))}: expected"):
@@ -162,6 +170,8 @@ def test_resplits_are_seeded_and_check_their_pool() -> None:
     unlabelled = resplits(replace(small, labels=None), RULE, Guarantee(0.05, 0.1, "disagreement"), (100,), repeats=5)
     assert unlabelled[0].naive is None
     assert unlabelled[0].guaranteed.worst_drop is None
+    with pytest.raises(ValueError, match=r"repeats: expected a number in \[1, inf\), got 0"):
+        resplits(small, RULE, repeats=0)
     with pytest.raises(ValueError, match="at least 1000 inputs to draw from, got 300"):
         resplits(small, RULE, sizes=(1000,))
 

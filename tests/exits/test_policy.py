@@ -1,10 +1,12 @@
 """Policies: what is written is read back, and what does not belong together is refused."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pool import pool
@@ -57,6 +59,12 @@ def test_a_threshold_that_never_stops_is_a_word(record: Record, tmp_path: Path) 
     assert Policy.load(tmp_path / "policy.json").rule == Margin(float("inf"))
 
 
+def test_numbers_of_numpy_can_be_saved(policy: Policy, tmp_path: Path) -> None:
+    for rule in (Margin(np.float32(0.5), min_steps=np.int64(2)), Margin((np.float64(0.5), np.int64(1)), min_steps=2)):
+        replace(policy, rule=rule).save(tmp_path / "policy.json")
+        assert Policy.load(tmp_path / "policy.json").rule == rule
+
+
 def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -77,6 +85,21 @@ def test_changed_and_newer_files_are_refused(changes: dict[str, Any], message: s
     policy.save(path)
     rewrite(path, **changes)
     with pytest.raises(ValueError, match=message):
+        Policy.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [({"rule": {"name": "sprt", "threshold": 1}}, "'sprt'"), ({"goal": {"name": "speed"}}, "'speed'"), ({"drift": 1}, "'drift'")],
+)
+def test_what_a_later_version_may_have_written_is_one_sentence(changes: dict[str, Any], word: str, policy: Policy, tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    policy.save(path)
+    content = json.loads(path.read_text()) | changes
+    content.pop("digest")
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    path.write_text(json.dumps(content | {"digest": digest}))
+    with pytest.raises(ValueError, match=f"that this version knows, but .*{word}.* Update dendrix"):
         Policy.load(path)
 
 

@@ -149,6 +149,16 @@ def test_labels_are_asked_for_by_name(record: Record) -> None:
         replace(record, labels=None).right()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_outputs_with_a_gradient_and_of_any_width_can_be_saved(dtype: torch.dtype, tmp_path: Path) -> None:
+    outputs = torch.randn(N, T, K, requires_grad=True).to(dtype)
+    record = Record(outputs)
+    record.save(tmp_path / "record.npz")
+    assert torch.equal(Record.load(tmp_path / "record.npz").outputs, outputs.detach().float())
+    assert record.outputs.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert not record.outputs.requires_grad
+
+
 def test_integers_in_memory_are_refused() -> None:
     with pytest.raises(TypeError, match="outputs: expected a floating dtype"):
         Record(torch.ones(N, T, K, dtype=torch.int64))

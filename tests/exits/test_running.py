@@ -254,6 +254,10 @@ def test_hidden_state_is_found() -> None:
         (dict(batching="refil"), "batching: expected one of .* Did you mean 'refill'"),
         (dict(batch_size=0), "batch_size"),
         (dict(block=0), "block"),
+        (dict(batch_size=2.5), "batch_size: expected a whole number of at least 1, got 2.5"),
+        (dict(block=2.0), "block: expected a whole number"),
+        (dict(x=scripted(1, 2), lengths=torch.tensor([8, 8])), "lengths: expected none with inputs that come one by one"),
+        (dict(lengths=torch.tensor([8.0, 4.0])), "lengths: expected 1 to 8 steps, got 4.0 to 8.0"),
         (dict(how="total"), "how: expected one of"),
         (dict(model=Echo()), "evaluation mode"),
         (dict(x=torch.zeros(3)), r"x: expected \[N, T"),
@@ -269,6 +273,39 @@ def test_bad_arguments_are_one_sentence(change: dict[str, Any], words: str) -> N
         run(**{**good, **change})
 
 
-def test_a_network_that_returns_no_state_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected a pair"):
-        run(nn.Linear(2, 2).eval(), scripted(1), SURE)  # type: ignore[arg-type]
+class Returning(Echo):
+    """Returns what it is told to beside its outputs."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        return x, self.state
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "words"),
+    [
+        (nn.Linear(2, 2), TypeError, r"expected forward\(x, state, valid\), got forward\(input"),
+        (Returning(None), TypeError, "got None, which means from rest"),
+        (Returning(torch.zeros(1)), ValueError, r"state: expected tensors \[B=2, ...\], got \[1\]"),
+        (Returning((torch.zeros(2, 3), torch.tensor(0.0))), ValueError, r"\[B=2, ...\], got \[\]"),
+    ],
+)
+def test_a_network_without_a_state_of_its_rows_is_refused(model: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        run(model.eval(), scripted(1, 2), SURE)
+
+
+@pytest.mark.parametrize("rule", ["margin", Margin])
+def test_what_is_no_rule_is_refused(rule: Any) -> None:
+    for start in (lambda: run(Echo().eval(), scripted(1), rule), lambda: list(follow(Echo().eval(), scripted(1), rule))):
+        with pytest.raises(TypeError, match=r"rule: expected an exit rule, got (str|type)\. Give one such as"):
+            start()
+
+
+def test_a_block_ends_with_the_longest_input() -> None:
+    model = Echo().eval()
+    found = run(model, scripted(9, 2), SURE, block=10**9)
+    assert (found.steps.tolist(), found.row_steps) == ([8, 2], 16)

@@ -1,11 +1,12 @@
 """A few steps of a running batch: the network, its evidence, the rule, and one transfer to the host of all that is decided there."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..core import Evidence, State, Stateful, accumulate_step
+from ..core import Evidence, State, Stateful, accumulate_step, map_state
 from .network import expect_outputs, expect_repeated
 from .rule import Rule, RuleState
 
@@ -37,6 +38,8 @@ def advance(model: Stateful, x: Tensor, rule: Rule, how: str, progress: Progress
     """Run x [B, k, ...] from where the batch stands (None: from rest) and judge every step."""
     given = model(x, None if progress is None else progress.network)
     outputs, network = expect_outputs(given, x), given[1]
+    if progress is None:
+        _expect_rows(network, len(x))
     evidence, kept = _gather(rule, outputs, None if progress is None else progress.evidence, how)
     stops, judged = _judge(rule, evidence, rule.init(len(x), x.device) if progress is None else progress.rule)
     broken = ~outputs.isfinite().all(-1)
@@ -52,8 +55,15 @@ def at_rest(model: Stateful, x_t: Tensor, rule: Rule, how: str) -> Progress:
     return Progress(network, Evidence.none(outputs[:, 0], how), rule.init(1, x_t.device))
 
 
-def expect_running(model: Stateful) -> None:
-    """Refuse a network in training mode: its dropout and its statistics would make answers depend on batch-mates."""
+def expect_running(model: Stateful, rule: Rule) -> None:
+    """Refuse what cannot run: no rule, a network that takes no state, or one in training mode, where answers depend on batch-mates."""
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule: expected an exit rule, got {type(rule).__name__}. Give one such as Margin(2.0), or policy.rule.")
+    signature = inspect.signature(model.forward)
+    try:
+        signature.bind("x", "state", "valid")
+    except TypeError as error:
+        raise TypeError(f"model: expected forward(x, state, valid), got forward{signature}. See dendrix.core.Stateful.") from error
     if model.training:
         raise ValueError("model: expected a network in evaluation mode, got one in training mode. Call model.eval() first.")
 
@@ -63,6 +73,19 @@ def expect_rows_alone(model: Stateful, x: Tensor) -> None:
     """Refuse a network that keeps its temporal state to itself, seen by two runs of x [1, T, ...]: its rows could not come and go."""
     first, second = (expect_outputs(model(x), x) for _ in range(2))
     expect_repeated(first, second)
+
+
+def _expect_rows(state: State, batch: int) -> None:
+    """Refuse a state whose rows cannot be told apart."""
+    if state is None:
+        raise TypeError("state: expected what the network has to remember, got None, which means from rest. Return () for nothing.")
+
+    def check(part: Tensor) -> Tensor:
+        if not part.dim() or len(part) != batch:
+            raise ValueError(f"state: expected tensors [B={batch}, ...], got {list(part.shape)}. Each input has a row of its own.")
+        return part
+
+    map_state(check, state)
 
 
 def not_finite(index: int, step: int) -> ValueError:

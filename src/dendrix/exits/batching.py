@@ -68,7 +68,8 @@ class Batch:
         """Answer every request, [T_i, ...] each, in the order in which they finish."""
         waiting = (self._slot(index, x) for index, x in enumerate(requests))
         while self._arrange(waiting):
-            x = torch.stack([slot.next(self.block) for slot in self.slots])
+            steps = min(self.block, max(slot.length - slot.seen for slot in self.slots if slot.open))
+            x = torch.stack([slot.next(steps) for slot in self.slots])
             block = advance(self.model, x, self.rule, self.how, self.progress)
             self.progress = block.progress
             self.row_steps += x.shape[0] * x.shape[1]
@@ -119,14 +120,15 @@ class Batch:
 
     def _finished(self, block: Block) -> list[Answer]:
         """The answers of the rows that are stopped or at their end; the others go on."""
-        steps = np.arange(1, self.block + 1) + np.array([[slot.seen] for slot in self.slots])
+        length = block.stops.shape[1]
+        steps = np.arange(1, length + 1) + np.array([[slot.seen] for slot in self.slots])
         last = block.stops | (steps >= np.array([[slot.length] for slot in self.slots]))
-        at = np.where(last.any(1), last.argmax(1), self.block - 1)
+        at = np.where(last.any(1), last.argmax(1), length - 1)
         rows = [row for row, slot in enumerate(self.slots) if slot.open and last[row, at[row]]]
         if block.broken.any():
-            self._refuse_broken(block.broken & (np.arange(self.block) <= at[:, None]), steps)
+            self._refuse_broken(block.broken & (np.arange(length) <= at[:, None]), steps)
         for slot in self.slots:
-            slot.seen += self.block
+            slot.seen += length
         for row in rows:
             self.slots[row].open = False
         if not rows:

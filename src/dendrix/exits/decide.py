@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .record import Record
-from .rule import Rule
+from .rule import Rule, finite_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,13 @@ def decide(rule: Rule, record: Record) -> Decisions:
 def scores(rule: Rule, record: Record) -> Tensor:
     """The rule's score after each step, [N, T]: what a fit of its threshold looks at. The threshold itself does not matter.
 
-    What stands behind an input's end means nothing; `record.valid` tells.
+    Evidence that has grown beyond all numbers has minus infinity, because no rule stops there. What stands behind an input's end means
+    nothing; `record.valid` tells.
     """
     memory, columns = rule.init(len(record)).memory, []
     for evidence_t in record.follow(rule):
         score, memory = rule.score(evidence_t, memory)
-        columns.append(score)
+        columns.append(score.masked_fill(~finite_rows(evidence_t), -torch.inf))
     return torch.stack(columns, 1)
 
 

@@ -103,8 +103,11 @@ class Policy:
         if _digest(content) != digest:
             raise ValueError(f"{path}: expected a policy as it was fitted, but it was changed afterwards. Fit it again.")
         content.pop("format")
-        rule, goal = dict(content["rule"]), dict(content["goal"])
-        return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
+        try:
+            rule, goal = dict(content["rule"]), dict(content["goal"])
+            return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: expected a rule and a goal that this version knows, but {error!r}. Update dendrix.") from error
 
 
 def named_rule(name: str) -> Rule:

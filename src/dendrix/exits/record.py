@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..core import HOW, accumulate_step, expect, expect_fields, expect_floating, expect_one_of
 from ..core.files import write_atomic
-from .rule import Rule
+from .rule import Rule, finite_rows
 
 _ARRAYS = {"outputs": ("fiub", np.float32), "labels": ("iu", np.int64), "lengths": ("iu", np.int64)}
 """The kinds of numbers that a file may hold, in numpy's letters, and as what they are read."""
@@ -25,7 +25,8 @@ class Record:
     """The outputs of N inputs at full length. Any framework can write the file: see `load`.
 
     Args:
-        outputs: per step and not accumulated, [N, T, K], float32; what lies behind an input's end does not count.
+        outputs: per step and not accumulated, [N, T, K], float32 (float64 stays, less becomes float32), moved to the CPU and cut off from
+            any graph; what lies behind an input's end does not count.
         labels: the true classes, int64 [N]; None if they are unknown.
         lengths: steps of each input, int64 [N], 1 to T; None if all have T.
         how: how outputs become evidence, as in `accumulate`.
@@ -45,6 +46,8 @@ class Record:
     def __post_init__(self) -> None:
         expect(self.outputs, "N T K", "outputs")
         expect_floating(self.outputs, "outputs")
+        wide = torch.float64 if self.outputs.dtype == torch.float64 else torch.float32
+        object.__setattr__(self, "outputs", self.outputs.detach().to("cpu", wide))
         expect_one_of(self.how, HOW, "how")
         expect_fields(self, dt_ms="(0, inf)")
         if not isinstance(self.model, str):
@@ -54,8 +57,8 @@ class Record:
             if (values := getattr(self, name)) is not None:
                 expect(values, "N", name, N=count)
                 object.__setattr__(self, name, _whole(values, name, low, high))
-        # One step at a time, because outputs may fill most of the memory.
-        finite = torch.stack([outputs_t.isfinite().all(-1) for outputs_t in self.outputs.unbind(1)], 1)
+        # A few inputs at a time, because outputs may fill most of the memory.
+        finite = torch.cat([finite_rows(self.outputs[start : start + 64]) for start in range(0, count, 64)])
         if (broken := (~finite & self.valid).nonzero()).numel():
             row, step = broken[0].tolist()
             values = self.outputs[row, step]
@@ -166,6 +169,6 @@ def _whole(values: Tensor, name: str, low: int, high: int) -> Tensor:
     """Whole numbers in a range, as int64."""
     whole = not values.is_floating_point() and not values.is_complex() and values.dtype != torch.bool
     if whole and low <= int(values.min()) and int(values.max()) <= high:
-        return values.long()
+        return values.long().cpu()
     came = f"{values.min().item()} to {values.max().item()}" if whole else str(values.dtype)
     raise ValueError(f"{name}: expected whole numbers from {low} to {high}, got {came}. Check what was recorded.")

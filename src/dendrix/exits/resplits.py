@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..core import expect_in
 from .goal import Goal, Pareto
 from .guarantee import Guarantee, NoCertificateError
 from .policy import named_rule
@@ -64,6 +65,7 @@ def resplits(
         seed: of the draws.
     Source: ours, after the experiments of Angelopoulos et al., arXiv 2110.01052.
     """
+    expect_in(repeats, "[1, inf)", "repeats")
     base = named_rule(rule) if isinstance(rule, str) else rule
     everything = events(trace(base, record))
     pool = everything.outcomes()

@@ -7,7 +7,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from ..core import Stateful, expect, expect_in, expect_one_of
+from ..core import Stateful, expect, expect_one_of
 from .advance import advance, expect_running, not_finite
 from .batching import Answer, Batch, Batching
 from .decide import Decisions
@@ -98,7 +98,7 @@ def follow(model: Stateful, chunks: Iterable[Tensor], rule: Rule, how: str = "su
         rule: when to stop.
         how: how outputs become evidence, as in `accumulate`.
     """
-    expect_running(model)
+    expect_running(model, rule)
     progress, step = None, 0
     for chunk in chunks:
         expect(chunk, "T ...", "chunk")
@@ -114,22 +114,25 @@ def follow(model: Stateful, chunks: Iterable[Tensor], rule: Rule, how: str = "su
 
 
 def _batch(model: Stateful, rule: Rule, batching: Batching, how: str, batch_size: int, block: int) -> Batch:
-    expect_running(model)
+    expect_running(model, rule)
     expect_one_of(batching, get_args(Batching), "batching")
-    expect_in(batch_size, "[1, inf)", "batch_size")
-    expect_in(block, "[1, inf)", "block")
+    for name, value in (("batch_size", batch_size), ("block", block)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}.")
     return Batch(model, rule, batching, how, batch_size, block)
 
 
 def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> Iterator[Tensor]:
     if not isinstance(x, Tensor):
+        if lengths is not None:
+            raise ValueError("lengths: expected none with inputs that come one by one. Cut each input where it ends.")
         return iter(x)
     expect(x, "N T ...")
     if lengths is None:
         return iter(x.unbind(0))
     expect(lengths, "N", "lengths", N=len(x))
     ends = lengths.tolist()
-    if not all(0 < end <= x.shape[1] for end in ends):
+    if not all(isinstance(end, int) and 0 < end <= x.shape[1] for end in ends):
         raise ValueError(f"lengths: expected 1 to {x.shape[1]} steps, got {min(ends)} to {max(ends)}. Check how the batch was padded.")
     return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True))
 
