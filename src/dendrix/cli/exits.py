@@ -1,7 +1,9 @@
 """Stop each inference as soon as it is sure: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
 import json as jsonlib
+import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -39,7 +41,7 @@ def record(run: Run, out: Path, split: Literal["train", "valid", "test"] = "vali
     """
     from ..train.command import record_run
 
-    expect_folder(out)
+    expect_writable(out)
     with _bar(f"Recording {split}", hidden=json) as progress:
         recorded = record_run(run, split, root, progress)
     recorded.save(out)
@@ -88,7 +90,9 @@ def fit(
     from .. import exits
     from ..exits.rules import in_words
 
-    expect_folder(out)
+    expect_writable(out)
+    if out.exists() and out.samefile(record):
+        raise MisuseError(f"out: expected another file than the record, got {out} for both. Name a policy, such as policy.json.")
     chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
     rules = _rules(rule, scale, min_steps)
     by = "ece" if scale == "auto" else None
@@ -150,7 +154,7 @@ def report(
     from .. import exits
 
     if figure is not None:
-        expect_folder(figure)
+        expect_writable(figure)
     names = get_args(RuleName) if "all" in rules else rules
     fitted = exits.Policy.load(policy)
     others = [name for name in names if exits.RULES[name] is not type(fitted.rule)]
@@ -223,7 +227,7 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
     sounds = [_sound(file, encoder) for file in files]  # all are checked before the first answer
     answers = []
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
-        *_, last = listen(checkpoint, chunks, fitted.rule)
+        (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # a stream may have no end
         answers.append({"file": str(file), **asdict(last), "length_ms": length_ms})
     if json:
         print_json(answers)
@@ -249,14 +253,18 @@ def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate
 
 
-def expect_folder(path: Path) -> None:
-    """The folder of a file that is to be written must be there before the work, not after.
+def expect_writable(path: Path) -> None:
+    """What is in the way of a file that is to be written must be known before the work, not after.
 
     Raises:
-        FileNotFoundError: it is not.
+        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, or it is a folder itself.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: Rule) -> Iterat
 def _frames(encoder: CausalEncoder, chunks: Iterable[Wave], tail: int) -> Iterator[Tensor]:
     """The frames [T_i, C] of a sound as they are complete, the last one filled up with silence, then the tail."""
     state = None
-    for chunk in chunks:
+    for chunk in filter(len, chunks):
         frames, state = encoder.stream(chunk, state)
         if len(frames):
             yield frames
