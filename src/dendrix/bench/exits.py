@@ -18,7 +18,7 @@ from .harness import Timing, interleave
 
 _HOW = "sum"
 BATCHES = (1, 8, 64, 256)
-_FILLS, _FEWEST, _MOST = 48, 64, 4096
+_FILLS, _FEWEST, _MOST = 24, 64, 2048
 """Inputs per row of the batch, and bounds on their number: the last ones find no successors, which a stream never sees."""
 _NEVER = Margin(math.inf)
 
@@ -71,7 +71,7 @@ def measured(quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
         for batch in (1, 8) if quick else BATCHES:
             say(f"exits: {subject.name}, {subject.about}, batch {batch}")
             count = 16 if quick else min(max(_FILLS * batch, _FEWEST), _MOST)
-            speeds.append(asdict(speed(subject, batch, count, 1 if quick else 5)))
+            speeds.append(asdict(speed(subject, batch, count, 1 if quick else 3)))
     return speeds
 
 
@@ -171,13 +171,14 @@ def _convolutional_network(epochs: int) -> Subject:
     torch.manual_seed(0)
     parts = {name: (_frames(torch.stack(list(part.x))), part.y) for name, part in digits(row_steps=17)._asdict().items()}
     model = Sequential(
-        PerStep(nn.Conv2d(1, 16, 3, padding=1, bias=False)), BatchNorm(16), LIF(16, tau_ms=5),
-        PerStep(nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False)), BatchNorm(32), LIF(32, tau_ms=5),
-        PerStep(nn.Sequential(nn.Flatten(), nn.Linear(32 * 64, 10))),
+        PerStep(nn.Conv2d(1, 32, 3, padding=1, bias=False)), BatchNorm(32), LIF(32, tau_ms=5),
+        PerStep(nn.Conv2d(32, 64, 3, stride=2, padding=1, bias=False)), BatchNorm(64), LIF(64, tau_ms=5),
+        PerStep(nn.Conv2d(64, 64, 3, padding=1, bias=False)), BatchNorm(64), LIF(64, tau_ms=5),
+        PerStep(nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 10))),
     )  # fmt: skip
     x, y = parts["train"]
     _train(model, x[:, :6].repeat(epochs, 1, 1, 1, 1), y.repeat(epochs))
-    about = "digits of 16 x 16 pixels as 20 frames of random spikes, convolutions of 16 and 32 channels"
+    about = "digits of 16 x 16 pixels as 20 frames of random spikes, convolutions of 32, 64 and 64 channels"
     return _subject("convolutional network", about, model.eval(), parts, block=1)
 
 
