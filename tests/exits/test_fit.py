@@ -289,6 +289,8 @@ def test_refuses_parts_that_are_not_apart() -> None:
         Parts(record, selection=record)
     with pytest.raises(ValueError, match="the same"):
         Parts(record, fit=record.subset(torch.randperm(100)[:60]))
+    with pytest.raises(ValueError, match="6 of 50 are the same"):
+        Parts(record.subset(torch.arange(50)), selection=record.subset(torch.arange(44, 94)))
     with pytest.raises(ValueError, match="Record them alike"):
         Parts(record, fit=pool(100, steps=5))
     with pytest.raises(ValueError, match="selection: expected a record"):
@@ -302,3 +304,12 @@ def test_silent_inputs_are_not_mistaken_for_shared_ones() -> None:
     for record in quiet:
         record.outputs[:10] = 0
     assert Parts(quiet[0], selection=quiet[1]).sizes == {"certification": 50, "selection": 50, "fit": 0}
+
+
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_inputs_that_are_alike_by_chance_are_not_mistaken_for_shared_ones(count: int) -> None:
+    """Outputs that are few whole numbers: 243 different inputs."""
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        one, other = (Record(torch.randint(3, (count, 5, 1), generator=generator).float()) for _ in range(2))
+        assert Parts(one, fit=other).sizes["fit"] == count

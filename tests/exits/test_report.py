@@ -87,12 +87,13 @@ def test_rules_side_by_side() -> None:
     record, policy = pool(500, seed=1), fit(pool(500), MaxProbability(1.0, scale=3.0), MeanSteps(8))
     truth = report(policy, record, ["margin", "entropy", "budget", Margin(0.0, min_steps=15)]).truth
     assert truth is not None
-    assert list(truth.rules) == ["max-probability", "margin", "entropy", "budget"]
+    assert list(truth.rules) == ["max-probability", "margin", "entropy", "budget", "margin (2)"]
     assert truth.rules["budget"].auroc == 0.5  # the number of steps knows nothing
     best = truth.rules["max-probability"].accuracy
     assert best is not None
     assert best >= truth.accuracy - 1e-9 or truth.policy[-1][0] > policy.mean_steps
-    assert truth.rules["margin"].accuracy is None  # it must not stop that early
+    assert truth.rules["margin"].accuracy is not None
+    assert truth.rules["margin (2)"].accuracy is None  # it must not stop that early
     for figures in truth.rules.values():
         steps, accuracy = zip(*figures.front, strict=True)
         assert list(steps) == sorted(steps)

@@ -39,7 +39,7 @@ class RuleFigures:
 
 
 def compare(rule: Rule, others: Sequence[str | Rule], record: Record, mean_steps: float) -> dict[str, RuleFigures]:
-    """A rule and others on one record, by name. Needs labels.
+    """A rule and others on one record, by name; the second of a name is called "margin (2)". Needs labels.
 
     Args:
         rule: the first.
@@ -48,7 +48,11 @@ def compare(rule: Rule, others: Sequence[str | Rule], record: Record, mean_steps
         mean_steps: what the rules may spend to reach their `accuracy`.
     """
     rules = [rule, *(_with_scale(other, scale_of(rule)) if isinstance(other, str) else other for other in others)]
-    return {_name(one): _figures(one, record, mean_steps) for one in rules}
+    found: dict[str, RuleFigures] = {}
+    for one in rules:
+        again = sum(type(one) is type(earlier) for earlier in rules[: len(found)])
+        found[f"{_name(one)} ({again + 1})" if again else _name(one)] = _figures(one, record, mean_steps)
+    return found
 
 
 def points(curve: Curve) -> Points:
