@@ -14,7 +14,7 @@ from .max_probability import MaxProbability
 from .policy import named_rule
 from .record import Record
 from .rule import Rule
-from .rules import RULES
+from .rules import name_of
 from .sweep import sweep, trace
 
 Points = tuple[tuple[float, float], ...]
@@ -51,7 +51,7 @@ def compare(rule: Rule, others: Sequence[str | Rule], record: Record, mean_steps
     found: dict[str, RuleFigures] = {}
     for one in rules:
         again = sum(type(one) is type(earlier) for earlier in rules[: len(found)])
-        found[f"{_name(one)} ({again + 1})" if again else _name(one)] = _figures(one, record, mean_steps)
+        found[f"{name_of(one)} ({again + 1})" if again else name_of(one)] = _figures(one, record, mean_steps)
     return found
 
 
@@ -68,10 +68,6 @@ def scale_of(rule: Rule) -> float:
 def _with_scale(name: str, scale: float) -> Rule:
     rule = named_rule(name)
     return replace(rule, scale=scale) if isinstance(rule, (MaxProbability, Entropy)) else rule
-
-
-def _name(rule: Rule) -> str:
-    return next((name for name, kind in RULES.items() if kind is type(rule)), type(rule).__name__)
 
 
 def _figures(rule: Rule, record: Record, mean_steps: float) -> RuleFigures:

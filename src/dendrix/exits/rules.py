@@ -17,8 +17,12 @@ RULES: dict[str, type[Rule]] = {
 """Every rule by the name that a policy file and the command line use."""
 
 
+def name_of(rule: Rule) -> str:
+    """The name of a rule; of one that is not in the table, that of its class."""
+    return next((name for name, kind in RULES.items() if type(rule) is kind), type(rule).__name__)
+
+
 def in_words(rule: Rule) -> str:
     """A rule in a few words: its name and its threshold."""
-    name = next((name for name, kind in RULES.items() if type(rule) is kind), type(rule).__name__)
     several = len(rule.thresholds) > 1
-    return f"{name}, {'a threshold for every step' if several else f'threshold {rule.thresholds[0]:.6g}'}"
+    return f"{name_of(rule)}, {'a threshold for every step' if several else f'threshold {rule.thresholds[0]:.6g}'}"
