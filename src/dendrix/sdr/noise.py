@@ -32,18 +32,8 @@ def false_negative_deletion(s: Counts, p: Chances, theta: Counts, *, log: bool =
         ValueError: p outside [0, 1], or see `integers`.
     Source: ours; independent noise in place of Eq (6).
     """
-    choose(backend)
-    silent = probabilities("p", p)
     s, theta = integers(s=s, theta=theta)
-    s, theta, silent = broadcast(s=s, theta=theta, p=silent)
-    if backend == "float64":
-        silent = silent.astype(np.float64)
-        return plain(upper_tails(silent, 1 - silent, s, s - theta + 1, replaced=True, log=log))
-
-    def odds(s: int, p: Any, theta: int, number: Number) -> Odds:
-        return at_least(binomial(s, p, number), s - theta + 1)
-
-    return counted(odds, (s, silent, theta), log, backend)
+    return _binomial_tail("p", p, s, s - theta + 1, log, backend)
 
 
 def false_positive_bernoulli(s: Counts, q: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
@@ -55,18 +45,22 @@ def false_positive_bernoulli(s: Counts, q: Chances, theta: Counts, *, log: bool 
         ValueError: q outside [0, 1], or see `integers`.
     Source: ours.
     """
-    choose(backend)
-    active = probabilities("q", q)
     s, theta = integers(s=s, theta=theta)
-    s, theta, active = broadcast(s=s, theta=theta, q=active)
+    return _binomial_tail("q", q, s, theta, log, backend)
+
+
+def _binomial_tail(name: str, chance: Chances, s: NDArray[np.int64], least: NDArray[np.int64], log: bool, backend: str) -> Result:
+    """P[Bin(s, chance) >= least]; `name` is what the caller's argument is called."""
+    choose(backend)
+    s, least, chances = broadcast(s=s, theta=least, **{name: probabilities(name, chance)})
     if backend == "float64":
-        active = active.astype(np.float64)
-        return plain(upper_tails(active, 1 - active, s, theta, replaced=True, log=log))
+        chances = chances.astype(np.float64)
+        return plain(upper_tails(chances, 1 - chances, s, least, replaced=True, log=log))
 
-    def odds(s: int, q: Any, theta: int, number: Number) -> Odds:
-        return at_least(binomial(s, q, number), theta)
+    def odds(s: int, chance: Any, least: int, number: Number) -> Odds:
+        return at_least(binomial(s, chance, number), least)
 
-    return counted(odds, (s, active, theta), log, backend)
+    return counted(odds, (s, chances, least), log, backend)
 
 
 def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:

@@ -100,28 +100,21 @@ def _fill(
             high = math.floor(min(D, K) if taken else D)
             mode = min(max(math.floor((D + 1) * (K + taken) / (K + L + 2 * taken)), low), high)
             sums[mode - low], blocks[mode - low] = 1.0, 0
-            weight, scale = 1.0, 0
-            for k in range(mode, high):
-                ratio = (D - k) * (K - taken * k) / ((k + 1) * (L - taken * (D - k - 1)))
-                if ratio < tiny:  # a share of 1e-200
-                    ratio *= block
-                    scale += 1
-                weight *= ratio
-                if weight < tiny:
-                    weight *= block
-                    scale += 1
-                sums[k + 1 - low], blocks[k + 1 - low] = weight, scale
-            weight, scale = 1.0, 0
-            for k in range(mode, low, -1):
-                ratio = k * (L - taken * (D - k)) / ((D - k + 1) * (K - taken * (k - 1)))
-                if ratio < tiny:  # a share of 1e-200
-                    ratio *= block
-                    scale += 1
-                weight *= ratio
-                if weight < tiny:
-                    weight *= block
-                    scale += 1
-                sums[k - 1 - low], blocks[k - 1 - low] = weight, scale
+            for step, end in ((1, high), (-1, low)):
+                weight, scale = 1.0, 0
+                for k in range(mode, end, step):
+                    if step > 0:
+                        ratio = (D - k) * (K - taken * k) / ((k + 1) * (L - taken * (D - k - 1)))
+                    else:
+                        ratio = k * (L - taken * (D - k)) / ((D - k + 1) * (K - taken * (k - 1)))
+                    if ratio < tiny:  # a share of 1e-200
+                        ratio *= block
+                        scale += 1
+                    weight *= ratio
+                    if weight < tiny:
+                        weight *= block
+                        scale += 1
+                    sums[k + step - low], blocks[k + step - low] = weight, scale
             above = below = 0.0
             for k in range(high - low, mode - low, -1):
                 above += sums[k]
