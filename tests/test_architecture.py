@@ -20,14 +20,15 @@ LEVEL = {
     "exits": 1,
     "layers": 2,
     "kernels": 3,
-    "models": 3,
-    "io": 4,
-    "bench": 4,
-    "train": 5,
-    "recipes": 6,
-    "reproduce": 7,
-    "cli": 8,
-    "__main__": 9,
+    "convert": 3,
+    "models": 4,
+    "io": 5,
+    "bench": 5,
+    "train": 6,
+    "recipes": 7,
+    "reproduce": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 TOP = SOURCE / "__init__.py"

@@ -16,6 +16,7 @@ from .match import MatchTheory as MatchTheory
 from .per_step import BatchNorm as BatchNorm
 from .per_step import HeldDropout as HeldDropout
 from .per_step import PerStep as PerStep
+from .qcfs import QCFS as QCFS
 from .recurrent import Recurrent as Recurrent
 from .segments import DendriticSegments as DendriticSegments
 from .sequential import Sequential as Sequential
