@@ -42,7 +42,7 @@ class QCFS(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [...] -> y [...], multiples of theta / L from 0 to theta."""
         expect_floating(x)
-        y: Tensor = _QCFS.apply(x, self.threshold, self.levels, self.mask)
+        y: Tensor = _QCFS.apply(x, self.threshold, self.levels, self.mask)  # type: ignore[no-untyped-call]
         return y
 
     def extra_repr(self) -> str:
