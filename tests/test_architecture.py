@@ -14,6 +14,7 @@ LEVEL = {
     "compiled": 0,
     "core": 0,
     "plot": 0,
+    "pretrained": 0,
     "neurons": 1,
     "data": 1,
     "sdr": 1,

@@ -12,6 +12,7 @@ from ..core.files import read_json, write_atomic, write_json
 from ..data import Encoder, encoder_from_dict
 from ..layers import freeze
 from ..models import MODELS, Decision, DelayNetConfig
+from ..pretrained import find_run, shipped
 
 FORMAT = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -52,15 +53,18 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(folder: str | Path) -> Checkpoint:
     """Read a run folder. The network has its continuous delays and trains on; `load_checkpoint` gives it ready for use.
 
+    Args:
+        folder: the run, or the name of a network that comes with dendrix; a folder of that name goes first.
     Raises:
         OSError: the folder or one of its files is missing or may not be read.
         ValueError: a file is damaged, or of a format that this version does not know.
     """
-    folder = Path(folder)
+    folder = find_run(folder)
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
         what = "is not there" if not folder.exists() else f"has no {' and no '.join(missing)}"
-        raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. Check the path.")
+        known = f"Check the path, or name one that comes with dendrix: {', '.join(shipped())}."
+        raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
     described = read_json(folder / CONFIG)
     if described.get("format") != FORMAT:
         raise ValueError(

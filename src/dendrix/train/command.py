@@ -17,6 +17,7 @@ from ..exits import Record
 from ..exits.network import record
 from ..io import Checkpoint, load_checkpoint
 from ..models import DendriticNet
+from ..pretrained import find_run
 from .continual import ContinualRecipe, PermutedTasks, fit_continual, load_split, recipe_from_dict
 from .data import DigitsData, source_from_dict
 from .loop import fit
@@ -91,6 +92,7 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
 
 def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset | PermutedTasks, Iterable[Batch]]:
     """The network of a run folder, a split of the data it was trained on, and the batches of that split."""
+    folder = find_run(folder)
     checkpoint = load_checkpoint(folder)
     try:
         saved = read_json(folder / RUN)["recipe"]

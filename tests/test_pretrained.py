@@ -1,0 +1,64 @@
+"""The networks that come with dendrix: small, described, and usable by name from anywhere."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dendrix
+from dendrix.cli import main
+from dendrix.data import read_wav
+from dendrix.io import load_checkpoint, predict
+from dendrix.pretrained import find_run, shipped
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_each_is_small_and_has_a_card(name: str) -> None:
+    folder = find_run(name)
+    assert (folder / "model.safetensors").stat().st_size <= 500_000
+    card = (folder / "README.md").read_text()
+    assert f"dendrix predict {name}" in card
+    assert "Trained on" in card
+    assert f"{json.loads((folder / 'run.json').read_text())['parameters']:,} trained parameters" in card
+
+
+def test_a_name_loads_and_a_folder_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "fsdd" in shipped()
+    assert not dendrix.load("fsdd").training
+    assert find_run(tmp_path) == tmp_path
+    monkeypatch.chdir(tmp_path)
+    Path("fsdd").mkdir()
+    assert find_run("fsdd") == Path("fsdd")
+    with pytest.raises(FileNotFoundError, match=r"^fsdd: .* has no config.json and no model.safetensors"):
+        load_checkpoint("fsdd")
+
+
+@pytest.mark.parametrize("name", ["fsd", "../pretrained/fsdd", "__pycache__", "."])
+def test_another_name_is_one_sentence_with_the_names_that_there_are(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", name, "some.wav"]) == 1
+    message = capsys.readouterr().err
+    assert "or name one that comes with dendrix: fsdd." in message
+    assert message.count("\n") == 1
+
+
+def test_fsdd_answers_for_any_sound() -> None:
+    tone = np.sin(np.arange(4000) / 3).astype(np.float32)
+    answer = predict(load_checkpoint("fsdd"), tone, 8000, top=10)
+    assert set(answer.top) == set("0123456789")
+    assert sum(answer.top.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_fsdd_recognises_real_recordings(shared: Path, tmp_path: Path) -> None:
+    """Take 0 of five speakers is of the official test split."""
+    with zipfile.ZipFile(shared / "data" / "speech" / "fsdd_wav_sample.zip") as archive:
+        archive.extractall(tmp_path)
+    network = load_checkpoint("fsdd")
+    takes = sorted(tmp_path.glob("?_*_0.wav"))
+    right = sum(predict(network, *read_wav(take)).label == take.name[0] for take in takes)
+    assert len(takes) == 50
+    assert right >= 45
