@@ -75,6 +75,17 @@ def test_the_official_split(folder):
     assert train.dt_ms == ENCODER.dt_ms
 
 
+def test_the_split_of_an_unheard_speaker(folder):
+    train, valid, test = fsdd(ENCODER, folder, held_out_speaker="bo_b", cache=False)
+    assert [len(part) for part in (train, valid, test)] == [8, 4, 12]
+    clips = fsdd_recordings(folder)
+    unheard = [wave for wave, speaker in zip(clips.waves, clips.speaker, strict=True) if speaker == "bo_b"]
+    assert all(torch.equal(x, ENCODER(wave, 8_000)) for x, wave in zip(test.x, unheard, strict=True))
+    assert {len(x) for x in train.x} == {5, 6, 7}  # the test takes of the others are for training here
+    with pytest.raises(ValueError, match=r"expected one of anna, bo_b, got 'ana'\. Did you mean 'anna'"):
+        fsdd(ENCODER, folder, held_out_speaker="ana", cache=False)
+
+
 def test_the_root_may_be_above_and_may_come_from_the_environment(folder, pack, monkeypatch):
     assert len(fsdd_recordings(folder.parent).waves) == 24
     monkeypatch.setenv("DENDRIX_DATA", str(pack.parent))

@@ -1,7 +1,7 @@
 """Free Spoken Digit Dataset: spoken English digits, 8 kHz, 50 takes of each digit by each speaker.
 
 Zohar Jackson and others, https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
-Official split: takes 0 to 4 are for testing. Takes 5 to 9 are for validation here, the others for training.
+Official split: takes 0 to 4 are for testing. Takes 5 to 9 are for validation here, the others for training. Or one speaker is for testing.
 """
 
 import os
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..core import expect_one_of
 from .audio import Wave, read_wav
 from .cache import encode_all
 from .cochlea import Cochlea
@@ -50,25 +51,40 @@ class Recordings:
     speaker: list[str]
 
 
-def fsdd(encoder: Encoder, root: str | Path | None = None, *, cache: bool = True) -> Splits:
-    """The official split, encoded: takes 0-4 for testing, 5-9 for validation, the rest for training.
+def fsdd(encoder: Encoder, root: str | Path | None = None, *, held_out_speaker: str | None = None, cache: bool = True) -> Splits:
+    """The official split, or that of an unheard speaker, encoded.
 
     Args:
         encoder: what the network hears with.
         root: as in `fsdd_recordings`.
+        held_out_speaker: None: takes 0-4 are for testing, 5-9 for validation, the rest for training. A name: all clips of that speaker
+            are for testing, takes 5-9 of the others for validation, and the rest for training.
         cache: keep the encoded clips on disk (see `data.cache`); they are encoded once for each encoder.
     Raises:
-        OSError, ValueError: as in `fsdd_recordings`, or a part of the split has no clip.
+        OSError, ValueError: as in `fsdd_recordings`, there is no such speaker, or a part of the split has no clip.
     """
     clips = fsdd_recordings(root)
-    take = torch.from_numpy(clips.take)
-    parts = {"training takes from 10": take >= 10, "validation takes 5-9": (take >= 5) & (take < 10), "test takes 0-4": take < 5}
+    parts = _official(clips) if held_out_speaker is None else _unheard(clips, held_out_speaker)
     for name, part in parts.items():
         if not part.any():
-            raise ValueError(f"FSDD: expected recordings of the {name}, got none among {len(take)} clips. Fetch the whole data set.")
+            raise ValueError(f"FSDD: expected recordings of the {name}, got none among {len(part)} clips. Fetch the whole data set.")
     x = encode_all(clips.waves, clips.rate, encoder, cache=cache)
     data = Dataset(x, torch.from_numpy(clips.digit), DIGITS, encoder.dt_ms)
-    return Splits(*(data.subset(part) for part in parts.values()))
+    return Splits(*(data.subset(torch.from_numpy(part)) for part in parts.values()))
+
+
+def _official(clips: Recordings) -> dict[str, NDArray[np.bool_]]:
+    take = clips.take
+    return {"training takes from 10": take >= 10, "validation takes 5-9": _validation(clips), "test takes 0-4": take < 5}
+
+
+def _unheard(clips: Recordings, speaker: str) -> dict[str, NDArray[np.bool_]]:
+    test, valid = np.array(clips.speaker) == expect_one_of(speaker, sorted(set(clips.speaker)), "held_out_speaker"), _validation(clips)
+    return {"other speakers' takes": ~test & ~valid, "other speakers' validation takes 5-9": ~test & valid, f"speaker {speaker}": test}
+
+
+def _validation(clips: Recordings) -> NDArray[np.bool_]:
+    return (clips.take >= 5) & (clips.take < 10)
 
 
 def fsdd_recordings(root: str | Path | None = None) -> Recordings:

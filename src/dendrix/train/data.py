@@ -51,12 +51,14 @@ class FsddData:
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
+    held_out_speaker: str | None = None
+    """Test on all clips of this speaker and train on the others; by default the official split."""
     root: Path | None = None
     """The folder of wav files or of fsdd.npz; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits:
         """The three splits, encoded."""
-        return fsdd(self.encoder, self.root)
+        return fsdd(self.encoder, self.root, held_out_speaker=self.held_out_speaker)
 
 
 @dataclass(frozen=True)
