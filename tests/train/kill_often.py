@@ -24,7 +24,7 @@ from dendrix.train.command import TrainRun, train_run
 def recipe(tones: Path, epochs: int) -> Recipe:
     """A small one with everything random in it: dropout, augmentation, shuffling."""
     return Recipe(
-        data=FsddData(LogMel(n_mels=8), tones),
+        data=FsddData(LogMel(n_mels=8), root=tones),
         model=DelayNetConfig(inputs=8, outputs=10, hidden=(12,), max_delay_ms=40.0, dropout=0.1),
         decision=Decision(tail_ms=20.0),
         optim=Optim(lr=0.02),

@@ -26,7 +26,7 @@ from dendrix.train.run import Progress
 def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     return Recipe(
-        data=FsddData(LogMel(n_mels=8), tones),
+        data=FsddData(LogMel(n_mels=8), root=tones),
         model=DelayNetConfig(inputs=8, outputs=10, hidden=(12,), max_delay_ms=40.0, dropout=0.1),
         decision=Decision(tail_ms=20.0),
         optim=Optim(lr=0.02),

@@ -26,10 +26,31 @@ def test_one_cycle_is_that_of_torch() -> None:
         reference.step()
 
 
+@pytest.mark.parametrize("epochs", [37, 60, 100, 150])
+def test_rates_that_move_with_the_epochs_are_those_of_torch(epochs: int) -> None:
+    names = ("weights", "delays")
+    ours = torch.optim.Adam([{"name": name, "params": [torch.nn.Parameter(torch.zeros(1))]} for name in names])
+    weights, delays = (torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=rate) for rate in (1e-3, 0.1))
+    schedules = [
+        torch.optim.lr_scheduler.OneCycleLR(weights, max_lr=5e-3, total_steps=epochs),
+        torch.optim.lr_scheduler.CosineAnnealingLR(delays, T_max=epochs),
+    ]
+    optim = Optim(lr=5e-3, delay_lr=0.1, moves="epoch", cycle_beta1=True)
+    for epoch in range(epochs):
+        set_rates(ours, optim, epoch / epochs, epochs)
+        assert ours.param_groups[0]["lr"] == pytest.approx(weights.param_groups[0]["lr"], rel=1e-9)
+        assert ours.param_groups[0]["betas"] == pytest.approx(weights.param_groups[0]["betas"], rel=1e-12)
+        assert ours.param_groups[1]["lr"] == pytest.approx(delays.param_groups[0]["lr"], abs=1e-12)
+        assert ours.param_groups[1]["betas"] == (0.9, 0.999)
+        for optimizer, schedule in zip((weights, delays), schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+
+
 def test_delays_have_their_own_rate() -> None:
     parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.Adam([{"name": "weights", "params": parameters[:1]}, {"name": "delays", "params": parameters[1:]}])
-    set_rates(optimizer, Optim(lr=0.01, delay_lr=0.5), 0.3)
+    set_rates(optimizer, Optim(lr=0.01, delay_lr=0.5), 0.3, 100)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
     assert optimizer.param_groups[1]["lr"] == pytest.approx(0.5 * cosine(0.3))
     assert (cosine(0.0), cosine(1.0)) == (1.0, 0.0)
@@ -73,7 +94,7 @@ def test_scores_count_sequences_and_hold_a_decision_after_its_end() -> None:
     "source",
     [
         DigitsData(row_steps=4),
-        FsddData(LogMel(n_mels=7), Path("somewhere")),
+        FsddData(LogMel(n_mels=7), root=Path("somewhere")),
         FsddData(PublishedCochlea(rms=1.0)),
         CommandsData(LogMel(rate=16_000), words=20),
     ],

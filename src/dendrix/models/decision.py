@@ -19,6 +19,8 @@ class Decision:
     """What `accumulate` does with the outputs."""
     tail_ms: float = 0.0
     """Silence that the network still hears after the end of the input, so that delayed spikes count, in ms."""
+    padded: bool = False
+    """Let the padding of a batch count as input, as published networks with delays do; a decision then depends on its batch."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.how, get_args(How), "how")
@@ -30,6 +32,7 @@ class Decision:
 
     def evidence(self, model: Stateful, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """The evidence after each step, [B, T, K], for inputs x [B, T, C] that include the tail; the last step decides."""
+        valid = None if self.padded else valid
         outputs, _ = model(x, None, valid)
         # At least float32: a long sum in bfloat16 loses what the later steps say.
         return accumulate(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), valid, self.how)

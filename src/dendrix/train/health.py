@@ -91,9 +91,9 @@ class Watch:
             if not all(bool(part.isfinite().all()) for part in state):
                 self.broken.append(name)
             if not module.training and not isinstance(module, LI):
-                _, _, valid = inputs
+                x, _, valid = inputs
                 self._spikes[name] = self._spikes.get(name, 0) + (outputs != 0).sum((0, 1))
-                self._steps[name] = self._steps.get(name, 0) + valid.sum()
+                self._steps[name] = self._steps.get(name, 0) + (len(x) * x.shape[1] if valid is None else valid.sum())
 
         return look
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..core import expect_fields
+from ..core import expect_fields, expect_one_of
 from ..models import Decision, DelayNetConfig
 from .data import DataSource, source_to_dict
 
@@ -18,11 +18,16 @@ class Optim:
     """Start of the delays' learning rate, in steps; it falls to zero along a cosine."""
     weight_decay: float = 1e-5
     """Added to the gradient of the weights, as weight times this."""
-    clip: float = 1.0
-    """Largest norm of the gradient; a larger one is scaled down to it."""
+    clip: float | None = 1.0
+    """Largest norm of the gradient; a larger one is scaled down to it. None never scales."""
+    moves: Literal["step", "epoch"] = "step"
+    """Rates, and the widths of synapses, move with every step or with every epoch."""
+    cycle_beta1: bool = False
+    """Let Adam's average of the weights' gradients shorten as their rate rises, from 0.95 to 0.85 and back; otherwise it is 0.9."""
 
     def __post_init__(self) -> None:
         expect_fields(self, lr="[0, inf)", delay_lr="[0, inf)", weight_decay="[0, inf)", clip="(0, inf)")
+        expect_one_of(self.moves, ("step", "epoch"), "moves")
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,15 @@ class Budget:
     """Sequences in one step of the optimiser."""
     anneal: float = 0.25
     """Share of the training in which synapses narrow down from wide in time to one delay."""
+    pool: int = 8
+    """Batches that are filled together with clips of similar length; 1 mixes all lengths."""
     precision: Literal["float32", "bf16"] = "float32"
     """Of matrix products; states of neurons are float32 with either."""
     patience: int = 30
     """Stop after this many epochs without a better validation accuracy, once the delays are narrow."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
+        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", pool="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         expect_fields(self, early="[0, 1]", seed="[0, 4294967295]")
+        if self.early and self.decision.padded:
+            raise ValueError(f"early: expected 0 where the padding of a batch counts, got {self.early}. Set decision.padded to False.")
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
