@@ -13,8 +13,10 @@ from dendrix.kernels.cpu import delay_conv as conv
 from dendrix.kernels.cpu import delay_cost as cost
 from dendrix.kernels.cpu import delay_gauss as gauss
 from dendrix.kernels.cpu import delay_integer as integer
+from dendrix.kernels.cpu import delay_shift as shift
 from dendrix.kernels.cpu import delay_spectral as spectral
 from dendrix.layers import DelayLinear, delay_conv, delay_kernel, freeze
+from dendrix.layers.delay import delay_shift
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 DTYPES = list(TOLERANCE)
@@ -104,9 +106,22 @@ def test_integer_delays_equal_the_dense_kernel(
     close(integer.integer_delays(x, weight, delay, L, past, by), delay_conv(x, dense, past))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 11, 140, 1, 6, 2)])
+def test_delays_per_channel_equal_conv1d(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    B, T, C, K, L, past = shape
+    x, taps = spikes(B, past + T, C, dtype=dtype).requires_grad_(), torch.randn(C, K, L, dtype=dtype, requires_grad=True)
+    y, plain = shift.run(x, taps, past), delay_shift(x, taps, past)
+    close(y, plain)
+    g = torch.randn_like(plain)
+    for a, b in zip(torch.autograd.grad(y, (x, taps), g), torch.autograd.grad(plain, (x, taps), g), strict=True):
+        close(a, b)
+
+
+@pytest.mark.parametrize("granularity", ["synaptic", "axonal", "dendritic"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_layer_runs_on_kernels_and_gives_the_reference(threads: int) -> None:
-    model, valid = DelayLinear(40, 30, 150.0, 10.0, kernel_count=2), torch.rand(6, 50) < 0.8
+def test_a_layer_runs_on_kernels_and_gives_the_reference(threads: int, granularity: Any) -> None:
+    model, valid = DelayLinear(40, 30, 150.0, 10.0, kernel_count=2, granularity=granularity), torch.rand(6, 50) < 0.8
     x, g = (torch.rand(6, 50, 40) < 0.05).float(), torch.randn(6, 50, 30)
     results, before = {}, torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -128,6 +143,8 @@ def test_a_layer_runs_on_kernels_and_gives_the_reference(threads: int) -> None:
         (lambda m, x: m.double()(x.double()[:1, :2]), "fewer than"),
         (lambda m, x: m.bfloat16()(x.bfloat16()), "bfloat16"),
         (lambda m, x: DelayLinear(40, 30, 150.0, 10.0, interpolation="triangle")(x), "no kernel for interpolation"),
+        (lambda m, x: DelayLinear(40, 30, 150.0, 10.0, granularity="axonal")(x[:1, :2]), "multiply-adds are fewer than"),
+        (lambda m, x: DelayLinear(40, 30, 150.0, 10.0, granularity="axonal").bfloat16()(x.bfloat16()), "taps are torch.bfloat16"),
     ],
 )
 def test_refusals_name_the_reason(call: Any, words: str) -> None:
@@ -154,8 +171,9 @@ def test_the_choice_is_recorded() -> None:
     assert chosen_kernels()["delay_conv forward on cpu"] == "spectral"
 
 
-def test_compiles_as_one_graph() -> None:
-    model, x = DelayLinear(40, 30, 150.0, 10.0), torch.rand(6, 50, 40, requires_grad=True)
+@pytest.mark.parametrize("granularity", ["synaptic", "axonal"])
+def test_compiles_as_one_graph(granularity: Any) -> None:
+    model, x = DelayLinear(40, 30, 150.0, 10.0, granularity=granularity), torch.rand(6, 50, 40, requires_grad=True)
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     ours, plain = compiled(x)[0], model(x)[0]
     close(ours, plain)
@@ -169,4 +187,5 @@ def test_operations_are_registered_properly() -> None:
     torch.library.opcheck(conv.convolve, (x, kernel, 3, "spectral", "spectral", [1, 6]))
     torch.library.opcheck(conv.convolve, (x, kernel, 3, "shifted", "shifted", [1, 6]))
     torch.library.opcheck(gauss.gauss_kernel, (weight, delay, torch.tensor(1.0), 4))
+    torch.library.opcheck(shift.shift, (x, torch.randn(4, 3, requires_grad=True), 3))
     torch.library.opcheck(integer.integer_delays, (x.detach(), weight.detach(), delay.detach().long(), 4, 3, "events"))

@@ -229,9 +229,14 @@ class DelayLinear(Stateful):
         else:
             taps = spread(self.delay, self.width, self.taps, self.interpolation)
         if self.granularity == "axonal":
-            return delay_shift(line, taps[0], past).flatten(2) @ self.weight.flatten(1).t()
-        each = delay_shift(line, taps.flatten(0, 2).unsqueeze(1), past)
+            return self._shifted(line, taps[0], past).flatten(2) @ self.weight.flatten(1).t()
+        each = self._shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
         return each.reshape(*each.shape[:2], self.out_features, -1).sum(-1)
+
+    def _shifted(self, line: Tensor, taps: Tensor, past: int) -> Tensor:
+        fused = find_kernel("delay_shift", line.device.type, line, taps, past)
+        moved: Tensor = fused.run(line, taps, past) if fused else delay_shift(line, taps, past)
+        return moved
 
     def _synaptic(self, line: Tensor, past: int) -> Tensor:
         device = line.device.type
