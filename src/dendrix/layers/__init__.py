@@ -1,6 +1,7 @@
 """Layers over time, one concept per file."""
 
 from .active_dendrites import ActiveDendrites as ActiveDendrites
+from .clipped_relu import ClippedReLU as ClippedReLU
 from .dcls import load_dcls as load_dcls
 from .delay import DelayLinear as DelayLinear
 from .delay import delay_conv as delay_conv
@@ -12,6 +13,7 @@ from .delay_training import freeze as freeze
 from .delay_training import param_groups as param_groups
 from .delay_training import rounded as rounded
 from .k_winners import KWinners as KWinners
+from .lsq import LSQ as LSQ
 from .match import MatchTheory as MatchTheory
 from .per_step import BatchNorm as BatchNorm
 from .per_step import HeldDropout as HeldDropout

@@ -7,3 +7,5 @@ from .integrate import IF as IF
 from .li import LI as LI
 from .lif import LIF as LIF
 from .plif import PLIF as PLIF
+from .rate import RateIF as RateIF
+from .rate import SignedRateIF as SignedRateIF

@@ -1,0 +1,87 @@
+"""A network as a graph: every module and every function that it calls, in order."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from ..core import expect, expect_finite, expect_floating
+from ..layers import LSQ, QCFS, ClippedReLU
+
+Activation = QCFS | LSQ | ClippedReLU
+ACTIVATIONS = (QCFS, LSQ, ClippedReLU)
+"""Activations that a neuron can stand for; each has `threshold`."""
+
+_CHECKS = (expect, expect_finite, expect_floating)
+
+
+def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.GraphModule:
+    """A copy of the network as a graph whose nodes know the shapes that they give for `example`.
+
+    Args:
+        ann: a network in evaluation mode, of one input and one output; it stays as it is.
+        example: images [B, C, H, W].
+        leaves: paths of modules not to look into.
+    Raises:
+        ValueError: the network is in training mode, or torch.fx cannot follow it.
+    """
+    if training := [path or type(ann).__name__ for path, module in ann.named_modules() if module.training]:
+        raise ValueError(f"ann: expected a network in evaluation mode, but {training[0]} is in training mode. Call ann.eval() first.")
+    tracer = _Tracer(leaves)
+    own = copy.deepcopy(ann)
+    try:
+        graph = tracer.trace(own)
+    except Exception as error:
+        where = tracer.failed or type(ann).__name__
+        raise ValueError(
+            f"ann: expected a network that torch.fx can trace, but {where} is none: {' '.join(str(error).split())[:200]}. "
+            "Take branches and loops that depend on the data out of its forward."
+        ) from error
+    for node in list(graph.nodes):
+        if node.target in _CHECKS:
+            graph.erase_node(node)
+    traced = fx.GraphModule(own, graph)
+    traced.eval()
+    inputs = [node.name for node in graph.nodes if node.op == "placeholder"]
+    if len(inputs) != 1:
+        raise ValueError(f"ann: expected one input, got {', '.join(inputs)}. Wrap the network in a module whose forward takes images only.")
+    with torch.no_grad():
+        ShapeProp(traced).propagate(example)
+    return traced
+
+
+def shape(node: fx.Node) -> torch.Size:
+    """The shape that a node gave for the example."""
+    found: torch.Size = node.meta["tensor_meta"].shape
+    return found
+
+
+def label(node: fx.Node) -> str:
+    """The path of a module, or of the module that calls a function with the name of that function."""
+    if node.op == "call_module":
+        return str(node.target)
+    name = getattr(node.target, "__name__", str(node.target))
+    # The names of the stack are paths, the innermost last.
+    stack = [path for path in node.meta.get("nn_module_stack", {}) if path]
+    return f"{stack[-1]}.{name}" if stack else name
+
+
+class _Tracer(fx.Tracer):
+    """Stops at torch's own modules and at the activations; passes argument checks, and remembers where tracing failed."""
+
+    def __init__(self, leaves: tuple[str, ...]):
+        super().__init__(autowrap_functions=_CHECKS)
+        self.leaves = leaves
+        self.failed = ""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, ACTIVATIONS) or module_qualified_name in self.leaves or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed = self.failed or self.path_of_module(m)
+            raise
