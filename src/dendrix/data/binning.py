@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def count_per_step(
-    time_ms: NDArray[np.float64], channel: NDArray[np.integer], channels: int, dt_ms: float, duration_ms: float | None = None
+    time_ms: NDArray[np.floating], channel: NDArray[np.integer], channels: int, dt_ms: float, duration_ms: float | None = None
 ) -> Tensor:
     """How often each channel occurs in each step, integers [T, C]; a byte each where they fit.
 
@@ -15,7 +15,7 @@ def count_per_step(
     T = ceil(duration / dt), and what occurs at T * dt or later is dropped.
 
     Args:
-        time_ms: from 0, in any order, [N].
+        time_ms: from 0, in any order, [N]; its type is that of the arithmetic.
         channel: 0 to `channels` - 1, [N].
         channels: C.
         dt_ms: the length of a step, in ms.

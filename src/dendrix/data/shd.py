@@ -5,8 +5,9 @@ Cramer, Stradmann, Schemmel & Zenke (2020), arXiv 1910.07407, https://zenkelab.o
 speakers are heard for the first time; it has no part for validation. SSC: 35 words, 75,466, 9,981 and 20,382 clips.
 """
 
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from .dataset import Dataset, Splits
 from .pack import data_root
 from .spike_file import SpikeClips, read_spike_file
 
+HeldOut = Literal["random", "speaker", "test"]
 _PLACES = ("", "shd", "ssc", "SHD", "SSC", "speech", "hdspikes")
 _VALID_SHARE = 0.2
 
@@ -26,43 +28,56 @@ def shd(
     dt_ms: float = 10.0,
     group: int = 5,
     from_first_spike: bool = True,
-    held_out: Literal["random", "speaker"] = "random",
+    half_precision: bool = False,
+    held_out: HeldOut = "random",
     seed: int = 0,
 ) -> Splits:
-    """The Spiking Heidelberg Digits; clips for validation are taken from the training file, never from the test file.
+    """The Spiking Heidelberg Digits; clips for validation are taken from the training file, unless a published result is repeated.
 
     Args:
         root: a folder with shd_train.h5 and shd_test.h5, or the folder above. None takes the folder named by the environment variable
             DENDRIX_DATA.
-        dt_ms, group, from_first_spike: as in `count_spikes`.
-        held_out: validation takes "random", a fifth of the clips, or "speaker", all clips of one speaker.
+        dt_ms, group, from_first_spike, half_precision: as in `count_spikes`.
+        held_out: validation takes "random", a fifth of the clips, or "speaker", all clips of one speaker. "test" trains on the whole
+            file and validates on the clips for testing, as published results did: what is chosen on them is no estimate for new clips.
         seed: of the random fifth; or the number of the speaker, counted round, so that seeds 0, 1, ... leave out one after another.
     Raises:
         OSError, ValueError: a file is missing, damaged or of another kind, or there is only one speaker to leave out.
         ImportError: h5py is missing.
     """
-    expect_one_of(held_out, ("random", "speaker"), "held_out")
+    expect_one_of(held_out, get_args(HeldOut), "held_out")
     paths = _find(root, "SHD", ("shd_train.h5", "shd_test.h5"))
-    train, test = (read_spike_file(path, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike) for path in paths)
+    read = partial(read_spike_file, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
+    train, test = map(read, paths)
     _check_words([train, test], paths)
+    if held_out == "test":
+        return Splits(_dataset(train, dt_ms), _dataset(test, dt_ms), _dataset(test, dt_ms))
     valid = _one_speaker(train, seed, paths[0]) if held_out == "speaker" else _random_share(len(train.word), seed)
     data = _dataset(train, dt_ms)
     return Splits(data.subset(~valid), data.subset(valid), _dataset(test, dt_ms))
 
 
-def ssc(root: str | Path | None = None, *, dt_ms: float = 10.0, group: int = 5, from_first_spike: bool = True) -> Splits:
+def ssc(
+    root: str | Path | None = None,
+    *,
+    dt_ms: float = 10.0,
+    group: int = 5,
+    from_first_spike: bool = True,
+    half_precision: bool = False,
+) -> Splits:
     """The Spiking Speech Commands, in their official parts.
 
     Args:
         root: a folder with ssc_train.h5, ssc_valid.h5 and ssc_test.h5, or the folder above. None takes the folder named by the
             environment variable DENDRIX_DATA.
-        dt_ms, group, from_first_spike: as in `count_spikes`. All clips at 10 ms and 140 channels take about 1.1 GB.
+        dt_ms, group, from_first_spike, half_precision: as in `count_spikes`. All clips at 10 ms and 140 channels take about 1.1 GB.
     Raises:
         OSError, ValueError: a file is missing, damaged or of another kind.
         ImportError: h5py is missing.
     """
     paths = _find(root, "SSC", ("ssc_train.h5", "ssc_valid.h5", "ssc_test.h5"))
-    parts = [read_spike_file(path, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike) for path in paths]
+    read = partial(read_spike_file, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
+    parts = [read(path) for path in paths]
     _check_words(parts, paths)
     return Splits(*(_dataset(part, dt_ms) for part in parts))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..core import ATan, State, expect, expect_fields, expect_finite, expect_one_of, expect_valid
 from ..layers import BatchNorm, DelayLinear, HeldDropout, Sequential
-from ..layers.delay import Granularity, Interpolation
+from ..layers.delay import Granularity, Interpolation, Padding
 from ..neurons import LI, LIF, AdLIF
 
 Delays = Literal["learned", "random", "none"]
@@ -51,6 +51,8 @@ class DelayNetConfig:
     """Steepness of the arctangent surrogate gradient, for either kind of neuron."""
     dropout: float = 0.4
     """Probability that a hidden neuron is silenced for a whole sequence."""
+    padding: Padding = "causal"
+    """"published" appends half of the longest delay as silence in every delay layer; a sequence grows, and cannot be continued."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
@@ -65,9 +67,18 @@ class DelayNetConfig:
 def published_shd() -> DelayNetConfig:
     """The paper's network for the Spiking Heidelberg Digits: two layers of 256, delays up to 250 ms, an almost memoryless LIF.
 
-    Source: arXiv 2306.17670 and its released configuration; there the convolution also looks ahead, here it is causal.
+    Source: arXiv 2306.17670 and its released configuration, which has `padding="published"`.
     """
     return DelayNetConfig(inputs=140, outputs=20, hidden=(256, 256), decay=1 - 1 / 1.005, train_tau=False)
+
+
+def published_commands() -> DelayNetConfig:
+    """The paper's largest network for the Speech Commands, as spikes or sound: three layers of 512, two synapses for each pair.
+
+    Source: arXiv 2306.17670 and its released configuration, which has one synapse for each pair and `padding="published"`.
+    """
+    hidden = (512, 512, 512)
+    return DelayNetConfig(140, 35, hidden, max_delay_ms=300.0, kernel_count=2, decay=1 - 1 / 1.5, train_tau=False, dropout=0.25)
 
 
 class DelayNet(Sequential):
@@ -87,6 +98,8 @@ class DelayNet(Sequential):
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C", "x_t", C=self.config.inputs)
+        if self.config.padding == "published":
+            raise ValueError("padding='published' has no single step, as a sequence grows in every layer. Use padding='causal'.")
         expect_finite(x_t, "x_t")
         return super().step(x_t, state)
 
@@ -107,6 +120,7 @@ def _delays(config: DelayNetConfig, before: int, size: int) -> DelayLinear:
         granularity=config.granularity,
         interpolation=config.interpolation,
         train_delays=config.delays == "learned",
+        padding=config.padding,
     )
 
 

@@ -1,0 +1,52 @@
+"""Google Speech Commands: the largest network and the training of DCLS-Delays, clean and as published.
+
+Sound enters as the published mel spectrogram in decibels. Both choose the epoch on the official validation clips. The published layers
+append silence of their own; the recipes without that name hear as much of it after a clip.
+
+Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration.
+"""
+
+from dataclasses import replace
+
+from ..data import PublishedMel
+from ..models import Decision, published_commands
+from ..train import Budget, Optim, Recipe, SpeechCommandsData
+
+_EPOCHS = 100
+
+
+def recipe() -> Recipe:
+    """Google Speech Commands, 35 words, learned delays: three layers, two synapses for each pair, trained as DCLS-Delays."""
+    return Recipe(
+        data=SpeechCommandsData(PublishedMel(), exactly_s=1.0),
+        model=published_commands(),
+        decision=Decision(how="softmax-sum", tail_ms=600.0),
+        optim=Optim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
+        budget=Budget(epochs=_EPOCHS, batch_size=128, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
+    )
+
+
+def published() -> Recipe:
+    """The same as published: every layer appends silence."""
+    main = recipe()
+    return replace(main, model=replace(main.model, padding="published"), decision=Decision(how="softmax-sum", padded=True))
+
+
+def released() -> Recipe:
+    """As published with one synapse for each pair, the configuration that was released."""
+    return replace(published(), model=replace(published().model, kernel_count=1))
+
+
+def none() -> Recipe:
+    """The same without delays, one synapse for each pair."""
+    return replace(recipe(), model=replace(recipe().model, delays="none", kernel_count=1))
+
+
+def random() -> Recipe:
+    """The same with delays that stay at their random start."""
+    return replace(recipe(), model=replace(recipe().model, delays="random"))
+
+
+def axonal() -> Recipe:
+    """The same with one delay per neuron instead of two per pair."""
+    return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))

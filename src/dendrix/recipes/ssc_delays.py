@@ -1,0 +1,56 @@
+"""The Spiking Speech Commands: the largest network and the training of DCLS-Delays, clean and as published.
+
+Both choose the epoch on the official validation clips. The published protocol lets the padding of a batch count and bins times in
+float16; the recipes without that name hear as much silence after a clip as the published layers append.
+
+Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration.
+"""
+
+from dataclasses import replace
+
+from ..models import Decision, published_commands
+from ..train import Budget, Optim, Recipe, SscData
+
+_EPOCHS = 60
+
+
+def recipe() -> Recipe:
+    """Spiking Speech Commands, learned delays: three layers, two synapses for each pair, trained as DCLS-Delays."""
+    return Recipe(
+        data=SscData(),
+        model=published_commands(),
+        decision=Decision(how="softmax-sum", tail_ms=600.0),
+        optim=Optim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
+        budget=Budget(epochs=_EPOCHS, batch_size=128, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
+    )
+
+
+def published() -> Recipe:
+    """The same as published: the padding of a batch counts."""
+    main = recipe()
+    return replace(
+        main,
+        data=SscData(half_precision=True),
+        model=replace(main.model, padding="published"),
+        decision=Decision(how="softmax-sum", padded=True),
+    )
+
+
+def released() -> Recipe:
+    """As published with one synapse for each pair, the configuration that was released."""
+    return replace(published(), model=replace(published().model, kernel_count=1))
+
+
+def none() -> Recipe:
+    """The same without delays, one synapse for each pair."""
+    return replace(recipe(), model=replace(recipe().model, delays="none", kernel_count=1))
+
+
+def random() -> Recipe:
+    """The same with delays that stay at their random start."""
+    return replace(recipe(), model=replace(recipe().model, delays="random"))
+
+
+def axonal() -> Recipe:
+    """The same with one delay per neuron instead of two per pair."""
+    return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
