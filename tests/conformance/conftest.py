@@ -21,9 +21,11 @@ from dendrix.layers import (
     KWinners,
     PerStep,
     Recurrent,
+    RecurrentDelay,
     Sequential,
     SparseLinear,
 )
+from dendrix.models.spikegpt_blocks import ChannelMix, TimeMix
 from dendrix.neurons import LI, LIF, Neuron
 
 SIZE = 4
@@ -73,6 +75,7 @@ def builders() -> dict[str, Callable[..., Stateful]]:
         )
     found["Recurrent"] = lambda spike=None: Recurrent(found["LIF"](spike=spike), nn.Linear(SIZE, SIZE, bias=False))
     found["Recurrent AdLIF"] = lambda spike=None: Recurrent(found["AdLIF"](spike=spike), nn.Linear(SIZE, SIZE))
+    found["RecurrentDelay"] = lambda spike=None: RecurrentDelay(found["LIF"](spike=spike), 30, 10, start_ms=15)
     found["Sequential"] = lambda spike=None: stack(spike)
     found["PerStep"] = lambda spike=None: PerStep(nn.Linear(SIZE, SIZE))
     found["BatchNorm"] = lambda spike=None: BatchNorm(SIZE)
@@ -81,6 +84,10 @@ def builders() -> dict[str, Callable[..., Stateful]]:
     found["SparseLinear"] = lambda spike=None: SparseLinear(SIZE, SIZE)
     found["ActiveDendrites"] = lambda spike=None: OwnContext()
     found["DendriticSegments"] = segments
+    # Without neurons where the threshold is smooth: SpikeGPT fixes its surrogate.
+    found["TimeMix"] = lambda spike=None: TimeMix(SIZE, "output" if spike is None else "none")
+    found["TimeMix on bits"] = lambda spike=None: TimeMix(SIZE, "input" if spike is None else "none")
+    found["ChannelMix"] = lambda spike=None: ChannelMix(SIZE, "output" if spike is None else "none")
     for granularity in ("synaptic", "axonal", "dendritic"):
         found[f"DelayLinear {granularity}"] = lambda spike=None, granularity=granularity: DelayLinear(
             SIZE, SIZE, max_delay_ms=40, dt_ms=10, granularity=granularity
@@ -89,6 +96,9 @@ def builders() -> dict[str, Callable[..., Stateful]]:
 
 
 BUILDERS = builders()
+
+DIFFERENTIABLE = [name for name in BUILDERS if not name.startswith("TimeMix")]
+"""WKV scales its state by a running maximum, which counts as a constant: see `tests/layers/test_wkv.py` for its gradients."""
 
 
 @pytest.fixture(params=BUILDERS)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import tensors
+from conftest import DIFFERENTIABLE, tensors
 from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import Stateful, map_state
 
 
+@pytest.mark.parametrize("build", DIFFERENTIABLE, indirect=True)
 def test_gradient_of_the_smooth_part(build: Callable[..., Stateful], x: Tensor) -> None:
     layer = build(spike=torch.sigmoid)
     names = [name for name, p in layer.named_parameters() if p.requires_grad]

@@ -3,3 +3,4 @@
 from . import cpu as cpu
 from . import fused as fused
 from . import triton as triton
+from . import wkv as wkv

@@ -1,0 +1,33 @@
+"""Token shift: every step sees the step before it."""
+
+import torch
+from torch import Tensor
+
+from ..core import expect, expect_state, expect_valid
+
+
+def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The last valid step before each step, zeros before the first one.
+
+    Args:
+        x: [B, T, C].
+        state: the step before x, [B, C]; None is zero.
+        valid: bool [B, T]; steps that are not valid are stepped over. None: all are valid.
+    Returns:
+        y [B, T, C], and the last valid step, [B, C].
+    Raises:
+        TypeError, ValueError: a shape or a dtype does not fit.
+    Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4 (arXiv 2305.13048).
+    """
+    expect(x, "B T C")
+    expect_valid(valid, x)
+    expect_state(state, Tensor, x[:, 0].shape)
+    before = torch.zeros_like(x[:, :1]) if state is None else state.unsqueeze(1)
+    line = torch.cat([before, x], 1)
+    if valid is None:
+        return line[:, :-1], line[:, -1]
+    steps = torch.arange(1, x.shape[1] + 1, device=x.device)
+    newest = torch.where(valid, steps, 0).cummax(1).values  # where on the line the newest valid step stands
+    newest = torch.cat([torch.zeros_like(newest[:, :1]), newest], 1)
+    found = line.gather(1, newest.unsqueeze(2).expand(-1, -1, x.shape[2]))
+    return found[:, :-1], found[:, -1]

@@ -1,0 +1,95 @@
+"""WKV: its definition, its gradients, its kernel, and what makes it stable."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from dendrix.core import use_kernels
+from dendrix.layers.wkv import WKVState, wkv
+
+
+def inputs(B: int = 2, T: int = 9, C: int = 5, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Keys, values, rates and bonuses that need gradients."""
+    parts = torch.randn(B, T, C), torch.randn(B, T, C), torch.rand(C) + 0.05, torch.randn(C)
+    return [part.to(dtype).requires_grad_() for part in parts]
+
+
+def definition(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
+    """Both sums as they are written, with a weight for every pair of steps."""
+    steps = torch.arange(k.shape[1])
+    age = (steps.unsqueeze(1) - 1 - steps).unsqueeze(-1)
+    weight = torch.exp(k.unsqueeze(1) - age * rate) * (age >= 0)
+    weight = weight + torch.diag_embed(torch.exp(bonus + k).transpose(1, 2)).permute(0, 2, 3, 1)
+    return (weight * v.unsqueeze(1)).sum(2) / weight.sum(2)
+
+
+def test_is_the_weighted_average() -> None:
+    given = inputs()
+    assert_close(wkv(*given)[0], definition(*given), rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_are_those_of_the_definition() -> None:
+    given = inputs()
+    upstream = torch.randn(2, 9, 5, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad(y, given, upstream) for y in (wkv(*given)[0], definition(*given)))
+    assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_pass_through_the_state() -> None:
+    given = inputs()
+    k, v, rate, bonus = given
+    upstream = torch.randn(2, 9, 5, dtype=torch.float64)
+    first, state = wkv(k[:, :4], v[:, :4], rate, bonus)
+    rest, _ = wkv(k[:, 4:], v[:, 4:], rate, bonus, state)
+    pieces = torch.autograd.grad(torch.cat([first, rest], 1), given, upstream)
+    assert_close(pieces, torch.autograd.grad(definition(*given), given, upstream), rtol=1e-10, atol=1e-12)
+
+
+def test_large_keys_stay_finite() -> None:
+    k, v, rate, bonus = inputs(dtype=torch.float32)
+    y, state = wkv(k * 1e4, v, rate, bonus)  # exp of it is beyond any float
+    assert y.isfinite().all()
+    assert all(part.isfinite().all() for part in state)
+    assert (y.abs().amax(1) <= v.abs().amax(1) + 1e-5).all(), "an average lies between the values"
+
+
+@pytest.mark.parametrize("holes", [False, True])
+@pytest.mark.parametrize("T", [2, 64, 150])
+def test_kernel_equals_the_loop(T: int, holes: bool) -> None:
+    """Both in float32 and in float64, of which the first must be the kernel: it may be wrong by rounding only."""
+    valid = torch.rand(3, T) > 0.3 if holes else None
+    weigh = torch.randn(3, dtype=torch.float64)
+    results = []
+    for mode, dtype in (("required", torch.float32), ("reference", torch.float64)):
+        torch.manual_seed(3)
+        given = [*inputs(3, T, 700, torch.float32), torch.randn(3, 700), torch.rand(3, 700) + 0.5, torch.randn(3, 700)]
+        given = [part.detach().to(dtype).requires_grad_() for part in given]
+        with use_kernels(mode):
+            y, end = wkv(*given[:4], WKVState(*given[4:6], given[6].detach()), valid)
+        (y.sum() * weigh[0] + end.aa.sum() * weigh[1] + end.bb.sum() * weigh[2]).backward()
+        results.append([y, *end, *[part.grad for part in given[:6]]])
+    for ours, exact in zip(*results, strict=True):
+        assert (ours - exact).abs().max() <= 1e-5 * exact.abs().max()
+
+
+def test_pieces_and_holes() -> None:
+    k, v, rate, bonus = inputs()
+    whole, end = wkv(k, v, rate, bonus)
+    first, state = wkv(k[:, :4], v[:, :4], rate, bonus)
+    rest, after = wkv(k[:, 4:], v[:, 4:], rate, bonus, state)
+    assert_close(torch.cat([first, rest], 1), whole)
+    assert_close(after, end)
+    valid = torch.tensor([[True] * 4 + [False] * 2 + [True] * 5] * 2)
+    spread = torch.full((2, 11, 5), torch.nan, dtype=torch.float64)
+    y, last = wkv(spread.masked_scatter(valid.unsqueeze(2), k), spread.masked_scatter(valid.unsqueeze(2), v), rate, bonus, None, valid)
+    assert_close(y[valid].view(2, 9, 5), whole)
+    assert_close(last, end)
+    assert not y[~valid].any()
+
+
+@pytest.mark.parametrize(("shape", "word"), [((2, 9, 4), "v"), ((2, 8, 5), "v")])
+def test_refuses_shapes_that_differ(shape: tuple[int, ...], word: str) -> None:
+    k, _, rate, bonus = inputs()
+    with pytest.raises(ValueError, match=f"^{word}: expected"):
+        wkv(k, torch.zeros(shape), rate, bonus)
