@@ -12,6 +12,7 @@ called on a wave; a causal one also has `stream(chunk, state)`.
 
 from .audio import read_wav as read_wav
 from .audio import resample as resample
+from .cifar import cifar10 as cifar10
 from .cochlea import Cochlea as Cochlea
 from .cochlea import PublishedCochlea as PublishedCochlea
 from .commands import commands as commands
@@ -35,6 +36,12 @@ from .events import read_events as read_events
 from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
 from .gsc import speech_commands as speech_commands
+from .images import ImageBatch as ImageBatch
+from .images import ImageDataset as ImageDataset
+from .images import ImageSplits as ImageSplits
+from .images import as_floats as as_floats
+from .images import image_batches as image_batches
+from .images import mnist_images as mnist_images
 from .mel import LogMel as LogMel
 from .mel_spikes import MelLatency as MelLatency
 from .mel_spikes import MelLevels as MelLevels

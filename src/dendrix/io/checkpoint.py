@@ -22,7 +22,8 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 class Checkpoint:
     """A network with what it takes to use it on new input."""
 
-    model: Stateful
+    model: Any
+    """A `Stateful`, or an image network, which answers in one step."""
     labels: tuple[str, ...]
     """The names of the classes, in the order of the outputs."""
     encoder: dict[str, Any] | None = None
@@ -118,7 +119,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         OSError, ValueError: see `read_checkpoint`.
     """
     checkpoint = read_checkpoint(folder)
-    return replace(checkpoint, model=cast(Stateful, freeze(checkpoint.model)))
+    return replace(checkpoint, model=freeze(checkpoint.model))
 
 
 def load(folder: str | Path) -> Stateful:
@@ -127,4 +128,4 @@ def load(folder: str | Path) -> Stateful:
     Raises:
         OSError, ValueError: see `read_checkpoint`.
     """
-    return load_checkpoint(folder).model
+    return cast(Stateful, load_checkpoint(folder).model)

@@ -9,6 +9,12 @@ from .data import ShdData as ShdData
 from .data import SpeechCommandsData as SpeechCommandsData
 from .data import SscData as SscData
 from .data import WavFolderData as WavFolderData
+from .image_data import CifarData as CifarData
+from .image_data import MnistData as MnistData
+from .image_recipe import ImageAugment as ImageAugment
+from .image_recipe import ImageBudget as ImageBudget
+from .image_recipe import ImageOptim as ImageOptim
+from .image_recipe import ImageRecipe as ImageRecipe
 from .recipe import Augment as Augment
 from .recipe import Budget as Budget
 from .recipe import Optim as Optim

@@ -11,7 +11,7 @@ import tyro
 
 from ..core.files import read_json
 from ..core.kernels import known_kernels
-from ..data import Batch, Dataset, loader
+from ..data import Dataset, ImageDataset, image_batches, loader
 from ..data.fsdd import fsdd_recordings
 from ..exits import Record
 from ..exits.network import record
@@ -20,8 +20,9 @@ from ..models import DendriticNet
 from ..pretrained import find_run
 from .continual import ContinualRecipe, PermutedTasks, fit_continual, load_split, recipe_from_dict
 from .data import DigitsData, source_from_dict
+from .image_recipe import ImageRecipe
 from .loop import fit
-from .metrics import Scores, score
+from .metrics import Scores, score, score_images
 from .processes import expect_all_alive, first_process
 from .recipe import Recipe
 from .record import RUN, environment, new_folder
@@ -34,7 +35,7 @@ Split = Literal["train", "valid", "test"]
 class TrainRun:
     """The options of `dendrix train NAME`: the fields of its recipe, and where the result goes."""
 
-    recipe: Annotated[Recipe | ContinualRecipe, tyro.conf.arg(name="")]
+    recipe: Annotated[Recipe | ImageRecipe | ContinualRecipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     resume: bool = False
@@ -65,14 +66,16 @@ def summary(record: dict[str, Any]) -> str:
 
 
 def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | None = None) -> Scores:
-    """Score the network of a run folder, with integer delays, on a split of the data it was trained on.
+    """Score the network of a run folder on a split of the data it was trained on; delays are integers.
 
     Args:
         folder: the run.
         split: "test" or "valid".
         root: the data folder, if it has moved.
     """
-    checkpoint, _, batches = _open_run(folder, split, root)
+    checkpoint, data, batches = _open_run(folder, split, root)
+    if isinstance(data, ImageDataset):
+        return score_images(checkpoint.model, batches)
     return score(checkpoint.model, batches, checkpoint.decision)
 
 
@@ -86,11 +89,13 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
         progress: called with the number of inputs so far and of all.
     """
     checkpoint, data, batches = _open_run(folder, split, root)
+    if isinstance(data, ImageDataset):
+        raise ValueError(f"{folder}: expected a network that answers over time, got one that answers at once. Convert it to spikes first.")
     seen = None if progress is None else lambda done: progress(done, len(data))
     return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
 
 
-def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset | PermutedTasks, Iterable[Batch]]:
+def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset | ImageDataset | PermutedTasks, Iterable[Any]]:
     """The network of a run folder, a split of the data it was trained on, and the batches of that split."""
     folder = find_run(folder)
     checkpoint = load_checkpoint(folder)
@@ -109,7 +114,9 @@ def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint
         if isinstance(source, DigitsData):
             raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
         source = replace(source, root=root)
-    data: Dataset = getattr(source.load(), split)
+    data: Dataset | ImageDataset = getattr(source.load(), split)
+    if isinstance(data, ImageDataset):
+        return checkpoint, data, image_batches(data)
     return checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms))
 
 

@@ -27,6 +27,8 @@ from ..data import (
     ssc,
     wav_folder,
 )
+from ..data.shd import HeldOut
+from .image_data import CifarData, ImageSource, MnistData
 
 SpeechEncoder = Cochlea | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
@@ -87,8 +89,10 @@ class ShdData:
     """Neighbouring units of the 700 that are summed to one channel."""
     from_first_spike: bool = True
     """Drop the silence before the first spike."""
-    held_out: Literal["random", "speaker"] = "random"
-    """Validation takes a random fifth of the clips, or all clips of one speaker."""
+    half_precision: bool = False
+    """Compute with times in float16, as published results did."""
+    held_out: HeldOut = "random"
+    """Validation takes a random fifth of the clips, all clips of one speaker, or, as published results did, the clips for testing."""
     split_seed: int = 0
     """Of the random fifth, or the number of the speaker."""
     root: Path | None = None
@@ -101,6 +105,7 @@ class ShdData:
             dt_ms=self.dt_ms,
             group=self.group,
             from_first_spike=self.from_first_spike,
+            half_precision=self.half_precision,
             held_out=self.held_out,
             seed=self.split_seed,
         )
@@ -116,12 +121,20 @@ class SscData:
     """Neighbouring units of the 700 that are summed to one channel."""
     from_first_spike: bool = True
     """Drop the silence before the first spike."""
+    half_precision: bool = False
+    """Compute with times in float16, as published results did."""
     root: Path | None = None
     """The folder of ssc_train.h5, ssc_valid.h5 and ssc_test.h5; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits:
         """The three splits, counted."""
-        return ssc(self.root, dt_ms=self.dt_ms, group=self.group, from_first_spike=self.from_first_spike)
+        return ssc(
+            self.root,
+            dt_ms=self.dt_ms,
+            group=self.group,
+            from_first_spike=self.from_first_spike,
+            half_precision=self.half_precision,
+        )
 
 
 @dataclass(frozen=True)
@@ -193,7 +206,7 @@ class NmnistData:
 
 
 DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData
-SOURCES: dict[str, type[DataSource]] = {
+SOURCES: dict[str, type[DataSource | ImageSource]] = {
     "digits": DigitsData,
     "fsdd": FsddData,
     "commands": CommandsData,
@@ -202,10 +215,12 @@ SOURCES: dict[str, type[DataSource]] = {
     "speech-commands": SpeechCommandsData,
     "wav-folder": WavFolderData,
     "nmnist": NmnistData,
+    "cifar10": CifarData,
+    "mnist": MnistData,
 }
 
 
-def source_to_dict(source: DataSource) -> dict[str, Any]:
+def source_to_dict(source: DataSource | ImageSource) -> dict[str, Any]:
     """The description as plain JSON values, with its name under "name"."""
     saved: dict[str, Any] = {"name": next(name for name, kind in SOURCES.items() if type(source) is kind)}
     for part in fields(source):
@@ -214,7 +229,7 @@ def source_to_dict(source: DataSource) -> dict[str, Any]:
     return saved
 
 
-def source_from_dict(saved: dict[str, Any]) -> DataSource:
+def source_from_dict(saved: dict[str, Any]) -> DataSource | ImageSource:
     """The description that `source_to_dict` stored."""
     values = dict(saved)
     kind = SOURCES[expect_one_of(values.pop("name", ""), SOURCES, "data")]

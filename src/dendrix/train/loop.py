@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..data import Splits
-from ..io import Checkpoint, write_checkpoint
-from .data import source_to_dict
-from .health import DivergedError, expect_finite_splits, warnings
+from ..io import write_checkpoint
+from .base import BaseLearner
+from .health import DivergedError, warnings
+from .image_learner import ImageLearner
+from .image_recipe import ImageRecipe
 from .learner import Learner
 from .processes import expect_enough, join
 from .recipe import Recipe, recipe_to_dict
@@ -15,10 +16,10 @@ from .record import environment
 from .run import Run, fingerprint
 
 
-def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False, resume: bool = False) -> dict[str, Any]:
+def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bool = False, resume: bool = False) -> dict[str, Any]:
     """Train a recipe; the folder then holds the best network by validation, the metrics of every epoch and `run.json`.
 
-    Validation runs on integer delays, as the network is deployed. The test split is not touched. Ctrl-C ends the training
+    Validation runs with integer delays, as a network with delays is deployed. The test split is not touched. Ctrl-C ends the training
     and keeps the best network so far, if there is one. Started by `torchrun`, all processes train one network, and the first writes.
 
     Args:
@@ -38,11 +39,9 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False, re
     accelerate, tqdm = _extras()
     accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
-    splits = recipe.data.load()
-    _check(recipe, splits)
-    expect_finite_splits(splits)
+    splits: Any = recipe.data.load()
     expect_enough(recipe, splits, accelerator.num_processes)
-    learner = Learner(recipe, splits, accelerator)
+    learner = _learner(recipe, splits, accelerator)
     about = {
         "name": name,
         "recipe": recipe_to_dict(recipe),
@@ -57,7 +56,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False, re
         if saved := run.resume():
             learner.restore(saved)
     run.write()
-    progress, encoder = run.progress, source_to_dict(recipe.data).get("encoder")
+    progress = run.progress
     hidden = quiet or not run.writes or None
     with tqdm(total=recipe.budget.epochs, initial=progress.epoch, disable=hidden, unit="epoch", desc=name or "training") as bar:
         try:
@@ -68,7 +67,7 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False, re
                     if run.writes and not quiet:
                         bar.write(sentence, file=sys.stderr)
                 if progress.improve(line["valid_accuracy"], line["valid_loss"]) and run.writes:
-                    write_checkpoint(folder, Checkpoint(learner.network, splits.train.labels, encoder, recipe.decision))
+                    write_checkpoint(folder, learner.checkpoint())
                 run.save(learner.tensors())
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.1%}", best=f"{progress.best_accuracy:.1%}")
@@ -83,18 +82,10 @@ def fit(recipe: Recipe, folder: Path, *, name: str = "", quiet: bool = False, re
     return run.finish(stopped)
 
 
-def _check(recipe: Recipe, splits: Splits) -> None:
-    """The network must fit its data before anything is spent on it."""
-    data, model = splits.train, recipe.model
-    for field, has, needs in (
-        ("inputs", model.inputs, data.channels),
-        ("outputs", model.outputs, len(data.labels)),
-        ("dt_ms", model.dt_ms, data.dt_ms),
-    ):
-        if has != needs:
-            raise ValueError(
-                f"model.{field}: expected {needs}, as the data have it, got {has}. Set --model.{field.replace('_', '-')} {needs}."
-            )
+def _learner(recipe: Recipe | ImageRecipe, splits: Any, accelerator: Any) -> BaseLearner:
+    if isinstance(recipe, ImageRecipe):
+        return ImageLearner(recipe, splits, accelerator)
+    return Learner(recipe, splits, accelerator)
 
 
 def _extras() -> tuple[Any, Any]:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core import Stateful
-from ..data import Batch
+from ..data import Batch, ImageBatch
 from ..models import Decision
 
 
@@ -48,13 +48,38 @@ def score(model: Stateful, batches: Iterable[Batch], decision: Decision) -> Scor
         losses.append(functional.cross_entropy(evidence[:, -1].double(), y, reduction="none").cpu())
     model.train(training)
     guessed, truth = torch.cat(guesses), torch.cat(truths)
-    classes = evidence.shape[-1]
-    confusion = torch.bincount(truth * classes + guessed, minlength=classes**2).view(classes, classes)
     steps = max(len(row) for row in right)
     over_time = torch.stack([torch.cat([row, row[-1:].expand(steps - len(row))]) for row in right]).mean(0)
     return Scores(
         accuracy=(guessed == truth).double().mean().item(),
         loss=torch.cat(losses).mean().item(),
         accuracy_over_time=over_time.tolist(),
-        confusion=confusion.tolist(),
+        confusion=_confusion(guessed, truth, evidence.shape[-1]),
     )
+
+
+@torch.no_grad()
+def score_images(network: nn.Module, batches: Iterable[ImageBatch]) -> Scores:
+    """Run an image network over batches in evaluation mode and count; it decides at once, in one step.
+
+    Args:
+        network: gives outputs [B, K].
+        batches: on the device of the network.
+    """
+    training = network.training
+    network.eval()
+    guesses, truths, losses = [], [], []
+    for x, y in batches:
+        outputs = network(x.contiguous(memory_format=torch.channels_last))
+        guesses.append(outputs.argmax(-1).cpu())
+        truths.append(y.cpu())
+        losses.append(functional.cross_entropy(outputs.double(), y, reduction="none").cpu())
+    network.train(training)
+    guessed, truth = torch.cat(guesses), torch.cat(truths)
+    accuracy = (guessed == truth).double().mean().item()
+    return Scores(accuracy, torch.cat(losses).mean().item(), [accuracy], _confusion(guessed, truth, outputs.shape[-1]))
+
+
+def _confusion(guessed: Tensor, truth: Tensor, classes: int) -> list[list[int]]:
+    counts: list[list[int]] = torch.bincount(truth * classes + guessed, minlength=classes**2).view(classes, classes).tolist()
+    return counts

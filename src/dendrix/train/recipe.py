@@ -6,6 +6,7 @@ from typing import Any, Literal
 from ..core import expect_fields, expect_one_of
 from ..models import Decision, DelayNetConfig
 from .data import DataSource, source_to_dict
+from .image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", pool="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
+
+    def last_epoch(self, best: int) -> float:
+        """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
+        return min(max(best, self.anneal * self.epochs) + self.patience, self.epochs - 1)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,6 @@ class Recipe:
             raise ValueError(f"early: expected 0 where the padding of a batch counts, got {self.early}. Set decision.padded to False.")
 
 
-def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
+def recipe_to_dict(recipe: Recipe | ImageRecipe) -> dict[str, Any]:
     """The recipe as plain JSON values, for the run record."""
     return {**asdict(recipe), "data": source_to_dict(recipe.data)}

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ..core import chosen_kernels
 from ..core.files import read_json, write_atomic, write_json
-from ..data import Splits
+from ..data import ImageSplits, Splits
+from .image_recipe import ImageBudget
 from .recipe import Budget
 from .record import METRICS, RUN, write_lines
 
@@ -47,12 +48,12 @@ class Progress:
         self.epoch += 1
         return better
 
-    def over(self, budget: Budget) -> str | None:
+    def over(self, budget: Budget | ImageBudget) -> str | None:
         """Why to stop now, if so; a function of the progress alone, so that a resumed run stops where it would have stopped."""
         last = self.epoch - 1
-        if last > self.best_epoch and last - max(self.best_epoch, budget.anneal * budget.epochs) >= budget.patience:
-            return "no better validation"
-        return "finished" if self.epoch == budget.epochs else None
+        if self.epoch == budget.epochs:
+            return "finished"
+        return "no better validation" if last > self.best_epoch and last >= budget.last_epoch(self.best_epoch) else None
 
 
 @dataclass
@@ -209,7 +210,7 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         raise
 
 
-def fingerprint(splits: Splits) -> str:
+def fingerprint(splits: Splits | ImageSplits) -> str:
     """The SHA-256 of the training and validation data."""
     digest = hashlib.sha256()
     for data in (splits.train, splits.valid):

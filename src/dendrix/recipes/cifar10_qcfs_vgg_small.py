@@ -1,0 +1,19 @@
+"""CIFAR-10 with a VGG of 8.7 million multiply-adds per image, which one core trains in about twenty minutes.
+
+The published networks are in `cifar10-qcfs-vgg16` and `cifar10-qcfs-resnet18`.
+"""
+
+from dataclasses import replace
+
+from ..models import VGGConfig
+from ..train import CifarData, ImageOptim, ImageRecipe
+
+
+def recipe() -> ImageRecipe:
+    """A small VGG on CIFAR-10 with QCFS activations, to be converted to spikes."""
+    return ImageRecipe(CifarData(), VGGConfig(), ImageOptim(warm_up=0.1))
+
+
+def relu() -> ImageRecipe:
+    """The same with plain ReLU, for conversion by calibration alone."""
+    return replace(recipe(), model=replace(recipe().model, activation="relu"))

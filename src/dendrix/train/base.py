@@ -1,0 +1,95 @@
+"""What trains: one epoch of training, one of validation, and all that has to be kept between them."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..io import Checkpoint
+from .run import Progress
+
+
+class BaseLearner(ABC):
+    """A network, its optimiser and its data on this process's device. Random numbers come from torch's generators alone.
+
+    With several processes each has its share of every batch and of the validation data; gradients and metrics are those of the whole.
+
+    Args:
+        network: what learns.
+        optimizer: what moves its parameters.
+        precision: of matrix products.
+        accelerator: accelerate's, which knows the device and the other processes.
+    """
+
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any):
+        self.network, self.optimizer, self.precision, self.accelerator = network, optimizer, precision, accelerator
+        self.model = accelerator.prepare(network)
+
+    @abstractmethod
+    def train(self, progress: Progress) -> dict[str, Any]:
+        """One pass over the training data; returns its metrics.
+
+        Raises:
+            DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
+        """
+
+    @abstractmethod
+    def validate(self, step: int) -> dict[str, Any]:
+        """Accuracy and loss on the validation data, as the network is deployed, and the health of its layers.
+
+        Raises:
+            DivergedError: the loss or a neuron's state is infinite or not a number.
+        """
+
+    @abstractmethod
+    def checkpoint(self) -> Checkpoint:
+        """The network with what it takes to use it."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the next epoch depends on, beside the progress."""
+        kept = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            kept |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
+        kept |= {f"random.{kind}": self._gathered(state) for kind, state in self._random().items()}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `tensors` returned.
+
+        Raises:
+            ValueError: it comes from another number of processes.
+        """
+        accelerator = self.accelerator
+        if (count := len(tensors["random.cpu"])) != accelerator.num_processes:
+            raise ValueError(f"processes: expected {count}, as the run had them, got {accelerator.num_processes}. Start as many.")
+        self.network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, moment = name.split(".")
+                moments.setdefault(int(number), {})[moment] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        torch.set_rng_state(tensors["random.cpu"][accelerator.process_index])
+        if accelerator.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"][accelerator.process_index], accelerator.device)
+
+    def autocast(self) -> torch.autocast:
+        """The precision of the forward pass, as a context."""
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum over all processes, on the CPU."""
+        total: Tensor = self.accelerator.reduce(x.to(self.accelerator.device), "sum").cpu()
+        return total
+
+    def _gathered(self, x: Tensor) -> Tensor:
+        """What each process has, one row each."""
+        rows: Tensor = self.accelerator.gather(x.to(self.accelerator.device).unsqueeze(0))
+        return rows
+
+    def _random(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self.accelerator.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.accelerator.device)
+        return states

@@ -1,0 +1,122 @@
+"""Image networks that learn to classify."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..data import ImageBatch, ImageDataset, ImageSplits, ShuffledBatches, as_floats, image_batches
+from ..io import Checkpoint
+from ..layers import QCFS
+from ..models import MODELS
+from .base import BaseLearner
+from .health import refuse_divergence
+from .image_augment import vary_images
+from .image_recipe import ImageOptim, ImageRecipe
+from .metrics import score_images
+from .processes import Share
+from .run import Progress
+from .schedule import cosine
+
+
+class ImageLearner(BaseLearner):
+    """An image network and its data.
+
+    Args:
+        recipe: what to train.
+        splits: its data.
+        accelerator: accelerate's, which knows the device and the other processes. BatchNorm sees the share of each process alone.
+    Raises:
+        ValueError: the data do not fit the network.
+    """
+
+    def __init__(self, recipe: ImageRecipe, splits: ImageSplits, accelerator: Any):
+        _check(recipe, splits.train)
+        kinds: dict[type, Any] = dict(MODELS.values())
+        network: nn.Module = kinds[type(recipe.model)](recipe.model).to(memory_format=torch.channels_last)
+        groups = [{"name": "weights", "params": list(network.parameters())}]
+        optim = recipe.optim
+        sgd = torch.optim.SGD(groups, optim.lr, optim.momentum, weight_decay=optim.weight_decay, nesterov=True)
+        super().__init__(network, sgd, recipe.budget.precision, accelerator)
+        index, count = accelerator.process_index, accelerator.num_processes
+        self.recipe, self.data = recipe, splits.train
+        self.order = ShuffledBatches([1] * len(splits.train), recipe.budget.batch_size, recipe.seed, pool=1)
+        self.share = Share(self.order, index, count)
+        self.held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
+        self.weight = len(self.held_out) / len(splits.valid)
+
+    def train(self, progress: Progress) -> dict[str, Any]:
+        self.model.train()
+        self.order.set_epoch(progress.epoch)
+        budget, sums, norms = self.recipe.budget, torch.zeros(3, dtype=torch.double), 0.0
+        for batch in self._batches():
+            self.optimizer.param_groups[0]["lr"] = rate(self.recipe.optim, progress.step / (budget.epochs * len(self.order)))
+            measured, norm = self._step(batch, progress.step)
+            progress.step += 1
+            sums, norms = sums + measured, norms + norm
+        count, loss, right = sums.tolist()
+        return {
+            "step": progress.step,
+            "loss": loss / count,
+            "train_accuracy": right / count,
+            "gradient_norm": norms / len(self.order),
+            "rates": {group["name"]: group["lr"] for group in self.optimizer.param_groups},
+            "thresholds": {name: part.threshold.item() for name, part in self.network.named_modules() if isinstance(part, QCFS)},
+        }
+
+    def validate(self, step: int) -> dict[str, Any]:
+        with self.autocast():
+            scores = score_images(self.network, image_batches(self.held_out, device=self.accelerator.device))
+        accuracy, loss = self.total(torch.tensor([scores.accuracy, scores.loss], dtype=torch.double) * self.weight).tolist()
+        refuse_divergence(step, {"validation loss": loss})
+        return {"valid_accuracy": accuracy, "valid_loss": loss, "health": {}}
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(self.network, self.data.labels)
+
+    def _batches(self) -> Iterator[ImageBatch]:
+        """This process's share of every batch, in the order of the epoch and changed at random."""
+        device = self.accelerator.device
+        for index in self.share:
+            chosen = torch.tensor(index)
+            x = as_floats(self.data.take(chosen).to(device))
+            yield ImageBatch(vary_images(x, self.recipe.augment), self.data.y[chosen].to(device))
+
+    def _step(self, batch: ImageBatch, step: int) -> tuple[Tensor, float]:
+        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
+        with self.autocast():
+            outputs = self.model(batch.x.contiguous(memory_format=torch.channels_last))
+        loss, count = functional.cross_entropy(outputs.float(), batch.y), len(batch.y)
+        right = int((outputs.argmax(-1) == batch.y).sum())
+        measured = self.total(torch.tensor([count, loss.item() * count, right], dtype=torch.double))
+        self.optimizer.zero_grad()
+        # Gradients are averaged over the processes: each counts by its share of the batch.
+        self.accelerator.backward(loss * (count * self.accelerator.num_processes / measured[0].item()))
+        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf))
+        refuse_divergence(step, {"loss": (measured[1] / measured[0]).item(), "gradient norm": norm})
+        self.optimizer.step()
+        return measured, norm
+
+
+def rate(optim: ImageOptim, progress: float) -> float:
+    """The learning rate at `progress` in [0, 1): a pure function of it, so a resumed run continues exactly."""
+    if progress < optim.warm_up:
+        return optim.lr * progress / optim.warm_up
+    return optim.lr * cosine((progress - optim.warm_up) / (1 - optim.warm_up))
+
+
+def _check(recipe: ImageRecipe, data: ImageDataset) -> None:
+    """The network must fit its data before anything is spent on it."""
+    if recipe.model.channels != data.channels:
+        raise ValueError(
+            f"model.mean: expected {data.channels} numbers, one for each channel of the images, got {recipe.model.channels}. "
+            "Set --model.mean and --model.std."
+        )
+    if recipe.model.outputs != len(data.labels):
+        raise ValueError(
+            f"model.outputs: expected {len(data.labels)}, as the data have it, got {recipe.model.outputs}. "
+            f"Set --model.outputs {len(data.labels)}."
+        )
