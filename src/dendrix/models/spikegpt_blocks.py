@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core import ATan, State, Stateful, scan, zero_invalid
+from ..core import ATan, State, Stateful, expect, expect_floating, expect_state, expect_valid, scan, zero_invalid
 from ..layers.token_shift import token_shift
 from ..layers.wkv import WKVState, wkv
 from ..neurons.lif import LIFState, lif_step
@@ -49,12 +49,19 @@ MixState = TimeMixState | ChannelMixState
 class _Mix(Stateful):
     """What both halves share: token shift, and neurons where the configuration wants them."""
 
+    receptance: nn.Linear
+
     def __init__(self, spikes: Spikes, v_threshold: float, scale: float):
         super().__init__()
         self.spikes, self.v_threshold, self.scale = spikes, v_threshold, scale
 
     def shifted(self, x: Tensor, state: MixState | None, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[LIFState]]:
         """x or its spikes, the same one token earlier, the next shift state, and the membranes."""
+        expect(x, "B T C", C=self.receptance.in_features)
+        expect_floating(x)
+        expect_valid(valid, x)
+        if state is not None:
+            expect_state(state.shift, Tensor, x[:, 0].shape)
         x = zero_invalid(x, valid)  # an invalid NaN must not reach the gradients of the products
         membranes = []
         if self.spikes == "input":
