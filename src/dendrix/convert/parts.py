@@ -2,7 +2,7 @@
 
 import operator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import fx, nn
@@ -13,7 +13,7 @@ from ..layers import ClippedReLU
 from ..neurons import RateIF, SignedRateIF
 from .audit import Action, Entry
 from .max_pool import SpikingMaxPool
-from .tracing import ACTIVATIONS, Activation, label, shape
+from .tracing import ACTIVATIONS, RELUS, Activation, label, shape
 
 NeuronKind = Literal["if", "signed", "qffs"]
 MaxPool = Literal["refuse", "average", "spiking"]
@@ -31,15 +31,22 @@ _MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 Pool = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d
 _AVERAGES: dict[type[nn.Module], type[nn.Module]] = {nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d}
 _FUNCTIONS = (
-    operator.add, operator.iadd, operator.sub, operator.isub, operator.neg, operator.getitem, getattr, torch.add, torch.sub, torch.flatten,
+    operator.add, operator.sub, operator.neg, operator.getitem, getattr, torch.add, torch.sub, torch.flatten,
     torch.cat, torch.mean, torch.reshape, functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d,
     functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d, functional.pad, functional.interpolate,
 )  # fmt: skip
-_SCALINGS = (operator.mul, operator.imul, operator.truediv, operator.itruediv, torch.mul, torch.div)
+_SCALINGS = (operator.mul, operator.truediv, torch.mul, torch.div)
+_IN_PLACE: dict[Any, Any] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    "add_": "add",
+    "sub_": "sub",
+}
+"""Arithmetic that overwrites its first operand, and the same that does not."""
 _DROPOUTS = (functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d)
-_METHODS = ("add", "add_", "sub", "sub_", "flatten", "view", "reshape", "mean", "size", "contiguous", "permute", "transpose", "squeeze")
-RELUS = (functional.relu, functional.relu_, torch.relu, torch.relu_, "relu", "relu_")
-"""The functions that are a ReLU; methods by name."""
+_METHODS = ("add", "sub", "flatten", "view", "reshape", "mean", "size", "contiguous", "permute", "transpose", "squeeze")
 
 
 @dataclass
@@ -151,6 +158,10 @@ class Parts:
 
     def _function(self, node: fx.Node) -> None:
         name = label(node)
+        if node.target in _IN_PLACE:
+            if len(node.all_input_nodes[0].users) > 1:
+                self.problems.append(f"{name} overwrites what is read elsewhere too: write the sum without in-place arithmetic.")
+            node.target = _IN_PLACE[node.target]
         tensors = [part for part in node.all_input_nodes if "tensor_meta" in part.meta]
         scaled = node.target in _SCALINGS and len(tensors) == 1
         if node.target in _FUNCTIONS or node.target in _METHODS or scaled:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
 
 from ..core import expect, expect_finite, expect_floating
 from ..layers import LSQ, QCFS, ClippedReLU
@@ -13,6 +14,10 @@ from ..layers import LSQ, QCFS, ClippedReLU
 Activation = QCFS | LSQ | ClippedReLU
 ACTIVATIONS = (QCFS, LSQ, ClippedReLU)
 """Activations that a neuron can stand for; each has `threshold`."""
+
+IN_PLACE_RELUS = (functional.relu_, torch.relu_, "relu_")
+RELUS = (functional.relu, torch.relu, "relu", *IN_PLACE_RELUS)
+"""The functions that are a ReLU; methods by name."""
 
 _CHECKS = (expect, expect_finite, expect_floating)
 
@@ -44,12 +49,25 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
             graph.erase_node(node)
     traced = fx.GraphModule(own, graph)
     traced.eval()
+    _drop_defaults(graph)
     inputs = [node.name for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
         raise ValueError(f"ann: expected one input, got {', '.join(inputs)}. Wrap the network in a module whose forward takes images only.")
     with torch.no_grad():
+        try:
+            ann(example)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"example: expected images that the network takes, got {list(example.shape)}: {reason}") from error
         ShapeProp(traced).propagate(example)
     return traced
+
+
+def _drop_defaults(graph: fx.Graph) -> None:
+    """Arguments that have a default and are not used are none."""
+    for node in list(graph.nodes):
+        if node.op == "placeholder" and node.args and not node.users:
+            graph.erase_node(node)
 
 
 def shape(node: fx.Node) -> torch.Size:
