@@ -39,22 +39,24 @@ def tarred(name: str, content: bytes) -> bytes:
 
 GOOD = zipped(spikes=b"x" * 50_000, Train__0__a=b"y")
 WORDS = tarred("./yes/a.wav", b"z")
-SENT = {"/good": GOOD, "/wrong": GOOD[::-1], "/cut": GOOD, "/words": WORDS, "/text": b"no archive"}
+SENT = {"/good": GOOD, "/wrong": GOOD[::-1], "/cut": GOOD, "/slow": GOOD, "/words": WORDS, "/text": b"no archive"}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Sends what is asked for, of /cut only half; anything else is not found."""
+    """Sends what is asked for, of /cut only half, of /slow a third at a time if it is asked for the rest; anything else is not found."""
 
     asked: list[str] = []
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
-        body = SENT.get(self.path)
-        self.send_response(200 if body else 404)
-        self.send_header("Content-Length", str(len(body or b"")))
+        start = int(re.sub(r"\D", "", self.headers.get("Range", "0"))) if self.path == "/slow" else 0
+        self.asked.append(f"{self.path} from {start}" if start else self.path)
+        body = SENT.get(self.path, b"")
+        past = body and start >= len(body)
+        self.send_response(404 if not body else 416 if past else 206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
-        if body:
-            self.wfile.write(body[: len(body) // 2] if self.path == "/cut" else body)
+        sent = {"/cut": len(body) // 2, "/slow": len(body) // 3 + 1}.get(self.path, len(body))
+        self.wfile.write(body[start : start + sent])
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
@@ -95,13 +97,40 @@ def test_addresses_are_tried_in_turn(address: str, tmp_path: Path, asked: list[s
     assert everything(tmp_path) == ["set/spikes"]
 
 
-def test_when_all_fail_each_is_named_and_nothing_is_left(address: str, tmp_path: Path) -> None:
+def test_when_all_fail_each_is_named(address: str, tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="expected it from one of 3 addresses") as error:
         fetch_archive(remote(address, "nothing", "wrong", "cut"), tmp_path)
     found = re.findall(r"/(\w+) \((.*?)\)", str(error.value))
     assert found == [("nothing", "status 404"), ("wrong", "wrong checksum"), ("cut", "cut off half way")]
     assert f"put it at {tmp_path / 'set' / 'a.zip'}" in str(error.value)
     assert "\n" not in str(error.value)
+    (kept,) = everything(tmp_path)  # what came before the cut, to go on from
+    assert GOOD.startswith((tmp_path / kept).read_bytes())
+
+
+def test_a_download_that_is_cut_goes_on_the_next_time(address: str, tmp_path: Path, asked: list[str]) -> None:
+    for _ in range(3):
+        with pytest.raises(ConnectionError, match="The same again goes on where it was cut off"):
+            fetch_archive(remote(address, "slow"), tmp_path)
+    assert fetch_archive(remote(address, "slow"), tmp_path).read_bytes() == b"x" * 50_000
+    assert asked == ["/slow", *(f"/slow from {count * 16_384}" for count in (1, 2, 3))]
+    assert everything(tmp_path) == ["set/spikes"]
+
+
+def test_a_kept_part_that_is_whole_needs_no_more(address: str, tmp_path: Path, asked: list[str]) -> None:
+    with pytest.raises(ConnectionError):
+        fetch_archive(remote(address, "slow"), tmp_path)
+    (tmp_path / everything(tmp_path)[0]).write_bytes(GOOD)
+    assert fetch_archive(remote(address, "slow"), tmp_path).read_bytes() == b"x" * 50_000
+    assert asked == ["/slow", f"/slow from {len(GOOD)}"]
+
+
+def test_a_kept_part_that_is_wrong_is_thrown_away(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError):
+        fetch_archive(remote(address, "slow"), tmp_path)
+    (tmp_path / everything(tmp_path)[0]).write_bytes(GOOD[:-1] + b"?")
+    with pytest.raises(ConnectionError, match="wrong checksum"):
+        fetch_archive(remote(address, "slow"), tmp_path)
     assert everything(tmp_path) == []
 
 
@@ -136,6 +165,14 @@ def test_an_archive_that_is_not_the_published_one_is_replaced(address: str, tmp_
     assert len(fetch_archive(remote(address, "good"), tmp_path).read_bytes()) == 50_000
 
 
+def test_a_file_that_is_no_archive_stays_as_it_is(address: str, tmp_path: Path, asked: list[str]) -> None:
+    plain = Remote("set.gz", (f"{address}/text",), f"sha256:{hashlib.sha256(SENT['/text']).hexdigest()}", None, "mnist/set.gz")
+    for _ in range(2):
+        assert fetch_archive(plain, tmp_path).read_bytes() == b"no archive"
+    assert everything(tmp_path) == ["mnist/set.gz"]
+    assert asked == ["/text"]
+
+
 def test_folders_come_out_of_zip_and_tar(address: str, tmp_path: Path) -> None:
     fetch_archive(remote(address, "good", member="Train", target="deep/Train"), tmp_path)
     fetch_archive(remote(address, "words", content=WORDS, member="", target="words"), tmp_path)
@@ -156,6 +193,8 @@ def test_fetch_goes_by_name(address: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert fetch("shd") == [tmp_path / "new" / "set" / "spikes", tmp_path / "new" / "set" / "Train"]
     with pytest.raises(ValueError, match="Did you mean 'shd'"):
         fetch("shdd")
+    with pytest.raises(ValueError, match=r"but there is none\. Get them with: git clone https"):
+        fetch("fsdd")
     monkeypatch.delenv("DENDRIX_DATA")
     with pytest.raises(FileNotFoundError, match="or set DENDRIX_DATA"):
         fetch("shd")

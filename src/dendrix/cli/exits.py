@@ -212,7 +212,7 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
     Args:
         policy: what `dendrix exits fit` wrote for this network.
         run: a folder that `dendrix train` wrote.
-        files: wav files of any rate, or - for a stream on standard input: raw 16-bit samples, mono, at the network's rate.
+        files: wav files of any rate, or - for standard input: a wav stream, or bare 16-bit samples, mono, at the network's rate.
         json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}.
     """
     if not files:
@@ -241,13 +241,11 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
 
 def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     """A sound in pieces of one frame, and its length in ms, if it is known."""
-    import numpy as np
-
     from ..data import read_wav, resample
+    from ..data.sound_stream import stream_sound
 
     if str(file) == "-":
-        blocks = iter(lambda: sys.stdin.buffer.read(2 * encoder.hop), b"")
-        return (np.frombuffer(block[: len(block) // 2 * 2], "<i2").astype(np.float32) / 32768 for block in blocks), None
+        return stream_sound(sys.stdin.buffer, encoder.rate), None
     wave, rate = read_wav(file)
     sound = resample(wave, rate, encoder.rate)
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate

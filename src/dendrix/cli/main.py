@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -16,15 +16,15 @@ from ..recipes import find_recipe, recipes
 from .errors import MisuseError, nearest, sentence
 from .output import print_json
 from .parse import STYLE, choose, parsed
+from .trained import evaluate, predict
 
-Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
+DataName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
 Published = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 _HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
-Start with `dendrix demo`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix predict RUN FILE.wav`.
+Start with `dendrix demo` and `dendrix predict fsdd FILE.wav`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix evaluate RUN`.
 With --debug an error shows where it came from. Exit codes: 0 done, 1 failed, 2 misused.
 """
 
@@ -122,53 +122,6 @@ def _train(name: str, options: list[str]) -> None:
     print(f"Saved in {folder}. Next: dendrix evaluate {folder}")
 
 
-def evaluate(run: Run, split: Literal["test", "valid"] = "test", root: Path | None = None, json: bool = False) -> None:
-    """Measure a trained network on data it has not seen.
-
-    Args:
-        run: a folder that `dendrix train` wrote.
-        split: choose settings on "valid"; "test" is for the figure that is reported.
-        root: the data folder, if it is not where it was in training.
-        json: print JSON.
-    """
-    from ..train.command import evaluate_run
-
-    scores = evaluate_run(run, split, root)
-    if json:
-        print_json({"split": split, **dataclasses.asdict(scores)})
-        return
-    count = sum(map(sum, scores.confusion))
-    print(f"{split}: accuracy {scores.accuracy:.1%} of {count} sequences, loss {scores.loss:.3f}")
-
-
-def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
-    """Say what a trained network hears in wav files.
-
-    Args:
-        run: a folder that `dendrix train` wrote.
-        files: one or more wav files of any rate.
-        top: how many classes to name.
-        json: print a list of {"file", "label", "confidence", "top"}.
-    """
-    if not files:
-        raise MisuseError("files: expected at least one wav file, got none. Try: dendrix predict RUN FILE.wav")
-    from ..data import read_wav
-    from ..io import load_checkpoint
-    from ..io import predict as decide
-
-    checkpoint = load_checkpoint(run)
-    waves = [read_wav(file) for file in files]  # all are checked before the first answer
-    answers = [{"file": str(file), **dataclasses.asdict(decide(checkpoint, *wave, top))} for file, wave in zip(files, waves, strict=True)]
-    if json:
-        print_json(answers)
-        return
-    table = Table("file", "heard", "confidence", "then")
-    for answer in answers:
-        then = ", ".join(f"{label} {share:.1%}" for label, share in list(answer["top"].items())[1:])
-        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", then)
-    Console().print(table)
-
-
 def list_recipes(json: bool = False) -> None:
     """Show the recipes that can be trained.
 
@@ -182,6 +135,26 @@ def list_recipes(json: bool = False) -> None:
     for listed in recipes():
         table.add_row(listed.name, listed.summary)
     Console().print(table)
+
+
+def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> None:
+    """Fetch a data set, checked and unpacked, unless it is there. A download that was cut off goes on where it was.
+
+    Args:
+        name: shd, ssc, speech-commands, nmnist or mnist.
+        data_dir: the folder to put it in, made if need be; by default the one that DENDRIX_DATA names.
+        json: print the paths as JSON.
+    """
+    from ..data import fetch as bring
+    from ..data.download import ELSEWHERE, REMOTES
+
+    if name not in REMOTES and name not in ELSEWHERE:
+        raise MisuseError(f"name: expected one of {', '.join(REMOTES)}, got '{name}'.{nearest(name, REMOTES)}")
+    paths = bring(name, data_dir)
+    if json:
+        print_json([str(path) for path in paths])
+        return
+    print("\n".join(map(str, paths)))
 
 
 def info(json: bool = False) -> None:
@@ -268,6 +241,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
     "list": list_recipes,
+    "fetch": fetch,
     "bench": bench,
     "info": info,
     "reproduce": reproduce,

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,11 +90,30 @@ def resample(wave: Wave, rate: int, to: int) -> Wave:
         return wave
     if rate <= 0:
         raise ValueError(f"rate: expected a positive number of samples per second, got {rate}.")
+    return np.asarray(_soxr(rate, to).resample(wave, rate, to), np.float32)
+
+
+def resample_stream(waves: Iterable[Wave], rate: int, to: int) -> Iterator[Wave]:
+    """Pieces of a sound at another rate (Hz); joined they are what `resample` makes of the whole.
+
+    Raises:
+        ImportError: the rates differ and soxr is missing.
+    """
+    if rate == to:
+        yield from waves
+        return
+    stream = _soxr(rate, to).ResampleStream(rate, to, 1, dtype="float32")
+    for wave in waves:
+        yield stream.resample_chunk(wave)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _soxr(rate: int, to: int) -> Any:
     try:
         import soxr
     except ImportError as missing:
         raise ImportError(f"Sound at {rate} Hz must be brought to {to} Hz, which needs soxr: pip install dendrix[audio].") from missing
-    return np.asarray(soxr.resample(wave, rate, to), np.float32)
+    return soxr
 
 
 def _check_riff(path: Path) -> None:

@@ -1,14 +1,15 @@
 """Published data, fetched, checked and unpacked. The one place that imports pooch.
 
 Nothing is fetched unless it is asked for, and what is already there is never fetched again. A file appears under its own name only
-when it is complete and its checksum is right.
+when it is complete and its checksum is right; a download that is cut off goes on where it was the next time.
 """
 
+import hashlib
 import os
-import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,20 @@ from ..core import expect_one_of
 
 @dataclass(frozen=True)
 class Remote:
-    """An archive that is published.
+    """An archive, or a single file, that is published.
 
     Args:
         archive: its file name.
         urls: where it may be had, tried in this order.
         checksum: "sha256:..." or, where nothing better is published, "md5:...".
-        member: the file or folder inside that is wanted; "" takes everything.
+        member: the file or folder inside that is wanted; "" takes everything, None the archive as it is.
         target: what that becomes, relative to the data folder.
     """
 
     archive: str
     urls: tuple[str, ...]
     checksum: str
-    member: str
+    member: str | None
     target: str
 
 
@@ -44,6 +45,12 @@ def _heidelberg(part: str, md5: str) -> Remote:
 def _nmnist(part: str, number: str, md5: str) -> Remote:
     url = f"https://data.mendeley.com/public-files/datasets/468j46mzdv/files/{number}/file_downloaded"
     return Remote(f"{part}.zip", (url,), f"md5:{md5}", part, f"nmnist/{part}")
+
+
+def _mnist(part: str, md5: str) -> Remote:
+    archive = f"{part}-ubyte.gz"
+    hosts = ("https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist")
+    return Remote(archive, tuple(f"{host}/{archive}" for host in hosts), f"md5:{md5}", None, f"mnist/{archive}")
 
 
 REMOTES: dict[str, tuple[Remote, ...]] = {
@@ -72,11 +79,22 @@ REMOTES: dict[str, tuple[Remote, ...]] = {
         _nmnist("Train", "39c25547-014b-4137-a934-9d29fa53c7a0", "20959b8e626244a1b502305a9e6e2031"),
         _nmnist("Test", "05a4d654-7e03-4c15-bdfa-9bb2bcbea494", "69ca8762b2fe404d9b9bad1103e97832"),
     ),
+    "mnist": (
+        _mnist("train-images-idx3", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+        _mnist("train-labels-idx1", "d53e105ee54ea40749a09fcbcd1e9432"),
+        _mnist("t10k-images-idx3", "9fb629c4189551a2d022fa330f9573f3"),
+        _mnist("t10k-labels-idx1", "ec29112dd5afa0611ce80d1b7f02629c"),
+    ),
 }
 """What can be fetched. The checksums are those that other libraries publish for these archives: the Heidelberg laboratory and N-MNIST as
-in tonic and SpikingJelly, the Speech Commands as in TensorFlow Datasets."""
+in tonic and SpikingJelly, the Speech Commands as in TensorFlow Datasets, MNIST as in torchvision."""
+
+ELSEWHERE = {"fsdd": "git clone https://github.com/Jakobovski/free-spoken-digit-dataset"}
+"""What nobody publishes a checksum for, so that it is not fetched, and how to get it: git checks what it brings."""
 
 
+_BLOCK = 1 << 14
+"""Bytes that are written at once; what came of a block that is not whole is lost when a connection is cut."""
 _PROBLEMS = {"ValueError": "wrong checksum", "ChunkedEncodingError": "cut off half way", "ConnectionError": "no connection"}
 
 
@@ -89,12 +107,14 @@ def fetch(name: str, root: str | Path | None = None) -> list[Path]:
     Returns:
         where its parts are; the readers find them when they are given the same root.
     Raises:
-        ValueError: the name is unknown, or an archive does not hold what it should.
+        ValueError: the name is unknown or that of data without a checksum, or an archive does not hold what it should.
         FileNotFoundError: no folder is given.
         ConnectionError: no address gave the right file.
         OSError: the folder cannot be written, or the disk is full.
         ImportError: pooch is missing.
     """
+    if name in ELSEWHERE:
+        raise ValueError(f"{name}: expected data with a published checksum, but there is none. Get them with: {ELSEWHERE[name]}")
     remotes = REMOTES[expect_one_of(name, REMOTES, "name")]
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:
@@ -110,6 +130,8 @@ def fetch_archive(remote: Remote, root: Path) -> Path:
     archive = target.parent / remote.archive
     own = not archive.exists()
     _download(remote, archive)
+    if remote.member is None:
+        return archive
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         unpacked = Path(folder, "all")
         _unpack(archive, unpacked)
@@ -126,14 +148,41 @@ def _download(remote: Remote, archive: Path) -> None:
     problems = []
     for url in remote.urls:
         try:
-            pooch.retrieve(url, remote.checksum, archive.name, archive.parent, progressbar=sys.stderr.isatty())
+            pooch.retrieve(url, remote.checksum, archive.name, archive.parent, downloader=_resuming(archive))
+            for part in archive.parent.glob(f".{archive.name}.*.part"):  # of other addresses
+                part.unlink()
             return
         except failures as error:
             problems.append(f"{url} ({_problem(error)})")
     raise ConnectionError(
         f"{remote.archive}: expected it from one of {len(problems)} addresses, got {', '.join(problems)}. "
-        f"Are you online? Otherwise get it elsewhere and put it at {archive}."
+        f"Are you online? The same again goes on where it was cut off. Otherwise get it elsewhere and put it at {archive}."
     )
+
+
+def _resuming(archive: Path) -> Callable[[str, str, Any], None]:
+    """A downloader for pooch that keeps what has come from an address, in a hidden file, and later asks only for the rest."""
+    import requests
+    from tqdm import tqdm
+
+    def download(url: str, output: str, _pooch: Any) -> None:
+        part = archive.with_name(f".{archive.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+        start = part.stat().st_size if part.exists() else 0
+        asked = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+        with requests.get(url, headers=asked, stream=True, timeout=30) as response:
+            if response.status_code != requests.codes.requested_range_not_satisfiable:  # else all of it is here
+                response.raise_for_status()
+                goes_on = response.status_code == requests.codes.partial_content
+                size = int(response.headers.get("Content-Length", 0)) + goes_on * start
+                with (
+                    part.open("ab" if goes_on else "wb") as file,
+                    tqdm(total=size, initial=goes_on * start, unit="B", unit_scale=True, desc=archive.name, disable=None) as bar,
+                ):
+                    for block in response.iter_content(_BLOCK):
+                        bar.update(file.write(block))
+        part.replace(output)
+
+    return download
 
 
 def _problem(error: Exception) -> str:

@@ -87,23 +87,25 @@ def wav_folder(
     return Splits(*(data.subset(members) for members in chosen.values()))
 
 
-def find_wavs(root: str | Path | None = None) -> WavClips:
+def find_wavs(root: str | Path | None = None, classes: int = 2) -> WavClips:
     """The recordings of a folder by class, without reading them.
 
     Args:
         root: a folder with one sub-folder for each class, in which there are wav files only. Sub-folders whose names begin with a dot or
             an underscore, hidden files, and files beside the sub-folders are not looked at. None takes the folder named by the
             environment variable DENDRIX_DATA.
+        classes: how many there must be at least; to learn from, two.
     Raises:
         OSError: the folder is not there or may not be read.
-        ValueError: it holds less than two classes, a class without clips, or other files among the clips.
+        ValueError: it holds fewer classes, a class without clips, or other files among the clips.
     """
     base = data_root(root, _TITLE, "Make a folder with one sub-folder of wav files for each class")
     if not base.is_dir():
         raise NotADirectoryError(f"{base}: expected a folder with one sub-folder of wav files for each class, got a file. Check the path.")
     labels = sorted(entry.name for entry in os.scandir(base) if entry.is_dir() and entry.name[0] not in "._")
-    if len(labels) < 2:
-        raise ValueError(f"{base}: expected a sub-folder of wav files for each of at least two classes, got {len(labels)}. Check the path.")
+    if len(labels) < classes:
+        least = f"at least {'two classes' if classes == 2 else 'one class'}"
+        raise ValueError(f"{base}: expected a sub-folder of wav files for each of {least}, got {len(labels)}. Check the path.")
     found = [_wavs(base / label) for label in labels]
     names = [f"{label}/{name}" for label, wavs in zip(labels, found, strict=True) for name in wavs]
     label = torch.repeat_interleave(torch.arange(len(labels)), torch.tensor([len(wavs) for wavs in found]))

@@ -8,4 +8,5 @@ from .checkpoint import write_checkpoint as write_checkpoint
 from .listen import Heard as Heard
 from .listen import listen as listen
 from .predict import Prediction as Prediction
+from .predict import encoder_of as encoder_of
 from .predict import predict as predict

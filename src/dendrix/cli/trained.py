@@ -1,0 +1,126 @@
+"""Use a trained network: evaluate it on data or on recordings of your own, and ask it about wav files or a stream."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from .errors import MisuseError
+from .output import print_json
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
+_LONGEST_S = 60.0
+"""A longer recording is no word but a day in the studio."""
+_TOLD = 0.1
+"""A stream's answer is told again when its confidence has changed by so much."""
+
+
+def evaluate(
+    run: Run, split: Literal["test", "valid"] = "test", data: Path | None = None, root: Path | None = None, json: bool = False
+) -> None:
+    """Measure a trained network on data it has not seen, or on recordings of your own.
+
+    Args:
+        run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
+        split: choose settings on "valid"; "test" is for the figure that is reported.
+        data: instead of a split, your recordings: a folder with one sub-folder of wav files for each class, named as the network does.
+        root: the folder of the data it was trained on, if that is not where it was.
+        json: print JSON.
+    """
+    from ..io import read_checkpoint
+    from ..train.command import evaluate_run
+    from ..train.recordings import evaluate_recordings
+
+    if data is not None and root is not None:
+        raise MisuseError("data: expected your recordings or a split of the training's data, got --data and --root. Leave one out.")
+    scores = evaluate_run(run, split, root) if data is None else evaluate_recordings(run, data)
+    labels = read_checkpoint(run).labels
+    what = split if data is None else str(data)
+    if json:
+        print_json({("split" if data is None else "data"): what, "labels": labels, **dataclasses.asdict(scores)})
+        return
+    count = sum(map(sum, scores.confusion))
+    print(f"{what}: accuracy {scores.accuracy:.1%} of {count} sequences, loss {scores.loss:.3f}")
+    if data is not None:
+        Console().print(_by_class(labels, scores.confusion))
+
+
+def _by_class(labels: tuple[str, ...], confusion: list[list[int]]) -> Table:
+    """How each class that occurs fared, and what it was taken for instead."""
+    table = Table("class", "clips", "right", "taken for")
+    for index, (label, row) in enumerate(zip(labels, confusion, strict=True)):
+        if not sum(row):
+            continue
+        wrong = sorted(((count, labels[other]) for other, count in enumerate(row) if count and other != index), reverse=True)
+        table.add_row(label, str(sum(row)), f"{row[index] / sum(row):.1%}", ", ".join(f"{other} {count}x" for count, other in wrong))
+    return table
+
+
+def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
+    """Say what a trained network hears in wav files, or in a stream while it comes.
+
+    Args:
+        run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
+        files: one or more wav files of any rate; or - for one sound on standard input, as a wav stream or as bare 16-bit samples, mono, at
+            the network's rate, which is answered while it comes.
+        top: how many classes to name.
+        json: print a list of {"file", "label", "confidence", "top"}, or of a stream lines of {"label", "confidence", "heard_ms", "final"}.
+    """
+    if not files:
+        raise MisuseError("files: expected at least one wav file, got none. Try: dendrix predict RUN FILE.wav")
+    if Path("-") in files:
+        if len(files) > 1:
+            raise MisuseError("files: expected wav files, or - alone for standard input, got both. Ask twice.")
+        _follow(run, json)
+        return
+    from ..data import read_wav
+    from ..io import load_checkpoint
+    from ..io import predict as decide
+
+    checkpoint = load_checkpoint(run)
+    waves = [read_wav(file, _LONGEST_S) for file in files]  # all are checked before the first answer
+    answers = [{"file": str(file), **dataclasses.asdict(decide(checkpoint, *wave, top))} for file, wave in zip(files, waves, strict=True)]
+    if json:
+        print_json(answers)
+        return
+    table = Table("file", "heard", "confidence", "then")
+    for answer in answers:
+        then = ", ".join(f"{label} {share:.1%}" for label, share in list(answer["top"].items())[1:])
+        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", then)
+    Console().print(table)
+
+
+def _follow(run: Path, json: bool) -> None:
+    """Answer a sound on standard input: when the answer or its confidence has changed notably, and at the end."""
+    from ..data.sound_stream import stream_sound
+    from ..exits import Margin
+    from ..io import Heard, encoder_of, listen, load_checkpoint
+
+    checkpoint = load_checkpoint(run)
+    sound = stream_sound(sys.stdin.buffer, encoder_of(checkpoint).rate)
+    told: Heard | None = None
+    heard: Heard | None = None
+    try:
+        for heard in listen(checkpoint, sound, Margin(float("inf"))):  # a rule that is never sure
+            if told is None or heard.label != told.label or abs(heard.confidence - told.confidence) >= _TOLD:
+                told = heard
+                _tell(told, False, json)
+    except KeyboardInterrupt:  # how a live stream ends: what was heard until then counts
+        if heard is not None:
+            _tell(heard, True, json)
+        raise
+    _tell(heard, True, json)
+
+
+def _tell(heard: Any, final: bool, json: bool) -> None:
+    """One line, at once: whoever waits at the other end of a pipe must not wait for a full buffer."""
+    if json:
+        print_json({"label": heard.label, "confidence": heard.confidence, "heard_ms": heard.heard_ms, "final": final})
+    else:
+        print(f"{heard.heard_ms:6.0f} ms  {heard.label}  {heard.confidence:.1%}{'  (end)' if final else ''}")
+    sys.stdout.flush()
