@@ -100,7 +100,7 @@ def count_spikes(
     Source: Hammouamri et al. (2024), arXiv 2306.17670, as its code does, which calls SpikingJelly.
     """
     _check_binning(dt_ms, group)
-    time_ms = 1000 * times.astype(np.float16 if half_precision else np.float64)
+    time_ms: NDArray[Any] = 1000 * times.astype(np.float16 if half_precision else np.float64)
     if from_first_spike:
         time_ms = time_ms - time_ms[:1]
     return count_per_step(time_ms, units // group, UNITS // group, dt_ms)

@@ -20,6 +20,7 @@ from .per_step import HeldDropout as HeldDropout
 from .per_step import PerStep as PerStep
 from .qcfs import QCFS as QCFS
 from .recurrent import Recurrent as Recurrent
+from .recurrent_delay import RecurrentDelay as RecurrentDelay
 from .segments import DendriticSegments as DendriticSegments
 from .sequential import Sequential as Sequential
 from .sparse import SparseLinear as SparseLinear

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from ..core import (
     State,
-    Stateful,
     expect,
     expect_floating,
     expect_in,
@@ -17,6 +16,8 @@ from ..core import (
     find_kernel,
     zero_invalid,
 )
+from .delayed import Delayed
+from .gaps import without_gaps
 
 Granularity = Literal["synaptic", "axonal", "dendritic"]
 Interpolation = Literal["gauss", "triangle", "linear"]
@@ -94,7 +95,14 @@ def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
     return y.transpose(1, 2).reshape(x.shape[0], -1, channels, count)
 
 
-class DelayLinear(Stateful):
+def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
+    """`delay_shift`, by a kernel where there is one."""
+    fused = find_kernel("delay_shift", x.device.type, x, taps, past)
+    moved: Tensor = fused.run(x, taps, past) if fused else delay_shift(x, taps, past)
+    return moved
+
+
+class DelayLinear(Delayed):
     """Linear layer with delays: x [B, T, C_in] -> y [B, T, C_out], causal. State: the last L - 1 inputs, [B, L - 1, C_in].
 
     The number of taps is L = max_delay_ms // dt_ms, made odd; delays lie in 0 .. L - 1 steps. Dendritic delays come after the
@@ -115,7 +123,7 @@ class DelayLinear(Stateful):
     Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670.
     """
 
-    width: Tensor
+    last_width = 0.23
 
     def __init__(
         self,
@@ -167,10 +175,6 @@ class DelayLinear(Stateful):
         half = self.taps // 2
         return (half - (half - self.delay.detach()).round()).clamp(0, self.taps - 1).long()
 
-    def delays_ms(self) -> Tensor:
-        """The delays in use, in ms: [C_out, C_in, K], [1, C_in, K] (axonal) or [C_out, 1, K] (dendritic)."""
-        return (self.integer_delay() if self.rounded else self.delay.detach()) * self.dt_ms
-
     def kernel(self) -> Tensor:
         """The temporal kernel in use, [L, C_in, C_out]; one lag per synapse where the delays are rounded."""
         if self.rounded:
@@ -181,11 +185,6 @@ class DelayLinear(Stateful):
         fused = find_kernel("delay_kernel", self.weight.device.type, *args)
         built: Tensor = fused.run(*args) if fused else delay_kernel(*args)
         return built
-
-    @torch.no_grad()
-    def clamp_(self) -> None:
-        """Bring the delays back into 0 .. L - 1; call it after every optimiser step."""
-        self.delay.clamp_(0, self.taps - 1)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.in_features)
@@ -199,14 +198,10 @@ class DelayLinear(Stateful):
         if valid is None:
             return self._run(x, state, None)
         x = zero_invalid(x, valid)
-        if _without_gaps(valid):
+        if _at_the_front(valid):
             y, state = self._run(x, state, valid.sum(1))
             return zero_invalid(y, valid), state
-        # Time passes only in valid steps: move them to the front of their row, convolve, and put the results back.
-        order = valid.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-        y, state = self._run(x.gather(1, order.unsqueeze(-1).expand_as(x)), state, valid.sum(1))
-        back = order.argsort(dim=1).unsqueeze(-1)
-        return zero_invalid(y.gather(1, back.expand_as(y)), valid), state
+        return without_gaps(lambda front, lengths: self._run(front, state, lengths), x, valid)
 
     def _run(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Outputs at every step of x [B, T, C_in], and the state after the first `lengths` steps (int64 [B], None: all)."""
@@ -229,14 +224,9 @@ class DelayLinear(Stateful):
         else:
             taps = spread(self.delay, self.width, self.taps, self.interpolation)
         if self.granularity == "axonal":
-            return self._shifted(line, taps[0], past).flatten(2) @ self.weight.flatten(1).t()
-        each = self._shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
+            return shifted(line, taps[0], past).flatten(2) @ self.weight.flatten(1).t()
+        each = shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
         return each.reshape(*each.shape[:2], self.out_features, -1).sum(-1)
-
-    def _shifted(self, line: Tensor, taps: Tensor, past: int) -> Tensor:
-        fused = find_kernel("delay_shift", line.device.type, line, taps, past)
-        moved: Tensor = fused.run(line, taps, past) if fused else delay_shift(line, taps, past)
-        return moved
 
     def _synaptic(self, line: Tensor, past: int) -> Tensor:
         device = line.device.type
@@ -264,7 +254,7 @@ class DelayLinear(Stateful):
         return f"{self.in_features}, {self.out_features}, taps={self.taps}, granularity={self.granularity!r}"
 
 
-def _without_gaps(valid: Tensor) -> bool:
+def _at_the_front(valid: Tensor) -> bool:
     """Whether invalid steps come only at the end of a row: known to be so, which a traced graph may not ask."""
     return not torch.compiler.is_compiling() and bool((valid[:, 1:] <= valid[:, :-1]).all())
 

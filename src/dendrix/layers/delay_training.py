@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from .delay import delay_layers
+from .delayed import delayed
 
 
 @torch.no_grad()
-def anneal(model: nn.Module, progress: float, narrowest: float = 0.23) -> None:
+def anneal(model: nn.Module, progress: float, narrowest: float | None = None) -> None:
     """Set the width of every delay layer: geometrically from its first width to `narrowest` as `progress` goes from 0 to 1.
+
+    By default the narrowest width is each layer's own `last_width`, as published.
 
     A pure function of the progress, so a resumed run continues exactly. As published, per epoch: `anneal(model, (epoch + 1) /
     (epochs // 4))` after each epoch, counted from 0; per step: `anneal(model, step / last_step)`. Beyond 1 it stays; a width
@@ -23,16 +25,16 @@ def anneal(model: nn.Module, progress: float, narrowest: float = 0.23) -> None:
     """
     if progress < 0:
         raise ValueError(f"progress must not be negative, got {progress}. It is the share of the annealing that is done.")
-    for layer in delay_layers(model):
-        start = layer.first_width
-        if start > narrowest:
-            layer.width.fill_(start * (narrowest / start) ** min(progress, 1.0))
+    for layer in delayed(model):
+        start, end = layer.first_width, layer.last_width if narrowest is None else narrowest
+        if start > end:
+            layer.width.fill_(start * (end / start) ** min(progress, 1.0))
 
 
 @torch.no_grad()
 def clamp_delays(model: nn.Module) -> None:
     """Bring all delays back into range; call it after every optimiser step."""
-    for layer in delay_layers(model):
+    for layer in delayed(model):
         layer.clamp_()
 
 
@@ -47,7 +49,7 @@ def param_groups(model: nn.Module, lr: float, delay_lr: float | None = None, wei
     Returns:
         a list for `torch.optim.Adam(...)`.
     """
-    delays = [layer.delay for layer in delay_layers(model) if isinstance(layer.delay, nn.Parameter)]
+    delays = [layer.delay for layer in delayed(model) if isinstance(layer.delay, nn.Parameter)]
     known = {id(delay) for delay in delays}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
     groups: list[dict[str, Any]] = [
@@ -61,7 +63,7 @@ def param_groups(model: nn.Module, lr: float, delay_lr: float | None = None, wei
 @contextlib.contextmanager
 def rounded(model: nn.Module) -> Iterator[None]:
     """Evaluate with integer delays, as deployed; the continuous delays are back afterwards. Nothing is written to disk."""
-    layers = delay_layers(model)
+    layers = delayed(model)
     before = [layer.rounded for layer in layers]
     for layer in layers:
         layer.rounded = True
@@ -76,7 +78,7 @@ def rounded(model: nn.Module) -> Iterator[None]:
 def freeze(model: nn.Module) -> nn.Module:
     """A copy of the model in evaluation mode with integer delays for good."""
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
-    for layer in delay_layers(frozen):
+    for layer in delayed(frozen):
         layer.delay.copy_(layer.integer_delay())
         layer.rounded = True
     return frozen
