@@ -48,11 +48,10 @@ def calibrate(ann: nn.Module, batches: Iterable[Batch], quantile: float = 0.999,
     for handle in handles:
         handle.remove()
     for path, module in layers.items():
-        module.threshold.copy_(sums[path] / count)
-        if not bool((module.threshold > 0).all()):
-            raise ValueError(
-                f"{path}: expected activations above zero, got a layer or channel that is silent. Raise the quantile, or give more images."
-            )
+        mean = sums[path] / count
+        if not bool(mean.max() > 0):
+            raise ValueError(f"{path}: expected activations above zero, but the layer is silent. Raise the quantile, or give more images.")
+        module.threshold.copy_(mean.where(mean > 0, mean.max()))  # a silent channel may speak on other images
     return clipped
 
 

@@ -25,7 +25,7 @@ def convert(
     ann: nn.Module,
     example: Tensor,
     *,
-    neuron: NeuronKind = "if",
+    neuron: NeuronKind = "signed",
     max_pool: MaxPool = "refuse",
     fold_batch_norm: bool = True,
     allow: Sequence[str] = (),
@@ -37,8 +37,8 @@ def convert(
     Args:
         ann: the trained network in evaluation mode; it stays as it is.
         example: images [B, C, H, W] like those to come.
-        neuron: "if" integrates and fires; "signed" also takes spikes back that later input disproves; "qffs" is signed and keeps at most
-            as many spikes as the activation has levels.
+        neuron: "if" integrates and fires, as published; "signed" also takes back spikes that later input disproves, which is far more
+            accurate at few steps; "qffs" is signed and keeps at most as many spikes as the activation has levels.
         max_pool: what to do with maximum pooling of spikes: refuse it, take the average, or keep sums over time ("spiking", exact).
         fold_batch_norm: whether to fold; without it the numbers are the same but for rounding.
         allow: paths of modules and functions, as errors and audits name them, to keep as they are at each step.

@@ -92,7 +92,7 @@ def lower(traced: fx.GraphModule, stateful: list[fx.Node], image: torch.Size, sh
             )
     body = _Body(traced, cut, [shapes[node] for node in cut])
     for node in traced.graph.nodes:
-        if node in over_time or node.op == "get_attr":
+        if node in over_time or (node.op == "get_attr" and over_time & set(node.users)):
             body.add(node, node in stateful)
     sizes = [shapes[node][1:] for node in cut]
     current = sizes[0] if len(cut) == 1 else torch.Size([sum(size.numel() for size in sizes)])

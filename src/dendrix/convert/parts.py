@@ -162,7 +162,7 @@ class Parts:
             if len(node.all_input_nodes[0].users) > 1:
                 self.problems.append(f"{name} overwrites what is read elsewhere too: write the sum without in-place arithmetic.")
             node.target = _IN_PLACE[node.target]
-        tensors = [part for part in node.all_input_nodes if "tensor_meta" in part.meta]
+        tensors = [part for part in node.all_input_nodes if part.op != "get_attr"]
         scaled = node.target in _SCALINGS and len(tensors) == 1
         if node.target in _FUNCTIONS or node.target in _METHODS or scaled:
             if "tensor_meta" in node.meta:

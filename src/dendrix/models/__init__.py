@@ -1,5 +1,7 @@
 """Whole networks, each built from one frozen configuration."""
 
+from .converted import Converted as Converted
+from .converted import ConvertedConfig as ConvertedConfig
 from .decision import Decision as Decision
 from .delay_net import DelayNet as DelayNet
 from .delay_net import DelayNetConfig as DelayNetConfig
@@ -22,5 +24,6 @@ MODELS = {
     "dendritic_net": (DendriticNetConfig, DendriticNet),
     "vgg": (VGGConfig, VGG),
     "resnet": (ResNetConfig, ResNet),
+    "converted": (ConvertedConfig, Converted),
 }
 """Configuration and network by the name that a checkpoint carries."""
