@@ -12,6 +12,7 @@ from dendrix.data import (
     ENCODERS,
     CausalEncoder,
     Cochlea,
+    EvenMel,
     LogMel,
     MelLatency,
     MelLevels,
@@ -25,6 +26,7 @@ from dendrix.data import (
 
 EXAMPLES = [
     Cochlea(cells=20, group=2, seed=3),
+    EvenMel(n_mels=12),
     LogMel(n_mels=12),
     MelLatency(n_mels=12, window_steps=4),
     MelLevels(n_mels=12),

@@ -29,6 +29,7 @@ from .encoder import Encoder as Encoder
 from .encoder import encoder_to_dict as encoder_to_dict
 from .encoders import ENCODERS as ENCODERS
 from .encoders import encoder_from_dict as encoder_from_dict
+from .even_mel import EvenMel as EvenMel
 from .events import Events as Events
 from .events import event_frames as event_frames
 from .events import events_from_array as events_from_array

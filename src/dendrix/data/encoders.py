@@ -6,11 +6,12 @@ from typing import Any
 from ..core import expect_one_of
 from .cochlea import Cochlea, PublishedCochlea
 from .encoder import Encoder
+from .even_mel import EvenMel
 from .mel import LogMel
 from .mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
 from .published_mel import PublishedMel
 
-_KINDS = (Cochlea, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
+_KINDS = (Cochlea, EvenMel, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
 
 ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in _KINDS}
 

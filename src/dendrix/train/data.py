@@ -8,6 +8,7 @@ from ..core import expect_one_of
 from ..data import (
     Cochlea,
     Encoder,
+    EvenMel,
     LogMel,
     MelLatency,
     MelLevels,
@@ -30,7 +31,7 @@ from ..data import (
 from ..data.shd import HeldOut
 from .image_data import CifarData, ImageSource, MnistData
 
-SpeechEncoder = Cochlea | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
+SpeechEncoder = Cochlea | EvenMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
 
 @dataclass(frozen=True)
