@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from ..core import expect_floating, expect_in, expect_one_of
+from ..core import expect_floating, expect_in, expect_one_of, find_kernel
 
 Mask = Literal["input", "level"]
 
@@ -42,7 +42,10 @@ class QCFS(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [...] -> y [...], multiples of theta / L from 0 to theta."""
         expect_floating(x)
-        y: Tensor = _QCFS.apply(x, self.threshold, self.levels, self.mask)  # type: ignore[no-untyped-call]
+        if fused := find_kernel("qcfs", x.device.type, x, self.threshold, self.levels, self.mask):
+            y: Tensor = fused.run(x, self.threshold, self.levels, self.mask)
+        else:
+            y = _QCFS.apply(x, self.threshold, self.levels, self.mask)  # type: ignore[no-untyped-call]
         return y
 
     def extra_repr(self) -> str:
