@@ -5,16 +5,17 @@ from typing import get_args
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..core import ATan, State, Stateful, expect, expect_fields, expect_one_of, expect_valid, zero_invalid
-from .spikegpt_blocks import Block, BlockState, Spikes
-from .spikegpt_start import Start, start
+from .spikegpt_blocks import Block, Spikes
+from .spikegpt_start import Start, start, start_head
 
 _EVERY_HALVED = 6
 
 
 @dataclass(frozen=True)
-class SpikeGPTConfig:
+class SpikeGPTSpec:
     """What a `SpikeGPT` is made of. The defaults are the published network of 46 million parameters but for its vocabulary."""
 
     vocab_size: int
@@ -45,59 +46,57 @@ class SpikeGPTConfig:
         expect_fields(self, vocab_size="[1, inf)", width="[2, inf)", layers="[0, inf)", dropout="[0, 1)", v_threshold="(0, inf)")
 
 
-def published_46m(vocab_size: int) -> SpikeGPTConfig:
+def published_46m(vocab_size: int) -> SpikeGPTSpec:
     """The network for enwik8; its vocabulary is the characters of the training text."""
-    return SpikeGPTConfig(vocab_size)
+    return SpikeGPTSpec(vocab_size)
 
 
-def published_216m() -> SpikeGPTConfig:
+def published_216m() -> SpikeGPTSpec:
     """The network for OpenWebText2 and WikiText, with the vocabulary of GPT-NeoX-20B."""
-    return SpikeGPTConfig(50_277, width=768, layers=18)
+    return SpikeGPTSpec(50_277, width=768, layers=18)
 
 
-class SpikeGPT(Stateful):
-    """Tokens int64 [B, T] -> logits [B, T, V]; state: a `BlockState` for each block, of a size that does not grow with the text.
+class SpikeGPTBody(Stateful):
+    """Tokens int64 [B, T] -> what a head reads, [B, T, d]; state: a `BlockState` per block, of a size that does not grow with the text.
 
     Training on a sequence, prefill in chunks and generation token by token are this one function. Parameters are named as in the release.
 
     Args:
-        config: what it is made of.
+        spec: what it is made of.
     Source: Zhu et al., SpikeGPT (arXiv 2302.13939), the released training code.
     """
 
-    def __init__(self, config: SpikeGPTConfig):
+    checkpointing = False
+    """Whether training computes the inside of a block a second time instead of keeping it."""
+
+    def __init__(self, spec: SpikeGPTSpec):
         super().__init__()
-        self.config = config
-        self.emb = nn.Embedding(config.vocab_size, config.width)
+        self.spec = spec
+        self.emb = nn.Embedding(spec.vocab_size, spec.width)
         blocks = [
             Block(
-                config.width,
-                config.spikes,
-                config.v_threshold,
+                spec.width,
+                spec.spikes,
+                spec.v_threshold,
                 first=i == 0,
-                channel_only=config.channel_first and i == 0,
-                dropout=config.dropout,
-                scale=0.5 ** (i // _EVERY_HALVED) if config.halve_stream else 1.0,
+                channel_only=spec.channel_first and i == 0,
+                dropout=spec.dropout,
+                scale=0.5 ** (i // _EVERY_HALVED) if spec.halve_stream else 1.0,
             )
-            for i in range(config.layers)
+            for i in range(spec.layers)
         ]
         self.blocks = nn.ModuleList(blocks)
-        self.ln_out = nn.LayerNorm(config.width)
-        self.head = nn.Linear(config.width, config.vocab_size, bias=False)
-        start(self, config.start)
+        self.ln_out = nn.LayerNorm(spec.width)
+        start(self)
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """One token of each row, int64 [B] -> logits [B, V] and the next state."""
+        """One token of each row, int64 [B] -> [B, ...] and the next state."""
         expect(x_t, "B", "x_t")
-        logits, state = self(x_t.unsqueeze(1), state)
-        return logits.squeeze(1), state
+        y, state = self(x_t.unsqueeze(1), state)
+        return y.squeeze(1), state
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, state = self.hidden(x, state, valid)
-        return zero_invalid(self.head(hidden), valid), state
-
-    def hidden(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, tuple[BlockState, ...]]:
-        """What the head reads, [B, T, d], and the next state. See `forward`.
+        """A sequence.
 
         Raises:
             TypeError, ValueError: tokens that are no integers or not in the vocabulary, or a state of another model or batch.
@@ -110,15 +109,18 @@ class SpikeGPT(Stateful):
         elif len(state) != len(self.blocks):
             raise ValueError(f"state: expected one entry for each of {len(self.blocks)} blocks, got {len(state)}. Is it of another model?")
         stream = self.emb(x)
-        if self.config.binary_embedding:
+        if self.spec.binary_embedding:
             stream = ATan(2.0)(stream)
         after = []
         for i, (block, before) in enumerate(zip(self.blocks, state, strict=True)):
-            stream, now = block(stream, before, valid)
+            if self.checkpointing and self.training:
+                stream, now = checkpoint(block, stream, before, valid, use_reentrant=False)
+            else:
+                stream, now = block(stream, before, valid)
             after.append(now)
-            if self.config.halve_stream and (i + 1) % _EVERY_HALVED == 0:
+            if self.spec.halve_stream and (i + 1) % _EVERY_HALVED == 0:
                 stream = stream / 2
-        return self.ln_out(stream), tuple(after)
+        return zero_invalid(self.ln_out(stream), valid), tuple(after)
 
     def _expect_tokens(self, x: Tensor) -> None:
         if x.dtype not in (torch.int64, torch.int32):
@@ -126,5 +128,18 @@ class SpikeGPT(Stateful):
         if torch.compiler.is_compiling():
             return
         low, high = (int(bound) for bound in torch.aminmax(x))
-        if low < 0 or high >= self.config.vocab_size:
-            raise ValueError(f"tokens: expected 0 to {self.config.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
+        if low < 0 or high >= self.spec.vocab_size:
+            raise ValueError(f"tokens: expected 0 to {self.spec.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
+
+
+class SpikeGPT(SpikeGPTBody):
+    """Tokens int64 [B, T] -> logits [B, T, V], with a head that is not tied to the embedding. See `SpikeGPTBody`."""
+
+    def __init__(self, spec: SpikeGPTSpec):
+        super().__init__(spec)
+        self.head = nn.Linear(spec.width, spec.vocab_size, bias=False)
+        start_head(self.head, spec.start)
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        hidden, state = super().forward(x, state, valid)
+        return self.head(hidden), state

@@ -91,7 +91,7 @@ class TimeMix(_Mix):
 
     Args:
         width: d.
-        spikes, v_threshold: see `SpikeGPTConfig`.
+        spikes, v_threshold: see `SpikeGPTSpec`.
         scale: factor of the result before the neurons; 1 but in the released generator.
     Source: SpikeGPT (arXiv 2302.13939), the released training code.
     """
@@ -148,7 +148,7 @@ class Block(Stateful):
     """One block on the stream of floats, [B, T, d] -> [B, T, d].
 
     Args:
-        width, spikes, v_threshold: see `SpikeGPTConfig`.
+        width, spikes, v_threshold: see `SpikeGPTSpec`.
         first: whether it is the first one, which normalises the embedding.
         channel_only: whether a second channel mix stands in the place of the time mix (`ffnPre` of the release).
         dropout: probability, on the stream.

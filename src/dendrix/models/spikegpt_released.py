@@ -3,7 +3,6 @@
 import pickle
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
@@ -11,21 +10,21 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from .spikegpt import SpikeGPT, SpikeGPTConfig
+from .spikegpt import SpikeGPT, SpikeGPTSpec
 
 
-def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTConfig | None = None) -> SpikeGPT:
+def load_released(weights: str | Path | Mapping[str, Tensor], spec: SpikeGPTSpec | None = None) -> SpikeGPT:
     """A SpikeGPT with released weights, in evaluation mode.
 
     Args:
         weights: a `.pth` file, read as weights only, so that no code in it runs; a `.safetensors` file; or the parameters by name.
-        config: the network; None reads its sizes off the weights. Give one for a checkpoint with the old threshold, 0.1.
+        spec: the network; None reads its sizes off the weights. Give one for a checkpoint with the old threshold, 0.1.
     Raises:
         OSError: the file is missing or may not be read.
         ValueError: the file holds something else, or parameters are missing, extra or of another shape; they are listed.
     """
     tensors = {name.removeprefix("module."): tensor for name, tensor in _read(weights).items()}
-    model = SpikeGPT(replace(config or _described(tensors), dropout=0.0 if config is None else config.dropout))
+    model = SpikeGPT(spec or _described(tensors))
     wanted = model.state_dict()
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
     problems += [f"{name} is extra" for name in tensors if name not in wanted]
@@ -35,7 +34,7 @@ def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTCo
         if name in tensors and tensors[name].shape != wanted[name].shape
     ]
     if problems:
-        raise ValueError(f"weights: expected those of a SpikeGPT, but {'; '.join(problems)}. Check the file, or give a config that fits.")
+        raise ValueError(f"weights: expected those of a SpikeGPT, but {'; '.join(problems)}. Check the file, or give a spec that fits.")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return model.eval()
 
@@ -56,10 +55,10 @@ def _read(weights: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return found
 
 
-def _described(tensors: Mapping[str, Tensor]) -> SpikeGPTConfig:
+def _described(tensors: Mapping[str, Tensor]) -> SpikeGPTSpec:
     """The sizes of the network that has these parameters."""
     if "emb.weight" not in tensors or tensors["emb.weight"].dim() != 2:
         raise ValueError(f"weights: expected emb.weight [V, d] among the parameters, got {', '.join(sorted(tensors)[:5])}. Check the file.")
     vocabulary, width = tensors["emb.weight"].shape
     blocks = [int(found[1]) for name in tensors if (found := re.match(r"blocks\.(\d+)\.", name))]
-    return SpikeGPTConfig(vocabulary, width, max(blocks, default=-1) + 1, channel_first="blocks.0.ffnPre.key.weight" in tensors)
+    return SpikeGPTSpec(vocabulary, width, max(blocks, default=-1) + 1, channel_first="blocks.0.ffnPre.key.weight" in tensors)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .spikegpt_blocks import ChannelMix, TimeMix
 
 if TYPE_CHECKING:
-    from .spikegpt import SpikeGPT
+    from .spikegpt import SpikeGPTBody
 
 Start = Literal["pytorch", "rwkv"]
 
@@ -18,17 +18,17 @@ _SILENT = ("att.key", "att.receptance", "att.output", "ffn.value", "ffn.receptan
 
 
 @torch.no_grad()
-def start(model: "SpikeGPT", how: Start) -> None:
-    """Set the decays, bonuses and shares of every block, and with "rwkv" the matrices too.
+def start(body: "SpikeGPTBody") -> None:
+    """Set the decays, bonuses and shares of every block, and with "rwkv" the matrices too, which torch has set before.
 
     With "pytorch" embeddings are normal and matrices uniform, so the signs of the embedding, which are all that is used of it, hardly
     move in training: its code is nearly fixed at random. With "rwkv" both begin small or at zero.
 
     Source: SpikeGPT (arXiv 2302.13939) as released: its RWKV_Init is skipped unless an environment variable is set, which is not.
     """
-    width, layers = model.config.width, model.config.layers
+    width, layers = body.spec.width, body.spec.layers
     channel = torch.arange(width) / width
-    for i, block in enumerate(model.blocks):
+    for i, block in enumerate(body.blocks):
         late = i / max(layers - 1, 1)
         early = 1 - i / layers
         for mix in block.children():
@@ -37,11 +37,26 @@ def start(model: "SpikeGPT", how: Start) -> None:
             elif isinstance(mix, ChannelMix):
                 mix.time_mix_k.copy_((channel**early).view(1, 1, -1))
                 mix.time_mix_r.copy_((channel**early).view(1, 1, -1))
+    if body.spec.start == "rwkv":
+        nn.init.orthogonal_(body.emb.weight, math.sqrt(max(body.emb.weight.shape)) * 1e-4)
+        for name, module in body.named_modules():
+            if name.endswith(_SILENT):
+                module.get_parameter("weight").zero_()
+            elif isinstance(module, nn.Linear):
+                nn.init.orthogonal_(module.weight, _gain(module.weight))
+
+
+@torch.no_grad()
+def start_head(head: nn.Linear, how: Start) -> None:
+    """Set a head as `start` sets the rest."""
     if how == "rwkv":
-        _orthogonal(model.emb.weight, math.sqrt(max(model.emb.weight.shape)) * 1e-4)
-        for name, module in model.named_modules():
-            if isinstance(module, nn.Linear):
-                _start_matrix(name, module.weight)
+        nn.init.orthogonal_(head.weight, 0.5 * _gain(head.weight))
+
+
+def _gain(weight: Tensor) -> float:
+    """What keeps the size of a signal that an orthogonal matrix widens."""
+    rows, columns = weight.shape
+    return math.sqrt(max(rows / columns, 1.0))
 
 
 def _start_time(mix: TimeMix, channel: Tensor, late: float, early: float) -> None:
@@ -55,16 +70,3 @@ def _start_time(mix: TimeMix, channel: Tensor, late: float, early: float) -> Non
         (mix.time_mix_r, channel ** (0.5 * early)),
     ):
         share.copy_(value.view(1, 1, -1))
-
-
-def _start_matrix(name: str, weight: Tensor) -> None:
-    if name.endswith(_SILENT):
-        weight.zero_()
-        return
-    rows, columns = weight.shape
-    gain = math.sqrt(rows / columns) if rows > columns else 1.0
-    _orthogonal(weight, 0.5 * gain if name == "head" else gain)
-
-
-def _orthogonal(weight: Tensor, gain: float) -> None:
-    nn.init.orthogonal_(weight, gain=gain)
