@@ -24,6 +24,7 @@ from .processes import Share, share_statistics
 from .recipe import Recipe
 from .run import Progress
 from .schedule import set_rates
+from .voices import revoice
 
 
 class Learner(BaseLearner):
@@ -116,6 +117,7 @@ class Learner(BaseLearner):
 
 def batch_loss(recipe: Recipe, model: Any, batch: Batch) -> tuple[Tensor, int]:
     """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
+    batch = revoice(batch, recipe.augment)
     x, target = mix(batch, recipe.augment, recipe.model.outputs)
     evidence = recipe.decision.evidence(model, vary(x, recipe.augment), batch.valid)
     loss = functional.cross_entropy(evidence[:, -1], target)

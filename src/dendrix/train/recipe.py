@@ -74,10 +74,19 @@ class Augment:
     """Probability that a clip becomes a blend with another one of its class."""
     cutmix: float = 0.0
     """Probability that a stretch of a clip comes from another one, which then is the right answer for that share."""
+    tempo: float = 0.0
+    """Make the clip slower or faster by up to this share."""
+    stretch_channels: float = 0.0
+    """Stretch or squeeze the spectrum by up to this share: a shorter or longer vocal tract."""
+    loudness: float = 0.0
+    """Raise or lower what is above zero by up to this much."""
+    tilt: float = 0.0
+    """Raise what is above zero in the last channel by up to this much and lower it in the first, or the other way round."""
 
     def __post_init__(self) -> None:
         expect_fields(self, shift_channels="[0, inf)", mask_channels="[0, inf)", mask_steps="[0, inf)")
         expect_fields(self, shift_steps="[0, inf)", jitter_steps="[0, inf)", blend="[0, 1]", cutmix="[0, 1]")
+        expect_fields(self, tempo="[0, inf)", stretch_channels="[0, inf)", loudness="[0, inf)", tilt="[0, inf)")
 
 
 @dataclass(frozen=True)
