@@ -5,3 +5,4 @@ from . import delay_gauss as delay_gauss
 from . import delay_integer as delay_integer
 from . import delay_shift as delay_shift
 from . import qcfs as qcfs
+from . import rate as rate
