@@ -1,9 +1,12 @@
 """What is special to DelayNet: the published size, its causal form, and that padding and NaN are dealt with at the border."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from dendrix.models import DelayNet, DelayNetConfig, published_shd
+from dendrix.layers import RecurrentDelay
+from dendrix.models import Decision, DelayNet, DelayNetConfig, published_commands, published_shd
 
 SMALL = DelayNetConfig(inputs=5, outputs=3, hidden=(7, 6), max_delay_ms=60.0, dropout=0.2)
 
@@ -12,8 +15,10 @@ def trainable(config: DelayNetConfig) -> int:
     return sum(p.numel() for p in DelayNet(config).parameters() if p.requires_grad)
 
 
-def test_published_network_has_its_published_number_of_parameters() -> None:
-    assert trainable(published_shd()) == 214_016
+def test_published_networks_have_their_published_numbers_of_parameters() -> None:
+    assert trainable(published_shd()) == trainable(replace(published_shd(), padding="published")) == 214_016
+    assert trainable(replace(published_commands(), kernel_count=1)) == 1_230_848
+    assert trainable(published_commands()) == 2 * (1_230_848 - 3072) + 3072
 
 
 def test_without_delays_only_the_weights_remain() -> None:
@@ -26,8 +31,10 @@ def test_without_delays_only_the_weights_remain() -> None:
 
 @pytest.mark.parametrize("neuron", ["lif", "adlif"])
 @pytest.mark.parametrize("delays", ["learned", "none"])
-def test_steps_and_chunks_give_what_the_whole_gives(neuron: str, delays: str) -> None:
-    model = DelayNet(DelayNetConfig(5, 3, (7, 6), max_delay_ms=60.0, delays=delays, neuron=neuron)).double().eval()
+@pytest.mark.parametrize("recurrent_ms", [None, 50.0])
+def test_steps_and_chunks_give_what_the_whole_gives(neuron: str, delays: str, recurrent_ms: float | None) -> None:
+    config = DelayNetConfig(5, 3, (7, 6), max_delay_ms=60.0, delays=delays, neuron=neuron, recurrent_delay_ms=recurrent_ms)
+    model = DelayNet(config).double().eval()
     x = torch.rand(2, 20, 5, dtype=torch.float64)
     whole, _ = model(x)
     first, state = model(x[:, :8])
@@ -59,6 +66,33 @@ def test_neurons_fire_from_the_start() -> None:
     model(torch.rand(16, 40, 5))
     assert len(rates) == 2
     assert all(0.02 < rate < 0.6 for rate in rates)
+
+
+def test_published_padding_lengthens_a_sequence_in_every_layer_and_cannot_be_continued() -> None:
+    model = DelayNet(replace(published_shd(), padding="published")).eval()
+    x = torch.rand(2, 20, 140)
+    outputs, _ = model(x)
+    assert outputs.shape == (2, 20 + 3 * 12, 20)
+    evidence = Decision("softmax-sum", padded=True).evidence(model, x, torch.arange(20) < torch.tensor([[20], [12]]))
+    torch.testing.assert_close(evidence, outputs.softmax(-1).cumsum(1))
+    with pytest.raises(ValueError, match="no single step"):
+        model.step(x[:, 0])
+    with pytest.raises(ValueError, match="no state and no valid mask"):
+        model(x, None, torch.ones(2, 20, dtype=torch.bool))
+
+
+def test_recurrent_delays_add_weights_and_delays_within_each_hidden_layer() -> None:
+    plain = replace(SMALL, delays="none", surrogate="triangle", detach_reset=False, v_reset=None)
+    recurrent = replace(plain, recurrent_delay_ms=60.0, recurrent_dropout=0.3)
+    assert trainable(recurrent) - trainable(plain) == 7 * 7 + 6 * 6 + 7 + 6
+    fixed = replace(recurrent, delays="random")
+    assert trainable(fixed) == trainable(recurrent) - 7 - 6
+    layers = [m for m in DelayNet(recurrent).modules() if isinstance(m, RecurrentDelay)]
+    assert [(layer.taps, layer.dropout) for layer in layers] == [(7, 0.3), (7, 0.3)]
+    with pytest.raises(ValueError, match="recurrent_delay_ms: expected a number"):
+        replace(SMALL, recurrent_delay_ms=-1.0)
+    with pytest.raises(ValueError, match="Did you mean 'triangle'"):
+        replace(SMALL, surrogate="triangel")  # type: ignore[arg-type]
 
 
 def test_nan_and_wrong_shapes_are_refused() -> None:

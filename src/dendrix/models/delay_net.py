@@ -1,18 +1,19 @@
-"""A feed-forward spiking classifier with synaptic delays, the network of DCLS-Delays (arXiv 2306.17670) in causal form."""
+"""A spiking classifier with learned delays between its layers and, if asked, within them: DCLS-Delays (arXiv 2306.17670), causal."""
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from ..core import ATan, State, expect, expect_fields, expect_finite, expect_one_of, expect_valid
-from ..layers import BatchNorm, DelayLinear, HeldDropout, Sequential
+from ..core import ATan, State, Stateful, Surrogate, Triangle, expect, expect_fields, expect_finite, expect_one_of, expect_valid
+from ..layers import BatchNorm, DelayLinear, HeldDropout, RecurrentDelay, Sequential
 from ..layers.delay import Granularity, Interpolation, Padding
-from ..neurons import LI, LIF, AdLIF
+from ..neurons import LI, LIF, AdLIF, Neuron
 
 Delays = Literal["learned", "random", "none"]
 Cell = Literal["lif", "adlif"]
+SurrogateName = Literal["atan", "triangle"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,20 @@ class DelayNetConfig:
     """Whether each neuron learns its time constant; adaptive neurons always do."""
     v_reset: float | None = 0.0
     """Membrane after a spike; None subtracts the threshold (LIF only)."""
+    detach_reset: bool = True
+    """Whether no gradient passes through the reset (LIF only)."""
+    surrogate: SurrogateName = "atan"
+    """The derivative that training takes for that of a spike, for either kind of neuron."""
     spike_alpha: float = 5.0
-    """Steepness of the arctangent surrogate gradient, for either kind of neuron."""
+    """Steepness of the arctangent surrogate."""
     dropout: float = 0.4
     """Probability that a hidden neuron is silenced for a whole sequence."""
+    recurrent_delay_ms: float | None = None
+    """The longest delay of connections within each hidden layer, learned unless `delays` is "random"; None: no such connections."""
+    recurrent_start_ms: float = 60.0
+    """These delays start half-normal, with this standard deviation, in ms."""
+    recurrent_dropout: float = 0.0
+    """Probability that a hidden neuron hears nothing of its own layer for a whole sequence."""
     padding: Padding = "causal"
     """"published" appends half of the longest delay as silence in every delay layer; a sequence grows, and cannot be continued."""
 
@@ -58,7 +69,10 @@ class DelayNetConfig:
         object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
         expect_one_of(self.delays, ("learned", "random", "none"), "delays")
         expect_one_of(self.neuron, ("lif", "adlif"), "neuron")
+        expect_one_of(self.surrogate, get_args(SurrogateName), "surrogate")
+        expect_one_of(self.padding, get_args(Padding), "padding")
         expect_fields(self, max_delay_ms="[0, inf)", dt_ms="(0, inf)", kernel_count="[1, inf)", dropout="[0, 1)", spike_alpha="(0, inf)")
+        expect_fields(self, recurrent_delay_ms="[0, inf)", recurrent_start_ms="[0, inf)", recurrent_dropout="[0, 1)")
         expect_fields(self, tau_ms="(0, inf)", decay="(0, 1)", v_reset="(-inf, 1)")
         if min(self.inputs, self.outputs, *self.hidden) < 1:
             raise ValueError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
@@ -124,8 +138,31 @@ def _delays(config: DelayNetConfig, before: int, size: int) -> DelayLinear:
     )
 
 
-def _neurons(config: DelayNetConfig, size: int) -> nn.Module:
-    spike = ATan(config.spike_alpha)
+def _neurons(config: DelayNetConfig, size: int) -> Stateful:
+    """The neurons of a hidden layer, with what connects them."""
+    if config.recurrent_delay_ms is None:
+        return _cells(config, size)
+    return RecurrentDelay(
+        _cells(config, size),
+        config.recurrent_delay_ms,
+        config.dt_ms,
+        start_ms=config.recurrent_start_ms,
+        dropout=config.recurrent_dropout,
+        train_delays=config.delays != "random",
+    )
+
+
+def _cells(config: DelayNetConfig, size: int) -> Neuron:
+    spike: Surrogate = Triangle() if config.surrogate == "triangle" else ATan(config.spike_alpha)
     if config.neuron == "adlif":
         return AdLIF(size, config.tau_ms, dt_ms=config.dt_ms, spike=spike)
-    return LIF(size, config.tau_ms, config.dt_ms, decay=config.decay, train_tau=config.train_tau, v_reset=config.v_reset, spike=spike)
+    return LIF(
+        size,
+        config.tau_ms,
+        config.dt_ms,
+        decay=config.decay,
+        train_tau=config.train_tau,
+        v_reset=config.v_reset,
+        detach_reset=config.detach_reset,
+        spike=spike,
+    )

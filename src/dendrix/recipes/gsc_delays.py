@@ -3,7 +3,9 @@
 Sound enters as the published mel spectrogram in decibels. Both choose the epoch on the official validation clips. The published layers
 append silence of their own; the recipes without that name hear as much of it after a clip.
 
-Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration.
+Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration. Queant, Rancon,
+Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`; its network normalises and reads out
+otherwise, its learned width per neuron is left out, and so no number of that paper is claimed.
 """
 
 from dataclasses import replace
@@ -50,3 +52,24 @@ def random() -> Recipe:
 def axonal() -> Recipe:
     """The same with one delay per neuron instead of two per pair."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
+
+
+def recurrent() -> Recipe:
+    """Three layers of 256 with no delays between them but learned ones within: what DelRec has for the spiking commands."""
+    main = recipe()
+    model = replace(
+        main.model,
+        hidden=(256, 256, 256),
+        delays="none",
+        kernel_count=1,
+        decay=0.5,
+        v_reset=None,
+        detach_reset=False,
+        surrogate="triangle",
+        dropout=0.1,
+        recurrent_delay_ms=400.0,
+        recurrent_start_ms=67.2,
+        recurrent_dropout=0.3,
+    )
+    optim = replace(main.optim, lr=1e-3, delay_lr=0.05)
+    return replace(main, model=model, decision=Decision(how="sum"), optim=optim, budget=replace(main.budget, anneal=1.0))

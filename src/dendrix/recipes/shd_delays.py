@@ -4,7 +4,9 @@ The published protocol chooses the epoch on the clips for testing, lets the padd
 recipes without that name differ from it there alone: they choose on a fifth of the training clips, and they hear as much silence after a
 clip as the published layers append.
 
-Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration.
+Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration. Queant, Rancon,
+Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`; its network normalises and reads out
+otherwise, its learned width per neuron is left out, and so no number of that paper is claimed.
 """
 
 from dataclasses import replace
@@ -50,3 +52,13 @@ def random() -> Recipe:
 def axonal() -> Recipe:
     """The same with one delay per neuron instead of one per synapse."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
+
+
+def recurrent() -> Recipe:
+    """No delays between the layers but learned ones within them, after DelRec, without its augmentation."""
+    main = recipe()
+    model = replace(
+        main.model, delays="none", decay=1 - 1 / 1.05, recurrent_delay_ms=500.0, recurrent_start_ms=150.0, recurrent_dropout=0.2
+    )
+    optim = replace(main.optim, delay_lr=0.05)
+    return replace(main, model=model, optim=optim, budget=replace(main.budget, anneal=1.0))

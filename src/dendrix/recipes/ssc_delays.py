@@ -3,7 +3,9 @@
 Both choose the epoch on the official validation clips. The published protocol lets the padding of a batch count and bins times in
 float16; the recipes without that name hear as much silence after a clip as the published layers append.
 
-Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration.
+Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration. Queant, Rancon,
+Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`; its network normalises and reads out
+otherwise, its learned width per neuron is left out, and so no number of that paper is claimed.
 """
 
 from dataclasses import replace
@@ -54,3 +56,31 @@ def random() -> Recipe:
 def axonal() -> Recipe:
     """The same with one delay per neuron instead of two per pair."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
+
+
+def recurrent() -> Recipe:
+    """Three layers of 256 with no delays between them but learned ones within, after DelRec: finer steps, soft reset, other surrogate."""
+    main = recipe()
+    model = replace(
+        main.model,
+        hidden=(256, 256, 256),
+        delays="none",
+        dt_ms=5.6,
+        kernel_count=1,
+        decay=0.5,
+        v_reset=None,
+        detach_reset=False,
+        surrogate="triangle",
+        dropout=0.1,
+        recurrent_delay_ms=400.0,
+        recurrent_start_ms=67.2,
+        recurrent_dropout=0.3,
+    )
+    return replace(
+        main,
+        data=SscData(dt_ms=5.6),
+        model=model,
+        decision=Decision(how="sum"),
+        optim=replace(main.optim, lr=1e-3, delay_lr=0.05),
+        budget=replace(main.budget, epochs=100, anneal=1.0, patience=100),
+    )

@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ..core import Stateful
+from ..core import State, Stateful
 from ..data import Splits
-from ..layers import delay_layers
+from ..layers import RecurrentDelay
+from ..layers.delayed import delayed
 from ..neurons import LI, Neuron
 
 _ALWAYS = 0.95
@@ -49,7 +51,7 @@ class Watch:
         self._spikes: dict[str, Tensor] = {}
         self._steps: dict[str, Tensor] = {}
         for name, module in network.named_modules():
-            if isinstance(module, Neuron):
+            if isinstance(module, Neuron | RecurrentDelay):
                 module.register_forward_hook(self._hook(name))
 
     def expect_finite(self, step: int, elsewhere: bool = False) -> None:
@@ -79,21 +81,22 @@ class Watch:
             shares[name] = {"rate": _mean(rate), "dead": _mean(rate == 0), "saturated": _mean(rate >= _ALWAYS)}
         self._spikes, self._steps = {}, {}
         names = {module: name for name, module in self.network.named_modules()}
-        for layer in delay_layers(self.network):
+        for layer in delayed(self.network):
             if layer.delay.requires_grad:
                 stuck = (layer.delay == 0) | (layer.delay == layer.taps - 1)
-                shares[names[layer]] = {"delays at bounds": _mean(stuck)}
+                shares.setdefault(names[layer], {})["delays at bounds"] = _mean(stuck)
         return shares
 
     def _hook(self, name: str) -> Any:
-        def look(module: Neuron, inputs: tuple[Any, ...], result: tuple[Tensor, tuple[Tensor, ...]]) -> None:
+        def look(module: Stateful, inputs: tuple[Any, ...], result: tuple[Tensor, State]) -> None:
             outputs, state = result
-            if not all(bool(part.isfinite().all()) for part in state):
+            if not _finite(state):
                 self.broken.append(name)
             if not module.training and not isinstance(module, LI):
                 x, _, valid = inputs
                 self._spikes[name] = self._spikes.get(name, 0) + (outputs != 0).sum((0, 1))
-                self._steps[name] = self._steps.get(name, 0) + (len(x) * x.shape[1] if valid is None else valid.sum())
+                every = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+                self._steps[name] = self._steps.get(name, 0) + (every if valid is None else valid).sum()
 
         return look
 
@@ -117,6 +120,10 @@ def refuse_divergence(step: int, measured: dict[str, float]) -> None:
     if not all(map(math.isfinite, measured.values())):
         came = ", ".join(f"{name} {value}" for name, value in measured.items())
         raise DivergedError(f"Training diverged at step {step}: {came}. Lower --optim.lr or --optim.clip.")
+
+
+def _finite(state: State) -> bool:
+    return bool(state.isfinite().all()) if isinstance(state, Tensor) else all(map(_finite, state))
 
 
 def _mean(values: Tensor) -> float:
