@@ -10,30 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from spike_files import WORDS, clips, write
 
 from dendrix.data import loader, shd, ssc
 from dendrix.data.spike_file import count_spikes, read_spike_file
-
-WORDS = ["zero", "one", "null"]
-
-
-def write(path: Path, times: list, units: list, labels: list[int], speakers: list[int] | None, words: list[str] = WORDS) -> None:
-    with h5py.File(path, "w") as file:
-        for name, rows, kind in (("times", times, np.float16), ("units", units, np.uint16)):
-            ragged = file.create_dataset(f"spikes/{name}", (len(rows),), h5py.vlen_dtype(kind))
-            for i, row in enumerate(rows):
-                ragged[i] = np.asarray(row, kind)
-        file["labels"] = np.asarray(labels, np.uint16)
-        file["extra/keys"] = np.array(words, "S")
-        if speakers is not None:
-            file["extra/speaker"] = np.asarray(speakers, np.uint16)
-
-
-def clips(count: int, seed: int) -> tuple[list, list, list[int], list[int]]:
-    rng = np.random.default_rng(seed)
-    times = [np.sort(rng.uniform(0.05, 1.0, rng.integers(20, 60))) for _ in range(count)]
-    units = [rng.integers(0, 700, len(row)) for row in times]
-    return times, units, [i % 3 for i in range(count)], [i % 4 for i in range(count)]
 
 
 @pytest.fixture
@@ -80,6 +60,25 @@ def test_half_precision_times_are_widened_before_they_are_used(tmp_path: Path) -
     assert counts[:, 0].nonzero().flatten().tolist() == exact.tolist()
     with np.errstate(over="ignore"):
         assert np.isinf(times * np.float16(60_000)).tolist() == [False, True, True, True]  # what arithmetic in float16 would give
+
+
+def test_published_times_stay_in_half_precision(tmp_path: Path) -> None:
+    times = np.array([0.05, 0.7, 1.2, 1.0595], np.float16)
+    times.sort()
+    write(tmp_path / "a.h5", [times], [[0, 5, 10, 15]], [0], [0])
+    (published,), (exact,) = (read_spike_file(tmp_path / "a.h5", half_precision=half).counts for half in (True, False))
+    steps = (np.float16(1000) * times - np.float16(1000) * times[0]) // np.float16(10)
+    assert published.nonzero()[:, 0].tolist() == np.minimum(steps, len(published) - 1).astype(int).tolist()
+    assert published.sum() == exact.sum() == 4
+    spread = np.sort(np.random.default_rng(0).uniform(0, 1.2, 5000)).astype(np.float16)
+    counts = [count_spikes(spread.astype(np.float64), np.zeros(5000, np.int64), half_precision=half)[:, 0].int() for half in (True, False)]
+    assert 0.005 < (counts[0] - counts[1]).abs().sum() / 2 / 5000 < 0.04
+
+
+def test_the_clips_for_testing_choose_only_where_asked(folder: Path) -> None:
+    train, valid, test = shd(folder, held_out="test")
+    assert [len(part) for part in (train, valid, test)] == [100, 8, 8]
+    assert torch.equal(valid.y, test.y)
 
 
 def test_shd_takes_a_fifth_of_the_training_file_for_validation(folder: Path) -> None:
@@ -200,7 +199,7 @@ def test_settings_out_of_range_and_missing_speakers_are_refused(folder: Path) ->
     with pytest.raises(ValueError, match="dt_ms"):
         shd(folder, dt_ms=0.0)
     with pytest.raises(ValueError, match="held_out"):
-        shd(folder, held_out="test")  # type: ignore[arg-type]
+        shd(folder, held_out="tset")  # type: ignore[arg-type]
     for speakers, got in ((None, 0), ([1] * 4, 1)):
         write(folder / "shd" / "shd_train.h5", *clips(4, 0)[:3], speakers)
         with pytest.raises(ValueError, match=f"at least two speakers in extra/speaker, got {got}"):

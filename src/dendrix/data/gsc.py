@@ -64,7 +64,7 @@ def speech_commands(encoder: Encoder, root: str | Path | None = None, *, exactly
 
 
 def _find(root: str | Path | None) -> Path:
-    base = data_root(root, _TITLE, "Get speech_commands_v0.02.tar.gz")
+    base = data_root(root, _TITLE, "Get speech_commands_v0.02.tar.gz with dendrix fetch speech-commands, unpacked,")
     folder = next((base / place for place in _PLACES if (base / place / _TEST_LIST).is_file()), None)
     if folder is None or not (folder / _VALID_LIST).is_file():
         raise FileNotFoundError(

@@ -84,7 +84,7 @@ def ssc(
 
 def _find(root: str | Path | None, title: str, names: tuple[str, ...]) -> list[Path]:
     """The folder that holds all the files; if none does, what is missing where most of them are."""
-    base = data_root(root, title, f"Get {' and '.join(names)}")
+    base = data_root(root, title, f"Get {', '.join(names)} with dendrix fetch {title.lower()} or from https://zenkelab.org/datasets")
     missing = {place: [name for name in names if not (base / place / name).is_file()] for place in _PLACES}
     place = min(missing, key=lambda place: len(missing[place]))
     if missing[place]:

@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .claims import CLAIMS as CLAIMS
+
 if TYPE_CHECKING:
     from ..train import ContinualRecipe, Recipe
 
@@ -23,6 +25,8 @@ class Listed:
 
     name: str
     summary: str
+    claim: str = ""
+    """What was published for it, and where."""
 
 
 def recipes() -> list[Listed]:
@@ -36,7 +40,8 @@ def recipes() -> list[Listed]:
         file = path.stem.replace("_", "-")
         for function in sorted(functions, key=lambda f: f.name != _MAIN):
             name = file if function.name == _MAIN else f"{file}:{function.name}"
-            listed.append(Listed(name, (ast.get_docstring(function) or "").split("\n")[0]))
+            claim = f"{CLAIMS[name].percent} %, {CLAIMS[name].source}" if name in CLAIMS else ""
+            listed.append(Listed(name, (ast.get_docstring(function) or "").split("\n")[0], claim))
     return listed
 
 

@@ -1,0 +1,7 @@
+"""DCLS-Delays (arXiv 2306.17670) on the Google Speech Commands, as published and clean."""
+
+from functools import partial
+
+from .side_by_side import side_by_side
+
+reproduce = partial(side_by_side, "gsc-delays")
