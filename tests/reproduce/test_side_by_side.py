@@ -107,6 +107,23 @@ def test_without_the_data_one_sentence_says_what_to_get(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("data", "small")
+def test_what_the_clips_for_testing_chose_is_said_wherever_it_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, told in (("shd-delays:published", True), ("shd-delays", False)):
+        run = str(tmp_path / name.replace(":", "-"))
+        assert main(["train", name, "--budget.epochs", "1", "--out", run, "--no-report"]) == 0
+        assert ("no estimate for new clips" in capsys.readouterr().out) == told
+        assert main(["evaluate", run]) == 0
+        assert ("no estimate for new clips" in capsys.readouterr().out) == told
+
+
+def test_the_list_shows_claims(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--json"]) == 0
+    listed = {row["name"]: row["claim"] for row in json.loads(capsys.readouterr().out)}
+    assert listed["shd-delays:published"] == "95.07 %, arXiv 2306.17670"
+    assert listed["shd-delays:none"] == ""
+
+
 def test_what_trains_nothing_takes_no_epochs(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sdr trains nothing"):
         reproduce("sdr", tmp_path, epochs=1)

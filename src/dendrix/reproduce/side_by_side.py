@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ..train import Recipe
 
 PAGE = "protocols.md"
-_CAVEAT = "the clips for testing chose the epoch: no estimate for new clips"
 
 
 def side_by_side(name: str, out: Path, epochs: int | None = None) -> list[Checked]:
@@ -40,23 +39,22 @@ def _recipe(name: str) -> "Recipe":
 
 def _checked(name: str, folder: Path, epochs: int | None) -> Checked:
     from ..train.command import TrainRun, evaluate_run, train_run
+    from ..train.record import caveat
 
     recipe, claim = _recipe(name), CLAIMS.get(name)
     full = recipe.budget.epochs
-    train_run(TrainRun(replace(recipe, budget=replace(recipe.budget, epochs=epochs or full)), folder, resume=True), name)
+    record, _ = train_run(TrainRun(replace(recipe, budget=replace(recipe.budget, epochs=epochs or full)), folder, resume=True), name)
     accuracy = 100 * evaluate_run(folder, "test").accuracy
     passed, verdict = _judge(claim, accuracy)
     if epochs not in (None, full):
         passed, verdict = True, f"not the claim: trained for {epochs} of {full} epochs"
-    if getattr(recipe.data, "held_out", "") == "test":
-        verdict = f"{verdict}; {_CAVEAT}"
     return Checked(
         where=claim.source if claim else "ours",
         says=f"accuracy in %{', ' + claim.protocol if claim else ''}",
         published=claim.percent if claim else "",
         call=f"dendrix train {name}",
         computed=accuracy,
-        verdict=verdict,
+        verdict=f"{verdict}. {caveat(record['recipe'])}".rstrip(),
         note=f"{claim.percent} {claim.checked}" if claim else "",
         passed=passed,
     )

@@ -81,3 +81,9 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def caveat(recipe: dict[str, Any]) -> str:
+    """What must stand beside every accuracy of a run of this recipe, in a sentence; empty for most."""
+    chosen_on_test = recipe.get("data", {}).get("held_out") == "test"
+    return "The clips for testing chose the epoch, as published: no estimate for new clips." if chosen_on_test else ""
