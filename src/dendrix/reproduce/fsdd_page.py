@@ -1,0 +1,116 @@
+"""The page of the speech study, and what of it a repetition must find again."""
+
+from typing import Any
+
+from .claim import Checked
+
+_INTRODUCTION = """# What learned delays are worth on spoken digits
+
+Free Spoken Digit Dataset, five speakers, 2,500 clips; networks of two layers of spiking neurons, causal throughout, integer delays when
+tested. `dendrix reproduce fsdd-delays` trains everything again and writes this page; stopped, it goes on where it was.
+
+Four kinds of delays are compared, all else equal, the seeds too: **none**; **random**, one per synapse, which stays where it starts;
+**learned**, one per synapse; **axonal**, one learned per neuron. Delays that are learned count as trained parameters, fixed ones do not.
+Settings were chosen on validation takes, and no choice has seen a test clip.
+"""
+_PROTOCOLS = {
+    "official": (
+        "Official split, log-mel",
+        "`fsdd-delays`: trained on takes 10-49, epoch chosen on takes 5-9, tested on takes 0-4 (250 clips), all by the same speakers.",
+    ),
+    "small": (
+        "Unheard speaker, small networks",
+        "`fsdd-delays:small`: each speaker in turn is left out of the training and tested on (500 clips).",
+    ),
+    "unheard": (
+        "Unheard speaker",
+        "`fsdd-delays`: the same with networks of full size.",
+    ),
+    "cochlea": (
+        "Official split, spikes of a cochlea",
+        "`fsdd-delays:cochlea`: the official split again, heard as spike counts of 140 channels of hair cells and nerve fibres.",
+    ),
+}
+_READING = """
+How to read the tests. *Trainings*: a paired permutation test of the accuracies, each training against its partner of the same seed and
+speaker; it contains the luck of a training, but with n pairs cannot go below 2 / 2^n. *Clips*: the exact McNemar test over all test clips
+of all pairs; it is sharp, but speaks of these trained networks only. Both are two-sided and corrected for the comparisons of a table
+(Holm). A difference is called one here if the trainings say so at 5 %.
+"""
+_TABLE = """
+| delays | accuracy | over trainings | validation | trained parameters | trainings | s per training |
+|---|---|---|---|---|---|---|
+"""
+_COMPARISONS = """
+| compared | difference | better in | p, trainings | only the first / second right | p, clips |
+|---|---|---|---|---|---|
+"""
+
+
+def page(found: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    parts = [_INTRODUCTION]
+    for name, (title, text) in _PROTOCOLS.items():
+        if name in found:
+            parts.append(f"\n## {title}\n\n{text}\n{_TABLE}")
+            parts += [_row(kind, one) for kind, one in found[name]["delays"].items()]
+            if speakers := _speakers(found[name]["delays"]):
+                parts.append(speakers)
+            parts.append(_COMPARISONS)
+            parts += [_comparison(one) for one in found[name]["comparisons"]]
+    return "".join([*parts, _READING])
+
+
+def check(found: dict[str, Any]) -> list[Checked]:
+    """Every comparison as a finding."""
+    return [
+        Checked(
+            where=_PROTOCOLS[name][0],
+            says=f"{one['compared']}, percentage points",
+            published="",
+            call=f"{one['cells']} pairs of trainings",
+            computed=100 * one["difference"],
+            verdict=_verdict(one["p_cells_holm"]),
+            note="",
+            passed=True,
+        )
+        for name in found
+        for one in found[name]["comparisons"]
+    ]
+
+
+def _row(kind: str, one: dict[str, Any]) -> str:
+    over = "-" if one["sd"] is None else f"± {one['sd']:.1%}"
+    return (
+        f"| {kind} | {one['accuracy']:.1%} | {over} | {one['valid_accuracy']:.1%} | {one['parameters']:,} "
+        f"| {len(one['cells'])} | {one['seconds']:.0f} |\n"
+    )
+
+
+def _speakers(kinds: dict[str, Any]) -> str:
+    """The mean accuracy for each speaker who was left out, if any was."""
+    names = list(dict.fromkeys(cell["speaker"] for one in kinds.values() for cell in one["cells"] if cell["speaker"]))
+    if not names:
+        return ""
+    lines = [f"\n| delays | {' | '.join(names)} |\n|---{'|---' * len(names)}|\n"]
+    for kind, one in kinds.items():
+        scores = [[cell["accuracy"] for cell in one["cells"] if cell["speaker"] == name] for name in names]
+        shown = (f"{sum(score) / len(score):.1%}" if score else "-" for score in scores)
+        lines.append(f"| {kind} | {' | '.join(shown)} |\n")
+    return "".join(lines)
+
+
+def _comparison(one: dict[str, Any]) -> str:
+    first, second = one["clips_only"]
+    return (
+        f"| {one['compared']} | {100 * one['difference']:+.1f} points | {one['cells_better']} of {one['cells']} "
+        f"| {_p(one['p_cells_holm'])} | {first} / {second} | {_p(one['p_clips_holm'])} |\n"
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def _verdict(p: float) -> str:
+    return "a difference" if p < 0.05 else "no difference shown"
