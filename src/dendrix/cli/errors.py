@@ -1,11 +1,35 @@
-"""What is wrong with a command line, in one sentence."""
+"""What is wrong with a command line, in one sentence; and what ends a command from outside."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
 
 
 class MisuseError(ValueError):
     """The command line itself is wrong."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, from a scheduler or `kill`; what Ctrl-C keeps is kept."""
+
+
+@contextlib.contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` wherever the command is, instead of ending the process on the spot."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may say what a signal does
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..recipes import find_recipe, recipes
-from .errors import MisuseError, nearest, sentence
+from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
 from .output import print_json
 from .parse import STYLE, choose, parsed
 from .trained import evaluate, predict
@@ -21,7 +21,7 @@ from .trained import evaluate, predict
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 DataName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
 Published = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
 Start with `dendrix demo` and `dendrix predict fsdd FILE.wav`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix evaluate RUN`.
@@ -35,19 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
-            _train(words[1], words[2:])
-        elif words and words[0] in GROUPS:
-            group = import_module(f".{words[0]}", __package__)
-            choose(group.COMMANDS, words[1:], f"dendrix {words[0]}", group.__doc__ or "")()
-        else:
-            choose({**COMMANDS, **GROUPS}, words, "dendrix", _HELP)()
-        sys.stdout.flush()
+        with sigterm_interrupts():
+            _run(words)
+            sys.stdout.flush()
     except SystemExit as done:  # tyro has printed help
         return done.code if isinstance(done.code, int) else FAILED
-    except KeyboardInterrupt:
-        print("dendrix: interrupted.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print(f"dendrix: {str(stop) or 'interrupted.'}", file=sys.stderr)
+        return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has enough; what is left to flush at exit goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -57,6 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dendrix: {sentence(error)}", file=sys.stderr)
         return MISUSED if isinstance(error, MisuseError) else FAILED
     return OK
+
+
+def _run(words: list[str]) -> None:
+    if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
+        _train(words[1], words[2:])
+    elif words and words[0] in GROUPS:
+        group = import_module(f".{words[0]}", __package__)
+        choose(group.COMMANDS, words[1:], f"dendrix {words[0]}", group.__doc__ or "")()
+    else:
+        choose({**COMMANDS, **GROUPS}, words, "dendrix", _HELP)()
 
 
 def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:

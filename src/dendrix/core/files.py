@@ -15,6 +15,9 @@ def write_atomic(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file, and the temporary one is nobody's business
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

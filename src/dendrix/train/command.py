@@ -59,8 +59,7 @@ def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
 def summary(record: dict[str, Any]) -> str:
     """One sentence on how a training went."""
     if best := record.get("progress"):
-        more = " The same command with --resume goes on." if best["stopped"] == "interrupted" else ""
-        return f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']}).{more}"
+        return f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
     tasks, accuracy = record["recipe"]["model"]["tasks"], record["valid_accuracy"]
     return f"Learned {tasks} tasks one after another" + ("." if accuracy is None else f"; validation accuracy over all {accuracy:.1%}.")
 

@@ -13,7 +13,7 @@ from .learner import Learner
 from .processes import expect_enough, join
 from .recipe import Recipe, recipe_to_dict
 from .record import environment
-from .run import Run, fingerprint
+from .run import Run, fingerprint, states
 
 
 def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bool = False, resume: bool = False) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bo
     Raises:
         DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
         ValueError: the data do not fit the network or are not finite, or the folder has a run of another recipe or other data.
+        KeyboardInterrupt: Ctrl-C. What was complete is kept, and can be resumed.
         ImportError: accelerate or tqdm is missing.
     """
     accelerate, tqdm = _extras()
@@ -71,10 +72,12 @@ def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bo
                 run.save(learner.tensors())
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.1%}", best=f"{progress.best_accuracy:.1%}")
-        except KeyboardInterrupt:
-            if progress.best_epoch < 0:
+        except KeyboardInterrupt as stop:
+            if not states(folder):
                 raise
-            stopped = "interrupted"
+            run.finish("interrupted")
+            kept = f"the best network so far, of epoch {progress.best_epoch + 1}, is in {folder}. Train again with --resume to go on."
+            raise type(stop)(f"interrupted in epoch {progress.epoch + 1}; {kept}") from stop
         except DivergedError as error:
             if progress.best_epoch < 0:
                 raise

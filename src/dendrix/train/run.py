@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..core import chosen_kernels
 from ..core.files import read_json, write_atomic, write_json
-from ..data import ImageSplits, Splits
+from ..data import FileSplits, ImageFiles, ImageSplits, Splits
 from .image_recipe import ImageBudget
 from .recipe import Budget
 from .record import METRICS, RUN, write_lines
@@ -74,6 +74,8 @@ class Run:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     warnings: dict[str, str] = field(default_factory=dict)
     kernels: dict[str, str] = field(default_factory=dict)
+    unsaid: list[str] = field(default_factory=list)
+    """Warnings of resuming, which the user has not been told yet."""
     started: float = field(default_factory=time.perf_counter)
     """When the training would have begun, had it not been interrupted."""
 
@@ -83,10 +85,11 @@ class Run:
         return time.perf_counter() - self.started
 
     def warn(self, warnings: dict[str, str]) -> list[str]:
-        """Remember the warnings that are new, once for the whole run, and return them."""
+        """Remember the warnings that are new, once for the whole run, and return them, after those of resuming."""
         new = {key: f"Epoch {self.progress.epoch + 1}: {sentence}" for key, sentence in warnings.items() if key not in self.warnings}
         self.warnings |= new
-        return list(new.values())
+        told, self.unsaid = [*self.unsaid, *new.values()], []
+        return told
 
     def record(self) -> dict[str, Any]:
         """What `run.json` holds."""
@@ -171,8 +174,10 @@ class Run:
             self.progress = Progress(**facts["progress"])
             self.metrics, self.warnings, self.kernels = facts["metrics"], facts["warnings"], facts["kernels"]
             self.started = time.perf_counter() - facts["seconds"]
+            news = {f"damaged {name}": f"{name} is damaged, resumed from {path.name} instead." for name in damaged}
             if facts["environment"] != self.about["environment"]:
-                self.warn({f"environment after {path.name}": f"resumed in another environment, before it was {facts['environment']}."})
+                news[f"environment after {path.name}"] = f"resumed in another environment, before it was {facts['environment']}."
+            self.unsaid = self.warn(news)
             return tensors
         if damaged:
             names = f"{' and '.join(damaged)} {'are' if len(damaged) > 1 else 'is'}"
@@ -210,11 +215,13 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         raise
 
 
-def fingerprint(splits: Splits | ImageSplits) -> str:
+def fingerprint(splits: Splits | ImageSplits | FileSplits) -> str:
     """The SHA-256 of the training and validation data."""
     digest = hashlib.sha256()
     for data in (splits.train, splits.valid):
-        for x in data.x:
+        if isinstance(data, ImageFiles):  # names and sizes; to read all would take hours
+            digest.update("".join(f"{path}:{path.stat().st_size};" for path in data.paths).encode())
+        for x in [] if isinstance(data, ImageFiles) else data.x:
             digest.update(str(tuple(x.shape)).encode())
             digest.update(x.contiguous().numpy().data)
         digest.update(data.y.contiguous().numpy().data)
