@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
-from dendrix.models import DelayNet, DendriticNet
+from dendrix.models import MODELS, DelayNet, DendriticNet
 from dendrix.recipes import demo, find_recipe, recipes
-from dendrix.train import Budget, ContinualRecipe, Recipe
+from dendrix.train import Budget, ContinualRecipe, ImageRecipe, Recipe
 from dendrix.train.recipe import recipe_to_dict
 
 NAMES = [listed.name for listed in recipes()]
@@ -25,6 +26,9 @@ def test_a_recipe_builds_its_network(name: str) -> None:
     recipe = find_recipe(name)()
     if isinstance(recipe, ContinualRecipe):
         assert DendriticNet(recipe.model).config == recipe.model
+    elif isinstance(recipe, ImageRecipe):
+        with torch.device("meta"):
+            assert dict(MODELS.values())[type(recipe.model)](recipe.model).config.outputs == recipe_to_dict(recipe)["model"]["outputs"]
     else:
         assert isinstance(recipe, Recipe)
         assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]

@@ -37,11 +37,14 @@ from .events import read_events as read_events
 from .fsdd import FSDD_COCHLEA as FSDD_COCHLEA
 from .fsdd import fsdd as fsdd
 from .gsc import speech_commands as speech_commands
-from .images import ImageBatch as ImageBatch
+from .image_batches import ImageBatch as ImageBatch
+from .image_batches import image_batches as image_batches
+from .image_batches import take_batch as take_batch
+from .image_folder import FileSplits as FileSplits
+from .image_folder import ImageFiles as ImageFiles
+from .image_folder import image_folder as image_folder
 from .images import ImageDataset as ImageDataset
 from .images import ImageSplits as ImageSplits
-from .images import as_floats as as_floats
-from .images import image_batches as image_batches
 from .images import mnist_images as mnist_images
 from .mel import LogMel as LogMel
 from .mel_spikes import MelLatency as MelLatency

@@ -4,9 +4,6 @@ A. Krizhevsky (2009), "Learning multiple layers of features from tiny images"; h
 forms that are read here, free for research with citation.
 """
 
-import os
-import zipfile
-import zlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .images import ImageDataset, ImageSplits, hold_out
+from .pack import data_root, read_pack
 from .pictures import read_picture
 from .plain_pickle import read_plain_pickle
 
+_TITLE = "CIFAR-10"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 _PACK = ("cifar10_train.npz", "cifar10_test_public.npz")
@@ -51,19 +50,15 @@ def cifar10(root: str | Path | None = None, held_out: int = 5000) -> ImageSplits
 
 def _find(root: str | Path | None) -> list[Path]:
     """The files of one form; the last is for testing."""
-    root = root or os.environ.get("DENDRIX_DATA")
-    if not root:
-        raise FileNotFoundError("CIFAR-10: no data folder was given. Pass the folder of data_batch_1.bin, or set DENDRIX_DATA to it.")
-    base = Path(root).expanduser()
+    base = data_root(root, _TITLE, "Get the files of either version from https://www.cs.toronto.edu/~kriz/cifar.html")
     for place in (base / name for name in _PLACES):
         for names in ([f"{name}.bin" for name in _BATCHES], _BATCHES, _PACK):
             paths = [place / name for name in names]
             if all(path.is_file() for path in paths):
                 return paths
-    what = "found none of them" if base.exists() else "which does not exist"
     raise FileNotFoundError(
-        f"CIFAR-10: expected data_batch_1.bin to _5.bin and test_batch.bin, or these without .bin, or {' and '.join(_PACK)}, in {base}, "
-        f"{what}. Check the path."
+        f"{_TITLE}: expected data_batch_1.bin to _5.bin and test_batch.bin, or these without .bin, or {' and '.join(_PACK)}, in {base}, "
+        "found none of them. Check the path."
     )
 
 
@@ -84,11 +79,7 @@ def _read_python(path: Path) -> tuple[Tensor, Tensor]:
 
 
 def _read_pack(path: Path) -> tuple[Tensor, Tensor]:
-    try:
-        with np.load(path, allow_pickle=False) as pack:
-            jpeg, offsets, y = (pack[name] for name in ("jpeg", "offsets", "labels"))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: expected a pack of JPEG images, but it cannot be read ({error}). Copy it again.") from error
+    jpeg, offsets, y = read_pack(path, _TITLE, ("jpeg", "offsets", "labels")).values()
     if len(offsets) != len(y) + 1:
         raise ValueError(f"{path}: expected one label for each of {len(offsets) - 1} images, got {len(y)}. Copy it again.")
     x = np.empty((len(y), *_SHAPE), np.uint8)

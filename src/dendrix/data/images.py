@@ -1,6 +1,5 @@
 """Labelled images in memory."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -58,26 +57,6 @@ class ImageSplits(NamedTuple):
     train: ImageDataset
     valid: ImageDataset
     test: ImageDataset
-
-
-class ImageBatch(NamedTuple):
-    """Images and their classes."""
-
-    x: Tensor
-    """float32 [B, C, H, W], 0 to 1."""
-    y: Tensor
-    """int64 [B]"""
-
-
-def as_floats(x: Tensor) -> Tensor:
-    """Bytes 0 to 255 as float32 from 0 to 1: what an image network takes."""
-    return x.float().div_(255)
-
-
-def image_batches(data: ImageDataset, batch_size: int = 256, device: torch.device | str = "cpu") -> Iterator[ImageBatch]:
-    """All images in their order and unchanged."""
-    for index in torch.split(torch.arange(len(data)), batch_size):
-        yield ImageBatch(as_floats(data.take(index).to(device)), data.y[index].to(device))
 
 
 def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> ImageSplits:

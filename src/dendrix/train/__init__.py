@@ -10,6 +10,7 @@ from .data import SpeechCommandsData as SpeechCommandsData
 from .data import SscData as SscData
 from .data import WavFolderData as WavFolderData
 from .image_data import CifarData as CifarData
+from .image_data import ImageFolderData as ImageFolderData
 from .image_data import MnistData as MnistData
 from .image_recipe import ImageAugment as ImageAugment
 from .image_recipe import ImageBudget as ImageBudget

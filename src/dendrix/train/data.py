@@ -29,7 +29,7 @@ from ..data import (
     wav_folder,
 )
 from ..data.shd import HeldOut
-from .image_data import CifarData, ImageSource, MnistData
+from .image_data import CifarData, ImageFolderData, ImageSource, MnistData
 
 SpeechEncoder = Cochlea | EvenMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
@@ -218,6 +218,7 @@ SOURCES: dict[str, type[DataSource | ImageSource]] = {
     "nmnist": NmnistData,
     "cifar10": CifarData,
     "mnist": MnistData,
+    "image-folder": ImageFolderData,
 }
 
 

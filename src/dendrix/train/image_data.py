@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data import ImageSplits, cifar10, mnist_images
+from ..data import FileSplits, ImageSplits, cifar10, image_folder, mnist_images
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,20 @@ class MnistData:
         return mnist_images(self.root, self.held_out)
 
 
-ImageSource = CifarData | MnistData
+@dataclass(frozen=True)
+class ImageFolderData:
+    """Your own images, or ImageNet: the folders train and val, each with one folder for every class."""
+
+    side: int = 224
+    """Side of the squares that the network sees, in pixels."""
+    held_out: float = 0.02
+    """The share of the training images that is for validation."""
+    root: Path | None = None
+    """The folder; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> FileSplits:
+        """The three splits; images are decoded when they are needed."""
+        return image_folder(self.root, self.side, self.held_out)
+
+
+ImageSource = CifarData | MnistData | ImageFolderData

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..data import ImageBatch, ImageDataset, ImageSplits, ShuffledBatches, as_floats, image_batches
+from ..data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, ShuffledBatches, image_batches, take_batch
 from ..io import Checkpoint
 from ..layers import QCFS
 from ..models import MODELS
@@ -33,7 +33,7 @@ class ImageLearner(BaseLearner):
         ValueError: the data do not fit the network.
     """
 
-    def __init__(self, recipe: ImageRecipe, splits: ImageSplits, accelerator: Any):
+    def __init__(self, recipe: ImageRecipe, splits: ImageSplits | FileSplits, accelerator: Any):
         _check(recipe, splits.train)
         kinds: dict[type, Any] = dict(MODELS.values())
         network: nn.Module = kinds[type(recipe.model)](recipe.model).to(memory_format=torch.channels_last)
@@ -79,11 +79,9 @@ class ImageLearner(BaseLearner):
 
     def _batches(self) -> Iterator[ImageBatch]:
         """This process's share of every batch, in the order of the epoch and changed at random."""
-        device = self.accelerator.device
         for index in self.share:
-            chosen = torch.tensor(index)
-            x = as_floats(self.data.take(chosen).to(device))
-            yield ImageBatch(vary_images(x, self.recipe.augment), self.data.y[chosen].to(device))
+            x, y = take_batch(self.data, torch.tensor(index), self.accelerator.device)
+            yield ImageBatch(vary_images(x, self.recipe.augment), y)
 
     def _step(self, batch: ImageBatch, step: int) -> tuple[Tensor, float]:
         """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
@@ -108,7 +106,7 @@ def rate(optim: ImageOptim, progress: float) -> float:
     return optim.lr * cosine((progress - optim.warm_up) / (1 - optim.warm_up))
 
 
-def _check(recipe: ImageRecipe, data: ImageDataset) -> None:
+def _check(recipe: ImageRecipe, data: ImageDataset | ImageFiles) -> None:
     """The network must fit its data before anything is spent on it."""
     if recipe.model.channels != data.channels:
         raise ValueError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.utils.data import Sampler
 
-from ..data import ImageSplits, Splits
+from ..data import FileSplits, ImageSplits, Splits
 from ..data.dataset import ShuffledBatches
 from ..layers import BatchNorm
 from .image_recipe import ImageRecipe
@@ -42,7 +42,7 @@ def expect_all_alive() -> Iterator[None]:
         raise
 
 
-def expect_enough(recipe: Recipe | ImageRecipe, splits: Splits | ImageSplits, processes: int) -> None:
+def expect_enough(recipe: Recipe | ImageRecipe, splits: Splits | ImageSplits | FileSplits, processes: int) -> None:
     """Refuse data of which a process would get nothing.
 
     Raises:

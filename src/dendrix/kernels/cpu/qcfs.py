@@ -36,7 +36,7 @@ def fused_qcfs(x: Tensor, threshold: Tensor, levels: int, mask: str) -> Tensor:
 def _compiled(by_level: bool) -> tuple[Any, Any, Any]:
     from .specialise import specialise
 
-    constants = dict(half=np.float32(0.5), zero=np.float32(0), by_level=by_level)
+    constants: dict[str, Any] = dict(half=np.float32(0.5), zero=np.float32(0), by_level=by_level)
     forward, backward = (specialise(loop, **constants) for loop in (qcfs_loops.forward, qcfs_loops.input_gradient))
     return forward, backward, specialise(qcfs_loops.threshold_gradient, any_order=True, **constants)
 
