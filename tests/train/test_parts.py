@@ -1,4 +1,4 @@
-"""The small parts of training: schedules, augmentation, scores, data descriptions, figures."""
+"""The small parts of training: schedules, augmentation, scores, data descriptions."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dendrix.data import Batch, LogMel, PublishedCochlea
-from dendrix.models import Decision, DelayNet, DelayNetConfig
-from dendrix.train import Augment, CommandsData, DigitsData, FsddData, Optim, figures
+from dendrix.models import Decision
+from dendrix.train import Augment, CommandsData, DigitsData, FsddData, Optim
 from dendrix.train.augment import vary
 from dendrix.train.data import source_from_dict, source_to_dict
 from dendrix.train.metrics import score
@@ -101,15 +101,3 @@ def test_scores_count_sequences_and_hold_a_decision_after_its_end() -> None:
 )
 def test_data_descriptions_survive_json(source: DigitsData | FsddData | CommandsData) -> None:
     assert source_from_dict(source_to_dict(source)) == source
-
-
-def test_figures_are_saved_and_rasters_leave_no_hooks(tmp_path: Path) -> None:
-    model = DelayNet(DelayNetConfig(4, 3, (6, 5), max_delay_ms=40.0)).eval()
-    figures.save_learning_curves(tmp_path / "new" / "learning.png", {"a": [0.1, 0.5], "b": [0.2, 0.3]})
-    figures.save_accuracy_over_time(tmp_path / "time.png", {"a": [0.1, 0.5]}, dt_ms=10.0)
-    figures.save_delays(tmp_path / "delays.png", model)
-    figures.save_raster(tmp_path / "raster.png", model, torch.rand(12, 4).round(), "one", dt_ms=10.0)
-    images = sorted(path.name for path in tmp_path.rglob("*.png"))
-    assert images == ["delays.png", "learning.png", "raster.png", "time.png"]
-    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in tmp_path.rglob("*.png"))
-    assert not any(module._forward_hooks for module in model.modules())

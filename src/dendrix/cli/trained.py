@@ -9,7 +9,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .errors import MisuseError
+from .errors import MisuseError, sentence
 from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -32,8 +32,11 @@ def evaluate(
         root: the folder of the data it was trained on, if that is not where it was.
         json: print JSON.
     """
+    from ..core.files import read_json
     from ..io import read_checkpoint
+    from ..pretrained import find_run
     from ..train.command import evaluate_run
+    from ..train.record import RUN, caveat
     from ..train.recordings import evaluate_recordings
 
     if data is not None and root is not None:
@@ -46,6 +49,8 @@ def evaluate(
         return
     count = sum(map(sum, scores.confusion))
     print(f"{what}: accuracy {scores.accuracy:.1%} of {count} sequences, loss {scores.loss:.3f}")
+    if data is None and (beside := caveat(read_json(find_run(run) / RUN)["recipe"])):
+        print(beside)
     if data is not None:
         Console().print(_by_class(labels, scores.confusion))
 
@@ -93,6 +98,35 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
         then = ", ".join(f"{label} {share:.1%}" for label, share in list(answer["top"].items())[1:])
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", then)
     Console().print(table)
+
+
+def report(run: Run, out: Path | None = None, root: Path | None = None) -> None:
+    """Write the report of a run: one HTML page with its curves, confusion matrix, rasters, delays and settings.
+
+    Args:
+        run: a folder that `dendrix train` wrote; a training that goes on has one of how far it is.
+        out: the page; by default report.html in the folder.
+        root: the folder of the data it was trained on, if that is not where it was.
+    """
+    from ..pretrained import find_run
+    from ..train.report import write_report
+    from .exits import expect_writable
+
+    if out is None and find_run(run) != run:
+        raise MisuseError(f"out: expected a file to write, as {run} comes with dendrix and is no folder of yours, got none. Give --out.")
+    if out is not None:
+        expect_writable(out)
+    print(f"The report is in {write_report(run, out, root)}.")
+
+
+def report_of_training(folder: Path) -> None:
+    """Write the report of a training that has just ended. Its run is complete and safe, so a report that cannot be made is no failure."""
+    from ..train.report import write_report
+
+    try:
+        write_report(folder)
+    except (ImportError, OSError, ValueError) as error:
+        print(f"dendrix: no report was made. {sentence(error)}", file=sys.stderr)
 
 
 def _follow(run: Path, json: bool) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..io import load
+from ..io import load_checkpoint
+from ..plot import save_figure
 from ..train import Recipe
 from ..train.command import TrainRun, evaluate_run, train_run
-from ..train.figures import save_accuracy_over_time, save_delays, save_learning_curves, save_raster
+from ..train.figures import draw_accuracy_over_time, draw_learning_curves
+from ..train.network_figures import draw_activity, draw_delays
 from ..train.record import METRICS, read_lines
 from .digits_delays import none, random, recipe
 
@@ -42,12 +44,13 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
         rows.append(Row(title, scores.accuracy, record["parameters"], record["seconds"]))
         curves[title] = [line["valid_accuracy"] for line in read_lines(folder / METRICS)]
         over_time[title] = scores.accuracy_over_time
-    best, test = load(folder), recipe().data.load().test
-    dt_ms = test.dt_ms
-    save_learning_curves(out / "learning.png", curves)
-    save_accuracy_over_time(out / "accuracy_over_time.png", over_time, dt_ms)
-    save_delays(out / "delays.png", best)
-    save_raster(out / "raster.png", best, test.x[0], f"A handwritten {test.labels[test.y[0]]} in the network with learned delays", dt_ms)
+    best, test = load_checkpoint(folder), recipe().data.load().test
+    x, y = test[0]
+    title = f"Input: a handwritten {test.labels[y]}, row by row"
+    save_figure(draw_learning_curves(curves), out / "learning.png")
+    save_figure(draw_accuracy_over_time(over_time, test.dt_ms), out / "accuracy_over_time.png")
+    save_figure(draw_delays(best.model), out / "delays.png")
+    save_figure(draw_activity(best, x, title, test.dt_ms), out / "raster.png")
     return rows
 
 

@@ -1,23 +1,21 @@
-"""Figures of runs and networks, each one axis that says what it shows."""
+"""Figures of a training: how it went, and how good its network is. Each function returns a matplotlib figure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from ..core import Stateful
-from ..layers import delay_layers
-from ..neurons import Neuron
-from ..plot import COLOURS, new_axis, save_figure
+from ..plot import COLOURS, dress, new_axis, new_figure
+
+_NUMBERED = 20
+"""Up to so many classes, a confusion matrix has its counts and all names."""
 
 
-def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> None:
+def draw_learning_curves(curves: Mapping[str, Sequence[float]]) -> Any:
     """Validation accuracy by epoch, one line per run.
 
     Args:
-        path: where to save; the suffix chooses the format.
         curves: accuracies, 0 to 1, by the name of the run.
     """
     figure, axis = new_axis("Validation accuracy while training", "epoch", "accuracy, %")
@@ -25,73 +23,92 @@ def save_learning_curves(path: Path, curves: Mapping[str, Sequence[float]]) -> N
         axis.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour, label=name, linewidth=2)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(frameon=False)
-    save_figure(figure, path)
+    return figure
 
 
-def save_accuracy_over_time(path: Path, curves: Mapping[str, Sequence[float]], dt_ms: float) -> None:
-    """Accuracy of a decision after each step, one line per run.
+def draw_training(lines: Sequence[dict[str, Any]], best: int | None = None) -> Any:
+    """Loss and accuracy by epoch, in training and validation.
 
     Args:
-        path: where to save.
+        lines: the metrics of each epoch, or of each task; what they lack is left out.
+        best: the index of the one whose network was kept.
+    """
+    figure = new_figure(9.6, 3.6)
+    unit = "epoch" if "epoch" in lines[0] else "task"
+    shown = (
+        ("Loss", "cross-entropy, nats", 1, {"training": "loss", "validation": "valid_loss"}),
+        ("Accuracy", "accuracy, %", 100, {"training": "train_accuracy", "validation": "valid_accuracy"}),
+    )
+    for axis, (title, label, scale, keys) in zip(figure.subplots(1, 2), shown, strict=True):
+        dress(axis, title, unit, label)
+        for colour, (name, key) in zip(COLOURS[1:], keys.items(), strict=False):
+            values = [scale * line.get(key, float("nan")) for line in lines]
+            axis.plot(range(1, len(lines) + 1), values, ".-" if len(lines) < 5 else "-", color=colour, label=name, linewidth=2)
+        if best is not None:
+            axis.axvline(best + 1, color=COLOURS[0], linestyle=":", label=f"kept: {unit} {best + 1}")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(frameon=False)
+    return figure
+
+
+def draw_accuracy_over_time(curves: Mapping[str, Sequence[float]], dt_ms: float) -> Any:
+    """Accuracy if every decision had been made after this step, one line per run.
+
+    Args:
         curves: accuracies, 0 to 1, one per step, by the name of the run.
         dt_ms: the length of a step, in ms.
     """
-    figure, axis = new_axis("How early is the decision right?", "time since the start, ms", "accuracy, %")
-    for colour, (name, values) in zip(cycle(COLOURS), curves.items(), strict=False):
+    figure, axis = new_axis("How early is the decision right?", "decided after so many ms", "accuracy, %")
+    colours = cycle(COLOURS if len(curves) > 1 else COLOURS[2:])
+    for colour, (name, values) in zip(colours, curves.items(), strict=False):
         axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
-    axis.legend(frameon=False, loc="upper left")
-    save_figure(figure, path)
+    axis.set_ylim(0, 102)
+    if len(curves) > 1:
+        axis.legend(frameon=False, loc="lower right")
+    return figure
 
 
-def save_delays(path: Path, model: Stateful) -> None:
-    """Histogram of the delays of every layer, as deployed: in whole steps.
-
-    Args:
-        path: where to save.
-        model: a network with delay layers.
-    """
-    figure, axis = new_axis("Learned delays", "delay, ms", "delays of the layer, %")
-    layers = [layer for layer in delay_layers(model) if layer.taps > 1]
-    names = [*(f"hidden layer {number}" for number in range(1, len(layers))), "read-out"]
-    for colour, name, layer in zip(cycle(COLOURS[1:]), names, layers, strict=False):
-        share = layer.integer_delay().flatten().bincount(minlength=layer.taps).float() * 100 / layer.delay.numel()
-        place = [step * layer.dt_ms for step in range(layer.taps)]
-        axis.step(place, share.tolist(), where="mid", color=colour, label=name, linewidth=2)
-    axis.set_ylim(bottom=0)
-    axis.legend(frameon=False)
-    save_figure(figure, path)
-
-
-def save_raster(path: Path, model: Stateful, x: Tensor, title: str, dt_ms: float) -> None:
-    """The input and the spikes of every hidden neuron over time, for one sequence.
+def draw_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Any:
+    """How often each class was taken for which, in shares of the class; the counts stand in the cells while there are few classes.
 
     Args:
-        path: where to save.
-        model: a network in evaluation mode.
-        x: one input, [T, C].
-        title: what it is.
-        dt_ms: the length of a step, in ms.
+        labels: the K classes.
+        counts: class i (row) was taken for class j (column), [K][K].
     """
-    layers = {"input": x, **_hidden(model, x)}
-    figure, axis = new_axis(title, "time, ms", "neuron")
-    first = 0
-    for colour, (name, spikes) in zip(cycle(COLOURS), layers.items(), strict=False):
-        step, neuron = spikes.nonzero(as_tuple=True)
-        axis.scatter((step * dt_ms).tolist(), (neuron + first).tolist(), s=6, marker="|", color=colour, label=name)
-        first += spikes.shape[1]
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), markerscale=3)
-    save_figure(figure, path)
+    few = len(labels) <= _NUMBERED
+    size = min(3.4 + 0.18 * len(labels), 10.0)
+    figure = new_figure(size + 0.8, size)
+    axis = dress(figure.add_subplot(), "What was taken for what", "answer", "true class")
+    axis.grid(visible=False)
+    table = torch.tensor(counts, dtype=torch.double)
+    share = 100 * table / table.sum(1, keepdim=True).clamp(min=1)
+    image = axis.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=100)
+    figure.colorbar(image, ax=axis, label="share of the true class, %", shrink=0.8)
+    places = range(len(labels)) if len(labels) <= 2 * _NUMBERED else range(0, len(labels), -(-len(labels) // (2 * _NUMBERED)))
+    names = [labels[place] for place in places]
+    small = 9 if few else 7
+    axis.set_xticks(places, names, rotation=0 if max(map(len, names)) < 3 else 90, fontsize=small)
+    axis.set_yticks(places, names, fontsize=small)
+    for (row, column), count in {(r, c): n for r, line in enumerate(counts) for c, n in enumerate(line) if n and few}.items():
+        axis.text(column, row, str(count), ha="center", va="center", fontsize=8, color="white" if share[row, column] > 50 else "black")
+    return figure
 
 
-@torch.no_grad()
-def _hidden(model: Stateful, x: Tensor) -> dict[str, Tensor]:
-    """The outputs of all neuron layers but the last, the read-out: name -> [T, H]."""
-    heard: list[Tensor] = []
-    neurons = [module for module in model.modules() if isinstance(module, Neuron)][:-1]
-    hooks = [module.register_forward_hook(lambda _module, _inputs, result: heard.append(result[0][0])) for module in neurons]
-    try:
-        model(x.unsqueeze(0))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {f"hidden layer {index + 1}": spikes for index, spikes in enumerate(heard)}
+def draw_health(lines: Sequence[dict[str, Any]]) -> Any:
+    """How often the neurons of each layer fire, and how many never do, by epoch.
+
+    Args:
+        lines: the metrics of each epoch, with their "health".
+    """
+    figure = new_figure(9.6, 3.6)
+    layers = [name for name, shares in lines[-1]["health"].items() if "rate" in shares]
+    shown = (("Firing rate in validation", "spikes per neuron and step, %", "rate"), ("Neurons that never fire", "of the layer, %", "dead"))
+    for axis, (title, label, key) in zip(figure.subplots(1, 2), shown, strict=True):
+        dress(axis, title, "epoch", label)
+        for number, (colour, layer) in enumerate(zip(cycle(COLOURS[1:]), layers, strict=False), 1):
+            values = [100 * line["health"][layer][key] for line in lines]
+            axis.plot(range(1, len(lines) + 1), values, color=colour, label=f"hidden layer {number}", linewidth=2)
+        axis.set_ylim(bottom=0)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(frameon=False)
+    return figure

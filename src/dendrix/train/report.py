@@ -1,0 +1,121 @@
+"""The report of a run: one HTML page with its figures inside, which says how the training went and how good the network is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..core.files import read_json, write_atomic
+from ..data import Dataset
+from ..io import Checkpoint, load_checkpoint, read_checkpoint
+from ..layers.delayed import delayed
+from ..pretrained import find_run
+from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_training
+from .network_figures import draw_activity, draw_delays
+from .opened import Opened, open_run
+from .page import flattened, heading, page, paragraph, picture, table
+from .record import METRICS, RUN, caveat, read_lines
+
+REPORT = "report.html"
+
+
+def write_report(run: Path, out: Path | None = None, root: Path | None = None) -> Path:
+    """Write the report of a run, whole or not at all; returns where it is.
+
+    What the run or its data do not give is left out: a page without validation data says so, and has the rest.
+
+    Args:
+        run: the folder, or the name of a network that comes with dendrix.
+        out: the page; by default report.html in the folder.
+        root: the data folder, if it has moved.
+    Raises:
+        OSError: the run is not there, or the page cannot be written.
+        ValueError: a file of the run is damaged.
+        ImportError: matplotlib is missing.
+    """
+    folder = find_run(run)
+    checkpoint = load_checkpoint(folder)
+    record = read_json(folder / RUN)
+    lines = read_lines(folder / METRICS) if (folder / METRICS).exists() else []
+    parts = [
+        *_summary(record),
+        *_training(record, lines),
+        *_validation(folder, root),
+        *_delays(folder, record),
+        *_settings(record, checkpoint),
+    ]
+    path = folder / REPORT if out is None else out
+    write_atomic(path, page(f"Run of {record.get('name') or folder.name}", parts).encode())
+    return path
+
+
+def _summary(record: dict[str, Any]) -> Iterator[str]:
+    """The result in a sentence, and what the training warned of."""
+    said = []
+    if progress := record.get("progress"):
+        epochs = progress.get("epoch", progress["best_epoch"] + 1)
+        said.append(f"Best validation accuracy {progress['best_accuracy']:.1%}, after epoch {progress['best_epoch'] + 1} of {epochs}.")
+        said.append(caveat(record["recipe"]))
+        said.append(f"The training {'was interrupted' if progress['stopped'] == 'interrupted' else 'is over'}: {progress['stopped']}.")
+    if "parameters" in record:
+        said.append(f"{record['parameters']:,} trained parameters.")
+    if "seconds" in record:
+        said.append(f"It took {record['seconds'] / 60:.1f} minutes.")
+    yield paragraph(" ".join(said))
+    yield from (paragraph(warning, "warning") for warning in record.get("warnings", []))
+
+
+def _training(record: dict[str, Any], lines: list[dict[str, Any]]) -> Iterator[str]:
+    if lines:
+        best = (record.get("progress") or {}).get("best_epoch")
+        yield heading("Training")
+        yield picture(draw_training(lines, best), "Loss and accuracy by epoch, in training and validation")
+        if any("rate" in shares for shares in lines[-1].get("health", {}).values()):
+            yield picture(draw_health(lines), "Firing rates and silent neurons by epoch")
+
+
+def _validation(folder: Path, root: Path | None) -> Iterator[str]:
+    yield heading("Validation")
+    try:
+        opened = open_run(folder, "valid", root)
+    except (OSError, ValueError) as error:
+        yield paragraph(f"The validation data could not be read, so figures of them are left out. {error}", "warning")
+        return
+    scores = opened.score()
+    count = sum(map(sum, scores.confusion))
+    yield paragraph(f"Accuracy {scores.accuracy:.1%} of {count} validation items, loss {scores.loss:.3f}. The test data are untouched.")
+    if isinstance(opened.data, Dataset):
+        over_time = draw_accuracy_over_time({"validation": scores.accuracy_over_time}, opened.data.dt_ms)
+        yield picture(over_time, "Accuracy by the time of the decision")
+    yield picture(draw_confusion(opened.checkpoint.labels, scores.confusion), "Confusion matrix")
+    yield from _one_clip(opened)
+
+
+def _one_clip(opened: Opened) -> Iterator[str]:
+    """The first validation item on its way through the network."""
+    checkpoint, data, _ = opened
+    if isinstance(data, Dataset):
+        x, y = data[0]
+        activity = draw_activity(checkpoint, x, f"Input: a validation clip of “{data.labels[y]}”", data.dt_ms)
+        yield heading("One clip through the network")
+        yield picture(activity, "Input, spikes and decision over time")
+
+
+def _delays(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Where the delays were and where training moved them; their start is drawn again from the seed."""
+    model: Any = read_checkpoint(folder).model
+    if any(layer.taps > 1 for layer in delayed(model)):
+        yield heading("Delays")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(record["recipe"]["seed"])
+            before = type(model)(model.config)
+        yield picture(draw_delays(model, before), "Histogram of the delays of each layer before and after training")
+
+
+def _settings(record: dict[str, Any], checkpoint: Checkpoint) -> Iterator[str]:
+    facts = {"sha256 of the data": record.get("data_sha256", "not recorded"), "classes": ", ".join(checkpoint.labels)}
+    yield heading("Settings")
+    yield table({**facts, **flattened(record.get("recipe", {}))})
+    yield heading("Environment")
+    yield table(flattened({"environment": record.get("environment", {}), "kernels": record.get("kernels", {})}))
