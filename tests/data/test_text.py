@@ -1,0 +1,143 @@
+"""Corpora, tokenizers and tokens on disk."""
+
+import json
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dendrix.data.text import Corpus, corpus
+from dendrix.data.text_tokenizers import byte_tokenizer, character_tokenizer, encode, is_bytes, learned_tokenizer, read_tokenizer
+from dendrix.data.tokens import tokenised
+
+LINES = "".join(f"line {i}: the quick brown fox, naïve → {i * i}\n\n  indented\n" for i in range(2000))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text(LINES)
+    (folder / "sub" / "b.txt").write_text("second file\n" * 50)
+    return folder
+
+
+def test_own_text_is_cut_at_the_ends_of_lines(own: Path) -> None:
+    found = corpus(own)
+    whole = LINES.encode() + b"second file\n" * 50
+    parts = [b"".join(split) for split in (found.train, found.valid, found.test)]
+    assert b"".join(parts) == whole
+    assert all(part.endswith(b"\n") for part in parts)
+    assert abs(len(parts[0]) / len(whole) - 0.9) < 0.01
+    assert corpus(own / "a.txt").train[0].startswith(b"line 0")
+
+
+def test_folders_named_by_their_split_stay_apart(tmp_path: Path) -> None:
+    for name, text in (("train", "one"), ("validation", "two"), ("test", "three")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    assert corpus(tmp_path) == Corpus((b"one",), (b"two",), (b"three",))
+
+
+def test_archives_and_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tarfile.open(tmp_path / "novels.tar.xz", "w:xz") as archive:
+        for name in ("train/b.txt", "train/a.txt", "valid/c.txt", "test/d.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            archive.addfile(member, BytesIO(name.encode()))
+    monkeypatch.setenv("DENDRIX_DATA", str(tmp_path))
+    assert corpus("novels") == Corpus((b"train/a.txt", b"train/b.txt"), (b"valid/c.txt",), (b"test/d.txt",))
+    with pytest.raises(FileNotFoundError, match=r"wikitext-2: expected wikitext2\.tar\.xz or wiki\.train\.tokens"):
+        corpus("wikitext-2")
+    with pytest.raises(ValueError, match="Did you mean 'novels'"):
+        corpus("novel")
+    (tmp_path / "enwik8").write_bytes(b"<mediawiki")
+    with pytest.raises(ValueError, match="expected 100000000 bytes, got 10"):
+        corpus("enwik8")
+    (tmp_path / "novels.tar.xz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="cannot be read"):
+        corpus("novels")
+
+
+def test_bytes_are_their_own_ids() -> None:
+    tokenizer = byte_tokenizer()
+    text = LINES[:3000]
+    assert tokenizer.encode(text).ids == list(text.encode()) == encode(tokenizer, [text.encode()]).tolist()
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+    assert encode(tokenizer, [b"\xff\x00"]).tolist() == [255, 0]
+    assert is_bytes(tokenizer)
+    assert not is_bytes(character_tokenizer("abc"))
+
+
+def test_characters() -> None:
+    tokenizer = character_tokenizer("hello\n")
+    assert tokenizer.encode("ho\nz").ids == [2, 4, 0, 5]
+    assert tokenizer.decode([2, 1, 3, 3, 4]) == "hello"
+
+
+@pytest.mark.parametrize("text", [LINES, LINES.replace("\n", "\r\n"), "word " * 20_000, "\n" * 50_000, "a\n \n\n b\n" * 9000])
+def test_pieces_of_a_text_encode_as_the_whole(text: str) -> None:
+    tokenizer = learned_tokenizer([LINES], 400)
+    assert tokenizer.get_vocab_size() == 400
+    ids = encode(tokenizer, [text.encode()])
+    assert ids.tolist() == tokenizer.encode(text).ids
+    assert tokenizer.decode(ids.tolist()) == text
+
+
+@pytest.mark.shared
+def test_the_published_vocabulary(shared: Path, tmp_path: Path) -> None:
+    with tarfile.open(shared / "data" / "tokenizers" / "tokenizers.tar.xz") as archive:
+        archive.extract("20B_tokenizer.json", tmp_path, filter="data")
+    tokenizer = read_tokenizer(tmp_path / "20B_tokenizer.json")
+    gold = json.loads((shared / "data" / "tokenizers" / "expected_encodings.json").read_text())
+    cases = gold.values() if isinstance(gold, dict) else gold
+    checked = 0
+    for case in cases:
+        ids = next(value for key, value in case.items() if "20b" in key.lower() or "neox" in key.lower())
+        assert encode(tokenizer, [case["text"].encode()]).tolist() == ids
+        checked += 1
+    assert checked == 10
+
+
+@pytest.mark.shared
+def test_word_counts_are_the_canonical_ones(shared: Path, tmp_path: Path) -> None:
+    splits = tokenised(corpus("wikitext-2", shared / "data"), byte_tokenizer(), tmp_path)
+    assert (splits.train.words, splits.valid.words) == (2_088_628, 217_646)
+
+
+def test_tokens_are_found_again(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    text, tokenizer = corpus(own), learned_tokenizer([LINES], 300)
+    first = tokenised(text, tokenizer)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.bin")}
+    again = tokenised(text, tokenizer)
+    assert len(files) == 3
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.bin")}
+    assert isinstance(again.train.ids, np.memmap)
+    assert np.array_equal(first.train.ids, again.train.ids)
+    assert again.train.ids.dtype == np.uint16
+    assert again.valid.bytes == len(b"".join(text.valid))
+    windows = again.train.windows(torch.tensor([0, 7]), 5)
+    assert windows.dtype == torch.int64
+    assert windows.tolist() == [again.train.ids[:5].tolist(), again.train.ids[7:12].tolist()]
+    with pytest.raises(ValueError, match="starts: expected 0 to"):
+        again.train.windows(torch.tensor([len(again.train)]), 5)
+
+
+def test_bad_text(tmp_path: Path) -> None:
+    (tmp_path / "broken.txt").write_bytes(b"fine\n" * 20 + b"\xff\xfe" + b"fine\n" * 20)
+    text = corpus(tmp_path / "broken.txt")
+    with pytest.raises(ValueError, match="got the byte 0xff at 100"):
+        tokenised(text, character_tokenizer("fine\n"), tmp_path / "tokens")
+    assert not (tmp_path / "tokens" / "facts.json").exists()
+    assert tokenised(text, byte_tokenizer(), tmp_path / "bytes").train.characters == 0
+    (tmp_path / "empty.txt").write_bytes(b"")
+    with pytest.raises(ValueError, match="train: expected some text, got none"):
+        corpus(tmp_path / "empty.txt")
+    with pytest.raises(FileNotFoundError, match="not there"):
+        corpus(tmp_path / "absent.txt")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(ValueError, match="expected a tokenizer"):
+        read_tokenizer(tmp_path / "bad.json")
