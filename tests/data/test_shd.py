@@ -172,6 +172,28 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         read_spike_file(tmp_path / "a.h5")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("labels", [0.0, 1.5], r"labels: expected a row of whole numbers, got float64 of shape \[2\]"),
+        ("labels", [[0], [1]], r"labels: expected a row of whole numbers, got int64 of shape \[2, 1\]"),
+        ("labels", 1, r"labels: expected a row of whole numbers, got int64 of shape \[\]"),
+        ("labels", [-1, 1], r"expected labels 0 to 2, got -1 to 1"),
+        ("extra/speaker", [b"x", b"y"], r"extra/speaker: expected a row of whole numbers, got \|S1"),
+        ("extra/keys", [b"a", b"b", b"a"], r"expected classes of different names in extra/keys, got a, b, a"),
+        ("spikes/units", [[1.5, 2.0], [3.0, 4.0]], r"clip 0: spikes/units: expected a row of whole numbers, got float64"),
+    ],
+)
+def test_values_of_another_kind_are_refused(tmp_path: Path, key: str, value: object, complaint: str) -> None:
+    write(tmp_path / "a.h5", *GOOD)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file[key]
+        file[key] = np.array(value)
+    with pytest.raises(ValueError, match=complaint) as error:
+        read_spike_file(tmp_path / "a.h5")
+    assert "\n" not in str(error.value)
+
+
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "shd_train.h5"
     write(path, *clips(40, 0))

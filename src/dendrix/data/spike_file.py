@@ -65,8 +65,11 @@ def read_spike_file(
             if missing := [key for key in _KEYS if key not in file]:
                 raise ValueError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
             words = tuple(file["extra/keys"].asstr("utf-8", "replace")[:].tolist())
-            word = _labels(file["labels"][:], len(words), path)
-            speaker = torch.from_numpy(file["extra/speaker"][:].astype(np.int64)) if "extra/speaker" in file else None
+            if len(set(words)) < len(words):
+                raise ValueError(f"{path}: expected classes of different names in extra/keys, got {', '.join(words)}. Copy it again.")
+            word = _labels(_whole(file["labels"][()], f"{path}: labels"), len(words), path)
+            spoken = _whole(file["extra/speaker"][()], f"{path}: extra/speaker") if "extra/speaker" in file else None
+            speaker = None if spoken is None else torch.from_numpy(spoken)
             count = partial(count_spikes, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
             counts = _count_all(file, count, path)
     except (OSError, TypeError, AttributeError, RuntimeError) as error:
@@ -120,8 +123,17 @@ def _check_binning(dt_ms: float, group: int) -> None:
         raise ValueError(f"group: expected a divisor of the {UNITS} units, got {group}. The published networks use 5.")
 
 
-def _labels(labels: NDArray[Any], classes: int, path: Path) -> Tensor:
-    word = torch.from_numpy(labels.astype(np.int64))
+def _whole(values: Any, name: str) -> NDArray[np.int64]:
+    row = np.asarray(values)
+    if row.ndim != 1 or row.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: expected a row of whole numbers, got {row.dtype} of shape {list(row.shape)}. Is this an SHD or SSC file?"
+        )
+    return row.astype(np.int64)
+
+
+def _labels(labels: NDArray[np.int64], classes: int, path: Path) -> Tensor:
+    word = torch.from_numpy(labels)
     if len(word) == 0:
         raise ValueError(f"{path}: expected labelled clips, got none. Copy it again.")
     if int(word.min()) < 0 or int(word.max()) >= classes:
@@ -137,7 +149,7 @@ def _count_all(file: Any, count: Callable[[NDArray[np.float64], NDArray[np.int64
     for start in range(0, len(all_times), _BLOCK):
         block = slice(start, start + _BLOCK)
         for clip, (times, units) in enumerate(zip(all_times[block], all_units[block], strict=True), start):
-            times, units = times.astype(np.float64), units.astype(np.int64)
+            times, units = times.astype(np.float64), _whole(units, f"{path}: clip {clip}: spikes/units")
             _check_spikes(times, units, f"{path}: clip {clip}")
             counts.append(count(times, units))
     return counts
