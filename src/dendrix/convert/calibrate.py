@@ -8,7 +8,8 @@ from torch import Tensor, fx, nn
 
 from ..core import expect_finite, expect_in
 from ..layers import ClippedReLU
-from .tracing import IN_PLACE_RELUS, RELUS, label, shape, trace
+from .kinds import IN_PLACE_RELUS, RELUS
+from .tracing import label, shape, trace
 
 Batch = Tensor | Sequence[Tensor]
 """Images [B, C, H, W], or a tuple of which they are the first."""

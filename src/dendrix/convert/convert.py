@@ -10,7 +10,7 @@ from ..core import expect, expect_floating, expect_one_of
 from .audit import Audit
 from .network import SpikingNetwork, lower
 from .parts import MaxPool, NeuronKind, Parts
-from .tracing import shape, trace
+from .tracing import label, shape, trace
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ def convert(
     expect(example, "B C ...", "example")
     expect_floating(example, "example")
     traced = trace(ann, example, tuple(allow))
+    names = {label(node) for node in traced.graph.nodes}
+    if unknown := [name for name in allow if name not in names]:
+        raise ValueError(f"allow: expected parts of the network, got {unknown[0]!r}. Name them as the audit does.")
     parts = Parts(traced, neuron, max_pool, fold_batch_norm, tuple(allow))
     for node in list(traced.graph.nodes):
         parts.treat(node)

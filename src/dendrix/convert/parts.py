@@ -1,52 +1,20 @@
 """What becomes of each module and function of a traced network."""
 
-import operator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import fx, nn
-from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from ..layers import ClippedReLU
 from ..neurons import RateIF, SignedRateIF
 from .audit import Action, Entry
+from .kinds import AVERAGES, CONVOLUTIONS, DROPOUTS, IN_PLACE, LINEAR, MAX_POOLS, NORMS, RELUS, REMOVED, MaxPoolModule, Norm, is_linear
 from .max_pool import SpikingMaxPool
-from .tracing import ACTIVATIONS, RELUS, Activation, label, shape
+from .tracing import ACTIVATIONS, Activation, label, shape
 
 NeuronKind = Literal["if", "signed", "qffs"]
 MaxPool = Literal["refuse", "average", "spiking"]
-
-_LINEAR = (
-    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear, nn.AvgPool1d, nn.AvgPool2d,
-    nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Flatten, nn.Unflatten, nn.Upsample,
-    nn.PixelShuffle, nn.ZeroPad1d, nn.ZeroPad2d, nn.ChannelShuffle,
-)  # fmt: skip
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
-_REMOVED = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.Identity)
-_MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-Pool = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d
-_AVERAGES: dict[type[nn.Module], type[nn.Module]] = {nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d}
-_FUNCTIONS = (
-    operator.add, operator.sub, operator.neg, operator.getitem, getattr, torch.add, torch.sub, torch.flatten,
-    torch.cat, torch.mean, torch.reshape, functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d,
-    functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d, functional.pad, functional.interpolate,
-)  # fmt: skip
-_SCALINGS = (operator.mul, operator.truediv, torch.mul, torch.div)
-_IN_PLACE: dict[Any, Any] = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-    "add_": "add",
-    "sub_": "sub",
-}
-"""Arithmetic that overwrites its first operand, and the same that does not."""
-_DROPOUTS = (functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d)
-_METHODS = ("add", "sub", "flatten", "view", "reshape", "mean", "size", "contiguous", "permute", "transpose", "squeeze")
 
 
 @dataclass
@@ -64,6 +32,12 @@ class Parts:
     spiking: set[fx.Node] = field(default_factory=set)
     """Nodes that carry spikes: layers with a state, and all that reads them."""
 
+    def __post_init__(self) -> None:
+        """Who calls what, before anything is renamed."""
+        self.calls: dict[object, list[fx.Node]] = {}
+        for node in self.traced.graph.nodes:
+            self.calls.setdefault(node.target, []).append(node)
+
     def treat(self, node: fx.Node) -> None:
         """Keep, replace, fold or remove a node, or note the problem with it."""
         if self.spiking & set(node.all_input_nodes):
@@ -77,13 +51,13 @@ class Parts:
         path = str(node.target)
         if isinstance(module, ACTIVATIONS):
             self._activation(node, module)
-        elif isinstance(module, _NORMS):
+        elif isinstance(module, NORMS):
             self._norm(node, module)
-        elif isinstance(module, _REMOVED):
+        elif isinstance(module, REMOVED):
             self._remove(node)
-        elif isinstance(module, _MAX_POOLS) and path not in self.allow:
+        elif isinstance(module, MAX_POOLS) and path not in self.allow:
             self._pool(node, module)
-        elif isinstance(module, _LINEAR):
+        elif isinstance(module, LINEAR):
             self._note(node, "kept")
         elif path in self.allow:
             self._note(node, "allowed", note="acts on each step by itself" if node in self.spiking else "before the first neuron")
@@ -94,14 +68,12 @@ class Parts:
 
     def _activation(self, node: fx.Node, module: Activation) -> None:
         path = str(node.target)
-        calls = [other for other in self.traced.graph.nodes if other.op == "call_module" and other.target == path]
-        if len(calls) > 1:
-            if path not in self.allow:
-                self.problems.append(
-                    f"{path} is one activation used {len(calls)} times, but neurons remember: give each place its own, or allow it."
-                )
-                return
-            node.target = f"{path}_{calls.index(node)}"
+        count = len(self.calls[path])
+        if count > 1 and path not in self.allow:
+            self.problems.append(
+                f"{path} is one activation used {count} times, but neurons remember: give each place its own, or allow it."
+            )
+            return
         try:
             neuron = self._neuron(shape(node)[1], module)
         except ValueError as error:
@@ -131,8 +103,8 @@ class Parts:
             self.problems.append(f"{path} is a {type(module).__name__} without running statistics: train it with track_running_stats.")
             return
         layer = self.traced.get_submodule(str(before.target)) if before.op == "call_module" else None
-        calls = [other for other in self.traced.graph.nodes if other.target == before.target]
-        if not self.fold_batch_norm or len(before.users) > 1 or len(calls) > 1 or not isinstance(layer, (*_CONVOLUTIONS, nn.Linear)):
+        shared = len(before.users) > 1 or len(self.calls[before.target]) > 1
+        if not self.fold_batch_norm or shared or not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
             self._note(node, "kept")
             return
         folded = fuse_linear_bn_eval(layer, module) if isinstance(layer, nn.Linear) else fuse_conv_bn_eval(layer, module)
@@ -140,7 +112,7 @@ class Parts:
         self._note(node, "folded", note=f"into {before.target}")
         self._drop(node, before)
 
-    def _pool(self, node: fx.Node, module: Pool) -> None:
+    def _pool(self, node: fx.Node, module: MaxPoolModule) -> None:
         path, kind = str(node.target), type(module).__name__
         if node not in self.spiking:
             self._note(node, "kept", note="before the first neuron, where a maximum is exact")
@@ -148,7 +120,7 @@ class Parts:
             self._replace(node, SpikingMaxPool(module))
             self._note(node, "replaced", note="SpikingMaxPool", kind=kind)
         elif self.max_pool == "average" and module.dilation in (1, (1, 1)):
-            average = _AVERAGES[type(module)](module.kernel_size, module.stride, module.padding, module.ceil_mode)
+            average = AVERAGES[type(module)](module.kernel_size, module.stride, module.padding, module.ceil_mode)
             self.traced.add_submodule(path, average)
             self._note(node, "averaged", note="accurate only if the network was trained so", kind=kind)
         else:
@@ -158,16 +130,11 @@ class Parts:
 
     def _function(self, node: fx.Node) -> None:
         name = label(node)
-        if node.target in _IN_PLACE:
-            if len(node.all_input_nodes[0].users) > 1:
-                self.problems.append(f"{name} overwrites what is read elsewhere too: write the sum without in-place arithmetic.")
-            node.target = _IN_PLACE[node.target]
-        tensors = [part for part in node.all_input_nodes if part.op != "get_attr"]
-        scaled = node.target in _SCALINGS and len(tensors) == 1
-        if node.target in _FUNCTIONS or node.target in _METHODS or scaled:
+        node.target = IN_PLACE.get(node.target, node.target)  # what is overwritten is read nowhere else, or the trace had differed
+        if is_linear(node):
             if "tensor_meta" in node.meta:
                 self._note(node, "kept")
-        elif node.target in _DROPOUTS:
+        elif node.target in DROPOUTS:
             self._remove(node)
         elif name in self.allow:
             self._note(node, "allowed", note="acts on each step by itself" if node in self.spiking else "before the first neuron")
@@ -185,6 +152,10 @@ class Parts:
         self.traced.graph.erase_node(node)
 
     def _replace(self, node: fx.Node, layer: nn.Module) -> None:
+        """Put a layer with a state where a module is called; each call of a shared one gets a layer and a path of its own."""
+        calls = self.calls[node.target]
+        if len(calls) > 1:
+            node.target = f"{node.target}_{calls.index(node)}"
         self.traced.add_submodule(str(node.target), layer)
         self.stateful.append(node)
         self.spiking.add(node)

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
-from torch.nn import functional
 
 from ..core import expect, expect_finite, expect_floating
 from ..layers import LSQ, QCFS, ClippedReLU
@@ -14,10 +13,6 @@ from ..layers import LSQ, QCFS, ClippedReLU
 Activation = QCFS | LSQ | ClippedReLU
 ACTIVATIONS = (QCFS, LSQ, ClippedReLU)
 """Activations that a neuron can stand for; each has `threshold`."""
-
-IN_PLACE_RELUS = (functional.relu_, torch.relu_, "relu_")
-RELUS = (functional.relu, torch.relu, "relu", *IN_PLACE_RELUS)
-"""The functions that are a ReLU; methods by name."""
 
 _CHECKS = (expect, expect_finite, expect_floating)
 
@@ -30,7 +25,7 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
         example: images [B, C, H, W].
         leaves: paths of modules not to look into.
     Raises:
-        ValueError: the network is in training mode, or torch.fx cannot follow it.
+        ValueError: the network is in training mode, torch.fx cannot follow it, or what it traced is not the same function.
     """
     if training := [path or type(ann).__name__ for path, module in ann.named_modules() if module.training]:
         raise ValueError(f"ann: expected a network in evaluation mode, but {training[0]} is in training mode. Call ann.eval() first.")
@@ -55,11 +50,20 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
         raise ValueError(f"ann: expected one input, got {', '.join(inputs)}. Wrap the network in a module whose forward takes images only.")
     with torch.no_grad():
         try:
-            ann(example)
+            expected = ann(example)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"example: expected images that the network takes, got {list(example.shape)}: {reason}") from error
-        ShapeProp(traced).propagate(example)
+        found = ShapeProp(traced).propagate(example)
+    if not isinstance(expected, Tensor):
+        raise ValueError(
+            f"ann: expected one output, a tensor, got {type(expected).__name__}. Wrap the network so that it gives its scores."
+        )
+    if not torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise ValueError(
+            "ann: expected the same outputs when its modules and functions run one by one, but they differ: it is random, "
+            "or something overwrites in place what is read later. Write x = x + y for x += y, and build ReLUs with inplace=False."
+        )
     return traced
 
 

@@ -1,0 +1,56 @@
+"""Which modules and functions of torch are linear, and so do to spikes over time what they do to rates."""
+
+import operator
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+"""Affine with running statistics."""
+
+MaxPoolModule = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+AVERAGES: dict[type[nn.Module], type[nn.Module]] = {
+    nn.MaxPool1d: nn.AvgPool1d,
+    nn.MaxPool2d: nn.AvgPool2d,
+    nn.MaxPool3d: nn.AvgPool3d,
+}
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LINEAR = (
+    *CONVOLUTIONS, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d,
+    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle,
+    nn.ChannelShuffle, nn.ZeroPad1d, nn.ZeroPad2d,
+)  # fmt: skip
+REMOVED = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.Identity)
+"""Modules that do nothing in evaluation mode."""
+
+IN_PLACE_RELUS = (functional.relu_, torch.relu_, "relu_")
+RELUS = (functional.relu, torch.relu, "relu", *IN_PLACE_RELUS)
+"""The functions that are a ReLU; methods by name, here and below."""
+
+DROPOUTS = (functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d)
+IN_PLACE: dict[Any, Any] = {"add_": "add", "sub_": "sub"}
+"""Sums that overwrite, and the same that do not."""
+
+_FUNCTIONS = (
+    operator.add, operator.sub, operator.neg, operator.getitem, getattr, torch.add, torch.sub, torch.flatten, torch.cat, torch.mean,
+    torch.reshape, functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d, functional.adaptive_avg_pool1d,
+    functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d, functional.pad, functional.interpolate,
+    "add", "sub", "flatten", "view", "reshape", "mean", "size", "contiguous", "permute", "transpose", "squeeze",
+)  # fmt: skip
+_PRODUCTS = (operator.mul, torch.mul, "mul")
+_QUOTIENTS = (operator.truediv, torch.div, "div")
+
+
+def is_linear(node: fx.Node) -> bool:
+    """Whether a call of a function or method is affine in the activations that it reads, or only about their shape."""
+    if node.target in _FUNCTIONS:
+        return True
+    operands = [isinstance(part, fx.Node) and part.op != "get_attr" for part in node.args]
+    if node.kwargs or sum(operands) != 1:
+        return False
+    return node.target in _PRODUCTS or (node.target in _QUOTIENTS and operands[0])
