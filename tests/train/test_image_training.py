@@ -5,14 +5,15 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from picture_files import write_binary
+from picture_files import encoded, write_binary
 
 from dendrix.data import ImageBatch
 from dendrix.io import load_checkpoint
 from dendrix.models import VGG, ResNetConfig, VGGConfig
-from dendrix.train import CifarData, ImageAugment, ImageBudget, ImageOptim, ImageRecipe
+from dendrix.train import CifarData, ImageAugment, ImageBudget, ImageFolderData, ImageOptim, ImageRecipe
 from dendrix.train.command import TrainRun, evaluate_run, record_run, train_run
 from dendrix.train.health import DivergedError
 from dendrix.train.image_learner import ImageLearner, rate
@@ -136,3 +137,24 @@ def test_the_layout_in_memory_changes_nothing(activation: str) -> None:
     network = VGG(VGGConfig(activation=activation)).eval()
     x = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(network(x.contiguous(memory_format=torch.channels_last)), network(x))
+
+
+def test_a_folder_of_files_trains_in_the_same_way(tmp_path: Path) -> None:
+    for part, count in (("train", 12), ("val", 3)):
+        for number, name in enumerate(("dark", "light")):
+            (tmp_path / part / name).mkdir(parents=True)
+            for image in range(count):
+                x = np.full((3, 16, 16), 30 + 180 * number + image, np.uint8)
+                (tmp_path / part / name / f"{image}.png").write_bytes(encoded(x))
+    recipe = ImageRecipe(
+        ImageFolderData(side=8, held_out=0.25, root=tmp_path),
+        VGGConfig(outputs=2, stages=((4,),), threshold=2.0),
+        budget=ImageBudget(epochs=15, batch_size=6),
+        augment=ImageAugment(shift=0),
+    )
+    folder = train(recipe, tmp_path / "run")
+    assert evaluate_run(folder, "test").accuracy == 1
+    assert train(recipe, folder, resume=True) == folder
+    (tmp_path / "train" / "dark" / "0.png").unlink()
+    with pytest.raises(ValueError, match="expected to resume the same run, but data_sha256"):
+        train(recipe, folder, resume=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..core.files import read_json
-from ..data import Dataset, ImageDataset, image_batches, loader
+from ..data import Dataset, ImageDataset, ImageFiles, image_batches, loader
 from ..io import Checkpoint, load_checkpoint
 from ..models import DendriticNet
 from ..pretrained import find_run
@@ -22,12 +22,12 @@ class Opened(NamedTuple):
     """A trained network and a split of the data it was trained on."""
 
     checkpoint: Checkpoint
-    data: Dataset | ImageDataset | PermutedTasks
+    data: Dataset | ImageDataset | ImageFiles | PermutedTasks
     batches: Iterable[Any]
 
     def score(self) -> Scores:
         """How good the network is on these data; delays are integers."""
-        if isinstance(self.data, ImageDataset):
+        if isinstance(self.data, ImageDataset | ImageFiles):
             return score_images(self.checkpoint.model, self.batches)
         return score(self.checkpoint.model, self.batches, self.checkpoint.decision)
 
@@ -60,7 +60,7 @@ def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
         if isinstance(source, DigitsData):
             raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
         source = replace(source, root=root)
-    data: Dataset | ImageDataset = getattr(source.load(), split)
-    if isinstance(data, ImageDataset):
+    data: Dataset | ImageDataset | ImageFiles = getattr(source.load(), split)
+    if isinstance(data, ImageDataset | ImageFiles):
         return Opened(checkpoint, data, image_batches(data))
     return Opened(checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms)))
