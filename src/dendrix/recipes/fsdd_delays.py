@@ -40,9 +40,14 @@ def axonal() -> Recipe:
 def small() -> Recipe:
     """About 10,000 trained parameters, frames of 20 ms."""
     main = recipe()
-    model = replace(main.model, hidden=(56, 56), dt_ms=20.0, dropout=0.1)
-    data = FsddData(EvenMel(dt_ms=20.0, window_ms=32.0))
-    return replace(main, data=data, model=model, augment=replace(main.augment, mask_steps=3))
+    return replace(
+        main,
+        data=FsddData(EvenMel(dt_ms=20.0, window_ms=32.0)),
+        model=replace(main.model, hidden=(56, 56), dt_ms=20.0, dropout=0.1),
+        early=0.5,
+        budget=Budget(epochs=16, batch_size=16, patience=16),
+        augment=replace(main.augment, mask_steps=3),
+    )
 
 
 def cochlea() -> Recipe:
