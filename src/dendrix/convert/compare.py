@@ -53,6 +53,10 @@ def compare(
         batch_size: how many images run at once.
     """
     expect(images, "N C ...", "images")
+    if labels is not None:
+        expect(labels, "N", "labels", N=len(images))
+    if ann.training:
+        raise ValueError("ann: expected a network in evaluation mode, got one in training mode. Call ann.eval() first.")
     meters = {path: _Meter() for path in network.layers}
     handles = []
     for path, meter in meters.items():

@@ -1,6 +1,6 @@
 """A spiking network that was converted from an image network: built from its configuration, it can be saved and read again."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import torch
@@ -41,7 +41,8 @@ class ConvertedConfig:
         expect_one_of(self.max_pool, get_args(MaxPool), "max_pool")
         expect_one_of(self.ceilings, ("trained", "layer", "channel"), "ceilings")
         expect_fields(self, steps="[1, inf)", height="[1, inf)", width="[1, inf)")
-        self.network()  # a wrong configuration is found here, not when it is built
+        # A wrong configuration is found here, not when it is built; and JSON's lists become what they were.
+        object.__setattr__(self, "ann_config", asdict(self.network()))
 
     def network(self) -> ImageConfig:
         """The configuration of the network that was converted."""
@@ -58,18 +59,21 @@ class Converted(Stateful):
 
     Args:
         config: what to build.
-        ann: the trained network, after `calibrate` unless its thresholds are trained; None builds one whose weights are still to be loaded.
+        ann: the trained network, after `calibrate` unless its thresholds are trained; None builds one whose weights are still to be loaded,
+            and which has no audit.
     """
 
     def __init__(self, config: ConvertedConfig, ann: nn.Module | None = None):
         super().__init__()
         example = torch.zeros(2, config.network().channels, config.height, config.width)
+        trained = ann is not None
         if ann is None:
             ann = _NETWORKS[config.ann][1](config.network()).eval()
             if config.ceilings != "trained":
                 ann = clip(ann, example, per_channel=config.ceilings == "channel")
         conversion = convert(ann, example, neuron=config.neuron, max_pool=config.max_pool)
-        self.config, self.network, self.audit = config, conversion.network, conversion.audit
+        self.config, self.network = config, conversion.network
+        self.audit = conversion.audit if trained else None
 
     def encode(self, images: Tensor, steps: int | None = None) -> Tensor:
         """As `SpikingNetwork.encode`, for the steps of the configuration or others."""

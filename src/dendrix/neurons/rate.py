@@ -134,7 +134,7 @@ def checked_threshold(threshold: float | Tensor, size: int) -> Tensor:
     Raises:
         ValueError: it is not above zero and finite, or does not fit the channels.
     """
-    found = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach().clone()
+    found = threshold.detach().clone() if isinstance(threshold, Tensor) else torch.tensor(float(threshold))
     if found.dim() > 1 or found.numel() not in (1, size):
         raise ValueError(f"threshold: expected one number or one for each of {size} channels, got shape {list(found.shape)}.")
     if not bool((found > 0).all()) or not bool(found.isfinite().all()):
