@@ -36,7 +36,7 @@ def test_a_recipe_builds_its_network(name: str) -> None:
         recipe.seed = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("file", ["commands-delays", "digits-delays", "fsdd-delays"])
+@pytest.mark.parametrize("file", ["commands-delays", "digits-delays", "fsdd-delays", "shd-delays"])
 @pytest.mark.parametrize(
     ("variant", "field", "value"), [("none", "delays", "none"), ("random", "delays", "random"), ("axonal", "granularity", "axonal")]
 )
