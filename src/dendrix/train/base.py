@@ -1,12 +1,14 @@
 """What trains: one epoch of training, one of validation, and all that has to be kept between them."""
 
+import math
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..io import Checkpoint
+from .health import refuse_divergence
 from .run import Progress
 
 
@@ -43,8 +45,28 @@ class BaseLearner(ABC):
         """
 
     @abstractmethod
-    def checkpoint(self) -> Checkpoint:
-        """The network with what it takes to use it."""
+    def save(self, folder: Path) -> None:
+        """Write the network with what it takes to use it."""
+
+    def descend(self, loss: Tensor, step: int, *, whole: float, share: float, clip: float | None = None) -> float:
+        """One step of the optimiser; returns the gradient's norm.
+
+        Args:
+            loss: of this process's part of the batch.
+            step: for the message.
+            whole: the loss of the whole batch.
+            share: how much of the batch this process has, in (0, 1].
+            clip: scale a gradient of a larger norm down to this.
+        Raises:
+            DivergedError: the loss or its gradient is infinite or not a number.
+        """
+        self.optimizer.zero_grad()
+        # Gradients are averaged over the processes: each counts by its share of the batch.
+        self.accelerator.backward(loss * (share * self.accelerator.num_processes))
+        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip))
+        refuse_divergence(step, {"loss": whole, "gradient norm": norm})
+        self.optimizer.step()
+        return norm
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the next epoch depends on, beside the progress."""

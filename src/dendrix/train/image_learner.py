@@ -1,7 +1,7 @@
 """Image networks that learn to classify."""
 
-import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, ShuffledBatches, image_batches, take_batch
-from ..io import Checkpoint
+from ..io import Checkpoint, write_checkpoint
 from ..layers import QCFS
 from ..models import MODELS
 from .base import BaseLearner
@@ -74,8 +74,8 @@ class ImageLearner(BaseLearner):
         refuse_divergence(step, {"validation loss": loss})
         return {"valid_accuracy": accuracy, "valid_loss": loss, "health": {}}
 
-    def checkpoint(self) -> Checkpoint:
-        return Checkpoint(self.network, self.data.labels)
+    def save(self, folder: Path) -> None:
+        write_checkpoint(folder, Checkpoint(self.network, self.data.labels))
 
     def _batches(self) -> Iterator[ImageBatch]:
         """This process's share of every batch, in the order of the epoch and changed at random."""
@@ -90,13 +90,8 @@ class ImageLearner(BaseLearner):
         loss, count = functional.cross_entropy(outputs.float(), batch.y), len(batch.y)
         right = int((outputs.argmax(-1) == batch.y).sum())
         measured = self.total(torch.tensor([count, loss.item() * count, right], dtype=torch.double))
-        self.optimizer.zero_grad()
-        # Gradients are averaged over the processes: each counts by its share of the batch.
-        self.accelerator.backward(loss * (count * self.accelerator.num_processes / measured[0].item()))
-        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf))
-        refuse_divergence(step, {"loss": (measured[1] / measured[0]).item(), "gradient norm": norm})
-        self.optimizer.step()
-        return measured, norm
+        items, losses, _ = measured.tolist()
+        return measured, self.descend(loss, step, whole=losses / items, share=count / items)
 
 
 def rate(optim: ImageOptim, progress: float) -> float:

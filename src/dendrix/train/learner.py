@@ -1,8 +1,8 @@
 """Networks over time that learn sequences."""
 
-import math
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from ..data import Batch, Splits, loader
 from ..data.dataset import ShuffledBatches, collate
-from ..io import Checkpoint
+from ..io import Checkpoint, write_checkpoint
 from ..layers import anneal, clamp_delays, delay_layers, param_groups, rounded
 from ..models import DelayNet
 from .augment import mix, vary
@@ -89,9 +89,9 @@ class Learner(BaseLearner):
         self.watch.expect_finite(step)
         return {"valid_accuracy": accuracy, "valid_loss": loss, "health": self.watch.health(self.total)}
 
-    def checkpoint(self) -> Checkpoint:
+    def save(self, folder: Path) -> None:
         encoder = source_to_dict(self.recipe.data).get("encoder")
-        return Checkpoint(self.network, self.labels, encoder, self.recipe.decision)
+        write_checkpoint(folder, Checkpoint(self.network, self.labels, encoder, self.recipe.decision))
 
     def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
         """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
@@ -100,13 +100,8 @@ class Learner(BaseLearner):
         count, broken = len(batch.y), len(self.watch.broken)
         measured = self.total(torch.tensor([count, loss.item() * count, right, broken], dtype=torch.double))
         self.watch.expect_finite(step, bool(measured[3]))
-        self.optimizer.zero_grad()
-        # Gradients are averaged over the processes: each counts by its share of the batch.
-        self.accelerator.backward(loss * (count * self.accelerator.num_processes / measured[0].item()))
-        largest = math.inf if self.recipe.optim.clip is None else self.recipe.optim.clip
-        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), largest))
-        refuse_divergence(step, {"loss": (measured[1] / measured[0]).item(), "gradient norm": norm})
-        self.optimizer.step()
+        items, losses = measured[:2].tolist()
+        norm = self.descend(loss, step, whole=losses / items, share=count / items, clip=self.recipe.optim.clip)
         clamp_delays(self.network)
         return measured[:3], norm
 

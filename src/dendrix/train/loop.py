@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..io import write_checkpoint
 from .base import BaseLearner
 from .health import DivergedError, warnings
 from .image_learner import ImageLearner
@@ -68,7 +67,7 @@ def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bo
                     if run.writes and not quiet:
                         bar.write(sentence, file=sys.stderr)
                 if progress.improve(line["valid_accuracy"], line["valid_loss"]) and run.writes:
-                    write_checkpoint(folder, learner.checkpoint())
+                    learner.save(folder)
                 run.save(learner.tensors())
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.1%}", best=f"{progress.best_accuracy:.1%}")
