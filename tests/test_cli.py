@@ -43,7 +43,7 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
 def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     overview = capsys.readouterr().out
-    for command in ("demo", "train", "evaluate", "predict", "list", "bench", "info"):
+    for command in ("demo", "train", "evaluate", "predict", "report", "list", "fetch", "bench", "info"):
         assert command in overview
         assert main([command, "--help"]) == 0
         assert f"usage: dendrix {command}" in capsys.readouterr().out
@@ -54,7 +54,9 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_listing_loads_no_torch() -> None:
     code = "import sys; from dendrix.cli import main; main(['list', '--json']); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"name": "fsdd-delays", "summary": "Spoken digits (FSDD, official split), learned delays."} in json.loads(done.stdout)
+    listed = {recipe["name"]: recipe for recipe in json.loads(done.stdout)}
+    assert listed["fsdd-delays"]["summary"] == "Spoken digits (FSDD, official split), learned delays."
+    assert "%" in listed["shd-delays"]["claim"]
 
 
 def test_the_module_runs_as_the_command_does() -> None:
@@ -76,6 +78,39 @@ def test_evaluate_prints_an_accuracy(run: Path, capsys: pytest.CaptureFixture[st
     assert main(["evaluate", str(run), "--split", "valid", "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert scores["accuracy"] == json.loads((run / "run.json").read_text())["progress"]["best_accuracy"]
+
+
+def test_a_training_leaves_a_report(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Histogram of the delays" in (run / "report.html").read_text()
+    assert main(["report", str(run), "--out", str(tmp_path / "page.html")]) == 0
+    assert capsys.readouterr().out == f"The report is in {tmp_path / 'page.html'}.\n"
+    assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["fsdd"], 2, "fsdd comes with dendrix and is no folder of yours, got none. Give --out."),
+        (["nowhere"], 1, "or name one that comes with dendrix: fsdd."),
+        (["nowhere", "--out", "no/where.html"], 1, "expected a file in a folder that exists"),
+    ],
+)
+def test_a_report_that_cannot_be_is_one_sentence(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str) -> None:
+    found, message = failure(capsys, "report", *arguments)
+    assert found == code
+    assert says in message
+    assert message.count("\n") == 1
+
+
+def test_a_report_that_fails_is_no_failure_of_the_training(
+    tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main([*TRAIN.split(), "--data.root", str(tones), "--out", str(tmp_path / "run"), "--json", "--budget.epochs", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["progress"]["stopped"] == "finished"
+    assert err == "dendrix: no report was made. Figures need matplotlib, which is not installed: pip install dendrix[train].\n"
+    assert not (tmp_path / "run" / "report.html").exists()
 
 
 def test_predict_says_what_it_hears(run: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,6 +206,9 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays:cochlea --data.encoder.gain nan", "gain"),
         ("train digits-delays --decision.tail-ms -1", "tail_ms"),
         ("predict runs/none", "at least one wav file"),
+        ("predict fsdd - seven.wav", "or - alone for standard input"),
+        ("evaluate fsdd --data mine --root there", "got --data and --root"),
+        ("fetch shdd", "expected one of shd, ssc, speech-commands, nmnist, mnist, got 'shdd'. Did you mean 'shd'"),
         ("trian fsdd-delays", "got 'trian'. Did you mean 'train'"),
     ],
 )
@@ -201,7 +239,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     monkeypatch.setattr("os.fsync", full)
     code, message = failure(capsys, *TRAIN.split(), "--data.root", tones, "--out", tmp_path / "runs" / "new", "--json")
     assert code == 1
-    assert message == "dendrix: No space left on device. Check the path, its permissions and the space on the disk.\n"
+    assert message.endswith("safetensors: No space left on device. Check the path, its permissions and the space on the disk.\n")
+    assert message.count("\n") == 1
     assert not list((tmp_path / "runs").iterdir())
 
 

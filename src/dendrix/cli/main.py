@@ -16,7 +16,7 @@ from ..recipes import find_recipe, recipes
 from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
 from .output import print_json
 from .parse import STYLE, choose, parsed
-from .trained import evaluate, predict
+from .trained import evaluate, predict, report, report_of_training
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 DataName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
@@ -120,6 +120,8 @@ def _train(name: str, options: list[str]) -> None:
     record, folder = train_run(chosen, name)
     if not first_process():
         return
+    if chosen.report:
+        report_of_training(folder)
     if chosen.json:
         print_json({"folder": str(folder), **record})
         return
@@ -136,9 +138,9 @@ def list_recipes(json: bool = False) -> None:
     if json:
         print_json([dataclasses.asdict(listed) for listed in recipes()])
         return
-    table = Table("recipe", "what it is")
+    table = Table("recipe", "what it is", "published")
     for listed in recipes():
-        table.add_row(listed.name, listed.summary)
+        table.add_row(listed.name, listed.summary, listed.claim)
     Console().print(table)
 
 
@@ -205,12 +207,13 @@ def bench(
     run(wanted, threads, quick, out, json, explain, batch)
 
 
-def reproduce(name: Published, out: Path | None = None, json: bool = False) -> None:
-    """Make a published result again: figures, and every quoted number checked. Exit code 1 if a check fails.
+def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, json: bool = False) -> None:
+    """Make a published result again: figures or trainings, and every quoted number checked. Exit code 1 if a check fails.
 
     Args:
-        name: what to reproduce; `sdr` is all of Ahmad & Hawkins (2016).
-        out: folder for the page and its figures; by default reproduce/NAME.
+        name: what to reproduce; `sdr` is all of Ahmad & Hawkins (2016), `shd-delays` is DCLS-Delays as published and clean.
+        out: folder for the page, its figures and runs; by default reproduce/NAME.
+        epochs: train for so many instead of the published number: a trial, which checks no claim.
         json: print the checks as JSON.
     """
     from ..reproduce import REPRODUCTIONS
@@ -219,7 +222,7 @@ def reproduce(name: Published, out: Path | None = None, json: bool = False) -> N
     if name not in REPRODUCTIONS:
         raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{nearest(name, REPRODUCTIONS)}")
     folder = out or Path("reproduce") / name
-    checked = run(name, folder)
+    checked = run(name, folder, epochs)
     if json:
         print_json([dataclasses.asdict(result) for result in checked])
     else:
@@ -227,7 +230,7 @@ def reproduce(name: Published, out: Path | None = None, json: bool = False) -> N
         for result in checked:
             table.add_row(result.where, result.says, result.published, f"{result.computed:.10g}", result.verdict)
         Console().print(table)
-        print(f"The page and its figures are in {folder}.")
+        print(f"The page, and what it is made of, is in {folder}.")
     if failed := [result.call for result in checked if not result.passed]:
         raise ValueError(f"Expected the known outcome of every check, but {len(failed)} of {len(checked)} differ: {', '.join(failed)}.")
 
@@ -245,6 +248,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "list": list_recipes,
     "fetch": fetch,
     "bench": bench,

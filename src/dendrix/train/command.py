@@ -1,34 +1,28 @@
 """What the commands `train`, `evaluate` and `info` do; the command line only parses and prints."""
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import tyro
 
-from ..core.files import read_json
 from ..core.kernels import known_kernels
-from ..data import Dataset, ImageDataset, image_batches, loader
+from ..data import ImageDataset, ImageFiles
 from ..data.fsdd import fsdd_recordings
 from ..exits import Record
 from ..exits.network import record
-from ..io import Checkpoint, load_checkpoint
-from ..models import DendriticNet
-from ..pretrained import find_run
-from .continual import ContinualRecipe, PermutedTasks, fit_continual, load_split, recipe_from_dict
-from .data import DigitsData, source_from_dict
+from .continual import ContinualRecipe, fit_continual
 from .image_recipe import ImageRecipe
 from .loop import fit
-from .metrics import Scores, score, score_images
+from .metrics import Scores
+from .opened import Split, open_run
 from .processes import expect_all_alive, first_process
 from .recipe import Recipe
-from .record import RUN, environment, new_folder
+from .record import caveat, environment, new_folder
 from .run import run_folder
-
-Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,8 @@ class TrainRun:
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     resume: bool = False
     """Go on with the unfinished run in the folder, after its last complete epoch; where there is none, start."""
+    report: bool = True
+    """At the end write report.html into the folder, if matplotlib is there; `dendrix report` makes it again."""
     json: bool = False
     """Print the record of the run as JSON, and no progress bar."""
 
@@ -59,7 +55,8 @@ def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
 def summary(record: dict[str, Any]) -> str:
     """One sentence on how a training went."""
     if best := record.get("progress"):
-        return f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
+        said = f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
+        return f"{said} {caveat(record['recipe'])}".rstrip()
     tasks, accuracy = record["recipe"]["model"]["tasks"], record["valid_accuracy"]
     return f"Learned {tasks} tasks one after another" + ("." if accuracy is None else f"; validation accuracy over all {accuracy:.1%}.")
 
@@ -72,10 +69,7 @@ def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | Non
         split: "test" or "valid".
         root: the data folder, if it has moved.
     """
-    checkpoint, data, batches = _open_run(folder, split, root)
-    if isinstance(data, ImageDataset):
-        return score_images(checkpoint.model, batches)
-    return score(checkpoint.model, batches, checkpoint.decision)
+    return open_run(folder, split, root).score()
 
 
 def record_run(folder: Path, split: Split, root: Path | None = None, progress: Callable[[int, int], None] | None = None) -> Record:
@@ -87,36 +81,11 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
         root: the data folder, if it has moved.
         progress: called with the number of inputs so far and of all.
     """
-    checkpoint, data, batches = _open_run(folder, split, root)
-    if isinstance(data, ImageDataset):
+    checkpoint, data, batches = open_run(folder, split, root)
+    if isinstance(data, ImageDataset | ImageFiles):
         raise ValueError(f"{folder}: expected a network that answers over time, got one that answers at once. Convert it to spikes first.")
     seen = None if progress is None else lambda done: progress(done, len(data))
     return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
-
-
-def _open_run(folder: Path, split: Split, root: Path | None) -> tuple[Checkpoint, Dataset | ImageDataset | PermutedTasks, Iterable[Any]]:
-    """The network of a run folder, a split of the data it was trained on, and the batches of that split."""
-    folder = find_run(folder)
-    checkpoint = load_checkpoint(folder)
-    try:
-        saved = read_json(folder / RUN)["recipe"]
-        if isinstance(checkpoint.model, DendriticNet):
-            recipe = recipe_from_dict(saved)
-            tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
-            return checkpoint, tasks, tasks.batches()
-        source = source_from_dict(saved["data"])
-    except KeyError as error:
-        raise ValueError(f"{folder / RUN}: expected the field {error}, which is missing. Was it edited by hand?") from error
-    except TypeError as error:
-        raise ValueError(f"{folder / RUN}: expected the recipe of the run, but {error}. Was it edited by hand?") from error
-    if root is not None:
-        if isinstance(source, DigitsData):
-            raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
-        source = replace(source, root=root)
-    data: Dataset | ImageDataset = getattr(source.load(), split)
-    if isinstance(data, ImageDataset):
-        return checkpoint, data, image_batches(data)
-    return checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms))
 
 
 def describe() -> dict[str, Any]:
