@@ -45,7 +45,7 @@ def multiply_adds(network: nn.Module, side: int) -> int:
 
 @pytest.mark.usefixtures("without_memory")
 def test_sizes_are_as_published() -> None:
-    assert multiply_adds(VGG(VGGConfig()), 32) == 6_341_888
+    assert multiply_adds(VGG(VGGConfig()), 32) == 8_701_184
     assert multiply_adds(VGG(vgg16()), 32) == 313_196_544 + 512 * 4096 + 4096 * 4096 + 4096 * 10
     assert weights(ResNet(resnet20()), nn.Conv2d) == 432 + 6 * 2304 + 4608 + 5 * 9216 + 18432 + 5 * 36864 + 512 + 2048
     assert multiply_adds(ResNet(resnet18()), 32) == 555_422_720
