@@ -17,7 +17,7 @@ def recipe() -> Recipe:
         model=DelayNetConfig(inputs=24, outputs=10, hidden=(128, 128), max_delay_ms=250.0, dt_ms=10.0, dropout=0.2),
         decision=Decision(how="mean", tail_ms=100.0),
         optim=Optim(lr=0.01, delay_lr=0.1),
-        budget=Budget(epochs=20, batch_size=16, patience=20),
+        budget=Budget(epochs=30, batch_size=32, patience=30),
         augment=Augment(shift_channels=1, mask_channels=3, mask_steps=5, tempo=0.3),
     )
 
