@@ -1,6 +1,7 @@
 """Both protocols of every published training, for one epoch of a small network, on generated files of the true format."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -18,6 +19,7 @@ from dendrix.recipes import CLAIMS, find_recipe, recipes
 from dendrix.reproduce import REPRODUCTIONS, reproduce, side_by_side
 from dendrix.reproduce.side_by_side import PAGE
 from dendrix.train import Recipe
+from dendrix.train.record import METRICS, read_lines
 
 
 def speech_commands(folder: Path) -> None:
@@ -86,6 +88,10 @@ def test_a_full_training_is_judged_by_its_tolerance(tmp_path: Path, monkeypatch:
     published, clean = reproduce(name, tmp_path / "out")
     assert not published.passed
     assert published.verdict.startswith("differs: -")
+    lines = read_lines(tmp_path / "out" / "runs" / f"{name}-published" / METRICS)
+    assert [line["width"] for line in lines] == pytest.approx([12, 0.23, 0.23, 0.23])  # rates and widths move with the epochs
+    assert [line["rates"]["delays"] for line in lines] == pytest.approx([0.1 * (1 + math.cos(math.pi * n / 4)) / 2 for n in range(4)])
+    assert lines[0]["rates"]["weights"] == pytest.approx(2e-4)
     for result, claimed in ((published, f"{name}:published"), (clean, name)):
         monkeypatch.setitem(side_by_side.CLAIMS, claimed, replace(CLAIMS[claimed], percent=f"{result.computed + 1:.2f}"))
     assert [result.passed for result in reproduce(name, tmp_path / "out")] == [True, True]

@@ -43,7 +43,8 @@ def _checked(name: str, folder: Path, epochs: int | None) -> Checked:
 
     recipe, claim = _recipe(name), CLAIMS.get(name)
     full = recipe.budget.epochs
-    record, _ = train_run(TrainRun(replace(recipe, budget=replace(recipe.budget, epochs=epochs or full)), folder, resume=True), name)
+    budget = replace(recipe.budget, epochs=full if epochs is None else epochs)
+    record, _ = train_run(TrainRun(replace(recipe, budget=budget), folder, resume=True), name)
     accuracy = 100 * evaluate_run(folder, "test").accuracy
     passed, verdict = _judge(claim, accuracy)
     if epochs not in (None, full):
