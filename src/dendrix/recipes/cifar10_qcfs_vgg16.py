@@ -11,5 +11,5 @@ from ..train import CifarData, ImageAugment, ImageBudget, ImageOptim, ImageRecip
 
 
 def recipe() -> ImageRecipe:
-    """VGG-16 on CIFAR-10 with QCFS activations, in the published setting (GPU)."""
+    """VGG-16 on CIFAR-10 with QCFS activations, in the published setting (GPU); after conversion its authors claim 95.01 % in 8 steps."""
     return ImageRecipe(CifarData(), vgg16(), ImageOptim(), ImageBudget(epochs=300, batch_size=300), ImageAugment(cutout=16))

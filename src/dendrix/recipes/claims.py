@@ -7,7 +7,7 @@ _ELSEWHERE = "as later papers quote it; not compared with the paper itself"
 
 @dataclass(frozen=True)
 class PublishedAccuracy:
-    """An accuracy on the clips or images for testing, in per cent: a mean over several seeds.
+    """An accuracy on the clips for testing, in per cent: a mean over several seeds.
 
     Args:
         percent: the number as printed, digit by digit.
@@ -37,12 +37,5 @@ CLAIMS = {
     ),
     "ssc-delays:published": PublishedAccuracy("80.69", 0.8, "arXiv 2306.17670", "three layers, two synapses for each pair", _ELSEWHERE),
     "gsc-delays:published": PublishedAccuracy("95.35", 0.5, "arXiv 2306.17670", "three layers, two synapses for each pair", _ELSEWHERE),
-    "cifar10-qcfs-vgg16": PublishedAccuracy(
-        "95.01",
-        0.7,
-        "spiking, 8 steps; README of ANN_SNN_QCFS",
-        "converted to spikes; the epoch is the best of 300 on the images for testing, and AutoAugment varies the images, too",
-        "in the README of the code of arXiv 2303.04347",
-    ),
 }
 """By recipe. The recipes of the same files that are not here have no published number, or none that we may quote."""
