@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 from ..data import Batch, Splits, loader
 from ..data.dataset import ShuffledBatches, collate
 from ..io import Checkpoint, write_checkpoint
-from ..layers import anneal, clamp_delays, delay_layers, param_groups, rounded
+from ..layers import anneal, clamp_delays, param_groups, rounded
+from ..layers.delayed import delayed
 from ..models import DelayNet
 from .augment import mix, vary
 from .base import BaseLearner
@@ -77,7 +78,7 @@ class Learner(BaseLearner):
             "train_accuracy": right / count,
             "gradient_norm": norms / len(self.order),
             "rates": {group["name"]: group["lr"] for group in self.optimizer.param_groups},
-            "width": delay_layers(self.network)[0].width.item(),
+            "width": max(layer.width.item() for layer in delayed(self.network)),
         }
 
     def validate(self, step: int) -> dict[str, Any]:
