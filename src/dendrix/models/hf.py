@@ -1,9 +1,12 @@
 """SpikeGPT as models of Hugging Face transformers. This is the only file that imports it; importing it registers the Auto classes."""
 
+import tempfile
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -13,10 +16,12 @@ from transformers import (
     GenerationMixin,
     PreTrainedConfig,
     PreTrainedModel,
+    PreTrainedTokenizerFast,
 )
 from transformers.utils import ModelOutput
 
 from ..core import State, rows
+from ..data.text_tokenizers import read_tokenizer
 from .l2_wrap import l2_wrap
 from .spikegpt import SpikeGPT, SpikeGPTBody, SpikeGPTSpec
 from .spikegpt_blocks import ChannelMix, Spikes, TimeMix
@@ -237,6 +242,45 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **more)
         output = SpikeGPTOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
+
+
+def save_language_model(folder: Path, network: SpikeGPT, tokenizer: Any) -> None:
+    """Write a network and its tokenizer as a folder of transformers; each file is whole or as it was before.
+
+    Args:
+        folder: exists.
+        network: the language model.
+        tokenizer: of the tokenizers library.
+    """
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary:
+        SpikeGPTForCausalLM.of(network).eval().save_pretrained(temporary)
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(temporary)
+        for file in Path(temporary).iterdir():
+            file.replace(folder / file.name)
+
+
+def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
+    """The language model of a folder, in evaluation mode, and its tokenizer, of the tokenizers library.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a file is damaged.
+    """
+    folder = Path(folder)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder}: expected a language model as `dendrix train` writes it, but it has no {name}. Check the path."
+            )
+    try:
+        model, report = SpikeGPTForCausalLM.from_pretrained(folder, output_loading_info=True)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
+    wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(str, names)))}" for what, names in report.items() if names]
+    if wrong:
+        raise ValueError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
+    return model.eval(), read_tokenizer(folder / "tokenizer.json")
 
 
 AutoConfig.register("spikegpt", SpikeGPTConfig, exist_ok=True)

@@ -1,0 +1,152 @@
+"""Language models that learn the next token."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..data.tokens import TextSplits, Tokens
+from ..models.l2_wrap import l2_wrap
+from ..models.spikegpt import SpikeGPT
+from .base import BaseLearner
+from .health import refuse_divergence
+from .run import Progress
+from .schedule import cosine
+from .text_recipe import TextOptim, TextRecipe
+
+
+class TextLearner(BaseLearner):
+    """A language model and its text.
+
+    Windows begin at places drawn from the seed and the step alone: a resumed run sees what it would have seen, and several processes
+    share every batch.
+
+    Args:
+        recipe: what to train.
+        splits: its data.
+        accelerator: accelerate's, which knows the device and the other processes.
+    Raises:
+        ValueError: the data do not fit the network, or a text is shorter than a window.
+    """
+
+    def __init__(self, recipe: TextRecipe, splits: TextSplits, accelerator: Any):
+        _check(recipe, splits, accelerator.num_processes)
+        network = SpikeGPT(recipe.model)
+        optim = recipe.optim
+        groups = [
+            {"name": "matrices", "params": [p for n, p in network.named_parameters() if _decays(n, p)], "weight_decay": optim.weight_decay},
+            {"name": "rest", "params": [p for n, p in network.named_parameters() if not _decays(n, p)], "weight_decay": 0.0},
+        ]
+        adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps)
+        super().__init__(network, adam, recipe.budget.precision, accelerator)
+        self.recipe, self.splits, self.language_model = recipe, splits, network
+
+    def train(self, progress: Progress) -> dict[str, Any]:
+        self.model.train()
+        budget, began = self.recipe.budget, time.perf_counter()
+        steps = min(budget.every, budget.steps - progress.step)
+        losses, norms = 0.0, 0.0
+        for _ in range(steps):
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate(self.recipe.optim, progress.step, budget.steps)
+            loss, norm = self._step(progress.step)
+            progress.step += 1
+            losses, norms = losses + loss, norms + norm
+        seen = steps * budget.batch_size * budget.context
+        return {
+            "step": progress.step,
+            "loss": losses / steps,
+            "gradient_norm": norms / steps,
+            "rates": {group["name"]: group["lr"] for group in self.optimizer.param_groups},
+            "tokens_per_second": seen / (time.perf_counter() - began),
+        }
+
+    def validate(self, step: int) -> dict[str, Any]:
+        budget, tokens = self.recipe.budget, self.splits.valid
+        self.network.eval()
+        device, (index, count) = self.accelerator.device, self._place()
+        starts = torch.arange(0, min(len(tokens), budget.valid_tokens) - budget.context, budget.context)
+        nats, right, seen = torch.zeros(3, dtype=torch.double)
+        with torch.no_grad(), self.autocast():
+            for chosen in torch.split(starts[index::count], budget.batch_size):
+                window = tokens.windows(chosen, budget.context + 1).to(device)
+                logits, _ = self.network(window[:, :-1])
+                nats += functional.cross_entropy(logits.float().flatten(0, 1), window[:, 1:].flatten(), reduction="sum").cpu()
+                right += (logits.argmax(-1) == window[:, 1:]).sum().cpu()
+                seen += window[:, 1:].numel()
+        nats, right, seen = self.total(torch.stack([nats, right, seen]))
+        refuse_divergence(step, {"validation loss": nats.item()})
+        per_byte = len(tokens) / tokens.bytes / math.log(2)
+        loss = (nats / seen).item()
+        return {"valid_accuracy": (right / seen).item(), "valid_loss": loss, "valid_bits_per_byte": loss * per_byte, "health": {}}
+
+    def save(self, folder: Path) -> None:
+        from ..models.hf import save_language_model  # here, not above: transformers is optional
+
+        save_language_model(folder, self.language_model, self.splits.tokenizer)
+
+    def _place(self) -> tuple[int, int]:
+        return self.accelerator.process_index, self.accelerator.num_processes
+
+    def _step(self, step: int) -> tuple[float, float]:
+        """One step of the optimiser; returns the loss of the whole batch and the gradient's norm."""
+        budget, (index, count) = self.recipe.budget, self._place()
+        windows = self.splits.train.windows(self._starts(step)[index::count], budget.context + 1).to(self.accelerator.device)
+        self.optimizer.zero_grad()
+        total = torch.zeros((), dtype=torch.double)
+        for part in windows.chunk(budget.accumulate):
+            with self.autocast():
+                logits, _ = self.model(part[:, :-1])
+                loss = functional.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
+            wrapped = l2_wrap(loss, logits) if self.recipe.l2_wrap else loss
+            share = len(part) / budget.batch_size
+            # Gradients are averaged over the processes: each counts by its share of the batch.
+            self.accelerator.backward(wrapped * (share * count))
+            total += loss.item() * share
+        measured = self.total(total.reshape(1)).item()
+        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optim.clip))
+        refuse_divergence(step, {"loss": measured, "gradient norm": norm})
+        self.optimizer.step()
+        return measured, norm
+
+    def _starts(self, step: int) -> Tensor:
+        """Where the windows of a step begin, all of them, the same in every process."""
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        budget = self.recipe.budget
+        return torch.randint(len(self.splits.train) - budget.context, (budget.batch_size,), generator=generator)
+
+
+def rate(optim: TextOptim, step: int, steps: int) -> float:
+    """The learning rate of a step: a pure function of it, so a resumed run continues exactly."""
+    if step < optim.warm_up:
+        return optim.lr * (step + 1) / optim.warm_up
+    return optim.final_lr + (optim.lr - optim.final_lr) * cosine((step - optim.warm_up) / max(steps - optim.warm_up, 1))
+
+
+def _decays(name: str, parameter: Tensor) -> bool:
+    """Whether weight decay pulls at a parameter. Of the embedding only the signs count, which it cannot change."""
+    return parameter.dim() == 2 and not name.startswith("emb.")
+
+
+def _check(recipe: TextRecipe, splits: TextSplits, processes: int) -> None:
+    """The network must fit its data before anything is spent on it."""
+    if recipe.model.vocab_size != (size := splits.tokenizer.get_vocab_size()):
+        raise ValueError(
+            f"model.vocab_size: expected {size}, as the tokenizer has it, got {recipe.model.vocab_size}. Set --model.vocab-size {size}."
+        )
+    if recipe.budget.batch_size % (processes * recipe.budget.accumulate):
+        raise ValueError(
+            f"budget.batch_size: expected a multiple of {processes} processes times {recipe.budget.accumulate} parts, "
+            f"got {recipe.budget.batch_size}. Choose another."
+        )
+    for name, tokens in (("training", splits.train), ("validation", splits.valid)):
+        _expect_window(name, tokens, recipe.budget.context)
+
+
+def _expect_window(name: str, tokens: Tokens, context: int) -> None:
+    if len(tokens) <= context:
+        raise ValueError(f"text: expected more than {context} tokens for {name}, a window, got {len(tokens)}. Set --budget.context lower.")
