@@ -69,7 +69,7 @@ def _find(root: str | Path | None) -> Path:
     if folder is None or not (folder / _VALID_LIST).is_file():
         raise FileNotFoundError(
             f"{_TITLE}: expected {_VALID_LIST} and {_TEST_LIST} beside the folders of words in {folder or base}, found not both. "
-            'Check the path, or get them with dendrix.data.fetch("speech-commands").'
+            "Check the path, or get them with dendrix fetch speech-commands."
         )
     if missing := [word for word in WORDS if not (folder / word).is_dir()]:
         raise FileNotFoundError(f"{folder}: expected a folder for each of 35 words, no {', '.join(missing)}. Unpack the whole archive.")

@@ -90,7 +90,7 @@ def _find(root: str | Path | None, title: str, names: tuple[str, ...]) -> list[P
     if missing[place]:
         raise FileNotFoundError(
             f"{title}: expected {', '.join(names)} in {base / place}, found no {', '.join(missing[place])}. "
-            f'Check the path, or get them with dendrix.data.fetch("{title.lower()}").'
+            f"Check the path, or get them with dendrix fetch {title.lower()}."
         )
     return [base / place / name for name in names]
 
