@@ -68,6 +68,12 @@ class BaseLearner(ABC):
         self.optimizer.step()
         return norm
 
+    def summary(self, sums: Tensor, gradient_norm: float) -> dict[str, Any]:
+        """The metrics of an epoch: from [items, sum of their losses, how many were right], and the mean norm of the gradients."""
+        items, loss, right = sums.tolist()
+        rates = {group["name"]: group["lr"] for group in self.optimizer.param_groups}
+        return {"loss": loss / items, "train_accuracy": right / items, "gradient_norm": gradient_norm, "rates": rates}
+
     def tensors(self) -> dict[str, Tensor]:
         """All that the next epoch depends on, beside the progress."""
         kept = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}

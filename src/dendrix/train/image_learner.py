@@ -57,15 +57,8 @@ class ImageLearner(BaseLearner):
             measured, norm = self._step(batch, progress.step)
             progress.step += 1
             sums, norms = sums + measured, norms + norm
-        count, loss, right = sums.tolist()
-        return {
-            "step": progress.step,
-            "loss": loss / count,
-            "train_accuracy": right / count,
-            "gradient_norm": norms / len(self.order),
-            "rates": {group["name"]: group["lr"] for group in self.optimizer.param_groups},
-            "thresholds": {name: part.threshold.item() for name, part in self.network.named_modules() if isinstance(part, QCFS)},
-        }
+        thresholds = {name: part.threshold.item() for name, part in self.network.named_modules() if isinstance(part, QCFS)}
+        return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "thresholds": thresholds}
 
     def validate(self, step: int) -> dict[str, Any]:
         with self.autocast():

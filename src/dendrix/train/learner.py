@@ -71,15 +71,8 @@ class Learner(BaseLearner):
             measured, norm = self._step(batch, progress.step)
             progress.step += 1
             sums, norms = sums + measured, norms + norm
-        count, loss, right = sums.tolist()
-        return {
-            "step": progress.step,
-            "loss": loss / count,
-            "train_accuracy": right / count,
-            "gradient_norm": norms / len(self.order),
-            "rates": {group["name"]: group["lr"] for group in self.optimizer.param_groups},
-            "width": max(layer.width.item() for layer in delayed(self.network)),
-        }
+        width = max(layer.width.item() for layer in delayed(self.network))
+        return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "width": width}
 
     def validate(self, step: int) -> dict[str, Any]:
         """Validation runs with integer delays, as the network is deployed."""
