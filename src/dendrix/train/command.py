@@ -1,7 +1,8 @@
 """What the commands `train`, `evaluate` and `info` do; the command line only parses and prints."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,13 +17,14 @@ from ..exits import Record
 from ..exits.network import record
 from .continual import ContinualRecipe, fit_continual
 from .image_recipe import ImageRecipe
-from .loop import fit
+from .loop import Watcher, fit
 from .metrics import Scores
 from .opened import Split, open_run
 from .processes import expect_all_alive, first_process
 from .recipe import Recipe
-from .record import caveat, environment, new_folder
+from .record import METRICS, caveat, environment, new_folder, read_lines
 from .run import run_folder
+from .tensorboard import EventFiles
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class TrainRun:
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     resume: bool = False
     """Go on with the unfinished run in the folder, after its last complete epoch; where there is none, start."""
+    tensorboard: bool = False
+    """Also write the metrics as event files for TensorBoard: `tensorboard --logdir runs`."""
     report: bool = True
     """At the end write report.html into the folder, if matplotlib is there; `dendrix report` makes it again."""
     json: bool = False
@@ -46,10 +50,23 @@ def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
     if isinstance(run.recipe, ContinualRecipe):
         if run.resume:
             raise ValueError(f"resume: expected a recipe whose runs can be resumed, got {name}. Start it again without --resume.")
-        with new_folder(target) as folder:
-            return fit_continual(run.recipe, folder, name=name, quiet=run.json), target
-    with run_folder(target, run.resume, writes=first_process()) as folder, expect_all_alive():
-        return fit(run.recipe, folder, name=name, quiet=run.json, resume=run.resume), target
+        with new_folder(target) as folder, _watched(run, folder) as watch:
+            record = fit_continual(run.recipe, folder, name=name, quiet=run.json)
+            if watch is not None:
+                watch(read_lines(folder / METRICS))
+            return record, target
+    with run_folder(target, run.resume, writes=first_process()) as folder, expect_all_alive(), _watched(run, folder) as watch:
+        return fit(run.recipe, folder, name=name, quiet=run.json, resume=run.resume, watch=watch), target
+
+
+@contextmanager
+def _watched(run: TrainRun, folder: Path) -> Iterator[Watcher | None]:
+    """What writes event files into the folder of a run, if the user wants them."""
+    if not run.tensorboard:
+        yield None
+        return
+    with closing(EventFiles(folder)) as events:
+        yield events.write
 
 
 def summary(record: dict[str, Any]) -> str:

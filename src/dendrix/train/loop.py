@@ -1,6 +1,7 @@
 """The training loop: one function that can be read from top to bottom."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,19 @@ from .recipe import Recipe, recipe_to_dict
 from .record import environment
 from .run import Run, fingerprint, states
 
+Watcher = Callable[[list[dict[str, Any]]], None]
+"""What is told the metrics of all epochs so far, after each."""
 
-def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bool = False, resume: bool = False) -> dict[str, Any]:
+
+def fit(
+    recipe: Recipe | ImageRecipe,
+    folder: Path,
+    *,
+    name: str = "",
+    quiet: bool = False,
+    resume: bool = False,
+    watch: Watcher | None = None,
+) -> dict[str, Any]:
     """Train a recipe; the folder then holds the best network by validation, the metrics of every epoch and `run.json`.
 
     Validation runs with integer delays, as a network with delays is deployed. The test split is not touched. Ctrl-C ends the training
@@ -28,6 +40,7 @@ def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bo
         quiet: no progress bar, and warnings only in the record.
         resume: go on after the last complete epoch of an unfinished run in the folder, if there is one; the result is the same to the
             last bit, on the same machine and the CPU. A run that is complete stays as it is.
+        watch: told the metrics after every epoch, in the process that writes.
     Returns:
         what `run.json` holds.
     Raises:
@@ -69,6 +82,8 @@ def fit(recipe: Recipe | ImageRecipe, folder: Path, *, name: str = "", quiet: bo
                 if progress.improve(line["valid_accuracy"], line["valid_loss"]) and run.writes:
                     learner.save(folder)
                 run.save(learner.tensors())
+                if watch is not None and run.writes:
+                    watch(run.metrics)
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.1%}", best=f"{progress.best_accuracy:.1%}")
         except KeyboardInterrupt as stop:

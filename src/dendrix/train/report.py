@@ -1,6 +1,6 @@
 """The report of a run: one HTML page with its figures inside, which says how the training went and how good the network is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from .page import flattened, heading, page, paragraph, picture, table
 from .record import METRICS, RUN, caveat, read_lines
 
 REPORT = "report.html"
+_CONFUSED = 5
+"""So many pairs of classes are named."""
 
 
 def write_report(run: Path, out: Path | None = None, root: Path | None = None) -> Path:
@@ -57,7 +59,7 @@ def _summary(record: dict[str, Any]) -> Iterator[str]:
         epochs = progress.get("epoch", progress["best_epoch"] + 1)
         said.append(f"Best validation accuracy {progress['best_accuracy']:.1%}, after epoch {progress['best_epoch'] + 1} of {epochs}.")
         said.append(caveat(record["recipe"]))
-        said.append(f"The training {'was interrupted' if progress['stopped'] == 'interrupted' else 'is over'}: {progress['stopped']}.")
+        said.append(f"The training ended: {progress['stopped']}." if progress["stopped"] else "The training is not over.")
     if "parameters" in record:
         said.append(f"{record['parameters']:,} trained parameters.")
     if "seconds" in record:
@@ -89,7 +91,16 @@ def _validation(folder: Path, root: Path | None) -> Iterator[str]:
         over_time = draw_accuracy_over_time({"validation": scores.accuracy_over_time}, opened.data.dt_ms)
         yield picture(over_time, "Accuracy by the time of the decision")
     yield picture(draw_confusion(opened.checkpoint.labels, scores.confusion), "Confusion matrix")
+    if often := _most_confused(opened.checkpoint.labels, scores.confusion):
+        yield paragraph(f"Most often taken for another: {', '.join(often)}.")
     yield from _one_clip(opened)
+
+
+def _most_confused(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:
+    """The pairs of classes that were confused most often."""
+    counts = {(i, j): count for i, row in enumerate(confusion) for j, count in enumerate(row) if count and i != j}
+    worst = sorted(counts, key=lambda pair: -counts[pair])[:_CONFUSED]
+    return [f"“{labels[i]}” for “{labels[j]}” ({counts[i, j]} of {sum(confusion[i])})" for i, j in worst]
 
 
 def _one_clip(opened: Opened) -> Iterator[str]:
