@@ -114,7 +114,7 @@ def test_both_parts_need_images(held_out: int, tmp_path: Path) -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 def test_the_real_pack(shared: Path) -> None:
-    splits: ImageSplits = cifar10(shared)
+    splits: ImageSplits = cifar10(shared / "data")
     assert [len(part) for part in splits] == [45_000, 5_000, 5_000]
     for part in splits:
         assert part.x.shape[1:] == (3, 32, 32)

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from picture_files import write_binary
 
+from dendrix.io import load_checkpoint
 from dendrix.models import MODELS, DelayNet, DendriticNet
 from dendrix.recipes import demo, find_recipe, recipes
-from dendrix.train import Budget, ContinualRecipe, ImageRecipe, Recipe
+from dendrix.train import Budget, CifarData, ContinualRecipe, ImageBudget, ImageRecipe, Recipe
+from dendrix.train.loop import fit
 from dendrix.train.recipe import recipe_to_dict
 
 NAMES = [listed.name for listed in recipes()]
@@ -83,3 +86,14 @@ def test_the_demo_keeps_older_runs_and_saves_its_figures(tmp_path: Path, monkeyp
     assert {"accuracy_over_time.png", "delays.png", "learning.png", "raster.png"} == {path.name for path in tmp_path.glob("*.png")}
     runs = {path.name for path in (tmp_path / "runs").iterdir()}
     assert runs == {"no-delays", "no-delays-2", "fixed-random-delays", "learned-delays"}
+
+
+@pytest.mark.parametrize("name", ["cifar10-qcfs-vgg-small", "cifar10-qcfs-vgg-small:relu"])
+def test_an_image_recipe_trains_an_epoch(name: str, tmp_path: Path) -> None:
+    write_binary(tmp_path, per_batch=20)
+    recipe = find_recipe(name)()
+    assert isinstance(recipe, ImageRecipe)
+    short = dataclasses.replace(recipe, data=CifarData(held_out=20, root=tmp_path), budget=ImageBudget(epochs=1, batch_size=40))
+    (tmp_path / "run").mkdir()
+    assert fit(short, tmp_path / "run", quiet=True)["progress"]["step"] == 2
+    assert load_checkpoint(tmp_path / "run").model.config == recipe.model
