@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,3 +161,16 @@ def test_a_folder_of_files_trains_in_the_same_way(tmp_path: Path) -> None:
     (tmp_path / "train" / "dark" / "0.png").unlink()
     with pytest.raises(ValueError, match="expected to resume the same run, but data_sha256"):
         train(recipe, folder, resume=True)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(recipe: ImageRecipe, tmp_path: Path) -> None:
+    options = ["--data.root", str(recipe.data.root), "--data.held-out", "41", "--budget.epochs", "2", "--budget.batch-size", "16", "--json"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]
+    command = [*torchrun, "train", "cifar10-qcfs-vgg-small", *options, "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    best = json.loads(done.stdout)["progress"]
+    assert best["step"] == 8
+    scores = evaluate_run(tmp_path / "run", "valid")
+    assert (scores.accuracy, scores.loss) == (pytest.approx(best["best_accuracy"]), pytest.approx(best["best_loss"], rel=1e-5))

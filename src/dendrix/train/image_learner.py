@@ -28,7 +28,8 @@ class ImageLearner(BaseLearner):
     Args:
         recipe: what to train.
         splits: its data.
-        accelerator: accelerate's, which knows the device and the other processes. BatchNorm sees the share of each process alone.
+        accelerator: accelerate's, which knows the device and the other processes. BatchNorm normalises the share
+            of each process by itself.
     Raises:
         ValueError: the data do not fit the network.
     """
@@ -57,6 +58,7 @@ class ImageLearner(BaseLearner):
             measured, norm = self._step(batch, progress.step)
             progress.step += 1
             sums, norms = sums + measured, norms + norm
+        self._share_statistics()
         thresholds = {name: part.threshold.item() for name, part in self.network.named_modules() if isinstance(part, QCFS)}
         return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "thresholds": thresholds}
 
@@ -75,6 +77,12 @@ class ImageLearner(BaseLearner):
         for index in self.share:
             x, y = take_batch(self.data, torch.tensor(index), self.accelerator.device)
             yield ImageBatch(vary_images(x, self.recipe.augment), y)
+
+    def _share_statistics(self) -> None:
+        """What BatchNorm has gathered becomes the mean over all processes, so that they validate one network."""
+        if (count := self.accelerator.num_processes) > 1:
+            for statistic in filter(torch.is_floating_point, self.network.buffers()):
+                statistic.copy_(self.total(statistic) / count)
 
     def _step(self, batch: ImageBatch, step: int) -> tuple[Tensor, float]:
         """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
