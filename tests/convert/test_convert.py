@@ -50,10 +50,27 @@ def test_folding_changes_the_form_and_not_the_function(build: type[nn.Module]) -
     assert_close(folded.network(currents)[0], kept.network(currents)[0])
 
 
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_every_kind_of_layer_folds(bias: bool, affine: bool) -> None:
+    ann = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, groups=1, bias=bias), nn.BatchNorm2d(4, affine=affine), QCFS(4, 1.0), nn.Flatten(),
+        nn.Linear(36, 6, bias=bias), nn.BatchNorm1d(6, affine=affine), QCFS(4, 1.0),
+    )  # fmt: skip
+    for module in (ann[1], ann[5]):
+        module.running_mean.normal_()
+        module.running_var.uniform_(0.5, 2)
+    ann, x = ann.double().eval(), images().double()
+    folded, kept = (convert(ann, x, fold_batch_norm=fold).network for fold in (True, False))
+    assert_close(folded(folded.encode(x, 5))[0], kept(kept.encode(x, 5))[0])
+
+
 def test_the_network_itself_is_left_alone() -> None:
     ann = residual()
     before = copy.deepcopy(ann.state_dict())
-    convert(ann, images()).network.body.requires_grad_(False).fc.weight.data.fill_(0)
+    network = convert(ann, images()).network
+    network.body.fc.weight.data.fill_(0)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
     assert_close(dict(ann.state_dict()), dict(before), rtol=0, atol=0)
     assert all(parameter.requires_grad for parameter in ann.parameters())
 

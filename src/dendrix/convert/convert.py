@@ -32,13 +32,15 @@ def convert(
 ) -> Conversion:
     """Turn a network with QCFS, LSQ or calibrated activations into a spiking one with the same weights.
 
-    Each activation becomes a layer of neurons with its threshold; BatchNorm is folded into the layer before it, dropout removed.
+    Each activation becomes a layer of neurons with its threshold; BatchNorm is folded into the layer before it, dropout removed. The
+    result is made to be used: its parameters want no gradients until `network.requires_grad_()`.
 
     Args:
         ann: the trained network in evaluation mode; it stays as it is.
         example: images [B, C, H, W] like those to come.
         neuron: "if" integrates and fires, as published; "signed" also takes back spikes that later input disproves, which is far more
-            accurate at few steps; "qffs" is signed and keeps at most as many spikes as the activation has levels.
+            accurate at few steps; "qffs" is signed and keeps at most as many spikes as the activation has levels: more steps than
+            levels do harm there.
         max_pool: what to do with maximum pooling of spikes: refuse it, take the average, or keep sums over time ("spiking", exact).
         fold_batch_norm: whether to fold; without it the numbers are the same but for rounding.
         allow: paths of modules and functions, as errors and audits name them, to keep as they are at each step.
@@ -62,4 +64,4 @@ def convert(
         raise ValueError("ann: expected activations to replace by neurons, got none. Train with QCFS, or use calibrate.")
     shapes = {node: shape(node) for node in traced.graph.nodes if "tensor_meta" in node.meta}
     network = lower(traced, parts.stateful, example.shape[1:], shapes)
-    return Conversion(network.eval(), Audit(tuple(parts.entries)))
+    return Conversion(network.eval().requires_grad_(False), Audit(tuple(parts.entries)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -107,6 +108,9 @@ class Parts:
         if not self.fold_batch_norm or shared or not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
             self._note(node, "kept")
             return
+        if not module.affine:  # torch folds it into a convolution only
+            module.weight = nn.Parameter(torch.ones_like(module.running_mean))
+            module.bias = nn.Parameter(torch.zeros_like(module.running_mean))
         folded = fuse_linear_bn_eval(layer, module) if isinstance(layer, nn.Linear) else fuse_conv_bn_eval(layer, module)
         self.traced.add_submodule(str(before.target), folded)
         self._note(node, "folded", note=f"into {before.target}")

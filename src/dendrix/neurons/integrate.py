@@ -14,7 +14,7 @@ from .lif import LIFState, lif_step
 class IF(Neuron):
     """Integrate-and-fire neurons, [B, T, C] -> [B, T, C]: `lif_step` with decay 1.
 
-    The converted networks of QCFS use `v_reset=None, v_init=theta / 2, amplitude=theta, v_threshold=theta`.
+    The neuron of QCFS is `v_init=theta / 2, amplitude=theta, v_threshold=theta`; `RateIF` is the same with its threshold in the state_dict.
 
     Args:
         size: number of neurons (channels).
