@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from picture_files import write_binary
 
 from dendrix.data import LogMel
 from dendrix.io import read_checkpoint
 from dendrix.layers import delay_layers
-from dendrix.models import Decision, DelayNetConfig
-from dendrix.train import Augment, Budget, FsddData, Optim, Recipe, report
+from dendrix.models import Decision, DelayNetConfig, VGGConfig
+from dendrix.train import Augment, Budget, CifarData, FsddData, ImageBudget, ImageRecipe, Optim, Recipe, report
 from dendrix.train.loop import fit
 from dendrix.train.network_figures import draw_delays
 from dendrix.train.record import read_lines
@@ -134,6 +135,30 @@ def test_a_network_without_delays_has_no_histogram(copy: Path, monkeypatch: pyte
     bare = replace(checkpoint, model=type(checkpoint.model)(replace(checkpoint.model.config, delays="none")))
     monkeypatch.setattr(report, "read_checkpoint", lambda _: bare)
     assert "Histogram of the delays" not in pictures(write_report(copy).read_text())
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_image_network_has_curves_and_confusion(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar"
+    folder.mkdir()
+    write_binary(folder)
+    data, model = CifarData(held_out=40, root=folder), VGGConfig(stages=((8,), (16,)), threshold=2.0)
+    run = tmp_path / "run"
+    run.mkdir()
+    fit(ImageRecipe(data, model, budget=ImageBudget(epochs=1, batch_size=16)), run, name="images", quiet=True)
+    page = write_report(run).read_text()
+    assert [what.split()[0] for what in pictures(page)] == ["Loss", "Confusion"]
+    assert "of 40 validation items" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_training_that_is_not_over_says_so(copy: Path) -> None:
+    record = json.loads((copy / "run.json").read_text())
+    record["progress"]["stopped"] = None
+    (copy / "run.json").write_text(json.dumps(record))
+    assert "The training is not over." in write_report(copy).read_text()
+    (copy / "run.json").write_text(json.dumps(record | {"progress": None}))
+    assert "Best validation accuracy" not in write_report(copy).read_text()
 
 
 def test_a_damaged_run_leaves_no_page(copy: Path) -> None:
