@@ -72,4 +72,4 @@ def recurrent() -> Recipe:
         recurrent_dropout=0.3,
     )
     optim = replace(main.optim, lr=1e-3, delay_lr=0.05)
-    return replace(main, model=model, decision=Decision(how="sum"), optim=optim, budget=replace(main.budget, anneal=1.0))
+    return replace(main, model=model, decision=Decision(how="mean", tail_ms=100.0), optim=optim, budget=replace(main.budget, anneal=1.0))

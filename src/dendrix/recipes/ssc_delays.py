@@ -80,7 +80,7 @@ def recurrent() -> Recipe:
         main,
         data=SscData(dt_ms=5.6),
         model=model,
-        decision=Decision(how="sum"),
+        decision=Decision(how="mean", tail_ms=100.0),
         optim=replace(main.optim, lr=1e-3, delay_lr=0.05),
         budget=replace(main.budget, epochs=100, anneal=1.0, patience=100),
     )
