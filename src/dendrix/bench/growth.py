@@ -29,8 +29,9 @@ _DELAY = ("torch conv1d", "dendrix", "DCLS")
 
 
 def growths() -> list[Growth]:
-    """LIF against time, batch and width; the delay layer against these and the number of taps."""
+    """LIF against time, batch and width; the delay layer against these and the number of taps; a training step."""
     lif, delay = dict(T=128, B=64, C=256), dict(B=16, T=100, C=128, H=128, L=25)
+    step, torch_or_ours = dict(B=16, T=100, C=40, H=128, K=10), ("torch", "dendrix")
     return [
         Growth("lif-100", "LIF, time steps", ("T",), (64, 128, 256, 512), lif, _LIF),
         Growth("lif-100", "LIF, batch", ("B",), (32, 64, 128, 256), lif, _LIF),
@@ -39,6 +40,9 @@ def growths() -> list[Growth]:
         Growth("delay-training", "delay layer, batch", ("B",), (8, 16, 32, 64), delay, _DELAY),
         Growth("delay-training", "delay layer, width", ("C", "H"), (64, 128, 256), delay, _DELAY),
         Growth("delay-training", "delay layer, taps", ("L",), (13, 25, 51, 101), delay, _DELAY),
+        Growth("train-fsdd-synaptic", "training step, time steps", ("T",), (50, 100, 200), step, torch_or_ours),
+        Growth("train-fsdd-synaptic", "training step, batch", ("B",), (8, 16, 32), step, torch_or_ours),
+        Growth("train-fsdd-synaptic", "training step, width", ("H",), (64, 128, 256), step, torch_or_ours),
     ]
 
 

@@ -80,8 +80,15 @@ def _case_table(runs: list[Record]) -> str:
         cells += [f"{entry[key]:.1f}" if key in entry else "" for key in ("peak_mib", "overhead_mib")]
         cells.append(f"{max(entry['errors'].values()):.0e}" if entry["errors"] else "")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if last["name"].startswith(("step", "train")):
+        rates = [f"{run['size']['B'] / run['contenders'][OURS]['seconds']:.0f} on {run['threads']}" for run in runs if _timed(run)]
+        lines.append(f"\nSequences per second, by threads: {', '.join(rates)}.")
     lines += [f"\nNo number for {name}: {why}" for name, why in last["refused"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _timed(run: Record) -> bool:
+    return "seconds" in run["contenders"].get(OURS, {})
 
 
 def _elsewhere(case: Record) -> str:

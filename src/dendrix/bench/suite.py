@@ -11,6 +11,7 @@ def groups() -> dict[str, list[Case]]:
         "lif": neurons.cases(),
         "delay": delays.cases(),
         "step": training.cases(),
+        "train": training.speech(),
         "sdr": [*sdr_probability.cases(), *sdr_search.cases()],
     }
 

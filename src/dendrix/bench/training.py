@@ -1,4 +1,4 @@
-"""One whole training step at the size of SHD, beside the stack that the published network was trained with."""
+"""One whole training step: at the size of SHD beside the stack of the published network, and of spoken digits and commands."""
 
 import copy
 from collections.abc import Callable
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from ..core import use_kernels
-from ..layers import HeldDropout
+from ..core.kernels import Mode
+from ..layers import BatchNorm, DelayLinear, HeldDropout
 from ..layers.delay import delay_layers
-from ..models.delay_net import DelayNet, published_shd
-from ..neurons import LIF
+from ..models.delay_net import DelayNet, DelayNetConfig, published_shd
+from ..neurons import LIF, Neuron
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step
 from .inputs import MARGIN, clearance
@@ -25,11 +26,15 @@ _MEAN_COUNT = 0.3
 _PUBLISHED = "DCLS + SpikingJelly"
 _CAUSAL = "DCLS + SpikingJelly, causal"
 _PADDED = "dendrix, right-padded"
+_PLAIN = "torch"
+
+_PARTS = {"delays": DelayLinear, "BatchNorm": BatchNorm, "neurons": Neuron, "dropout": HeldDropout}
+"""What a step is made of; loss, clipping and optimiser are the rest."""
 
 
-def _network(C: int, H: int, K: int) -> DelayNet:
+def _network(config: DelayNetConfig, C: int, H: int, K: int) -> DelayNet:
     torch.manual_seed(0)
-    model = DelayNet(replace(published_shd(), inputs=C, hidden=(H, H), outputs=K))
+    model = DelayNet(replace(config, inputs=C, hidden=(H, H), outputs=K))
     for layer in delay_layers(model):
         layer.width.fill_(_WIDTH)
     return model
@@ -88,10 +93,13 @@ def _train(outputs: Tensor, time: int, labels: Tensor, optimiser: torch.optim.Op
     return loss.detach()
 
 
-def _ours(padded: bool) -> Callable[..., Step]:
+def _ours(config: DelayNetConfig, padded: bool = False, mode: Mode = "auto", mixed: bool = False) -> Callable[..., Step]:
+    """The step of our network; with `mixed`, of sequences of unlike length."""
+
     def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
-        model = _pad(_network(C, H, K), padded)
+        model = _pad(_network(config, C, H, K), padded)
         x, labels = _data(model, B, T, padded, bool(clear))
+        valid = _mixed(B, T) if mixed else None
         held = iter(_masks(model, B))
         state = tuple(next(held) if isinstance(stage, HeldDropout) else None for stage in model.stages)
         layers = delay_layers(model)
@@ -100,7 +108,8 @@ def _ours(padded: bool) -> Callable[..., Step]:
         optimiser = _optimiser(weights, delays)
 
         def step() -> Results:
-            loss = _train(model(x, state)[0], 1, labels, optimiser)
+            with use_kernels(mode):
+                loss = _train(model(x, state, valid)[0], 1, labels, optimiser)
             gradients = [(layer.weight.grad, layer.delay.grad) for layer in layers]
             for layer in layers:
                 layer.clamp_()
@@ -109,6 +118,36 @@ def _ours(padded: bool) -> Callable[..., Step]:
         return step
 
     return build
+
+
+def _alone(config: DelayNetConfig, kind: type[nn.Module]) -> Callable[..., Step]:
+    """The stages of one kind by themselves, forward and backward on what reaches them in the network: their share of the step."""
+
+    def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
+        model = _network(config, C, H, K)
+        x, _ = _data(model, B, T, False, bool(clear))
+        valid = _mixed(B, T)
+        work = []
+        for stage in model.stages:
+            x = x.detach().requires_grad_(stage is not model.stages[0])
+            y, _ = stage(x, None, valid)
+            if isinstance(stage, kind):
+                work.append((stage, x, [p for p in (*stage.parameters(), x) if p.requires_grad], torch.ones_like(y)))
+            x = y
+
+        def step() -> Results:
+            for stage, x, wanted, g in work:
+                torch.autograd.grad(stage(x, None, valid)[0], wanted, g)
+            return {}
+
+        return step
+
+    return build
+
+
+def _mixed(B: int, T: int) -> Tensor:
+    """The mask of sequences that are up to a quarter shorter than T."""
+    return torch.arange(T) < (T - torch.arange(B) % (T // 4)).unsqueeze(1)
 
 
 def _results(loss: Tensor, gradients: list[tuple[Any, Any]]) -> Results:
@@ -159,7 +198,7 @@ class _Stack(nn.Module):
 
 def _stack(padded: bool) -> Callable[..., Step]:
     def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
-        ours = _network(C, H, K)
+        ours = _network(published_shd(), C, H, K)
         x, labels = _data(ours, B, T, padded, bool(clear))
         layers: list[Any]
         model = _Stack(ours, _masks(ours, B), delay_layers(ours)[0].taps // 2 if padded else 0)
@@ -180,13 +219,31 @@ def _stack(padded: bool) -> Callable[..., Step]:
     return build
 
 
+def speech() -> list[Case]:
+    """The step of spoken digits and of spoken commands, with one delay per synapse and per input neuron, in clips of unlike length."""
+    small, cases = dict(B=8, T=30, C=20, H=32, K=10), []
+    for name, size in (("fsdd", dict(B=16, T=64, C=24, H=128, K=10)), ("commands", dict(B=64, T=112, C=40, H=256, K=40))):
+        for granularity in ("synaptic", "axonal"):
+            config = DelayNetConfig(1, 1, granularity=granularity, dropout=0.2)
+            contenders = (
+                Contender(_PLAIN, _ours(config, mode="reference", mixed=True)),
+                Contender(OURS, _ours(config, mixed=True), _PLAIN),
+                *(Contender(f"{part} alone", _alone(config, kind)) for part, kind in _PARTS.items()),
+            )
+            about = f"training step of the network for {name}, {granularity} delays: 25 taps, BatchNorm, LIF, dropout, Adam"
+            case = Case(f"train-{name}-{granularity}", about, size, small, contenders, 1e-4, repeats=5)
+            cases.append(replace(case, exact={**size, "B": 2, "T": 32, "clear": 1}, coarse={"loss": 1e-3}))
+    return cases
+
+
 def cases() -> list[Case]:
     """The step as published and, beside it, both sides causal, so that each pair does the same mathematics."""
+    shd = published_shd()
     contenders = (
         Contender(_PUBLISHED, _stack(padded=True)),
-        Contender(OURS, _ours(padded=False), _CAUSAL),
+        Contender(OURS, _ours(shd), _CAUSAL),
         Contender(_CAUSAL, _stack(padded=False)),
-        Contender(_PADDED, _ours(padded=True), _PUBLISHED),
+        Contender(_PADDED, _ours(shd, padded=True), _PUBLISHED),
     )
     about = "training step of the SHD network: 25 taps, BatchNorm, LIF, dropout, Adam"
     size = dict(B=256, T=100, C=140, H=256, K=20)
