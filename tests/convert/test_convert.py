@@ -50,6 +50,14 @@ def test_folding_changes_the_form_and_not_the_function(build: type[nn.Module]) -
     assert_close(folded.network(currents)[0], kept.network(currents)[0])
 
 
+def test_functions_are_named_by_the_module_that_calls_them() -> None:
+    inner = Functional(nn.functional.relu).eval()
+    with pytest.raises(ValueError, match=r"1\.relu is a functional relu"):
+        convert(nn.Sequential(nn.Identity(), inner).eval(), images())
+    audit = convert(nn.Sequential(nn.Identity(), inner).eval(), images(), allow=["1.relu"]).audit
+    assert [entry.path for entry in audit.entries] == ["0", "1.conv", "1.act", "1.relu", "1.flatten", "1.fc"]
+
+
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 def test_every_kind_of_layer_folds(bias: bool, affine: bool) -> None:

@@ -152,6 +152,14 @@ def test_a_calibrated_network_converts_as_a_trained_one() -> None:
     assert_close(found, expected, rtol=0, atol=0.05 * expected.abs().max().item())
 
 
+def test_it_compiles_as_one_graph() -> None:
+    network = convert(residual(), images()).network
+    currents = network.encode(images(), 3)
+    torch._dynamo.reset()
+    compiled = torch.compile(network, fullgraph=True, backend="eager")
+    assert_close(compiled(currents)[0], network(currents)[0])
+
+
 def test_wrong_input_is_refused() -> None:
     network = convert(plain(), images()).network
     with pytest.raises(ValueError, match="steps: expected a whole number of at least 1, got 0"):

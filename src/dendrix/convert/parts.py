@@ -61,7 +61,7 @@ class Parts:
         elif isinstance(module, LINEAR):
             self._note(node, "kept")
         elif path in self.allow:
-            self._note(node, "allowed", note="acts on each step by itself" if node in self.spiking else "before the first neuron")
+            self._allow(node)
         elif isinstance(module, nn.ReLU):
             self.problems.append(f"{path} is a ReLU without a threshold: train with QCFS in its place, or use calibrate.")
         else:
@@ -141,11 +141,14 @@ class Parts:
         elif node.target in DROPOUTS:
             self._remove(node)
         elif name in self.allow:
-            self._note(node, "allowed", note="acts on each step by itself" if node in self.spiking else "before the first neuron")
+            self._allow(node)
         elif node.target in RELUS:
             self.problems.append(f"{name} is a functional relu: make it a module with a threshold (QCFS), or use calibrate.")
         else:
             self.problems.append(f"{name} is a function for which there is no spiking form: exchange it, or allow it.")
+
+    def _allow(self, node: fx.Node) -> None:
+        self._note(node, "allowed", note="acts on each step by itself" if node in self.spiking else "before the first neuron")
 
     def _remove(self, node: fx.Node) -> None:
         self._note(node, "removed")

@@ -81,13 +81,11 @@ def shape(node: fx.Node) -> torch.Size:
 
 
 def label(node: fx.Node) -> str:
-    """The path of a module, or of the module that calls a function with the name of that function."""
+    """The path of a module, or that of the module that calls a function with the name of the function."""
     if node.op == "call_module":
         return str(node.target)
-    name = getattr(node.target, "__name__", str(node.target))
-    # The names of the stack are paths, the innermost last.
-    stack = [path for path in node.meta.get("nn_module_stack", {}) if path]
-    return f"{stack[-1]}.{name}" if stack else name
+    stack = [path for path in node.meta.get("nn_module_stack", {}) if path]  # the innermost last
+    return f"{stack[-1]}.{getattr(node.target, '__name__', node.target)}" if stack else node.name
 
 
 class _Tracer(fx.Tracer):
