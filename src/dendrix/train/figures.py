@@ -108,7 +108,8 @@ def draw_health(lines: Sequence[dict[str, Any]]) -> Any:
         for number, (colour, layer) in enumerate(zip(cycle(COLOURS[1:]), layers, strict=False), 1):
             values = [100 * line["health"][layer][key] for line in lines]
             axis.plot(range(1, len(lines) + 1), values, color=colour, label=f"hidden layer {number}", linewidth=2)
-        axis.set_ylim(bottom=0)
+        top = max(5.0, axis.get_ylim()[1])
+        axis.set_ylim(-top / 50, top)  # a line at zero is seen, and a few per cent look like few
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
     return figure

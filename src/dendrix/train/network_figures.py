@@ -65,10 +65,12 @@ def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -
         axis.scatter(((step + 0.5) * dt_ms).tolist(), neuron.tolist(), s=4, marker="s", linewidths=0, color=COLOURS[2])
         axis.set_ylim(-1, spikes.shape[1])
     _draw_shares(axes[-1], 100 * share, checkpoint.labels, dt_ms)
-    for axis in axes:
-        axis.axvline(end, color=COLOURS[0], linestyle=":")
     axes[0].set_xlim(0, heard.shape[1] * dt_ms)
-    axes[0].text(end, 1.02, "end of the input", transform=axes[0].get_xaxis_transform(), ha="right", fontsize=9, color=COLOURS[0])
+    if heard.shape[1] > len(x):
+        for axis in axes:
+            axis.axvline(end, color=COLOURS[0], linestyle=":")
+        place = axes[0].get_xaxis_transform()
+        axes[0].text(end, 1.02, "end of the input", transform=place, ha="right", fontsize=9, color=COLOURS[0])
     return figure
 
 
