@@ -170,6 +170,8 @@ def test_wrong_input_is_refused() -> None:
         network.encode(torch.randn(2, 3, 3, 8, 8), 4)
     with pytest.raises(TypeError, match="images: expected a floating dtype"):
         network.encode(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), 4)
+    with pytest.raises(ValueError, match="images: expected finite numbers, got nan"):
+        network.encode(torch.full((2, 3, 8, 8), torch.nan), 4)
     with pytest.raises(ValueError, match=r"Make them with encode\(images, steps\)"):
         network(images().unsqueeze(1))
     currents = network.encode(images(), 2)

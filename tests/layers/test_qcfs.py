@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
@@ -57,6 +57,7 @@ def test_lsq_rounds_ties_to_even_and_qcfs_rounds_them_up() -> None:
     assert_close(qcfs(halves) / qcfs.threshold * 3, torch.tensor([1.0, 2.0, 3.0]))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 32), st.floats(0.01, 100), st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=20))
 def test_qcfs_gives_levels_in_order(levels: int, threshold: float, values: list[float]) -> None:
     layer = QCFS(levels, threshold)

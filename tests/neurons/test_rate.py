@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
@@ -61,6 +61,7 @@ def test_suppressed_noise_equals_qffs(pack: dict[str, Tensor], kernels: str) -> 
     assert sent.max() == 3
 
 
+@settings(deadline=None)
 @given(st.integers(1, 16), st.floats(0.1, 10), st.lists(st.integers(-64, 256), min_size=1, max_size=20))
 def test_constant_input_is_qcfs_with_as_many_levels_as_steps(steps: int, threshold: float, grid: list[int]) -> None:
     """Inputs off the edges of levels, where rounding would decide."""
@@ -71,6 +72,7 @@ def test_constant_input_is_qcfs_with_as_many_levels_as_steps(steps: int, thresho
         assert_close(spikes.mean(1)[0], expected)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_signed_spikes_tell_the_clipped_sum_once_input_ends(seed: int) -> None:
     """However uneven the input was: this is what `RateIF` cannot, where it has spiked too early."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ..core import expect, expect_floating, expect_one_of
 from .audit import Audit
-from .network import SpikingNetwork, lower
+from .lowering import lower
+from .network import SpikingNetwork
 from .parts import MaxPool, NeuronKind, Parts
 from .tracing import label, shape, trace
 
