@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..recipes import find_recipe, recipes
+from .convert import convert
 from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
 from .output import print_json
 from .parse import STYLE, choose, parsed
@@ -248,6 +249,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "convert": convert,
     "report": report,
     "list": list_recipes,
     "fetch": fetch,

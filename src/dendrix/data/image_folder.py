@@ -72,7 +72,7 @@ class ImageFiles:
         return replace(self, paths=[self.paths[i] for i in chosen.tolist()], y=self.y[chosen])
 
     def _read(self, number: int, draw: list[float] | None) -> Tensor:
-        change = partial(_middle, self.side) if draw is None else partial(_random_part, self.side, draw)
+        change = partial(middle, self.side) if draw is None else partial(_random_part, self.side, draw)
         return read_picture(self.paths[number], change=change)
 
 
@@ -121,8 +121,8 @@ def _files(folder: Path, side: int) -> ImageFiles:
     return ImageFiles([path for files in found for path in files], y, tuple(place.name for place in classes), side)
 
 
-def _middle(side: int, picture: Any) -> Any:
-    """The middle of a Pillow image, 7/8 of its shorter side, scaled."""
+def middle(side: int, picture: Any) -> Any:
+    """The middle of a Pillow image, a square of 7/8 of its shorter side, scaled to `side` pixels."""
     width = height = min(picture.size) / _MARGIN
     left, top = (picture.width - width) / 2, (picture.height - height) / 2
     return picture.resize((side, side), box=(left, top, left + width, top + height))

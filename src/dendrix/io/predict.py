@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ..core import expect_in
 from ..data import Encoder, collate, encoder_from_dict
@@ -49,7 +50,18 @@ def predict(checkpoint: Checkpoint, wave: Wave, rate: int, top: int = 3) -> Pred
     encoder = encoder_of(checkpoint)
     batch = collate([(encoder(wave, rate), torch.tensor(0))], checkpoint.decision.tail_steps(encoder.dt_ms))
     evidence = checkpoint.decision.evidence(checkpoint.model, batch.x, batch.valid)[0, -1]
+    return named(checkpoint, evidence, top)
+
+
+def named(checkpoint: Checkpoint, evidence: Tensor, top: int) -> Prediction:
+    """Evidence [K] in words.
+
+    Args:
+        checkpoint: whose labels and decision count.
+        evidence: of one input.
+        top: how many classes to name, at least 1.
+    """
     shares, classes = checkpoint.decision.confidence(evidence).topk(min(top, len(checkpoint.labels)))
-    named = {checkpoint.labels[i]: round(share, 6) for share, i in zip(shares.tolist(), classes.tolist(), strict=True)}
-    best = next(iter(named))
-    return Prediction(best, named[best], named)
+    best = {checkpoint.labels[i]: round(share, 6) for share, i in zip(shares.tolist(), classes.tolist(), strict=True)}
+    first = next(iter(best))
+    return Prediction(first, best[first], best)

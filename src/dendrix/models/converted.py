@@ -49,6 +49,11 @@ class ConvertedConfig:
         return _NETWORKS[self.ann][0](**self.ann_config)
 
     @property
+    def channels(self) -> int:
+        """C of the images."""
+        return self.network().channels
+
+    @property
     def outputs(self) -> int:
         """Classes, K."""
         return self.network().outputs

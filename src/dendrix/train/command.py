@@ -19,7 +19,7 @@ from .continual import ContinualRecipe, fit_continual
 from .image_recipe import ImageRecipe
 from .loop import Watcher, fit
 from .metrics import Scores
-from .opened import Split, open_run
+from .opened import Split, answers_at_once, open_run
 from .processes import expect_all_alive, first_process
 from .recipe import Recipe
 from .record import METRICS, caveat, environment, new_folder, read_lines
@@ -99,10 +99,14 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
         progress: called with the number of inputs so far and of all.
     """
     checkpoint, data, batches = open_run(folder, split, root)
-    if isinstance(data, ImageDataset | ImageFiles):
-        raise ValueError(f"{folder}: expected a network that answers over time, got one that answers at once. Convert it to spikes first.")
+    if answers_at_once(checkpoint, data):
+        raise ValueError(
+            f"{folder}: expected a network that answers over time, got one that answers at once. "
+            f"Convert it first: dendrix convert {folder}."
+        )
     seen = None if progress is None else lambda done: progress(done, len(data))
-    return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
+    dt_ms = None if isinstance(data, ImageDataset | ImageFiles) else data.dt_ms
+    return record(checkpoint.model, batches, checkpoint.decision.how, dt_ms, seen)
 
 
 def describe() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ..data import FileSplits, ImageSplits, cifar10, image_folder, mnist_images
 
@@ -14,6 +15,7 @@ class CifarData:
     """How many of the last training images are for validation."""
     root: Path | None = None
     """The folder of the published files, or of the JPEG pack; by default the one that DENDRIX_DATA names."""
+    side: ClassVar[int] = 32
 
     def load(self) -> ImageSplits:
         """The three splits."""
@@ -28,6 +30,7 @@ class MnistData:
     """How many of the last training images are for validation."""
     root: Path | None = None
     """The folder of the four published files, or of the pack; by default the one that DENDRIX_DATA names."""
+    side: ClassVar[int] = 28
 
     def load(self) -> ImageSplits:
         """The three splits."""

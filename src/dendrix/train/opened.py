@@ -1,21 +1,27 @@
 """A run folder with its data: what evaluation, records and reports begin with."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from torch import Tensor
+
 from ..core.files import read_json
-from ..data import Dataset, ImageDataset, ImageFiles, image_batches, loader
+from ..data import Dataset, ImageBatch, ImageDataset, ImageFiles, image_batches, loader
 from ..io import Checkpoint, load_checkpoint
-from ..models import DendriticNet
+from ..models import Converted, DendriticNet
 from ..pretrained import find_run
 from .continual import PermutedTasks, load_split, recipe_from_dict
-from .data import DigitsData, source_from_dict
+from .data import DataSource, DigitsData, source_from_dict
+from .image_data import ImageSource
 from .metrics import Scores, score, score_images
 from .record import RUN
 
 Split = Literal["train", "valid", "test"]
+_IMAGES_AT_ONCE = 64
+"""Of a converted network, whose steps lie in memory side by side."""
 
 
 class Opened(NamedTuple):
@@ -27,9 +33,14 @@ class Opened(NamedTuple):
 
     def score(self) -> Scores:
         """How good the network is on these data; delays are integers."""
-        if isinstance(self.data, ImageDataset | ImageFiles):
+        if answers_at_once(self.checkpoint, self.data):
             return score_images(self.checkpoint.model, self.batches)
         return score(self.checkpoint.model, self.batches, self.checkpoint.decision)
+
+
+def answers_at_once(checkpoint: Checkpoint, data: object) -> bool:
+    """Whether the network answers images in one step, and not over time."""
+    return isinstance(data, ImageDataset | ImageFiles) and not isinstance(checkpoint.model, Converted)
 
 
 def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
@@ -45,22 +56,50 @@ def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
     """
     folder = find_run(run)
     checkpoint = load_checkpoint(folder)
+    if isinstance(checkpoint.model, DendriticNet):
+        with _expect_recipe(folder):
+            recipe = recipe_from_dict(read_json(folder / RUN)["recipe"])
+        tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
+        return Opened(checkpoint, tasks, tasks.batches())
+    data: Dataset | ImageDataset | ImageFiles = getattr(data_of(folder, root).load(), split)
+    if isinstance(data, Dataset):
+        return Opened(checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms)))
+    if isinstance(checkpoint.model, Converted):
+        return Opened(checkpoint, data, _over_time(checkpoint.model, image_batches(data, _IMAGES_AT_ONCE)))
+    return Opened(checkpoint, data, image_batches(data))
+
+
+def data_of(folder: Path, root: Path | None = None) -> DataSource | ImageSource:
+    """The description of the data that a run was trained on.
+
+    Args:
+        folder: the run.
+        root: the data folder, if it has moved.
+    Raises:
+        OSError: the record of the run is not there, or may not be read.
+        ValueError: it is damaged, or these data are in no folder.
+    """
+    with _expect_recipe(folder):
+        source = source_from_dict(read_json(folder / RUN)["recipe"]["data"])
+    if root is None:
+        return source
+    if isinstance(source, DigitsData):
+        raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
+    return replace(source, root=root)
+
+
+@contextlib.contextmanager
+def _expect_recipe(folder: Path) -> Iterator[None]:
+    """Say so if the record of a run does not hold a recipe."""
     try:
-        saved = read_json(folder / RUN)["recipe"]
-        if isinstance(checkpoint.model, DendriticNet):
-            recipe = recipe_from_dict(saved)
-            tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
-            return Opened(checkpoint, tasks, tasks.batches())
-        source = source_from_dict(saved["data"])
+        yield
     except KeyError as error:
         raise ValueError(f"{folder / RUN}: expected the field {error}, which is missing. Was it edited by hand?") from error
     except TypeError as error:
         raise ValueError(f"{folder / RUN}: expected the recipe of the run, but {error}. Was it edited by hand?") from error
-    if root is not None:
-        if isinstance(source, DigitsData):
-            raise ValueError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
-        source = replace(source, root=root)
-    data: Dataset | ImageDataset | ImageFiles = getattr(source.load(), split)
-    if isinstance(data, ImageDataset | ImageFiles):
-        return Opened(checkpoint, data, image_batches(data))
-    return Opened(checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms)))
+
+
+def _over_time(model: Converted, batches: Iterable[ImageBatch]) -> Iterator[tuple[Tensor, None, Tensor]]:
+    """Images as the currents of every step, all of them valid."""
+    for x, y in batches:
+        yield model.encode(x), None, y

@@ -1,0 +1,81 @@
+"""`dendrix convert`: from the run of an image network to a run of its spiking form."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from .errors import sentence
+from .output import print_json
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Steps = Annotated[int, tyro.conf.arg(aliases=("--T",))]
+NeuronName = Literal["if", "signed", "qffs"]
+MaxPoolName = Literal["refuse", "average", "spiking"]
+
+
+def convert(
+    run: Run,
+    steps: Steps = 8,
+    neuron: NeuronName = "signed",
+    max_pool: MaxPoolName = "refuse",
+    calibrate: Literal["layer", "channel"] | None = None,
+    quantile: float = 0.999,
+    images: int = 1000,
+    out: Path | None = None,
+    root: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Convert a trained image network to spikes, with an audit of its parts and of what they cost. The result is a run like any other.
+
+    Args:
+        run: a folder that `dendrix train` wrote for an image recipe.
+        steps: T, for how many steps an image is shown.
+        neuron: signed takes back spikes that later input disproves, far better at few steps; if only sends; qffs caps what signed sends.
+        max_pool: what to do with maxima of spikes: refuse them, average instead, or keep sums over time (spiking, exact).
+        calibrate: for a network of plain ReLUs, measure the threshold of every layer or channel on training images.
+        quantile: the share of activations below a measured threshold.
+        images: how many validation images to compare on, and training images to measure on.
+        out: folder of the new run, which must not exist; by default that of the old with -spikes behind its name.
+        root: the folder of the data it was trained on, if that is not where it was.
+        json: print JSON.
+    """
+    from ..train.conversion import ConvertRun, convert_run, draw_conversion
+
+    target = out or run.with_name(f"{run.name}-spikes")
+    record = convert_run(ConvertRun(run, steps, neuron, max_pool, calibrate, quantile, images, root), target)
+    try:
+        draw_conversion(target)
+    except ImportError as error:  # the run is complete without figures
+        print(f"dendrix: no figures were made. {sentence(error)}", file=sys.stderr)
+    if json:
+        print_json({"folder": str(target), **record})
+        return
+    _show(record["conversion"])
+    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz")
+
+
+def _show(found: dict[str, Any]) -> None:
+    """The audit, what every layer costs, and the accuracy by steps, as tables."""
+    console = Console()
+    audit = Table("path", "kind", "action", "threshold", "note", title="Audit", title_justify="left")
+    for entry in found["audit"]:
+        audit.add_row(entry["path"], entry["kind"], entry["action"], _threshold(entry["threshold"]), entry["note"])
+    layers = Table("layer", "relative error", "spikes per neuron and step", title="Layers", title_justify="left")
+    for layer in found["layers"]:
+        layers.add_row(layer["path"], f"{layer['error']:.1%}", f"{layer['firing_rate']:.3f}")
+    console.print(audit, layers)
+    shown = [step for step in range(1, found["steps"] + 1) if step in (1, 2, 3, 4, 6, found["steps"]) or step % 8 == 0]
+    accuracy = Table("steps", *map(str, shown), "original")
+    accuracy.add_row("accuracy", *(f"{found['accuracy'][step - 1]:.1%}" for step in shown), f"{found['original_accuracy']:.1%}")
+    console.print(accuracy)
+    print(f"On {found['compared_on']['images']} validation images.")
+
+
+def _threshold(value: float | list[float] | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else f"{min(value):.4g} to {max(value):.4g}"
