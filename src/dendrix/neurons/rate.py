@@ -97,6 +97,10 @@ class RateIF(Neuron):
 class SignedRateIF(Neuron):
     """As `RateIF`, but spikes that later input disproves are taken back; the equations stand in `signed_rate_step`.
 
+    Deep layers get uneven input: a neuron may spike on its first steps and then find its sum too small. `RateIF` stays wrong there, and
+    that is most of what a conversion loses at two to four steps. Larger spikes, of any whole number of thresholds, which make every
+    layer exact at every step, gained no more in our measurements on CIFAR-10.
+
     Args:
         size: number of channels.
         threshold: theta, a number, or one value per channel [C].
