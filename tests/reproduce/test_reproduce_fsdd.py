@@ -23,7 +23,7 @@ def outcome(right: str) -> Outcome:
 def test_every_cell_has_a_name_of_its_own_and_describes_its_training() -> None:
     cells = study.cells()
     assert len({cell.name for cell in cells}) == len(cells)
-    axonal = next(cell.described() for cell in cells if (cell.protocol, cell.delays, cell.seed) == ("small", "axonal", 1))
+    axonal = next(cell.described() for cell in cells if (cell.protocol, cell.delays, cell.seed) == ("unheard-small", "axonal", 1))
     assert axonal == dataclasses.replace(
         recipes.small(),
         model=dataclasses.replace(recipes.small().model, granularity="axonal"),
@@ -68,7 +68,7 @@ def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         main_recipe, model=dataclasses.replace(main_recipe.model, hidden=(4,)), budget=Budget(epochs=1, batch_size=20)
     )
     monkeypatch.setattr(recipes, "small", lambda: tiny)
-    monkeypatch.setattr(study, "PROTOCOLS", (study.Protocol("small", "fsdd-delays:small", (0,), ("anna",)),))
+    monkeypatch.setattr(study, "PROTOCOLS", (study.Protocol("unheard-small", "fsdd-delays:small", (0,), ("anna",)),))
     monkeypatch.setattr(study, "DELAYS", ("random", "learned"))
 
 
@@ -78,13 +78,13 @@ def test_the_command_trains_what_is_missing_and_writes_the_page(tmp_path: Path, 
     assert main(["reproduce", "fsdd-delays", "--out", str(out), "--json"]) == 0
     checked = json.loads(capsys.readouterr().out)
     assert [one["says"] for one in checked] == ["learned - random, percentage points"]
-    kept = out / "runs" / "small-random-anna-0" / study.OUTCOME
+    kept = out / "runs" / "unheard-small-random-anna-0" / study.OUTCOME
     assert len(read_json(kept)["right"]) == 30
     page = (out / study.PAGE).read_text()
     assert "| random |" in page
     assert "| learned - random |" in page
     before = kept.stat().st_mtime_ns
-    (out / "runs" / "small-learned-anna-0" / study.OUTCOME).unlink()
+    (out / "runs" / "unheard-small-learned-anna-0" / study.OUTCOME).unlink()
     study.reproduce(out)
     assert kept.stat().st_mtime_ns == before
     assert (out / study.PAGE).read_text() == page

@@ -1,4 +1,4 @@
-"""What learned delays are worth on spoken digits: networks without, with random and with learned delays, under four protocols.
+"""What learned delays are worth on spoken digits: networks without, with random and with learned delays, under five protocols.
 
 Our own study, of no paper. One training is a cell: a protocol, a kind of delays, a seed and perhaps a speaker. Each has a run folder of
 its own, so a study that was stopped goes on where it was.
@@ -36,9 +36,10 @@ class Protocol:
 
 PROTOCOLS = (
     Protocol("official", "fsdd-delays", (0, 1, 2)),
-    Protocol("small", "fsdd-delays:small", (0, 1), SPEAKERS),
+    Protocol("official-small", "fsdd-delays:small", (0, 1, 2, 3, 4, 5)),
+    Protocol("official-cochlea", "fsdd-delays:cochlea", (0, 1, 2)),
     Protocol("unheard", "fsdd-delays", (0,), SPEAKERS),
-    Protocol("cochlea", "fsdd-delays:cochlea", (0, 1, 2)),
+    Protocol("unheard-small", "fsdd-delays:small", (0, 1), SPEAKERS),
 )
 
 

@@ -15,21 +15,19 @@ Settings were chosen on validation takes, and no choice has seen a test clip.
 """
 _PROTOCOLS = {
     "official": (
-        "Official split, log-mel",
+        "Official split",
         "`fsdd-delays`: trained on takes 10-49, epoch chosen on takes 5-9, tested on takes 0-4 (250 clips), all by the same speakers.",
     ),
-    "small": (
-        "Unheard speaker, small networks",
-        "`fsdd-delays:small`: each speaker in turn is left out of the training and tested on (500 clips).",
+    "official-small": ("Official split, small networks", "`fsdd-delays:small`: as above with frames of 20 ms and 2 x 56 neurons."),
+    "official-cochlea": (
+        "Official split, spikes of a cochlea",
+        "`fsdd-delays:cochlea`: as the first, heard as spike counts in 140 channels of a model of the inner ear.",
     ),
     "unheard": (
         "Unheard speaker",
-        "`fsdd-delays`: the same with networks of full size.",
+        "`fsdd-delays`: each speaker in turn is left out of the training and tested on (500 clips).",
     ),
-    "cochlea": (
-        "Official split, spikes of a cochlea",
-        "`fsdd-delays:cochlea`: the official split again, heard as spike counts of 140 channels of hair cells and nerve fibres.",
-    ),
+    "unheard-small": ("Unheard speaker, small networks", "`fsdd-delays:small`: the same for small networks."),
 }
 _READING = """
 How to read the tests. *Trainings*: a paired permutation test of the accuracies, each training against its partner of the same seed and
