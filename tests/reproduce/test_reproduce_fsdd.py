@@ -75,9 +75,9 @@ def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("digits")
 def test_the_command_trains_what_is_missing_and_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "study"
-    assert main(["reproduce", "fsdd-delays", "--out", str(out), "--json"]) == 0
+    assert main(["reproduce", "fsdd-delays", "--out", str(out), "--epochs", "2", "--json"]) == 0
     checked = json.loads(capsys.readouterr().out)
-    assert [one["says"] for one in checked] == ["learned - random, percentage points"]
+    assert [one["verdict"] for one in checked] == ["a trial of 2 epochs"] * 2
     kept = out / "runs" / "unheard-small-random-anna-0" / study.OUTCOME
     assert len(read_json(kept)["right"]) == 30
     page = (out / study.PAGE).read_text()
@@ -85,6 +85,8 @@ def test_the_command_trains_what_is_missing_and_writes_the_page(tmp_path: Path, 
     assert "| learned - random |" in page
     before = kept.stat().st_mtime_ns
     (out / "runs" / "unheard-small-learned-anna-0" / study.OUTCOME).unlink()
-    study.reproduce(out)
+    study.reproduce(out, epochs=2)
     assert kept.stat().st_mtime_ns == before
     assert (out / study.PAGE).read_text() == page
+    with pytest.raises(ValueError, match=r"expected to resume the same run, but recipe\.budget\.epochs was 2 and is 1"):
+        study.reproduce(out)
