@@ -24,7 +24,7 @@ GoalName = Literal["pareto", "budget", "guarantee"]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD.npz")]
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
-Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
+Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 _OPTIONS = {"at_most": "steps"}
 """The options whose names differ from the fields of their goal."""
 
@@ -207,21 +207,25 @@ def check(
 
 
 def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
-    """Listen to recordings only until the rule is sure.
+    """Listen to recordings, or look at pictures, only until the rule is sure.
 
     Args:
         policy: what `dendrix exits fit` wrote for this network.
-        run: a folder that `dendrix train` wrote.
-        files: wav files of any rate, or - for standard input: a wav stream, or bare 16-bit samples, mono, at the network's rate.
-        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}.
+        run: a folder that `dendrix train` or `dendrix convert` wrote.
+        files: wav files of any rate, or - for standard input: a wav stream, or bare 16-bit samples, mono, at the network's rate; or, for a
+            converted network, JPEG or PNG files.
+        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, of pictures with "steps" and "of".
     """
     if not files:
-        raise MisuseError("files: expected at least one wav file, got none. Try: dendrix exits run policy.json RUN FILE.wav")
+        raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run policy.json RUN FILE.wav")
     from ..exits import Policy, fingerprint
-    from ..io import listen, load_checkpoint
+    from ..io import knows_images, listen, load_checkpoint
     from ..io.predict import encoder_of
 
     fitted, checkpoint = Policy.load(policy), load_checkpoint(run)
+    if knows_images(checkpoint):
+        _look(fitted, checkpoint, run, files, json)
+        return
     encoder = encoder_of(checkpoint)
     fitted.check_network(len(checkpoint.labels), checkpoint.decision.how, encoder.dt_ms, fingerprint(checkpoint.model))
     sounds = [_sound(file, encoder) for file in files]  # all are checked before the first answer
@@ -236,6 +240,30 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
     for answer in answers:
         length = "-" if answer["length_ms"] is None else f"{answer['length_ms']:.0f} ms"
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", f"{answer['heard_ms']:.0f} ms", length)
+    Console().print(table)
+
+
+def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:
+    """Show pictures to a converted network, each until the rule is sure of it."""
+    from ..core import Stateful
+    from ..exits import fingerprint
+    from ..io import look
+    from .trained import pictures
+
+    if not isinstance(checkpoint.model, Stateful):
+        raise ValueError(f"{run}: expected a network that answers over time, got one that answers at once. Try: dendrix convert {run}.")
+    steps = checkpoint.model.config.steps
+    if policy.steps != steps:
+        raise ValueError(f"steps: expected {policy.steps}, as the policy was fitted for, got {steps}. Fit a policy for this run.")
+    policy.check_network(len(checkpoint.labels), checkpoint.decision.how, None, fingerprint(checkpoint.model))
+    seen = look(checkpoint, pictures(run, checkpoint, files), policy.rule)
+    answers = [{"file": str(file), **asdict(answer), "of": steps} for file, answer in zip(files, seen, strict=True)]
+    if json:
+        print_json(answers)
+        return
+    table = Table("file", "seen", "confidence", "after", "of")
+    for answer in answers:
+        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", f"{answer['steps']} steps", f"{steps} steps")
     Console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""Use a trained network: evaluate it on data or on recordings of your own, and ask it about wav files or a stream."""
+"""Use a trained network: evaluate it on data or on recordings of your own, and ask it about wav files, a stream or pictures."""
 
 import dataclasses
 import sys
@@ -13,7 +13,7 @@ from .errors import MisuseError, sentence
 from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
+Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 _LONGEST_S = 60.0
 """A longer recording is no word but a day in the studio."""
 _TOLD = 0.1
@@ -48,7 +48,7 @@ def evaluate(
         print_json({("split" if data is None else "data"): what, "labels": labels, **dataclasses.asdict(scores)})
         return
     count = sum(map(sum, scores.confusion))
-    print(f"{what}: accuracy {scores.accuracy:.1%} of {count} sequences, loss {scores.loss:.3f}")
+    print(f"{what}: accuracy {scores.accuracy:.1%} of {count} inputs, loss {scores.loss:.3f}")
     if data is None and (beside := caveat(read_json(find_run(run) / RUN)["recipe"])):
         print(beside)
     if data is not None:
@@ -67,37 +67,52 @@ def _by_class(labels: tuple[str, ...], confusion: list[list[int]]) -> Table:
 
 
 def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
-    """Say what a trained network hears in wav files, or in a stream while it comes.
+    """Say what a trained network hears in wav files, or in a stream while it comes, or sees in pictures.
 
     Args:
-        run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
+        run: a folder that `dendrix train` or `dendrix convert` wrote, or the name of a network that comes with dendrix, such as fsdd.
         files: one or more wav files of any rate; or - for one sound on standard input, as a wav stream or as bare 16-bit samples, mono, at
-            the network's rate, which is answered while it comes.
+            the network's rate, which is answered while it comes; or, for a network of images, JPEG or PNG files of any size.
         top: how many classes to name.
         json: print a list of {"file", "label", "confidence", "top"}, or of a stream lines of {"label", "confidence", "heard_ms", "final"}.
     """
     if not files:
-        raise MisuseError("files: expected at least one wav file, got none. Try: dendrix predict RUN FILE.wav")
+        raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix predict RUN FILE.wav")
     if Path("-") in files:
         if len(files) > 1:
             raise MisuseError("files: expected wav files, or - alone for standard input, got both. Ask twice.")
         _follow(run, json)
         return
     from ..data import read_wav
-    from ..io import load_checkpoint
+    from ..io import knows_images, load_checkpoint, predict_images
     from ..io import predict as decide
 
     checkpoint = load_checkpoint(run)
-    waves = [read_wav(file, _LONGEST_S) for file in files]  # all are checked before the first answer
-    answers = [{"file": str(file), **dataclasses.asdict(decide(checkpoint, *wave, top))} for file, wave in zip(files, waves, strict=True)]
+    seen = knows_images(checkpoint)
+    if seen:
+        found = predict_images(checkpoint, pictures(run, checkpoint, files), top)
+    else:
+        waves = [read_wav(file, _LONGEST_S) for file in files]  # all are checked before the first answer
+        found = [decide(checkpoint, *wave, top) for wave in waves]
+    answers = [{"file": str(file), **dataclasses.asdict(prediction)} for file, prediction in zip(files, found, strict=True)]
     if json:
         print_json(answers)
         return
-    table = Table("file", "heard", "confidence", "then")
+    table = Table("file", "seen" if seen else "heard", "confidence", "then")
     for answer in answers:
         then = ", ".join(f"{label} {share:.1%}" for label, share in list(answer["top"].items())[1:])
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", then)
     Console().print(table)
+
+
+def pictures(run: Path, checkpoint: Any, files: tuple[Path, ...]) -> Any:
+    """Picture files as the network takes images, [N, C, H, W]; what was done to them is said on stderr."""
+    from ..train.pictures import read_pictures
+
+    read = read_pictures(run, checkpoint.model.config.channels, files)
+    for note in read.notes:
+        print(f"dendrix: {note}", file=sys.stderr)
+    return read.x
 
 
 def report(run: Run, out: Path | None = None, root: Path | None = None) -> None:

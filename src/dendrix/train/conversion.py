@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ..convert import Comparison, MaxPool, NeuronKind, calibrate, compare
+from ..convert import MaxPool, NeuronKind, calibrate, compare
 from ..core import expect_fields
 from ..core.files import read_json, write_json
 from ..data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, take_batch
@@ -74,7 +74,12 @@ def convert_run(asked: ConvertRun, target: Path) -> dict[str, Any]:
         record = {
             "name": f"{asked.run.name}, converted",
             "recipe": read_json(source / RUN)["recipe"],
-            "conversion": _described(asked, model, fingerprint(checkpoint.model), before, comparison),
+            "conversion": {
+                **_described(asked, model, fingerprint(checkpoint.model)),
+                "compared_on": {"split": "valid", "images": len(sample.y)},
+                "original_accuracy": before,
+                **comparison.to_dict(),
+            },
             "environment": environment(torch.device("cpu")),
         }
         write_json(folder / RUN, record)
@@ -134,11 +139,11 @@ def _spread(data: ImageDataset | ImageFiles, count: int) -> ImageBatch:
 
 
 def _batches(images: ImageBatch) -> Iterator[ImageBatch]:
-    return (ImageBatch(x, y) for x, y in zip(images.x.split(_AT_ONCE), images.y.split(_AT_ONCE), strict=True))
+    return (ImageBatch(x, y) for x, y in zip(torch.split(images.x, _AT_ONCE), torch.split(images.y, _AT_ONCE), strict=True))
 
 
-def _described(asked: ConvertRun, model: Converted, of: str, before: float, comparison: Comparison) -> dict[str, Any]:
-    """What was done and what it cost, as JSON holds it."""
+def _described(asked: ConvertRun, model: Converted, of: str) -> dict[str, Any]:
+    """What was done, and to the network of which fingerprint, as JSON holds it."""
     return {
         "run": str(asked.run),
         "model": of,
@@ -148,7 +153,4 @@ def _described(asked: ConvertRun, model: Converted, of: str, before: float, comp
         "calibrate": asked.calibrate,
         "quantile": None if asked.calibrate is None else asked.quantile,
         "audit": None if model.audit is None else model.audit.to_dict()["entries"],
-        "compared_on": {"split": "valid", "images": asked.images},
-        "original_accuracy": before,
-        **comparison.to_dict(),
     }

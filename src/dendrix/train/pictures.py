@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from torch import Tensor
 from ..data.image_folder import middle
 from ..data.pictures import read_picture
 from ..pretrained import find_run
-from .data import DataSource
 from .image_data import ImageFolderData, ImageSource
 from .opened import data_of
 
@@ -35,7 +34,7 @@ def read_pictures(run: Path, channels: int, files: Sequence[Path]) -> Pictures:
         OSError: a file is not there or may not be read.
         ValueError: a file is damaged or no picture.
     """
-    source: ImageSource | DataSource | Any = data_of(find_run(run))
+    source = cast(ImageSource, data_of(find_run(run)))
     notes: list[str] = []
     pictures = []
     for file in files:
