@@ -59,6 +59,13 @@ class TextSplits(NamedTuple):
     tokenizer: Any
     """Of the tokenizers library."""
 
+    def fingerprint(self) -> str:
+        """The SHA-256 of the training and validation tokens and the vocabulary."""
+        digest = hashlib.sha256(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+        for tokens in (self.train, self.valid):
+            digest.update(np.ascontiguousarray(tokens.ids).data)
+        return digest.hexdigest()
+
 
 def tokenised(text: Corpus, tokenizer: Any, folder: Path | None = None) -> TextSplits:
     """The tokens of a corpus; what has been encoded before is found again.
@@ -111,11 +118,3 @@ def _read(folder: Path) -> list[Tokens]:
         ids = np.memmap(folder / f"{name}.bin", about["dtype"], mode="r")
         found.append(Tokens(ids, about["bytes"], about["characters"], about["words"]))
     return found
-
-
-def fingerprint_of(splits: TextSplits) -> str:
-    """The SHA-256 of the training and validation tokens and the vocabulary."""
-    digest = hashlib.sha256(json.dumps(splits.tokenizer.get_vocab(), sort_keys=True).encode())
-    for tokens in (splits.train, splits.valid):
-        digest.update(np.ascontiguousarray(tokens.ids).data)
-    return digest.hexdigest()

@@ -15,6 +15,8 @@ from .resnet import ResNetConfig as ResNetConfig
 from .resnet import resnet18 as resnet18
 from .resnet import resnet20 as resnet20
 from .resnet import resnet34 as resnet34
+from .spikegpt import SpikeGPT as SpikeGPT
+from .spikegpt import SpikeGPTSpec as SpikeGPTSpec
 from .vgg import VGG as VGG
 from .vgg import VGGConfig as VGGConfig
 from .vgg import vgg16 as vgg16

@@ -20,3 +20,7 @@ from .recipe import Augment as Augment
 from .recipe import Budget as Budget
 from .recipe import Optim as Optim
 from .recipe import Recipe as Recipe
+from .text_recipe import TextBudget as TextBudget
+from .text_recipe import TextData as TextData
+from .text_recipe import TextOptim as TextOptim
+from .text_recipe import TextRecipe as TextRecipe

@@ -24,6 +24,9 @@ class BaseLearner(ABC):
         accelerator: accelerate's, which knows the device and the other processes.
     """
 
+    by_loss = False
+    """Whether the best network is the one with the lowest validation loss, and not the most accurate."""
+
     def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any):
         self.network, self.optimizer, self.precision, self.accelerator = network, optimizer, precision, accelerator
         self.model = accelerator.prepare(network)
@@ -47,6 +50,11 @@ class BaseLearner(ABC):
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the network with what it takes to use it."""
+
+    def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
+        """What the progress bar says after an epoch."""
+        valid, best = (f"{accuracy:.1%}" for accuracy in (line["valid_accuracy"], progress.best_accuracy))
+        return {"loss": f"{line['loss']:.3f}", "valid": valid, "best": best}
 
     def descend(self, loss: Tensor, step: int, *, whole: float, share: float, clip: float | None = None) -> float:
         """One step of the optimiser; returns the gradient's norm.

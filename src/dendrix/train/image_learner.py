@@ -17,7 +17,7 @@ from .health import refuse_divergence
 from .image_augment import vary_images
 from .image_recipe import ImageOptim, ImageRecipe
 from .metrics import score_images
-from .processes import Share
+from .processes import Share, expect_enough
 from .run import Progress
 from .schedule import cosine
 
@@ -36,6 +36,7 @@ class ImageLearner(BaseLearner):
 
     def __init__(self, recipe: ImageRecipe, splits: ImageSplits | FileSplits, accelerator: Any):
         _check(recipe, splits.train)
+        expect_enough(recipe, splits, accelerator.num_processes)
         kinds: dict[type, Any] = dict(MODELS.values())
         network: nn.Module = kinds[type(recipe.model)](recipe.model).to(memory_format=torch.channels_last)
         groups = [{"name": "weights", "params": list(network.parameters())}]

@@ -21,7 +21,7 @@ from .base import BaseLearner
 from .data import source_to_dict
 from .health import Watch, expect_finite_splits, refuse_divergence
 from .metrics import score
-from .processes import Share, share_statistics
+from .processes import Share, expect_enough, share_statistics
 from .recipe import Recipe
 from .run import Progress
 from .schedule import set_rates
@@ -45,6 +45,7 @@ class Learner(BaseLearner):
         _check(recipe, splits)
         expect_finite_splits(splits)
         index, count = accelerator.process_index, accelerator.num_processes
+        expect_enough(recipe, splits, count)
         network = DelayNet(recipe.model)
         if count > 1:
             share_statistics(network)

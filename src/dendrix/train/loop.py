@@ -10,17 +10,21 @@ from .health import DivergedError, warnings
 from .image_learner import ImageLearner
 from .image_recipe import ImageRecipe
 from .learner import Learner
-from .processes import expect_enough, join
+from .processes import join
 from .recipe import Recipe, recipe_to_dict
 from .record import environment
 from .run import Run, fingerprint, states
+from .text_learner import TextLearner
+from .text_recipe import TextRecipe
+
+_LEARNERS: dict[type, Callable[[Any, Any, Any], BaseLearner]] = {Recipe: Learner, ImageRecipe: ImageLearner, TextRecipe: TextLearner}
 
 Watcher = Callable[[list[dict[str, Any]]], None]
 """What is told the metrics of all epochs so far, after each."""
 
 
 def fit(
-    recipe: Recipe | ImageRecipe,
+    recipe: Recipe | ImageRecipe | TextRecipe,
     folder: Path,
     *,
     name: str = "",
@@ -53,8 +57,7 @@ def fit(
     accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
     splits: Any = recipe.data.load()
-    expect_enough(recipe, splits, accelerator.num_processes)
-    learner = _learner(recipe, splits, accelerator)
+    learner = _LEARNERS[type(recipe)](recipe, splits, accelerator)
     about = {
         "name": name,
         "recipe": recipe_to_dict(recipe),
@@ -79,13 +82,13 @@ def fit(
                 for sentence in run.warn(warnings(line["health"])):
                     if run.writes and not quiet:
                         bar.write(sentence, file=sys.stderr)
-                if progress.improve(line["valid_accuracy"], line["valid_loss"]) and run.writes:
+                if progress.improve(line["valid_accuracy"], line["valid_loss"], learner.by_loss) and run.writes:
                     learner.save(folder)
                 run.save(learner.tensors())
                 if watch is not None and run.writes:
                     watch(run.metrics)
                 bar.update()
-                bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.1%}", best=f"{progress.best_accuracy:.1%}")
+                bar.set_postfix(learner.shown(line, progress))
         except KeyboardInterrupt as stop:
             if not states(folder):
                 raise
@@ -97,12 +100,6 @@ def fit(
                 raise
             raise DivergedError(f"{error} The best network so far, of epoch {progress.best_epoch + 1}, is in {folder}.") from error
     return run.finish(stopped)
-
-
-def _learner(recipe: Recipe | ImageRecipe, splits: Any, accelerator: Any) -> BaseLearner:
-    if isinstance(recipe, ImageRecipe):
-        return ImageLearner(recipe, splits, accelerator)
-    return Learner(recipe, splits, accelerator)
 
 
 def _extras() -> tuple[Any, Any]:

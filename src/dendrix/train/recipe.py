@@ -7,6 +7,7 @@ from ..core import expect_fields, expect_one_of
 from ..models import Decision, DelayNetConfig
 from .data import DataSource, source_to_dict
 from .image_recipe import ImageRecipe
+from .text_recipe import TextRecipe
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Recipe:
             raise ValueError(f"early: expected 0 where the padding of a batch counts, got {self.early}. Set decision.padded to False.")
 
 
-def recipe_to_dict(recipe: Recipe | ImageRecipe) -> dict[str, Any]:
+def recipe_to_dict(recipe: Recipe | ImageRecipe | TextRecipe) -> dict[str, Any]:
     """The recipe as plain JSON values, for the run record."""
-    return {**asdict(recipe), "data": source_to_dict(recipe.data)}
+    data = recipe.data.to_dict() if isinstance(recipe, TextRecipe) else source_to_dict(recipe.data)
+    return {**asdict(recipe), "data": data}

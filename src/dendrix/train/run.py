@@ -18,9 +18,11 @@ from torch import Tensor
 from ..core import chosen_kernels
 from ..core.files import read_json, write_atomic, write_json
 from ..data import FileSplits, ImageFiles, ImageSplits, Splits
+from ..data.tokens import TextSplits
 from .image_recipe import ImageBudget
 from .recipe import Budget
 from .record import METRICS, RUN, write_lines
+from .text_recipe import TextBudget
 
 _STATE = "resume-{:05}.safetensors"
 _STATES = "resume-*.safetensors"
@@ -40,15 +42,15 @@ class Progress:
     stopped: str | None = None
     """Why it ended; None before."""
 
-    def improve(self, accuracy: float, loss: float) -> bool:
-        """Count an epoch, and remember its scores if they are the best so far: by accuracy, and among equal ones by loss."""
-        better = (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
+    def improve(self, accuracy: float, loss: float, by_loss: bool = False) -> bool:
+        """Count an epoch, and remember its scores if they are the best so far: by accuracy, then by loss; or by loss alone."""
+        better = loss < self.best_loss if by_loss else (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
         if better:
             self.best_epoch, self.best_accuracy, self.best_loss = self.epoch, accuracy, loss
         self.epoch += 1
         return better
 
-    def over(self, budget: Budget | ImageBudget) -> str | None:
+    def over(self, budget: Budget | ImageBudget | TextBudget) -> str | None:
         """Why to stop now, if so; a function of the progress alone, so that a resumed run stops where it would have stopped."""
         last = self.epoch - 1
         if self.epoch == budget.epochs:
@@ -215,8 +217,10 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         raise
 
 
-def fingerprint(splits: Splits | ImageSplits | FileSplits) -> str:
+def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits) -> str:
     """The SHA-256 of the training and validation data."""
+    if isinstance(splits, TextSplits):
+        return splits.fingerprint()
     digest = hashlib.sha256()
     for data in (splits.train, splits.valid):
         if isinstance(data, ImageFiles):  # names and sizes; to read all would take hours

@@ -33,6 +33,8 @@ class TextLearner(BaseLearner):
         ValueError: the data do not fit the network, or a text is shorter than a window.
     """
 
+    by_loss = True
+
     def __init__(self, recipe: TextRecipe, splits: TextSplits, accelerator: Any):
         _check(recipe, splits, accelerator.num_processes)
         network = SpikeGPT(recipe.model)
@@ -88,6 +90,10 @@ class TextLearner(BaseLearner):
         from ..models.hf import save_language_model  # here, not above: transformers is optional
 
         save_language_model(folder, self.language_model, self.splits.tokenizer)
+
+    def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
+        bits, speed = f"{line['valid_bits_per_byte']:.3f} bit/B", f"{line['tokens_per_second']:,.0f}/s"
+        return {"loss": f"{line['loss']:.3f}", "valid": bits, "tokens": speed}
 
     def _place(self) -> tuple[int, int]:
         return self.accelerator.process_index, self.accelerator.num_processes

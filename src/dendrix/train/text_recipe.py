@@ -1,8 +1,8 @@
 """A recipe for language models. Every field can be set on the command line."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..core import expect_fields
 from ..data.text import Corpus, corpus
@@ -34,6 +34,10 @@ class TextData:
         whole = corpus(self.text, self.root)
         text = whole if self.megabytes is None else Corpus(_shortened(whole.train, int(self.megabytes * 1e6)), whole.valid, whole.test)
         return tokenised(text, self._tokenizer(text))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as plain JSON values."""
+        return {"name": "text", **asdict(self), "root": None if self.root is None else str(self.root)}
 
     def _tokenizer(self, text: Corpus) -> object:
         if self.tokenizer == "bytes":

@@ -1,0 +1,95 @@
+"""Language models learn, resume to the same last bit, and say what does not fit."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dendrix.models import SpikeGPTSpec
+from dendrix.train import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.train.loop import fit
+from dendrix.train.text_learner import rate
+
+pytest.importorskip("transformers")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TextRecipe:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
+    data = TextData(str(tmp_path / "text.txt"))
+    budget = TextBudget(steps=30, every=10, batch_size=4, context=16, valid_tokens=400)
+    return TextRecipe(data, SpikeGPTSpec(256, 16, 2, start="rwkv"), TextOptim(lr=1e-2, warm_up=3), budget)
+
+
+def trained(recipe: TextRecipe, folder: Path, **options: object) -> dict[str, object]:
+    folder.mkdir(exist_ok=True)
+    return fit(recipe, folder, name="test", quiet=True, **options)  # type: ignore[arg-type]
+
+
+def test_learns_and_leaves_a_folder_of_transformers(recipe: TextRecipe, tmp_path: Path) -> None:
+    from dendrix.models.hf import load_language_model
+
+    record = trained(recipe, tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+    assert lines[-1]["valid_bits_per_byte"] < 0.8 * lines[0]["valid_bits_per_byte"]
+    assert lines[0]["tokens_per_second"] > 0
+    assert record["recipe"]["data"]["name"] == "text"  # type: ignore[index]
+    model, tokenizer = load_language_model(tmp_path / "run")
+    tokens = torch.tensor([tokenizer.encode("the spikes").ids])
+    assert model(tokens).logits.isfinite().all()
+
+
+def test_an_interrupted_run_goes_on_to_the_same_last_bit(recipe: TextRecipe, tmp_path: Path) -> None:
+    trained(recipe, tmp_path / "whole")
+
+    def stop(metrics: list[object]) -> None:
+        if len(metrics) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="--resume"):
+        trained(recipe, tmp_path / "cut", watch=stop)
+    trained(recipe, tmp_path / "cut", resume=True)
+    whole, cut = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(recipe: TextRecipe, tmp_path: Path) -> None:
+    still = replace(recipe, model=replace(recipe.model, dropout=0.0), budget=replace(recipe.budget, steps=2, every=2))
+    norms = []
+    for parts in (1, 4):
+        trained(replace(still, budget=replace(still.budget, accumulate=parts)), tmp_path / str(parts))
+        norms.append(json.loads((tmp_path / str(parts) / "metrics.jsonl").read_text())["gradient_norm"])
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    optim = TextOptim(lr=1.0, final_lr=0.1, warm_up=4)
+    assert [rate(optim, step, 100) for step in (0, 3, 4)] == [0.25, 1.0, 1.0]
+    assert rate(optim, 52, 100) == pytest.approx(0.55)
+    assert rate(optim, 100, 100) == pytest.approx(0.1)
+
+
+def test_what_does_not_fit(recipe: TextRecipe, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Set --model\.vocab-size 256"):
+        trained(replace(recipe, model=SpikeGPTSpec(50, 16, 2)), tmp_path / "a")
+    with pytest.raises(ValueError, match="expected more than 5000 tokens"):
+        trained(replace(recipe, budget=TextBudget(context=5000)), tmp_path / "b")
+    with pytest.raises(ValueError, match="accumulate: expected a divisor"):
+        TextBudget(batch_size=4, accumulate=3)
+    with pytest.raises(FileNotFoundError, match="not there"):
+        trained(replace(recipe, data=TextData("/nowhere/text.txt")), tmp_path / "c")
+
+
+def test_megabytes_take_the_beginning_of_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    for name in ("train", "valid", "test"):
+        (tmp_path / name).mkdir()
+        for author in "ab":
+            (tmp_path / name / f"{author}.txt").write_text(f"{author}\n" * 5000)
+    train = TextData(str(tmp_path), megabytes=0.01).load().train
+    assert len(train) == pytest.approx(10_000, abs=10)
+    assert set(train.ids.tolist()) == {ord("a"), ord("b"), ord("\n")}
