@@ -9,9 +9,9 @@ import torch
 from picture_files import write_binary
 
 from dendrix.io import load_checkpoint
-from dendrix.models import MODELS, DelayNet, DendriticNet
+from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT
 from dendrix.recipes import demo, find_recipe, recipes
-from dendrix.train import Budget, CifarData, ContinualRecipe, ImageBudget, ImageRecipe, Recipe
+from dendrix.train import Budget, CifarData, ContinualRecipe, ImageBudget, ImageRecipe, Recipe, TextRecipe
 from dendrix.train.loop import fit
 from dendrix.train.recipe import recipe_to_dict
 
@@ -32,6 +32,9 @@ def test_a_recipe_builds_its_network(name: str) -> None:
     elif isinstance(recipe, ImageRecipe):
         with torch.device("meta"):
             assert dict(MODELS.values())[type(recipe.model)](recipe.model).config.outputs == recipe_to_dict(recipe)["model"]["outputs"]
+    elif isinstance(recipe, TextRecipe):
+        with torch.device("meta"):
+            assert SpikeGPT(recipe.model).spec.vocab_size == recipe_to_dict(recipe)["model"]["vocab_size"]
     else:
         assert isinstance(recipe, Recipe)
         assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]
