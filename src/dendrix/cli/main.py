@@ -99,6 +99,7 @@ def _train(name: str, options: list[str]) -> None:
         default = find_recipe(name)()
     except ValueError as error:
         raise MisuseError(str(error)) from error
+    from ..train import TextRecipe
     from ..train.command import TrainRun, summary, train_run
     from ..train.processes import first_process
 
@@ -121,13 +122,14 @@ def _train(name: str, options: list[str]) -> None:
     record, folder = train_run(chosen, name)
     if not first_process():
         return
-    if chosen.report:
+    text = isinstance(chosen.recipe, TextRecipe)
+    if chosen.report and not text:
         report_of_training(folder)
     if chosen.json:
         print_json({"folder": str(folder), **record})
         return
     print(summary(record))
-    print(f"Saved in {folder}. Next: dendrix evaluate {folder}")
+    print(f"Saved in {folder}. Next: dendrix {f'lm eval {folder} FILE' if text else f'evaluate {folder}'}")
 
 
 def list_recipes(json: bool = False) -> None:
@@ -195,7 +197,7 @@ def bench(
     """Measure speed and memory beside other libraries, after their results were found equal.
 
     Args:
-        wanted: groups or cases (lif, delay, step, sdr, growth, exits); all if none is named.
+        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); all if none is named.
         threads: numbers of threads.
         quick: small sizes: does everything run and agree? Its ratios mean nothing.
         out: folder for the results.
@@ -244,6 +246,10 @@ def exits() -> None:
     """Stop each inference as soon as it is sure: record, fit, report, run; see `dendrix exits --help`."""
 
 
+def lm() -> None:
+    """Language models: score texts; see `dendrix lm --help`."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "train": train,
@@ -257,7 +263,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "info": info,
     "reproduce": reproduce,
 }
-GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits}
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm}
 """Commands with commands of their own, in the file of that name."""
 
 

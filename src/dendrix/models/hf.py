@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, logging
 
 from ..core import State, rows
 from ..data.text_tokenizers import read_tokenizer
@@ -272,15 +272,27 @@ def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
             raise FileNotFoundError(
                 f"{folder}: expected a language model as `dendrix train` writes it, but it has no {name}. Check the path."
             )
+    shows = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a few megabytes need none
     try:
         model, report = SpikeGPTForCausalLM.from_pretrained(folder, output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
+    finally:
+        if shows:
+            logging.enable_progress_bar()
     wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(str, names)))}" for what, names in report.items() if names]
     if wrong:
         raise ValueError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
     return model.eval(), read_tokenizer(folder / "tokenizer.json")
+
+
+def network_of(model: SpikeGPTForCausalLM) -> SpikeGPT:
+    """The network of our own with the weights of a model, in its mode."""
+    network = SpikeGPT(model.config.spec())
+    network.load_state_dict({**model.model.body.state_dict(), "head.weight": model.head.weight})
+    return network.train(model.training)
 
 
 AutoConfig.register("spikegpt", SpikeGPTConfig, exist_ok=True)

@@ -25,13 +25,14 @@ from .recipe import Recipe
 from .record import METRICS, caveat, environment, new_folder, read_lines
 from .run import run_folder
 from .tensorboard import EventFiles
+from .text_recipe import TextRecipe
 
 
 @dataclass(frozen=True)
 class TrainRun:
     """The options of `dendrix train NAME`: the fields of its recipe, and where the result goes."""
 
-    recipe: Annotated[Recipe | ImageRecipe | ContinualRecipe, tyro.conf.arg(name="")]
+    recipe: Annotated[Recipe | ImageRecipe | TextRecipe | ContinualRecipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     resume: bool = False
@@ -71,7 +72,9 @@ def _watched(run: TrainRun, folder: Path) -> Iterator[Watcher | None]:
 
 def summary(record: dict[str, Any]) -> str:
     """One sentence on how a training went."""
-    if best := record.get("progress"):
+    if (best := record.get("progress")) and record["recipe"]["data"]["name"] == "text":
+        return f"Best validation loss {best['best_loss']:.4f} nats per token, epoch {best['best_epoch'] + 1} ({best['stopped']})."
+    if best:
         said = f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
         return f"{said} {caveat(record['recipe'])}".rstrip()
     tasks, accuracy = record["recipe"]["model"]["tasks"], record["valid_accuracy"]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..core import detach
-from ..data.tokens import Tokens
+from ..data.text_tokenizers import encode
+from ..data.tokens import Tokens, counted
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,17 @@ class TextScores:
     """None where the text is no UTF-8."""
     word_perplexity: float
     """exp(nats / words); a word is what stands between spaces, or the end of a line, as WikiText is counted."""
+
+
+def tokens_of(path: Path, tokenizer: Any) -> Tokens:
+    """A text file as tokens, in memory.
+
+    Raises:
+        OSError: it is not there or may not be read.
+        ValueError: it is no UTF-8, and the tokenizer is not that of bytes.
+    """
+    document = path.read_bytes()
+    return Tokens(encode(tokenizer, [document]), **counted([document]))
 
 
 def score_text(

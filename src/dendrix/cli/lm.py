@@ -1,0 +1,54 @@
+"""Spiking language models: how well one predicts a text. Train one with `dendrix train spikegpt-small`."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from .errors import MisuseError
+from .output import print_json
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
+
+
+def evaluate(run: Run, files: Files, context: int | None = None, stride: int | None = None, json: bool = False) -> None:
+    """Score text files: bits per byte and per character, and word-level perplexity as WikiText is counted.
+
+    Args:
+        run: a folder that `dendrix train` wrote for a language model.
+        files: texts, each for itself.
+        context: read windows of so many tokens, each from rest; by default every token has all those before it as its context.
+        stride: tokens that each window adds; by default half of the context.
+        json: print JSON.
+    """
+    if not files:
+        raise MisuseError("FILE: expected at least one text, got none. Name the files to score.")
+    if stride is not None and context is None:
+        raise MisuseError("--stride: expected --context with it, got none. Windows have both.")
+    from ..models.hf import load_language_model, network_of
+    from ..train.text_metrics import score_text, tokens_of
+
+    model, tokenizer = load_language_model(run)
+    network, scores = network_of(model), {}
+    with Progress(console=Console(stderr=True), transient=True, disable=json) as bar:
+        for file in files:
+            task = bar.add_task(file.name)
+            told = lambda done, whole, task=task: bar.update(task, completed=done, total=whole)  # noqa: E731
+            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=told)
+    if json:
+        print_json({name: asdict(found) for name, found in scores.items()})
+        return
+    table = Table("file", "tokens", "bits per byte", "bits per character", "word perplexity")
+    for name, found in scores.items():
+        per_character = "" if found.bits_per_character is None else f"{found.bits_per_character:.4f}"
+        table.add_row(name, f"{found.tokens:,}", f"{found.bits_per_byte:.4f}", per_character, f"{found.word_perplexity:.2f}")
+    Console().print(table)
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"eval": evaluate}
