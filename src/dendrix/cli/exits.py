@@ -5,18 +5,16 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import tyro
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from .errors import MisuseError
-from .output import print_json
+from .output import print_json, progress_bar
 
 RuleName = Literal["max-probability", "margin", "entropy", "patience", "budget"]
 Loss = Literal["accuracy-drop", "disagreement"]
@@ -42,7 +40,7 @@ def record(run: Run, out: Path, split: Literal["train", "valid", "test"] = "vali
     from ..train.command import record_run
 
     expect_writable(out)
-    with _bar(f"Recording {split}", hidden=json) as progress:
+    with progress_bar(f"Recording {split}", hidden=json) as progress:
         recorded = record_run(run, split, root, progress)
     recorded.save(out)
     count, steps, classes = recorded.outputs.shape
@@ -291,15 +289,6 @@ def expect_writable(path: Path) -> None:
         raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
-
-
-@contextmanager
-def _bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr that is moved by calls with how much is done, and of how much; none where nobody watches."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
-        task = bar.add_task(title)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "report": report, "check": check, "run": run}

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from .errors import MisuseError
-from .output import print_json
+from .output import print_json, progress_bar
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
@@ -36,10 +35,8 @@ def evaluate(run: Run, files: Files, context: int | None = None, stride: int | N
 
     model, tokenizer = load_language_model(run)
     network, scores = network_of(model), {}
-    with Progress(console=Console(stderr=True), transient=True, disable=json) as bar:
-        for file in files:
-            task = bar.add_task(file.name)
-            told = lambda done, whole, task=task: bar.update(task, completed=done, total=whole)  # noqa: E731
+    for file in files:
+        with progress_bar(file.name, hidden=json) as told:
             scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=told)
     if json:
         print_json({name: asdict(found) for name, found in scores.items()})

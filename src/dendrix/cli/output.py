@@ -1,8 +1,13 @@
-"""What commands print for scripts."""
+"""What commands print for scripts, and while they work."""
 
 import json
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
 
 
 def print_json(value: Any) -> None:
@@ -16,3 +21,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def progress_bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr that is moved by calls with how much is done, and of how much; none where nobody watches."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task(title)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
