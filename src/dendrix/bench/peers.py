@@ -1,10 +1,12 @@
 """The peers, each optional: SpikingJelly, snnTorch, Norse and DCLS. The only file that imports them."""
 
 import warnings
+from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from .harness import UnavailableError
 
@@ -32,6 +34,27 @@ def _load(module: str) -> Any:
         raise UnavailableError(
             f"{PEERS[package]} is not installed ({error}). Run `make bench`, or pip install -r benchmarks/peers.txt."
         ) from error
+
+
+def spikingjelly_converted(ann: nn.Module, batches: list[Tensor], like_ours: bool) -> Callable[[Tensor, int], Tensor]:
+    """A ReLU network as SpikingJelly's converter makes it spike: a function of images and steps that gives outputs [B, T, K].
+
+    Args:
+        ann: in evaluation mode.
+        batches: training images, to measure thresholds on.
+        like_ours: a threshold for every channel and membranes that start half full; else one for every layer, and membranes at zero.
+    """
+    ann2snn = _load("spikingjelly.activation_based.ann2snn")
+    reset = _load("spikingjelly.activation_based.functional").reset_net
+    recipe = ann2snn.RateCodingRecipe(batches, mode="99.9%", channel_wise=like_ours, half_threshold=like_ours)
+    network = ann2snn.Converter(recipe).convert(ann).eval()
+
+    def run(images: Tensor, steps: int) -> Tensor:
+        reset(network)
+        with torch.no_grad():
+            return torch.stack([network(images) for _ in range(steps)], 1)
+
+    return run
 
 
 def spikingjelly_lif(tau: float, alpha: float, v_threshold: float = 1.0) -> Any:

@@ -32,7 +32,8 @@ def run(
     """Measure dendrix beside its peers; print a table and return the record.
 
     Args:
-        wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `sdr`, `growth`, `exits`, or one case by its name); all if empty.
+        wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `convert`, `sdr`, `growth`, `exits`, or one case by its name); all
+            if empty.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
         out: folder for `results.json` and `results.md`; None writes no file.

@@ -1,7 +1,7 @@
 """All cases, by name and by group."""
 
 from ..core import expect_one_of
-from . import delays, neurons, sdr_probability, sdr_search, training
+from . import convert, delays, neurons, sdr_probability, sdr_search, training
 from .harness import Case
 
 
@@ -12,6 +12,7 @@ def groups() -> dict[str, list[Case]]:
         "delay": delays.cases(),
         "step": training.cases(),
         "train": training.speech(),
+        "convert": convert.cases(),
         "sdr": [*sdr_probability.cases(), *sdr_search.cases()],
     }
 

@@ -243,12 +243,12 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
 
 def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:
     """Show pictures to a converted network, each until the rule is sure of it."""
-    from ..core import Stateful
     from ..exits import fingerprint
     from ..io import look
+    from ..models import Converted
     from .trained import pictures
 
-    if not isinstance(checkpoint.model, Stateful):
+    if not isinstance(checkpoint.model, Converted):
         raise ValueError(f"{run}: expected a network that answers over time, got one that answers at once. Try: dendrix convert {run}.")
     steps = checkpoint.model.config.steps
     if policy.steps != steps:

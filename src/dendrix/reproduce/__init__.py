@@ -7,6 +7,7 @@ from .claim import Checked as Checked
 from .claim import Claim as Claim
 
 REPRODUCTIONS = {
+    "cifar10-conversion": "What conversion to spikes costs and gives on CIFAR-10, stopped early and beside SpikingJelly's: our own study.",
     "fsdd-delays": "What learned delays are worth on spoken digits: our own study, with paired tests.",
     "sdr": "Every figure and quoted number of Ahmad & Hawkins (2016), as published and corrected.",
     "shd-delays": "DCLS-Delays on the Spiking Heidelberg Digits: the published protocol and a clean one.",

@@ -23,6 +23,8 @@ from .opened import data_of
 from .record import RUN, environment, new_folder
 
 _AT_ONCE = 64
+_ROWS = 256
+"""Images times steps in one call: more rows of a convolution leave the cache."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def convert_run(asked: ConvertRun, target: Path) -> dict[str, Any]:
         model, reference = _converted(asked, checkpoint.model, splits)
         sample = _spread(splits.valid, asked.images)
         before = score_images(checkpoint.model, _batches(sample)).accuracy
-        comparison = compare(reference, model.network, sample.x, asked.steps, sample.y, _AT_ONCE)
+        comparison = compare(reference, model.network, sample.x, asked.steps, sample.y, batch_size=max(1, _ROWS // asked.steps))
         write_checkpoint(folder, Checkpoint(model, checkpoint.labels, decision=Decision("mean")))
         record = {
             "name": f"{asked.run.name}, converted",
