@@ -36,7 +36,7 @@ class Protocol:
 
 PROTOCOLS = (
     Protocol("official", "fsdd-delays", (0, 1, 2)),
-    Protocol("official-small", "fsdd-delays:small", (0, 1, 2, 3, 4, 5)),
+    Protocol("official-small", "fsdd-delays:small", tuple(range(8))),
     Protocol("official-cochlea", "fsdd-delays:cochlea", (0, 1, 2)),
     Protocol("unheard", "fsdd-delays", (0,), SPEAKERS),
     Protocol("unheard-small", "fsdd-delays:small", (0, 1), SPEAKERS),
