@@ -5,38 +5,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import torch
+from image_runs import CLASSES, write_run
 from picture_files import coloured, encoded, write_binary
 
 from dendrix.cli import main
 from dendrix.cli.convert import MaxPoolName, NeuronName
 from dendrix.convert import MaxPool, NeuronKind
 from dendrix.core.files import read_json, write_json
-from dendrix.data import image_batches
 from dendrix.exits import Record
 from dendrix.io import Checkpoint, write_checkpoint
-from dendrix.models import VGG, DelayNet, DelayNetConfig, VGGConfig
-from dendrix.train import CifarData, ImageRecipe
-from dendrix.train.recipe import recipe_to_dict
-
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-def write_run(folder: Path, data: Path, config: VGGConfig) -> Path:
-    """A run as a training leaves it, here a very short one."""
-    torch.manual_seed(0)
-    network, train = VGG(config), CifarData(held_out=20, root=data).load().train
-    optimiser = torch.optim.Adam(network.parameters(), 0.03)
-    for x, y in [*image_batches(train, 40)] * 8:
-        loss = torch.nn.functional.cross_entropy(network(x), y)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    folder.mkdir()
-    write_checkpoint(folder, Checkpoint(network, CLASSES))
-    recipe = ImageRecipe(CifarData(held_out=20, root=data), config)
-    write_json(folder / "run.json", {"name": "tiny", "recipe": recipe_to_dict(recipe)})
-    return folder
+from dendrix.models import DelayNet, DelayNetConfig, VGGConfig
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def original(name: str, seed: int, out: Path) -> dict[str, float]:
     if not path.exists():
         model = load_checkpoint(_run(name, seed, out)).model
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {split: score_images(model, image_batches(getattr(_data(), split))).accuracy for split in ("valid", "test")})
+        write_json(path, {split: score_images(model, image_batches(getattr(_splits(), split))).accuracy for split in ("valid", "test")})
     return read_json(path)
 
 
@@ -119,7 +119,7 @@ def measured(route: Route, seed: int, split: Literal["valid", "test"], out: Path
     path = out / "records" / f"{route.name}-{seed}-{split}.npz"
     if not path.exists():
         steps = TEST_STEPS if split == "test" else VALID_STEPS
-        data = getattr(_data(), split)
+        data = getattr(_splits(), split)
         path.parent.mkdir(parents=True, exist_ok=True)
         if route.neuron is None:
             measure_other(_spikingjelly(route, seed, out), data, steps).save(path)
@@ -137,7 +137,8 @@ def speed(route: Route, steps: int, out: Path) -> dict[str, Any]:
         seed = _seeds(route, out)[0]
         setting = next(setting for setting in SETTINGS if setting.name == BEST)
         policy = fitted(setting, measured(route, seed, "valid", out).first(steps))
-        images = take_batch(_data().test, torch.arange(_TIMED)).x
+        test = _splits().test
+        images = take_batch(test, torch.arange(min(_TIMED, len(test)))).x
         write_json(path, {"route": route.name, "seed": seed, **clocked(converted(route, seed, out), images, policy)})
     return read_json(path)
 
@@ -173,13 +174,13 @@ def _spikingjelly(route: Route, seed: int, out: Path) -> Callable[[Tensor, int],
     from ..data import take_batch
     from ..io import load_checkpoint
 
-    train = _data().train
+    train = _splits().train
     images = take_batch(train, torch.linspace(0, len(train) - 1, _CALIBRATION).round().long()).x
     return spikingjelly_converted(load_checkpoint(_run(route.recipe, seed, out)).model, list(torch.split(images, 64)), route.like_ours)
 
 
 @cache
-def _data() -> "ImageSplits":
+def _splits() -> "ImageSplits":
     from ..data import cifar10
 
     return cifar10()
