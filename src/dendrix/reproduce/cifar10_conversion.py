@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from .. import exits
 from ..core.files import read_json, write_atomic, write_json
+from ..plot import save_figure
 from .claim import Checked
+from .conversion_drawings import draw_routes
 from .conversion_exits import BEST, SETTINGS, clocked, fitted
 from .conversion_page import check, page
 from .conversion_records import Measured, measure, measure_other
@@ -97,7 +100,21 @@ def report(out: Path) -> list[Checked]:
     )
     write_json(out / RESULTS, found)
     write_atomic(out / PAGE, page(found).encode())
+    save_figure(draw_routes(found), out / "images" / "conversion-steps.png")
+    if chosen := found["chosen"]:
+        route = next(route for route in STOPPED if route.name == chosen["route"])
+        _draw_exits(route, chosen["T"], out)
     return check(found)
+
+
+def _draw_exits(route: Route, steps: int, out: Path) -> None:
+    """When the images of the first seed are stopped, and what that is worth."""
+    seed = _seeds(route, out)[0]
+    policy = _fitted(route, seed, steps, out)
+    tested = measured(route, seed, "test", out).first(steps).record
+    others = [name for name in ("max-probability", "margin", "entropy") if not isinstance(policy.rule, exits.RULES[name])]
+    found = exits.report(policy, tested, others)
+    exits.save_report_figure(out / "images" / "conversion-exits.png", found)
 
 
 def original(name: str, seed: int, out: Path) -> dict[str, float]:
@@ -135,12 +152,17 @@ def speed(route: Route, steps: int, out: Path) -> dict[str, Any]:
     path = out / "records" / f"{route.name}-speed-{steps}.json"
     if not path.exists():
         seed = _seeds(route, out)[0]
-        setting = next(setting for setting in SETTINGS if setting.name == BEST)
-        policy = fitted(setting, measured(route, seed, "valid", out).first(steps))
+        policy = _fitted(route, seed, steps, out)
         test = _splits().test
         images = take_batch(test, torch.arange(min(_TIMED, len(test)))).x
         write_json(path, {"route": route.name, "seed": seed, **clocked(converted(route, seed, out), images, policy)})
     return read_json(path)
+
+
+def _fitted(route: Route, seed: int, steps: int, out: Path) -> exits.Policy:
+    """The rule that is timed and drawn."""
+    setting = next(setting for setting in SETTINGS if setting.name == BEST)
+    return fitted(setting, measured(route, seed, "valid", out).first(steps))
 
 
 def _all_measured(split: Literal["valid", "test"], routes: Sequence[Route], out: Path) -> dict[tuple[str, int], Measured]:
