@@ -5,6 +5,7 @@ from .converted import ConvertedConfig as ConvertedConfig
 from .decision import Decision as Decision
 from .delay_net import DelayNet as DelayNet
 from .delay_net import DelayNetConfig as DelayNetConfig
+from .delay_net import delrec_commands as delrec_commands
 from .delay_net import published_commands as published_commands
 from .delay_net import published_shd as published_shd
 from .dendritic_net import DendriticNet as DendriticNet

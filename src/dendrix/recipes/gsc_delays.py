@@ -11,7 +11,7 @@ otherwise, its learned width per neuron is left out, and so no number of that pa
 from dataclasses import replace
 
 from ..data import PublishedMel
-from ..models import Decision, published_commands
+from ..models import Decision, delrec_commands, published_commands
 from ..train import Budget, Optim, Recipe, SpeechCommandsData
 
 _EPOCHS = 100
@@ -57,19 +57,7 @@ def axonal() -> Recipe:
 def recurrent() -> Recipe:
     """Three layers of 256 with no delays between them but learned ones within: what DelRec has for the spiking commands."""
     main = recipe()
-    model = replace(
-        main.model,
-        hidden=(256, 256, 256),
-        delays="none",
-        kernel_count=1,
-        decay=0.5,
-        v_reset=None,
-        detach_reset=False,
-        surrogate="triangle",
-        dropout=0.1,
-        recurrent_delay_ms=400.0,
-        recurrent_start_ms=67.2,
-        recurrent_dropout=0.3,
-    )
     optim = replace(main.optim, lr=1e-3, delay_lr=0.05)
-    return replace(main, model=model, decision=Decision(how="mean", tail_ms=100.0), optim=optim, budget=replace(main.budget, anneal=1.0))
+    return replace(
+        main, model=delrec_commands(), decision=Decision(how="mean", tail_ms=100.0), optim=optim, budget=replace(main.budget, anneal=1.0)
+    )

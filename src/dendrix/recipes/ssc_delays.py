@@ -10,7 +10,7 @@ otherwise, its learned width per neuron is left out, and so no number of that pa
 
 from dataclasses import replace
 
-from ..models import Decision, published_commands
+from ..models import Decision, delrec_commands, published_commands
 from ..train import Budget, Optim, Recipe, SscData
 
 _EPOCHS = 60
@@ -61,25 +61,10 @@ def axonal() -> Recipe:
 def recurrent() -> Recipe:
     """Three layers of 256 with no delays between them but learned ones within, after DelRec: finer steps, soft reset, other surrogate."""
     main = recipe()
-    model = replace(
-        main.model,
-        hidden=(256, 256, 256),
-        delays="none",
-        dt_ms=5.6,
-        kernel_count=1,
-        decay=0.5,
-        v_reset=None,
-        detach_reset=False,
-        surrogate="triangle",
-        dropout=0.1,
-        recurrent_delay_ms=400.0,
-        recurrent_start_ms=67.2,
-        recurrent_dropout=0.3,
-    )
     return replace(
         main,
         data=SscData(dt_ms=5.6),
-        model=model,
+        model=replace(delrec_commands(), dt_ms=5.6),
         decision=Decision(how="mean", tail_ms=100.0),
         optim=replace(main.optim, lr=1e-3, delay_lr=0.05),
         budget=replace(main.budget, epochs=100, anneal=1.0, patience=100),
