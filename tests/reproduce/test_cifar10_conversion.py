@@ -27,7 +27,7 @@ def synthetic(seed: int, count: int = 1200, steps: int = 32) -> Measured:
     clear = 2 * torch.rand(count, 1, 1, generator=noise)
     outputs = torch.randn(count, steps, 10, generator=noise) + clear * torch.eye(10)[labels].unsqueeze(1)
     spikes = torch.arange(1, steps + 1).expand(count, -1)
-    return Measured(Record(outputs, labels, how="mean"), spikes)
+    return Measured(Record(outputs, labels, how="sum"), spikes)
 
 
 def test_figures_of_an_early_stop_add_up() -> None:

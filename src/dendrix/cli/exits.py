@@ -244,7 +244,7 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
 def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:
     """Show pictures to a converted network, each until the rule is sure of it."""
     from ..exits import fingerprint
-    from ..io import look
+    from ..io import EVIDENCE, look
     from ..models import Converted
     from .trained import pictures
 
@@ -253,7 +253,7 @@ def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json
     steps = checkpoint.model.config.steps
     if policy.steps != steps:
         raise ValueError(f"steps: expected {policy.steps}, as the policy was fitted for, got {steps}. Fit a policy for this run.")
-    policy.check_network(len(checkpoint.labels), checkpoint.decision.how, None, fingerprint(checkpoint.model))
+    policy.check_network(len(checkpoint.labels), EVIDENCE, None, fingerprint(checkpoint.model))
     seen = look(checkpoint, pictures(run, checkpoint, files), policy.rule)
     answers = [{"file": str(file), **asdict(answer), "of": steps} for file, answer in zip(files, seen, strict=True)]
     if json:

@@ -7,6 +7,7 @@ from .checkpoint import read_checkpoint as read_checkpoint
 from .checkpoint import write_checkpoint as write_checkpoint
 from .listen import Heard as Heard
 from .listen import listen as listen
+from .look import EVIDENCE as EVIDENCE
 from .look import Seen as Seen
 from .look import knows_images as knows_images
 from .look import look as look

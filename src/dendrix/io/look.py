@@ -13,6 +13,10 @@ from .checkpoint import Checkpoint
 from .predict import Prediction, named
 
 
+EVIDENCE = "sum"
+"""What exit rules look at in converted networks: a lead that has lasted counts for more than one that has just appeared."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a converted network takes an image for when it is stopped."""
@@ -58,7 +62,7 @@ def look(checkpoint: Checkpoint, x: Tensor, rule: Rule) -> Iterator[Seen]:
         x: images [N, C, H, W], 0 to 1.
         rule: when to stop.
     """
-    model, decision = checkpoint.model, checkpoint.decision
-    for answer in serve(model, model.encode(x).unbind(0), rule, how=decision.how, block=1):
-        confidence = decision.confidence(answer.evidence)[answer.answer].item()
+    model = checkpoint.model
+    for answer in serve(model, model.encode(x).unbind(0), rule, how=EVIDENCE, block=1):
+        confidence = checkpoint.decision.confidence(answer.evidence / answer.steps)[answer.answer].item()
         yield Seen(checkpoint.labels[answer.answer], round(confidence, 6), answer.steps, answer.stopped)

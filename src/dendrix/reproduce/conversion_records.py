@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..core.files import write_atomic
 from ..exits import Record
+from ..io import EVIDENCE
 
 if TYPE_CHECKING:
     from ..data import ImageDataset
@@ -64,7 +65,7 @@ def measure(model: "Converted", data: "ImageDataset", steps: int) -> Measured:
     from ..exits.network import record
 
     with _counted(model) as counts:
-        recorded = record(model, ((model.encode(x, steps), y) for x, y in image_batches(data, _AT_ONCE)), how="mean")
+        recorded = record(model, ((model.encode(x, steps), y) for x, y in image_batches(data, _AT_ONCE)), how=EVIDENCE)
     return Measured(recorded, torch.cat(counts)[-len(data) :])  # the first batch runs twice, to see that it gives the same
 
 
@@ -73,7 +74,7 @@ def measure_other(run: Callable[[Tensor, int], Tensor], data: "ImageDataset", st
     from ..data import image_batches
 
     outputs = torch.cat([run(x, steps) for x, _ in image_batches(data, _AT_ONCE)])
-    return Measured(Record(outputs, data.y, how="mean"), None)
+    return Measured(Record(outputs, data.y, how=EVIDENCE), None)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from ..data import ImageDataset, ImageFiles
 from ..data.fsdd import fsdd_recordings
 from ..exits import Record
 from ..exits.network import record
+from ..io import EVIDENCE
 from .continual import ContinualRecipe, fit_continual
 from .image_recipe import ImageRecipe
 from .loop import Watcher, fit
@@ -108,8 +109,9 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
             f"Convert it first: dendrix convert {folder}."
         )
     seen = None if progress is None else lambda done: progress(done, len(data))
-    dt_ms = None if isinstance(data, ImageDataset | ImageFiles) else data.dt_ms
-    return record(checkpoint.model, batches, checkpoint.decision.how, dt_ms, seen)
+    if isinstance(data, ImageDataset | ImageFiles):
+        return record(checkpoint.model, batches, EVIDENCE, progress=seen)
+    return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
 
 
 def describe() -> dict[str, Any]:
