@@ -1,13 +1,15 @@
 """The peers, each optional: SpikingJelly, snnTorch, Norse and DCLS. The only file that imports them."""
 
+import copy
 import warnings
 from collections.abc import Callable
 from importlib import import_module, metadata
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from ..models import VGG
 from .harness import UnavailableError
 
 PEERS = {"spikingjelly": "SpikingJelly", "snntorch": "snnTorch", "norse": "Norse", "DCLS": "DCLS"}
@@ -36,23 +38,26 @@ def _load(module: str) -> Any:
         ) from error
 
 
-def spikingjelly_converted(ann: nn.Module, batches: list[Tensor], like_ours: bool) -> Callable[[Tensor, int], Tensor]:
+def spikingjelly_converted(ann: VGG, batches: list[Tensor], like_ours: bool) -> Callable[[Tensor, int], Tensor]:
     """A ReLU network as SpikingJelly's converter makes it spike: a function of images and steps that gives outputs [B, T, K].
 
     Args:
-        ann: in evaluation mode.
+        ann: in evaluation mode; its first module, which normalises images, stays outside, because the converter takes no quotients.
         batches: training images, to measure thresholds on.
         like_ours: a threshold for every channel and membranes that start half full; else one for every layer, and membranes at zero.
     """
     ann2snn = _load("spikingjelly.activation_based.ann2snn")
     reset = _load("spikingjelly.activation_based.functional").reset_net
-    recipe = ann2snn.RateCodingRecipe(batches, mode="99.9%", channel_wise=like_ours, half_threshold=like_ours)
-    network = ann2snn.Converter(recipe).convert(ann).eval()
+    normalise, rest = ann.normalise, cast(Any, copy.deepcopy(ann))
+    rest.normalise = nn.Identity()
+    normalised = [normalise(images) for images in batches]
+    recipe = ann2snn.RateCodingRecipe(normalised, mode="99.9%", channel_wise=like_ours, half_threshold=like_ours)
+    network = ann2snn.Converter(recipe).convert(rest).eval()
 
     def run(images: Tensor, steps: int) -> Tensor:
         reset(network)
         with torch.no_grad():
-            return torch.stack([network(images) for _ in range(steps)], 1)
+            return torch.stack([network(normalise(images)) for _ in range(steps)], 1)
 
     return run
 

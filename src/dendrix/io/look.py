@@ -12,7 +12,6 @@ from ..models import VGG, Converted, ResNet
 from .checkpoint import Checkpoint
 from .predict import Prediction, named
 
-
 EVIDENCE = "sum"
 """What exit rules look at in converted networks: a lead that has lasted counts for more than one that has just appeared."""
 
