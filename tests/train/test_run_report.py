@@ -161,8 +161,22 @@ def test_a_training_that_is_not_over_says_so(copy: Path) -> None:
     assert "Best validation accuracy" not in write_report(copy).read_text()
 
 
-def test_a_damaged_run_leaves_no_page(copy: Path) -> None:
-    (copy / "run.json").write_text("{")
-    with pytest.raises(ValueError, match="expected JSON"):
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("run.json", "{", "run.json: expected JSON"),
+        ("run.json", "{}", "run.json: expected the field 'recipe'"),
+        ("run.json", '{"recipe": 3}', "run.json: expected recipe of another kind, got 3"),
+        ("run.json", '{"recipe": {}, "progress": 3}', "expected progress of another kind, got 3"),
+        ("run.json", '{"recipe": {}, "progress": {"best_epoch": 1}}', "expected progress with best_accuracy, stopped"),
+        ("run.json", '{"recipe": {}, "warnings": {}}', "expected warnings of another kind, got {}"),
+        ("metrics.jsonl", '{"epoch": 0}\n{"epo', "metrics.jsonl, line 2: expected JSON"),
+        ("metrics.jsonl", "\udcff", "metrics.jsonl, line 1: expected JSON"),
+        ("metrics.jsonl", "[3]", "metrics.jsonl, line 1: expected a JSON object, got list"),
+    ],
+)
+def test_a_damaged_run_leaves_no_page(copy: Path, name: str, content: str, complaint: str) -> None:
+    (copy / name).write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=complaint):
         write_report(copy)
     assert not (copy / "report.html").exists()
