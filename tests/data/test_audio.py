@@ -45,6 +45,8 @@ def test_resampling_keeps_duration_and_tone():
     assert resample(high, 8_000, 8_000) is high
     with pytest.raises(ValueError, match="positive number of samples"):
         resample(high, 0, 8_000)
+    with pytest.raises(ValueError, match="enough sound for a sample at 8000 Hz, got 2 samples at 44100 Hz"):
+        resample(high[:2], 44_100, 8_000)
 
 
 @pytest.mark.parametrize(

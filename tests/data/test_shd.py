@@ -181,6 +181,7 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         ("labels", [-1, 1], r"expected labels 0 to 2, got -1 to 1"),
         ("extra/speaker", [b"x", b"y"], r"extra/speaker: expected a row of whole numbers, got \|S1"),
         ("extra/keys", [b"a", b"b", b"a"], r"expected classes of different names in extra/keys, got a, b, a"),
+        ("extra/keys", b"zero", r"a\.h5: expected spikes in HDF5, but it cannot be read"),
         ("spikes/units", [[1.5, 2.0], [3.0, 4.0]], r"clip 0: spikes/units: expected a row of whole numbers, got float64"),
     ],
 )
@@ -192,6 +193,18 @@ def test_values_of_another_kind_are_refused(tmp_path: Path, key: str, value: obj
     with pytest.raises(ValueError, match=complaint) as error:
         read_spike_file(tmp_path / "a.h5")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["spikes/times", "spikes/units", "labels", "extra/keys", "extra/speaker"])
+def test_a_damaged_header_is_refused(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "a.h5"
+    write(path, *GOOD)
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file[key].id).addr
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + bytes(byte ^ 0xFF for byte in content[place : place + 32]) + content[place + 32 :])
+    with pytest.raises(ValueError, match=r"a\.h5: expected spikes in HDF5, but it cannot be read"):
+        read_spike_file(path)
 
 
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:

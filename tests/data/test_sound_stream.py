@@ -84,3 +84,15 @@ def test_a_header_that_is_cut_short_is_refused(count: int) -> None:
 def test_a_format_that_is_none_is_refused(code: int, channels: int, rate: int, bits: int) -> None:
     with pytest.raises(ValueError, match="expected a wav stream of PCM or float samples, got format"):
         heard(wav(struct.pack("<HHIIHH", code, channels, rate, 0, 0, bits), RAW, len(RAW)))
+
+
+@pytest.mark.parametrize("head", [b"OggS\0\2\0\0\0\0\0\0", b"fLaC\0\0\0\x22\x10\0\x10\0", b"RIFF", b"RIFF\x24\0\0\0AVI "])
+def test_a_file_of_another_kind_is_not_taken_for_bare_samples(head: bytes) -> None:
+    with pytest.raises(ValueError, match="expected a wav stream or bare samples, got a file that starts with"):
+        heard(head + RAW if len(head) == 12 else head)
+
+
+def test_a_stream_with_nan_is_refused() -> None:
+    samples = np.array([0, np.nan, 1], "<f4").tobytes()
+    with pytest.raises(ValueError, match="stdin: expected finite samples, got nan at sample 1"):
+        heard(wav(struct.pack("<HHIIHH", 3, 1, RATE, 4 * RATE, 4, 32), samples, len(samples)))

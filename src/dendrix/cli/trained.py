@@ -32,11 +32,10 @@ def evaluate(
         root: the folder of the data it was trained on, if that is not where it was.
         json: print JSON.
     """
-    from ..core.files import read_json
     from ..io import read_checkpoint
     from ..pretrained import find_run
     from ..train.command import evaluate_run
-    from ..train.record import RUN, caveat
+    from ..train.record import caveat, read_record
     from ..train.recordings import evaluate_recordings
 
     if data is not None and root is not None:
@@ -49,7 +48,7 @@ def evaluate(
         return
     count = sum(map(sum, scores.confusion))
     print(f"{what}: accuracy {scores.accuracy:.1%} of {count} inputs, loss {scores.loss:.3f}")
-    if data is None and (beside := caveat(read_json(find_run(run) / RUN)["recipe"])):
+    if data is None and (beside := caveat(read_record(find_run(run))["recipe"])):
         print(beside)
     if data is not None:
         Console().print(_by_class(labels, scores.confusion))

@@ -84,13 +84,17 @@ def resample(wave: Wave, rate: int, to: int) -> Wave:
     """The wave at another rate (Hz), in soxr's high quality; the very same array where the rates agree.
 
     Raises:
+        ValueError: the rate is not positive, or the wave is too short to have a sample at the other rate.
         ImportError: the rates differ and soxr is missing.
     """
     if rate == to:
         return wave
     if rate <= 0:
         raise ValueError(f"rate: expected a positive number of samples per second, got {rate}.")
-    return np.asarray(_soxr(rate, to).resample(wave, rate, to), np.float32)
+    other = np.asarray(_soxr(rate, to).resample(wave, rate, to), np.float32)
+    if len(other) == 0:
+        raise ValueError(f"wave: expected enough sound for a sample at {to} Hz, got {len(wave)} samples at {rate} Hz. Record it again.")
+    return other
 
 
 def resample_stream(waves: Iterable[Wave], rate: int, to: int) -> Iterator[Wave]:

@@ -6,11 +6,13 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from .audio import Wave, resample_stream
+from .audio import Wave, check_wave, resample_stream
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _ENDLESS = (0, 0xFFFFFFFF)
 """The lengths that a wav writer puts down when it cannot know."""
+_NOT_BARE = (b"RIFF", b"RIFX", b"RF64", b"OggS", b"fLaC", b"ID3\x03", b"ID3\x04", b"FORM", b"caff", b".snd")
+"""How other files of sound begin: to take their bytes for samples would be to answer noise."""
 _NAMED = {(_PCM, 8): "|u1", (_PCM, 16): "<i2", (_PCM, 24): "|u1", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4", (_FLOAT, 64): "<f8"}
 
 
@@ -51,11 +53,13 @@ def stream_sound(pipe: IO[bytes], rate: int) -> Iterator[Wave]:
             does not count.
         rate: of the pieces, in Hz; a wav stream at another rate is resampled.
     Raises:
-        ValueError: the header of the wav stream is cut short, or its format is none that this reads.
+        ValueError: the header of the wav stream is cut short, its format is none that this reads, or a sample is not finite.
         ImportError: the rates differ and soxr is missing.
     """
     head = pipe.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        if head[:4] in _NOT_BARE:
+            raise ValueError(f"stdin: expected a wav stream or bare samples, got a file that starts with {head[:4]!r}. Convert it to wav.")
         yield from _pieces(pipe, _Format(_PCM, 1, rate, 16), head)
         return
     found, length = _header(pipe)
@@ -69,7 +73,7 @@ def _pieces(pipe: IO[bytes], found: _Format, head: bytes, left: int = sys.maxsiz
     while block:
         left -= len(block)
         if whole := len(block) // found.frame * found.frame:
-            yield found.decode(block[:whole])
+            yield check_wave(found.decode(block[:whole]), "stdin")
         block = pipe.read(min(size, left))
 
 

@@ -64,7 +64,7 @@ def read_spike_file(
         with h5py.File(path, "r") as file:
             if missing := [key for key in _KEYS if key not in file]:
                 raise ValueError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
-            words = tuple(file["extra/keys"].asstr("utf-8", "replace")[:].tolist())
+            words = tuple(file["extra/keys"].asstr("utf-8", "replace")[()].tolist())
             if len(set(words)) < len(words):
                 raise ValueError(f"{path}: expected classes of different names in extra/keys, got {', '.join(words)}. Copy it again.")
             word = _labels(_whole(file["labels"][()], f"{path}: labels"), len(words), path)
@@ -72,7 +72,7 @@ def read_spike_file(
             speaker = None if spoken is None else torch.from_numpy(spoken)
             count = partial(count_spikes, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
             counts = _count_all(file, count, path)
-    except (OSError, TypeError, AttributeError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # h5py has a KeyError for a damaged header
         raise ValueError(f"{path}: expected spikes in HDF5, but it cannot be read ({error}). Copy it again.") from error
     lengths = {len(counts), len(word), len(word if speaker is None else speaker)}
     if len(lengths) > 1:

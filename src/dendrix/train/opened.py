@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
-from ..core.files import read_json
 from ..data import Dataset, ImageBatch, ImageDataset, ImageFiles, image_batches, loader
 from ..io import Checkpoint, load_checkpoint
 from ..models import Converted, DendriticNet
@@ -17,7 +16,7 @@ from .continual import PermutedTasks, load_split, recipe_from_dict
 from .data import DataSource, DigitsData, source_from_dict
 from .image_data import ImageSource
 from .metrics import Scores, score, score_images
-from .record import RUN
+from .record import RUN, read_record
 
 Split = Literal["train", "valid", "test"]
 _IMAGES_AT_ONCE = 64
@@ -58,7 +57,7 @@ def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
     checkpoint = load_checkpoint(folder)
     if isinstance(checkpoint.model, DendriticNet):
         with _expect_recipe(folder):
-            recipe = recipe_from_dict(read_json(folder / RUN)["recipe"])
+            recipe = recipe_from_dict(read_record(folder)["recipe"])
         tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
         return Opened(checkpoint, tasks, tasks.batches())
     data: Dataset | ImageDataset | ImageFiles = getattr(data_of(folder, root).load(), split)
@@ -80,7 +79,7 @@ def data_of(folder: Path, root: Path | None = None) -> DataSource | ImageSource:
         ValueError: it is damaged, or these data are in no folder.
     """
     with _expect_recipe(folder):
-        source = source_from_dict(read_json(folder / RUN)["recipe"]["data"])
+        source = source_from_dict(read_record(folder)["recipe"]["data"])
     if root is None:
         return source
     if isinstance(source, DigitsData):

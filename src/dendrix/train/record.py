@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from ..core.files import write_atomic
+from ..core.files import read_json, write_atomic
 
 RUN, METRICS = "run.json", "metrics.jsonl"
+_PROGRESS = ("best_epoch", "best_accuracy", "stopped")
 _PACKAGES = ("dendrix", "torch", "numpy", "numba", "safetensors", "accelerate")
 
 
@@ -49,8 +50,41 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All lines of a JSON-lines file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """All lines of a JSON-lines file.
+
+    Raises:
+        OSError: there is no such file or it may not be read.
+        ValueError: a line is no JSON object.
+    """
+    lines = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Copy the file again.") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{path}, line {number}: expected a JSON object, got {type(values).__name__}. Copy the file again.")
+        lines.append(values)
+    return lines
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `run.json` of a run says, with the parts that all runs have.
+
+    Raises:
+        OSError: there is no such file or it may not be read.
+        ValueError: it is damaged, or was edited so that it describes no run.
+    """
+    path = folder / RUN
+    record = read_json(path)
+    if "recipe" not in record:
+        raise ValueError(f"{path}: expected the field 'recipe', which is missing. Was it edited by hand?")
+    for name, kind in (("recipe", dict), ("progress", dict | None), ("warnings", list | None)):
+        if not isinstance(value := record.get(name), kind):
+            raise ValueError(f"{path}: expected {name} of another kind, got {value!r}. Was it edited by hand?")
+    if (progress := record.get("progress")) and (lost := [name for name in _PROGRESS if name not in progress]):
+        raise ValueError(f"{path}: expected progress with {', '.join(lost)}, which is missing. Was it edited by hand?")
+    return record
 
 
 def environment(device: torch.device) -> dict[str, Any]:

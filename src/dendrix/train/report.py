@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..core.files import read_json, write_atomic
+from ..core.files import write_atomic
 from ..data import Dataset
 from ..io import Checkpoint, load_checkpoint, read_checkpoint
 from ..layers.delayed import delayed
@@ -15,7 +15,7 @@ from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_
 from .network_figures import draw_activity, draw_delays
 from .opened import Opened, open_run
 from .page import flattened, heading, page, paragraph, picture, table
-from .record import METRICS, RUN, caveat, read_lines
+from .record import METRICS, caveat, read_lines, read_record
 
 REPORT = "report.html"
 _CONFUSED = 5
@@ -38,7 +38,7 @@ def write_report(run: Path, out: Path | None = None, root: Path | None = None) -
     """
     folder = find_run(run)
     checkpoint = load_checkpoint(folder)
-    record = read_json(folder / RUN)
+    record = read_record(folder)
     lines = read_lines(folder / METRICS) if (folder / METRICS).exists() else []
     parts = [
         *_summary(record),

@@ -16,12 +16,12 @@ import safetensors.torch
 from torch import Tensor
 
 from ..core import chosen_kernels
-from ..core.files import read_json, write_atomic, write_json
+from ..core.files import write_atomic, write_json
 from ..data import FileSplits, ImageFiles, ImageSplits, Splits
 from ..data.tokens import TextSplits
 from .image_recipe import ImageBudget
 from .recipe import Budget
-from .record import METRICS, RUN, write_lines
+from .record import METRICS, RUN, read_record, write_lines
 from .text_recipe import TextBudget
 
 _STATE = "resume-{:05}.safetensors"
@@ -142,14 +142,14 @@ class Run:
         """The record, if the folder already holds this run, complete.
 
         Raises:
-            ValueError: it holds another run.
+            ValueError: it holds another run, or its record is damaged.
             FileExistsError: it holds something else.
         """
         if not (self.folder / RUN).exists():
             if any(not path.name.startswith(".") for path in self.folder.glob("*")):
                 raise FileExistsError(f"{self.folder}: expected an unfinished run, but it has no {RUN}. Choose another folder.")
             return None
-        saved = read_json(self.folder / RUN)
+        saved = read_record(self.folder)
         for part in ("recipe", "data_sha256"):
             if place := _difference(saved.get(part), json.loads(json.dumps(self.about[part])), part):
                 raise ValueError(f"{self.folder}: expected to resume the same run, but {place}. Start it in another folder.")
