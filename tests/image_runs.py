@@ -26,5 +26,8 @@ def write_run(folder: Path, data: Path, config: VGGConfig) -> Path:
     folder.mkdir(parents=True)
     write_checkpoint(folder, Checkpoint(network, CLASSES))
     recipe = ImageRecipe(CifarData(held_out=20, root=data), config)
-    write_json(folder / "run.json", {"name": "tiny", "recipe": recipe_to_dict(recipe), "progress": {"stopped": "finished"}})
+    write_json(
+        folder / "run.json",
+        {"name": "tiny", "recipe": recipe_to_dict(recipe), "progress": {"best_epoch": 0, "best_accuracy": 0.5, "stopped": "finished"}},
+    )
     return folder
