@@ -32,7 +32,7 @@ QCFS, RELU = "cifar10-qcfs-vgg-small", "cifar10-qcfs-vgg-small:relu"
 TEST_STEPS, VALID_STEPS = 32, 16
 _CALIBRATION = 500
 """Training images that thresholds are measured on, and validation images on which layers are compared."""
-_TIMED = 640
+_TIMED = 1280
 """Test images that are timed."""
 
 
