@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from kill_often import recipe as small
 
+from dendrix.core.files import locked
 from dendrix.io import load_checkpoint
 from dendrix.recipes import permuted_mnist
 from dendrix.train import Budget, Recipe
@@ -195,6 +196,19 @@ def test_an_unfinished_run_is_not_overwritten_and_the_way_on_is_named(recipe: Re
     part = stopped_after(1, recipe, tmp_path / "part")
     with pytest.raises(FileExistsError, match=r"already there\. Continue it with --resume"):
         train(recipe, part)
+
+
+def test_two_processes_cannot_train_in_one_folder(recipe: Recipe, tmp_path: Path) -> None:
+    part = stopped_after(1, recipe, tmp_path / "part")
+    before = without_times(part)
+    (tmp_path / "new").mkdir()
+    with locked(part), locked(tmp_path / "new"):
+        for folder in (part, tmp_path / "new"):
+            with pytest.raises(BlockingIOError, match="expected a folder that nobody writes, but another process does"):
+                train(recipe, folder, resume=True)
+    assert not list((tmp_path / "new").iterdir())
+    assert without_times(part) == before
+    train(recipe, part, resume=True)
 
 
 def test_a_folder_that_is_no_run_is_left_alone(recipe: Recipe, tmp_path: Path) -> None:

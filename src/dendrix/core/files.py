@@ -1,7 +1,10 @@
-"""Files that are whole or absent: written under a temporary name and renamed."""
+"""Files that are whole or absent, written under a temporary name and renamed; and folders that one process has for itself."""
 
+import contextlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +44,30 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}. Is this the right file?")
     return value
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Have a folder for this process alone. The lock goes with the process, however that ends, and leaves no file.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    if sys.platform == "win32":  # has no locks on folders
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"{folder}: expected a folder that nobody writes, but another process does. Wait until it ends."
+            ) from error
+        except OSError:  # network file systems may have no locks on folders either
+            pass
+        yield
+    finally:
+        os.close(handle)

@@ -16,7 +16,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ..core import chosen_kernels
-from ..core.files import write_atomic, write_json
+from ..core.files import locked, write_atomic, write_json
 from ..data import FileSplits, ImageFiles, ImageSplits, Splits
 from ..data.tokens import TextSplits
 from .image_recipe import ImageBudget
@@ -202,6 +202,7 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         writes: whether this process may make and remove it.
     Raises:
         FileExistsError: it is there.
+        BlockingIOError: another process trains in it.
     """
     if writes:
         if target.exists() and not resume:
@@ -209,12 +210,13 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
             raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
         target.mkdir(parents=True, exist_ok=True)
         was_there = any(target.iterdir())
-    try:
-        yield target
-    except BaseException:
-        if writes and not was_there and not states(target):
-            shutil.rmtree(target)
-        raise
+    with locked(target) if writes else contextlib.nullcontext():
+        try:
+            yield target
+        except BaseException:
+            if writes and not was_there and not states(target):
+                shutil.rmtree(target)
+            raise
 
 
 def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits) -> str:
