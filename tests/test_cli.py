@@ -74,7 +74,7 @@ def test_train_lists_its_options_with_their_defaults(capsys: pytest.CaptureFixtu
 
 def test_evaluate_prints_an_accuracy(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run)]) == 0
-    assert "of 10 sequences" in capsys.readouterr().out
+    assert "of 10 inputs" in capsys.readouterr().out
     assert main(["evaluate", str(run), "--split", "valid", "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert scores["accuracy"] == json.loads((run / "run.json").read_text())["progress"]["best_accuracy"]

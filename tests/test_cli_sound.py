@@ -64,7 +64,7 @@ def test_own_recordings_are_scored_as_predict_answers(mine: Path, capsys: pytest
 def test_own_recordings_in_words(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = evaluate(capsys, mine)
     assert code == 0
-    assert "of 6 sequences" in out
+    assert "of 6 inputs" in out
     assert "taken for" in out
 
 

@@ -112,7 +112,7 @@ def test_the_command_line_trains_and_evaluates(root: Path, tmp_path: Path, capsy
     assert main(["train", "permuted-mnist", *options, "--root", str(root), "--out", run]) == 0
     assert "Learned 2 tasks one after another; validation accuracy over all" in capsys.readouterr().out
     assert main(["evaluate", run, "--split", "valid"]) == 0
-    assert "of 100 sequences" in capsys.readouterr().out
+    assert "of 100 inputs" in capsys.readouterr().out
     assert main(["train", "permuted-mnist", "--root", str(tmp_path / "nowhere"), "--out", str(tmp_path / "other")]) == 1
     assert "MNIST: expected a data folder" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
