@@ -12,6 +12,7 @@ from dendrix.cli import main
 from dendrix.core.files import read_json
 from dendrix.recipes import fsdd_delays as recipes
 from dendrix.reproduce import fsdd_delays as study
+from dendrix.reproduce.fsdd_page import check, page
 from dendrix.reproduce.fsdd_results import Outcome, results
 from dendrix.train import Budget
 
@@ -52,6 +53,15 @@ def test_means_and_paired_tests() -> None:
     assert [one["compared"] for one in found["comparisons"]] == ["learned - random", "random - none", "learned - none"]
 
 
+def test_the_page_of_the_docs_begins_with_what_its_results_say() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    found = read_json(docs / study.RESULTS)
+    assert (docs / study.PAGE).read_text().startswith(page(found))
+    assert all(one.passed and one.published for one in check(found))
+    found["official-small"]["delays"]["learned"]["accuracy"] -= 0.05
+    assert sum(not one.passed for one in check(found)) == 1
+
+
 @pytest.fixture
 def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise of two speakers, a network of a few neurons and one protocol of two cells."""
@@ -80,13 +90,13 @@ def test_the_command_trains_what_is_missing_and_writes_the_page(tmp_path: Path, 
     assert [one["verdict"] for one in checked] == ["a trial of 2 epochs"] * 2
     kept = out / "runs" / "unheard-small-random-anna-0" / study.OUTCOME
     assert len(read_json(kept)["right"]) == 30
-    page = (out / study.PAGE).read_text()
-    assert "| random |" in page
-    assert "| learned - random |" in page
+    written = (out / study.PAGE).read_text()
+    assert "| random |" in written
+    assert "| learned - random |" in written
     before = kept.stat().st_mtime_ns
     (out / "runs" / "unheard-small-learned-anna-0" / study.OUTCOME).unlink()
     study.reproduce(out, epochs=2)
     assert kept.stat().st_mtime_ns == before
-    assert (out / study.PAGE).read_text() == page
+    assert (out / study.PAGE).read_text() == written
     with pytest.raises(ValueError, match=r"expected to resume the same run, but recipe\.budget\.epochs was 2 and is 1"):
         study.reproduce(out)

@@ -57,7 +57,6 @@ def _described(cells: Mapping[tuple[str | None, int], Outcome]) -> dict[str, Any
         "sd": statistics.stdev(accuracy) if len(accuracy) > 1 else None,
         "valid_accuracy": statistics.mean(outcome.valid_accuracy for outcome in cells.values()),
         "parameters": one.parameters,
-        "seconds": statistics.median(outcome.seconds for outcome in cells.values()),
         "cells": [
             {"speaker": speaker, "seed": seed, "clips": outcome.hits.size, "accuracy": outcome.accuracy}
             for (speaker, seed), outcome in cells.items()
