@@ -263,7 +263,7 @@ def test_fewer_than_one_answer_is_refused(run: Path, tones: Path, capsys: pytest
     ("record", "says"),
     [
         ('{"recipe": {}}', "the field 'data'"),
-        ('{"recipe": []}', "expected the recipe"),
+        ('{"recipe": []}', "expected recipe of another kind"),
         ('{"recipe": {"data": {"name": "fsd"}}}', "'fsdd'"),
     ],
 )
