@@ -119,6 +119,6 @@ def test_a_failed_write_leaves_the_old_file(saved: tuple[Path, DelayNet], monkey
 
 
 def test_what_is_no_known_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="expected one of delay_net, .*, got LIF"):
+    with pytest.raises(TypeError, match=r"expected one of .*delay_net, .*, got LIF"):
         write_checkpoint(tmp_path, Checkpoint(LIF(3), ()))
     assert not list(tmp_path.iterdir())
