@@ -1,5 +1,6 @@
 """A run folder gives back the network that was saved, or says in one sentence why it cannot."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file(saved: tuple[Path, DelayNet], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, model = saved
     before = (folder / "model.safetensors").read_bytes()
-    monkeypatch.setattr("os.fsync", lambda _file: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.fsync", lambda _file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "disk full")))
     with pytest.raises(OSError, match="disk full"):
         write_checkpoint(folder, Checkpoint(model, ("a", "b", "c")))
     assert (folder / "model.safetensors").read_bytes() == before
