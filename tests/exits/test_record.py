@@ -1,3 +1,4 @@
+import errno
 import io
 import re
 from dataclasses import fields, replace
@@ -133,7 +134,7 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
 def test_a_failed_save_leaves_the_old_file(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "record.npz"
     path.write_bytes(b"old")
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "disk full")))
     with pytest.raises(OSError, match="disk full"):
         record.save(path)
     assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old"]

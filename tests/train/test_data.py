@@ -14,8 +14,8 @@ from dendrix.train.data import SOURCES, DataSource, source_from_dict, source_to_
 from dendrix.train.loop import fit
 
 CHANGED = [
-    ShdData(2.0, 7, False, "speaker", 3, Path("a")),
-    SscData(2.0, 7, False, Path("b")),
+    ShdData(2.0, 7, False, "speaker", 3, root=Path("a")),
+    SscData(2.0, 7, False, root=Path("b")),
     SpeechCommandsData(PublishedMel(), 1.0, Path("c")),
     WavFolderData(MelLIF(gain=3.0), 0.2, 0.3, 4, "-", 5.0, Path("d")),
     NmnistData(5.0, 17, 300.0, 1, Path("e")),
