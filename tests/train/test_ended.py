@@ -29,7 +29,10 @@ def words(tones: Path, run: Path) -> list[str]:
 
 def started(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "DENDRIX_CACHE": str(folder / "cache")}
-    return subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings)
+    command = [sys.executable, *arguments]
+    # A shell starts background jobs with Ctrl-C ignored, and a child inherits that: these tests may run in one.
+    heeded = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings, preexec_fn=heeded)
 
 
 def first_epoch(training: subprocess.Popen[str], run: Path) -> None:

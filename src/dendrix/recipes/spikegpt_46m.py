@@ -6,6 +6,7 @@ It needs a GPU and the whole enwik8; it has not been run here.
 from dataclasses import replace
 
 from ..models import SpikeGPTSpec
+from ..models.spikegpt import published_46m
 from ..train import TextBudget, TextData, TextOptim, TextRecipe
 
 _CHARACTERS = 5459
@@ -27,7 +28,7 @@ def published() -> TextRecipe:
     return replace(
         recipe(),
         data=TextData("enwik8", tokenizer="characters"),
-        model=SpikeGPTSpec(_CHARACTERS),
+        model=published_46m(_CHARACTERS),
         optim=TextOptim(lr=6e-4, warm_up=0, weight_decay=0.0),
         budget=replace(recipe().budget, steps=833_333, batch_size=12, precision="float32"),
     )

@@ -69,8 +69,16 @@ class BaseLearner(ABC):
             DivergedError: the loss or its gradient is infinite or not a number.
         """
         self.optimizer.zero_grad()
+        self.backward(loss, share)
+        return self.move(step, whole, clip)
+
+    def backward(self, loss: Tensor, share: float) -> None:
+        """Add the gradient of a part of the batch; see `descend`."""
         # Gradients are averaged over the processes: each counts by its share of the batch.
         self.accelerator.backward(loss * (share * self.accelerator.num_processes))
+
+    def move(self, step: int, whole: float, clip: float | None) -> float:
+        """Move the parameters by the gradient, and return its norm; see `descend`."""
         norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip))
         refuse_divergence(step, {"loss": whole, "gradient norm": norm})
         self.optimizer.step()

@@ -1,7 +1,8 @@
 """The training loop: one function that can be read from top to bottom."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,32 +75,42 @@ def fit(
     run.write()
     progress = run.progress
     hidden = quiet or not run.writes or None
-    with tqdm(total=recipe.budget.epochs, initial=progress.epoch, disable=hidden, unit="epoch", desc=name or "training") as bar:
-        try:
-            while (stopped := progress.over(recipe.budget)) is None:
-                line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
-                run.metrics.append(line)
-                for sentence in run.warn(warnings(line["health"])):
-                    if run.writes and not quiet:
-                        bar.write(sentence, file=sys.stderr)
-                if progress.improve(line["valid_accuracy"], line["valid_loss"], learner.by_loss) and run.writes:
-                    learner.save(folder)
-                run.save(learner.tensors())
-                if watch is not None and run.writes:
-                    watch(run.metrics)
-                bar.update()
-                bar.set_postfix(learner.shown(line, progress))
-        except KeyboardInterrupt as stop:
-            if not states(folder):
-                raise
-            run.finish("interrupted")
-            kept = f"the best network so far, of epoch {progress.best_epoch + 1}, is in {folder}. Train again with --resume to go on."
-            raise type(stop)(f"interrupted in epoch {progress.epoch + 1}; {kept}") from stop
-        except DivergedError as error:
-            if progress.best_epoch < 0:
-                raise
-            raise DivergedError(f"{error} The best network so far, of epoch {progress.best_epoch + 1}, is in {folder}.") from error
+    with (
+        tqdm(total=recipe.budget.epochs, initial=progress.epoch, disable=hidden, unit="epoch", desc=name or "training") as bar,
+        _says_what_is_kept(run),
+    ):
+        while (stopped := progress.over(recipe.budget)) is None:
+            line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
+            run.metrics.append(line)
+            for sentence in run.warn(warnings(line["health"])):
+                if run.writes and not quiet:
+                    bar.write(sentence, file=sys.stderr)
+            if progress.improve(line["valid_accuracy"], line["valid_loss"], learner.by_loss) and run.writes:
+                learner.save(folder)
+            run.save(learner.tensors())
+            if watch is not None and run.writes:
+                watch(run.metrics)
+            bar.update()
+            bar.set_postfix(learner.shown(line, progress))
     return run.finish(stopped)
+
+
+@contextlib.contextmanager
+def _says_what_is_kept(run: Run) -> Iterator[None]:
+    """A training that is interrupted or diverges says where its best network is."""
+    progress = run.progress
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not states(run.folder):
+            raise
+        run.finish("interrupted")
+        kept = f"the best network so far, of epoch {progress.best_epoch + 1}, is in {run.folder}. Train again with --resume to go on."
+        raise type(stop)(f"interrupted in epoch {progress.epoch + 1}; {kept}") from stop
+    except DivergedError as error:
+        if progress.best_epoch < 0:
+            raise
+        raise DivergedError(f"{error} The best network so far, of epoch {progress.best_epoch + 1}, is in {run.folder}.") from error
 
 
 def _extras() -> tuple[Any, Any]:

@@ -110,13 +110,10 @@ class TextLearner(BaseLearner):
                 loss = functional.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
             wrapped = l2_wrap(loss, logits) if self.recipe.l2_wrap else loss
             share = len(part) / budget.batch_size
-            # Gradients are averaged over the processes: each counts by its share of the batch.
-            self.accelerator.backward(wrapped * (share * count))
+            self.backward(wrapped, share)
             total += loss.item() * share
         measured = self.total(total.reshape(1)).item()
-        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optim.clip))
-        refuse_divergence(step, {"loss": measured, "gradient norm": norm})
-        self.optimizer.step()
+        norm = self.move(step, measured, self.recipe.optim.clip)
         return measured, norm
 
     def _starts(self, step: int) -> Tensor:
