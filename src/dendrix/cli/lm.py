@@ -30,11 +30,11 @@ def evaluate(run: Run, files: Files, context: int | None = None, stride: int | N
         raise MisuseError("FILE: expected at least one text, got none. Name the files to score.")
     if stride is not None and context is None:
         raise MisuseError("--stride: expected --context with it, got none. Windows have both.")
-    from ..models.hf import load_language_model, network_of
+    from ..models.hf import load_network
     from ..train.text_metrics import score_text, tokens_of
 
-    model, tokenizer = load_language_model(run)
-    network, scores = network_of(model), {}
+    network, tokenizer = load_network(run)
+    scores = {}
     for file in files:
         with progress_bar(file.name, hidden=json) as told:
             scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=told)

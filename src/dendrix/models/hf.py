@@ -1,6 +1,8 @@
 """SpikeGPT as models of Hugging Face transformers. This is the only file that imports it; importing it registers the Auto classes."""
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     GenerationMixin,
+    GPT2LMHeadModel,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -21,7 +24,9 @@ from transformers import (
 from transformers.utils import ModelOutput, logging
 
 from ..core import State, rows
+from ..core.files import read_json
 from ..data.text_tokenizers import read_tokenizer
+from .gpt2 import GPT2
 from .l2_wrap import l2_wrap
 from .spikegpt import SpikeGPT, SpikeGPTBody, SpikeGPTSpec
 from .spikegpt_blocks import ChannelMix, Spikes, TimeMix
@@ -244,7 +249,7 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         return output.to_tuple() if return_dict is False else output
 
 
-def save_language_model(folder: Path, network: SpikeGPT, tokenizer: Any) -> None:
+def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) -> None:
     """Write a network and its tokenizer as a folder of transformers; each file is whole or as it was before.
 
     Args:
@@ -253,39 +258,63 @@ def save_language_model(folder: Path, network: SpikeGPT, tokenizer: Any) -> None
         tokenizer: of the tokenizers library.
     """
     with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary:
-        SpikeGPTForCausalLM.of(network).eval().save_pretrained(temporary)
+        model = network.inner if isinstance(network, GPT2) else SpikeGPTForCausalLM.of(network)
+        with _no_progress_bar():
+            model.save_pretrained(temporary)
         PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(temporary)
         for file in Path(temporary).iterdir():
             file.replace(folder / file.name)
 
 
 def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
-    """The language model of a folder, in evaluation mode, and its tokenizer, of the tokenizers library.
+    """The SpikeGPT of a folder, in evaluation mode, and its tokenizer, of the tokenizers library.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: a file is damaged.
+        ValueError: a file is damaged, or it is another model.
     """
+    return _loaded(Path(folder), SpikeGPTForCausalLM)
+
+
+def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
+    """As `load_language_model`, the network of our own or the control that was trained beside it; see `network_of`."""
     folder = Path(folder)
+    if (folder / "config.json").is_file() and read_json(folder / "config.json").get("model_type") == "gpt2":
+        control, tokenizer = _loaded(folder, GPT2LMHeadModel)
+        return GPT2.of(control), tokenizer
+    model, tokenizer = _loaded(folder, SpikeGPTForCausalLM)
+    return network_of(model), tokenizer
+
+
+def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
+    """The model of a folder, and its tokenizer."""
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"{folder}: expected a language model as `dendrix train` writes it, but it has no {name}. Check the path."
             )
-    shows = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a few megabytes need none
     try:
-        model, report = SpikeGPTForCausalLM.from_pretrained(folder, output_loading_info=True)
+        with _no_progress_bar():
+            model, report = kind.from_pretrained(folder, output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
-    finally:
-        if shows:
-            logging.enable_progress_bar()
     wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(str, names)))}" for what, names in report.items() if names]
     if wrong:
         raise ValueError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
     return model.eval(), read_tokenizer(folder / "tokenizer.json")
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Transformers shows none: a few megabytes need none, and a training has its own."""
+    shows = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shows:
+            logging.enable_progress_bar()
 
 
 def network_of(model: SpikeGPTForCausalLM) -> SpikeGPT:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data.tokens import TextSplits, Tokens
+from ..models.gpt2 import GPT2, GPT2Spec
 from ..models.l2_wrap import l2_wrap
 from ..models.spikegpt import SpikeGPT
 from .base import BaseLearner
@@ -37,7 +38,7 @@ class TextLearner(BaseLearner):
 
     def __init__(self, recipe: TextRecipe, splits: TextSplits, accelerator: Any):
         _check(recipe, splits, accelerator.num_processes)
-        network = SpikeGPT(recipe.model)
+        network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Spec) else SpikeGPT(recipe.model)
         optim = recipe.optim
         groups = [
             {"name": "matrices", "params": [p for n, p in network.named_parameters() if _decays(n, p)], "weight_decay": optim.weight_decay},
@@ -131,7 +132,7 @@ def rate(optim: TextOptim, step: int, steps: int) -> float:
 
 
 def _decays(name: str, parameter: Tensor) -> bool:
-    """Whether weight decay pulls at a parameter. Of the embedding only the signs count, which it cannot change."""
+    """Whether weight decay pulls at a parameter. Of SpikeGPT's embedding only the signs count, which it cannot change."""
     return parameter.dim() == 2 and not name.startswith("emb.")
 
 

@@ -8,6 +8,7 @@ from ..core import expect_fields
 from ..data.text import Corpus, corpus
 from ..data.text_tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer
 from ..data.tokens import TextSplits, tokenised
+from ..models.gpt2 import GPT2Spec
 from ..models.spikegpt import SpikeGPTSpec
 
 
@@ -122,7 +123,7 @@ class TextRecipe:
 
     data: TextData
     """What to learn."""
-    model: SpikeGPTSpec
+    model: SpikeGPTSpec | GPT2Spec
     """What learns it."""
     optim: TextOptim = TextOptim()
     """How the parameters move."""
