@@ -1,7 +1,8 @@
 """Tokenizers: bytes, characters, a published vocabulary, or one that is learned. The one place that imports tokenizers."""
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,26 @@ def is_bytes(tokenizer: Any) -> bool:
     """Whether a tokenizer is that of bytes."""
     vocabulary = tokenizer.get_vocab()
     return len(vocabulary) == 256 and all(vocabulary.get(letter) == byte for byte, letter in enumerate(_byte_letters()))
+
+
+def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
+    """A function that gives the bytes of the text's tokens one after the other, for one text. A token may be a part of a character.
+
+    Ids that the tokenizer does not know have no bytes.
+    """
+    decoder = json.loads(tokenizer.to_str())["decoder"] or {}
+    if decoder.get("type") == "ByteLevel":
+        values = {letter: bytes([byte]) for byte, letter in enumerate(_byte_letters())}
+        added = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
+
+        def of_letters(token: int) -> bytes:
+            if token in added:
+                return added[token]
+            return b"".join(values.get(letter, letter.encode()) for letter in tokenizer.id_to_token(token) or "")
+
+        return of_letters
+    stream = _library().decoders.DecodeStream(skip_special_tokens=False)
+    return lambda token: (stream.step(tokenizer, token) or "").encode()
 
 
 def as_text(document: bytes) -> str:
