@@ -2,5 +2,6 @@
 
 from . import cpu as cpu
 from . import fused as fused
+from . import token_mix as token_mix
 from . import triton as triton
 from . import wkv as wkv

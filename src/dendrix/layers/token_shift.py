@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..core import expect, expect_state, expect_valid
+from ..core import expect, expect_state, expect_valid, find_kernel
 
 
 def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -31,3 +31,25 @@ def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = N
     newest = torch.cat([torch.zeros_like(newest[:, :1]), newest], 1)
     found = line.gather(1, newest.unsqueeze(2).expand(-1, -1, x.shape[2]))
     return found[:, :-1], found[:, -1]
+
+
+def token_mix(x: Tensor, earlier: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
+    """For each vector of shares m the mixture m x + (1 - m) earlier.
+
+    Args:
+        x: [B, T, C].
+        earlier: what `token_shift` made of it, [B, T, C].
+        *shares: [C] each; what they share need not lie between 0 and 1.
+    Returns:
+        a mixture [B, T, C] for each.
+    Raises:
+        ValueError: a shape does not fit.
+    Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4.
+    """
+    expect(x, "B T C")
+    expect(earlier, "B T C", "earlier", B=x.shape[0], T=x.shape[1], C=x.shape[2])
+    for share in shares:
+        expect(share, "C", "share", C=x.shape[2])
+    if fused := find_kernel("token_mix", x.device.type, x, earlier, shares):
+        return tuple(fused.run(x, earlier, shares))
+    return tuple(x * share + earlier * (1 - share) for share in shares)

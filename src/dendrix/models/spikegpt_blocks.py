@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..core import ATan, State, Stateful, expect, expect_floating, expect_state, expect_valid, scan, zero_invalid
-from ..layers.token_shift import token_shift
+from ..layers.squared_relu import squared_relu
+from ..layers.token_shift import token_mix, token_shift
 from ..layers.wkv import WKVState, wkv
 from ..neurons.lif import LIFState, lif_step
 
@@ -70,12 +71,11 @@ class _Mix(Stateful):
         earlier, last = token_shift(x, state and state.shift, valid)
         return x, earlier, last, membranes
 
-    def mixed(self, x: Tensor, earlier: Tensor, share: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, earlier: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
         """This token and the one before it. Of spikes, each channel takes one of the two bits, so that they stay bits."""
-        if self.spikes == "input":
-            chosen = (share >= 0.5).to(x.dtype) + (share - share.detach())  # exactly 0 or 1, and the gradient passes straight through
-            return earlier + chosen * (x - earlier)
-        return x * share + earlier * (1 - share)
+        if self.spikes == "input":  # exactly 0 or 1, and the gradient passes straight through
+            shares = tuple((share >= 0.5).to(x.dtype) + (share - share.detach()) for share in shares)
+        return token_mix(x, earlier, *[share.flatten() for share in shares])
 
     def fired(self, x: Tensor, at: Spikes, state: MixState | None, valid: Tensor | None, membranes: list[LIFState]) -> Tensor:
         """x through neurons if they stand here, and x itself if not."""
@@ -105,9 +105,8 @@ class TimeMix(_Mix):
 
     def forward(self, x: Tensor, state: TimeMixState | None = None, valid: Tensor | None = None) -> tuple[Tensor, TimeMixState]:
         x, earlier, last, membranes = self.shifted(x, state, valid)
-        k = self.key(self.mixed(x, earlier, self.time_mix_k))
-        v = self.value(self.mixed(x, earlier, self.time_mix_v))
-        gate = torch.sigmoid(self.receptance(self.mixed(x, earlier, self.time_mix_r)))
+        to_key, to_value, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_v, self.time_mix_r)
+        k, v, gate = self.key(to_key), self.value(to_value), torch.sigmoid(self.receptance(to_gate))
         average, sums = wkv(k, v, torch.exp(self.time_decay), self.time_first, state.wkv if state else None, valid)
         y = self.output(self.fired(gate * average, "input", state, valid, membranes)) * self.scale
         y = self.fired(y, "output", state, valid, membranes)
@@ -130,9 +129,9 @@ class ChannelMix(_Mix):
 
     def forward(self, x: Tensor, state: ChannelMixState | None = None, valid: Tensor | None = None) -> tuple[Tensor, ChannelMixState]:
         x, earlier, last, membranes = self.shifted(x, state, valid)
-        hidden = self.key(self.mixed(x, earlier, self.time_mix_k))
-        hidden = self.fired(hidden, "input", state, valid, membranes) if self.spikes == "input" else torch.relu(hidden) ** 2
-        gate = torch.sigmoid(self.receptance(self.mixed(x, earlier, self.time_mix_r)))
+        to_key, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_r)
+        hidden, gate = self.key(to_key), torch.sigmoid(self.receptance(to_gate))
+        hidden = self.fired(hidden, "input", state, valid, membranes) if self.spikes == "input" else squared_relu(hidden)
         y = self.fired(gate * self.value(hidden) * self.scale, "output", state, valid, membranes)
         return zero_invalid(y, valid), ChannelMixState(last, tuple(membranes))
 
