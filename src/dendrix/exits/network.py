@@ -45,7 +45,7 @@ def record(
     device = next((tensor.device for tensor in model.state_dict().values() if isinstance(tensor, Tensor)), torch.device("cpu"))
     with evaluating(model):
         for item in batches:
-            x, valid, y = _parts(item)
+            x, valid, y = parts(item)
             x, valid = x.to(device), None if valid is None else valid.to(device)
             given = expect_explicit_state(model, x, valid) if outputs is None else call(model, x, valid)
             part, ends = _front(given, valid)
@@ -146,7 +146,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _parts(item: Item) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def parts(item: Item) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """x, valid and y of a batch."""
     match item:
         case Tensor():

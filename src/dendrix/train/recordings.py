@@ -1,4 +1,4 @@
-"""How good a network is on recordings of your own."""
+"""A trained network and recordings of your own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +7,12 @@ import torch
 
 from ..data import find_wavs, loader
 from ..io import encoder_of, load_checkpoint
-from .metrics import Scores, score
+from .metrics import Scores
+from .opened import Opened
 
 
-def evaluate_recordings(run: Path, folder: Path) -> Scores:
-    """Score the network of a run, with integer delays, on a folder with one sub-folder of wav files for each class.
+def open_recordings(run: Path, folder: Path) -> Opened:
+    """The network of a run, with integer delays, and a folder with one sub-folder of wav files for each class.
 
     Args:
         run: the run folder, or the name of a network that comes with dendrix.
@@ -30,4 +31,9 @@ def evaluate_recordings(run: Path, folder: Path) -> Scores:
         )
     known = torch.tensor([checkpoint.labels.index(label) for label in clips.labels])
     data = replace(clips.encode(encoder), y=known[clips.label], labels=checkpoint.labels)
-    return score(checkpoint.model, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(encoder.dt_ms)), checkpoint.decision)
+    return Opened(checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(encoder.dt_ms)))
+
+
+def evaluate_recordings(run: Path, folder: Path) -> Scores:
+    """Score the network of a run on recordings of your own; see `open_recordings`."""
+    return open_recordings(run, folder).score()

@@ -1,0 +1,49 @@
+"""Which modules give spikes or other sparse codes. A new kind of module gets one function here, and the meter tells its rate."""
+
+from functools import singledispatch
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..layers import DendriticSegments, KWinners, Recurrent, RecurrentDelay
+from ..models.spikegpt import SpikeGPTBody
+from ..models.spikegpt_blocks import ChannelMix, TimeMix
+from ..neurons import LI
+from ..neurons.base import Neuron
+
+
+@singledispatch
+def spikes(module: nn.Module, given: dict[str, Any], y: Any) -> Tensor | None:
+    """What a module sends, [B, T, ...], non-zero where it fires; None where it sends no spikes.
+
+    Args:
+        module: what was called.
+        given: the arguments of its `forward` by name.
+        y: what it returned.
+    """
+    return None
+
+
+@spikes.register(Neuron)
+@spikes.register(Recurrent)
+@spikes.register(RecurrentDelay)
+@spikes.register(KWinners)
+@spikes.register(DendriticSegments)
+def _outputs(module: nn.Module, given: dict[str, Any], y: tuple[Tensor, Any]) -> Tensor:
+    return y[0]
+
+
+@spikes.register
+def _read_out(module: LI, given: dict[str, Any], y: Any) -> None:
+    return None
+
+
+@spikes.register(TimeMix)
+@spikes.register(ChannelMix)
+def _mixed(module: TimeMix | ChannelMix, given: dict[str, Any], y: tuple[Tensor, Any]) -> Tensor | None:
+    return y[0] if module.spikes == "output" else None
+
+
+@spikes.register
+def _embedding(module: SpikeGPTBody, given: dict[str, Any], y: Any) -> Tensor | None:
+    return module.emb(given["x"]) >= 0 if module.spec.binary_embedding else None

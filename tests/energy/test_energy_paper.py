@@ -1,0 +1,35 @@
+"""The paper's formula, and what it says of itself."""
+
+import pytest
+import torch
+from torch import nn
+
+from dendrix.energy import ASSUMED_RATE, Costs, Operations, formula, measure
+from dendrix.models import SpikeGPT, SpikeGPTSpec
+
+
+def test_the_formula_by_hand() -> None:
+    model = SpikeGPT(SpikeGPTSpec(20, width=8, layers=3))
+    report = measure(model, [torch.zeros(2, 5, dtype=torch.int64)])
+    found = formula(model, report)
+    assert found.macs == 10 * 3 * 7 * 8
+    assert found.acs == pytest.approx(10 * 3 * 0.15 * (3 * 64 + 9 * 64))
+
+
+def test_the_published_factor_comes_out_if_attention_is_left_out() -> None:
+    """32.2 for d = 512 and T = 3072, beside a transformer whose products of attention are not counted but whose softmax is."""
+    width, steps, costs = 512, 3072, Costs()
+    transformer = Operations(macs=12 * width**2 + 3 * steps, acs=0)
+    spiking = Operations(macs=7 * width, acs=ASSUMED_RATE * 12 * width**2)
+    assert transformer.picojoules(costs) / spiking.picojoules(costs) == pytest.approx(32.21, abs=0.005)
+
+
+def test_other_networks_take_the_assumed_rate_everywhere() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    assert formula(model, measure(model, [torch.rand(5, 4)]), rate=0.5) == Operations(0, 0.5 * 5 * 18)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
+def test_energies_are_finite_and_not_negative(wrong: float) -> None:
+    with pytest.raises(ValueError, match="mac_pj"):
+        Costs(mac_pj=wrong)
