@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class BaseLearner(ABC):
     def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any):
         self.network, self.optimizer, self.precision, self.accelerator = network, optimizer, precision, accelerator
         self.model = accelerator.prepare(network)
+        self.advance: Callable[[int], object] = int
+        """Moves the progress bar within an epoch; before there is one, it moves nothing."""
 
     @abstractmethod
     def train(self, progress: Progress) -> dict[str, Any]:
@@ -50,6 +53,14 @@ class BaseLearner(ABC):
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the network with what it takes to use it."""
+
+    def span(self, budget: Any, progress: Progress) -> tuple[int, int, str]:
+        """How long the training is, how much of it is done, and in what unit: what the progress bar counts."""
+        return budget.epochs, progress.epoch, "epoch"
+
+    def told(self, line: dict[str, Any]) -> list[str]:
+        """What else is worth a line on the screen after an epoch."""
+        return []
 
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
         """What the progress bar says after an epoch."""

@@ -75,14 +75,16 @@ def fit(
     run.write()
     progress = run.progress
     hidden = quiet or not run.writes or None
+    whole, done, unit = learner.span(recipe.budget, progress)
     with (
-        tqdm(total=recipe.budget.epochs, initial=progress.epoch, disable=hidden, unit="epoch", desc=name or "training") as bar,
+        tqdm(total=whole, initial=done, disable=hidden, unit=unit, unit_scale=unit == "token", desc=name or "training") as bar,
         _says_what_is_kept(run),
     ):
+        learner.advance = bar.update
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
-            for sentence in run.warn(warnings(line["health"])):
+            for sentence in run.warn(warnings(line["health"])) + learner.told(line):
                 if run.writes and not quiet:
                     bar.write(sentence, file=sys.stderr)
             if progress.improve(line["valid_accuracy"], line["valid_loss"], learner.by_loss) and run.writes:
@@ -90,7 +92,7 @@ def fit(
             run.save(learner.tensors())
             if watch is not None and run.writes:
                 watch(run.metrics)
-            bar.update()
+            bar.update(learner.span(recipe.budget, progress)[1] - bar.n)
             bar.set_postfix(learner.shown(line, progress))
     return run.finish(stopped)
 

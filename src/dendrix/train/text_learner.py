@@ -18,6 +18,10 @@ from .health import refuse_divergence
 from .run import Progress
 from .schedule import cosine
 from .text_recipe import TextOptim, TextRecipe
+from .text_sample import written
+
+_PROMPT = 64
+"""Tokens that a sample goes on from, or as many as a window has."""
 
 
 class TextLearner(BaseLearner):
@@ -59,6 +63,7 @@ class TextLearner(BaseLearner):
             loss, norm = self._step(progress.step)
             progress.step += 1
             losses, norms = losses + loss, norms + norm
+            self.advance(budget.batch_size * budget.context)
         seen = steps * budget.batch_size * budget.context
         return {
             "step": progress.step,
@@ -85,16 +90,32 @@ class TextLearner(BaseLearner):
         refuse_divergence(step, {"validation loss": nats.item()})
         per_byte = len(tokens) / tokens.bytes / math.log(2)
         loss = (nats / seen).item()
-        return {"valid_accuracy": (right / seen).item(), "valid_loss": loss, "valid_bits_per_byte": loss * per_byte, "health": {}}
+        scores = {"valid_accuracy": (right / seen).item(), "valid_loss": loss, "valid_bits_per_byte": loss * per_byte}
+        return {**scores, "health": {}, **self._sample(step)}
 
     def save(self, folder: Path) -> None:
         from ..models.hf import save_language_model  # here, not above: transformers is optional
 
         save_language_model(folder, self.language_model, self.splits.tokenizer)
 
+    def span(self, budget: Any, progress: Progress) -> tuple[int, int, str]:
+        tokens = budget.batch_size * budget.context
+        return budget.steps * tokens, progress.step * tokens, "token"
+
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
-        bits, speed = f"{line['valid_bits_per_byte']:.3f} bit/B", f"{line['tokens_per_second']:,.0f}/s"
-        return {"loss": f"{line['loss']:.3f}", "valid": bits, "tokens": speed}
+        return {"loss": f"{line['loss']:.3f}", "valid": f"{line['valid_bits_per_byte']:.3f} bit/B"}
+
+    def told(self, line: dict[str, Any]) -> list[str]:
+        return [f"After {line['step']:,} steps: {line['sample']!r}"] if "sample" in line else []
+
+    def _sample(self, step: int) -> dict[str, str]:
+        """What the network writes after the beginning of the validation text."""
+        if not (count := self.recipe.budget.sample_tokens):
+            return {}
+        length = min(_PROMPT, self.recipe.budget.context)
+        prompt = self.splits.valid.windows(torch.zeros(1, dtype=torch.int64), length)[0].to(self.accelerator.device)
+        added = written(self.network, prompt, count, self.recipe.seed * 1_000_003 + step)
+        return {"sample": self.splits.tokenizer.decode(added.tolist(), skip_special_tokens=False)}
 
     def _place(self) -> tuple[int, int]:
         return self.accelerator.process_index, self.accelerator.num_processes

@@ -98,12 +98,14 @@ class TextBudget:
     """Tokens of a window."""
     valid_tokens: int = 200_000
     """Tokens of the validation text that are looked at, from its beginning; `dendrix lm eval` takes all."""
+    sample_tokens: int = 200
+    """After each validation, write so many tokens: a sample of what the network has learned. 0 is none."""
     precision: Literal["float32", "bf16"] = "float32"
     """Of matrix products; WKV and membranes are float32 with either."""
 
     def __post_init__(self) -> None:
         expect_fields(self, steps="[1, inf)", every="[1, inf)", batch_size="[1, inf)", accumulate="[1, inf)")
-        expect_fields(self, context="[2, inf)", valid_tokens="[2, inf)")
+        expect_fields(self, context="[2, inf)", valid_tokens="[2, inf)", sample_tokens="[0, inf)")
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate: expected a divisor of batch_size {self.batch_size}, got {self.accumulate}.")
 
