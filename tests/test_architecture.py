@@ -24,6 +24,7 @@ LEVEL = {
     "convert": 3,
     "models": 4,
     "io": 5,
+    "energy": 5,
     "generate": 5,
     "bench": 6,
     "train": 6,
