@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dendrix.core import use_kernels
+from dendrix.layers.wkv import wkv
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF
 from dendrix.neurons.base import Neuron
 
@@ -43,9 +44,10 @@ class Hopper:
 
 
 @pytest.mark.slow
-def test_kernels_equal_the_rules_in_the_interpreter() -> None:
+@pytest.mark.parametrize("file", ["triton_interpreter.py", "triton_wkv_interpreter.py"])
+def test_kernels_equal_the_rules_in_the_interpreter(file: str) -> None:
     """In a process of its own: the interpreter must be on before Triton is imported."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(Path(__file__).with_name("triton_interpreter.py"))]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(Path(__file__).with_name(file))]
     ran = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -87,6 +89,40 @@ def test_kernels_compile_for_cuda_without_fused_multiply_add(
         (compiled,) = kernel.compiled
         assert compiled.asm["cubin"]
         assert "fma.rn.f32" not in compiled.asm["ptx"]
+
+
+@pytest.mark.parametrize(("batch", "steps", "columns"), [(1, 1, 1), (3, 70, 200)])
+@pytest.mark.slow
+def test_wkv_compiles_for_cuda(batch: int, steps: int, columns: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from dendrix.kernels.triton import wkv as kernels
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(type(triton.runtime.driver), "active", Hopper())
+    launched = CompileOnly(kernels._forward), CompileOnly(kernels._backward)
+    for name, kernel in zip(("_forward", "_backward"), launched, strict=True):
+        monkeypatch.setattr(kernels, name, kernel)
+    k, valid = torch.zeros(batch, steps, columns), torch.ones(batch, steps, dtype=torch.bool)
+    params, start = torch.zeros(2, columns), torch.zeros(3, batch, columns)
+    y, end, marks = kernels.forward(k, k, params, start, valid, 64)
+    kernels.backward(k, k, params, marks, valid, y, end[:2], 64)
+    for kernel in launched:
+        (compiled,) = kernel.compiled
+        assert compiled.asm["cubin"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("masked", [False, True])
+def test_wkv_on_a_gpu_equals_the_loop(masked: bool) -> None:
+    given = [torch.randn(5, 70, 37), torch.randn(5, 70, 37), torch.rand(37) + 0.05, torch.randn(37)]
+    leaves = [part.cuda().requires_grad_() for part in given]
+    valid = torch.rand(5, 70, device="cuda") > 0.3 if masked else None
+    results = []
+    for mode in ("reference", "required"):
+        with use_kernels(mode):
+            y, state = wkv(*leaves, None, valid)
+        results.append([y, *state, *torch.autograd.grad(y.square().sum() + state.aa.sum(), leaves)])
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.gpu

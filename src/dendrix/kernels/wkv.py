@@ -1,4 +1,4 @@
-"""WKV as one torch operation, and its place in the kernel table: numba on the CPU."""
+"""WKV as one torch operation, and its place in the kernel table: numba on the CPU, Triton on CUDA."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..core import kernel
 from ..layers.wkv import WKVState
-from .available import HAS_NUMBA
+from .available import HAS_NUMBA, HAS_TRITON
 
 _SMALLEST = 4_096
 """Elements of k below which it is not worth loading numba."""
@@ -17,15 +17,18 @@ _FEWEST_STEPS = 2
 
 
 def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> str | None:
-    if not HAS_NUMBA:
-        return "numba is not installed"
     if any(x.dtype != torch.float32 for x in (k, v, rate, bonus, *state)):
         return "an input is float64"
+    if k.is_cuda:
+        return None if HAS_TRITON else "triton is not installed"
+    if not HAS_NUMBA:
+        return "numba is not installed"
     if k.shape[1] < _FEWEST_STEPS:
         return f"{k.shape[1]} steps are fewer than {_FEWEST_STEPS}"
     return f"{k.numel()} elements are fewer than {_SMALLEST}" if k.numel() < _SMALLEST else None
 
 
+@kernel("wkv", "cuda", refuses=_refuses)
 @kernel("wkv", "cpu", refuses=_refuses)
 def run_wkv(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> tuple[Tensor, WKVState]:
     """`layers.wkv` on float32."""
