@@ -27,6 +27,7 @@ LEVEL = {
     "energy": 5,
     "generate": 5,
     "bench": 6,
+    "serve": 6,
     "train": 6,
     "recipes": 7,
     "reproduce": 8,

@@ -17,6 +17,7 @@ from .convert import convert
 from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
 from .output import print_json
 from .parse import STYLE, choose, parsed
+from .serve import serve
 from .trained import evaluate, predict, report, report_of_training
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
@@ -262,6 +263,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": bench,
     "info": info,
     "reproduce": reproduce,
+    "serve": serve,
 }
 GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm}
 """Commands with commands of their own, in the file of that name."""

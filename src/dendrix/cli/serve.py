@@ -1,0 +1,36 @@
+"""`dendrix serve`: a language model over HTTP."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..serve.limits import Limits
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+
+
+def serve(
+    run: Run,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    name: str | None = None,
+    token_file: Path | None = None,
+    limits: Limits = Limits(),
+) -> None:
+    """Serve a language model over HTTP: OpenAI's /v1/completions and /v1/models, /healthz, and /metrics for Prometheus.
+
+    Args:
+        run: a folder that `dendrix train` wrote for a language model.
+        host: the address to listen at; 0.0.0.0 is all of this machine's.
+        port: 0 takes a free one and prints it.
+        name: what clients call the model; by default the name of the folder.
+        token_file: clients must send the token in this file; by default that of the variable DENDRIX_SERVE_TOKEN, if it is set.
+        limits: what is taken on.
+    """
+    try:
+        from ..serve.run import serve_run
+    except ImportError as missing:
+        raise ImportError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
+
+    serve_run(run, host, port, name, token_file, limits)

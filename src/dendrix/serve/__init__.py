@@ -1,0 +1,1 @@
+"""`dendrix serve`: a language model behind an OpenAI-compatible HTTP interface, with all its streams advancing together."""

@@ -1,0 +1,68 @@
+"""From a request to a job: prompts become tokens, within the limits."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..data.text_tokenizers import encode
+from ..generate import Decoder, Sampling, TextStream
+from .errors import ApiError
+from .job import Answer, Job, Prompt
+from .limits import Limits
+from .request import CompletionRequest
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served."""
+
+    name: str
+    decoder: Decoder
+    tokenizer: Any
+    """Of the tokenizers library."""
+
+
+def prepare(asked: CompletionRequest, served: Served, limits: Limits) -> Job:
+    """The job that a request asks for.
+
+    Raises:
+        ApiError: 404 for another model, 413 for a prompt that is too long, 422 for tokens that it does not have or too many new ones.
+    """
+    if asked.model != served.name:
+        raise ApiError(404, f"model: expected '{served.name}', got '{asked.model}'.", "model", "model_not_found")
+    if asked.max_tokens > limits.new_tokens:
+        raise ApiError(422, f"max_tokens: expected at most {limits.new_tokens}, got {asked.max_tokens}.", "max_tokens")
+    if (count := len(asked.prompt) * asked.n) > limits.running:
+        raise ApiError(422, f"n: expected at most {limits.running} answers to all prompts together, got {count}.", "n")
+    how, seed = Sampling(asked.temperature, top_p=asked.top_p), secrets.randbits(62) if asked.seed is None else asked.seed
+    prompts = []
+    for place, prompt in enumerate(asked.prompt):
+        tokens = _tokens(prompt, served, limits)
+        answers = [
+            Answer(index, how, torch.Generator().manual_seed(seed + index), TextStream(served.tokenizer, asked.stop), asked.max_tokens)
+            for index in range(place * asked.n, (place + 1) * asked.n)
+        ]
+        prompts.append(Prompt(tokens, answers))
+    return Job(prompts)
+
+
+def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> torch.Tensor:
+    size = served.decoder.spec.vocab_size
+    ids = prompt if isinstance(prompt, list) else encode(served.tokenizer, [prompt.encode()]).tolist()
+    if not ids:
+        raise ApiError(422, "prompt: expected at least one token, got none.", "prompt")
+    if len(ids) > limits.prompt_tokens:
+        raise ApiError(413, f"prompt: expected at most {limits.prompt_tokens} tokens, got {len(ids)}. Shorten it.", "prompt", "too_long")
+    if min(ids) < 0 or max(ids) >= size:
+        raise ApiError(422, f"prompt: expected token ids from 0 to {size - 1}, got {min(ids)} to {max(ids)}.", "prompt")
+    return torch.tensor(ids)
+
+
+def text_of(prompt: str | list[int], tokenizer: Any) -> str:
+    """A prompt as text, for an answer that begins with it."""
+    if isinstance(prompt, str):
+        return prompt
+    stream = TextStream(tokenizer)
+    return "".join(map(stream.push, prompt)) + stream.finish()

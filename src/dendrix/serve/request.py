@@ -1,0 +1,86 @@
+"""What a client may ask for: the body of POST /v1/completions, checked."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import ApiError
+
+
+def _is_prompt(value: Any) -> bool:
+    return bool(value) and (isinstance(value, str) or (isinstance(value, list) and all(type(item) is int for item in value)))
+
+
+def _prompts(value: Any) -> Any:
+    """One prompt, a text or a list of token ids, is a list of one."""
+    prompts = [value] if _is_prompt(value) else value
+    if isinstance(prompts, list) and prompts and all(map(_is_prompt, prompts)):
+        return prompts
+    raise ValueError("expected a text, a list of texts, a list of token ids or a list of such lists, and none of them empty")
+
+
+def _texts(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class _Strict(BaseModel):
+    """No field is guessed at: an unknown one is refused, a number in a string is no number. Null stands for the default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, fields: Any) -> Any:
+        return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+
+class StreamOptions(_Strict):
+    """Of a streamed answer."""
+
+    include_usage: bool = False
+    """Whether a last chunk counts the tokens."""
+
+
+class CompletionRequest(_Strict):
+    """The body of a request, with OpenAI's names, meanings and defaults. What is not supported may be named with the value that it has."""
+
+    model: str
+    prompt: Annotated[list[str | list[int]], BeforeValidator(_prompts)]
+    max_tokens: int = Field(16, ge=1)
+    temperature: float = Field(1.0, ge=0, le=2, allow_inf_nan=False)
+    top_p: float = Field(1.0, gt=0, le=1, allow_inf_nan=False)
+    n: int = Field(1, ge=1)
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], BeforeValidator(_texts), Field(max_length=4)] = []
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    echo: bool = False
+    user: str = ""
+    best_of: int = Field(1, ge=1, le=1)
+    frequency_penalty: float = Field(0.0, ge=0, le=0)
+    presence_penalty: float = Field(0.0, ge=0, le=0)
+    logit_bias: dict[str, float] = Field({}, max_length=0)
+    suffix: str = Field("", max_length=0)
+
+
+def read_request(body: bytes) -> CompletionRequest:
+    """The request in a body.
+
+    Raises:
+        ApiError: 400 if it is no JSON, which is UTF-8; 422 if a field is missing, unknown, of a wrong type or out of its range.
+    """
+    try:
+        return CompletionRequest.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        raise ApiError(400, f"body: expected JSON in UTF-8, but {first['ctx']['error']}.", code="invalid_json")
+    name = ".".join(map(str, first["loc"])) or "body"
+    said = first["msg"].removeprefix("Value error, ").rstrip(".")
+    came = "" if first["type"] == "missing" else f", got {_shortened(first['input'])}"
+    raise ApiError(422, f"{name}: {said}{came}.", param=name)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
