@@ -75,17 +75,14 @@ class Watch:
         Args:
             total: the sum of a tensor over all processes.
         """
-        shares: dict[str, dict[str, float]] = {}
-        for name, spikes in self._spikes.items():
-            rate = total(spikes) / total(self._steps[name])
-            shares[name] = {"rate": _mean(rate), "dead": _mean(rate == 0), "saturated": _mean(rate >= _ALWAYS)}
+        found = {name: shares(total(spikes) / total(self._steps[name])) for name, spikes in self._spikes.items()}
         self._spikes, self._steps = {}, {}
         names = {module: name for name, module in self.network.named_modules()}
         for layer in delayed(self.network):
             if layer.delay.requires_grad:
                 stuck = (layer.delay == 0) | (layer.delay == layer.taps - 1)
-                shares.setdefault(names[layer], {})["delays at bounds"] = _mean(stuck)
-        return shares
+                found.setdefault(names[layer], {})["delays at bounds"] = _mean(stuck)
+        return found
 
     def _hook(self, name: str) -> Any:
         def look(module: Stateful, inputs: tuple[Any, ...], result: tuple[Tensor, State]) -> None:
@@ -99,6 +96,11 @@ class Watch:
                 self._steps[name] = self._steps.get(name, 0) + (every if valid is None else valid).sum()
 
         return look
+
+
+def shares(rate: Tensor) -> dict[str, float]:
+    """Of a layer, from the rate of each neuron: the mean, and the shares of neurons that never and that nearly always fire."""
+    return {"rate": _mean(rate), "dead": _mean(rate == 0), "saturated": _mean(rate >= _ALWAYS)}
 
 
 def warnings(health: dict[str, dict[str, float]]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from .base import BaseLearner
 from .health import refuse_divergence
 from .run import Progress
 from .schedule import cosine
+from .text_health import SpikeWatch
 from .text_recipe import TextOptim, TextRecipe
 from .text_sample import written
 
@@ -51,6 +52,7 @@ class TextLearner(BaseLearner):
         adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps)
         super().__init__(network, adam, recipe.budget.precision, accelerator)
         self.recipe, self.splits, self.language_model = recipe, splits, network
+        self.watch = SpikeWatch(network)
 
     def train(self, progress: Progress) -> dict[str, Any]:
         self.model.train()
@@ -91,7 +93,7 @@ class TextLearner(BaseLearner):
         per_byte = len(tokens) / tokens.bytes / math.log(2)
         loss = (nats / seen).item()
         scores = {"valid_accuracy": (right / seen).item(), "valid_loss": loss, "valid_bits_per_byte": loss * per_byte}
-        return {**scores, "health": {}, **self._sample(step)}
+        return {**scores, "health": self.watch.health(self.total), **self._sample(step)}
 
     def save(self, folder: Path) -> None:
         from ..models.hf import save_language_model  # here, not above: transformers is optional
