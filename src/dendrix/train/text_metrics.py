@@ -37,7 +37,15 @@ def tokens_of(path: Path, tokenizer: Any) -> Tokens:
         OSError: it is not there or may not be read.
         ValueError: it is no UTF-8, and the tokenizer is not that of bytes.
     """
-    document = path.read_bytes()
+    return tokens_in(path.read_bytes(), tokenizer)
+
+
+def tokens_in(document: bytes, tokenizer: Any) -> Tokens:
+    """A text as tokens, in memory.
+
+    Raises:
+        ValueError: it is no UTF-8, and the tokenizer is not that of bytes.
+    """
     return Tokens(encode(tokenizer, [document]), **counted([document]))
 
 
