@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from dendrix.energy import ASSUMED_RATE, Costs, Operations, formula, measure
+from dendrix.energy import ASSUMED_RATE, Costs, Metered, Operations, formula, measure, three_lines
 from dendrix.models import SpikeGPT, SpikeGPTSpec
 
 
 def test_the_formula_by_hand() -> None:
     model = SpikeGPT(SpikeGPTSpec(20, width=8, layers=3))
     report = measure(model, [torch.zeros(2, 5, dtype=torch.int64)])
-    found = formula(model, report)
+    found = formula(model, report).operations
     assert found.macs == 10 * 3 * 7 * 8
     assert found.acs == pytest.approx(10 * 3 * 0.15 * (3 * 64 + 9 * 64))
 
@@ -26,10 +26,23 @@ def test_the_published_factor_comes_out_if_attention_is_left_out() -> None:
 
 def test_other_networks_take_the_assumed_rate_everywhere() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
-    assert formula(model, measure(model, [torch.rand(5, 4)]), rate=0.5) == Operations(0, 0.5 * 5 * 18)
+    assert formula(model, measure(model, [torch.rand(5, 4)]), rate=0.5).operations == Operations(0, 0.5 * 5 * 18)
 
 
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
 def test_energies_are_finite_and_not_negative(wrong: float) -> None:
     with pytest.raises(ValueError, match="mac_pj"):
         Costs(mac_pj=wrong)
+
+
+def test_three_lines() -> None:
+    tokens = torch.randint(20, (2, 5))
+    built, fed = (SpikeGPT(SpikeGPTSpec(20, width=8, layers=2, spikes=spikes, v_threshold=0.02)) for spikes in ("output", "input"))
+    published, variant = (Metered(model, measure(model, [tokens]), "token") for model in (built, fed))
+    first, second, third = three_lines(published, variant)
+    assert first.operations == Operations(2 * 13 * 64 + 160, 0)
+    assert second.operations == Operations(2 * 7 * 8, pytest.approx(0.15 * 2 * 12 * 64))
+    assert third.operations.macs == 160
+    assert "spikes feed 0 of 15" in first.note
+    assert three_lines(published)[2].operations is None
+    assert three_lines(variant)[2].operations == three_lines(variant)[0].operations

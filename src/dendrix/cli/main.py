@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ..recipes import find_recipe, recipes
 from .convert import convert
+from .energy import energy
 from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
 from .output import print_json
 from .parse import STYLE, choose, parsed
@@ -257,6 +258,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
     "convert": convert,
+    "energy": energy,
     "report": report,
     "list": list_recipes,
     "fetch": fetch,

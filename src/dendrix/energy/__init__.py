@@ -1,8 +1,11 @@
 """What a network would cost in energy: operations and memory traffic counted while it runs, under assumptions that are stated."""
 
+from .lines import Line as Line
+from .lines import Metered as Metered
+from .lines import three_lines as three_lines
 from .meter import measure as measure
 from .paper import ASSUMED_RATE as ASSUMED_RATE
-from .paper import LEFT_OUT as LEFT_OUT
+from .paper import Assumed as Assumed
 from .paper import formula as formula
 from .products import Product as Product
 from .products import products as products

@@ -1,0 +1,119 @@
+"""What a trained network would cost in energy: `dendrix energy`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from .errors import MisuseError
+from .output import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from ..energy import Costs, Line, Metered
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Data = Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="DATA")]
+
+
+def energy(
+    run: Run,
+    data: Data = None,
+    spike_input: Path | None = None,
+    split: Literal["train", "valid", "test"] = "valid",
+    inputs: int = 256,
+    root: Path | None = None,
+    mac_pj: float = 4.5,
+    ac_pj: float = 0.9,
+    json: bool = False,
+) -> None:
+    """Count the operations of a trained network while it runs, and say what they cost: as built, by the published formula, fed by spikes.
+
+    Args:
+        run: a folder that `dendrix train` or `dendrix convert` wrote, or the name of a network that comes with dendrix, such as fsdd.
+        data: instead of a split, for a language model a text file, for a network that hears a folder of wav files by class.
+        spike_input: a second run for the third line, of the variant whose products are fed by spikes, such as `spikegpt-small:inputs`.
+        split: of the data it was trained on.
+        inputs: how many inputs to measure at most; of a text, windows.
+        root: the folder of the data it was trained on, if that is not where it was.
+        mac_pj: energy of a product with its sum, in pJ.
+        ac_pj: energy of a sum, in pJ.
+        json: print JSON, with every layer.
+    """
+    if inputs < 1:
+        raise MisuseError(f"--inputs: expected at least 1, got {inputs}.")
+    from ..energy import Costs, three_lines
+    from ..train.metering import meter_run
+
+    costs = Costs(mac_pj, ac_pj)
+    found = []
+    for folder in (run, spike_input) if spike_input is not None else (run,):
+        with progress_bar(folder.name, hidden=json) as told:
+            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, progress=told))
+    lines = three_lines(*found)
+    if json:
+        print_json(_described(found, lines, costs))
+        return
+    console = Console()
+    _print_layers(console, found[0])
+    _print_lines(console, found[0], lines, costs)
+
+
+def _print_layers(console: Console, metered: "Metered") -> None:
+    """Every product, and how often neurons fire."""
+    report = metered.report
+    table = Table("matrix product", "fed by", "rate", "operations", "weights read", title=f"per {metered.unit}, of {metered.units:,}")
+    for layer in report.layers:
+        operations = layer.operations
+        kind = "MAC" if layer.kind == "numbers" else "AC"
+        count = (operations.macs + operations.acs) / metered.units
+        size = f"{layer.weight_bytes / metered.units / 1e3:,.1f} kB"
+        table.add_row(layer.name or layer.module, layer.kind, f"{layer.rate:.1%}", f"{count:,.0f} {kind}", size)
+    console.print(table)
+    if report.rates:
+        rates = Table("neurons", "firing rate", "never fired")
+        for rate in report.rates:
+            rates.add_row(rate.name, f"{rate.rate:.2%}", f"{rate.dead:.1%}")
+        console.print(rates)
+    if report.uncounted:
+        console.print(f"Not counted, as the meter does not know them: {', '.join(report.uncounted)}.")
+
+
+def _print_lines(console: Console, metered: "Metered", lines: "tuple[Line, ...]", costs: "Costs") -> None:
+    """The three lines, beside the same network with a product for every weight."""
+    dense = metered.report.dense.picojoules(costs) / metered.units
+    table = Table("counted", f"nJ per {metered.unit}", "of all as MAC", title=f"{costs.mac_pj} pJ for a MAC, {costs.ac_pj} pJ for an AC")
+    for line in lines:
+        energy = line.picojoules(costs)
+        shown = ("", "") if energy is None else (f"{energy / 1e3:,.2f}", f"{energy / dense:.1%}" if dense else "")
+        table.add_row(line.title, *shown)
+    console.print(table)
+    for line in lines:
+        console.print(f"{line.title}: {line.note.rstrip('.')}.")
+    report = metered.report
+    weights, activations = (size / metered.units / 1e3 for size in (report.weight_bytes, report.activation_bytes))
+    traffic = f"{weights:,.1f} kB of weights and {activations:,.1f} kB of activations per {metered.unit}"
+    console.print(f"Memory, as built: {traffic}; its energy is not counted.")
+
+
+def _described(found: "list[Metered]", lines: "tuple[Line, ...]", costs: "Costs") -> dict[str, Any]:
+    """All of it as JSON."""
+    metered = found[0]
+    return {
+        "unit": metered.unit,
+        "units": metered.units,
+        "costs": {"mac_pj": costs.mac_pj, "ac_pj": costs.ac_pj},
+        "lines": [
+            {
+                "counted": line.title,
+                "macs": line.operations and line.operations.macs,
+                "acs": line.operations and line.operations.acs,
+                "picojoules": line.picojoules(costs),
+                "note": line.note,
+            }
+            for line in lines
+        ],
+        "as_built": metered.report.to_dict(),
+        "spike_input": found[1].report.to_dict() if len(found) > 1 else None,
+    }
