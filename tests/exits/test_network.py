@@ -13,7 +13,7 @@ from dendrix.core import State, Stateful, accumulate
 from dendrix.data import Batch
 from dendrix.exits import Record, expect_explicit_state, fingerprint, record
 from dendrix.layers import BatchNorm, DelayLinear, HeldDropout, Sequential
-from dendrix.neurons import LI, LIF
+from dendrix.neurons import LI, LIF, RateIF, SignedRateIF
 
 C, K = 5, 3
 
@@ -213,6 +213,21 @@ def test_a_fingerprint_sees_names_and_shapes() -> None:
     tall.load_state_dict({"weight": wide.weight.reshape(3, 2)})
     assert fingerprint(wide) != fingerprint(tall)
     assert fingerprint(nn.Sequential(wide)) != fingerprint(wide)
+
+
+def test_a_fingerprint_sees_the_neurons() -> None:
+    def network(neuron: nn.Module) -> Sequential:
+        return Sequential(nn.Linear(3, 2, bias=False), neuron)
+
+    torch.manual_seed(0)
+    kinds = [RateIF(2), SignedRateIF(2), SignedRateIF(2, limit=4.0), SignedRateIF(2, limit=5.0)]
+    networks = [network(kind) for kind in kinds]
+    for other in networks:
+        other.load_state_dict(networks[0].state_dict())
+    found = [fingerprint(other) for other in networks]
+    assert len(set(found)) == 4
+    networks[3](torch.rand(1, 2, 3))
+    assert fingerprint(networks[3].eval()) == found[3]
 
 
 def test_a_fingerprint_is_the_same_in_every_process() -> None:

@@ -72,7 +72,8 @@ def rewrite(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "of format 1 or older, got 2. Update dendrix"),
+        ({"format": 3}, "of format 2, got 3. Update dendrix"),
+        ({"format": 1}, "got 1, which does not say for which neurons it holds. Record the network again, and fit"),
         ({"mean_steps": 1.0}, "changed afterwards. Fit it again"),
         ({"rule": {"name": "margin", "threshold": 0.1, "min_steps": 1}}, "changed afterwards"),
         ({"extra": 1}, "changed afterwards"),

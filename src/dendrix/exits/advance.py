@@ -69,10 +69,25 @@ def expect_running(model: Stateful, rule: Rule) -> None:
 
 
 @torch.inference_mode()
-def expect_rows_alone(model: Stateful, x: Tensor) -> None:
-    """Refuse a network that keeps its temporal state to itself, seen by two runs of x [1, T, ...]: its rows could not come and go."""
-    first, second = (expect_outputs(model(x), x) for _ in range(2))
-    expect_repeated(first, second)
+def expect_rows_alone(model: Stateful, x: Tensor) -> bool:
+    """Refuse a network that keeps its temporal state to itself, seen by two runs of x [1, T, ...]: its rows could not come and go.
+
+    Returns:
+        whether a state that it returns may be written to: no part of it shares memory with another part or with the other run.
+    """
+    first, second = model(x), model(x)
+    expect_repeated(expect_outputs(first, x), expect_outputs(second, x))
+    memory: list[int] = []
+
+    def note(part: Tensor) -> Tensor:
+        memory.append(part.untyped_storage().data_ptr())
+        return part
+
+    states = (first[1], second[1])
+    if any(state is None for state in states):
+        return False
+    map_state(note, states)
+    return len(memory) == len(set(memory))
 
 
 def _expect_rows(state: State, batch: int) -> None:

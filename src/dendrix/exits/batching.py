@@ -61,6 +61,7 @@ class Batch:
         self.slots: list[Slot] = []
         self.progress: Progress | None = None
         self.rest: Progress | None = None
+        self.in_place = False
         self.shape = torch.Size()
         self.row_steps = 0
 
@@ -78,7 +79,7 @@ class Batch:
     def _slot(self, index: int, x: Tensor) -> Slot:
         expect(x, "T ...", f"input {index}")
         if index == 0:
-            expect_rows_alone(self.model, x.unsqueeze(0))
+            self.in_place = expect_rows_alone(self.model, x.unsqueeze(0))
             self.shape = x.shape[1:]
         if x.shape[1:] != self.shape:
             raise ValueError(f"input {index}: expected steps of shape {list(self.shape)}, as before, got {list(x.shape[1:])}.")
@@ -97,15 +98,23 @@ class Batch:
 
     @torch.inference_mode()
     def _replace(self, places: list[int], newcomers: list[Slot]) -> None:
-        if not newcomers:
+        if not newcomers or self.progress is None:
             return
         if self.rest is None:
             self.rest = at_rest(self.model, newcomers[0].x[:1], self.rule, self.how)
         where = self._index(places)
-        # A copy: a network may have its own use for a state that it returned.
-        self.progress = map_state(
-            lambda now, new: now.index_copy(0, where, new.expand(len(places), *new.shape[1:])), self.progress, self.rest
-        )
+
+        def copied(now: Tensor, new: Tensor) -> Tensor:
+            return now.index_copy(0, where, new.expand(len(places), *new.shape[1:]))
+
+        def written(now: Tensor, new: Tensor) -> Tensor:
+            return now.index_copy_(0, where, new.expand(len(places), *new.shape[1:])) if now.is_contiguous() else copied(now, new)
+
+        network, *judged = self.progress
+        rest, *start = self.rest
+        # What is judged may be the network's outputs, and they its state: that part is small and always copied.
+        network = map_state(written if self.in_place else copied, network, rest)
+        self.progress = Progress(network, *map_state(copied, judged, start))
         for place, slot in zip(places, newcomers, strict=True):
             self.slots[place] = slot
 

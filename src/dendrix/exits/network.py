@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core import expect, expect_finite, expect_valid
+from ..core import Stateful, expect, expect_finite, expect_valid
 from .record import Record
 
 Item = Tensor | Sequence[Tensor]
@@ -67,16 +67,32 @@ def record(
 
 
 def fingerprint(model: nn.Module) -> str:
-    """SHA-256 over the names, dtypes, shapes and bytes of the model's `state_dict`, as hexadecimal digits.
+    """SHA-256 over the names, dtypes, shapes and bytes of the model's `state_dict` and over its layers with a state, as hexadecimal digits.
 
-    It is the same in every process and on every device. What is no parameter and no buffer, such as a fixed threshold, is not in it.
+    Of such a layer count its path, its class, and its attributes that are numbers, words or tuples of them: with other neurons the same
+    weights answer otherwise. It is the same in every process, on every device, and in training and evaluation.
     """
     digest = hashlib.sha256()
+    for path, part in model.named_modules():
+        if isinstance(part, Stateful):
+            digest.update(f"{path} {type(part).__name__} {_settings(part)}\n".encode())
     for name, tensor in model.state_dict().items():
         if isinstance(tensor, Tensor):
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _settings(part: Stateful) -> list[tuple[str, object]]:
+    """The public attributes of a layer that are plain values, by name."""
+    plain = bool | int | float | str
+    return [
+        (name, value)
+        for name, value in sorted(vars(part).items())
+        if not name.startswith("_")
+        and name != "training"
+        and (isinstance(value, plain) or (isinstance(value, tuple) and all(isinstance(one, plain) for one in value)))
+    ]
 
 
 def call(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tensor:

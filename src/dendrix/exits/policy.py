@@ -15,8 +15,8 @@ from .record import Record
 from .rule import Rule
 from .rules import RULES
 
-FORMAT = 1
-"""The version of the file; a reader refuses a higher one."""
+FORMAT = 2
+"""The version of the file; a reader refuses another one. Fingerprints of format 1 knew weights, but not neurons."""
 
 GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "budget": MeanSteps, "guarantee": Guarantee}
 """Every goal by the name that a policy file and the command line use."""
@@ -72,7 +72,8 @@ class Policy:
         for name, value in wanted.items():
             if value != came[name] and not (name == "model" and "" in (value, came[name])):
                 raise ValueError(
-                    f"{name}: expected {value!r}, as the policy was fitted for, got {came[name]!r}. Fit a policy for this network."
+                    f"{name}: expected {value!r}, as the policy was fitted for, got {came[name]!r}. "
+                    "Record this network and fit a policy to that."
                 )
 
     def save(self, path: str | Path) -> None:
@@ -92,14 +93,19 @@ class Policy:
 
         Raises:
             OSError: there is no such file or it may not be read.
-            ValueError: it is no policy, of a newer version, or was changed by hand.
+            ValueError: it is no policy, of another version, or was changed by hand.
         """
         content = read_json(Path(path))
         version, digest = content.get("format"), content.pop("digest", None)
         if not isinstance(version, int) or not isinstance(digest, str):
             raise ValueError(f"{path}: expected an exit policy, but it has no format and digest. Is this the right file?")
         if version > FORMAT:
-            raise ValueError(f"{path}: expected a policy of format {FORMAT} or older, got {version}. Update dendrix.")
+            raise ValueError(f"{path}: expected a policy of format {FORMAT}, got {version}. Update dendrix.")
+        if version < FORMAT:
+            raise ValueError(
+                f"{path}: expected a policy of format {FORMAT}, got {version}, which does not say for which neurons it holds. "
+                "Record the network again, and fit a policy to that."
+            )
         if _digest(content) != digest:
             raise ValueError(f"{path}: expected a policy as it was fitted, but it was changed afterwards. Fit it again.")
         content.pop("format")
