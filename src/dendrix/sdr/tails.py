@@ -63,11 +63,21 @@ def upper_tails(
         raise ValueError(f"expected laws of at most {_MOST_STEPS:.0e} overlaps in all, got {support.sum():.0e}. Evaluate fewer settings.")
     worth = len(order) + support.sum() > _WORTH_COMPILING
     loop = compiled(_fill, reorder=False) if worth else _fill
-    result, taken = np.empty(len(order)), 0.0 if replaced else 1.0
-    loop(urns[0], urns[1], urns[2], counts.astype(np.int64).ravel()[order], starts, longest, taken, exactly, log, result)
+    shares, blocks, taken = np.zeros(len(order)), np.zeros(len(order), np.int64), 0.0 if replaced else 1.0
+    rest = np.zeros(len(order), bool)
+    loop(urns[0], urns[1], urns[2], counts.astype(np.int64).ravel()[order], starts, longest, taken, exactly, shares, blocks, rest)
     tails = np.empty(len(order))
-    tails[order] = result
+    tails[order] = _probabilities(shares, -BLOCK_BITS * blocks, rest, log)
     return tails.reshape(shape)
+
+
+def _probabilities(shares: NDArray[np.float64], exponents: NDArray[np.int64], rest: NDArray[np.bool_], log: bool) -> NDArray[np.float64]:
+    """share * 2^exponent, or where `rest` what it leaves of 1; or their logarithms."""
+    small = np.ldexp(shares, exponents)
+    if not log:
+        return np.where(rest, 1.0 - small, small)
+    with np.errstate(divide="ignore"):
+        return np.where(rest, np.log1p(-small), np.log(shares) + exponents * math.log(2.0))
 
 
 def _fill(
@@ -79,21 +89,25 @@ def _fill(
     longest: int,
     taken: float,
     exactly: bool,
-    log: bool,
-    tails: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    share_blocks: NDArray[np.int64],
+    rest: NDArray[np.bool_],
 ) -> None:
-    """The tails, [N], of settings sorted by urn: one function, because numba compiles no calls of plain ones.
+    """The smaller of the two tails of every setting, [N], sorted by urn: one function, because numba compiles no calls of plain ones.
 
     Args:
         starts: where a new urn begins, bool [N].
         longest: the most counts that one law reaches.
         taken: 1 if a drawn ball leaves the urn, 0 if it is put back.
+        shares: zeros, to be filled with weights as shares of all.
+        share_blocks: zeros, to be filled with their blocks.
+        rest: False, to be set where it is the lower tail.
     """
     tiny, block = 2.0**-BLOCK_BITS, 2.0**BLOCK_BITS
     # At index k - low, in units of `total`: P[exactly k], or above the mode P[at least k] and below it P[at most k].
     sums, blocks = np.empty(longest), np.empty(longest, np.int64)
     low, mode, high, total = 0, 0, 0, 1.0
-    for i in range(len(tails)):
+    for i in range(len(counts)):
         if starts[i]:
             K, L, D = float(marked[i]), float(unmarked[i]), float(draws[i])
             low = math.floor(max(0.0, taken * (D - L)))
@@ -128,19 +142,10 @@ def _fill(
                 below = math.ldexp(below, BLOCK_BITS * int(blocks[k + 1] - blocks[k]))
             total = 1.0 + above + below
         k = int(counts[i])
-        if k > high or (exactly and k < low):
-            tails[i] = -math.inf if log else 0.0
-        elif k <= low and not exactly:
-            tails[i] = 0.0 if log else 1.0
-        elif exactly or k > mode:
-            share, exponent = sums[k - low] / total, -BLOCK_BITS * int(blocks[k - low])
-            if not log:
-                tails[i] = math.ldexp(share, exponent)
-            else:
-                tails[i] = math.log(share) + exponent * math.log(2.0) if share > 0 else -math.inf
-        else:
-            rest = math.ldexp(sums[k - 1 - low] / total, -BLOCK_BITS * int(blocks[k - 1 - low]))
-            tails[i] = math.log1p(-rest) if log else 1.0 - rest
+        rest[i] = k <= mode and not exactly
+        at = k - rest[i]
+        if low <= at <= high:
+            shares[i], share_blocks[i] = sums[at - low] / total, blocks[at - low]
 
 
 def log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
