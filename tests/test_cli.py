@@ -191,6 +191,8 @@ def test_a_damaged_run_is_one_sentence(
     ("command", "says"),
     [
         ("train fsdd-delay", "Did you mean 'fsdd-delays'"),
+        ("train shd", "Did you mean 'shd-delays'"),
+        ("reproduce shd", "Did you mean 'shd-delays'"),
         ("train fsdd-delays --optim.lrr 1", "got '--optim.lrr'. Did you mean '--optim.lr'"),
         ("train fsdd-delays --model.hiden=3", "Did you mean '--model.hidden'"),
         ("train fsdd-delays --budget.epochs many", "many"),

@@ -155,7 +155,11 @@ def test_bare_samples_may_end_within_a_sample(tmp_path: Path, stream: Stream) ->
 
 @pytest.mark.parametrize(
     ("sound", "says"),
-    [(b"", "expected sound, got none"), (b"\0", "expected sound, got none"), (b"RIFF\0\0\0\0WAVEfmt ", "it ends before them")],
+    [
+        (b"", "dendrix: Expected sound to listen to, got none"),
+        (b"\0", "dendrix: Expected sound to listen to, got none"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "it ends before them"),
+    ],
 )
 def test_a_pipe_without_sound_is_one_sentence(stream: Stream, sound: bytes, says: str) -> None:
     code, out, err = stream(sound)

@@ -89,6 +89,13 @@ def test_nan_is_refused(tmp_path):
         read_wav(tmp_path / "a.wav")
 
 
+@pytest.mark.parametrize(("samples", "says"), [([0, 1e30], r"full scale at 1, got 1e\+30"), ([[3e38, 3e38]], "got inf at sample 0")])
+def test_samples_far_beyond_full_scale_are_refused(tmp_path, samples, says):
+    soundfile.write(tmp_path / "a.wav", np.array(samples), 8_000, subtype="FLOAT")
+    with pytest.raises(ValueError, match=says):
+        read_wav(tmp_path / "a.wav")
+
+
 def test_a_missing_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ImportError, match=r"pip install dendrix\[audio\]"):

@@ -1,6 +1,7 @@
 """Sound from a pipe: every format gives what the file gives, and a pipe may end anywhere."""
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -65,11 +66,44 @@ def test_what_follows_the_samples_is_not_heard() -> None:
     np.testing.assert_array_equal(heard(wav(PCM16, RAW + b"LIST\x04\0\0\0noise", len(RAW))), heard(RAW))
 
 
-def test_only_as_much_is_taken_as_is_asked_for() -> None:
-    pipe = io.BytesIO(RAW)
+def test_what_has_piled_up_comes_in_few_pieces_but_not_all_of_it_is_taken_at_once() -> None:
+    pipe = io.BytesIO(RAW * 4)
     first = next(stream_sound(pipe, RATE))
-    assert len(first) == RATE // 100
+    assert RATE // 5 <= len(first) < RATE // 2
     assert pipe.tell() == 2 * len(first)
+    assert len(list(stream_sound(io.BytesIO(RAW * 4), RATE))) <= 5  # of one second
+
+
+def test_a_live_sound_is_not_waited_for() -> None:
+    end, start = os.pipe()
+    with os.fdopen(end, "rb") as pipe:
+        pieces = stream_sound(pipe, RATE)
+        for taken in (RAW[:160], RAW[160:320]):
+            os.write(start, taken)
+            np.testing.assert_array_equal(next(pieces), heard(taken))
+        os.close(start)
+        assert list(pieces) == []
+
+
+class Endless(io.BytesIO):
+    """Zeros for ever after the first bytes, and how many were taken."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        assert size is not None
+        assert size >= 0
+        self.taken += size
+        return super().read(size).ljust(size, b"\0")
+
+
+def test_a_chunk_that_claims_four_gigabytes_is_not_read() -> None:
+    pipe = Endless(b"RIFF\xff\xff\xff\xffWAVE" + b"LIST" + struct.pack("<I", 0xFFFFFFF0))
+    with pytest.raises(
+        ValueError, match=r"stdin: expected a wav stream with its samples soon, got 4294967280 bytes of b'LIST' before them"
+    ):
+        next(stream_sound(pipe, RATE))
+    assert pipe.taken < 1_000
 
 
 @pytest.mark.parametrize("count", [12, 20, 30, 47])
@@ -96,3 +130,12 @@ def test_a_stream_with_nan_is_refused() -> None:
     samples = np.array([0, np.nan, 1], "<f4").tobytes()
     with pytest.raises(ValueError, match="stdin: expected finite samples, got nan at sample 1"):
         heard(wav(struct.pack("<HHIIHH", 3, 1, RATE, 4 * RATE, 4, 32), samples, len(samples)))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(1e300, "expected finite samples, got inf at sample 1"), (1e30, r"full scale at 1, got 1e\+30")]
+)
+def test_a_stream_beyond_all_scales_is_refused(value: float, says: str) -> None:
+    samples = np.array([0, value, 1], "<f8").tobytes()
+    with pytest.raises(ValueError, match=f"stdin: .*{says}"):
+        heard(wav(struct.pack("<HHIIHH", 3, 1, RATE, 8 * RATE, 8, 64), samples, len(samples)))

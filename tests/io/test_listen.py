@@ -53,7 +53,7 @@ def test_no_piece_is_asked_for_after_the_stop() -> None:
 
 @pytest.mark.parametrize("pieces", [[], [SOUND[:0]], [SOUND[:0]] * 3])
 def test_no_sound_at_all_is_refused(pieces: list[np.ndarray]) -> None:
-    with pytest.raises(ValueError, match="chunks: expected sound, got none"):
+    with pytest.raises(ValueError, match=r"^Expected sound to listen to, got none"):
         list(listen(NETWORK, pieces, NEVER))
 
 

@@ -1,6 +1,7 @@
 """Every description of data survives JSON, loads what it describes, and trains."""
 
 import json
+import re
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ from dendrix.models import DelayNetConfig
 from dendrix.train import Budget, NmnistData, Recipe, ShdData, SpeechCommandsData, SscData, WavFolderData
 from dendrix.train.data import SOURCES, DataSource, source_from_dict, source_to_dict
 from dendrix.train.loop import fit
+from dendrix.train.opened import data_of
 
 CHANGED = [
     ShdData(2.0, 7, False, "speaker", 3, root=Path("a")),
@@ -25,6 +27,14 @@ CHANGED = [
 @pytest.mark.parametrize("source", [*(kind() for kind in SOURCES.values()), *CHANGED], ids=lambda source: type(source).__name__)
 def test_descriptions_survive_json(source: DataSource) -> None:
     assert source_from_dict(json.loads(json.dumps(source_to_dict(source)))) == source
+
+
+@pytest.mark.parametrize("data", [{"name": "digits", "colour": 3}, 5])
+def test_a_record_that_was_edited_is_refused_in_plain_words(tmp_path: Path, data: object) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {"data": data}}))
+    with pytest.raises(ValueError, match=r"run\.json: expected the recipe of the run, got one .* Was it edited by hand\?$") as error:
+        data_of(tmp_path).load()
+    assert not re.search(r"__|argument|object|NoneType|'int'", str(error.value))
 
 
 def test_every_field_reaches_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:

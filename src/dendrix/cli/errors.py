@@ -33,8 +33,9 @@ def _terminate(*_: object) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the most similar word, if there is one."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    """A hint at a word that begins so, or else at the most similar one, if there is one."""
+    words = list(known)
+    near = [other for other in words if word and other.startswith(word)] or difflib.get_close_matches(word, words, n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
 
 

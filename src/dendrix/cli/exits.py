@@ -6,8 +6,9 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import tyro
 from rich.console import Console
@@ -271,7 +272,7 @@ def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     from ..data.sound_stream import stream_sound
 
     if str(file) == "-":
-        return stream_sound(sys.stdin.buffer, encoder.rate), None
+        return stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder.rate), None
     wave, rate = read_wav(file)
     sound = resample(wave, rate, encoder.rate)
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate

@@ -2,8 +2,9 @@
 
 import dataclasses
 import sys
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import tyro
 from rich.console import Console
@@ -150,7 +151,7 @@ def _follow(run: Path, json: bool) -> None:
     from ..io import Heard, encoder_of, listen, load_checkpoint
 
     checkpoint = load_checkpoint(run)
-    sound = stream_sound(sys.stdin.buffer, encoder_of(checkpoint).rate)
+    sound = stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder_of(checkpoint).rate)
     told: Heard | None = None
     heard: Heard | None = None
     try:

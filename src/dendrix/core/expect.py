@@ -101,10 +101,11 @@ def expect_fields(config: object, **intervals: str) -> None:
 
 
 def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
-    """Check a word against the allowed ones; a miss suggests the nearest."""
+    """Check a word against the allowed ones; a miss suggests one that begins with it, or else the nearest."""
     allowed = sorted(choices)
     if value in allowed:
         return value
-    near = difflib.get_close_matches(str(value), allowed, n=1)
+    begun = [choice for choice in allowed if value and choice.startswith(str(value))]
+    near = begun or difflib.get_close_matches(str(value), allowed, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got '{value}'.{hint}")

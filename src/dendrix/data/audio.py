@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Wave = NDArray[np.float32]
 """Mono samples, [N], full scale at 1."""
+_LOUDEST = 1e6
+"""A larger sample is no sound, and its energy may be more than float32 can hold."""
 
 
 def read_wav(path: str | Path, longest_s: float = math.inf) -> tuple[Wave, int]:
@@ -23,7 +25,7 @@ def read_wav(path: str | Path, longest_s: float = math.inf) -> tuple[Wave, int]:
         the samples [N], float32 with full scale at 1, and their rate in Hz.
     Raises:
         OSError: there is no such file, it is a folder, or it may not be read.
-        ValueError: it is empty, cut short, too long, not a wav file, or holds NaN or infinity.
+        ValueError: it is empty, cut short, too long, not a wav file, or holds NaN, infinity or samples far beyond full scale.
         ImportError: soundfile is missing.
     """
     soundfile = _soundfile()
@@ -39,7 +41,7 @@ def read_wav(path: str | Path, longest_s: float = math.inf) -> tuple[Wave, int]:
         raise ValueError(f"{path}: expected a wav file, but it cannot be decoded ({error.error_string}) Convert it to PCM wav.") from error
     if len(samples) == 0:
         raise ValueError(f"{path}: expected sound, got a wav file without samples. Record it again.")
-    return check_wave(samples.mean(axis=1), str(path)), rate
+    return mono(samples, str(path)), rate
 
 
 def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
@@ -59,7 +61,7 @@ def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
         samples, rate = soundfile.read(io.BytesIO(coded), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{name}: expected coded sound, but it cannot be decoded ({error.error_string}) Copy it again.") from error
-    return check_wave(samples.mean(axis=1), name), int(rate)
+    return mono(samples, name), int(rate)
 
 
 def _soundfile() -> Any:
@@ -70,13 +72,21 @@ def _soundfile() -> Any:
     return soundfile
 
 
+def mono(samples: NDArray[np.float32], name: str) -> Wave:
+    """The mean of the channels of samples [N, channels], checked as by `check_wave`."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is refused
+        return check_wave(samples.mean(axis=1), name)
+
+
 def check_wave(wave: Wave, name: str = "wave") -> Wave:
-    """The wave as it is, if it is [N] with N > 0 and every sample is finite; otherwise a ValueError that names it."""
+    """The wave as it is, if it is [N] with N > 0 and every sample is finite and near full scale; otherwise a ValueError that names it."""
     if wave.ndim != 1 or wave.size == 0:
         raise ValueError(f"{name}: expected mono samples [N], got shape {list(wave.shape)}. Mix channels down with wave.mean(axis=1).")
     if not np.isfinite(wave).all():
         first = int(np.flatnonzero(~np.isfinite(wave))[0])
         raise ValueError(f"{name}: expected finite samples, got {wave[first]} at sample {first}. Repair or drop the recording.")
+    if (loudest := float(np.abs(wave).max())) > _LOUDEST:
+        raise ValueError(f"{name}: expected samples with full scale at 1, got {loudest:g}. Divide them by their full scale.")
     return wave
 
 

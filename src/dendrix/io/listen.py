@@ -55,7 +55,7 @@ def _frames(encoder: CausalEncoder, chunks: Iterable[Wave], tail: int) -> Iterat
         if len(frames):
             yield frames
     if state is None:
-        raise ValueError("chunks: expected sound, got none. Check where it comes from.")
+        raise ValueError("Expected sound to listen to, got none. Check where it comes from.")
     if len(state.rest):
         yield encoder.stream(np.zeros(encoder.hop - len(state.rest), np.float32), state)[0]
     if tail:
