@@ -27,6 +27,7 @@ from dendrix.data import (
 EXAMPLES = [
     Cochlea(cells=20, group=2, seed=3),
     EvenMel(n_mels=12),
+    EvenMel(n_mels=12, centred=True),
     LogMel(n_mels=12),
     MelLatency(n_mels=12, window_steps=4),
     MelLevels(n_mels=12),

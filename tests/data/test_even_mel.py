@@ -29,3 +29,10 @@ def test_the_gain_recovers_at_its_rate() -> None:
     frames = encoder(np.concatenate([tone(0.1), 1e-3 * tone(0.4)]), 8_000).max(1).values
     decades = (frames[25] - frames[20]).item()  # 50 ms: half a release, in energy
     assert decades == pytest.approx(2 * 0.5 * np.log10(np.e), abs=0.01)
+
+
+def test_centred_frames_have_the_shape_of_the_spectrum_alone() -> None:
+    plain, centred = (EvenMel(centred=centred)(tone(), 8_000) for centred in (False, True))
+    assert abs(centred.mean(1)).max() < 1e-6
+    np.testing.assert_allclose(centred - centred[:, :1], plain - plain[:, :1], atol=1e-5)
+    assert not EvenMel(centred=True)(np.zeros(800, np.float32), 8_000).any()

@@ -31,6 +31,7 @@ class EvenMel(LogMel):
     Args:
         release_ms: how fast the gain recovers from a loud sound.
         peak_floor: sounds well below it stay soft; full scale is 1.
+        centred: subtract from every frame its mean over the channels; the shape of the spectrum is left, not its level.
     Source: the automatic gain of `Cochlea`; ours.
     """
 
@@ -40,6 +41,7 @@ class EvenMel(LogMel):
     std: float = 2.0
     release_ms: float = 500.0
     peak_floor: float = 0.003
+    centred: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,4 +54,6 @@ class EvenMel(LogMel):
         level = state.level.copy()
         even = compiled(even_out)(wave, np.exp(-1000 / (self.release_ms * self.rate)), self.peak_floor, level)
         frames, mel = super().advance(even, state.mel)
+        if self.centred:
+            frames = frames - frames.mean(1, keepdim=True)
         return frames, EvenState(level, mel)
