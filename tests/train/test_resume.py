@@ -175,6 +175,14 @@ def test_a_complete_run_stays_as_it_is(recipe: Recipe, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])
+def test_a_complete_run_that_lost_its_weights_is_no_result(recipe: Recipe, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    folder = train(recipe, tmp_path / "run")
+    damage(folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model\.safetensors: expected the weights of a complete run, but they are missing or damaged"):
+        train(recipe, folder, resume=True)
+
+
 def test_another_recipe_seed_or_data_is_refused(recipe: Recipe, tmp_path: Path) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
     before = without_times(part)
@@ -186,7 +194,10 @@ def test_another_recipe_seed_or_data_is_refused(recipe: Recipe, tmp_path: Path) 
             train(changed, part, resume=True)
     record = json.loads((part / "run.json").read_text())
     (part / "run.json").write_text(json.dumps({**record, "data_sha256": "another"}))
-    with pytest.raises(ValueError, match="but data_sha256 was 'another' and is"):
+    with pytest.raises(ValueError, match='but data_sha256 was "another" and is'):
+        train(recipe, part, resume=True)
+    (part / "run.json").write_text(json.dumps({**record, "recipe": {**record["recipe"], "model": None}}))
+    with pytest.raises(ValueError, match=r"but recipe\.model was null and is an object of \d+ fields\. Start"):
         train(recipe, part, resume=True)
     (part / "run.json").write_text(json.dumps(record))
     assert without_times(part) == before

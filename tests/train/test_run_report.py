@@ -72,8 +72,9 @@ def test_the_page_has_everything_and_needs_nothing(copy: Path) -> None:
     record = json.loads((copy / "run.json").read_text())
     assert record["data_sha256"] in page
     assert "<th>model.max_delay_ms</th><td>40.0</td>" in page
-    assert f"Best validation accuracy {record['progress']['best_accuracy']:.1%}, after epoch" in page
-    assert f"Accuracy {record['progress']['best_accuracy']:.1%} of 10 validation items" in page
+    best = record["progress"]
+    assert f"Best validation accuracy {best['best_accuracy']:.1%}, after epoch {best['best_epoch'] + 1} of 2 trained." in page
+    assert f"Accuracy {best['best_accuracy']:.1%} of 10 validation items" in page
     assert len(page) < 1_000_000
 
 
@@ -125,6 +126,11 @@ def test_an_older_run_with_fewer_facts_is_shown(copy: Path) -> None:
         "Input,",
         "Histogram",
     ]
+    progress = {"best_epoch": 2, "best_accuracy": 0.5, "stopped": "finished"}
+    (copy / "run.json").write_text(json.dumps({"recipe": {**record["recipe"], "seed": None}, "progress": progress}))
+    page = write_report(copy).read_text()
+    assert "Best validation accuracy 50.0%, after epoch 3. The training ended: finished." in re.sub(r" +", " ", page)
+    assert pictures(page)[-1] == "Histogram of the delays of each layer after training"
     (copy / "metrics.jsonl").unlink()
     assert len(pictures(write_report(copy).read_text())) == 4
 

@@ -56,8 +56,8 @@ def _summary(record: dict[str, Any]) -> Iterator[str]:
     """The result in a sentence, and what the training warned of."""
     said = []
     if progress := record.get("progress"):
-        epochs = progress.get("epoch", progress["best_epoch"] + 1)
-        said.append(f"Best validation accuracy {progress['best_accuracy']:.1%}, after epoch {progress['best_epoch'] + 1} of {epochs}.")
+        trained = f" of {progress['epoch']} trained" if "epoch" in progress else ""
+        said.append(f"Best validation accuracy {progress['best_accuracy']:.1%}, after epoch {progress['best_epoch'] + 1}{trained}.")
         said.append(caveat(record["recipe"]))
         said.append(f"The training ended: {progress['stopped']}." if progress["stopped"] else "The training is not over.")
     if "parameters" in record:
@@ -114,14 +114,19 @@ def _one_clip(opened: Opened) -> Iterator[str]:
 
 
 def _delays(folder: Path, record: dict[str, Any]) -> Iterator[str]:
-    """Where the delays were and where training moved them; their start is drawn again from the seed."""
+    """Where the delays were and where training moved them; their start is drawn again from the seed, if the record has it."""
     model: Any = read_checkpoint(folder).model
-    if any(layer.taps > 1 for layer in delayed(model)):
-        yield heading("Delays")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(record["recipe"]["seed"])
-            before = type(model)(model.config)
-        yield picture(draw_delays(model, before), "Histogram of the delays of each layer before and after training")
+    if not any(layer.taps > 1 for layer in delayed(model)):
+        return
+    yield heading("Delays")
+    seed = record["recipe"].get("seed")
+    if seed is None:
+        yield picture(draw_delays(model), "Histogram of the delays of each layer after training")
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        before = type(model)(model.config)
+    yield picture(draw_delays(model, before), "Histogram of the delays of each layer before and after training")
 
 
 def _settings(record: dict[str, Any], checkpoint: Checkpoint) -> Iterator[str]:

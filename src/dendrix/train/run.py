@@ -19,6 +19,7 @@ from ..core import chosen_kernels
 from ..core.files import locked, write_atomic, write_json
 from ..data import FileSplits, ImageFiles, ImageSplits, Splits
 from ..data.tokens import TextSplits
+from ..io.checkpoint import WEIGHTS
 from .image_recipe import ImageBudget
 from .recipe import Budget
 from .record import METRICS, RUN, read_record, write_lines
@@ -27,6 +28,8 @@ from .text_recipe import TextBudget
 _STATE = "resume-{:05}.safetensors"
 _STATES = "resume-*.safetensors"
 _OPEN = (None, "interrupted")
+_BRIEF = 70
+"""A value in a message has no more characters than this."""
 
 
 @dataclass
@@ -142,7 +145,7 @@ class Run:
         """The record, if the folder already holds this run, complete.
 
         Raises:
-            ValueError: it holds another run, or its record is damaged.
+            ValueError: it holds another run, or its record or the weights of its network are damaged.
             FileExistsError: it holds something else.
         """
         if not (self.folder / RUN).exists():
@@ -154,7 +157,10 @@ class Run:
             if place := _difference(saved.get(part), json.loads(json.dumps(self.about[part])), part):
                 raise ValueError(f"{self.folder}: expected to resume the same run, but {place}. Start it in another folder.")
         progress = saved.get("progress")
-        return saved if progress and progress["stopped"] not in _OPEN else None
+        if not progress or progress["stopped"] in _OPEN:
+            return None
+        _expect_weights(self.folder)
+        return saved
 
     def resume(self) -> dict[str, Tensor] | None:
         """Go back to the last complete epoch and return the tensors that were saved then; None if there is none.
@@ -234,9 +240,29 @@ def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits) -> str:
     return digest.hexdigest()
 
 
+def _expect_weights(folder: Path) -> None:
+    """A complete run without its network is no result."""
+    try:
+        with safetensors.safe_open(folder / WEIGHTS, "pt"):
+            pass
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"{folder / WEIGHTS}: expected the weights of a complete run, but they are missing or damaged. Copy the run again, or train in "
+            "another folder."
+        ) from error
+
+
 def _difference(saved: Any, wanted: Any, name: str) -> str | None:
     """Where two JSON values differ first, in words."""
     if isinstance(saved, dict) and isinstance(wanted, dict):
         parts = [_difference(saved.get(key), wanted.get(key), f"{name}.{key}") for key in sorted({*saved, *wanted})]
         return next((part for part in parts if part), None)
-    return None if saved == wanted else f"{name} was {saved!r} and is {wanted!r}"
+    return None if saved == wanted else f"{name} was {_brief(saved)} and is {_brief(wanted)}"
+
+
+def _brief(value: Any) -> str:
+    """A JSON value in a few words."""
+    if isinstance(value, dict):
+        return f"an object of {len(value)} fields"
+    text = json.dumps(value)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 3]}..."
