@@ -94,20 +94,23 @@ def draw_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> An
     return figure
 
 
-def draw_health(lines: Sequence[dict[str, Any]]) -> Any:
+def draw_health(lines: Sequence[dict[str, Any]], names: Sequence[str] | None = None) -> Any:
     """How often the neurons of each layer fire, and how many never do, by epoch.
 
     Args:
         lines: the metrics of each epoch, with their "health".
+        names: of the layers with neurons, in their order; None numbers them.
     """
     figure = new_figure(9.6, 3.6)
     layers = [name for name, shares in lines[-1]["health"].items() if "rate" in shares]
     shown = (("Firing rate in validation", "spikes per neuron and step, %", "rate"), ("Neurons that never fire", "of the layer, %", "dead"))
     for axis, (title, label, key) in zip(figure.subplots(1, 2), shown, strict=True):
         dress(axis, title, "epoch", label)
-        for number, (colour, layer) in enumerate(zip(cycle(COLOURS[1:]), layers, strict=False), 1):
+        for number, (colour, layer) in enumerate(zip(cycle(COLOURS[1:]), layers, strict=False)):
             values = [100 * line["health"][layer][key] for line in lines]
-            axis.plot(range(1, len(lines) + 1), values, color=colour, label=f"hidden layer {number}", linewidth=2)
+            axis.plot(
+                range(1, len(lines) + 1), values, color=colour, label=names[number] if names else f"hidden layer {number + 1}", linewidth=2
+            )
         top = max(5.0, axis.get_ylim()[1])
         axis.set_ylim(-top / 50, top)  # a line at zero is seen, and a few per cent look like few
         axis.xaxis.get_major_locator().set_params(integer=True)

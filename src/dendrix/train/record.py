@@ -121,3 +121,8 @@ def caveat(recipe: dict[str, Any]) -> str:
     """What must stand beside every accuracy of a run of this recipe, in a sentence; empty for most."""
     chosen_on_test = recipe.get("data", {}).get("held_out") == "test"
     return "The clips for testing chose the epoch, as published: no estimate for new clips." if chosen_on_test else ""
+
+
+def is_text(recipe: dict[str, Any]) -> bool:
+    """Whether a recipe of a record is one for a language model."""
+    return bool(recipe.get("data", {}).get("name") == "text")

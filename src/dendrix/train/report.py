@@ -15,7 +15,8 @@ from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_
 from .network_figures import draw_activity, draw_delays
 from .opened import Opened, open_run
 from .page import flattened, heading, page, paragraph, picture, table
-from .record import METRICS, caveat, read_lines, read_record
+from .record import METRICS, caveat, is_text, read_lines, read_record
+from .text_report import text_parts
 
 REPORT = "report.html"
 _CONFUSED = 5
@@ -37,19 +38,21 @@ def write_report(run: Path, out: Path | None = None, root: Path | None = None) -
         ImportError: matplotlib is missing.
     """
     folder = find_run(run)
-    checkpoint = load_checkpoint(folder)
     record = read_record(folder)
     lines = read_lines(folder / METRICS) if (folder / METRICS).exists() else []
-    parts = [
-        *_summary(record),
-        *_training(record, lines),
-        *_validation(folder, root),
-        *_delays(folder, record),
-        *_settings(record, checkpoint),
-    ]
+    parts = list(text_parts(record, lines) if is_text(record["recipe"]) else _parts(folder, record, lines, root))
     path = folder / REPORT if out is None else out
     write_atomic(path, page(f"Run of {record.get('name') or folder.name}", parts).encode())
     return path
+
+
+def _parts(folder: Path, record: dict[str, Any], lines: list[dict[str, Any]], root: Path | None) -> Iterator[str]:
+    checkpoint = load_checkpoint(folder)
+    yield from _summary(record)
+    yield from _training(record, lines)
+    yield from _validation(folder, root)
+    yield from _delays(folder, record)
+    yield from _settings(record, checkpoint)
 
 
 def _summary(record: dict[str, Any]) -> Iterator[str]:
