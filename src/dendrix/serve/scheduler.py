@@ -101,6 +101,7 @@ class Scheduler:
         self._batch.drop()
         outputs += self._step()
         if outputs:
+            self._metrics.new_tokens.inc(len(outputs))
             for job, _ in outputs:
                 job.written += 1
             self._loop.call_soon_threadsafe(_hand_over, outputs)
@@ -147,7 +148,6 @@ class Scheduler:
             return self._failed({job for job, _ in self._batch.rows}, error)
         if outputs:
             self._metrics.step_seconds.observe(time.perf_counter() - began)
-            self._metrics.new_tokens.inc(len(outputs))
         return outputs
 
     def _failed(self, jobs: Iterable[Job], error: Exception) -> list[Output]:

@@ -13,6 +13,9 @@ from .limits import Limits
 _FLUSH_S = 5
 """Seconds for what was written to reach its readers, after the last answer."""
 
+_BUFFER = 1 << 16
+"""Bytes that the system keeps for a client that does not read."""
+
 
 class Server(uvicorn.Server):
     """Serves an application on sockets, `run([listener])`, until a signal or `stop`; while answers finish, new requests get 503.
@@ -67,6 +70,7 @@ def listen(host: str, port: int, stall_s: float) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a connection whose client reads nothing ends, and with it what is kept for it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
     return listener

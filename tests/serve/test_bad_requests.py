@@ -1,0 +1,153 @@
+"""Bad input gets the right status and a sentence in OpenAI's form, and the server goes on."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from conftest import Running, Start, running
+
+from dendrix.serve.limits import Limits
+from dendrix.serve.prepare import Served
+
+GOOD = {"model": "tiny", "prompt": "hello", "max_tokens": 2}
+WRONG = [
+    ({"prompt": None}, 422, "prompt"),
+    ({"prompt": ""}, 422, "prompt"),
+    ({"prompt": []}, 422, "prompt"),
+    ({"prompt": ["a", ""]}, 422, "prompt"),
+    ({"prompt": [1, 2.5]}, 422, "prompt"),
+    ({"prompt": [256]}, 422, "prompt"),
+    ({"prompt": [-1]}, 422, "prompt"),
+    ({"prompt": [10**30]}, 422, "prompt"),
+    ({"prompt": {"text": "a"}}, 422, "prompt"),
+    ({"prompt": "a" * 41}, 413, "prompt"),
+    ({"model": "gpt-4"}, 404, "model"),
+    ({"model": None}, 422, "model"),
+    ({"temperature": -0.5}, 422, "temperature"),
+    ({"temperature": "hot"}, 422, "temperature"),
+    ({"top_p": 0}, 422, "top_p"),
+    ({"max_tokens": 0}, 422, "max_tokens"),
+    ({"max_tokens": "5"}, 422, "max_tokens"),
+    ({"max_tokens": 51}, 422, "max_tokens"),
+    ({"n": 0}, 422, "n"),
+    ({"n": 5}, 422, "n"),
+    ({"n": True}, 422, "n"),
+    ({"stop": [""]}, 422, "stop.0"),
+    ({"stop": ["a"] * 5}, 422, "stop"),
+    ({"stop": "a" * 257}, 422, "stop.0"),
+    ({"seed": -1}, 422, "seed"),
+    ({"seed": 2**70}, 422, "seed"),
+    ({"stream": "yes"}, 422, "stream"),
+    ({"stream_options": {"usage": True}}, 422, "stream_options.usage"),
+    ({"presence_penalty": 0.5}, 422, "presence_penalty"),
+    ({"best_of": 2}, 422, "best_of"),
+    ({"suffix": "end"}, 422, "suffix"),
+    ({"logprobs": 3}, 422, "logprobs"),
+    ({"temprature": 1}, 422, "temprature"),
+]
+BROKEN = [b"", b"{", b"\xff\xfe", b'{"prompt": "\xff"}', b'{"prompt": "\\ud800"}', b"[" * 9000]
+
+
+@pytest.fixture(scope="module")
+def small(served: Served) -> Iterator[Running]:
+    with running(served, Limits(prompt_tokens=40, new_tokens=50, running=4, body_bytes=10_000, stall_s=1.0)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def http(small: Running) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=small.url, timeout=60) as client:
+        yield client
+
+
+def refused(answer: httpx.Response, status: int, param: str | None) -> str:
+    """The message of an error, whose form is checked."""
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["param"] == param
+    return error["message"]
+
+
+@pytest.mark.parametrize(("change", "status", "param"), WRONG, ids=[json.dumps(change)[:40] for change, _, _ in WRONG])
+def test_a_wrong_field(http: httpx.Client, change: dict[str, Any], status: int, param: str) -> None:
+    assert param.split(".")[0] in refused(http.post("/v1/completions", json=GOOD | change), status, param)
+
+
+@pytest.mark.parametrize("body", BROKEN, ids=[repr(body[:20]) for body in BROKEN])
+def test_a_body_that_is_no_json(http: httpx.Client, body: bytes) -> None:
+    assert "JSON" in refused(http.post("/v1/completions", content=body), 400, None)
+
+
+def test_json_that_is_no_object(http: httpx.Client) -> None:
+    refused(http.post("/v1/completions", json=[]), 422, "body")
+
+
+def test_null_stands_for_the_default(http: httpx.Client) -> None:
+    nulls = dict.fromkeys(["temperature", "top_p", "n", "stop", "seed", "stream", "echo", "logprobs", "suffix", "user", "logit_bias"])
+    assert http.post("/v1/completions", json=GOOD | nulls).status_code == 200
+
+
+def test_a_body_that_is_too_large(http: httpx.Client) -> None:
+    refused(http.post("/v1/completions", content=b" " * 10_001), 413, None)
+    parts = (b" " * 4000 for _ in range(3))  # without its size said before
+    refused(http.post("/v1/completions", content=parts), 413, None)
+
+
+def test_unknown_paths_and_methods(http: httpx.Client) -> None:
+    refused(http.get("/v1/chat"), 404, None)
+    refused(http.get("/v1/completions"), 405, None)
+    refused(http.get("/v1/models/gpt-4"), 404, "model")
+
+
+def test_a_body_that_never_comes_is_not_waited_for(small: Running) -> None:
+    with socket.create_connection(small.address) as connection:
+        connection.settimeout(20)
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_what_is_no_http_is_refused(small: Running) -> None:
+    with socket.create_connection(small.address) as connection:
+        connection.settimeout(20)
+        connection.sendall(b"\x00\xff\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+def test_the_openai_client_raises_its_own_errors(small: Running) -> None:
+    client = small.client()
+    with pytest.raises(openai.NotFoundError, match="expected 'tiny', got 'gpt-4'"):
+        client.completions.create(model="gpt-4", prompt="hello")
+    with pytest.raises(openai.UnprocessableEntityError, match="temperature"):
+        client.completions.create(model="tiny", prompt="hello", temperature=-1)
+
+
+def test_a_token_that_is_wrong_or_missing(start: Start) -> None:
+    guarded = start(token="a long secret".replace(" ", "-"))
+    for key in ("a-long-secre", "a-long-secret-", "none"):
+        with pytest.raises(openai.AuthenticationError, match="Bearer"):
+            guarded.client(key).completions.create(model="tiny", prompt="hello", max_tokens=2)
+    for header in ({}, {"Authorization": "a-long-secret"}, {"Authorization": "Basic a-long-secret"}, {"Authorization": b"Bearer \xff\xfe"}):
+        answer = httpx.post(f"{guarded.url}/v1/completions", json=GOOD, headers=header)
+        refused(answer, 401, None)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert httpx.get(f"{guarded.url}/v1/models").status_code == 401
+    assert httpx.get(f"{guarded.url}/healthz").status_code == 200
+    assert guarded.client("a-long-secret").completions.create(model="tiny", prompt="hello", max_tokens=2).choices
+
+
+def test_a_server_goes_on_and_counts(start: Start) -> None:
+    server = start()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        for body in (b"{", b"\xff", json.dumps(GOOD | {"n": 0}).encode(), json.dumps(GOOD).encode()):
+            client.post("/v1/completions", content=body)
+        page = client.get("/metrics").text
+    counted = {line.split()[0]: float(line.split()[1]) for line in page.splitlines() if not line.startswith("#")}
+    assert {status: counted[f'dendrix_requests_total{{status="{status}"}}'] for status in (200, 400, 422)} == {200: 1, 400: 2, 422: 1}
+    assert (counted["dendrix_prompt_tokens_total"], counted["dendrix_new_tokens_total"]) == (5, 2)
+    assert counted["dendrix_answers_held"] == 0
+    assert server.scheduler.healthy
