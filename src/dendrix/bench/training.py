@@ -222,15 +222,17 @@ def _stack(padded: bool) -> Callable[..., Step]:
 def speech() -> list[Case]:
     """The step of spoken digits and of spoken commands, with one delay per synapse and per input neuron, in clips of unlike length."""
     small, cases = dict(B=8, T=30, C=20, H=32, K=10), []
-    for name, size in (("fsdd", dict(B=16, T=64, C=24, H=128, K=10)), ("commands", dict(B=64, T=112, C=40, H=256, K=40))):
+    networks = (("fsdd", 20.0, dict(B=16, T=32, C=24, H=128, K=10)), ("commands", 10.0, dict(B=64, T=112, C=40, H=256, K=40)))
+    for name, dt_ms, size in networks:
         for granularity in ("synaptic", "axonal"):
-            config = DelayNetConfig(1, 1, granularity=granularity, dropout=0.2)
+            config = DelayNetConfig(1, 1, granularity=granularity, dt_ms=dt_ms, dropout=0.2)
             contenders = (
                 Contender(_PLAIN, _ours(config, mode="reference", mixed=True)),
                 Contender(OURS, _ours(config, mixed=True), _PLAIN),
                 *(Contender(f"{part} alone", _alone(config, kind)) for part, kind in _PARTS.items()),
             )
-            about = f"training step of the network for {name}, {granularity} delays: 25 taps, BatchNorm, LIF, dropout, Adam"
+            taps = delay_layers(_network(config, 1, 1, 1))[0].taps
+            about = f"training step of the network for {name}, {granularity} delays: {taps} taps, BatchNorm, LIF, dropout, Adam"
             case = Case(f"train-{name}-{granularity}", about, size, small, contenders, 1e-4, repeats=5)
             cases.append(replace(case, exact={**size, "B": 2, "T": 32, "clear": 1}, coarse={"loss": 1e-3}))
     return cases
