@@ -134,8 +134,11 @@ def test_bad_text(tmp_path: Path) -> None:
     assert not (tmp_path / "tokens" / "facts.json").exists()
     assert tokenised(text, byte_tokenizer(), tmp_path / "bytes").train.characters == 0
     (tmp_path / "empty.txt").write_bytes(b"")
-    with pytest.raises(ValueError, match="train: expected some text, got none"):
+    with pytest.raises(ValueError, match=r"empty\.txt: expected some text, got none"):
         corpus(tmp_path / "empty.txt")
+    (tmp_path / "short.txt").write_bytes(b"ab")
+    with pytest.raises(ValueError, match="expected some for validation, got none"):
+        corpus(tmp_path / "short.txt")
     with pytest.raises(FileNotFoundError, match="not there"):
         corpus(tmp_path / "absent.txt")
     (tmp_path / "bad.json").write_text("{}")

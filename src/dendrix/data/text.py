@@ -25,9 +25,9 @@ class Corpus:
     test: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        for name, documents in (("train", self.train), ("valid", self.valid), ("test", self.test)):
-            if not sum(map(len, documents)):
-                raise ValueError(f"{name}: expected some text, got none. Check the file or the folder.")
+        for name, documents in (("training", self.train), ("validation", self.valid), ("testing", self.test)):
+            if not any(documents):
+                raise ValueError(f"text: expected some for {name}, got none. Give a longer one.")
 
 
 def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
@@ -100,11 +100,17 @@ def _own(path: Path) -> Corpus:
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a text file or a folder of them, but it is not there. Check the path.")
     if path.is_file():
-        return _cut(path.read_bytes())
+        return _cut(_some(path, path.read_bytes()))
     splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
     if all(splits):
         return Corpus(*splits)
-    return _cut(b"".join(_documents(path)))
+    return _cut(_some(path, b"".join(_documents(path))))
+
+
+def _some(path: Path, text: bytes) -> bytes:
+    if not text:
+        raise ValueError(f"{path}: expected some text, got none. Check the path.")
+    return text
 
 
 def _split_of(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
