@@ -1,10 +1,12 @@
 """`dendrix convert`: from an image run to a spiking run that evaluate, predict, report and exits take like any other."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import safetensors.torch
 from image_runs import CLASSES, write_run
 from picture_files import coloured, encoded, write_binary
 
@@ -128,6 +130,14 @@ def test_a_policy_is_for_as_many_steps_as_it_was_fitted_for(work: Path, tmp_path
     assert "steps: expected 4" in refusal(capsys, "exits", "run", policy, other, work / "picture.png")
 
 
+def test_a_policy_is_for_the_neurons_it_was_fitted_for(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, policy, other = tmp_path / "record.npz", tmp_path / "policy.json", tmp_path / "other"
+    said(capsys, "exits", "record", work / "qcfs-spikes", "--split", "test", "--out", record)
+    said(capsys, "exits", "fit", record, "--out", policy, "--rule", "margin")
+    said(capsys, "convert", work / "qcfs", "--T", "4", "--neuron", "if", "--out", other)
+    assert "model: expected" in refusal(capsys, "exits", "run", policy, other, work / "picture.png")
+
+
 def test_a_converted_run_has_a_report(work: Path) -> None:
     assert main(["report", str(work / "qcfs-spikes")]) == 0
     assert "Confusion" in (work / "qcfs-spikes" / "report.html").read_text()
@@ -174,6 +184,14 @@ def test_weights_of_other_shapes_are_refused(work: Path, tmp_path: Path, capsys:
     write_json(tmp_path / "run" / "config.json", config)
     assert "expected the weights of config.json" in refusal(capsys, "convert", tmp_path / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_thresholds_that_are_not_positive_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(work / "qcfs-spikes", tmp_path / "run")
+    weights = safetensors.torch.load_file(tmp_path / "run" / "model.safetensors")
+    weights["network.body.features.6.threshold"].fill_(0)
+    safetensors.torch.save_file(weights, tmp_path / "run" / "model.safetensors")
+    assert "threshold: expected positive finite numbers, got 0" in refusal(capsys, "predict", tmp_path / "run", work / "picture.png")
 
 
 def test_a_damaged_picture_is_named(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

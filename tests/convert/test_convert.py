@@ -147,7 +147,7 @@ class Functional(nn.Module):
         (lambda x: x.softmax(1), "softmax is a function"),
         (lambda x: x.clamp(0, 1), "clamp is a function"),
         (lambda x: x * x, "mul is a function"),
-        (lambda x: nn.functional.max_pool2d(x, 1), "max_pool2d is a function"),
+        (lambda x: nn.functional.max_pool2d(x, 1), "max_pool2d is a functional maximum pooling: make it a module"),
     ],
 )
 def test_functions_without_a_spiking_form_are_named(function: object, name: str) -> None:
@@ -189,7 +189,7 @@ def test_every_problem_is_told_at_once() -> None:
 def test_a_shared_activation_is_refused_unless_allowed() -> None:
     act = QCFS(4, 1.0)
     ann = settled(nn.Sequential(nn.Conv2d(3, 4, 3), act, nn.Conv2d(4, 4, 3), act, nn.Flatten(), nn.Linear(64, 5)))
-    with pytest.raises(ValueError, match="1 is one activation used 2 times"):
+    with pytest.raises(ValueError, match=r"^ann: .* spikes\. 1 is one activation used 2 times[^.]*\.$"):
         convert(ann, images())
     network = convert(ann, images(), allow=["1"]).network
     assert network.layers == ("1_0", "1_1")

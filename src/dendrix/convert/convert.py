@@ -60,7 +60,7 @@ def convert(
     for node in list(traced.graph.nodes):
         parts.treat(node)
     if parts.problems:
-        raise ValueError("ann: expected parts that can become spikes. " + " ".join(parts.problems))
+        raise ValueError("ann: expected parts that can become spikes. " + " ".join(dict.fromkeys(parts.problems)))
     if not parts.stateful:
         raise ValueError("ann: expected activations to replace by neurons, got none. Train with QCFS, or use calibrate.")
     shapes = {node: shape(node) for node in traced.graph.nodes if "tensor_meta" in node.meta}

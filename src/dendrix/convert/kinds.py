@@ -13,6 +13,14 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 MaxPoolModule = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d
 MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+MAX_POOL_FUNCTIONS = (
+    functional.max_pool1d,
+    functional.max_pool2d,
+    functional.max_pool3d,
+    torch.max_pool1d,
+    torch.max_pool2d,
+    torch.max_pool3d,
+)
 AVERAGES: dict[type[nn.Module], type[nn.Module]] = {
     nn.MaxPool1d: nn.AvgPool1d,
     nn.MaxPool2d: nn.AvgPool2d,

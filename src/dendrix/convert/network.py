@@ -41,8 +41,8 @@ class SpikingNetwork(Stateful):
         expect_finite(images, "images")
         came = images.shape[1:] if still else images.shape[2:]
         if came != self.image:
-            wanted = list(self.image)
-            raise ValueError(f"images: expected [B, *{wanted}] or [B, T, *{wanted}], got {list(images.shape)}. Resize or crop them first.")
+            wanted = ", ".join(map(str, self.image))
+            raise ValueError(f"images: expected [B, {wanted}] or [B, T, {wanted}], got {list(images.shape)}. Resize or crop them first.")
         if still:
             currents: Tensor = self.prefix(images).unsqueeze(1)
             return currents.expand(-1, steps, *currents.shape[2:])
@@ -55,7 +55,8 @@ class SpikingNetwork(Stateful):
         expect_valid(valid, x)
         if x.shape[2:] != self.current:
             raise ValueError(
-                f"x: expected currents [B, T, *{list(self.current)}], got {list(x.shape)}. Make them with encode(images, steps)."
+                f"x: expected currents [B, T, {', '.join(map(str, self.current))}], got {list(x.shape)}. "
+                "Make them with encode(images, steps)."
             )
         outputs, after = self.body(zero_invalid(x, valid), self._parts(state), valid, x.shape[1])
         return zero_invalid(outputs, valid), after

@@ -10,7 +10,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from ..layers import ClippedReLU
 from ..neurons import RateIF, SignedRateIF
 from .audit import Action, Entry
-from .kinds import AVERAGES, CONVOLUTIONS, DROPOUTS, IN_PLACE, LINEAR, MAX_POOLS, NORMS, RELUS, REMOVED, MaxPoolModule, Norm, is_linear
+from .kinds import (
+    AVERAGES,
+    CONVOLUTIONS,
+    DROPOUTS,
+    IN_PLACE,
+    LINEAR,
+    MAX_POOL_FUNCTIONS,
+    MAX_POOLS,
+    NORMS,
+    RELUS,
+    REMOVED,
+    MaxPoolModule,
+    Norm,
+    is_linear,
+)
 from .max_pool import SpikingMaxPool
 from .tracing import ACTIVATIONS, Activation, label, shape
 
@@ -144,6 +158,8 @@ class Parts:
             self._allow(node)
         elif node.target in RELUS:
             self.problems.append(f"{name} is a functional relu: make it a module with a threshold (QCFS), or use calibrate.")
+        elif node.target in MAX_POOL_FUNCTIONS:
+            self.problems.append(f"{name} is a functional maximum pooling: make it a module, so that max_pool says what becomes of it.")
         else:
             self.problems.append(f"{name} is a function for which there is no spiking form: exchange it, or allow it.")
 

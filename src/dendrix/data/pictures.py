@@ -28,7 +28,8 @@ def read_picture(source: Path | bytes, name: str = "", change: Callable[[Any], A
         picture = image.open(io.BytesIO(content)).convert("RGB")
     except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
         what = name or str(source)
-        raise ValueError(f"{what}: expected a picture, but it cannot be decoded ({error}). Copy it again or remove it.") from error
+        reason = str(error).partition(" <")[0]  # Pillow ends with the address of the bytes
+        raise ValueError(f"{what}: expected a picture, but it cannot be decoded ({reason}). Copy it again or remove it.") from error
     return torch.from_numpy(np.array(change(picture) if change else picture)).permute(2, 0, 1)
 
 

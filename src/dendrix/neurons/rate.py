@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core import ATan, State
 from .base import Neuron
@@ -84,7 +84,7 @@ class RateIF(Neuron):
 
     def __init__(self, size: int, threshold: float | Tensor = 1.0, spike: Callable[[Tensor], Tensor] = ATan()):
         super().__init__(size)
-        self.register_buffer("threshold", checked_threshold(threshold, size))
+        _set_threshold(self, threshold)
         self.spike = spike
 
     def params(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class SignedRateIF(Neuron):
         super().__init__(size)
         if limit < 1:
             raise ValueError(f"limit: expected at least 1 spike, got {limit}.")
-        self.register_buffer("threshold", checked_threshold(threshold, size))
+        _set_threshold(self, threshold)
         self.limit, self.spike = limit, spike
 
     def params(self) -> dict[str, Any]:
@@ -147,6 +147,17 @@ def checked_threshold(threshold: float | Tensor, size: int) -> Tensor:
             f"threshold: expected positive finite numbers, got {wrong:g}. A neuron without a threshold above zero never rests."
         )
     return found
+
+
+def _set_threshold(neuron: RateIF | SignedRateIF, threshold: float | Tensor) -> None:
+    neuron.register_buffer("threshold", checked_threshold(threshold, neuron.size))
+    neuron.register_load_state_dict_post_hook(_check_loaded)  # type: ignore[no-untyped-call]
+
+
+def _check_loaded(neuron: nn.Module, _: object) -> None:
+    """A file may hold any threshold."""
+    if isinstance(neuron, RateIF | SignedRateIF):
+        checked_threshold(neuron.threshold, neuron.size)
 
 
 def _half_full(neuron: RateIF | SignedRateIF, rest: Any) -> State:
