@@ -1,6 +1,6 @@
-"""Spiking language models: how well one predicts a text. Train one with `dendrix train spikegpt-small`."""
+"""Spiking language models: how well one predicts a text, and classifiers made of one. Train one with `dendrix train spikegpt-small`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +9,15 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from ..recipes import recipes
 from .errors import MisuseError
 from .output import print_json, progress_bar
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Sentences = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
+
+_CLASSIFIER = "spikegpt-classifier"
 
 
 def evaluate(run: Run, files: Files, context: int | None = None, stride: int | None = None, json: bool = False) -> None:
@@ -48,4 +52,20 @@ def evaluate(run: Run, files: Files, context: int | None = None, stride: int | N
     Console().print(table)
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"eval": evaluate}
+def finetune(data: Sentences) -> None:
+    """Learn to classify sentences: `dendrix lm finetune sst2 --model.pretrained RUN`. `dendrix lm finetune sst2 --help` lists all options.
+
+    Args:
+        data: sst2, sst5, mr, subj or trec; or a .tsv, .csv or .jsonl file of your own, or a folder with train, valid and test ones.
+    """
+
+
+def finetuning(data: str, options: Sequence[str]) -> tuple[str, list[str]]:
+    """The recipe and the options that `dendrix lm finetune DATA` stands for."""
+    variant = f"{_CLASSIFIER}:{data}"
+    if variant in {listed.name for listed in recipes()}:
+        return variant, list(options)
+    return _CLASSIFIER, ["--data.source", data, *options]
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"eval": evaluate, "finetune": finetune}

@@ -16,6 +16,7 @@ from ..recipes import find_recipe, recipes
 from .convert import convert
 from .energy import energy
 from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
+from .lm import finetuning
 from .output import print_json
 from .parse import STYLE, choose, parsed
 from .serve import serve
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> None:
     if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
         _train(words[1], words[2:])
+    elif words[:2] == ["lm", "finetune"] and len(words) > 2 and not words[2].startswith("-"):
+        _train(*finetuning(words[2], words[3:]))
     elif words and words[0] in GROUPS:
         group = import_module(f".{words[0]}", __package__)
         choose(group.COMMANDS, words[1:], f"dendrix {words[0]}", group.__doc__ or "")()
@@ -249,7 +252,7 @@ def exits() -> None:
 
 
 def lm() -> None:
-    """Language models: score texts; see `dendrix lm --help`."""
+    """Language models: score texts, fine-tune; see `dendrix lm --help`."""
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

@@ -35,6 +35,23 @@ def character_tokenizer(text: str) -> Any:
     return tokenizer
 
 
+def word_tokenizer(texts: Iterable[str], size: int) -> Any:
+    """The words and signs of texts in lower case, those that occur twice or more, the most frequent `size`; others become id 0."""
+    library = _library()
+    tokenizer = library.Tokenizer(library.models.WordLevel(unk_token=_UNKNOWN))
+    tokenizer.normalizer = library.normalizers.Lowercase()
+    tokenizer.pre_tokenizer = library.pre_tokenizers.Whitespace()
+    trainer = library.trainers.WordLevelTrainer(vocab_size=size, min_frequency=2, special_tokens=[_UNKNOWN], show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def padding_token(tokenizer: Any) -> str:
+    """A token that may fill up a batch, as masks leave it out: one made for that, the byte 0, or the one for all that is unknown."""
+    vocabulary = tokenizer.get_vocab()
+    return next(token for token in ("<|padding|>", "<pad>", _byte_letters()[0], _UNKNOWN) if token in vocabulary)
+
+
 def learned_tokenizer(texts: Iterable[str], size: int) -> Any:
     """Byte pair encoding learned from texts, with `size` tokens; every text can be encoded."""
     library = _library()
@@ -142,6 +159,7 @@ def _library() -> Any:
         import tokenizers
         import tokenizers.decoders
         import tokenizers.models
+        import tokenizers.normalizers
         import tokenizers.pre_tokenizers
         import tokenizers.trainers
     except ImportError as missing:

@@ -12,6 +12,7 @@ from ..core.files import read_json, write_atomic, write_json
 from ..data import Encoder, encoder_from_dict
 from ..layers import freeze
 from ..models import MODELS, Decision, DelayNetConfig
+from ..models.spikegpt_classifier import ARCHITECTURE
 from ..pretrained import find_run, shipped
 
 FORMAT = 1
@@ -67,6 +68,11 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         known = f"Check the path, or name one that comes with dendrix: {', '.join(shipped())}."
         raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
     described = read_json(folder / CONFIG)
+    if ARCHITECTURE in (described.get("architectures") or ()):
+        from ..models.hf import load_classifier  # here, not above: transformers is optional
+
+        classifier, names, pooling, _ = load_classifier(folder)
+        return Checkpoint(classifier, names, decision=Decision(pooling))
     if described.get("format") != FORMAT:
         raise ValueError(
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -25,11 +25,12 @@ from transformers.utils import ModelOutput, logging
 
 from ..core import State, rows
 from ..core.files import read_json
-from ..data.text_tokenizers import read_tokenizer
+from ..data.text_tokenizers import padding_token, read_tokenizer
 from .gpt2 import GPT2
 from .l2_wrap import l2_wrap
 from .spikegpt import SpikeGPT, SpikeGPTBody, SpikeGPTSpec
 from .spikegpt_blocks import ChannelMix, Spikes, TimeMix
+from .spikegpt_classifier import SpikeGPTClassifier
 from .spikegpt_start import Start, start, start_head
 
 _OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
@@ -264,6 +265,48 @@ def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) 
         PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(temporary)
         for file in Path(temporary).iterdir():
             file.replace(folder / file.name)
+
+
+def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str, ...], pooling: str, tokenizer: Any) -> None:
+    """Write a classifier as a folder that `transformers.pipeline("text-classification", folder)` takes; see `save_language_model`.
+
+    Args:
+        folder: exists.
+        network: the classifier.
+        labels: the names of the classes, in the order of the outputs.
+        pooling: "last" or "mean".
+        tokenizer: of the tokenizers library.
+    """
+    names = dict(enumerate(labels))
+    config = SpikeGPTConfig.of(network.spec, pooling=pooling, id2label=names, label2id={name: i for i, name in names.items()})
+    model = SpikeGPTForSequenceClassification(config)
+    weights = network.state_dict()
+    model.classifier.load_state_dict({name: weights.pop(f"classifier.{name}") for name in ("weight", "bias")})
+    model.model.body.load_state_dict(weights)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=padding_token(tokenizer), model_input_names=["input_ids", "attention_mask"]
+    )
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary, _no_progress_bar():
+        model.eval().save_pretrained(temporary)
+        fast.save_pretrained(temporary)
+        for file in Path(temporary).iterdir():
+            file.replace(folder / file.name)
+
+
+def load_classifier(folder: str | Path) -> tuple[SpikeGPTClassifier, tuple[str, ...], Literal["last", "mean"], Any]:
+    """The classifier of a folder, in evaluation mode, the names of its classes, its pooling and its tokenizer.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a file is damaged, or it is another model.
+    """
+    model, tokenizer = _loaded(Path(folder), SpikeGPTForSequenceClassification)
+    network = SpikeGPTClassifier(model.config.spec(), model.config.num_labels)
+    network.load_state_dict(
+        {**model.model.body.state_dict(), "classifier.weight": model.classifier.weight, "classifier.bias": model.classifier.bias}
+    )
+    labels = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
+    return network.eval(), labels, model.config.pooling, tokenizer
 
 
 def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:

@@ -20,6 +20,10 @@ from .recipe import Augment as Augment
 from .recipe import Budget as Budget
 from .recipe import Optim as Optim
 from .recipe import Recipe as Recipe
+from .sentence_recipe import SentenceBudget as SentenceBudget
+from .sentence_recipe import SentenceData as SentenceData
+from .sentence_recipe import SentenceModel as SentenceModel
+from .sentence_recipe import SentenceRecipe as SentenceRecipe
 from .text_recipe import TextBudget as TextBudget
 from .text_recipe import TextData as TextData
 from .text_recipe import TextOptim as TextOptim

@@ -25,6 +25,7 @@ from .processes import expect_all_alive, first_process
 from .recipe import Recipe
 from .record import METRICS, caveat, environment, new_folder, read_lines
 from .run import run_folder
+from .sentence_recipe import SentenceRecipe
 from .tensorboard import EventFiles
 from .text_recipe import TextRecipe
 
@@ -33,7 +34,7 @@ from .text_recipe import TextRecipe
 class TrainRun:
     """The options of `dendrix train NAME`: the fields of its recipe, and where the result goes."""
 
-    recipe: Annotated[Recipe | ImageRecipe | TextRecipe | ContinualRecipe, tyro.conf.arg(name="")]
+    recipe: Annotated[Recipe | ImageRecipe | TextRecipe | SentenceRecipe | ContinualRecipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     resume: bool = False

@@ -30,6 +30,7 @@ from ..data import (
 )
 from ..data.shd import HeldOut
 from .image_data import CifarData, ImageFolderData, ImageSource, MnistData
+from .sentence_recipe import SentenceData
 
 SpeechEncoder = Cochlea | EvenMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
@@ -206,7 +207,7 @@ class NmnistData:
         return nmnist(self.root, dt_ms=self.dt_ms, pool=self.pool, duration_ms=self.duration_ms, seed=self.split_seed)
 
 
-DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData
+DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData | SentenceData
 SOURCES: dict[str, type[DataSource | ImageSource]] = {
     "digits": DigitsData,
     "fsdd": FsddData,
@@ -219,6 +220,7 @@ SOURCES: dict[str, type[DataSource | ImageSource]] = {
     "cifar10": CifarData,
     "mnist": MnistData,
     "image-folder": ImageFolderData,
+    "sentences": SentenceData,
 }
 
 

@@ -15,17 +15,24 @@ from .processes import join
 from .recipe import Recipe, recipe_to_dict
 from .record import environment
 from .run import Run, fingerprint, states
+from .sentence_learner import SentenceLearner
+from .sentence_recipe import SentenceRecipe
 from .text_learner import TextLearner
 from .text_recipe import TextRecipe
 
-_LEARNERS: dict[type, Callable[[Any, Any, Any], BaseLearner]] = {Recipe: Learner, ImageRecipe: ImageLearner, TextRecipe: TextLearner}
+_LEARNERS: dict[type, Callable[[Any, Any, Any], BaseLearner]] = {
+    Recipe: Learner,
+    ImageRecipe: ImageLearner,
+    TextRecipe: TextLearner,
+    SentenceRecipe: SentenceLearner,
+}
 
 Watcher = Callable[[list[dict[str, Any]]], None]
 """What is told the metrics of all epochs so far, after each."""
 
 
 def fit(
-    recipe: Recipe | ImageRecipe | TextRecipe,
+    recipe: Recipe | ImageRecipe | TextRecipe | SentenceRecipe,
     folder: Path,
     *,
     name: str = "",

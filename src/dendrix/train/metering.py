@@ -12,9 +12,11 @@ from ..core.files import read_json
 from ..data import Dataset, ImageDataset, ImageFiles, loader, take_batch
 from ..data.text import corpus
 from ..data.text_tokenizers import encode
+from ..data.token_sentences import TokenSentences, sentence_batches
 from ..data.tokens import Tokens, counted
 from ..energy import Metered, measure
 from ..models import Converted
+from ..models.spikegpt_classifier import ARCHITECTURE
 from ..pretrained import find_run
 from .opened import Opened, Split, open_run
 from .record import read_record
@@ -51,7 +53,7 @@ def meter_run(
     told = None if progress is None else lambda done: progress(done, inputs)
     folder = find_run(run)
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    if "model_type" in config:
+    if "model_type" in config and ARCHITECTURE not in (config.get("architectures") or ()):
         from ..models.hf import load_network  # here, not above: transformers is optional
 
         network, tokenizer = load_network(folder)
@@ -89,10 +91,13 @@ def _windows(tokens: Tokens, context: int, count: int) -> Iterator[Tensor]:
 def _batches(opened: Opened, count: int) -> Iterator[Any]:
     """So many inputs, evenly spread over a split, which may be sorted by class."""
     data, checkpoint = opened.data, opened.checkpoint
-    if not isinstance(data, Dataset | ImageDataset | ImageFiles):
+    if not isinstance(data, Dataset | TokenSentences | ImageDataset | ImageFiles):
         yield from islice(opened.batches, max(1, count // 500))
         return
     index = torch.linspace(0, len(data) - 1, min(count, len(data))).round().long()
+    if isinstance(data, TokenSentences):
+        yield from sentence_batches(data, index.tolist())
+        return
     if isinstance(data, Dataset):
         yield from loader(data.subset(index), _AT_ONCE, tail_steps=checkpoint.decision.tail_steps(data.dt_ms))
         return

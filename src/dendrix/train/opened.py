@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 
 from ..data import Dataset, ImageBatch, ImageDataset, ImageFiles, image_batches, loader
+from ..data.token_sentences import TokenSentences, sentence_batches
 from ..io import Checkpoint, load_checkpoint
 from ..models import Converted, DendriticNet
 from ..pretrained import find_run
@@ -27,7 +28,7 @@ class Opened(NamedTuple):
     """A trained network and a split of the data it was trained on."""
 
     checkpoint: Checkpoint
-    data: Dataset | ImageDataset | ImageFiles | PermutedTasks
+    data: Dataset | ImageDataset | ImageFiles | TokenSentences | PermutedTasks
     batches: Iterable[Any]
 
     def score(self) -> Scores:
@@ -60,7 +61,9 @@ def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
             recipe = recipe_from_dict(read_record(folder)["recipe"])
         tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
         return Opened(checkpoint, tasks, tasks.batches())
-    data: Dataset | ImageDataset | ImageFiles = getattr(data_of(folder, root).load(), split)
+    data: Dataset | ImageDataset | ImageFiles | TokenSentences = getattr(data_of(folder, root).load(), split)
+    if isinstance(data, TokenSentences):
+        return Opened(checkpoint, data, sentence_batches(data))
     if isinstance(data, Dataset):
         return Opened(checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms)))
     if isinstance(checkpoint.model, Converted):

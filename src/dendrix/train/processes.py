@@ -11,9 +11,11 @@ from torch.utils.data import Sampler
 
 from ..data import FileSplits, ImageSplits, Splits
 from ..data.dataset import ShuffledBatches
+from ..data.token_sentences import TokenSplits
 from ..layers import BatchNorm
 from .image_recipe import ImageRecipe
 from .recipe import Recipe
+from .sentence_recipe import SentenceRecipe
 
 
 def first_process() -> bool:
@@ -42,7 +44,9 @@ def expect_all_alive() -> Iterator[None]:
         raise
 
 
-def expect_enough(recipe: Recipe | ImageRecipe, splits: Splits | ImageSplits | FileSplits, processes: int) -> None:
+def expect_enough(
+    recipe: Recipe | ImageRecipe | SentenceRecipe, splits: Splits | ImageSplits | FileSplits | TokenSplits, processes: int
+) -> None:
     """Refuse data of which a process would get nothing.
 
     Raises:

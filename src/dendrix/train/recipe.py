@@ -7,6 +7,7 @@ from ..core import expect_fields, expect_one_of
 from ..models import Decision, DelayNetConfig
 from .data import DataSource, source_to_dict
 from .image_recipe import ImageRecipe
+from .sentence_recipe import SentenceRecipe
 from .text_recipe import TextRecipe
 
 
@@ -117,7 +118,7 @@ class Recipe:
             raise ValueError(f"early: expected 0 where the padding of a batch counts, got {self.early}. Set decision.padded to False.")
 
 
-def recipe_to_dict(recipe: Recipe | ImageRecipe | TextRecipe) -> dict[str, Any]:
+def recipe_to_dict(recipe: Recipe | ImageRecipe | TextRecipe | SentenceRecipe) -> dict[str, Any]:
     """The recipe as plain JSON values, for the run record."""
     data = recipe.data.to_dict() if isinstance(recipe, TextRecipe) else source_to_dict(recipe.data)
     return {**asdict(recipe), "data": data}

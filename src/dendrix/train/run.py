@@ -18,11 +18,13 @@ from torch import Tensor
 from ..core import chosen_kernels
 from ..core.files import locked, write_atomic, write_json
 from ..data import FileSplits, ImageFiles, ImageSplits, Splits
+from ..data.token_sentences import TokenSplits
 from ..data.tokens import TextSplits
 from ..io.checkpoint import WEIGHTS
 from .image_recipe import ImageBudget
 from .recipe import Budget
 from .record import METRICS, RUN, read_record, write_lines
+from .sentence_recipe import SentenceBudget
 from .text_recipe import TextBudget
 
 _STATE = "resume-{:05}.safetensors"
@@ -53,7 +55,7 @@ class Progress:
         self.epoch += 1
         return better
 
-    def over(self, budget: Budget | ImageBudget | TextBudget) -> str | None:
+    def over(self, budget: Budget | ImageBudget | TextBudget | SentenceBudget) -> str | None:
         """Why to stop now, if so; a function of the progress alone, so that a resumed run stops where it would have stopped."""
         last = self.epoch - 1
         if self.epoch == budget.epochs:
@@ -225,9 +227,9 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
             raise
 
 
-def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits) -> str:
+def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits | TokenSplits) -> str:
     """The SHA-256 of the training and validation data."""
-    if isinstance(splits, TextSplits):
+    if isinstance(splits, TextSplits | TokenSplits):
         return splits.fingerprint()
     digest = hashlib.sha256()
     for data in (splits.train, splits.valid):

@@ -2,11 +2,12 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data.tokens import TextSplits, Tokens
@@ -45,10 +46,7 @@ class TextLearner(BaseLearner):
         _check(recipe, splits, accelerator.num_processes)
         network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Spec) else SpikeGPT(recipe.model)
         optim = recipe.optim
-        groups = [
-            {"name": "matrices", "params": [p for n, p in network.named_parameters() if _decays(n, p)], "weight_decay": optim.weight_decay},
-            {"name": "rest", "params": [p for n, p in network.named_parameters() if not _decays(n, p)], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(list(network.named_parameters()), optim.weight_decay)
         adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps)
         super().__init__(network, adam, recipe.budget.precision, accelerator)
         self.recipe, self.splits, self.language_model = recipe, splits, network
@@ -152,6 +150,15 @@ def rate(optim: TextOptim, step: int, steps: int) -> float:
     if step < optim.warm_up:
         return optim.lr * (step + 1) / optim.warm_up
     return optim.final_lr + (optim.lr - optim.final_lr) * cosine((step - optim.warm_up) / max(steps - optim.warm_up, 1))
+
+
+def parameter_groups(named: Sequence[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters for an optimiser: matrices, at which weight decay pulls, and the rest."""
+    matrices = {name for name, parameter in named if _decays(name, parameter)}
+    return [
+        {"name": "matrices", "params": [p for name, p in named if name in matrices], "weight_decay": weight_decay},
+        {"name": "rest", "params": [p for name, p in named if name not in matrices], "weight_decay": 0.0},
+    ]
 
 
 def _decays(name: str, parameter: Tensor) -> bool:

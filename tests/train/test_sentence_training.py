@@ -1,0 +1,106 @@
+"""`dendrix lm finetune`: from sentences to a folder that evaluates, resumes and predicts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dendrix.cli import main
+
+pytest.importorskip("transformers")
+GOOD, BAD = ("bright", "fine", "warm", "kind"), ("dull", "grim", "cold", "mean")
+SIZES = "--model.width 16 --model.layers 1 --optim.lr 0.01 --optim.warm-up 2 --budget.batch-size 16 --no-report --json"
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    """Two kinds of words in a TSV; half of each sentence is noise."""
+    generator = torch.Generator().manual_seed(0)
+    lines = ["text\tlabel"]
+    for i in range(200):
+        words = BAD if i % 2 else GOOD
+        picked = [words[int(torch.randint(4, (), generator=generator))] for _ in range(3)]
+        noise = [f"the{int(torch.randint(5, (), generator=generator))}" for _ in range(1 + i % 4)]
+        lines.append(" ".join([*noise, *picked]) + "\t" + ("bad" if i % 2 else "good"))
+    path = tmp_path / "films.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def trained(capsys: pytest.CaptureFixture[str], *words: str | Path) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["lm", "finetune", *map(str, words), *SIZES.split()]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_it_learns_and_evaluates(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = trained(capsys, sentences, "--out", tmp_path / "run", "--budget.epochs", 6, "--model.pooling", "last")
+    assert record["progress"]["best_accuracy"] >= 0.9
+    assert main(["evaluate", str(tmp_path / "run"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"] >= 0.9
+    assert found["labels"] == ["bad", "good"]
+    assert main(["energy", str(tmp_path / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unit"] == "input"
+    assert main(["exits", "record", str(tmp_path / "run"), "--out", str(tmp_path / "valid.npz"), "--json"]) == 0
+
+
+def test_a_resumed_training_is_the_same(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    from dendrix.train.sentence_learner import SentenceLearner
+
+    trained(capsys, sentences, "--out", tmp_path / "whole", "--budget.epochs", 3)
+    validate, seen = SentenceLearner.validate, []
+
+    def stops_once(self: SentenceLearner, step: int) -> dict[str, Any]:
+        seen.append(step)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return validate(self, step)
+
+    monkeypatch.setattr(SentenceLearner, "validate", stops_once)
+    options = ["lm", "finetune", str(sentences), "--out", str(tmp_path / "parts"), "--budget.epochs", "3", *SIZES.split()]
+    assert main(options) == 130
+    assert main([*options, "--resume"]) == 0
+    whole, parts = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_a_language_model_goes_on_learning(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("the warm and the cold\n" * 300)
+    sizes = "--model.width 16 --model.layers 1 --budget.steps 3 --budget.every 3 --budget.context 16 --budget.batch-size 4 --no-report"
+    assert main(["train", "spikegpt-small", *sizes.split(), "--data.text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "lm")]) == 0
+    record = trained(capsys, sentences, "--out", tmp_path / "run", "--budget.epochs", 2, "--model.pretrained", tmp_path / "lm")
+    assert record["recipe"]["data"]["tokenizer"] == str(tmp_path / "lm" / "tokenizer.json")
+    from dendrix.models.hf import load_classifier
+
+    network, _, _, tokenizer = load_classifier(tmp_path / "run")
+    assert network.spec.vocab_size == tokenizer.get_vocab_size() == 256
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("text\tlabel\nfine\n", "expected 2 columns"),
+        ("phrase\tlabel\n" + "fine\tgood\n" * 9, "expected the column 'text'"),
+        ("text\tlabel\n" + "fine\tgood\n" * 20, "at least two classes"),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.tsv").write_text(content)
+    assert main(["lm", "finetune", str(tmp_path / "bad.tsv"), "--out", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(["sst22"], "Did you mean"), (["none.tsv"], "is not there"), (["sst2", "--model.widht", "3"], "--model.width")]
+)
+def test_misuse(words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lm", "finetune", *words, "--out", str(tmp_path / "run")]) in (1, 2)
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
