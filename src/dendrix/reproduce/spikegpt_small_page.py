@@ -26,7 +26,7 @@ _RATIOS = """
 |---|---|---|---|---|
 """
 _READING = """
-Scores are of the first 50,000 bytes of every validation and test novel, in windows of 256 bytes that overlap by half, as long as those of
+Scores are of the first 25,000 bytes of every validation and test novel, in windows of 256 bytes that overlap by half, as long as those of
 the training; read in one go, a recurrent network has all of the text before a byte as its context. A ratio compares two trainings that
 share the seed, so the data and their order. Three seeds are few: a ratio whose seeds disagree about the side of 1 is no difference.
 """
