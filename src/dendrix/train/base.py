@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .health import refuse_divergence
 from .run import Progress
+from .sharding import joined, shared_like
 
 
 class BaseLearner(ABC):
@@ -23,14 +24,18 @@ class BaseLearner(ABC):
         optimizer: what moves its parameters.
         precision: of matrix products.
         accelerator: accelerate's, which knows the device and the other processes.
+        shared: a copy of the network that is shared out over the processes and trains in its place; None: there is none.
     """
 
     by_loss = False
     """Whether the best network is the one with the lowest validation loss, and not the most accurate."""
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any):
+    def __init__(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any, shared: nn.Module | None = None
+    ):
         self.network, self.optimizer, self.precision, self.accelerator = network, optimizer, precision, accelerator
-        self.model = accelerator.prepare(network)
+        self.model = accelerator.prepare(network) if shared is None else shared
+        self.shared = shared
         self.advance: Callable[[int], object] = int
         """Moves the progress bar within an epoch; before there is one, it moves nothing."""
 
@@ -90,7 +95,7 @@ class BaseLearner(ABC):
 
     def move(self, step: int, whole: float, clip: float | None) -> float:
         """Move the parameters by the gradient, and return its norm; see `descend`."""
-        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip))
+        norm = float(joined(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip)))
         refuse_divergence(step, {"loss": whole, "gradient norm": norm})
         self.optimizer.step()
         return norm
@@ -101,11 +106,16 @@ class BaseLearner(ABC):
         rates = {group["name"]: group["lr"] for group in self.optimizer.param_groups}
         return {"loss": loss / items, "train_accuracy": right / items, "gradient_norm": gradient_norm, "rates": rates}
 
+    def gather(self) -> None:
+        """Bring the network up to the copy that trains, if there is one; all processes do it together."""
+        if self.shared is not None:
+            self.network.load_state_dict({name: joined(tensor) for name, tensor in self.shared.state_dict().items()})
+
     def tensors(self) -> dict[str, Tensor]:
-        """All that the next epoch depends on, beside the progress."""
+        """All that the next epoch depends on, beside the progress; the network is that of the last `gather`."""
         kept = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
-            kept |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
+            kept |= {f"optimizer.{number}.{name}": joined(tensor) for name, tensor in moments.items()}
         kept |= {f"random.{kind}": self._gathered(state) for kind, state in self._random().items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
 
@@ -124,10 +134,22 @@ class BaseLearner(ABC):
             if name.startswith("optimizer."):
                 _, number, moment = name.split(".")
                 moments.setdefault(int(number), {})[moment] = tensor
+        if self.shared is not None:
+            self._share_out(self.shared, moments)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-        torch.set_rng_state(tensors["random.cpu"][accelerator.process_index])
+        torch.set_rng_state(tensors["random.cpu"][accelerator.process_index].clone())  # torch 2.13 misreads a view
         if accelerator.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"][accelerator.process_index], accelerator.device)
+            torch.cuda.set_rng_state(tensors["random.cuda"][accelerator.process_index].clone(), accelerator.device)
+
+    def _share_out(self, shared: nn.Module, moments: dict[int, dict[str, Tensor]]) -> None:
+        """Give the copy that trains its share of the network, and every moment that of its parameter."""
+        parts = shared.state_dict()
+        shared.load_state_dict({name: shared_like(tensor, parts[name]) for name, tensor in self.network.state_dict().items()})
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        for number, kept in moments.items():
+            for moment, tensor in kept.items():
+                if tensor.dim():  # the count of steps is a number, and whole
+                    kept[moment] = shared_like(tensor, parameters[number])
 
     def autocast(self) -> torch.autocast:
         """The precision of the forward pass, as a context."""

@@ -18,6 +18,7 @@ from .base import BaseLearner
 from .health import refuse_divergence
 from .run import Progress
 from .schedule import cosine
+from .sharding import sharded
 from .text_health import SpikeWatch
 from .text_recipe import TextOptim, TextRecipe
 from .text_sample import written
@@ -45,10 +46,11 @@ class TextLearner(BaseLearner):
     def __init__(self, recipe: TextRecipe, splits: TextSplits, accelerator: Any):
         _check(recipe, splits, accelerator.num_processes)
         network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Spec) else SpikeGPT(recipe.model)
-        optim = recipe.optim
-        groups = parameter_groups(list(network.named_parameters()), optim.weight_decay)
+        shared = sharded(network, accelerator.device) if recipe.budget.shard else None
+        named, optim = list((shared or network).named_parameters()), recipe.optim
+        groups = parameter_groups(named, optim.weight_decay)
         adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps)
-        super().__init__(network, adam, recipe.budget.precision, accelerator)
+        super().__init__(network, adam, recipe.budget.precision, accelerator, shared)
         self.recipe, self.splits, self.language_model = recipe, splits, network
         self.watch = SpikeWatch(network)
 
@@ -75,6 +77,7 @@ class TextLearner(BaseLearner):
 
     def validate(self, step: int) -> dict[str, Any]:
         budget, tokens = self.recipe.budget, self.splits.valid
+        self.gather()
         self.network.eval()
         device, (index, count) = self.accelerator.device, self._place()
         starts = torch.arange(0, min(len(tokens), budget.valid_tokens) - budget.context, budget.context)
@@ -171,6 +174,10 @@ def _check(recipe: TextRecipe, splits: TextSplits, processes: int) -> None:
     if recipe.model.vocab_size != (size := splits.tokenizer.get_vocab_size()):
         raise ValueError(
             f"model.vocab_size: expected {size}, as the tokenizer has it, got {recipe.model.vocab_size}. Set --model.vocab-size {size}."
+        )
+    if isinstance(recipe.model, GPT2Spec) and recipe.model.context < recipe.budget.context:
+        raise ValueError(
+            f"model.context: expected at least {recipe.budget.context}, as budget.context, got {recipe.model.context}. Set both the same."
         )
     if recipe.budget.batch_size % (processes * recipe.budget.accumulate):
         raise ValueError(

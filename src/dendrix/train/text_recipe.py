@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ..core import expect_fields
 from ..data.text import Corpus, corpus
-from ..data.text_tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer
+from ..data.text_tokenizers import as_text, byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer
 from ..data.tokens import TextSplits, tokenised
 from ..models.gpt2 import GPT2Spec
 from ..models.spikegpt import SpikeGPTSpec
@@ -44,9 +44,9 @@ class TextData:
         if self.tokenizer == "bytes":
             return byte_tokenizer()
         if self.tokenizer == "characters":
-            return character_tokenizer(b"".join(text.train).decode())
+            return character_tokenizer(as_text(b"".join(text.train)))
         if self.tokenizer == "learned":
-            return learned_tokenizer((document.decode() for document in text.train), self.vocabulary)
+            return learned_tokenizer(map(as_text, text.train), self.vocabulary)
         return read_tokenizer(Path(self.tokenizer).expanduser())
 
 
@@ -102,6 +102,8 @@ class TextBudget:
     """After each validation, write so many tokens: a sample of what the network has learned. 0 is none."""
     precision: Literal["float32", "bf16"] = "float32"
     """Of matrix products; WKV and membranes are float32 with either."""
+    shard: bool = False
+    """Whether several processes share out parameters, gradients and the optimiser's moments (FSDP2) instead of holding them all (DDP)."""
 
     def __post_init__(self) -> None:
         expect_fields(self, steps="[1, inf)", every="[1, inf)", batch_size="[1, inf)", accumulate="[1, inf)")
