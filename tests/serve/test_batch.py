@@ -13,7 +13,7 @@ GREEDY = Sampling(0.0)
 
 
 def job(served: Served, prompt: str, tokens: int) -> Job:
-    answer = Answer(0, GREEDY, torch.Generator(), TextStream(served.tokenizer), tokens)
+    answer = Answer(0, GREEDY, None, TextStream(served.tokenizer), tokens)
     return Job([Prompt(torch.tensor(list(prompt.encode())), [answer])])
 
 

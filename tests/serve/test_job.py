@@ -12,7 +12,7 @@ from dendrix.serve.job import Answer, Job, Piece, Prompt
 
 
 def job(answers: int) -> Job:
-    made = [Answer(i, Sampling(), torch.Generator(), TextStream(byte_tokenizer(), ["end"]), 4) for i in range(answers)]
+    made = [Answer(i, Sampling(), None, TextStream(byte_tokenizer(), ["end"]), 4) for i in range(answers)]
     return Job([Prompt(torch.tensor([1]), made)])
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..generate import Decoder, sample
+from ..generate import Decoder, Sampling, sample
 from .errors import ApiError
 from .job import Answer, Job, Output
 
@@ -60,13 +60,25 @@ class Batch:
 
 def _add(rows: Sequence[Row], logits: Tensor) -> list[Output]:
     """The next token of every row by its logits [B, V], as pieces for the readers; an error where the logits are no numbers."""
+    numbers = logits.isfinite().all(1)
+    tokens = iter(_drawn([answer for (_, answer), fine in zip(rows, numbers.tolist(), strict=True) if fine], logits[numbers]))
     outputs: list[Output] = []
-    likeliest, numbers = logits.argmax(1).tolist(), logits.isfinite().all(1).tolist()
-    for i, (job, answer) in enumerate(rows):
-        if not numbers[i]:
+    for (job, answer), fine in zip(rows, numbers.tolist(), strict=True):
+        if fine:
+            outputs.append((job, answer.add(next(tokens))))
+        else:
             job.cancelled = True
             outputs.append((job, ApiError(500, "The model's logits are NaN or infinite. Did its training diverge?")))
-            continue
-        token = likeliest[i] if answer.how.temperature == 0 else int(sample(logits[i : i + 1], answer.how, answer.generator))
-        outputs.append((job, answer.add(token)))
     return outputs
+
+
+def _drawn(answers: Sequence[Answer], logits: Tensor) -> list[int]:
+    """A token for each answer. Those that are drawn alike, and have no random numbers of their own, are drawn together."""
+    alike: dict[tuple[Sampling, torch.Generator | None], list[int]] = {}
+    for i, answer in enumerate(answers):
+        alike.setdefault((answer.how, answer.generator), []).append(i)
+    tokens = [0] * len(answers)
+    for (how, generator), places in alike.items():
+        for i, token in zip(places, sample(logits[places], how, generator).tolist(), strict=True):
+            tokens[i] = token
+    return tokens

@@ -27,7 +27,8 @@ class Answer:
 
     index: int
     how: Sampling
-    generator: torch.Generator
+    generator: torch.Generator | None
+    """Random numbers of its own, for a seed that the client gave."""
     text: TextStream
     most: int
     """Tokens that it may have."""

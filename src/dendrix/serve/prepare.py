@@ -1,6 +1,5 @@
 """From a request to a job: prompts become tokens, within the limits."""
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,16 +35,18 @@ def prepare(asked: CompletionRequest, served: Served, limits: Limits) -> Job:
         raise ApiError(422, f"max_tokens: expected at most {limits.new_tokens}, got {asked.max_tokens}.", "max_tokens")
     if (count := len(asked.prompt) * asked.n) > limits.running:
         raise ApiError(422, f"n: expected at most {limits.running} answers to all prompts together, got {count}.", "n")
-    how, seed = Sampling(asked.temperature, top_p=asked.top_p), secrets.randbits(62) if asked.seed is None else asked.seed
     prompts = []
     for place, prompt in enumerate(asked.prompt):
-        tokens = _tokens(prompt, served, limits)
-        answers = [
-            Answer(index, how, torch.Generator().manual_seed(seed + index), TextStream(served.tokenizer, asked.stop), asked.max_tokens)
-            for index in range(place * asked.n, (place + 1) * asked.n)
-        ]
-        prompts.append(Prompt(tokens, answers))
+        answers = [_answer(place * asked.n + i, asked, served) for i in range(asked.n)]
+        prompts.append(Prompt(_tokens(prompt, served, limits), answers))
     return Job(prompts)
+
+
+def _answer(index: int, asked: CompletionRequest, served: Served) -> Answer:
+    """An answer that is yet to be written. With a seed, each has random numbers of its own; the greedy one needs none."""
+    how = Sampling(asked.temperature, top_p=asked.top_p)
+    generator = None if asked.seed is None or not asked.temperature else torch.Generator().manual_seed(asked.seed + index)
+    return Answer(index, how, generator, TextStream(served.tokenizer, asked.stop), asked.max_tokens)
 
 
 def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> torch.Tensor:

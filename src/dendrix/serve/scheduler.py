@@ -53,16 +53,14 @@ class Scheduler:
         return self._thread.is_alive() and not self.draining
 
     def submit(self, job: Job) -> None:
-        """Take a job on. Call `leave` when it is read to its end, or when nobody reads it any more.
+        """Take a job on, of at most `limits.running` answers. Call `leave` when it is read to its end, or when nobody reads it any more.
 
         Raises:
-            ApiError: 422 if it can never run here, 429 if too many wait, 503 if the server is about to stop.
+            ApiError: 429 if too many wait, 503 if the server is about to stop.
         """
         new, limits = len(job.answers), self._limits
         if self.draining:
             raise ApiError(503, "The server is shutting down. Try again later.", code="shutting_down")
-        if new > limits.running:
-            raise ApiError(422, f"n: expected at most {limits.running} answers to all prompts together, got {new}.", "n")
         if self.held + new > limits.running + limits.waiting:
             raise ApiError(429, f"The server is busy with {self.held} answers. Try again later.", code="busy")
         self._jobs.add(job)
