@@ -77,6 +77,8 @@ def read_request(body: bytes) -> CompletionRequest:
         raise ApiError(400, f"body: expected JSON in UTF-8, but {first['ctx']['error']}.", code="invalid_json")
     name = ".".join(map(str, first["loc"])) or "body"
     said = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] == "extra_forbidden":
+        said = "this server has no such field"
     came = "" if first["type"] == "missing" else f", got {_shortened(first['input'])}"
     raise ApiError(422, f"{name}: {said}{came}.", param=name)
 
