@@ -13,12 +13,12 @@ from ..train import Augment, Budget, FsddData, Optim, Recipe
 def recipe() -> Recipe:
     """Spoken digits (FSDD, official split), learned delays."""
     return Recipe(
-        data=FsddData(EvenMel()),
-        model=DelayNetConfig(inputs=24, outputs=10, hidden=(128, 128), max_delay_ms=250.0, dt_ms=10.0, dropout=0.2),
+        data=FsddData(EvenMel(dt_ms=20.0, window_ms=32.0, centred=True)),
+        model=DelayNetConfig(inputs=24, outputs=10, hidden=(128, 128), max_delay_ms=250.0, dt_ms=20.0, spike_alpha=2.0, dropout=0.0),
         decision=Decision(how="mean", tail_ms=100.0),
-        optim=Optim(lr=0.01, delay_lr=0.1),
-        budget=Budget(epochs=30, batch_size=32, patience=30),
-        augment=Augment(shift_channels=1, mask_channels=3, mask_steps=5, tempo=0.3),
+        optim=Optim(lr=0.02, delay_lr=0.1),
+        budget=Budget(epochs=12, batch_size=16, patience=12),
+        augment=Augment(shift_channels=1, mask_channels=3, mask_steps=3, tempo=0.3),
     )
 
 
@@ -38,22 +38,22 @@ def axonal() -> Recipe:
 
 
 def small() -> Recipe:
-    """About 10,000 trained parameters, frames of 20 ms."""
+    """About 10,000 trained parameters."""
     main = recipe()
     return replace(
         main,
         data=FsddData(EvenMel(dt_ms=20.0, window_ms=32.0)),
-        model=replace(main.model, hidden=(56, 56), dt_ms=20.0, dropout=0.1),
+        model=replace(main.model, hidden=(56, 56), spike_alpha=5.0, dropout=0.1),
         early=0.5,
+        optim=replace(main.optim, lr=0.01),
         budget=Budget(epochs=16, batch_size=16, patience=16),
-        augment=replace(main.augment, mask_steps=3),
     )
 
 
 def cochlea() -> Recipe:
     """The same network on spikes: counts of 700 cells of a causal cochlea, five to a channel."""
-    main = recipe()
-    return replace(main, data=FsddData(FSDD_COCHLEA), model=replace(main.model, inputs=FSDD_COCHLEA.channels))
+    main, ear = recipe(), replace(FSDD_COCHLEA, dt_ms=20.0)
+    return replace(main, data=FsddData(ear), model=replace(main.model, inputs=ear.channels))
 
 
 def early() -> Recipe:
