@@ -128,7 +128,7 @@ def _train(name: str, options: list[str]) -> None:
     if not first_process():
         return
     text = isinstance(chosen.recipe, TextRecipe)
-    if chosen.report and not text:
+    if chosen.report:
         report_of_training(folder)
     if chosen.json:
         print_json({"folder": str(folder), **record})

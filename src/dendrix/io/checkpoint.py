@@ -73,6 +73,8 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
 
         classifier, names, pooling, _ = load_classifier(folder)
         return Checkpoint(classifier, names, decision=Decision(pooling))
+    if described.get("architectures"):
+        raise ValueError(f"{folder}: expected a network that classifies, got a language model. Ask it with dendrix lm.")
     if described.get("format") != FORMAT:
         raise ValueError(
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."

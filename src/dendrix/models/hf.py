@@ -1,6 +1,7 @@
 """SpikeGPT as models of Hugging Face transformers. This is the only file that imports it; importing it registers the Auto classes."""
 
 import contextlib
+import errno
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -33,6 +34,7 @@ from .spikegpt_blocks import ChannelMix, Spikes, TimeMix
 from .spikegpt_classifier import SpikeGPTClassifier
 from .spikegpt_start import Start, start, start_head
 
+_CONFIG = "config.json"
 _OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
 """Fields of `SpikeGPTSpec` that have another name in transformers."""
 
@@ -258,13 +260,8 @@ def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) 
         network: the language model.
         tokenizer: of the tokenizers library.
     """
-    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary:
-        model = network.inner if isinstance(network, GPT2) else SpikeGPTForCausalLM.of(network)
-        with _no_progress_bar():
-            model.save_pretrained(temporary)
-        PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(temporary)
-        for file in Path(temporary).iterdir():
-            file.replace(folder / file.name)
+    model = network.inner if isinstance(network, GPT2) else SpikeGPTForCausalLM.of(network)
+    _save(folder, model, PreTrainedTokenizerFast(tokenizer_object=tokenizer))
 
 
 def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str, ...], pooling: str, tokenizer: Any) -> None:
@@ -286,11 +283,21 @@ def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=padding_token(tokenizer), model_input_names=["input_ids", "attention_mask"]
     )
-    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary, _no_progress_bar():
-        model.eval().save_pretrained(temporary)
-        fast.save_pretrained(temporary)
-        for file in Path(temporary).iterdir():
-            file.replace(folder / file.name)
+    _save(folder, model, fast)
+
+
+def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary, _silent():
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            for file in Path(temporary).iterdir():
+                file.replace(folder / file.name)
+    except OSError as error:
+        error.filename = str(folder)  # a full disk names no file, and a temporary one is nobody's business
+        raise
+    except SafetensorError as error:  # a full disk, in its own words
+        raise OSError(errno.EIO, str(error), str(folder)) from error
 
 
 def load_classifier(folder: str | Path) -> tuple[SpikeGPTClassifier, tuple[str, ...], Literal["last", "mean"], Any]:
@@ -322,40 +329,49 @@ def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
 def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
     """As `load_language_model`, the network of our own or the control that was trained beside it; see `network_of`."""
     folder = Path(folder)
-    if (folder / "config.json").is_file() and read_json(folder / "config.json").get("model_type") == "gpt2":
+    if (folder / _CONFIG).is_file() and read_json(folder / _CONFIG).get("model_type") == "gpt2":
         control, tokenizer = _loaded(folder, GPT2LMHeadModel)
         return GPT2.of(control), tokenizer
-    model, tokenizer = _loaded(folder, SpikeGPTForCausalLM)
+    model, tokenizer = load_language_model(folder)
     return network_of(model), tokenizer
 
 
 def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     """The model of a folder, and its tokenizer."""
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+    for name in (_CONFIG, "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"{folder}: expected a language model as `dendrix train` writes it, but it has no {name}. Check the path."
             )
+    if (found := read_json(folder / _CONFIG).get("model_type")) != (wanted := kind.config_class.model_type):
+        raise ValueError(f"{folder}: expected a model of the type {wanted!r}, but {_CONFIG} says {found!r}. Is it another model?")
     try:
-        with _no_progress_bar():
-            model, report = kind.from_pretrained(folder, output_loading_info=True)
+        with _silent():
+            model, report = kind.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
-    wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(str, names)))}" for what, names in report.items() if names]
+    wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(_told, names)))}" for what, names in report.items() if names]
     if wrong:
         raise ValueError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
     return model.eval(), read_tokenizer(folder / "tokenizer.json")
 
 
+def _told(name: str | tuple[str, torch.Size, torch.Size]) -> str:
+    """A parameter that does not fit, and how its shape differs."""
+    return name if isinstance(name, str) else f"{name[0]} ({list(name[1])} and not {list(name[2])})"
+
+
 @contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Transformers shows none: a few megabytes need none, and a training has its own."""
-    shows = logging.is_progress_bar_enabled()
+def _silent() -> Iterator[None]:
+    """Transformers is silent: a few megabytes need no bar, a training has its own, and what does not fit is said by us."""
+    shows, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shows:
             logging.enable_progress_bar()
 

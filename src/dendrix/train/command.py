@@ -23,7 +23,7 @@ from .metrics import Scores
 from .opened import Split, answers_at_once, open_run
 from .processes import expect_all_alive, first_process
 from .recipe import Recipe
-from .record import METRICS, caveat, environment, new_folder, read_lines
+from .record import METRICS, caveat, environment, is_text, new_folder, read_lines
 from .run import run_folder
 from .sentence_recipe import SentenceRecipe
 from .tensorboard import EventFiles
@@ -74,7 +74,7 @@ def _watched(run: TrainRun, folder: Path) -> Iterator[Watcher | None]:
 
 def summary(record: dict[str, Any]) -> str:
     """One sentence on how a training went."""
-    if (best := record.get("progress")) and record["recipe"]["data"]["name"] == "text":
+    if (best := record.get("progress")) and is_text(record["recipe"]):
         return f"Best validation loss {best['best_loss']:.4f} nats per token, epoch {best['best_epoch'] + 1} ({best['stopped']})."
     if best:
         said = f"Best validation accuracy {best['best_accuracy']:.1%}, epoch {best['best_epoch'] + 1} ({best['stopped']})."
