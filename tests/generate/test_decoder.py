@@ -1,26 +1,30 @@
-"""A decoder gives what its model gives, for one text or many, at once, in pieces or token by token."""
+"""A decoder gives what its model gives, and each row the same to the bit: alone, in a batch, at once, in pieces or token by token."""
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given, settings
 from torch import Tensor
 from torch.testing import assert_close
 
-from dendrix.core import cat, rows
-from dendrix.generate import Decoder
+from dendrix.core import use_kernels
+from dendrix.generate import Decoder, Weights
+from dendrix.generate.packing import unpack_network
 from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
 
 KINDS = [
-    dict(spikes="output"),
-    dict(spikes="input"),
-    dict(spikes="none"),
-    dict(channel_first=True),
-    dict(channel_first=True, spikes="input"),
+    ("output", False, "float32"),
+    ("input", True, "float32"),
+    ("none", False, "float32"),
+    ("output", True, "int8"),
+    ("input", False, "bfloat16"),
 ]
 
 
-def lively(vocab_size: int = 50, width: int = 32, layers: int = 3, **options: object) -> SpikeGPT:
-    """A model whose neurons fire."""
-    model = SpikeGPT(SpikeGPTSpec(vocab_size, width, layers, **options)).eval()
+def lively(spikes: str = "output", channel_first: bool = False, width: int = 37, vocab_size: int = 300) -> SpikeGPT:
+    """A model whose neurons fire, and whose logits are far apart; its sizes are no multiples of anything."""
+    torch.manual_seed(1)
+    model = SpikeGPT(SpikeGPTSpec(vocab_size, width, 3, spikes=spikes, channel_first=channel_first)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
@@ -28,37 +32,116 @@ def lively(vocab_size: int = 50, width: int = 32, layers: int = 3, **options: ob
     return model
 
 
-@pytest.fixture(params=KINDS, ids=str)
-def model(request: pytest.FixtureRequest) -> SpikeGPT:
-    return lively(**request.param)
+@pytest.fixture(scope="module", params=KINDS, ids=str)
+def decoder(request: pytest.FixtureRequest) -> Decoder:
+    spikes, channel_first, weights = request.param
+    return Decoder(lively(spikes, channel_first), weights)
 
 
 def tokens(batch: int, length: int) -> Tensor:
-    return torch.randint(0, 50, (batch, length))
+    return torch.randint(0, 300, (batch, length))
 
 
 @torch.no_grad()
-def test_gives_the_logits_of_the_model(model: SpikeGPT) -> None:
-    text = tokens(3, 40)
-    assert_close(Decoder(model)(text)[0], model(text)[0], atol=1e-5, rtol=0)
+def test_equals_plain_torch(decoder: Decoder) -> None:
+    text = tokens(3, 70)
+    valid = torch.rand(3, 70) < 0.8
+    with use_kernels("required"):
+        logits, state = decoder(text, valid=valid)
+    with use_kernels("reference"):
+        expected, after = decoder(text, valid=valid)
+    assert_close(logits, expected, atol=1e-5, rtol=1e-6)
+    assert_close(state, after, atol=1e-4, rtol=1e-5)
+    assert (logits[~valid] == 0).all()
 
 
-def test_steps_continue_a_prompt(model: SpikeGPT) -> None:
-    decoder, text = Decoder(model), tokens(2, 9)
-    whole, _ = decoder(text)
-    logits, state = decoder.prefill(text[:, :4])
-    for t in range(4, 9):
-        assert_close(logits, whole[:, t - 1], atol=1e-5, rtol=0)
+@given(seed=st.integers(0, 2**31), rows=st.integers(1, 5), length=st.integers(1, 9))
+@settings(max_examples=10, deadline=None)
+def test_rows_and_pieces_change_nothing(decoder: Decoder, seed: int, rows: int, length: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    text = torch.randint(0, 300, (rows, length), generator=random)
+    whole, end = decoder(text)
+    row = int(torch.randint(rows, (), generator=random))
+    alone, state = decoder(text[row : row + 1])
+    assert torch.equal(alone[0], whole[row])
+    assert torch.equal(state[0], end[row])
+    cut = int(torch.randint(length, (), generator=random))
+    state = decoder.rest(rows) if cut == 0 else decoder.prefill(text[:, :cut])[1]
+    for t in range(cut, length):
         logits, state = decoder.step(text[:, t], state)
-    assert_close(logits, whole[:, -1], atol=1e-5, rtol=0)
+        assert torch.equal(logits, whole[:, t])
+    assert torch.equal(state, end)
 
 
-def test_padding_on_either_side_is_not_read(model: SpikeGPT) -> None:
-    decoder, text = Decoder(model), tokens(2, 9)
-    valid = torch.ones(2, 9, dtype=torch.bool)
-    valid[0, :4] = valid[1, 6:] = False
+def test_padding_on_either_side_is_not_read(decoder: Decoder) -> None:
+    text, valid = tokens(2, 150), torch.ones(2, 150, dtype=torch.bool)
+    valid[0, :100] = valid[1, 90:] = False
     logits, state = decoder.prefill(text, valid=valid)
-    alone = [decoder.prefill(text[:1, 4:]), decoder.prefill(text[1:, :6])]
-    assert_close(logits, torch.cat([found for found, _ in alone]), atol=1e-5, rtol=0)
-    assert_close(state, cat([after for _, after in alone]), atol=1e-5, rtol=0)
-    assert_close(rows(state, torch.tensor([1])), alone[1][1], atol=1e-5, rtol=0)
+    for row, (alone, after) in enumerate([decoder.prefill(text[:1, 100:]), decoder.prefill(text[1:, :90])]):
+        assert torch.equal(logits[row], alone[0])
+        assert torch.equal(state[row], after[0])
+
+
+def test_inputs_are_not_changed(decoder: Decoder) -> None:
+    state = decoder.prefill(tokens(2, 5))[1]
+    before = state.clone()
+    decoder.step(torch.tensor([1, 2]), state)
+    assert torch.equal(state, before)
+
+
+def test_threads_change_nothing(decoder: Decoder) -> None:
+    text, valid = tokens(5, 9), torch.ones(5, 9, dtype=torch.bool)
+    valid[2, 1:] = False
+    logits, state = decoder(text, valid=valid)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        again = decoder(text, valid=valid)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(logits, again[0])
+    assert torch.equal(state, again[1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("weights", "largest"), [("float32", 1e-6), ("bfloat16", 2**-8), ("int8", 1 / 127)])
+def test_rounded_weights_are_near(weights: Weights, largest: float) -> None:
+    model = lively()
+    held = dict(unpack_network(Decoder(model, weights).packed).named_parameters())
+    for name, weight in model.named_parameters():
+        if weight.dim() == 2 and name != "emb.weight":
+            assert ((held[name] - weight).abs().amax(1) <= largest * weight.abs().amax(1)).all(), name
+        elif weight.dim() != 2:
+            assert_close(held[name], weight, atol=1e-6, rtol=1e-6)
+
+
+@torch.no_grad()
+def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
+    model = SpikeGPT(SpikeGPTSpec(50, 16, 7, halve_stream=True)).eval()
+    text = torch.randint(0, 50, (2, 9))
+    assert_close(Decoder(model)(text)[0], model(text)[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda d: d.prefill(torch.tensor([[300]])), "tokens: expected 0 to 299"),
+        (lambda d: d.prefill(torch.tensor([[0.5]])), "tokens: expected int64"),
+        (lambda d: d.prefill(torch.zeros(1, 0, dtype=torch.int64)), "Axis T is empty"),
+        (lambda d: d.prefill(tokens(1, 2), valid=torch.zeros(1, 2, dtype=torch.bool)), "at least one token in every row"),
+        (lambda d: d.step(torch.tensor([1]), torch.zeros(1, 5)), "state: expected"),
+        (lambda d: d.step(torch.tensor([1]), d.rest(2)), "state: expected"),
+        (lambda d: Decoder(lively(), "int4"), "weights: expected one of"),
+    ],
+)
+def test_bad_input_is_refused(call: object, says: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=says):
+        call(Decoder(lively()))
+
+
+def test_broken_weights_are_refused() -> None:
+    model = lively()
+    with torch.no_grad():
+        model.head.weight[3, 3] = torch.nan
+    with pytest.raises(ValueError, match=r"NaN or infinity in head\.weight"):
+        Decoder(model)

@@ -3,7 +3,7 @@
 from .conversation import Conversation as Conversation
 from .conversation import generate as generate
 from .decoder import Decoder as Decoder
-from .decoder import Weights as Weights
+from .packing import Weights as Weights
 from .sampling import Sampling as Sampling
 from .sampling import sample as sample
 from .text_stream import TextStream as TextStream

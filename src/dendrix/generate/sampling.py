@@ -46,7 +46,7 @@ def sample(logits: Tensor, how: Sampling, generator: torch.Generator | None = No
         scaled = scaled.masked_fill(scaled < scaled.topk(how.top_k).values[:, -1:], -torch.inf)
     shares = torch.softmax(scaled, 1)
     if how.top_p < 1:
-        ordered, tokens = shares.sort(1, descending=True, stable=True)
+        ordered, tokens = shares.sort(dim=1, descending=True, stable=True)
         before = ordered.cumsum(1) - ordered
         shares = torch.zeros_like(shares).scatter(1, tokens, torch.where(before < how.top_p, ordered, 0))
     return torch.multinomial(shares, 1, generator=generator).squeeze(1)

@@ -1,5 +1,6 @@
 """Kernels for the CPU in numba, which is imported at the first use of one."""
 
+from . import decode as decode
 from . import delay_conv as delay_conv
 from . import delay_gauss as delay_gauss
 from . import delay_integer as delay_integer

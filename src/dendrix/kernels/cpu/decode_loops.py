@@ -1,0 +1,141 @@
+"""A whole SpikeGPT on a list of tokens, each of some row: matrix products take many tokens at once, memories follow one after the other.
+
+Tokens of one row stand in their order. So a step of many texts, a prompt, and both together are the same thing; and as each product is
+summed in one order whatever stands beside it, a row's result is the same to the bit in all of them. Arrays are as `generate.packing`
+lays them out; a state is a row of numbers, of each block the parts that the model's own state has, in that order.
+"""
+
+from typing import Any
+
+import numpy as np
+
+bits_in = bits_out = True  # `specialise` binds these: whether neurons stand before the products, or after each half
+normalise: Any = None
+fire = mix = average = gate = square = product = normalise
+
+_TOKENS = 64
+"""Tokens that go through a block together."""
+_WIDEST = 256
+"""Outputs that are summed together at most."""
+_CHUNK = 64
+"""As in `product_loops`."""
+SHARES, BONUS, RATE = 2, 5, 6
+"""Rows of a half's vectors, after the weight and the bias of its norm."""
+KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
+"""Rows of a half's table of matrices, and the order of its shares."""
+
+
+def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, threshold: Any, h: Any, mixed: Any) -> None:
+    """The first `count` mixtures of every token and the one before it, after norm and neurons."""
+    n, d = x.shape
+    for t in range(n):
+        memory = state[owners[t], at:]
+        normalise(x[t], vectors[0], vectors[1], h)
+        if bits_in:
+            fire(h, memory[d : 2 * d], threshold)
+        for i in range(count):
+            mix(h, memory, vectors[SHARES + i], mixed[i, t])
+        for j in range(np.uintp(d)):
+            memory[j] = h[j]
+
+
+def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
+    """Add to x [n, d] what the half gives that mixes over time; its memory begins at column `at` of the state."""
+    vectors, table, weights, scales, threshold = network
+    mixed, made, _, h, work = room
+    n, d = x.shape
+    p, matrices = vectors[half], table[half]
+    shift(x, owners, state, at, p, 3, threshold, h, mixed)
+    for i in range(3):
+        product(mixed[i], n, matrices[i], weights, scales, made[i], work)
+    sums = at + d * (1 + 2 * bits_in + bits_out)
+    for t in range(n):
+        y = made[VALUE, t]
+        average(made[KEY, t], y, p[BONUS], p[RATE], state[owners[t], sums : sums + 3 * d])
+        gate(made[RECEPTANCE, t], y)
+        if bits_in:
+            fire(y, state[owners[t], at + 2 * d : at + 3 * d], threshold)
+    product(made[VALUE], n, matrices[OUTPUT], weights, scales, made[KEY], work)
+    finish(x, made[KEY], owners, state, at + d, threshold)
+
+
+def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
+    """The same for a half that mixes over channels."""
+    vectors, table, weights, scales, threshold = network
+    mixed, made, wide, h, work = room
+    n, d = x.shape
+    matrices = table[half]
+    shift(x, owners, state, at, vectors[half], 2, threshold, h, mixed)
+    product(mixed[KEY], n, matrices[KEY], weights, scales, wide, work)
+    for t in range(n):
+        if bits_in:
+            fire(wide[t], state[owners[t], at + 2 * d : at + 6 * d], threshold)
+        else:
+            square(wide[t])
+    product(mixed[RECEPTANCE], n, matrices[RECEPTANCE], weights, scales, made[RECEPTANCE], work)
+    product(wide, n, matrices[VALUE], weights, scales, made[VALUE], work)
+    for t in range(n):
+        gate(made[RECEPTANCE, t], made[VALUE, t])
+    finish(x, made[VALUE], owners, state, at + d, threshold)
+
+
+def finish(x: Any, y: Any, owners: Any, state: Any, at: Any, threshold: Any) -> None:
+    """Add y to the stream x, or its spikes."""
+    n, d = x.shape
+    for t in range(n):
+        if bits_out:
+            fire(y[t], state[owners[t], at : at + d], threshold)
+        for j in range(np.uintp(d)):
+            x[t, j] += y[t, j]
+
+
+def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any) -> None:
+    """The logits of the tokens that want them, in their rows."""
+    vectors, table, weights, scales, _ = network
+    mixed, _, _, _, work = room
+    n, low = np.int64(0), len(logits)
+    for t in range(len(wanted)):
+        if wanted[t] >= 0:
+            low = min(low, wanted[t])
+            normalise(x[t], ends[2], ends[3], mixed[0, n])
+            n += 1
+    product(mixed[0], n, table[len(vectors), 0], weights, scales, logits[low:], work)
+
+
+def rooms(count: Any, d: Any) -> Any:
+    """Room for what `count` tokens make inside a block."""
+    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.arange(4 * d).astype(np.int32)
+    work = (*active, np.empty((count, _WIDEST), np.float32), np.empty((_CHUNK, _WIDEST), np.float32))
+    mixed, made, wide = np.empty((3, count, d), np.float32), np.empty((3, count, d), np.float32), np.empty((count, 4 * d), np.float32)
+    return mixed, made, wide, np.empty(d, np.float32), work
+
+
+def advance(
+    tokens: Any, owners: Any, answers: Any, borders: Any, embedding: Any, ends: Any, places: Any, network: Any, state: Any,
+    logits: Any, first: Any, last: Any,
+) -> None:  # fmt: skip
+    """Read parts first .. last - 1 of the tokens [P], from one of `borders` to the next; no row is in two parts.
+
+    Args:
+        owners: the row of each token, [P].
+        answers: the row of `logits` that wants what follows a token, ascending, or -1, [P].
+        embedding, ends, places, network: see `generate.packing`.
+        state: rows that change in place, [B, N].
+    """
+    d = ends.shape[1]
+    vectors, table, _, _, _ = network
+    room = rooms(_TOKENS, d)
+    stream = np.empty((_TOKENS, d), np.float32)
+    for start in range(borders[first], borders[last], _TOKENS):
+        end = min(start + _TOKENS, borders[last])
+        x, own = stream[: end - start], owners[start:end]
+        for t in range(end - start):
+            for j in range(np.uintp(d)):
+                room[3][j] = embedding[tokens[start + t], j]
+            normalise(room[3], ends[0], ends[1], x[t])
+        for half in range(len(vectors)):
+            if table[half, OUTPUT, 2]:
+                time_mix(x, own, state, places[half], half, network, room)
+            else:
+                channel_mix(x, own, state, places[half], half, network, room)
+        answer(x, answers[start:end], ends, network, logits, room)
