@@ -184,18 +184,30 @@ def test_an_endless_stream_may_be_left() -> None:
     assert torch.zeros(1, requires_grad=True).sum().requires_grad  # the caller's own mode is as before
 
 
-def test_states_that_a_network_shares_between_calls_are_not_written_to() -> None:
+@pytest.mark.parametrize("kept", [torch.zeros(1, 2).expand(8, 2), torch.zeros(8, 2)])
+def test_states_that_a_network_shares_between_calls_are_not_written_to(kept: Tensor) -> None:
     class Constant(Echo):
-        def __init__(self) -> None:
-            super().__init__()
-            self.rest = torch.zeros(1, 2)
-
         def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-            return x, self.rest.expand(len(x), 2)
+            return x, kept[: len(x)] if valid is None else torch.ones(len(x), 2)  # one that rests has another state
 
-    model = Constant().eval()
-    run(model, scripted(1, 2, 3, 4, 5), SURE, batch_size=2, block=1)
-    assert torch.equal(model.rest, torch.zeros(1, 2))
+    run(Constant().eval(), scripted(1, 2, 3, 4, 5), SURE, batch_size=2, block=1)
+    assert not kept.any()
+
+
+def test_states_of_the_caller_are_written_in_place() -> None:
+    made: list[Tensor] = []
+    same: list[bool] = []
+
+    class Fresh(Echo):
+        def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+            if state is not None:
+                same.append(state.data_ptr() == made[-1].data_ptr())
+            if valid is None:
+                made.append(torch.zeros(len(x), 2))
+            return x, torch.zeros(1, 2) if state is None and valid is not None else made[-1]
+
+    run(Fresh().eval(), scripted(1, 3, 3, 3), SURE, batch_size=2, block=1)
+    assert same[0]  # the first step after the second input took the place of the first
 
 
 @pytest.mark.parametrize("batching", BATCHINGS)
