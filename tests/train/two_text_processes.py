@@ -13,7 +13,7 @@ import torch
 import torch.distributed.fsdp
 from two_processes import together
 
-import dendrix.models.hf
+import dendrix.models.hf  # noqa: F401 - loaded here, once for all children
 from dendrix.models import SpikeGPTSpec
 from dendrix.train import TextBudget, TextData, TextOptim, TextRecipe
 from dendrix.train.loop import fit

@@ -26,12 +26,15 @@ class Growth:
 
 _LIF = ("torch loop (unbind)", "dendrix", "SpikingJelly")
 _DELAY = ("torch conv1d", "dendrix", "DCLS")
+_WKV = ("torch loop (unbind)", "dendrix", "torch in chunks")
+_LANGUAGE = ("torch loops", "dendrix", "GPT-2 (transformers)")
 
 
 def growths() -> list[Growth]:
-    """LIF against time, batch and width; the delay layer against these and the number of taps; a training step."""
+    """LIF against time, batch and width; the delay layer against these and the number of taps; training steps; WKV against time."""
     lif, delay = dict(T=128, B=64, C=256), dict(B=16, T=100, C=128, H=128, L=25)
     step, torch_or_ours = dict(B=16, T=100, C=40, H=128, K=10), ("torch", "dendrix")
+    lm = dict(B=4, C=160, L=3)
     return [
         Growth("lif-100", "LIF, time steps", ("T",), (64, 128, 256, 512), lif, _LIF),
         Growth("lif-100", "LIF, batch", ("B",), (32, 64, 128, 256), lif, _LIF),
@@ -43,6 +46,8 @@ def growths() -> list[Growth]:
         Growth("train-fsdd-synaptic", "training step, time steps", ("T",), (50, 100, 200), step, torch_or_ours),
         Growth("train-fsdd-synaptic", "training step, batch", ("B",), (8, 16, 32), step, torch_or_ours),
         Growth("train-fsdd-synaptic", "training step, width", ("H",), (64, 128, 256), step, torch_or_ours),
+        Growth("wkv-1024", "WKV, tokens", ("T",), (128, 512, 1024, 4096), dict(B=4, C=256), _WKV),
+        Growth("lm-256", "training step of a language model, tokens of a window", ("T",), (128, 256, 512, 1024), lm, _LANGUAGE),
     ]
 
 

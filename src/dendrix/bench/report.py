@@ -83,8 +83,16 @@ def _case_table(runs: list[Record]) -> str:
     if last["name"].startswith(("step", "train")):
         rates = [f"{run['size']['B'] / run['contenders'][OURS]['seconds']:.0f} on {run['threads']}" for run in runs if _timed(run)]
         lines.append(f"\nSequences per second, by threads: {', '.join(rates)}.")
+    if last["name"].startswith("lm"):
+        lines.append(f"\nTokens per second, on {last['threads']} threads: {_tokens(last)}.")
     lines += [f"\nNo number for {name}: {why}" for name, why in last["refused"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _tokens(run: Record) -> str:
+    """How many tokens a second each contender trains on."""
+    count = run["size"]["B"] * run["size"]["T"]
+    return ", ".join(f"{name} {count / entry['seconds']:,.0f}" for name, entry in run["contenders"].items() if "seconds" in entry)
 
 
 def _timed(run: Record) -> bool:
@@ -96,7 +104,8 @@ def _elsewhere(case: Record) -> str:
     if not case["exact"]:
         return ""
     coarse = ", ".join(f"{name} within {tolerance:.0e}" for name, tolerance in case["coarse"].items())
-    return f" at B {case['exact']['B']}, on inputs that leave every membrane clear of the threshold; at full size {coarse}"
+    clear = ", on inputs that leave every membrane clear of the threshold" if case["exact"].get("clear") else ""
+    return f" at B {case['exact']['B']}{clear}; at full size {coarse}"
 
 
 def _ratio(entry: Record) -> str:

@@ -32,8 +32,8 @@ def run(
     """Measure dendrix beside its peers; print a table and return the record.
 
     Args:
-        wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `convert`, `sdr`, `growth`, `exits`, or one case by its name); all
-            if empty.
+        wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or one case by
+            its name); all if empty. `growth` beside others is the growth of these alone.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
         out: folder for `results.json` and `results.md`; None writes no file.
@@ -59,7 +59,8 @@ def run(
             record["cases"] += _measured(case, threads, not quick or explain, progress)
         if not wanted or "growth" in wanted:
             torch.set_num_threads(1)
-            for growth in growths():
+            chosen = {case.name for case in cases}
+            for growth in (growth for growth in growths() if growth.case in chosen or not chosen):
                 progress.print(f"growth: {growth.about}", soft_wrap=True)
                 entry = {"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)}
                 record["growth"].append(entry)

@@ -1,7 +1,7 @@
 """All cases, by name and by group."""
 
 from ..core import expect_one_of
-from . import convert, delays, neurons, sdr_probability, sdr_search, training
+from . import convert, delays, language, neurons, sdr_probability, sdr_search, training, wkv
 from .harness import Case
 
 
@@ -13,6 +13,8 @@ def groups() -> dict[str, list[Case]]:
         "step": training.cases(),
         "train": training.speech(),
         "convert": convert.cases(),
+        "wkv": wkv.cases(),
+        "lm": language.cases(),
         "sdr": [*sdr_probability.cases(), *sdr_search.cases()],
     }
 
