@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-import torch
 
 from dendrix.data.text_tokenizers import byte_tokenizer
 from dendrix.generate import Sampling, TextStream
@@ -13,7 +12,7 @@ from dendrix.serve.job import Answer, Job, Piece, Prompt
 
 def job(answers: int) -> Job:
     made = [Answer(i, Sampling(), None, TextStream(byte_tokenizer(), ["end"]), 4) for i in range(answers)]
-    return Job([Prompt(torch.tensor([1]), made)])
+    return Job([Prompt([1], made)])
 
 
 def test_an_answer_ends_at_its_length_with_what_waited() -> None:

@@ -61,7 +61,7 @@ def build_app(served: Served, limits: Limits, token: str | None) -> FastAPI:
             raise ApiError(404, f"model: expected '{served.name}', got '{name}'.", "model", "model_not_found")
         return about
 
-    app = FastAPI(title="dendrix", lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.metrics = metrics
     for kind in (ApiError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer_error)

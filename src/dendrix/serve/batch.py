@@ -1,7 +1,7 @@
-"""All running answers as the rows of one batch, which take their next token together."""
+"""All texts that are read or written now, as the rows of one batch: each turn is one call of the decoder."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,16 +10,24 @@ from ..generate import Decoder, Sampling, sample
 from .errors import ApiError
 from .job import Answer, Job, Output
 
+_CHUNK = 64
+"""Tokens of a prompt that are read in one turn, so that a long one does not hold up the others."""
 
-class Row(NamedTuple):
-    """One running answer."""
+
+@dataclass
+class Row:
+    """One text: a prompt, read once for all the answers to it, or one answer."""
 
     job: Job
-    answer: Answer
+    answers: list[Answer]
+    unread: list[int]
+    """Tokens that the model has not read: the rest of the prompt, or the newest of the answer."""
+    writing: bool = False
+    """Whether the prompt was read."""
 
 
 class Batch:
-    """The running answers and their states, row by row.
+    """Texts and their states, row by row.
 
     Args:
         decoder: the language model. No row of its results depends on another.
@@ -31,44 +39,91 @@ class Batch:
         self._decoder, self._unread = decoder, unread
         self._states = decoder.rest()[:0]
 
-    def join(self, job: Job, answers: Sequence[Answer], logits: Tensor, state: Tensor) -> list[Output]:
-        """Let the answers to a prompt begin, after which logits [1, V] and state [1, N] are these; returns their first pieces."""
-        new = [Row(job, answer) for answer in answers]
-        self._states = torch.cat([self._states, state.expand(len(new), -1)])
-        self.rows += new
-        return _add(new, logits.expand(len(new), -1))
+    @property
+    def answers(self) -> int:
+        """That are written, or will be as soon as their prompts are read."""
+        return sum(len(row.answers) for row in self.rows)
 
-    def step(self) -> list[Output]:
-        """One token more for every row that does not stand still; returns what came of it."""
-        going = [i for i, (job, _) in enumerate(self.rows) if job.unread < self._unread]
-        if not going:
+    @property
+    def idle(self) -> bool:
+        """Whether a turn would do nothing: there are no rows, or all stand still."""
+        return not any(self._goes(row) for row in self.rows)
+
+    def join(self, job: Job) -> None:
+        """Let the prompts of a job be read from the next turn on."""
+        self.rows += [Row(job, prompt.answers, prompt.tokens) for prompt in job.prompts]
+        self._states = torch.cat([self._states, self._decoder.rest(len(job.prompts))])
+
+    def leave(self) -> None:
+        """Take out the rows of jobs that were cancelled."""
+        self._keep([(i, row) for i, row in enumerate(self.rows) if not row.job.cancelled])
+
+    def advance(self) -> list[Output]:
+        """One more token for every answer that does not stand still, and a part of the prompts; returns what came of it."""
+        parts = self._parts()
+        if not parts:
             return []
-        rows = [self.rows[i] for i in going]
-        tokens = torch.tensor([answer.newest for _, answer in rows])
-        if len(going) == len(self.rows):
-            logits, self._states = self._decoder.step(tokens, self._states)
+        places, longest = sorted(parts), max(map(len, parts.values()))
+        tokens = torch.tensor([parts[i] + [0] * (longest - len(parts[i])) for i in places])
+        valid = torch.arange(longest) < torch.tensor([[len(parts[i])] for i in places])
+        everyone = len(places) == len(self.rows)
+        logits, states = self._decoder.prefill(tokens, self._states if everyone else self._states[places], valid)
+        if everyone:
+            self._states = states
         else:
-            logits, self._states[going] = self._decoder.step(tokens, self._states[going])
-        return _add(rows, logits)
+            self._states[places] = states
+        for i in places:
+            self.rows[i].unread = self.rows[i].unread[len(parts[i]) :]
+        ends = [k for k, i in enumerate(places) if not self.rows[i].unread]
+        outputs = _written([self.rows[places[k]] for k in ends], logits[ends])
+        self._go_on(parts)
+        return outputs
 
-    def drop(self) -> None:
-        """Take out the rows of answers that are finished and of jobs that nobody reads."""
-        kept = [i for i, (job, answer) in enumerate(self.rows) if answer.finish is None and not job.cancelled]
-        if len(kept) < len(self.rows):
-            self.rows, self._states = [self.rows[i] for i in kept], self._states[kept]
+    def _goes(self, row: Row) -> bool:
+        return not row.writing or row.job.unread < self._unread
+
+    def _parts(self) -> dict[int, list[int]]:
+        """What each row reads now, by its place. Prompts have about as much of the time as answers have, which so go on."""
+        parts = {i: row.unread for i, row in enumerate(self.rows) if row.writing and self._goes(row)}
+        budget = max(_CHUNK, len(parts))
+        for i, row in enumerate(self.rows):
+            if budget > 0 and not row.writing:
+                parts[i] = row.unread[: min(_CHUNK, budget)]
+                budget -= len(parts[i])
+        return parts
+
+    def _go_on(self, parts: dict[int, list[int]]) -> None:
+        """After a turn: answers to a prompt that was read have rows of their own, and one that was read in part lets others go first."""
+        first, last = list[tuple[int, Row]](), list[tuple[int, Row]]()
+        for i, row in enumerate(self.rows):
+            if row.unread:
+                (last if i in parts else first).append((i, row))
+            else:
+                going = [answer for answer in row.answers if answer.finish is None]
+                first += [(i, Row(row.job, [answer], [answer.newest], writing=True)) for answer in going]
+        self._keep(first + last)
+
+    def _keep(self, rows: list[tuple[int, Row]]) -> None:
+        """These rows, each with a copy of the state that is now at a place."""
+        places = [i for i, _ in rows]
+        if places != list(range(len(self.rows))):
+            self._states = self._states[places]
+        self.rows = [row for _, row in rows]
 
 
-def _add(rows: Sequence[Row], logits: Tensor) -> list[Output]:
-    """The next token of every row by its logits [B, V], as pieces for the readers; an error where the logits are no numbers."""
-    numbers = logits.isfinite().all(1)
-    tokens = iter(_drawn([answer for (_, answer), fine in zip(rows, numbers.tolist(), strict=True) if fine], logits[numbers]))
+def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
+    """The next token of all answers of the rows by their logits [R, V], as pieces; an error where the logits are no numbers."""
     outputs: list[Output] = []
-    for (job, answer), fine in zip(rows, numbers.tolist(), strict=True):
-        if fine:
-            outputs.append((job, answer.add(next(tokens))))
+    going, owners = list[Answer](), list[int]()
+    for i, (row, numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
+        if numbers:
+            going += row.answers
+            owners += [i] * len(row.answers)
         else:
-            job.cancelled = True
-            outputs.append((job, ApiError(500, "The model's logits are NaN or infinite. Did its training diverge?")))
+            row.job.cancelled = True
+            outputs.append((row.job, ApiError(500, "The model's logits are NaN or infinite. Did its training diverge?")))
+    for answer, i, token in zip(going, owners, _drawn(going, logits[owners]), strict=True):
+        outputs.append((rows[i].job, answer.add(token)))
     return outputs
 
 

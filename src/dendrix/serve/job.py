@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from ..generate import Sampling, TextStream
 
@@ -50,17 +49,12 @@ class Answer:
         return Piece(self.index, text, self.finish)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Prompt:
-    """A prompt while it is read, once for all the answers to it."""
+    """A prompt and the answers that follow it."""
 
-    tokens: Tensor
-    """int64 [T]."""
+    tokens: list[int]
     answers: list[Answer]
-    read: int = 0
-    """Tokens that were read."""
-    state: Tensor | None = None
-    """After those, [1, N]."""
 
 
 @dataclass(eq=False)

@@ -49,16 +49,16 @@ def _answer(index: int, asked: CompletionRequest, served: Served) -> Answer:
     return Answer(index, how, generator, TextStream(served.tokenizer, asked.stop), asked.max_tokens)
 
 
-def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> torch.Tensor:
+def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> list[int]:
     size = served.decoder.spec.vocab_size
-    ids = prompt if isinstance(prompt, list) else encode(served.tokenizer, [prompt.encode()]).tolist()
+    ids: list[int] = prompt if isinstance(prompt, list) else encode(served.tokenizer, [prompt.encode()]).tolist()
     if not ids:
         raise ApiError(422, "prompt: expected at least one token, got none.", "prompt")
     if len(ids) > limits.prompt_tokens:
         raise ApiError(413, f"prompt: expected at most {limits.prompt_tokens} tokens, got {len(ids)}. Shorten it.", "prompt", "too_long")
     if min(ids) < 0 or max(ids) >= size:
         raise ApiError(422, f"prompt: expected token ids from 0 to {size - 1}, got {min(ids)} to {max(ids)}.", "prompt")
-    return torch.tensor(ids)
+    return ids
 
 
 def text_of(prompt: str | list[int], tokenizer: Any) -> str:

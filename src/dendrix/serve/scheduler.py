@@ -5,17 +5,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 
 from ..generate import Decoder
 from .batch import Batch
 from .errors import ApiError
-from .job import Job, Output, Prompt
+from .job import Job, Output
 from .limits import Limits
 from .metrics import Metrics
 
-_CHUNK = 64
-"""Tokens of prompts that are read between two tokens of the running answers, so that a long prompt does not stop them."""
 _PATIENCE_S = 0.02
 """How soon it is seen that the reader of answers that stand still reads on."""
 _log = logging.getLogger(__name__)
@@ -36,15 +33,13 @@ class Scheduler:
         """Whether no job is taken on any more."""
         self.held = 0
         """Answers of all jobs that were taken on and not left."""
-        self._decoder, self._limits, self._metrics, self._loop = decoder, limits, metrics, loop
+        self._limits, self._metrics, self._loop = limits, metrics, loop
         self._jobs: set[Job] = set()
         self._incoming = deque[Job]()
-        self._running = list[Job]()
-        self._prompts = deque[tuple[Job, Prompt]]()
         self._batch = Batch(decoder, limits.unread)
         self._wake, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._work, name="dendrix-scheduler", daemon=True)
-        metrics.watch(lambda: len(self._batch.rows), lambda: self.held)
+        metrics.watch(lambda: self._batch.answers, lambda: self.held)
         self._thread.start()
 
     @property
@@ -65,6 +60,7 @@ class Scheduler:
             raise ApiError(429, f"The server is busy with {self.held} answers. Try again later.", code="busy")
         self._jobs.add(job)
         self.held += new
+        self._metrics.prompt_tokens.inc(sum(len(prompt.tokens) for prompt in job.prompts))
         self._incoming.append(job)
         self._wake.set()
 
@@ -89,70 +85,42 @@ class Scheduler:
     def _work(self) -> None:
         while not self._closed:
             self._wake.clear()
-            if not self._turn():
+            self._turn()
+            if self._batch.idle:
                 self._wake.wait(_PATIENCE_S if self._batch.rows else None)
 
-    def _turn(self) -> bool:
-        """Admit, read a part of the prompts, take one token for every answer; returns whether there was anything to do."""
+    def _turn(self) -> None:
+        """Let jobs come and go, and take one token for every answer."""
         self._admit()
-        outputs = self._read_prompts()
-        self._batch.drop()
-        outputs += self._step()
+        began = time.perf_counter()
+        try:
+            outputs = self._batch.advance()
+        except Exception:  # whatever it is, the server goes on
+            _log.exception("A turn failed; the server goes on.")
+            outputs = self._failed()
         if outputs:
+            self._metrics.step_seconds.observe(time.perf_counter() - began)
             self._metrics.new_tokens.inc(len(outputs))
             for job, _ in outputs:
                 job.written += 1
             self._loop.call_soon_threadsafe(_hand_over, outputs)
-        return bool(outputs or self._prompts)
 
     def _admit(self) -> None:
         """Let jobs run in the order in which they came, as far as there is room."""
-        self._running = [job for job in self._running if not job.cancelled]
-        room = self._limits.running - sum(len(job.answers) for job in self._running)
+        self._batch.leave()
+        room = self._limits.running - self._batch.answers
         while self._incoming and (self._incoming[0].cancelled or len(self._incoming[0].answers) <= room):
             job = self._incoming.popleft()
-            if job.cancelled:
-                continue
-            room -= len(job.answers)
-            self._running.append(job)
-            self._prompts.extend((job, prompt) for prompt in job.prompts)
+            if not job.cancelled:
+                room -= len(job.answers)
+                self._batch.join(job)
 
-    def _read_prompts(self) -> list[Output]:
-        """Read so many tokens of prompts, a share of each in turn; the answers to those that are read begin."""
-        outputs, budget = list[Output](), _CHUNK
-        while budget > 0 and self._prompts:
-            job, prompt = self._prompts.popleft()
-            if job.cancelled:
-                continue
-            tokens = prompt.tokens[prompt.read : prompt.read + budget]
-            budget -= len(tokens)
-            try:
-                logits, prompt.state = self._decoder.prefill(tokens.unsqueeze(0), prompt.state)
-                prompt.read += len(tokens)
-                if prompt.read < len(prompt.tokens):
-                    self._prompts.append((job, prompt))
-                else:
-                    outputs += self._batch.join(job, prompt.answers, logits, prompt.state)
-            except Exception as error:  # whatever it is, the other jobs go on
-                outputs += self._failed([job], error)
-            self._metrics.prompt_tokens.inc(len(tokens))
-        return outputs
-
-    def _step(self) -> list[Output]:
-        began = time.perf_counter()
-        try:
-            outputs = self._batch.step()
-        except Exception as error:  # whatever it is, the server goes on
-            return self._failed({job for job, _ in self._batch.rows}, error)
-        if outputs:
-            self._metrics.step_seconds.observe(time.perf_counter() - began)
-        return outputs
-
-    def _failed(self, jobs: Iterable[Job], error: Exception) -> list[Output]:
-        _log.exception("An answer failed.", exc_info=error)
+    def _failed(self) -> list[Output]:
+        """Every job of the batch ends with an error."""
+        jobs = {row.job for row in self._batch.rows}
         for job in jobs:
             job.cancelled = True
-        return [(job, error) for job in jobs]
+        return [(job, ApiError(500, "The model failed at this answer. The server's log has the reason.")) for job in jobs]
 
 
 def _hand_over(outputs: list[Output]) -> None:
