@@ -72,6 +72,9 @@ def test_the_page_has_every_figure() -> None:
     assert "79.0% ± 0.0 | 2" in text
     assert "| 8 | 3.00 | 2.70 | 1.00 | 2.10 | 2.20 | 0.90 | 3.1 |" in text
     assert text.count("| oracle |") == 4
+    assert "| qcfs-if, T = 8 | times faster at batch 64, at least 2 | 2.20 | reached |" in text
+    lost = [value for one in found["stopped"] for rule in SETTINGS for value in one["settings"][rule.name]["lost"]["values"]]
+    assert f"Of all 42 fitted rules, one for each row, T, network and seed, {sum(value > 0.005 for value in lost)} lost" in text
     faster = [one for one in check(found) if one.says.startswith("times faster")]
     assert [(one.computed, one.verdict) for one in faster] == [(2.2, "reached")]
 
