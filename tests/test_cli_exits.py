@@ -17,7 +17,8 @@ from dendrix.exits import GOALS, RULES, Record
 
 TRAIN = (
     "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
-    "--budget.batch-size 10 --budget.epochs 15 --augment.shift-channels 0 --augment.mask-channels 0"
+    "--budget.batch-size 10 --budget.epochs 15 --augment.shift-channels 0 --augment.mask-channels 0 "
+    "--data.encoder.dt-ms 10 --data.encoder.window-ms 25 --model.dt-ms 10"
 )
 
 
