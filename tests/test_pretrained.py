@@ -61,4 +61,4 @@ def test_fsdd_recognises_real_recordings(shared: Path, tmp_path: Path) -> None:
     takes = sorted(tmp_path.glob("?_*_0.wav"))
     right = sum(predict(network, *read_wav(take)).label == take.name[0] for take in takes)
     assert len(takes) == 50
-    assert right >= 45
+    assert right >= 49
