@@ -9,6 +9,7 @@ from .claim import Claim as Claim
 REPRODUCTIONS = {
     "cifar10-conversion": "What conversion to spikes costs and gives on CIFAR-10, stopped early and beside SpikingJelly's: our own study.",
     "fsdd-delays": "What learned delays are worth on spoken digits: our own study, with paired tests.",
+    "nlu": "What a small SpikeGPT makes of sentences, beside a bag of words: our own study.",
     "sdr": "Every figure and quoted number of Ahmad & Hawkins (2016), as published and corrected.",
     "spikegpt-small": "What spikes cost a small language model, beside its continuous twin and GPT-2: our own study.",
     "shd-delays": "DCLS-Delays on the Spiking Heidelberg Digits: the published protocol and a clean one.",
