@@ -7,7 +7,7 @@ from ..train import SentenceData, SentenceModel, SentenceRecipe, TextOptim
 
 def recipe() -> SentenceRecipe:
     """Opinions about films, good or bad (SST-2)."""
-    return SentenceRecipe(SentenceData(), SentenceModel(), TextOptim(lr=1e-3, final_lr=0.0, warm_up=50))
+    return SentenceRecipe(SentenceData(), SentenceModel(), TextOptim(lr=3e-3, final_lr=0.0, warm_up=50))
 
 
 def sst5() -> SentenceRecipe:

@@ -81,7 +81,7 @@ class SentenceModel:
     """Where the neurons stand, as in `SpikeGPTSpec`."""
     start: Start = "rwkv"
     """How weights begin, as in `SpikeGPTSpec`."""
-    dropout: float = 0.2
+    dropout: float = 0.5
     """Probability that a channel of the stream is dropped, after each block; of a pretrained network, too."""
 
     def __post_init__(self) -> None:
@@ -92,11 +92,11 @@ class SentenceModel:
 class SentenceBudget:
     """How long to train."""
 
-    epochs: int = 10
+    epochs: int = 4
     """Passes over the training sentences."""
     batch_size: int = 32
     """Sentences in one step of the optimiser."""
-    patience: int = 3
+    patience: int = 2
     """Stop after so many epochs without a better validation accuracy."""
     pool: int = 8
     """Batches that are filled together with sentences of similar length; 1 mixes all lengths."""
