@@ -127,10 +127,10 @@ def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
     [
         (lambda d: d.prefill(torch.tensor([[300]])), "tokens: expected 0 to 299"),
         (lambda d: d.prefill(torch.tensor([[0.5]])), "tokens: expected int64"),
+        (lambda d: d.step(torch.tensor([1, 2]), d.rest(1)), "a row for each of 2 texts"),
         (lambda d: d.prefill(torch.zeros(1, 0, dtype=torch.int64)), "Axis T is empty"),
         (lambda d: d.prefill(tokens(1, 2), valid=torch.zeros(1, 2, dtype=torch.bool)), "at least one token in every row"),
         (lambda d: d.step(torch.tensor([1]), torch.zeros(1, 5)), "state: expected"),
-        (lambda d: d.step(torch.tensor([1]), d.rest(2)), "state: expected"),
         (lambda d: Decoder(lively(), "int4"), "weights: expected one of"),
     ],
 )

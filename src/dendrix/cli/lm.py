@@ -1,4 +1,4 @@
-"""Spiking language models: how well one predicts a text, and classifiers made of one. Train one with `dendrix train spikegpt-small`."""
+"""Spiking language models: score texts, go on with one, classify sentences. Train one with `dendrix train spikegpt-small`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..recipes import recipes
 from .errors import MisuseError
+from .lm_generate import generate
 from .output import print_json, progress_bar
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -68,4 +69,4 @@ def finetuning(data: str, options: Sequence[str]) -> tuple[str, list[str]]:
     return _CLASSIFIER, ["--data.source", data, *options]
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"eval": evaluate, "finetune": finetune}
+COMMANDS: dict[str, Callable[..., Any]] = {"eval": evaluate, "generate": generate, "finetune": finetune}

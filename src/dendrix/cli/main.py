@@ -252,7 +252,7 @@ def exits() -> None:
 
 
 def lm() -> None:
-    """Language models: score texts, fine-tune; see `dendrix lm --help`."""
+    """Language models: score texts, generate, fine-tune; see `dendrix lm --help`."""
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

@@ -3,13 +3,17 @@
 from functools import cached_property
 from typing import get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import expect, expect_one_of, expect_valid, find_kernel
 from ..models.spikegpt import SpikeGPT
 from .memory import pack, rest, unpack
 from .packing import Packed, Weights, pack_network, unpack_network
+
+Ids = NDArray[np.int64]
 
 
 class Decoder:
@@ -76,30 +80,57 @@ class Decoder:
         Raises:
             TypeError, ValueError: as a call.
         """
-        return self.prefill(tokens.unsqueeze(-1), state)
+        expect(tokens, "B", "tokens")
+        self._expect_tokens(tokens)
+        each = np.arange(len(tokens))
+        return self._run(tokens.numpy(), each, each, state)
 
     def _expect(self, tokens: Tensor, valid: Tensor | None) -> Tensor:
         expect(tokens, "B T", "tokens")
         expect_valid(valid, tokens)
-        if tokens.dtype not in (torch.int64, torch.int32):
-            raise TypeError(f"tokens: expected int64 or int32, got {tokens.dtype}. Encode the text with the model's tokenizer.")
-        low, high = (int(bound) for bound in torch.aminmax(tokens))
-        if low < 0 or high >= self.spec.vocab_size:
-            raise ValueError(f"tokens: expected 0 to {self.spec.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
+        self._expect_tokens(tokens)
         return torch.ones_like(tokens, dtype=torch.bool) if valid is None else valid
 
-    @torch.no_grad()
+    def _expect_tokens(self, tokens: Tensor) -> None:
+        if tokens.dtype != torch.int64:
+            raise TypeError(f"tokens: expected int64, got {tokens.dtype}. Encode the text with the model's tokenizer.")
+        ids = tokens.numpy()
+        low, high = ids.min(), ids.max()
+        if low < 0 or high >= self.spec.vocab_size:
+            raise ValueError(f"tokens: expected 0 to {self.spec.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
+
     def _read(self, tokens: Tensor, state: Tensor | None, valid: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """The logits [W, V] after the tokens that are wanted, row by row, and the state."""
+        chosen = wanted[valid]
+        answers = torch.where(chosen, chosen.cumsum(0) - 1, -1)
         state = self.rest(len(tokens)) if state is None else state
-        expect(state, "B N", "state", B=len(tokens), N=self.packed.state_size)
-        if fused := find_kernel("decode", "cpu", self.packed, tokens, state, valid, wanted):
-            found: tuple[Tensor, Tensor] = fused.run(self.packed, tokens, state, valid, wanted)
+        return self._run(tokens[valid].numpy(), valid.nonzero()[:, 0].numpy(), answers.numpy(), state)
+
+    def _run(self, tokens: Ids, owners: Ids, answers: Ids, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Read tokens [P], each of the row that owns it; the logits of the token whose answer is n are row n."""
+        expect(state, "B N", "state", N=self.packed.state_size)
+        if len(owners) and owners[-1] >= len(state):
+            raise ValueError(
+                f"state: expected a row for each of {owners[-1] + 1} texts, got {len(state)}. Pass what the last call returned."
+            )
+        if fused := find_kernel("decode", "cpu", self.packed, tokens, owners, answers, state):
+            found: tuple[Tensor, Tensor] = fused.run(self.packed, tokens, owners, answers, state)
             return found
-        logits, after = self._network(tokens, unpack(state, self.spec), valid)
-        return logits[wanted], pack(after, len(tokens))
+        return decode(self._network, tokens, owners, answers, state)
 
     @cached_property
     def _network(self) -> SpikeGPT:
-        """The network whose weights are those that were packed: the definition of what the kernel does."""
         return unpack_network(self.packed)
+
+
+@torch.no_grad()
+def decode(network: SpikeGPT, tokens: Ids, owners: Ids, answers: Ids, state: Tensor) -> tuple[Tensor, Tensor]:
+    """What the kernel does, in plain torch: row after row."""
+    logits, after = torch.empty(int(answers.max(initial=-1)) + 1, network.spec.vocab_size), state.clone()
+    for row in np.unique(owners):
+        own = owners == row
+        found, memory = network(torch.from_numpy(tokens[own]).unsqueeze(0), unpack(state[row : row + 1], network.spec))
+        asked = answers[own] >= 0
+        logits[answers[own][asked]] = found[0, asked]
+        after[row] = pack(memory, 1)[0]
+    return logits, after

@@ -54,34 +54,29 @@ def _compiled(spikes: str, weights: str) -> Any:
 
 
 @kernel("decode", "cpu", refuses=_refuses)
-def decode(packed: Any, tokens: Tensor, state: Tensor, valid: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Read tokens [B, T] where they are valid.
+def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Read tokens, each of some row.
 
     Args:
         packed: the network, as `generate.packing` lays it out.
-        tokens: int64 or int32, all in the vocabulary.
+        tokens: all in the vocabulary, int64 [P].
+        owners: the row of each token, ascending, [P]; those of one row are in their order.
+        answers: which row of the logits wants what follows a token, or -1, [P]; from 0 on, ascending.
         state: float32 [B, N].
-        valid: bool [B, T].
-        wanted: bool [B, T], the valid tokens whose successor is asked for.
     Returns:
-        logits, one row for each wanted token, and the next state.
+        logits, and the next state.
     """
     after = state.clone(memory_format=torch.contiguous_format)
-    owners = valid.nonzero()[:, 0]
-    wanted = wanted[valid]
-    answers = torch.where(wanted, wanted.cumsum(0) - 1, -1)
-    logits = state.new_empty(int(wanted.sum()), packed.spec.vocab_size)
-    arrays = [x.numpy() for x in (tokens[valid].long(), owners, answers)]
-    borders = _shares(arrays[1], min(torch.get_num_threads(), len(state)))
+    logits = state.new_empty(int(answers.max(initial=-1)) + 1, packed.spec.vocab_size)
+    borders = _shares(owners, min(torch.get_num_threads(), len(state)))
     network = packed.vectors, packed.table, packed.weights, packed.scales, np.float32(packed.spec.v_threshold)
-    loop = _compiled(packed.spec.spikes, packed.kind)
-    work = partial(loop, *arrays, borders, packed.embedding, packed.ends, packed.places, network, after.numpy(), logits.numpy())
-    in_parts(work, len(borders) - 1)
+    arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
+    in_parts(partial(_compiled(packed.spec.spikes, packed.kind), *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
     return logits, after
 
 
 def _shares(owners: Any, threads: int) -> Any:
     """Where each thread's share of the tokens begins: about as many for each, and no row in two."""
     fair = [len(owners) * i // threads for i in range(1, threads)]
-    starts = np.searchsorted(owners, owners[fair])
-    return np.unique(np.concatenate([[0], starts, [len(owners)]]).astype(np.int64))
+    starts = np.searchsorted(owners, owners[fair]) if fair else []
+    return np.array(sorted({0, *starts, len(owners)}))

@@ -124,8 +124,9 @@ def advance(
     """
     d = ends.shape[1]
     vectors, table, _, _, _ = network
-    room = rooms(_TOKENS, d)
-    stream = np.empty((_TOKENS, d), np.float32)
+    most = min(borders[last] - borders[first], _TOKENS)
+    room = rooms(most, d)
+    stream = np.empty((most, d), np.float32)
     for start in range(borders[first], borders[last], _TOKENS):
         end = min(start + _TOKENS, borders[last])
         x, own = stream[: end - start], owners[start:end]
