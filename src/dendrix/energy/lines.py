@@ -71,4 +71,6 @@ def _fed(report: Report) -> int:
 
 
 def _says(report: Report) -> str:
-    return f"spikes feed {_fed(report)} of {len(report.layers)} matrix products"
+    said = f"spikes feed {_fed(report)} of {len(report.layers)} matrix products"
+    missing = len(report.uncounted)
+    return f"{said}; too low, as {missing} modules with matrices are not counted" if missing else said
