@@ -54,6 +54,8 @@ def test_scores_a_text(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         (["RUN"], 2, "expected at least one text"),
         (["RUN", "FILE", "--stride", "3"], 2, "expected --context with it"),
         (["RUN", "FILE", "--context", "8", "--stride", "9"], 1, "stride: expected 1 to the context"),
+        (["RUN", "FILE", "--context", "8", "--stride", "0"], 1, "stride: expected 1 to the context"),
+        (["RUN", "FILE", "--context", "0"], 1, "context: expected at least 1 token, got 0"),
         (["RUN", "absent.txt"], 1, "absent.txt"),
         (["RUN", "EMPTY"], 1, "expected at least two tokens, got 0"),
         (["absent", "FILE"], 1, "expected a language model"),

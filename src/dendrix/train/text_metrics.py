@@ -73,7 +73,10 @@ def score_text(
     """
     if len(text) < 2:
         raise ValueError(f"text: expected at least two tokens, got {len(text)}. Give a longer file.")
-    parts = _carried(model, text) if context is None else _windows(model, text, context, stride or max(context // 2, 1), batch_size)
+    if context is None:
+        parts = _carried(model, text)
+    else:
+        parts = _windows(model, text, context, max(context // 2, 1) if stride is None else stride, batch_size)
     nats, done = 0.0, 0
     for loss, count in parts:
         if not math.isfinite(loss):
@@ -106,6 +109,8 @@ def _carried(model: Any, text: Tokens) -> Iterator[tuple[float, int]]:
 @torch.no_grad()
 def _windows(model: Any, text: Tokens, context: int, stride: int, batch_size: int) -> Iterator[tuple[float, int]]:
     """Overlapping windows from rest; of each but the first only the last `stride` predictions count."""
+    if context < 1:
+        raise ValueError(f"context: expected at least 1 token, got {context}.")
     if not 0 < stride <= context:
         raise ValueError(f"stride: expected 1 to the context of {context} tokens, got {stride}.")
     ends = list(range(min(context, len(text) - 1), len(text), stride))
