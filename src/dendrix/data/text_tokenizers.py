@@ -1,8 +1,8 @@
 """Tokenizers: bytes, characters, a published vocabulary, or one that is learned. The one place that imports tokenizers."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,10 @@ def encode(tokenizer: Any, documents: Sequence[bytes]) -> NDArray[np.uint32]:
 
 def is_bytes(tokenizer: Any) -> bool:
     """Whether a tokenizer is that of bytes."""
+    if tokenizer.get_vocab_size() != 256:  # a large vocabulary is not copied for this
+        return False
     vocabulary = tokenizer.get_vocab()
-    return len(vocabulary) == 256 and all(vocabulary.get(letter) == byte for byte, letter in enumerate(_byte_letters()))
+    return all(vocabulary.get(letter) == byte for byte, letter in enumerate(_byte_letters()))
 
 
 def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
@@ -103,10 +105,10 @@ def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
 
     Ids that the tokenizer does not know have no bytes.
     """
-    decoder = json.loads(tokenizer.to_str())["decoder"] or {}
-    if decoder.get("type") == "ByteLevel":
+    decoders = _library().decoders
+    if isinstance(tokenizer.decoder, decoders.ByteLevel):
         values = {letter: bytes([byte]) for byte, letter in enumerate(_byte_letters())}
-        added = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
+        added: dict[int, bytes] = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
 
         def of_letters(token: int) -> bytes:
             if token in added:
@@ -114,7 +116,7 @@ def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
             return b"".join(values.get(letter, letter.encode()) for letter in tokenizer.id_to_token(token) or "")
 
         return of_letters
-    stream = _library().decoders.DecodeStream(skip_special_tokens=False)
+    stream = decoders.DecodeStream(skip_special_tokens=False)
     return lambda token: (stream.step(tokenizer, token) or "").encode()
 
 
@@ -146,12 +148,13 @@ def _pieces(text: str) -> list[str]:
     return pieces
 
 
-def _byte_letters() -> list[str]:
+@cache
+def _byte_letters() -> tuple[str, ...]:
     """The letter that stands for each byte in byte-level vocabularies, as GPT-2 has it: printable ones for themselves."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
-    return [letters[byte] for byte in range(256)]
+    return tuple(letters[byte] for byte in range(256))
 
 
 def _library() -> Any:
