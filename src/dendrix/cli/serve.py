@@ -1,7 +1,7 @@
 """`dendrix serve`: a language model over HTTP."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,6 +15,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     name: str | None = None,
+    weights: Literal["float32", "bfloat16", "int8"] = "float32",
     token_file: Path | None = None,
     limits: Limits = Limits(),
 ) -> None:
@@ -25,12 +26,13 @@ def serve(
         host: the address to listen at; 0.0.0.0 is all of this machine's.
         port: 0 takes a free one and prints it.
         name: what clients call the model; by default the name of the folder.
+        weights: how matrices are held; smaller ones are read faster.
         token_file: clients must send the token in this file; by default that of the variable DENDRIX_SERVE_TOKEN, if it is set.
         limits: what is taken on.
     """
     try:
         from ..serve.run import serve_run
-    except ImportError as missing:
+    except ModuleNotFoundError as missing:
         raise ImportError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
 
-    serve_run(run, host, port, name, token_file, limits)
+    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, limits=limits)

@@ -1,6 +1,7 @@
 """A server from its start to its end: SIGTERM or Ctrl-C lets running answers finish first."""
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -74,3 +75,15 @@ def listen(host: str, port: int, stall_s: float) -> socket.socket:
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a connection whose client reads nothing ends, and with it what is kept for it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
     return listener
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process have so many files and connections open, if the system permits it; 1,024 are usual."""
+    if sys.platform == "win32":  # has no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
