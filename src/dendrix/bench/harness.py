@@ -5,8 +5,9 @@ Absolute times mean little on a shared machine; ratios within one round hold, be
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -140,14 +141,14 @@ def _compare(
     return steps, errors, refused
 
 
-def interleave(steps: dict[str, Step], repeats: int) -> dict[str, Timing]:
-    """Time every step once per round, for `repeats` rounds."""
+def interleave(steps: Mapping[str, Callable[[], Any]], repeats: int, clock: Callable[[], float] = time.perf_counter) -> dict[str, Timing]:
+    """Time every step once per round, for `repeats` rounds; `time.thread_time` leaves out what other processes took."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start = clock()
             step()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return {name: Timing(tuple(s)) for name, s in seconds.items() if s}
 
 

@@ -1,0 +1,224 @@
+"""Decoding: a token of one or many texts, beside GPT-2 with its cache at equal parameters, and beside a mere read of the weights."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..compiled import compiled
+from ..core import use_kernels
+from ..generate import Decoder, Weights
+from ..models.spikegpt import SpikeGPT, SpikeGPTSpec, published_216m
+from .gpt2 import CachedGPT2
+from .harness import Timing, interleave
+
+CONTEXTS = (128, 1024, 8192)
+_KINDS: tuple[Weights, ...] = ("float32", "bfloat16", "int8")
+_MOST = 2 << 30
+"""Bytes of a cache that is still measured."""
+_TOLERANCE = 1e-5
+_RATES = (0.1, 0.2, 0.3)
+SIZES = {"1M": SpikeGPTSpec(256, width=128, layers=4), "46M": SpikeGPTSpec(5458), "216M": published_216m()}
+"""By their parameters; 5,458 is the vocabulary of characters of enwik8 in SpikingJelly's benchmark of the published network."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One network at one batch size, with one kind of weights, on one thread."""
+
+    size: str
+    weights: Weights
+    batch: int
+    parameters: int
+    tokens_per_second: float
+    of_bound: float
+    """The time to read the packed weights once, over the time of a step, in the same rounds."""
+    read_gb_per_second: float
+    """How fast that read was."""
+    state_bytes: int
+    """Memory of one text."""
+    error: float
+    """Largest difference of a logit to plain torch with the same rounded weights, over the largest logit."""
+    gpt2_parameters: int
+    gpt2: dict[int, float]
+    """How many times longer GPT-2 took for a step, by its context."""
+    gpt2_cache_bytes: dict[int, int]
+    """Memory of one text in GPT-2's cache, by its context."""
+    cost_of_context: float
+    """The time of a step after 8,192 tokens over that after 128."""
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """A network whose products are fed by spikes: gathers against the same step with all inputs."""
+
+    size: str
+    weights: Weights
+    batch: int
+    rate: float
+    """Share of active inputs, measured, over all products of the blocks."""
+    speedup: float
+
+
+def measured(quick: bool, say: Callable[[str], None], sizes: Sequence[str] = tuple(SIZES)) -> dict[str, Any]:
+    """All speeds of networks of these sizes on one thread, as JSON holds them; quick takes the smallest network alone."""
+    torch.set_num_threads(1)
+    found: dict[str, Any] = {"speeds": [], "sparse": []}
+    for size in list(SIZES)[:1] if quick else sizes:
+        spec = SIZES[size]
+        states = _states(Decoder(_network(spec)))
+        for kind in _KINDS:
+            decoder = Decoder(_network(spec), kind)
+            for batch in (1, 16):
+                say(f"decode: {size}, {kind}, batch {batch}")
+                found["speeds"].append(asdict(_speed(size, decoder, states, batch, 3 if quick else 9)))
+        for kind in _KINDS:
+            for rate in _RATES:
+                say(f"decode: {size} on spikes, {kind}, rate {rate}")
+                found["sparse"] += [asdict(_sparse(size, spec, kind, rate, batch, 3 if quick else 9)) for batch in (1, 16)]
+    return found
+
+
+def _states(decoder: Decoder) -> dict[int, Tensor]:
+    """Of a short and of a long text, by their tokens."""
+    text = torch.randint(decoder.spec.vocab_size, (1, max(CONTEXTS)), generator=torch.Generator().manual_seed(3))
+    return {length: decoder.prefill(text[:, :length])[1] for length in (min(CONTEXTS), max(CONTEXTS))}
+
+
+def _speed(size: str, decoder: Decoder, states: dict[int, Tensor], batch: int, repeats: int) -> Speed:
+    spec = decoder.spec
+    tokens = torch.randint(spec.vocab_size, (batch, 1), generator=torch.Generator().manual_seed(0))
+    steps: dict[str, Callable[[], Any]] = {
+        f"after {length}": partial(decoder.step, tokens[:, 0], state.expand(batch, -1).contiguous()) for length, state in states.items()
+    }
+    weights = decoder.packed.weights.view(np.float32)
+    steps["read"] = lambda: compiled(read)(weights)
+    parameters = sum(parameter.numel() for parameter in SpikeGPT(spec).parameters())
+    peer = CachedGPT2(spec.vocab_size, spec.layers, parameters, decoder.weights, batch)
+    chosen = [context for context in CONTEXTS if peer.cache_bytes(context) * batch <= _MOST]
+    steps |= {f"GPT-2 {context}": peer.step(context) for context in chosen}
+    error = _error(decoder, tokens[:, 0], states[128].expand(batch, -1))
+    for step in steps.values():
+        step()
+    times = interleave(steps, repeats, time.thread_time)
+    own = times["after 128"]
+    return Speed(
+        size,
+        decoder.weights,
+        batch,
+        parameters,
+        batch / own.median,
+        _ratio(times["read"], own),
+        weights.nbytes / times["read"].median / 1e9,
+        decoder.packed.state_size * 4,
+        error,
+        peer.parameters,
+        {context: _ratio(times[f"GPT-2 {context}"], own) for context in chosen},
+        {context: peer.cache_bytes(context) for context in CONTEXTS},
+        _ratio(times["after 8192"], own),
+    )
+
+
+def read(x: NDArray[np.float32]) -> np.float32:
+    """The sum of all numbers: what reading memory costs at least."""
+    total = np.float32(0)
+    for i in range(len(x)):
+        total += x[i]
+    return total
+
+
+def _error(decoder: Decoder, tokens: Tensor, state: Tensor) -> float:
+    """The gate: no number is printed for wrong results."""
+    found, _ = decoder.step(tokens, state)
+    with use_kernels("reference"):
+        expected, _ = decoder.step(tokens, state)
+    error = float((found - expected).abs().max() / expected.abs().max())
+    if error > _TOLERANCE:
+        raise RuntimeError(f"decode: expected the logits of plain torch, got some off by {error:.1e} of the largest. This is a bug.")
+    return error
+
+
+def _sparse(size: str, spec: SpikeGPTSpec, kind: Weights, rate: float, batch: int, repeats: int) -> Sparse:
+    """Gathers against all inputs, with a threshold at which about this share of the neurons fires."""
+    model, found = _firing(spec, rate)
+    gathers, dense = Decoder(model, kind), Decoder(model, kind)
+    table = dense.packed.table.copy()
+    table[..., -1] = 0  # no product is told that its inputs may be zero
+    dense.packed = replace(dense.packed, table=table)
+    tokens = torch.randint(spec.vocab_size, (batch, 32), generator=torch.Generator().manual_seed(1))
+    _, state = gathers.prefill(tokens)
+    steps: dict[str, Callable[[], Any]] = {
+        name: partial(decoder.step, tokens[:, 0], state) for name, decoder in (("g", gathers), ("d", dense))
+    }
+    if not torch.equal(steps["g"]()[0], steps["d"]()[0]):
+        raise RuntimeError("decode: expected the same logits with and without gathers, got others. This is a bug.")
+    times = interleave(steps, repeats, time.thread_time)
+    return Sparse(size, kind, batch, found, _ratio(times["d"], times["g"]))
+
+
+def _firing(spec: SpikeGPTSpec, rate: float) -> tuple[SpikeGPT, float]:
+    """A network on spikes whose share of active inputs is near `rate`, and that share."""
+    tried = []
+    for threshold in (0.9, 0.7, 0.5, 0.35, 0.25, 0.15):
+        model = _network(replace(spec, spikes="input", v_threshold=threshold))
+        tried.append((abs((found := firing_rate(model)) - rate), threshold, found))
+    _, threshold, found = min(tried)
+    return _network(replace(spec, spikes="input", v_threshold=threshold)), found
+
+
+@torch.no_grad()
+def firing_rate(model: SpikeGPT) -> float:
+    """The share of non-zero inputs of all products of the blocks, each counted as often as it has weights."""
+    active, total = 0.0, 0.0
+
+    def count(layer: nn.Linear, inputs: tuple[Tensor, ...]) -> None:
+        nonlocal active, total
+        active += float((inputs[0] != 0).double().mean()) * layer.weight.numel()
+        total += layer.weight.numel()
+
+    handles = [layer.register_forward_pre_hook(count) for layer in model.blocks.modules() if isinstance(layer, nn.Linear)]
+    model(torch.randint(model.spec.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2)))
+    for handle in handles:
+        handle.remove()
+    return active / total
+
+
+def _network(spec: SpikeGPTSpec) -> SpikeGPT:
+    """An untrained network, its matrices large enough for its neurons to fire."""
+    torch.manual_seed(0)
+    model = SpikeGPT(spec).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2 and name != "emb.weight":
+                weight.mul_(4 if spec.spikes == "output" else 2)
+    return model
+
+
+def _ratio(one: Timing, other: Timing) -> float:
+    return one.ratio_to(other)[0]
+
+
+def table(found: dict[str, Any]) -> str:
+    """The section of the report."""
+    heads = ["network", "weights", "batch", "tokens/s", "of the read", *(f"GPT-2 at {context:,}" for context in CONTEXTS)]
+    heads += ["memory of a text", "GPT-2's at 8,192", "after 8,192 over after 128"]
+    about = (
+        "One thread, its processor time. *Of the read*: the time to read the weights once over that of a step. GPT-2: its time over ours."
+    )
+    lines = ["## Decoding", "", about, "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for s in found["speeds"]:
+        gpt2 = {int(context): ratio for context, ratio in s["gpt2"].items()}
+        cells = [s["size"], s["weights"], s["batch"], f"{s['tokens_per_second']:,.0f}", f"{s['of_bound']:.2f}"]
+        cells += [f"{gpt2[context]:.1f}" if context in gpt2 else "" for context in CONTEXTS]
+        caches = {int(context): size for context, size in s["gpt2_cache_bytes"].items()}
+        cells += [f"{s['state_bytes'] / 1e3:,.0f} kB", f"{caches[8192] / 1e6:,.0f} MB", f"{s['cost_of_context']:.2f}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", "| network fed by spikes | weights | batch | active inputs | faster than with all inputs |", "|---|---|---|---|---|"]
+    lines += [f"| {s['size']} | {s['weights']} | {s['batch']} | {s['rate']:.0%} | {s['speedup']:.2f} |" for s in found["sparse"]]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,88 @@
+"""Conversations: generation to its ends, and files that fit one model alone."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+pytest.importorskip("tokenizers")
+
+from dendrix.core import use_kernels
+from dendrix.data.text_tokenizers import byte_tokenizer
+from dendrix.generate import Conversation, Decoder, Sampling, generate
+from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
+
+GREEDY = Sampling(temperature=0)
+
+
+@pytest.fixture(autouse=True)
+def _plain() -> object:
+    """Small enough for plain torch."""
+    with use_kernels("reference"):
+        yield
+
+
+@pytest.fixture
+def model() -> SpikeGPT:
+    network = SpikeGPT(SpikeGPTSpec(256, 16, 2)).eval()
+    with torch.no_grad():
+        network.head.weight.mul_(9)
+    return network
+
+
+def said(model: SpikeGPT, conversation: Conversation, count: int, **options: object) -> tuple[str, Conversation]:
+    pieces = list(generate(Decoder(model), byte_tokenizer(), conversation, GREEDY, max_new_tokens=count, **options))
+    return "".join(piece for piece, _ in pieces), pieces[-1][1]
+
+
+def begun(model: SpikeGPT, text: str = "Once") -> Conversation:
+    return Conversation(Decoder(model).rest(), ()).reads(list(text.encode()))
+
+
+def test_a_saved_conversation_goes_on_as_if_it_had_not_ended(model: SpikeGPT, tmp_path: Path) -> None:
+    whole, _ = said(model, begun(model), 12)
+    first, after = said(model, begun(model), 5)
+    after.save(tmp_path / "c.safetensors", model)
+    again = Conversation.load(tmp_path / "c.safetensors", model)
+    assert again.next == after.next
+    assert torch.equal(again.state, after.state)
+    assert first + said(model, again, 7)[0] == whole
+
+
+def test_more_text_is_read_after_what_was_said(model: SpikeGPT) -> None:
+    first, after = said(model, begun(model), 1)
+    assert said(model, after.reads(list(b" and")), 6)[0] == said(model, begun(model, f"Once{first} and"), 6)[0]
+
+
+def test_a_seed_decides_what_is_drawn(model: SpikeGPT) -> None:
+    def drawn(seed: int) -> str:
+        random = torch.Generator().manual_seed(seed)
+        return "".join(
+            p for p, _ in generate(Decoder(model), byte_tokenizer(), begun(model), Sampling(2.0), max_new_tokens=9, generator=random)
+        )
+
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+def test_nothing_to_read_is_refused(model: SpikeGPT) -> None:
+    with pytest.raises(ValueError, match="prompt: expected some text, got none"):
+        said(model, begun(model, ""), 3)
+    with pytest.raises(ValueError, match="max_new_tokens: expected"):
+        said(model, begun(model), 0)
+
+
+def test_files_of_other_models_and_other_files_are_refused(model: SpikeGPT, tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    begun(model).save(path, model)
+    other = SpikeGPT(SpikeGPTSpec(256, 16, 2))
+    with pytest.raises(ValueError, match="expected a conversation with this model, got one with another"):
+        Conversation.load(path, other)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="expected a saved conversation, but it cannot be read"):
+        Conversation.load(path, model)
+    save_file({"state": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="got another file of tensors"):
+        Conversation.load(path, model)
+    with pytest.raises(FileNotFoundError, match="expected a saved conversation, but there is none"):
+        Conversation.load(tmp_path / "absent", model)
