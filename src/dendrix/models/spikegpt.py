@@ -26,7 +26,7 @@ class SpikeGPTSpec:
     """Blocks, L."""
     spikes: Spikes = "output"
     """Where the neurons stand: "output" after each half of a block, as published; "input" before every matrix product of a block, so
-    that these are fed by bits; "none", the continuous twin."""
+    that these are fed by bits, each time behind a norm; "none", the continuous twin."""
     start: Start = "pytorch"
     """How weights begin: "pytorch" as in the released training, "rwkv" as its code meant to."""
     channel_first: bool = False

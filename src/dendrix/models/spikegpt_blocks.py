@@ -52,9 +52,11 @@ class _Mix(Stateful):
 
     receptance: nn.Linear
 
-    def __init__(self, spikes: Spikes, v_threshold: float, scale: float):
+    def __init__(self, hidden: int, spikes: Spikes, v_threshold: float, scale: float):
         super().__init__()
         self.spikes, self.v_threshold, self.scale = spikes, v_threshold, scale
+        if spikes == "input":  # a gated average or a sum of a few bits seldom reaches a threshold by itself
+            self.norm = nn.LayerNorm(hidden)
 
     def shifted(self, x: Tensor, state: MixState | None, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[LIFState]]:
         """x or its spikes, the same one token earlier, the next shift state, and the membranes."""
@@ -81,6 +83,8 @@ class _Mix(Stateful):
         """x through neurons if they stand here, and x itself if not."""
         if self.spikes != at:
             return x
+        if at == "input":
+            x = self.norm(x)
         spikes, after = lif(x, state and state.membranes[-1], valid, self.v_threshold)
         membranes.append(after)
         return spikes
@@ -97,7 +101,7 @@ class TimeMix(_Mix):
     """
 
     def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
-        super().__init__(spikes, v_threshold, scale)
+        super().__init__(width, spikes, v_threshold, scale)
         self.time_decay = nn.Parameter(torch.zeros(width))
         self.time_first = nn.Parameter(torch.zeros(width))
         self.time_mix_k, self.time_mix_v, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(3))
@@ -122,7 +126,7 @@ class ChannelMix(_Mix):
     """
 
     def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
-        super().__init__(spikes, v_threshold, scale)
+        super().__init__(4 * width, spikes, v_threshold, scale)
         self.time_mix_k, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(2))
         self.key, self.value = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
         self.receptance = nn.Linear(width, width, bias=False)

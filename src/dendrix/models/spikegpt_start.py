@@ -15,11 +15,19 @@ Start = Literal["pytorch", "rwkv"]
 
 _SILENT = ("att.key", "att.receptance", "att.output", "ffn.value", "ffn.receptance", "ffnPre.value", "ffnPre.receptance")
 """Matrices that begin at zero with "rwkv"."""
+_FED = ("att.output", "ffn.value", "ffnPre.value")
+"""Those of them that read the neurons inside a half, where these stand before every product. Neurons that are silent and a matrix of zeros
+would hold each other there, as neither has a gradient, so these matrices begin as the others do."""
+_DRIVING = ("att.value", "ffn.key", "ffnPre.key")
+"""Matrices that drive those neurons; they begin larger, so that some neurons fire."""
+_DRIVE = 3.0
+_DRIVE = 2.0
+"""Gain of the norms before neurons that feed products: normal values times 2 let such a neuron fire for about one token in six."""
 
 
 @torch.no_grad()
 def start(body: "SpikeGPTBody") -> None:
-    """Set the decays, bonuses and shares of every block, and with "rwkv" the matrices too, which torch has set before.
+    """Set the decays, bonuses and shares of every block, and norms before neurons; with "rwkv" the matrices too, set by torch before.
 
     With "pytorch" embeddings are normal and matrices uniform, so the signs of the embedding, which are all that is used of it, hardly
     move in training: its code is nearly fixed at random. With "rwkv" both begin small or at zero.
@@ -37,13 +45,18 @@ def start(body: "SpikeGPTBody") -> None:
             elif isinstance(mix, ChannelMix):
                 mix.time_mix_k.copy_((channel**early).view(1, 1, -1))
                 mix.time_mix_r.copy_((channel**early).view(1, 1, -1))
+        if body.spec.spikes == "input":
+            for norm in (block.ln1, block.ln2, *[mix.norm for mix in block.children() if isinstance(mix, TimeMix | ChannelMix)]):
+                norm.weight.fill_(_DRIVE)
     if body.spec.start == "rwkv":
         nn.init.orthogonal_(body.emb.weight, math.sqrt(max(body.emb.weight.shape)) * 1e-4)
+        fed = body.spec.spikes == "input"
         for name, module in body.named_modules():
-            if name.endswith(_SILENT):
+            if name.endswith(_SILENT) and not (fed and name.endswith(_FED)):
                 module.get_parameter("weight").zero_()
             elif isinstance(module, nn.Linear):
-                nn.init.orthogonal_(module.weight, _gain(module.weight))
+                drive = _DRIVE if fed and name.endswith(_DRIVING) else 1.0
+                nn.init.orthogonal_(module.weight, drive * _gain(module.weight))
 
 
 @torch.no_grad()
