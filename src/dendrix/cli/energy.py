@@ -22,7 +22,7 @@ def energy(
     data: Data = None,
     spike_input: Path | None = None,
     split: Literal["train", "valid", "test"] = "valid",
-    inputs: int = 256,
+    inputs: int = 64,
     root: Path | None = None,
     mac_pj: float = 4.5,
     ac_pj: float = 0.9,
@@ -47,8 +47,8 @@ def energy(
     from ..train.metering import meter_run
 
     costs = Costs(mac_pj, ac_pj)
-    found = []
-    for folder in (run, spike_input) if spike_input is not None else (run,):
+    found, runs = [], [run] if spike_input is None else [run, spike_input]
+    for folder in runs:
         with progress_bar(folder.name, hidden=json) as told:
             found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, progress=told))
     lines = three_lines(*found)
@@ -56,14 +56,16 @@ def energy(
         print_json(_described(found, lines, costs))
         return
     console = Console()
-    _print_layers(console, found[0])
+    for metered, folder in zip(found, runs, strict=True):
+        _print_layers(console, metered, folder)
     _print_lines(console, found[0], lines, costs)
 
 
-def _print_layers(console: Console, metered: "Metered") -> None:
+def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
     """Every product, and how often neurons fire."""
     report = metered.report
-    table = Table("matrix product", "fed by", "rate", "operations", "weights read", title=f"per {metered.unit}, of {metered.units:,}")
+    title = f"{folder}, per {metered.unit}, of {metered.units:,}"
+    table = Table("matrix product", "fed by", "rate", "operations", "weights read", title=title)
     for layer in report.layers:
         operations = layer.operations
         kind = "MAC" if layer.kind == "numbers" else "AC"

@@ -32,7 +32,7 @@ def meter_run(
     data: Path | None = None,
     *,
     split: Split = "valid",
-    inputs: int = 256,
+    inputs: int = 64,
     root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Metered:
