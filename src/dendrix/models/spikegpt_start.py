@@ -15,14 +15,9 @@ Start = Literal["pytorch", "rwkv"]
 
 _SILENT = ("att.key", "att.receptance", "att.output", "ffn.value", "ffn.receptance", "ffnPre.value", "ffnPre.receptance")
 """Matrices that begin at zero with "rwkv"."""
-_FED = ("att.output", "ffn.value", "ffnPre.value")
-"""Those of them that read the neurons inside a half, where these stand before every product. Neurons that are silent and a matrix of zeros
-would hold each other there, as neither has a gradient, so these matrices begin as the others do."""
-_DRIVING = ("att.value", "ffn.key", "ffnPre.key")
-"""Matrices that drive those neurons; they begin larger, so that some neurons fire."""
-_DRIVE = 3.0
 _DRIVE = 2.0
-"""Gain of the norms before neurons that feed products: normal values times 2 let such a neuron fire for about one token in six."""
+"""Gain of the norms before neurons that feed products: normal values times 2 let such a neuron fire for about one token in six. Silent
+neurons and a matrix of zeros after them would stay so for ever, as neither has a gradient."""
 
 
 @torch.no_grad()
@@ -50,13 +45,11 @@ def start(body: "SpikeGPTBody") -> None:
                 norm.weight.fill_(_DRIVE)
     if body.spec.start == "rwkv":
         nn.init.orthogonal_(body.emb.weight, math.sqrt(max(body.emb.weight.shape)) * 1e-4)
-        fed = body.spec.spikes == "input"
         for name, module in body.named_modules():
-            if name.endswith(_SILENT) and not (fed and name.endswith(_FED)):
+            if name.endswith(_SILENT):
                 module.get_parameter("weight").zero_()
             elif isinstance(module, nn.Linear):
-                drive = _DRIVE if fed and name.endswith(_DRIVING) else 1.0
-                nn.init.orthogonal_(module.weight, drive * _gain(module.weight))
+                nn.init.orthogonal_(module.weight, _gain(module.weight))
 
 
 @torch.no_grad()
