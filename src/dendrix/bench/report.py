@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import Any
 
-from . import exits
+from . import exits, serving
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -61,6 +61,8 @@ def markdown(record: Record) -> str:
         parts.append("\n".join(lines) + "\n")
     if record["exits"]:
         parts.append(exits.table(record["exits"]))
+    if record["serve"]:
+        parts.append(serving.table(record["serve"]))
     return "\n".join(parts)
 
 

@@ -1,0 +1,56 @@
+"""The load on a server: what a client sees of it, and what is written."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from dendrix.bench import serving
+from dendrix.bench.load import Address, ask_at_once
+
+EVENTS = b"".join(b'data: {"choices": [{"text": "%d"}]}\n\n' % i for i in range(3))
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[Address]:
+    """A server that gives one client these bytes and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()
+        thread.join()
+
+
+def test_a_stream_is_read_to_its_end() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\n\r\n" + EVENTS + b"data: [DONE]\n\n") as address:
+        [reply] = ask_at_once(address, [{"prompt": "a"}])
+    assert (reply.status, reply.text, reply.complete, len(reply.arrivals_s)) == (200, "012", True, 3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [(b"", 0, ""), (b"HTTP/1.1 200 OK\r\n\r\n" + EVENTS, 200, "012"), (b"HTTP/1.1 429 Busy\r\n\r\n{}", 429, "")],
+)
+def test_a_stream_that_breaks_off_is_not_complete(answer: bytes, status: int, text: str) -> None:
+    with answering(answer) as address:
+        [reply] = ask_at_once(address, [{"prompt": "a"}])
+    assert (reply.status, reply.text, reply.complete) == (status, text, False)
+
+
+@pytest.mark.slow
+def test_a_quick_load_is_borne_and_written() -> None:
+    told = list[str]()
+    [record] = serving.measured(1, quick=True, say=told.append)
+    assert len(told) == 1
+    assert record["tokens_per_s"] == pytest.approx(64 / record["seconds"] * 10 / 8)
+    assert record["state_kib"] == 13.125
+    assert "| 1M | 10 | 8, 8 |" in serving.table([record])
