@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
-from . import exits, serving
+from . import decode, exits, serving
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -33,7 +33,7 @@ def run(
 
     Args:
         wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or one case by
-            its name); all if empty, and `serve` only if it is named. `growth` beside others is the growth of these alone.
+            its name); all if empty, `decode` and `serve` only if named. `growth` beside others is the growth of these alone.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
         out: folder for `results.json` and `results.md`; None writes no file.
@@ -49,7 +49,16 @@ def run(
     # Progress goes to stderr, so that --json prints nothing but JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()
-    record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": [], "growth": [], "exits": [], "serve": []}
+    record: Record = {
+        "format": _FORMAT,
+        "quick": quick,
+        "machine": describe(),
+        "cases": [],
+        "growth": [],
+        "exits": [],
+        "serve": [],
+        "decode": {},
+    }
     try:
         for case in cases:
             if batch and case.name.startswith("step"):
@@ -67,6 +76,8 @@ def run(
         if not wanted or "exits" in wanted:
             torch.set_num_threads(max(threads))
             record["exits"] = exits.measured(quick, lambda line: progress.print(line, soft_wrap=True))
+        if "decode" in wanted:  # only if it is named: the large networks take long
+            record["decode"] = decode.measured(quick, lambda line: progress.print(line, soft_wrap=True))
         if "serve" in wanted:  # only if it is named: it has no peer here, and takes the whole machine
             record["serve"] = serving.measured(max(threads), quick, lambda line: progress.print(line, soft_wrap=True))
     finally:

@@ -20,8 +20,8 @@ def groups() -> dict[str, list[Case]]:
 
 
 def names() -> list[str]:
-    """Everything that `dendrix bench` takes as a name: groups, growth, exits, serve, and single cases."""
-    return [*groups(), "growth", "exits", "serve", *(case.name for group in groups().values() for case in group)]
+    """Everything that `dendrix bench` takes as a name: groups, growth, exits, decode, serve, and single cases."""
+    return [*groups(), "growth", "exits", "decode", "serve", *(case.name for group in groups().values() for case in group)]
 
 
 def find(name: str) -> Case:

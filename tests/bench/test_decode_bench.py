@@ -1,0 +1,37 @@
+"""The benchmark of decoding: what it says of known numbers, and the control that it compares with."""
+
+import pytest
+import torch
+
+from dendrix.bench.decode import CONTEXTS, firing_rate, table
+from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
+
+SPEED = dict(
+    size="1M", weights="int8", batch=16, parameters=923_648, tokens_per_second=1234.5, of_bound=0.71, read_gb_per_second=20.0,
+    state_bytes=14_336, error=1e-6, gpt2_parameters=900_000, gpt2={"128": 1.5, "1024": 2.5}, gpt2_cache_bytes={"8192": 34_000_000},
+    cost_of_context=1.01,
+)  # fmt: skip
+
+
+def test_the_table_leaves_out_what_was_not_measured() -> None:
+    lines = table({"speeds": [SPEED], "sparse": [dict(size="1M", weights="int8", batch=1, rate=0.2, speedup=2.0)]})
+    assert "| 1M | int8 | 16 | 1,234 | 0.71 | 1.5 | 2.5 |  | 14 kB | 34 MB | 1.01 |" in lines
+    assert "| 1M | int8 | 1 | 20% | 2.00 |" in lines
+
+
+def test_firing_rates_count_inputs_as_often_as_they_have_weights() -> None:
+    model = SpikeGPT(SpikeGPTSpec(50, 16, 2, spikes="input", v_threshold=1e9)).eval()
+    assert firing_rate(model) == 0
+    assert firing_rate(SpikeGPT(SpikeGPTSpec(50, 16, 2, spikes="none")).eval()) > 0.5
+
+
+@pytest.mark.parametrize("weights", ["float32", "bfloat16", "int8"])
+def test_the_control_is_gpt2_with_a_full_cache(weights: str) -> None:
+    pytest.importorskip("transformers")
+    from dendrix.bench.gpt2 import CachedGPT2
+
+    peer = CachedGPT2(50, 2, 30_000, weights, batch=3)
+    assert peer.parameters == pytest.approx(30_000, rel=0.3)
+    step = peer.step(min(CONTEXTS))
+    assert step().shape == (3, 1, 50)
+    assert torch.equal(step(), step())  # what a step adds to the cache is taken out again
