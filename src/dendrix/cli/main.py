@@ -202,7 +202,7 @@ def bench(
     """Measure speed and memory beside other libraries, after their results were found equal.
 
     Args:
-        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); all if none is named. Also decode and serve, if they are.
+        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); all if none. decode and serve only if named.
         threads: numbers of threads.
         quick: small sizes: does everything run and agree? Its ratios mean nothing.
         out: folder for the results.
