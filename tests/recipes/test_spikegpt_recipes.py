@@ -1,0 +1,35 @@
+"""The recipes for networks of 46 and 216 million parameters train, as published but for their sizes, their text and their length."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dendrix.models.spikegpt import SpikeGPTSpec
+from dendrix.recipes import find_recipe
+from dendrix.train.loop import fit
+from dendrix.train.text_learner import rate
+from dendrix.train.text_recipe import TextRecipe
+
+pytest.importorskip("transformers")
+
+
+@pytest.mark.parametrize("name", ["spikegpt-46m", "spikegpt-46m:published", "spikegpt-216m"])
+def test_a_few_steps_of_a_published_recipe(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
+    recipe = find_recipe(name)()
+    assert isinstance(recipe, TextRecipe)
+    assert isinstance(recipe.model, SpikeGPTSpec)
+    kept = recipe.data.tokenizer if recipe.data.tokenizer in ("bytes", "characters") else "learned"
+    data = replace(recipe.data, text=str(tmp_path / "text.txt"), tokenizer=kept, vocabulary=300)
+    size = data.load().tokenizer.get_vocab_size()
+    budget = replace(recipe.budget, steps=2, every=2, batch_size=4, context=16, valid_tokens=100, sample_tokens=4)
+    small = replace(recipe, data=data, model=replace(recipe.model, vocab_size=size, width=16, layers=7), budget=budget)
+    (tmp_path / "run").mkdir()
+    record = fit(small, tmp_path / "run", name=name, quiet=True)
+    assert record["progress"]["stopped"] == "finished"
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert line["rates"]["matrices"] == rate(recipe.optim, 1, 2)
+    assert 0 < line["valid_bits_per_byte"] < 10
