@@ -67,7 +67,9 @@ def network() -> SpikeGPT:
 @pytest.fixture(scope="session")
 def served(network: SpikeGPT) -> Served:
     """The model as it is served."""
-    return Served("tiny", Decoder(network), byte_tokenizer())
+    decoder = Decoder(network)
+    decoder.prefill(torch.tensor([[0]]))  # compiles, as a server does before it answers
+    return Served("tiny", decoder, byte_tokenizer())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def text(outputs: list[Output], job: Job, answer: int = 0) -> str:
 
 def alone(served: Served, prompt: str, tokens: int) -> str:
     batch, only, outputs = Batch(served.decoder, 100), job(served, prompt, tokens), list[Output]()
-    batch.join(only)
+    batch.join([only])
     while batch.rows:
         outputs += batch.advance()
     return text(outputs, only)
@@ -29,11 +29,11 @@ def alone(served: Served, prompt: str, tokens: int) -> str:
 
 def test_rows_join_stand_still_and_end_without_a_trace_in_the_others(served: Served) -> None:
     batch, a, b, c = Batch(served.decoder, 100), job(served, "one", 12), job(served, "two", 6), job(served, "three", 9, answers=2)
-    batch.join(a)
-    batch.join(b)
+    batch.join([a])
+    batch.join([b])
     outputs = batch.advance() + batch.advance()
     a.written = 100  # and nothing taken
-    batch.join(c)
+    batch.join([c])
     outputs += batch.advance() + batch.advance()
     assert [asked.answers[-1].tokens for asked in (a, b, c)] == [2, 4, 2]
     a.taken = 1
@@ -48,7 +48,7 @@ def test_rows_join_stand_still_and_end_without_a_trace_in_the_others(served: Ser
 def test_a_long_prompt_does_not_hold_up_the_others(served: Served) -> None:
     batch, long, short, late = Batch(served.decoder, 100), job(served, "long " * 40, 4), job(served, "short", 8), job(served, "late", 8)
     for asked in (short, long, late):
-        batch.join(asked)
+        batch.join([asked])
     outputs = batch.advance()
     assert [asked.answers[0].tokens for asked in (long, short, late)] == [0, 1, 0]  # the budget of one turn
     outputs += batch.advance()
@@ -61,7 +61,7 @@ def test_a_long_prompt_does_not_hold_up_the_others(served: Served) -> None:
 
 def test_when_all_stand_still_nothing_is_computed(served: Served) -> None:
     batch, only = Batch(served.decoder, 5), job(served, "one", 12)
-    batch.join(only)
+    batch.join([only])
     batch.advance()
     only.written = 5
     assert batch.idle
@@ -73,8 +73,8 @@ def test_when_all_stand_still_nothing_is_computed(served: Served) -> None:
 
 def test_a_cancelled_job_leaves(served: Served) -> None:
     batch, a, b = Batch(served.decoder, 100), job(served, "one", 12, answers=3), job(served, "two", 12)
-    batch.join(a)
-    batch.join(b)
+    batch.join([a])
+    batch.join([b])
     assert batch.answers == 4
     batch.advance()
     a.cancelled = True
@@ -99,8 +99,8 @@ def test_logits_that_are_no_numbers_fail_their_own_row_alone(served: Served) -> 
             return (logits.index_fill(0, torch.tensor([0]), torch.nan) if self.calls == 1 else logits), state
 
     batch, a, b = Batch(Broken(), 100), job(served, "one", 12), job(served, "two", 4)
-    batch.join(a)
-    batch.join(b)
+    batch.join([a])
+    batch.join([b])
     outputs = batch.advance()
     [error] = [piece for owner, piece in outputs if owner is a]
     assert isinstance(error, ApiError)

@@ -1,6 +1,6 @@
 """Answers in the form that clients of OpenAI's interface read."""
 
-import secrets
+import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Form:
     """What all parts of the answer to one request have in common."""
 
     model: str
-    id: str = field(default_factory=lambda: f"cmpl-{secrets.token_hex(12)}")
+    id: str = field(default_factory=lambda: f"cmpl-{random.getrandbits(96):024x}")
     created: int = field(default_factory=lambda: int(time.time()))
 
     def body(self, pieces: Iterable[Piece]) -> dict[str, Any]:

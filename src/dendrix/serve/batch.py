@@ -49,10 +49,11 @@ class Batch:
         """Whether a turn would do nothing: there are no rows, or all stand still."""
         return not any(self._goes(row) for row in self.rows)
 
-    def join(self, job: Job) -> None:
-        """Let the prompts of a job be read from the next turn on."""
-        self.rows += [Row(job, prompt.answers, prompt.tokens) for prompt in job.prompts]
-        self._states = torch.cat([self._states, self._decoder.rest(len(job.prompts))])
+    def join(self, jobs: Sequence[Job]) -> None:
+        """Let the prompts of jobs be read from the next turn on."""
+        if new := [Row(job, prompt.answers, prompt.tokens) for job in jobs for prompt in job.prompts]:
+            self.rows += new
+            self._states = torch.cat([self._states, self._decoder.rest(len(new))])
 
     def leave(self) -> None:
         """Take out the rows of jobs that were cancelled."""

@@ -108,12 +108,13 @@ class Scheduler:
     def _admit(self) -> None:
         """Let jobs run in the order in which they came, as far as there is room."""
         self._batch.leave()
-        room = self._limits.running - self._batch.answers
+        room, admitted = self._limits.running - self._batch.answers, list[Job]()
         while self._incoming and (self._incoming[0].cancelled or len(self._incoming[0].answers) <= room):
             job = self._incoming.popleft()
             if not job.cancelled:
                 room -= len(job.answers)
-                self._batch.join(job)
+                admitted.append(job)
+        self._batch.join(admitted)
 
     def _failed(self) -> list[Output]:
         """Every job of the batch ends with an error."""
