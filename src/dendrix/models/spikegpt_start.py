@@ -41,8 +41,9 @@ def start(body: "SpikeGPTBody") -> None:
                 mix.time_mix_k.copy_((channel**early).view(1, 1, -1))
                 mix.time_mix_r.copy_((channel**early).view(1, 1, -1))
         if body.spec.spikes == "input":
-            for norm in (block.ln1, block.ln2, *[mix.norm for mix in block.children() if isinstance(mix, TimeMix | ChannelMix)]):
-                norm.weight.fill_(_DRIVE)
+            for name, norm in block.named_modules():
+                if name in ("ln1", "ln2") or name.endswith(".norm"):
+                    norm.get_parameter("weight").fill_(_DRIVE)
     if body.spec.start == "rwkv":
         nn.init.orthogonal_(body.emb.weight, math.sqrt(max(body.emb.weight.shape)) * 1e-4)
         for name, module in body.named_modules():

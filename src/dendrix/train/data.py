@@ -207,8 +207,9 @@ class NmnistData:
         return nmnist(self.root, dt_ms=self.dt_ms, pool=self.pool, duration_ms=self.duration_ms, seed=self.split_seed)
 
 
-DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData | SentenceData
-SOURCES: dict[str, type[DataSource | ImageSource]] = {
+DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData
+AnySource = DataSource | ImageSource | SentenceData
+SOURCES: dict[str, type[AnySource]] = {
     "digits": DigitsData,
     "fsdd": FsddData,
     "commands": CommandsData,
@@ -224,7 +225,7 @@ SOURCES: dict[str, type[DataSource | ImageSource]] = {
 }
 
 
-def source_to_dict(source: DataSource | ImageSource) -> dict[str, Any]:
+def source_to_dict(source: AnySource) -> dict[str, Any]:
     """The description as plain JSON values, with its name under "name"."""
     saved: dict[str, Any] = {"name": next(name for name, kind in SOURCES.items() if type(source) is kind)}
     for part in fields(source):
@@ -233,7 +234,7 @@ def source_to_dict(source: DataSource | ImageSource) -> dict[str, Any]:
     return saved
 
 
-def source_from_dict(saved: dict[str, Any]) -> DataSource | ImageSource:
+def source_from_dict(saved: dict[str, Any]) -> AnySource:
     """The description that `source_to_dict` stored."""
     values = dict(saved)
     kind = SOURCES[expect_one_of(values.pop("name", ""), SOURCES, "data")]

@@ -14,8 +14,7 @@ from ..io import Checkpoint, load_checkpoint
 from ..models import Converted, DendriticNet
 from ..pretrained import find_run
 from .continual import PermutedTasks, load_split, recipe_from_dict
-from .data import DataSource, DigitsData, source_from_dict
-from .image_data import ImageSource
+from .data import AnySource, DigitsData, source_from_dict
 from .metrics import Scores, score, score_images
 from .record import RUN, read_record
 
@@ -71,7 +70,7 @@ def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
     return Opened(checkpoint, data, image_batches(data))
 
 
-def data_of(folder: Path, root: Path | None = None) -> DataSource | ImageSource:
+def data_of(folder: Path, root: Path | None = None) -> AnySource:
     """The description of the data that a run was trained on.
 
     Args:
