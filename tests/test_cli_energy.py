@@ -8,26 +8,26 @@ from image_runs import write_run
 from picture_files import write_binary
 
 from dendrix.cli import main
-from dendrix.models import VGGConfig
+from dendrix.data.text_tokenizers import byte_tokenizer
+from dendrix.models import SpikeGPT, SpikeGPTSpec, VGGConfig
 
 TEXT = "a rose is a rose is a rose\n" * 300
 
 
-def trained(folder: Path, recipe: str) -> Path:
-    """A tiny language model, after two steps."""
-    (folder / "text.txt").write_text(TEXT)
-    out = folder / recipe.replace(":", "-")
-    sizes = "--model.width 16 --model.layers 1 --budget.steps 2 --budget.every 2 --budget.context 16 --budget.batch-size 4"
-    assert main(["train", recipe, *sizes.split(), "--data.text", str(folder / "text.txt"), "--out", str(out), "--json"]) == 0
-    return out
-
-
 def test_language_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
+    from dendrix.models.hf import save_language_model
+
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
-    built, fed = (trained(tmp_path, recipe) for recipe in ("spikegpt-small", "spikegpt-small:inputs"))
+    text, built, fed = (tmp_path / name for name in ("text.txt", "built", "fed"))
+    text.write_text(TEXT)
+    sizes = "--model.width 16 --model.layers 1 --budget.steps 1 --budget.context 16 --budget.batch-size 4 --no-report --json"
+    quick = f"{sizes} --budget.valid-tokens 40 --budget.sample-tokens 0"
+    assert main(["train", "spikegpt-small", *quick.split(), "--data.text", str(text), "--out", str(built)]) == 0
+    fed.mkdir()
+    save_language_model(fed, SpikeGPT(SpikeGPTSpec(256, 16, 1, spikes="input")), byte_tokenizer())
     capsys.readouterr()
-    assert main(["energy", str(built), "--spike-input", str(fed), "--inputs", "4", "--json"]) == 0
+    assert main(["energy", str(built), str(text), "--spike-input", str(fed), "--inputs", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     first, second, third = found["lines"]
     assert (found["unit"], found["units"]) == ("token", 4 * 16)
@@ -35,13 +35,13 @@ def test_language_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert first["picojoules"] == pytest.approx(4.5 * first["macs"])
     assert second["acs"] == pytest.approx(0.15 * 12 * 16**2)
     assert third["macs"] == 16 * 256  # the head alone reads numbers
-    assert main(["energy", str(built), str(tmp_path / "text.txt"), "--mac-pj", "4.6"]) == 0
+    assert main(["energy", str(built), "--inputs", "4", "--mac-pj", "4.6"]) == 0
     told = capsys.readouterr().out
     assert "not measured" in told
     assert "blocks.0.ffn.value" in told
     assert "4.6 pJ for a MAC" in told
-    (tmp_path / "short.txt").write_text("a rose")
-    assert main(["energy", str(built), str(tmp_path / "short.txt")]) == 1
+    text.write_text("a rose")
+    assert main(["energy", str(built), str(text)]) == 1
     assert "expected at least 16 tokens" in capsys.readouterr().err
 
 

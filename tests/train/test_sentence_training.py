@@ -71,6 +71,7 @@ def test_a_language_model_goes_on_learning(sentences: Path, tmp_path: Path, caps
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("the warm and the cold\n" * 300)
     sizes = "--model.width 16 --model.layers 1 --budget.steps 3 --budget.every 3 --budget.context 16 --budget.batch-size 4 --no-report"
+    sizes += " --budget.valid-tokens 40 --budget.sample-tokens 0"
     assert main(["train", "spikegpt-small", *sizes.split(), "--data.text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "lm")]) == 0
     record = trained(capsys, sentences, "--out", tmp_path / "run", "--budget.epochs", 2, "--model.pretrained", tmp_path / "lm")
     assert record["recipe"]["data"]["tokenizer"] == str(tmp_path / "lm" / "tokenizer.json")
