@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from dendrix.core import use_kernels
 from dendrix.generate import Decoder, Weights
-from dendrix.generate.packing import unpack_network
+from dendrix.generate.packing import pack_network, unpack_network
 from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
 
 KINDS = [
@@ -29,6 +29,8 @@ def lively(spikes: str = "output", channel_first: bool = False, width: int = 37,
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
                 weight.mul_(4)
+            elif weight.dim() != 2:  # so that no norm is like another
+                weight.add_(0.1 * torch.randn(weight.shape))
     return model
 
 
@@ -53,6 +55,15 @@ def test_equals_plain_torch(decoder: Decoder) -> None:
     assert_close(logits, expected, atol=1e-5, rtol=1e-6)
     assert_close(state, after, atol=1e-4, rtol=1e-5)
     assert (logits[~valid] == 0).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("spikes", "channel_first"), [("output", False), ("input", True), ("none", False)])
+def test_equals_the_model(spikes: str, channel_first: bool) -> None:
+    model, text = lively(spikes, channel_first), tokens(2, 70)
+    with use_kernels("required"):
+        found, _ = Decoder(model)(text)
+    assert_close(found, model(text)[0], atol=1e-5, rtol=1e-6)
 
 
 @given(seed=st.integers(0, 2**31), rows=st.integers(1, 5), length=st.integers(1, 9))
@@ -101,6 +112,15 @@ def test_threads_change_nothing(decoder: Decoder) -> None:
         torch.set_num_threads(threads)
     assert torch.equal(logits, again[0])
     assert torch.equal(state, again[1])
+
+
+def test_every_parameter_is_packed() -> None:
+    for spikes in ("output", "input", "none"):
+        for channel_first in (False, True):
+            model = lively(spikes, channel_first)
+            with torch.no_grad():
+                model.emb.weight.copy_(torch.where(model.emb.weight >= 0, 0.5, -0.5))
+            assert_close(unpack_network(pack_network(model, "float32")).state_dict(), model.state_dict(), atol=1e-6, rtol=1e-6)
 
 
 @torch.no_grad()

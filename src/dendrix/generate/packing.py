@@ -38,6 +38,8 @@ class Packed:
     """Weight and bias of the first and of the last norm, [4, d]."""
     vectors: NDArray[np.float32]
     """Of each half of a block, [2 L, 7, d]: weight and bias of its norm, the shares of key, receptance and value, bonus and rate."""
+    inner: NDArray[np.float32]
+    """Of each half whose neurons stand before its last product, weight and bias of their norm, [2 L, 2, d or 4 d, filled up to 4 d]."""
     weights: NDArray[Any]
     """All matrices one after the other, each in blocks of outputs: [inputs, width] for each block. bfloat16 is held as int16."""
     scales: NDArray[np.float32]
@@ -108,7 +110,7 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
         rows = [matrices.add(layer, bits or layer.in_features > layer.out_features) for layer in half.matrices]
         table.append(rows + [_NO_MATRIX] * (4 - len(rows)))
     table.append([matrices.add(model.head, False), *[_NO_MATRIX] * 3])
-    vectors = np.stack([_rows(half.vectors, 7) for half in _halves(model)])
+    vectors = np.stack([_rows(half.vectors, 7, model.spec.width) for half in _halves(model)])
     vectors[:, _RATE] = torch.exp(torch.from_numpy(vectors[:, _RATE])).numpy()
     embedding = model.emb.weight.detach()
     sizes = [pack((half,), 1).shape[1] for block in rest(model.spec) for half in block]
@@ -116,8 +118,9 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
         model.spec,
         kind,
         (embedding >= 0).byte().numpy() if model.spec.binary_embedding else embedding.float().numpy(),
-        _rows([*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], 4),
+        _rows([*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], 4, model.spec.width),
         vectors,
+        np.stack([_rows(half.inner, 2, 4 * model.spec.width) for half in _halves(model)]),
         np.concatenate(matrices.weights),
         np.concatenate(matrices.scales),
         np.array(table),
@@ -133,9 +136,9 @@ def unpack_network(packed: Packed) -> SpikeGPT:
         model.emb.weight.copy_(embedding - 0.5 if packed.spec.binary_embedding else embedding)
         for row, vector in zip(packed.ends, [*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], strict=True):
             vector.copy_(torch.from_numpy(row))
-        for half, rows, places in zip(_halves(model), packed.vectors, packed.table, strict=False):
-            for vector, row in zip(half.vectors, rows, strict=False):
-                vector.copy_(torch.from_numpy(row).view_as(vector))
+        for half, rows, inner, places in zip(_halves(model), packed.vectors, packed.inner, packed.table, strict=False):
+            for vector, row in [*zip(half.vectors, rows, strict=False), *zip(half.inner, inner, strict=False)]:
+                vector.copy_(torch.from_numpy(row[: vector.numel()]).view_as(vector))
             for layer, place in zip(half.matrices, places, strict=False):
                 layer.weight.copy_(_matrix(packed, place))
         model.head.weight.copy_(_matrix(packed, packed.table[-1, 0]))
@@ -149,6 +152,7 @@ class _Half(NamedTuple):
     """The parameters of one half of a block, in the order in which they are packed."""
 
     vectors: list[Tensor]
+    inner: list[Tensor]
     matrices: list[nn.Linear]
 
 
@@ -160,7 +164,8 @@ def _halves(model: SpikeGPT) -> list[_Half]:
     halves = []
     for block in _blocks(model):
         for norm, mix in ((block.ln1, block.get_submodule(block.before)), (block.ln2, block.ffn)):
-            half = _Half([norm.weight, norm.bias, mix.time_mix_k, mix.time_mix_r], [mix.key, mix.receptance, mix.value])
+            inner = list(mix.norm.parameters()) if model.spec.spikes == "input" else []
+            half = _Half([norm.weight, norm.bias, mix.time_mix_k, mix.time_mix_r], inner, [mix.key, mix.receptance, mix.value])
             if isinstance(mix, TimeMix):
                 half.vectors.extend([mix.time_mix_v, mix.time_first, mix.time_decay])
                 half.matrices.append(mix.output)
@@ -168,10 +173,11 @@ def _halves(model: SpikeGPT) -> list[_Half]:
     return halves
 
 
-def _rows(vectors: Sequence[Tensor], count: int) -> NDArray[np.float32]:
-    rows = np.zeros((count, vectors[0].numel()), np.float32)
+def _rows(vectors: Sequence[Tensor], count: int, width: int) -> NDArray[np.float32]:
+    """Vectors as rows, filled up with zeros."""
+    rows = np.zeros((count, width), np.float32)
     for row, vector in zip(rows, vectors, strict=False):
-        row[:] = vector.detach().float().flatten().numpy()
+        row[: vector.numel()] = vector.detach().float().flatten().numpy()
     return rows
 
 

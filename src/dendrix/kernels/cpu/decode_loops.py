@@ -41,7 +41,7 @@ def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, th
 
 def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
     """Add to x [n, d] what the half gives that mixes over time; its memory begins at column `at` of the state."""
-    vectors, table, weights, scales, threshold = network
+    vectors, inner, table, weights, scales, threshold = network
     mixed, made, _, h, work = room
     n, d = x.shape
     p, matrices = vectors[half], table[half]
@@ -54,6 +54,7 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
         average(made[KEY, t], y, p[BONUS], p[RATE], state[owners[t], sums : sums + 3 * d])
         gate(made[RECEPTANCE, t], y)
         if bits_in:
+            normalise(y, inner[half, 0, :d], inner[half, 1, :d], y)
             fire(y, state[owners[t], at + 2 * d : at + 3 * d], threshold)
     product(made[VALUE], n, matrices[OUTPUT], weights, scales, made[KEY], work)
     finish(x, made[KEY], owners, state, at + d, threshold)
@@ -61,7 +62,7 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
 
 def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
     """The same for a half that mixes over channels."""
-    vectors, table, weights, scales, threshold = network
+    vectors, inner, table, weights, scales, threshold = network
     mixed, made, wide, h, work = room
     n, d = x.shape
     matrices = table[half]
@@ -69,6 +70,7 @@ def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: An
     product(mixed[KEY], n, matrices[KEY], weights, scales, wide, work)
     for t in range(n):
         if bits_in:
+            normalise(wide[t], inner[half, 0], inner[half, 1], wide[t])
             fire(wide[t], state[owners[t], at + 2 * d : at + 6 * d], threshold)
         else:
             square(wide[t])
@@ -91,7 +93,7 @@ def finish(x: Any, y: Any, owners: Any, state: Any, at: Any, threshold: Any) -> 
 
 def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any) -> None:
     """The logits of the tokens that want them, in their rows."""
-    vectors, table, weights, scales, _ = network
+    vectors, _, table, weights, scales, _ = network
     mixed, _, _, _, work = room
     n, low = np.int64(0), len(logits)
     for t in range(len(wanted)):
@@ -123,7 +125,7 @@ def advance(
         state: rows that change in place, [B, N].
     """
     d = ends.shape[1]
-    vectors, table, _, _, _ = network
+    vectors, _, table, _, _, _ = network
     most = min(borders[last] - borders[first], _TOKENS)
     room = rooms(most, d)
     stream = np.empty((most, d), np.float32)
