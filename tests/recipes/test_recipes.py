@@ -9,9 +9,10 @@ import torch
 from picture_files import write_binary
 
 from dendrix.io import load_checkpoint
-from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT
+from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT, SpikeGPTSpec
+from dendrix.models.gpt2 import GPT2, GPT2Spec
 from dendrix.recipes import demo, find_recipe, recipes
-from dendrix.train import Budget, CifarData, ContinualRecipe, ImageBudget, ImageRecipe, Recipe, TextRecipe
+from dendrix.train import Budget, CifarData, ContinualRecipe, ImageBudget, ImageRecipe, Recipe, SentenceRecipe, TextRecipe
 from dendrix.train.loop import fit
 from dendrix.train.recipe import recipe_to_dict
 
@@ -34,7 +35,15 @@ def test_a_recipe_builds_its_network(name: str) -> None:
             assert dict(MODELS.values())[type(recipe.model)](recipe.model).config.outputs == recipe_to_dict(recipe)["model"]["outputs"]
     elif isinstance(recipe, TextRecipe):
         with torch.device("meta"):
-            assert SpikeGPT(recipe.model).spec.vocab_size == recipe_to_dict(recipe)["model"]["vocab_size"]
+            network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Spec) else SpikeGPT(recipe.model)
+        assert network.spec.vocab_size == recipe_to_dict(recipe)["model"]["vocab_size"]
+    elif isinstance(recipe, SentenceRecipe):  # its vocabulary is that of the data
+        model = recipe.model
+        with torch.device("meta"):
+            assert (
+                SpikeGPT(SpikeGPTSpec(recipe.data.vocabulary, model.width, model.layers, model.spikes, model.start)).spec.layers
+                == model.layers
+            )
     else:
         assert isinstance(recipe, Recipe)
         assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]

@@ -1,6 +1,7 @@
 """Networks on disk: safetensors for the numbers and JSON for everything else, never a pickle."""
 
 from .checkpoint import Checkpoint as Checkpoint
+from .checkpoint import expect_run as expect_run
 from .checkpoint import load as load
 from .checkpoint import load_checkpoint as load_checkpoint
 from .checkpoint import read_checkpoint as read_checkpoint

@@ -52,6 +52,18 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     write_json(folder / CONFIG, described)
 
 
+def expect_run(folder: Path) -> None:
+    """Check that a folder holds a trained network.
+
+    Raises:
+        OSError: it is not there, or one of its files is missing.
+    """
+    if missing := [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]:
+        what = "is not there" if not folder.exists() else f"has no {' and no '.join(missing)}"
+        known = f"Check the path, or name one that comes with dendrix: {', '.join(shipped())}."
+        raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
+
+
 def read_checkpoint(folder: str | Path) -> Checkpoint:
     """Read a run folder. The network has its continuous delays and trains on; `load_checkpoint` gives it ready for use.
 
@@ -62,11 +74,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         ValueError: a file is damaged, or of a format that this version does not know.
     """
     folder = find_run(folder)
-    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
-    if missing:
-        what = "is not there" if not folder.exists() else f"has no {' and no '.join(missing)}"
-        known = f"Check the path, or name one that comes with dendrix: {', '.join(shipped())}."
-        raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
+    expect_run(folder)
     described = read_json(folder / CONFIG)
     if ARCHITECTURE in (described.get("architectures") or ()):
         from ..models.hf import load_classifier  # here, not above: transformers is optional

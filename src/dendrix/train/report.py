@@ -8,7 +8,7 @@ import torch
 
 from ..core.files import write_atomic
 from ..data import Dataset
-from ..io import Checkpoint, load_checkpoint, read_checkpoint
+from ..io import Checkpoint, expect_run, load_checkpoint, read_checkpoint
 from ..layers.delayed import delayed
 from ..pretrained import find_run
 from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_training
@@ -38,6 +38,7 @@ def write_report(run: Path, out: Path | None = None, root: Path | None = None) -
         ImportError: matplotlib is missing.
     """
     folder = find_run(run)
+    expect_run(folder)
     record = read_record(folder)
     lines = read_lines(folder / METRICS) if (folder / METRICS).exists() else []
     parts = list(text_parts(record, lines) if is_text(record["recipe"]) else _parts(folder, record, lines, root))
