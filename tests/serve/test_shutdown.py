@@ -23,7 +23,7 @@ from dendrix.serve.limits import Limits
 def test_running_answers_finish_and_new_ones_are_refused(start: Start) -> None:
     server = start()
     client = server.client()
-    stream = client.completions.create(model="tiny", prompt="hello", max_tokens=60, stream=True)
+    stream = client.completions.create(model="tiny", prompt="hello", max_tokens=1000, stream=True)
     next(stream)
     server.server.stop()
     assert soon(lambda: server.scheduler.draining)
