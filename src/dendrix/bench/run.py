@@ -49,16 +49,7 @@ def run(
     # Progress goes to stderr, so that --json prints nothing but JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()
-    record: Record = {
-        "format": _FORMAT,
-        "quick": quick,
-        "machine": describe(),
-        "cases": [],
-        "growth": [],
-        "exits": [],
-        "serve": [],
-        "decode": {},
-    }
+    record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": []}
     try:
         for case in cases:
             if batch and case.name.startswith("step"):
@@ -66,20 +57,7 @@ def run(
             if quick:
                 case = replace(case, size=case.warm, repeats=1)
             record["cases"] += _measured(case, threads, not quick or explain, progress)
-        if not wanted or "growth" in wanted:
-            torch.set_num_threads(1)
-            chosen = {case.name for case in cases}
-            for growth in (growth for growth in growths() if growth.case in chosen or not chosen):
-                progress.print(f"growth: {growth.about}", soft_wrap=True)
-                entry = {"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)}
-                record["growth"].append(entry)
-        if not wanted or "exits" in wanted:
-            torch.set_num_threads(max(threads))
-            record["exits"] = exits.measured(quick, lambda line: progress.print(line, soft_wrap=True))
-        if "decode" in wanted:  # only if it is named: the large networks take long
-            record["decode"] = decode.measured(quick, lambda line: progress.print(line, soft_wrap=True))
-        if "serve" in wanted:  # only if it is named: it has no peer here, and takes the whole machine
-            record["serve"] = serving.measured(max(threads), quick, lambda line: progress.print(line, soft_wrap=True))
+        record |= _groups(wanted, cases, max(threads), quick, progress)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -94,6 +72,29 @@ def run(
         for measured in record["cases"]:
             progress.print(f"{measured['name']}, {measured['threads']} threads: {measured['kernels']}", soft_wrap=True)
     return record
+
+
+def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console) -> Record:
+    """What is measured in a way of its own: growth and exits, and, only if they are named because they take long, decoding and serving."""
+
+    def tell(line: str) -> None:
+        progress.print(line, soft_wrap=True)
+
+    found: Record = {"growth": [], "exits": [], "serve": [], "decode": {}}
+    if not wanted or "growth" in wanted:
+        torch.set_num_threads(1)
+        chosen = {case.name for case in cases}
+        for growth in (growth for growth in growths() if growth.case in chosen or not chosen):
+            tell(f"growth: {growth.about}")
+            found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)})
+    if not wanted or "exits" in wanted:
+        torch.set_num_threads(threads)
+        found["exits"] = exits.measured(quick, tell)
+    if "decode" in wanted:
+        found["decode"] = decode.measured(quick, tell)
+    if "serve" in wanted:
+        found["serve"] = serving.measured(threads, quick, tell)
+    return found
 
 
 def _measured(case: Case, threads: tuple[int, ...], memory: bool, progress: Console) -> list[Record]:

@@ -66,13 +66,9 @@ def fit(
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
     splits: Any = recipe.data.load()
     learner = _LEARNERS[type(recipe)](recipe, splits, accelerator)
-    about = {
-        "name": name,
-        "recipe": recipe_to_dict(recipe),
-        "data_sha256": fingerprint(splits),
-        "parameters": sum(p.numel() for p in learner.network.parameters() if p.requires_grad),
-        "environment": environment(accelerator.device),
-    }
+    about: dict[str, Any] = {"name": name, "recipe": recipe_to_dict(recipe), "data_sha256": fingerprint(splits)}
+    parameters = sum(p.numel() for p in learner.network.parameters() if p.requires_grad)
+    about |= {"parameters": parameters, "environment": environment(accelerator.device)}
     run = Run(folder, about, writes=accelerator.is_main_process)
     if resume:
         if complete := run.complete():

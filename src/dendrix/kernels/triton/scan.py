@@ -125,13 +125,21 @@ def _backward(
     store_all(grad_parameters, at_state, grad_p, inside)
 
 
-def _launch(x: Tensor, flags: list[bool], surrogate: str) -> tuple[tuple[int], dict[str, Any]]:
-    """The grid and the options for x [B, T, M]: one column per thread, and blocks no wider than the data."""
+def launch(x: Tensor, *, contract: bool) -> tuple[tuple[int], dict[str, Any]]:
+    """The grid and the options for x [B, T, M]: one column per thread, and blocks no wider than the data.
+
+    Args:
+        x: what the kernel reads.
+        contract: whether a product and a sum may be rounded once instead of twice.
+    """
     batch, _, columns = x.shape
     block = min(128, max(32, triton.next_power_of_2(columns)))
+    return (batch * triton.cdiv(columns, block),), dict(BLOCK=block, num_warps=block // 32, enable_fp_fusion=contract)
+
+
+def _variant(flags: list[bool], surrogate: str) -> Variant:
     hard, detached, scaled = flags
-    options = dict(VARIANT=Variant(hard, detached, scaled, surrogate), BLOCK=block, num_warps=block // 32, enable_fp_fusion=False)
-    return (batch * triton.cdiv(columns, block),), options
+    return Variant(hard, detached, scaled, surrogate)
 
 
 def forward(
@@ -142,10 +150,10 @@ def forward(
     steps, columns = x.shape[1:]
     y, end = torch.empty_like(x), torch.empty_like(start)
     marks = start.new_empty(triton.cdiv(steps, every), *start.shape)
-    grid, options = _launch(x, flags, surrogate)
+    grid, options = launch(x, contract=False)
     _forward[grid](
         x, start.unbind(0), params.unbind(0), Constants(*constants), valid, y, end.unbind(0), marks.unbind(1),
-        steps, columns, every, start.numel(), ADVANCE=getattr(rules, f"{rule}_advance"), **options,
+        steps, columns, every, start.numel(), ADVANCE=getattr(rules, f"{rule}_advance"), VARIANT=_variant(flags, surrogate), **options,
     )  # fmt: skip
     return y, end, marks
 
@@ -159,10 +167,11 @@ def backward(
     gx, gstart = torch.empty_like(x), torch.empty_like(gend)
     gparams = gend.new_empty(len(params), batch, columns)
     trace = gend.new_empty(len(gend), batch, every, columns)
-    grid, options = _launch(x, flags, surrogate)
+    grid, options = launch(x, contract=False)
     _backward[grid](
         gy, gend.unbind(0), x, marks.unbind(1), params.unbind(0), Constants(*constants), valid, trace.unbind(0),
         gx, gstart.unbind(0), gparams.unbind(0), steps, columns, every, gend.numel(),
-        ADVANCE=getattr(rules, f"{rule}_advance"), PULLBACK=getattr(rules, f"{rule}_pullback"), **options,
+        ADVANCE=getattr(rules, f"{rule}_advance"), PULLBACK=getattr(rules, f"{rule}_pullback"), VARIANT=_variant(flags, surrogate),
+        **options,
     )  # fmt: skip
     return gx, gstart, gparams

@@ -3,14 +3,12 @@
 A program owns one row of the batch and one block of channels. Of two exponentials at a time, that of the larger exponent is one.
 """
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from .scan import STAGES, add, load, load_all, place, select, store_all
+from .scan import STAGES, add, launch, load, load_all, place, select, store_all
 
 
 @triton.jit
@@ -107,19 +105,12 @@ def _backward(
     store_all(grad_parameters, at_state, grad_p, inside)
 
 
-def _launch(k: Tensor) -> tuple[tuple[int], dict[str, Any]]:
-    """The grid and the options for k [B, T, M]: one channel per thread, and blocks no wider than the data."""
-    batch, _, columns = k.shape
-    block = min(128, max(32, triton.next_power_of_2(columns)))
-    return (batch * triton.cdiv(columns, block),), dict(BLOCK=block, num_warps=block // 32, enable_fp_fusion=True)
-
-
 def forward(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid: Tensor, every: int) -> tuple[Tensor, Tensor, Tensor]:
     """`fused_wkv` on the GPU, with the sums before every `every`-th step; all tensors are contiguous."""
     steps, columns = k.shape[1:]
     y, end = torch.empty_like(k), torch.empty_like(start)
     marks = start.new_empty(triton.cdiv(steps, every), *start.shape)
-    grid, options = _launch(k)
+    grid, options = launch(k, contract=True)
     _forward[grid](
         k, v, params.unbind(0), start.unbind(0), valid, y, end.unbind(0), marks.unbind(1), steps, columns, every, start.numel(), **options
     )
@@ -134,7 +125,7 @@ def backward(
     gk, gv = torch.empty_like(k), torch.empty_like(v)
     gparams, gstart = gend.new_empty(len(params), batch, columns), torch.empty_like(gend)
     trace = gend.new_empty(marks.shape[1], batch, every, columns)
-    grid, options = _launch(k)
+    grid, options = launch(k, contract=True)
     _backward[grid](
         gy, gend.unbind(0), k, v, params.unbind(0), marks.unbind(1), valid, trace.unbind(0),
         gk, gv, gparams.unbind(0), gstart.unbind(0), steps, columns, every, marks[0].numel(), **options,
