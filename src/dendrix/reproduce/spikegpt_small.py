@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 PAGE, RESULTS, OUTCOME = "text-results.md", "text-results.json", "outcome.json"
 SEEDS = (0, 1, 2)
-STEPS, _EVERY = 400, 200
+STEPS, _EVERY = 1200, 400
 _CONTEXT = 256
-_BYTES = 25_000
+_BYTES = 50_000
 """Of each novel, from its beginning, are scored."""
 
 
@@ -75,11 +75,11 @@ def cells() -> list[Cell]:
 
 
 def reproduce(out: Path, epochs: int | None = None) -> list[Checked]:
-    """Train every cell that is not trained yet, and write the results and the page into `out`: about an hour on one core.
+    """Train every cell that is not trained yet, and write the results and the page into `out`: about an hour and a half on one core.
 
     Args:
         out: the folder.
-        epochs: train for so many times 200 steps.
+        epochs: train for so many times 400 steps.
     """
     for cell in cells():
         train(cell, out, epochs)
