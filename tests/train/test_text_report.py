@@ -1,6 +1,7 @@
 """The report of a language model: curves, neurons, samples; whatever a run lacks is left out."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,14 @@ def test_the_page_has_curves_rates_and_samples(run: Path) -> None:
 
 
 def test_what_a_run_lacks_is_left_out(run: Path, tmp_path: Path) -> None:
-    record = read_json(run / RUN)
-    write_json(tmp_path / RUN, {**record, "progress": None, "warnings": ["Epoch 1: watch out <now>."]})
-    assert "watch out &lt;now&gt;" in write_report(tmp_path).read_text()
-    write_json(tmp_path / RUN, record)
-    bare = [{key: value for key, value in line.items() if key not in ("health", "sample")} for line in read_lines(run / METRICS)]
-    write_lines(tmp_path / METRICS, bare)
-    text = write_report(tmp_path).read_text()
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    record, lines = read_json(run / RUN), read_lines(run / METRICS)
+    write_json(copy / RUN, {**record, "progress": None, "warnings": ["Epoch 1: watch out <now>."]})
+    (copy / METRICS).unlink()
+    assert "watch out &lt;now&gt;" in write_report(copy).read_text()
+    write_json(copy / RUN, record)
+    write_lines(copy / METRICS, [{key: value for key, value in line.items() if key not in ("health", "sample")} for line in lines])
+    text = write_report(copy).read_text()
     assert len(re.findall("data:image/png", text)) == 1
     assert "Samples" not in text
 

@@ -69,6 +69,8 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     after = state.clone(memory_format=torch.contiguous_format)
     logits = state.new_empty(int(answers.max(initial=-1)) + 1, packed.spec.vocab_size)
     borders = _shares(owners, min(torch.get_num_threads(), len(state)))
+    # One layout, so that one compiled loop serves all: two might round differently.
+    tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
     network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.spec.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
     in_parts(partial(_compiled(packed.spec.spikes, packed.kind), *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
