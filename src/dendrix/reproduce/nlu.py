@@ -116,13 +116,12 @@ def train(cell: Cell, out: Path, epochs: int | None = None) -> None:
 
 
 def pretrain(out: Path, epochs: int | None = None) -> None:
-    """Train the language model, or go on with it; what is complete stays as it is."""
-    from ..recipes import find_recipe
+    """Train the language model, the published network of the text study, or go on with it; what is complete stays as it is."""
     from ..train.command import TrainRun, train_run
+    from .spikegpt_small import NETWORKS as LANGUAGE_MODELS
+    from .spikegpt_small import Cell as LanguageModel
 
-    recipe: Any = find_recipe("spikegpt-small")()
-    if epochs is not None:
-        recipe = replace(recipe, budget=replace(recipe.budget, steps=epochs * recipe.budget.every))
+    recipe = LanguageModel(LANGUAGE_MODELS[0], seed=0).described(epochs)
     train_run(TrainRun(recipe, out=out / "runs" / LANGUAGE_MODEL, resume=True, json=True), "spikegpt-small")
 
 

@@ -12,8 +12,9 @@ was.
 The **bag of words** is the rival to beat: words and pairs of words, weighed by tf-idf, and a logistic regression of scikit-learn whose
 regularisation was chosen on validation sentences. The networks start from scratch on the words of the training sentences, with {size}:
 **spiking** is SpikeGPT as published, with neurons after each half of a block; **inputs** has them before every matrix product of a block
-instead; **continuous** has none. **pretrained** is `spikegpt-small`, a language model of bytes, that goes on learning. The epoch was chosen
-on validation sentences, and so were the settings, on those of SST-2 alone; no choice has seen a test sentence.
+instead; **continuous** has none. **pretrained** is a language model of bytes that goes on learning, the network `spiking-0` of
+[this study](text-results.md). The epoch was chosen on validation sentences, and so were the settings, on those of SST-2 alone; no choice
+has seen a test sentence.
 
 SST-2 and SST-5 have whole sentences alone for training, no phrases, and the public half of the test sentences. TREC has its test questions.
 MR and Subj have no split: every tenth sentence, from the first on, is for testing, **one fold of ten**. Everything was trained **once**;

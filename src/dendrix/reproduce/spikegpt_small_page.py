@@ -13,8 +13,8 @@ Five networks of 1.1 million parameters read the same windows of 256 bytes in th
 SpikeGPT as published, with neurons after each half of a block. **inputs** has neurons before every matrix product of a block instead, so
 that all those products see zeros and ones. **continuous** has no neurons. **pytorch** is the first with the weights' start of the released
 training; all others begin as its code meant to. **gpt2** is GPT-2 of transformers. Learning rates were chosen on validation bytes, with the
-same effort for each, and no choice has seen a test novel. The trainings are short, 0.8 million bytes each: the networks are far from what
-they would become. GPT-2 has hardly begun by then and predicts little more than pairs of bytes, so its row says nothing of longer trainings.
+same effort for each, and no choice has seen a test novel. The trainings are short, {megabytes:.1f} million bytes each: the networks are far
+from what they would become.
 
 ## Bits per byte
 """
@@ -27,7 +27,7 @@ _RATIOS = """
 |---|---|---|---|---|
 """
 _READING = """
-Scores are of the first 25,000 bytes of every validation and test novel, in windows of 256 bytes that overlap by half, as long as those of
+Scores are of the first 50,000 bytes of every validation and test novel, in windows of 256 bytes that overlap by half, as long as those of
 the training; read in one go, a recurrent network has all of the text before a byte as its context. A ratio compares two trainings that
 share the seed, so the data and their order. Three seeds are few, and one is none to judge luck by: a ratio whose seeds disagree about the
 side of 1 is no difference. What is not in the tables has not been trained.
@@ -47,7 +47,8 @@ _TOLERANCE = 0.02
 
 def page(found: dict[str, Any]) -> str:
     """The results as Markdown."""
-    parts = [_INTRODUCTION, _TABLE, *(_row(name, one) for name, one in found["networks"].items())]
+    megabytes = max((one["tokens"] for one in found["networks"].values()), default=0) / 1e6
+    parts = [_INTRODUCTION.format(megabytes=megabytes), _TABLE, *(_row(name, one) for name, one in found["networks"].items())]
     if found["ratios"]:
         parts += [_RATIOS, *map(_ratio, found["ratios"])]
     return "".join([*parts, _READING, *_rates(found["networks"])])

@@ -32,6 +32,7 @@ def _compiled(spikes: str, weights: str) -> Any:
     parts: dict[str, Any] = {
         "find_active": specialise(product_loops.find_active),
         "add_pair": specialise(product_loops.add_pair, contract=True),
+        "add_all": specialise(product_loops.add_all, contract=True, load=load),
         "add_inputs": specialise(product_loops.add_inputs, contract=True, load=load),
         "add_inputs_widened": specialise(product_loops.add_inputs, contract=True, load=same),
     }

@@ -14,8 +14,8 @@ add_inputs_widened: Any = None
 
 _CHUNK = 64
 """Inputs whose weights are held as float32 in the cache while all rows use them."""
-_DENSE_ALONE = 0.9
-"""Share of active inputs from which on a single row takes all of them: memory is read fastest without gaps."""
+_DENSE_ALONE = 0.5
+"""Share of active inputs from which on a single row takes all of them: memory is read fastest in one run without gaps."""
 _DENSE = 0.35
 """The same for several rows, which share what they read."""
 _ZERO = np.float32(0)
@@ -51,6 +51,14 @@ def add_inputs(x: Any, active: Any, first: Any, last: Any, block: Any, start: An
         xa, a = x[active[rest]], np.uintp(active[rest] - start)
         for j in range(np.uintp(width)):
             sums[j] += xa * load(block[a, j])
+
+
+def add_all(x: Any, block: Any, inputs: Any, width: Any, sums: Any) -> None:
+    """`add_inputs` for all inputs of a block, one after the other: four at once are four runs of memory, a third slower from afar."""
+    for i in range(np.uintp(inputs)):
+        xi = x[i]
+        for j in range(np.uintp(width)):
+            sums[j] += xi * load(block[i, j])
 
 
 def add_pair(x: Any, r: Any, start: Any, count: Any, block: Any, width: Any, sums: Any) -> None:
@@ -105,7 +113,7 @@ def add_rows(x: Any, rows: Any, block: Any, inputs: Any, width: Any, sparse: Any
 def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
     """y = x W^T for the first rows of x, `matrix` being a row of the table of `generate.packing`."""
     at, scale_at, inputs, outputs, width, zeros = matrix
-    active, counts, everything, sums, _ = memory
+    active, counts, _, sums, _ = memory
     total = find_active(x, rows, inputs, active, counts) if zeros else rows * inputs
     sparse = total < rows * inputs * (_DENSE_ALONE if rows == 1 else _DENSE)
     for low in range(0, outputs, width):
@@ -116,9 +124,10 @@ def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, m
                 sums[r, j] = _ZERO
         if rows > 1:
             add_rows(x, rows, block, inputs, width, sparse, memory)
+        elif sparse:
+            add_inputs(x[0], active[0], 0, counts[0], block, 0, width, sums[0])
         elif rows:
-            which, count = (active[0], counts[0]) if sparse else (everything, inputs)
-            add_inputs(x[0], which, 0, count, block, 0, width, sums[0])
+            add_all(x[0], block, inputs, width, sums[0])
         used = np.uintp(min(width, outputs - low))
         for r in range(np.uintp(rows)):
             for j in range(used):
