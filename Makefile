@@ -8,11 +8,12 @@ DENDRIX := $(BIN)/dendrix
 demo: .venv/.user
 	$(DENDRIX) demo
 
+# One thread for each of the two workers: threads that share a core wait for each other.
 test: lint
-	$(BIN)/pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 check: lint
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
