@@ -17,7 +17,7 @@ from .memory import pack, rest
 Weights = Literal["float32", "bfloat16", "int8"]
 """How matrices are held: as trained, in half of the memory, or in a quarter with one scale for each output."""
 
-_WIDEST = 256
+_WIDEST = 512
 """Outputs that are summed together at most."""
 _RATE = 6
 """The row of a half's vectors whose parameter is the logarithm of a rate."""

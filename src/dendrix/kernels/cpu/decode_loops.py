@@ -15,9 +15,9 @@ fire = mix = average = gate = square = product = normalise
 
 _TOKENS = 64
 """Tokens that go through a block together."""
-_WIDEST = 256
+_WIDEST = 512
 """Outputs that are summed together at most."""
-_CHUNK = 64
+_CHUNK = 32
 """As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
 """Rows of a half's vectors, after the weight and the bias of its norm."""

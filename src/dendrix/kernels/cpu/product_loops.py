@@ -12,7 +12,7 @@ load: Any = None  # `specialise` binds these
 add_inputs_widened: Any = None
 """`add_inputs` on float32."""
 
-_CHUNK = 64
+_CHUNK = 32
 """Inputs whose weights are held as float32 in the cache while all rows use them."""
 _DENSE_ALONE = 0.5
 """Share of active inputs from which on a single row takes all of them: memory is read fastest in one run without gaps."""
