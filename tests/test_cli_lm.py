@@ -48,6 +48,18 @@ def test_scores_a_text(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "word perplexity" in capsys.readouterr().out
 
 
+def test_rounded_weights_cost_a_little(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "new.txt").write_text(TEXT[:900])
+    found = {}
+    for kind in ("float32", "bfloat16", "int8"):
+        capsys.readouterr()
+        assert main(["lm", "eval", str(run), str(tmp_path / "new.txt"), "--weights", kind, "--json"]) == 0
+        found[kind] = json.loads(capsys.readouterr().out)[str(tmp_path / "new.txt")]["nats"]
+    assert len(set(found.values())) == 3
+    assert found["bfloat16"] == pytest.approx(found["float32"], rel=0.01)
+    assert found["int8"] == pytest.approx(found["float32"], rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

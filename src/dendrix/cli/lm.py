@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -21,7 +21,14 @@ Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar=
 _CLASSIFIER = "spikegpt-classifier"
 
 
-def evaluate(run: Run, files: Files, context: int | None = None, stride: int | None = None, json: bool = False) -> None:
+def evaluate(
+    run: Run,
+    files: Files,
+    context: int | None = None,
+    stride: int | None = None,
+    weights: Literal["float32", "bfloat16", "int8"] = "float32",
+    json: bool = False,
+) -> None:
     """Score text files: bits per byte and per character, and word-level perplexity as WikiText is counted.
 
     Args:
@@ -29,16 +36,23 @@ def evaluate(run: Run, files: Files, context: int | None = None, stride: int | N
         files: texts, each for itself.
         context: read windows of so many tokens, each from rest; by default every token has all those before it as its context.
         stride: tokens that each window adds; by default half of the context.
+        weights: score the network with rounded weights, as `dendrix lm generate --weights` decodes with them.
         json: print JSON.
     """
     if not files:
         raise MisuseError("FILE: expected at least one text, got none. Name the files to score.")
     if stride is not None and context is None:
         raise MisuseError("--stride: expected --context with it, got none. Windows have both.")
-    from ..models.hf import load_network
+    from ..generate import Decoder
+    from ..models.hf import load_language_model, load_network, network_of
     from ..train.text_metrics import score_text, tokens_of
 
-    network, tokenizer = load_network(run)
+    network: Any
+    if weights == "float32":
+        network, tokenizer = load_network(run)
+    else:
+        model, tokenizer = load_language_model(run)
+        network = Decoder(network_of(model), weights)
     scores = {}
     for file in files:
         with progress_bar(file.name, hidden=json) as told:
