@@ -77,18 +77,19 @@ def _size(found: dict[str, Any]) -> str:
 
 
 def _losses(found: dict[str, Any]) -> str:
-    """Where the best network loses against the bag of words, in a sentence."""
+    """Where the network that does best on validation sentences loses against the bag of words, in a sentence."""
     lost: list[str] = []
     won: list[str] = []
     for task, networks in found.items():
         bag = networks.get("bag of words")
-        others = {name: one["accuracy"] for name, one in networks.items() if name != "bag of words" and name != "continuous"}
+        others = {name: one for name, one in networks.items() if name not in ("bag of words", "continuous")}
         if bag and others:
-            best = max(others, key=lambda name: others[name])
-            said = f"{_TITLES[task]} ({100 * (others[best] - bag['accuracy']):+.1f} points, {best})"
-            (won if others[best] > bag["accuracy"] else lost).append(said)
+            best = max(others, key=lambda name: others[name]["valid_accuracy"])
+            gain = others[best]["accuracy"] - bag["accuracy"]
+            (won if gain > 0 else lost).append(f"{_TITLES[task]} ({100 * gain:+.1f} points, {best})")
     return (
-        f"\nThe best network with spikes beats the bag of words on {', '.join(won) or 'none'}, and loses on {', '.join(lost) or 'none'}.\n"
+        f"\nThe network with spikes that is best on validation sentences beats the bag of words on {', '.join(won) or 'none'}, "
+        f"and loses on {', '.join(lost) or 'none'}.\n"
     )
 
 
