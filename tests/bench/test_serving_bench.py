@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dendrix.bench import serving
+from dendrix.bench import serving, trouble
 from dendrix.bench.load import Address, ask_at_once
 
 EVENTS = b"".join(b'data: {"choices": [{"text": "%d"}]}\n\n' % i for i in range(3))
@@ -54,3 +54,13 @@ def test_a_quick_load_is_borne_and_written() -> None:
     assert record["tokens_per_s"] == pytest.approx(64 / record["seconds"] * 10 / 8)
     assert record["state_kib"] == 13.125
     assert "| 1M | 10 | 8, 8 |" in serving.table([record])
+
+
+@pytest.mark.slow
+def test_quick_trouble_is_told() -> None:
+    found = trouble.measured(1, quick=True, say=lambda line: None)
+    assert found["answered"] + found["refused"] == 30
+    assert 10 <= found["answered"] < 30  # a place that is free again before the last has asked takes one more
+    assert found["answered_after_they_left"] == found["room"] == 10
+    assert found["oversized_refused"] == found["oversized"] == 5
+    assert "30 streams at once at a server with room for 10" in trouble.table(found)

@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import Any
 
-from . import decode, exits, serving
+from . import decode, exits, serving, trouble
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -63,6 +63,8 @@ def markdown(record: Record) -> str:
         parts.append(exits.table(record["exits"]))
     if record["serve"]:
         parts.append(serving.table(record["serve"]))
+    if record["trouble"]:
+        parts.append(trouble.table(record["trouble"]))
     if record["decode"]:
         parts.append(decode.table(record["decode"]))
     return "\n".join(parts)

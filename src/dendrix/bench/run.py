@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
-from . import decode, exits, serving
+from . import decode, exits, serving, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -80,7 +80,7 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {"growth": [], "exits": [], "serve": [], "decode": {}}
+    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}}
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
         chosen = {case.name for case in cases}
@@ -94,6 +94,7 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
         found["decode"] = decode.measured(quick, tell)
     if "serve" in wanted:
         found["serve"] = serving.measured(threads, quick, tell)
+        found["trouble"] = trouble.measured(threads, quick, tell)
     return found
 
 

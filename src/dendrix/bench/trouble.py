@@ -1,0 +1,91 @@
+"""What `dendrix serve` does about floods, clients that leave, prompts that are too long, and a kill."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .load import Reply, ask, ask_at_once
+from .serving import Load, requests, saved, served
+
+_FLOOD, _QUICK_FLOOD = Load("1M", 600, 32, 32), Load("1M", 30, 8, 8)
+_TOO_LONG = 10_000
+"""Tokens of a prompt; a server takes 8,192 unless told otherwise."""
+
+
+def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Make trouble for one server, and say what became of it.
+
+    Args:
+        threads: of the server.
+        quick: few and short streams.
+        say: told what comes next.
+    Raises:
+        RuntimeError: a stream that was taken was lost or answered otherwise than alone, or one was refused that had to be taken.
+    """
+    load = _QUICK_FLOOD if quick else _FLOOD
+    room = load.streams // 6
+    """Answers that may run, and as many that may wait."""
+    say(f"serve: {load} for a server with room for {2 * room}, half of the clients gone, prompts of {_TOO_LONG} tokens, a kill")
+    bodies = requests(load)
+    wanted = [bodies[i % len(bodies)] for i in range(load.streams)]
+    with tempfile.TemporaryDirectory() as base:
+        folder = saved(load.model, Path(base))
+        with served(folder, threads, running=room, waiting=room) as server:
+            alone = {str(body): ask_at_once(server.address, [body])[0].text for body in bodies}
+
+            def expect_answers(replies: list[Reply], asked: list[dict[str, Any]]) -> None:
+                """Every one that was taken is complete and as alone."""
+                pairs = zip(replies, asked, strict=True)
+                wrong = [reply for reply, body in pairs if reply.status != 429 and not (reply.complete and reply.text == alone[str(body)])]
+                if wrong:
+                    raise RuntimeError(f"serve: {len(wrong)} answers were lost or other than alone, such as {wrong[0]}. This is a bug.")
+
+            began = time.perf_counter()
+            flood = ask_at_once(server.address, wanted)
+            flood_s = time.perf_counter() - began
+            expect_answers(flood, wanted)
+
+            async def leaving() -> list[Reply]:
+                """Of every two streams one leaves after its second part."""
+                return await asyncio.gather(*[ask(server.address, body, (None, 2)[i % 2]) for i, body in enumerate(wanted[: 2 * room])])
+
+            expect_answers(asyncio.run(leaving())[::2], wanted[: 2 * room : 2])
+            after = ask_at_once(server.address, wanted[: 2 * room])  # as many as there is room for: every place is free again
+            expect_answers(after, wanted[: 2 * room])
+
+            long = [body | {"prompt": [97] * _TOO_LONG} for body in wanted[:room]]
+            oversized = ask_at_once(server.address, long)
+            server.kill()
+            port, killed = server.address[1], time.perf_counter()
+        with served(folder, threads, port=port, running=room, waiting=room) as server:
+            [first] = ask_at_once(server.address, wanted[:1])
+            restart_s = time.perf_counter() - killed
+            expect_answers([first], wanted[:1])
+    answered = [reply for reply in flood if reply.complete]
+    return {
+        "streams": load.streams,
+        "room": 2 * room,
+        "answered": len(answered),
+        "refused": sum(reply.status == 429 for reply in flood),
+        "flood_s": flood_s,
+        "left": room,
+        "answered_after_they_left": sum(reply.complete for reply in after),
+        "oversized": room,
+        "oversized_refused": sum(reply.status == 413 for reply in oversized),
+        "restart_s": restart_s,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The section of the report."""
+    return (
+        "## Serving in trouble\n\n"
+        f"{found['streams']} streams at once at a server with room for {found['room']}: {found['answered']} answered as alone, "
+        f"{found['refused']} refused (429), in {found['flood_s']:.1f} s. {found['left']} of {2 * found['left']} clients left after "
+        f"two parts; the others were answered as alone, and so were {found['answered_after_they_left']} of {found['room']} that came "
+        f"next. Of {found['oversized']} prompts of {_TOO_LONG:,} tokens {found['oversized_refused']} were refused (413). Killed and "
+        f"started again on the same port, the server answered after {found['restart_s']:.1f} s.\n"
+    )
