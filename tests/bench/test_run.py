@@ -75,7 +75,7 @@ def test_a_record_has_ratios_in_time_of_dendrix_and_memory_in_mib() -> None:
     assert (limit["ratio"], limit["ratio_least"], limit["ratio_greatest"]) == (0.25, 0.125, 0.5)
     assert (ours["peak_mib"], ours["overhead_mib"]) == (3, 2)
     assert "peer" not in record["contenders"]
-    table = markdown({"machine": {"cores": 2}, "cases": [record], "growth": [], "exits": [], "serve": [], "decode": {}})
+    table = markdown({"machine": {"cores": 2}, "cases": [record], "growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}})
     assert "| dendrix | 1.00 (1.00 to 1.00) | 0.25 | 3.0 | 2.0 | 1e-07 |" in table
     assert "No number for peer: spikes is off by 1e+00, allowed 1e-06" in table
 
