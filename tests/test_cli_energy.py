@@ -16,7 +16,7 @@ TEXT = "a rose is a rose is a rose\n" * 300
 
 def test_language_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
-    from dendrix.models.hf import save_language_model
+    from dendrix.models.hf_files import save_language_model
 
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     text, built, fed = (tmp_path / name for name in ("text.txt", "built", "fed"))

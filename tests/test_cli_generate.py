@@ -12,7 +12,7 @@ from dendrix.cli import main
 transformers = pytest.importorskip("transformers")
 
 from dendrix.data.text_tokenizers import byte_tokenizer, character_tokenizer  # noqa: E402
-from dendrix.models.hf import load_language_model, save_language_model  # noqa: E402
+from dendrix.models.hf_files import load_language_model, save_language_model  # noqa: E402
 from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec  # noqa: E402
 
 

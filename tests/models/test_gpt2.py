@@ -30,7 +30,7 @@ def test_the_state_is_what_it_has_read_and_the_oldest_tokens_make_room() -> None
 
 
 def test_a_folder_of_transformers_brings_it_back(tmp_path: Path) -> None:
-    from dendrix.models.hf import load_language_model, load_network, save_language_model
+    from dendrix.models.hf_files import load_language_model, load_network, save_language_model
 
     model = GPT2(SPEC).eval()
     save_language_model(tmp_path, model, byte_tokenizer())

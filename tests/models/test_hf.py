@@ -5,19 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 transformers = pytest.importorskip("transformers")
 
-from dendrix.data.text_tokenizers import byte_tokenizer  # noqa: E402
 from dendrix.models.hf import (  # noqa: E402
     SpikeGPTConfig,
     SpikeGPTForCausalLM,
     SpikeGPTForSequenceClassification,
     SpikeGPTModel,
-    load_language_model,
-    save_language_model,
 )
 from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec  # noqa: E402
 
@@ -126,29 +122,6 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
         gradients.append([p.grad.clone() for p in model.parameters()])
     assert model.model.body.checkpointing
     assert_close(gradients[1], gradients[0])
-
-
-def test_a_folder_of_a_run(tmp_path: Path) -> None:
-    network, tokenizer = SpikeGPT(SpikeGPTSpec(256, 16, 2)).eval(), byte_tokenizer()
-    save_language_model(tmp_path, network, tokenizer)
-    model, again = load_language_model(tmp_path)
-    tokens = torch.tensor([again.encode("Hé").ids])
-    assert torch.equal(model(tokens).logits, network(tokens)[0])
-    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    assert theirs("Hé")["input_ids"] == list("Hé".encode())
-    before = (tmp_path / "config.json").read_text()
-    weights = load_file(tmp_path / "model.safetensors")
-    weights["extra"] = weights.pop("head.weight")
-    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ValueError, match=r"missing head\.weight; unexpected extra"):
-        load_language_model(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"cut")
-    with pytest.raises(ValueError, match="cannot be read"):
-        load_language_model(tmp_path)
-    (tmp_path / "tokenizer.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no tokenizer\.json"):
-        load_language_model(tmp_path)
-    assert (tmp_path / "config.json").read_text() == before
 
 
 def test_bad_input() -> None:

@@ -44,7 +44,7 @@ def test_it_begins_with_no_opinion() -> None:
 @pytest.mark.parametrize("pooling", ["mean", "last"])
 def test_a_pipeline_of_transformers_decides_as_the_network(network: SpikeGPTClassifier, pooling: str, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    from dendrix.models.hf import save_classifier
+    from dendrix.models.hf_files import save_classifier
 
     tokenizer = word_tokenizer(TEXTS * 2, 12)
     save_classifier(tmp_path, network, LABELS, pooling, tokenizer)
@@ -63,7 +63,7 @@ def test_a_pipeline_of_transformers_decides_as_the_network(network: SpikeGPTClas
 def test_a_language_model_is_no_classifier(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     from dendrix.models import SpikeGPT
-    from dendrix.models.hf import load_classifier, save_language_model
+    from dendrix.models.hf_files import load_classifier, save_language_model
 
     save_language_model(tmp_path, SpikeGPT(SpikeGPTSpec(12, width=8, layers=1)), word_tokenizer(TEXTS * 2, 12))
     with pytest.raises(ValueError, match=r"classifier\.weight"):

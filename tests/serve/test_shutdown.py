@@ -16,7 +16,7 @@ from openai import OpenAI
 
 from dendrix.data.text_tokenizers import byte_tokenizer
 from dendrix.models import SpikeGPT
-from dendrix.models.hf import save_language_model
+from dendrix.models.hf_files import save_language_model
 from dendrix.serve.limits import Limits
 
 

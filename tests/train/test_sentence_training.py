@@ -75,7 +75,7 @@ def test_a_language_model_goes_on_learning(sentences: Path, tmp_path: Path, caps
     assert main(["train", "spikegpt-small", *sizes.split(), "--data.text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "lm")]) == 0
     record = trained(capsys, sentences, "--out", tmp_path / "run", "--budget.epochs", 2, "--model.pretrained", tmp_path / "lm")
     assert record["recipe"]["data"]["tokenizer"] == str(tmp_path / "lm" / "tokenizer.json")
-    from dendrix.models.hf import load_classifier
+    from dendrix.models.hf_files import load_classifier
 
     network, _, _, tokenizer = load_classifier(tmp_path / "run")
     assert network.spec.vocab_size == tokenizer.get_vocab_size() == 256

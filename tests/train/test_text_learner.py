@@ -30,7 +30,7 @@ def trained(recipe: TextRecipe, folder: Path, **options: object) -> dict[str, ob
 
 
 def test_learns_and_leaves_a_folder_of_transformers(recipe: TextRecipe, tmp_path: Path) -> None:
-    from dendrix.models.hf import load_language_model
+    from dendrix.models.hf_files import load_language_model
 
     record = trained(recipe, tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -17,7 +17,7 @@ import torch
 
 from ..data.text_tokenizers import byte_tokenizer
 from ..generate import Decoder
-from ..models.hf import save_language_model
+from ..models.hf_files import save_language_model
 from ..models.spikegpt import SpikeGPT, SpikeGPTSpec, published_46m
 from .load import Address, ask_at_once
 

@@ -44,7 +44,7 @@ def evaluate(
     if stride is not None and context is None:
         raise MisuseError("--stride: expected --context with it, got none. Windows have both.")
     from ..generate import Decoder
-    from ..models.hf import load_language_model, load_network, network_of
+    from ..models.hf_files import load_language_model, load_network, network_of
     from ..train.text_metrics import score_text, tokens_of
 
     network: Any

@@ -53,7 +53,7 @@ def generate(
     from ..data.text_tokenizers import encode
     from ..generate import Conversation, Decoder, Sampling
     from ..generate import generate as go_on
-    from ..models.hf import load_language_model, network_of
+    from ..models.hf_files import load_language_model, network_of
 
     how = Sampling(temperature, top_k, top_p)
     text = _prompt(prompt, file)

@@ -77,7 +77,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     expect_run(folder)
     described = read_json(folder / CONFIG)
     if ARCHITECTURE in (described.get("architectures") or ()):
-        from ..models.hf import load_classifier  # here, not above: transformers is optional
+        from ..models.hf_files import load_classifier  # here, not above: transformers is optional
 
         classifier, names, pooling, _ = load_classifier(folder)
         return Checkpoint(classifier, names, decision=Decision(pooling))

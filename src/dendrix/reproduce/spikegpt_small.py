@@ -114,7 +114,7 @@ def _outcome(folder: Path, recipe: "TextRecipe", record: dict[str, Any]) -> Outc
     """The scores of a run's best network, and what its training took."""
     from ..data.text import corpus
     from ..models import SpikeGPT
-    from ..models.hf import load_network
+    from ..models.hf_files import load_network
     from ..train.record import METRICS, read_lines
     from ..train.text_metrics import tokens_in
 

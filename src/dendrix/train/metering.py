@@ -54,7 +54,7 @@ def meter_run(
     folder = find_run(run)
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if "model_type" in config and ARCHITECTURE not in (config.get("architectures") or ()):
-        from ..models.hf import load_network  # here, not above: transformers is optional
+        from ..models.hf_files import load_network  # here, not above: transformers is optional
 
         network, tokenizer = load_network(folder)
         tokens, context = _text(folder, tokenizer, data, split, root)

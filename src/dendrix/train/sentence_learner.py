@@ -77,7 +77,7 @@ class SentenceLearner(BaseLearner):
         return {"valid_accuracy": accuracy, "valid_loss": loss, "health": {}}
 
     def save(self, folder: Path) -> None:
-        from ..models.hf import save_classifier  # here, not above: transformers is optional
+        from ..models.hf_files import save_classifier  # here, not above: transformers is optional
 
         save_classifier(folder, self.network, self.splits.train.labels, self.recipe.model.pooling, self.splits.tokenizer)
 
@@ -104,7 +104,7 @@ def _network(recipe: SentenceRecipe, splits: TokenSplits) -> SpikeGPTClassifier:
         size = splits.tokenizer.get_vocab_size()
         spec = SpikeGPTSpec(size, model.width, model.layers, model.spikes, model.start, dropout=model.dropout)
         return SpikeGPTClassifier(spec, classes)
-    from ..models.hf import load_network  # here, not above: transformers is optional
+    from ..models.hf_files import load_network  # here, not above: transformers is optional
 
     language_model, _ = load_network(model.pretrained)
     if not isinstance(language_model, SpikeGPT):

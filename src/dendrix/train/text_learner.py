@@ -97,7 +97,7 @@ class TextLearner(BaseLearner):
         return {**scores, "health": self.watch.health(self.total), **self._sample(step)}
 
     def save(self, folder: Path) -> None:
-        from ..models.hf import save_language_model  # here, not above: transformers is optional
+        from ..models.hf_files import save_language_model  # here, not above: transformers is optional
 
         save_language_model(folder, self.language_model, self.splits.tokenizer)
 

@@ -1,0 +1,36 @@
+"""Folders of language models: written, read again, by transformers too, and refused where a file is damaged."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+transformers = pytest.importorskip("transformers")
+
+from dendrix.data.text_tokenizers import byte_tokenizer  # noqa: E402
+from dendrix.models.hf_files import load_language_model, save_language_model  # noqa: E402
+from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec  # noqa: E402
+
+
+def test_a_folder_of_a_run(tmp_path: Path) -> None:
+    network, tokenizer = SpikeGPT(SpikeGPTSpec(256, 16, 2)).eval(), byte_tokenizer()
+    save_language_model(tmp_path, network, tokenizer)
+    model, again = load_language_model(tmp_path)
+    tokens = torch.tensor([again.encode("Hé").ids])
+    assert torch.equal(model(tokens).logits, network(tokens)[0])
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert theirs("Hé")["input_ids"] == list("Hé".encode())
+    before = (tmp_path / "config.json").read_text()
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["extra"] = weights.pop("head.weight")
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"missing head\.weight; unexpected extra"):
+        load_language_model(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_language_model(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer\.json"):
+        load_language_model(tmp_path)
+    assert (tmp_path / "config.json").read_text() == before
