@@ -33,7 +33,8 @@ def run(
 
     Args:
         wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or one case by
-            its name); all if empty, `decode` and `serve` only if named. `growth` beside others is the growth of these alone.
+            its name); all if empty, `serve` and `decode` (or one size of it, such as `decode-46M`) only if named. `growth` beside others
+            is the growth of these alone.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
         out: folder for `results.json` and `results.md`; None writes no file.
@@ -90,8 +91,8 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
     if not wanted or "exits" in wanted:
         torch.set_num_threads(threads)
         found["exits"] = exits.measured(quick, tell)
-    if "decode" in wanted:
-        found["decode"] = decode.measured(quick, tell)
+    if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
+        found["decode"] = decode.measured(quick, tell, sizes)
     if "serve" in wanted:
         found["serve"] = serving.measured(threads, quick, tell)
         found["trouble"] = trouble.measured(threads, quick, tell)

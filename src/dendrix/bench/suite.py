@@ -1,7 +1,7 @@
 """All cases, by name and by group."""
 
 from ..core import expect_one_of
-from . import convert, delays, language, neurons, sdr_probability, sdr_search, training, wkv
+from . import convert, decode, delays, language, neurons, sdr_probability, sdr_search, training, wkv
 from .harness import Case
 
 
@@ -20,8 +20,9 @@ def groups() -> dict[str, list[Case]]:
 
 
 def names() -> list[str]:
-    """Everything that `dendrix bench` takes as a name: groups, growth, exits, decode, serve, and single cases."""
-    return [*groups(), "growth", "exits", "decode", "serve", *(case.name for group in groups().values() for case in group)]
+    """Everything that `dendrix bench` takes as a name: groups, growth, exits, serve, decode whole or by size, and single cases."""
+    special = ["growth", "exits", "serve", "decode", *(f"decode-{size}" for size in decode.SIZES)]
+    return [*groups(), *special, *(case.name for group in groups().values() for case in group)]
 
 
 def find(name: str) -> Case:
