@@ -44,7 +44,7 @@ _DOCUMENTED: dict[str, dict[str, float]] = {
     "official-small": {"none": 89.8, "random": 92.0, "learned": 95.2, "axonal": 92.5},
     "official-cochlea": {"none": 97.1, "random": 97.2, "learned": 97.7, "axonal": 96.9},
     "unheard": {"none": 58.2, "random": 75.2, "learned": 75.6, "axonal": 74.5},
-    "unheard-small": {"none": 62.4, "random": 65.3, "learned": 66.8},
+    "unheard-small": {"none": 62.4, "random": 65.3, "learned": 66.8, "axonal": 63.5},
 }
 """Accuracies in % as docs/speech-results.md has them."""
 _TOLERANCE = 4.0
