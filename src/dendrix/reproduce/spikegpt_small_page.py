@@ -14,8 +14,8 @@ SpikeGPT as published, with neurons after each half of a block. **inputs** has n
 that all those products see zeros and ones. **continuous** has no neurons. **pytorch** is the first with the weights' start of the released
 training; all others begin as its code meant to. **gpt2** is GPT-2 of transformers. Learning rates were chosen on validation bytes, with the
 same effort for each, and no choice has seen a test novel. The trainings are short, {megabytes:.1f} million bytes each: the networks are far
-from what they would become. GPT-2 learns slowest in so few steps, with a rate of 2e-3 as with 5e-3 (3.52 and 3.50 bits on validation bytes after
-400 of 1,200), so its row says nothing of longer trainings.
+from what they would become. GPT-2 learns slowest in so few steps, with a rate of 2e-3 as with 5e-3 (3.52 and 3.50 bits on validation bytes
+after 400 of 1,200), so its row says nothing of longer trainings.
 
 ## Bits per byte
 """
