@@ -166,7 +166,7 @@ def _sparse(size: str, spec: SpikeGPTSpec, kind: Weights, rate: float, batch: in
 def _firing(spec: SpikeGPTSpec, rate: float) -> tuple[SpikeGPT, float]:
     """A network on spikes whose share of active inputs is near `rate`, and that share."""
     tried = []
-    for threshold in (0.9, 0.7, 0.5, 0.35, 0.25, 0.15):
+    for threshold in (1.2, 0.9, 0.7, 0.5, 0.35, 0.25, 0.15):
         model = _network(replace(spec, spikes="input", v_threshold=threshold))
         tried.append((abs((found := firing_rate(model)) - rate), threshold, found))
     _, threshold, found = min(tried)
