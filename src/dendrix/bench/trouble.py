@@ -23,7 +23,7 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str,
         quick: few and short streams.
         say: told what comes next.
     Raises:
-        RuntimeError: a stream that was taken was lost or answered otherwise than alone, or one was refused that had to be taken.
+        RuntimeError: a stream that was taken was lost or answered otherwise than alone; there are no figures then.
     """
     load = _QUICK_FLOOD if quick else _FLOOD
     room = load.streams // 6
