@@ -19,7 +19,7 @@ from dendrix.bench import peers
 from dendrix.bench.harness import OURS, Case, Contender, Results, Step, measure
 from dendrix.bench.inputs import cotangent, currents
 from dendrix.core import ATan, use_kernels
-from dendrix.core.kernels import Mode
+from dendrix.core.dispatch import Mode
 from dendrix.neurons import LIF
 
 LOOP = "torch loop (unbind)"

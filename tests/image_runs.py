@@ -6,11 +6,12 @@ import torch
 
 from dendrix.core.files import write_json
 from dendrix.data import image_batches
-from dendrix.data.cifar import CLASSES as CLASSES
-from dendrix.io import Checkpoint, write_checkpoint
+from dendrix.data.images.cifar import CLASSES as CLASSES
 from dendrix.models import VGG, VGGConfig
-from dendrix.train import CifarData, ImageRecipe
-from dendrix.train.recipe import recipe_to_dict
+from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
+from dendrix.train.image.data import CifarData
+from dendrix.train.image.recipe import ImageRecipe
+from dendrix.train.sequence.recipe import recipe_to_dict
 
 
 def write_run(folder: Path, data: Path, config: VGGConfig) -> Path:

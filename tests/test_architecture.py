@@ -11,32 +11,35 @@ import dendrix
 
 SOURCE = Path(dendrix.__file__).parent
 LEVEL = {
-    "compiled": 0,
-    "core": 0,
-    "plot": 0,
-    "pretrained": 0,
-    "neurons": 1,
-    "data": 1,
-    "sdr": 1,
-    "exits": 1,
-    "layers": 2,
-    "kernels": 3,
-    "convert": 3,
-    "models": 4,
-    "io": 5,
-    "energy": 5,
-    "generate": 5,
-    "bench": 6,
-    "serve": 6,
-    "train": 6,
-    "recipes": 7,
-    "reproduce": 8,
-    "cli": 9,
-    "__main__": 10,
+    "errors": 0,
+    "checks": 1,
+    "compiled": 1,
+    "plot": 1,
+    "pretrained": 1,
+    "core": 2,
+    "neurons": 3,
+    "data": 3,
+    "sdr": 3,
+    "exits": 3,
+    "layers": 4,
+    "kernels": 5,
+    "convert": 5,
+    "models": 6,
+    "energy": 7,
+    "generate": 7,
+    "run_folder": 7,
+    "bench": 8,
+    "serve": 8,
+    "train": 8,
+    "runs": 9,
+    "recipes": 10,
+    "reproduce": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 TOP = SOURCE / "__init__.py"
-TABLE = SOURCE / "core" / "kernels.py"  # loads dendrix.kernels at the first look-up
+TABLE = SOURCE / "core" / "dispatch.py"  # loads dendrix.kernels at the first look-up
 
 
 def imported_parts(path: Path) -> set[str]:

@@ -14,9 +14,9 @@ from dendrix.cli import main
 from dendrix.cli.convert import MaxPoolName, NeuronName
 from dendrix.convert import MaxPool, NeuronKind
 from dendrix.core.files import read_json, write_json
-from dendrix.exits import Record
-from dendrix.io import Checkpoint, write_checkpoint
+from dendrix.exits import ExitRecord
 from dendrix.models import DelayNet, DelayNetConfig, VGGConfig
+from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_exits_stop_a_converted_network_early(work: Path, tmp_path: Path, capsys
     record, policy = tmp_path / "test.npz", tmp_path / "policy.json"
     recorded, _ = said(capsys, "exits", "record", work / "qcfs-spikes", "--split", "test", "--out", record)
     assert (recorded["inputs"], recorded["steps"], recorded["dt_ms"]) == (20, 4, None)
-    assert Record.load(record).right()[:, -1].double().mean() == said(capsys, "evaluate", work / "qcfs-spikes")[0]["accuracy"]
+    assert ExitRecord.load(record).right()[:, -1].double().mean() == said(capsys, "evaluate", work / "qcfs-spikes")[0]["accuracy"]
     said(capsys, "exits", "fit", record, "--out", policy, "--goal", "budget", "--steps", "2", "--rule", "margin")
     (answer,), _ = said(capsys, "exits", "run", policy, work / "qcfs-spikes", work / "picture.png")
     assert answer["label"] in CLASSES

@@ -8,15 +8,15 @@ from image_runs import write_run
 from picture_files import write_binary
 
 from dendrix.cli import main
-from dendrix.data.text_tokenizers import byte_tokenizer
-from dendrix.models import SpikeGPT, SpikeGPTSpec, VGGConfig
+from dendrix.data.text.tokenizers import byte_tokenizer
+from dendrix.models import SpikeGPT, SpikeGPTConfig, VGGConfig
 
 TEXT = "a rose is a rose is a rose\n" * 300
 
 
 def test_language_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
-    from dendrix.models.hf_files import save_language_model
+    from dendrix.models.spikegpt.hf_files import save_language_model
 
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     text, built, fed = (tmp_path / name for name in ("text.txt", "built", "fed"))
@@ -25,7 +25,7 @@ def test_language_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     quick = f"{sizes} --budget.valid-tokens 40 --budget.sample-tokens 0"
     assert main(["train", "spikegpt-small", *quick.split(), "--data.text", str(text), "--out", str(built)]) == 0
     fed.mkdir()
-    save_language_model(fed, SpikeGPT(SpikeGPTSpec(256, 16, 1, spikes="input")), byte_tokenizer())
+    save_language_model(fed, SpikeGPT(SpikeGPTConfig(256, 16, 1, spikes="input")), byte_tokenizer())
     capsys.readouterr()
     assert main(["energy", str(built), str(text), "--spike-input", str(fed), "--inputs", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

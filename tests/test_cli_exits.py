@@ -13,7 +13,7 @@ import torch
 
 from dendrix.cli import main
 from dendrix.cli.exits import GoalName, RuleName
-from dendrix.exits import GOALS, RULES, Record
+from dendrix.exits import GOALS, RULES, ExitRecord
 
 TRAIN = (
     "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
@@ -54,14 +54,14 @@ def failure(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int
 
 
 def test_a_record_is_what_evaluate_scores(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record = Record.load(work / "test.npz")
+    record = ExitRecord.load(work / "test.npz")
     capsys.readouterr()
     assert main(["evaluate", str(work / "run"), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     right = record.right()
     assert right[torch.arange(len(record)), record.ends - 1].double().mean() == scores["accuracy"]
     assert right.double().mean(0).tolist() == pytest.approx(scores["accuracy_over_time"])
-    assert (record.dt_ms, record.how) == (10.0, "mean")
+    assert (record.dt_ms, record.accumulation) == (10.0, "mean")
     assert record.ends.unique().tolist() == [20, 21]  # 10 frames of sound or 11, and 10 of silence
 
 
@@ -74,7 +74,7 @@ def test_fitting_stops_earlier_and_loses_nothing(work: Path, capsys: pytest.Capt
 
 def test_every_goal_writes_a_policy(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record, out = work / "train.npz", work / "other.json"
-    budget = answer(capsys, "fit", record, "--out", out, "--goal", "budget", "--steps", "12", "--rule", "entropy", "--scale", "2.5")
+    budget = answer(capsys, "fit", record, "--out", out, "--goal", "mean-steps", "--steps", "12", "--rule", "entropy", "--scale", "2.5")
     assert budget["mean_steps"] <= 12  # type: ignore[operator]
     assert budget["rule"]["scale"] == 2.5  # type: ignore[index]
     several = answer(capsys, "fit", record, "--out", out, "--rule", "patience", "max-probability", "--scale", "auto", "--per-step")
@@ -97,7 +97,7 @@ def test_a_word_is_clear_before_its_end(work: Path, tones: Path, capsys: pytest.
     files = [tones / f"{digit}_tester_0.wav" for digit in (0, 1)]
     answers = answer(capsys, "run", work / "policy.json", work / "run", *files)
     assert [found["label"] for found in answers] == ["0", "1"]  # type: ignore[index]
-    record = Record.load(work / "test.npz")
+    record = ExitRecord.load(work / "test.npz")
     for found in answers:
         assert set(found) == {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}  # type: ignore[call-overload]
         assert found["stopped"]  # type: ignore[index]
@@ -122,9 +122,9 @@ def test_a_stream_is_read_only_as_far_as_it_is_needed(
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ("fit {}/train.npz --out {}/x.json --goal budget", 2, "Give --steps"),
+        ("fit {}/train.npz --out {}/x.json --goal mean-steps", 2, "Give --steps"),
         ("fit {}/train.npz --out {}/x.json --delta 0.1", 2, "expected options of pareto, --eps, got --delta"),
-        ("fit {}/train.npz --out {}/x.json --goal budget --steps 3 --eps 0.1", 2, "options of budget, --steps, got --eps"),
+        ("fit {}/train.npz --out {}/x.json --goal mean-steps --steps 3 --eps 0.1", 2, "options of mean-steps, --steps, got --eps"),
         ("fit {}/train.npz --out {}/x.json --rule margins", 2, "margins"),
         ("fit {}/train.npz --out {}/x.json --rule margin --scale auto", 2, "expected a rule with a scale"),
         ("fit {}/train.npz --out {}/x.json --rule margin patience --scale 2", 2, "got margin, patience"),
@@ -155,8 +155,8 @@ def test_misuse_is_one_sentence_and_leaves_nothing(
 
 
 def test_a_policy_of_another_network_is_refused(work: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record = Record.load(work / "train.npz")
-    Record(record.outputs, record.labels, record.lengths, record.how, record.dt_ms, "0" * 64).save(tmp_path / "other.npz")
+    record = ExitRecord.load(work / "train.npz")
+    ExitRecord(record.outputs, record.labels, record.lengths, record.accumulation, record.dt_ms, "0" * 64).save(tmp_path / "other.npz")
     answer(capsys, "fit", tmp_path / "other.npz", "--out", tmp_path / "policy.json")
     code, message = failure(capsys, "run", tmp_path / "policy.json", work / "run", tones / "0_tester_0.wav")
     assert code == 1
@@ -209,4 +209,4 @@ def test_outputs_of_any_framework_can_be_fitted(tmp_path: Path, capsys: pytest.C
     np.savez(tmp_path / "outputs.npz", outputs=outputs, labels=labels)
     policy = answer(capsys, "fit", tmp_path / "outputs.npz", "--out", tmp_path / "policy.json", "--goal", "guarantee", "--eps", "0.05")
     assert policy["mean_steps"] < 8  # type: ignore[operator]
-    assert policy["how"] == "sum"
+    assert policy["accumulation"] == "sum"

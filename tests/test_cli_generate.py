@@ -11,15 +11,15 @@ from dendrix.cli import main
 
 transformers = pytest.importorskip("transformers")
 
-from dendrix.data.text_tokenizers import byte_tokenizer, character_tokenizer  # noqa: E402
-from dendrix.models.hf_files import load_language_model, save_language_model  # noqa: E402
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec  # noqa: E402
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer  # noqa: E402
+from dendrix.models.spikegpt.hf_files import load_language_model, save_language_model  # noqa: E402
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
 
 
 def saved(folder: Path, seed: int = 0) -> Path:
     """A run of a model that knows nothing, but whose logits are far apart."""
     torch.manual_seed(seed)
-    model = SpikeGPT(SpikeGPTSpec(256, 37, 3))
+    model = SpikeGPT(SpikeGPTConfig(256, 37, 3))
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(3 if weight.dim() == 2 else 1)
@@ -126,6 +126,6 @@ def test_bad_words(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_tokenizer_of_characters_gives_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").mkdir()
-    save_language_model(tmp_path / "run", SpikeGPT(SpikeGPTSpec(4, 37, 3)), character_tokenizer("a€\n"))
+    save_language_model(tmp_path / "run", SpikeGPT(SpikeGPTConfig(4, 37, 3)), character_tokenizer("a€\n"))
     found = answer(capsys, tmp_path / "run", "a€", "--max-new-tokens", "20", "--seed", "1")
     assert set(str(found["text"]).replace("<unk>", "")) <= set("a€\n")

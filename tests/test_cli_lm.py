@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from dendrix.cli import main
 from dendrix.core.files import read_json, write_json
-from dendrix.data.text_tokenizers import learned_tokenizer
-from dendrix.train import text_learner
+from dendrix.data.text.tokenizers import learned_tokenizer
+from dendrix.train.text import learner as text_learner
 
 pytest.importorskip("transformers")
 TEXT = "a rose is a rose is a rose\n" * 300

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dendrix.cli import main
-from dendrix.reproduce import sdr_figures
+from dendrix.reproduce.papers import sdr_figures
 from dendrix.sdr import false_positive, union_false_positive
 
 

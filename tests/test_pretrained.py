@@ -10,8 +10,9 @@ import pytest
 import dendrix
 from dendrix.cli import main
 from dendrix.data import read_wav
-from dendrix.io import load_checkpoint, predict
 from dendrix.pretrained import find_run, shipped
+from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.runs.prediction import predict
 
 
 @pytest.mark.parametrize("name", shipped())

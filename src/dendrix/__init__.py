@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core import use_kernels as use_kernels
     from .core.evidence import accumulate as accumulate
-    from .io import load as load
+    from .run_folder.checkpoint import load as load
 
 __version__ = metadata.version("dendrix")
 
 # Loaded at first use: `dendrix --help` need not wait for torch.
-_HOME = {"accumulate": "core", "load": "io", "use_kernels": "core"}
+_HOME = {"accumulate": "core", "load": "run_folder", "use_kernels": "core"}
 
 
 def __getattr__(name: str) -> Any:

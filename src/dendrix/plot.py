@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from .errors import MissingExtraError
+
 COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83", "#b2182b", "#01665e")
 """Of the lines in a figure, in order; an eighth line takes the first colour again."""
 
@@ -28,7 +30,7 @@ def new_figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as missing:
-        raise ImportError("Figures need matplotlib, which is not installed: pip install dendrix[train].") from missing
+        raise MissingExtraError("Figures need matplotlib, which is not installed: pip install dendrix[train].") from missing
     return Figure(figsize=(width, height), layout="constrained")  # not pyplot: no window, and nothing global
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dendrix.bench.decode import CONTEXTS, firing_rate, table
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 
 SPEED = dict(
     size="1M", weights="int8", batch=16, parameters=923_648, tokens_per_second=1234.5, of_bound=0.71, read_gb_per_second=20.0,
@@ -20,9 +20,9 @@ def test_the_table_leaves_out_what_was_not_measured() -> None:
 
 
 def test_firing_rates_count_inputs_as_often_as_they_have_weights() -> None:
-    model = SpikeGPT(SpikeGPTSpec(50, 16, 2, spikes="input", v_threshold=1e9)).eval()
+    model = SpikeGPT(SpikeGPTConfig(50, 16, 2, spikes="input", v_threshold=1e9)).eval()
     assert firing_rate(model) == 0
-    assert firing_rate(SpikeGPT(SpikeGPTSpec(50, 16, 2, spikes="none")).eval()) > 0.5
+    assert firing_rate(SpikeGPT(SpikeGPTConfig(50, 16, 2, spikes="none")).eval()) > 0.5
 
 
 @pytest.mark.parametrize("weights", ["float32", "bfloat16", "int8"])

@@ -8,14 +8,16 @@ from torch import nn
 
 from dendrix.bench.exits import Subject, speed, table
 from dendrix.bench.suite import names
-from dendrix.exits import Budget, record
+from dendrix.exits import FixedSteps, record_outputs
 from dendrix.layers import Sequential
 from dendrix.neurons import LIF
 
 
 def subject() -> Subject:
     model, x = Sequential(nn.Linear(3, 4), LIF(4), nn.Linear(4, 2)).eval(), torch.rand(10, 8, 3)
-    return Subject("small", "a small network", model, record(model, [(x, torch.zeros(10, dtype=torch.int64))]), x, Budget.of(2), 1)
+    return Subject(
+        "small", "a small network", model, record_outputs(model, [(x, torch.zeros(10, dtype=torch.int64))]), x, FixedSteps.of(2), 1
+    )
 
 
 def test_the_ideal_is_the_time_over_the_mean_exit_step() -> None:
@@ -31,7 +33,7 @@ def test_decisions_that_disagree_with_the_record_get_no_number() -> None:
     wrong = subject()
     other = replace(wrong.test, outputs=torch.zeros(10, 6, 2))
     with pytest.raises(RuntimeError, match=r"only 0\.0% agree"):
-        speed(replace(wrong, test=other, rule=Budget.of(7)), batch=4, count=16, repeats=1)
+        speed(replace(wrong, test=other, rule=FixedSteps.of(7)), batch=4, count=16, repeats=1)
 
 
 def test_the_table_has_speedups_and_their_share_of_the_ideal() -> None:

@@ -25,7 +25,7 @@ from dendrix.layers import (
     Sequential,
     SparseLinear,
 )
-from dendrix.models.spikegpt_blocks import ChannelMix, TimeMix
+from dendrix.models.spikegpt.blocks import ChannelMix, TimeMix
 from dendrix.neurons import LI, LIF, Neuron
 
 SIZE = 4

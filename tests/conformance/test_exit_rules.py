@@ -12,40 +12,40 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from dendrix.core import HOW, accumulate_step, cat, map_state, rows
-from dendrix.exits import RULES, Record, Rule, decide, scores
+from dendrix.core import ACCUMULATIONS, accumulate_step, cat, map_state, rows
+from dendrix.exits import RULES, ExitRecord, Rule, decide, scores
 
 N, T, K = 12, 6, 4
 EVERY_RULE = pytest.mark.parametrize("kind", RULES.values(), ids=RULES)
 
 
-def recorded(dtype: torch.dtype = torch.float32, how: str = "sum", seed: int = 0) -> Record:
+def recorded(dtype: torch.dtype = torch.float32, accumulation: str = "sum", seed: int = 0) -> ExitRecord:
     """Outputs that drift towards a class, with rounded rows (ties) and silent ones, of inputs of unequal length."""
     generator = torch.Generator().manual_seed(seed)
     outputs = torch.randn(N, T, K, generator=generator, dtype=dtype)
     outputs[:, :, 0] += 0.5
     outputs[:3] = outputs[:3].round()
     outputs[3] = 0
-    return Record(outputs, lengths=torch.randint(1, T + 1, (N,), generator=generator), how=how)
+    return ExitRecord(outputs, lengths=torch.randint(1, T + 1, (N,), generator=generator), accumulation=accumulation)
 
 
-def threshold_of(kind: type[Rule], record: Record, share: float) -> float:
+def threshold_of(kind: type[Rule], record: ExitRecord, share: float) -> float:
     """The threshold below which this share of all scores lies, so that any rule has one in its range."""
     return scores(kind(0.0), record)[record.valid].double().quantile(share).clamp_min(kind.span[0]).item()
 
 
-def thresholds_of(kind: type[Rule], record: Record) -> tuple[float, ...]:
+def thresholds_of(kind: type[Rule], record: ExitRecord) -> tuple[float, ...]:
     """Another threshold for each step, neither rising nor falling."""
     return tuple(threshold_of(kind, record, share) for share in (0.9, 0.4, 0.7, 0.2))
 
 
-def stream(rule: Rule, record: Record) -> tuple[Tensor, Tensor]:
+def stream(rule: Rule, record: ExitRecord) -> tuple[Tensor, Tensor]:
     """Steps and answers of the inputs run one by one, each stopped where the rule says so."""
     found = []
     for outputs, end in zip(record.outputs, record.ends.tolist(), strict=True):
         state, evidence = rule.init(1), None
         for step in range(1, end + 1):
-            evidence_t, evidence = accumulate_step(rule.weigh(outputs[None, step - 1]), evidence, record.how)
+            evidence_t, evidence = accumulate_step(rule.weigh(outputs[None, step - 1]), evidence, record.accumulation)
             stop, state = rule.step(evidence_t, state)
             if stop.item():
                 break
@@ -55,10 +55,10 @@ def stream(rule: Rule, record: Record) -> tuple[Tensor, Tensor]:
 
 
 @EVERY_RULE
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_streaming_equals_deciding_in_hindsight(kind: type[Rule], how: str, dtype: torch.dtype) -> None:
-    record = recorded(dtype, how)
+def test_streaming_equals_deciding_in_hindsight(kind: type[Rule], accumulation: str, dtype: torch.dtype) -> None:
+    record = recorded(dtype, accumulation)
     for rule in (kind(threshold_of(kind, record, 0.6)), kind(thresholds_of(kind, record), min_steps=2)):
         decisions = decide(rule, record)
         steps, answers = stream(rule, record)

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader, Dataset
 
 from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, map_state, scan, use_kernels
-from dendrix.kernels import fused
+from dendrix.kernels.scan import operation as fused
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 
 # Each compiled variant takes seconds: together these cover every rule, reset, detachment, scaling and surrogate.
@@ -202,7 +202,7 @@ def test_small_inputs_take_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     LIF(5)(torch.zeros(200, 1, 5))
     assert "1 steps are fewer than 2" in chosen_kernels()["lif_step on cpu"]
     LIF(5)(torch.zeros(2, 10, 5))
-    assert chosen_kernels()["lif_step on cpu"].startswith("kernels.fused")
+    assert chosen_kernels()["lif_step on cpu"].startswith("kernels.scan")
 
 
 def test_without_numba_the_reference_runs() -> None:

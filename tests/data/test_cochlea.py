@@ -8,12 +8,12 @@ from scipy.signal import butter, sosfilt
 
 from dendrix.compiled import compiled
 from dendrix.data import Cochlea, PublishedCochlea
-from dendrix.data.audio import resample
-from dendrix.data.basilar import membrane_motion, response
-from dendrix.data.cochlea import _fast_length, _window
-from dendrix.data.filterbank import even_out, filter_bank, filter_wave
-from dendrix.data.haircell import euler_hair_cells, exact_hair_cells, hair_cells_at_rest
-from dendrix.data.nerve import bushy_cells, nerve_fibres, noise_keys
+from dendrix.data.cochlea.basilar import membrane_motion, response
+from dendrix.data.cochlea.filterbank import even_out, filter_bank, filter_wave
+from dendrix.data.cochlea.haircell import euler_hair_cells, exact_hair_cells, hair_cells_at_rest
+from dendrix.data.cochlea.model import _fast_length, _window
+from dendrix.data.cochlea.nerve import bushy_cells, nerve_fibres, noise_keys
+from dendrix.data.speech.audio import resample
 
 SMALL = Cochlea(cells=70, group=5)
 

@@ -7,7 +7,7 @@ import soundfile
 import torch
 
 from dendrix.data import LogMel, commands
-from dendrix.data.commands import TWENTY_WORDS, command_clips, decode_command
+from dendrix.data.speech.commands import TWENTY_WORDS, command_clips, decode_command
 
 ENCODER = LogMel(rate=16_000, n_mels=4, f_max=8_000.0)
 WORDS = ("backward", *sorted(TWENTY_WORDS), "zoom in")
@@ -78,7 +78,7 @@ def test_twenty_words_are_numbered_in_their_own_order(pack):
 def test_clips_are_decoded_once(pack, tmp_path, monkeypatch):
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     first = commands(ENCODER, pack)
-    monkeypatch.setattr("dendrix.data.audio._soundfile", None)
+    monkeypatch.setattr("dendrix.data.speech.audio._soundfile", None)
     assert all(torch.equal(a, b) for a, b in zip(first.train.x, commands(ENCODER, pack).train.x, strict=True))
 
 

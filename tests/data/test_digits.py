@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dendrix.data import digits
-from dendrix.data.digits import latency_code
+from dendrix.data.images.digits import latency_code
 
 
 def test_a_row_by_hand():

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dendrix.data import Events, event_frames, events_from_array, read_events
-from dendrix.data.binning import count_per_step
+from dendrix.data.events.binning import count_per_step
 
 
 def some(count: int = 50, size: int = 34, seed: int = 0) -> Events:

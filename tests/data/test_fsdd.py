@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from dendrix.data import LogMel, fsdd
-from dendrix.data.fsdd import fsdd_recordings
+from dendrix.data.speech.fsdd import fsdd_recordings
 
 ENCODER = LogMel(n_mels=4)
 

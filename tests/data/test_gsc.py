@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from dendrix.data import LogMel, read_wav, speech_commands
-from dendrix.data.gsc import WORDS
+from dendrix.data.speech.gsc import WORDS
 
 ENCODER = LogMel(rate=16_000, n_mels=4)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from test_mnist import PREFIXES, write_idx
 
 from dendrix.data import ImageDataset, image_batches, image_folder, mnist_images
-from dendrix.data.pictures import read_picture
+from dendrix.data.images.pictures import read_picture
 
 
 def test_bytes_become_floats_batch_by_batch() -> None:

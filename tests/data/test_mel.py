@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dendrix.data import LogMel
-from dendrix.data.mel import mel_filters
+from dendrix.data.speech.mel import mel_filters
 
 
 def tone(hertz: float, seconds: float = 0.2) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dendrix.data import Encoder, LogMel, MelLatency, MelLevels, MelLIF, MelRate
-from dendrix.data.mel_spikes import MelLoudness
+from dendrix.data.speech.mel_spikes import MelLoudness
 
 
 def sound(samples: int = 8_000, seed: int = 0) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dendrix.data.plain_pickle import read_plain_pickle
+from dendrix.data.images.plain_pickle import read_plain_pickle
 
 
 def text(x: bytes) -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dendrix.data.nlu import TASKS, nlu
-from dendrix.data.sentences import own_sentences, read_rows
+from dendrix.data.text.nlu import TASKS, nlu
+from dendrix.data.text.sentences import own_sentences, read_rows
 
 ROWS = [(f"sentence {i}", "good" if i % 3 else "bad") for i in range(30)]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spike_files import WORDS, clips, write
 
 from dendrix.data import loader, shd, ssc
-from dendrix.data.spike_file import count_spikes, read_spike_file
+from dendrix.data.events.spike_file import count_spikes, read_spike_file
 
 
 @pytest.fixture

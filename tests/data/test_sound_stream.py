@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from dendrix.data import read_wav, resample
-from dendrix.data.audio import resample_stream
-from dendrix.data.sound_stream import stream_sound
+from dendrix.data.speech.audio import resample_stream
+from dendrix.data.speech.sound_stream import stream_sound
 
 RATE = 8_000
 SOUND = 0.5 * np.sin(np.arange(2_000) / 5).astype(np.float32)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from dendrix.data.text import Corpus, corpus
-from dendrix.data.text_tokenizers import byte_tokenizer, character_tokenizer, encode, is_bytes, learned_tokenizer, read_tokenizer
-from dendrix.data.tokens import tokenised
+from dendrix.data.text.corpora import Corpus, corpus
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, encode, is_bytes, learned_tokenizer, read_tokenizer
+from dendrix.data.text.tokens import tokenised
 
 LINES = "".join(f"line {i}: the quick brown fox, naïve → {i * i}\n\n  indented\n" for i in range(2000))
 

@@ -85,7 +85,7 @@ def test_a_changed_file_is_encoded_again(folder: Path, tmp_path: Path, monkeypat
     second = find_wavs(folder).encode(ENCODER)
     assert not torch.equal(first.x[0], second.x[0])
     assert torch.equal(first.x[1], second.x[1])
-    monkeypatch.setattr("dendrix.data.wav_files.read_wav", None)  # the next call must not read
+    monkeypatch.setattr("dendrix.data.speech.wav_files.read_wav", None)  # the next call must not read
     assert torch.equal(find_wavs(folder).encode(ENCODER).x[0], second.x[0])
 
 

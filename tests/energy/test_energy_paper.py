@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from dendrix.energy import ASSUMED_RATE, Costs, Metered, Operations, formula, measure, three_lines
-from dendrix.models import SpikeGPT, SpikeGPTSpec
+from dendrix.models import SpikeGPT, SpikeGPTConfig
 
 
 def test_the_formula_by_hand() -> None:
-    model = SpikeGPT(SpikeGPTSpec(20, width=8, layers=3))
+    model = SpikeGPT(SpikeGPTConfig(20, width=8, layers=3))
     report = measure(model, [torch.zeros(2, 5, dtype=torch.int64)])
     found = formula(model, report).operations
     assert found.macs == 10 * 3 * 7 * 8
@@ -37,7 +37,7 @@ def test_energies_are_finite_and_not_negative(wrong: float) -> None:
 
 def test_three_lines() -> None:
     tokens = torch.randint(20, (2, 5))
-    built, fed = (SpikeGPT(SpikeGPTSpec(20, width=8, layers=2, spikes=spikes, v_threshold=0.02)) for spikes in ("output", "input"))
+    built, fed = (SpikeGPT(SpikeGPTConfig(20, width=8, layers=2, spikes=spikes, v_threshold=0.02)) for spikes in ("output", "input"))
     published, variant = (Metered(model, measure(model, [tokens]), "token") for model in (built, fed))
     first, second, third = three_lines(published, variant)
     assert first.operations == Operations(2 * 13 * 64 + 160, 0)

@@ -13,7 +13,7 @@ from dendrix.convert import convert
 from dendrix.core import Stateful
 from dendrix.energy import Costs, measure
 from dendrix.layers import DelayLinear, PerStep, Sequential
-from dendrix.models import VGG, SpikeGPT, SpikeGPTSpec, VGGConfig
+from dendrix.models import VGG, SpikeGPT, SpikeGPTConfig, VGGConfig
 from dendrix.neurons import LI, LIF
 
 
@@ -119,7 +119,7 @@ def test_the_network_is_as_before() -> None:
 @pytest.mark.parametrize(("spikes", "kinds"), [("output", {"numbers"}), ("none", {"numbers"}), ("input", {"spikes", "silence"})])
 def test_spikegpt_as_published_has_no_product_that_spikes_feed(spikes: str, kinds: set[str]) -> None:
     torch.manual_seed(1)
-    model = SpikeGPT(SpikeGPTSpec(20, width=8, layers=2, spikes=spikes, v_threshold=0.02))
+    model = SpikeGPT(SpikeGPTConfig(20, width=8, layers=2, spikes=spikes, v_threshold=0.02))
     report = measure(model, [torch.randint(20, (4, 16))])
     head = report.layers[-1]
     assert head.name == "head"

@@ -6,7 +6,7 @@ from torch import nn
 
 from dendrix.energy import Product, measure, products
 from dendrix.layers import DelayLinear, DendriticSegments, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear
-from dendrix.layers.active_dendrites import ActiveDendrites
+from dendrix.layers.dendrites.active import ActiveDendrites
 from dendrix.models import DendriticNet, DendriticNetConfig
 from dendrix.neurons import LIF
 

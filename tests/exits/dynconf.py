@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dendrix.exits import Record
+from dendrix.exits import ExitRecord
 
 FOLDER = Path(__file__).parents[1] / "fixtures"
 
@@ -16,7 +16,7 @@ class Case(NamedTuple):
     """One fixture: its arrays, its outputs as a record, and which cells [N, T] hold a tie."""
 
     arrays: dict[str, np.ndarray]
-    record: Record
+    record: ExitRecord
     tie: Tensor
 
 
@@ -29,5 +29,5 @@ def arrays(name: str) -> dict[str, np.ndarray]:
 def case(name: str) -> Case:
     """The fixture "small" or "ties"."""
     found = arrays(name)
-    record = Record(torch.from_numpy(found["in_outputs"]).transpose(0, 1), torch.from_numpy(found["in_targets"]))
+    record = ExitRecord(torch.from_numpy(found["in_outputs"]).transpose(0, 1), torch.from_numpy(found["in_targets"]))
     return Case(found, record, torch.from_numpy(found["in_tie_mask"]).T)

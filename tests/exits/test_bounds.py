@@ -10,11 +10,11 @@ from torch import Tensor
 
 from dendrix.exits import (
     CONVENTIONS,
-    Budget,
+    ExitRecord,
+    FixedSteps,
     Margin,
     MaxProbability,
     Patience,
-    Record,
     average_exit_time,
     decide,
     optimal_cutoff,
@@ -24,10 +24,10 @@ from dendrix.exits import (
 )
 
 
-def record_of(right: Tensor, lengths: Tensor | None = None) -> Record:
+def record_of(right: Tensor, lengths: Tensor | None = None) -> ExitRecord:
     """A record of two classes that answers right (class 1) at these cells, bool [N, T]."""
     outputs = torch.stack([1.0 - right.float(), right.float()], -1)
-    return Record(outputs, torch.ones(len(right), dtype=torch.int64), lengths, how="last")
+    return ExitRecord(outputs, torch.ones(len(right), dtype=torch.int64), lengths, accumulation="last")
 
 
 BY_HAND = torch.tensor(
@@ -85,29 +85,29 @@ def test_an_unknown_convention_suggests_the_nearest() -> None:
         oracle_curve(record_of(BY_HAND), "excluded")
 
 
-@pytest.mark.parametrize("bound", [static_curve, oracle_curve, optimal_cutoff, average_exit_time, lambda r: policy_curve(Budget(1), r)])
+@pytest.mark.parametrize("bound", [static_curve, oracle_curve, optimal_cutoff, average_exit_time, lambda r: policy_curve(FixedSteps(1), r)])
 def test_every_bound_asks_for_labels(bound: object) -> None:
     with pytest.raises(ValueError, match="labels: expected the true class"):
-        bound(Record(torch.ones(2, 3, 4)))
+        bound(ExitRecord(torch.ones(2, 3, 4)))
 
 
-def tables() -> st.SearchStrategy[Record]:
+def tables() -> st.SearchStrategy[ExitRecord]:
     """Records of some inputs that end at steps of their own."""
 
     @st.composite
-    def build(draw: st.DrawFn) -> Record:
+    def build(draw: st.DrawFn) -> ExitRecord:
         generator = torch.Generator().manual_seed(draw(st.integers(0, 2**16)))
         count, steps, classes = draw(st.tuples(st.integers(1, 12), st.integers(1, 7), st.integers(2, 4)))
         outputs = torch.randn(count, steps, classes, generator=generator)
         ends = torch.randint(1, steps + 1, (count,), generator=generator) if draw(st.booleans()) else None
-        return Record(outputs, torch.randint(classes, (count,), generator=generator), ends)
+        return ExitRecord(outputs, torch.randint(classes, (count,), generator=generator), ends)
 
     return build()
 
 
 @settings(max_examples=50, deadline=None)
-@given(tables(), st.sampled_from([Margin(0.7), MaxProbability(0.6), Patience(1), Budget(2)]))
-def test_no_rule_beats_the_oracle(record: Record, rule: Margin | MaxProbability | Patience | Budget) -> None:
+@given(tables(), st.sampled_from([Margin(0.7), MaxProbability(0.6), Patience(1), FixedSteps(2)]))
+def test_no_rule_beats_the_oracle(record: ExitRecord, rule: Margin | MaxProbability | Patience | FixedSteps) -> None:
     policy, oracle = policy_curve(rule, record), oracle_curve(record)
     assert (policy.accuracy <= oracle.accuracy + 1e-12).all()
     ever = record.right().any(1)
@@ -118,7 +118,7 @@ def test_no_rule_beats_the_oracle(record: Record, rule: Margin | MaxProbability 
 
 @settings(max_examples=50, deadline=None)
 @given(tables())
-def test_the_bounds_are_in_order(record: Record) -> None:
+def test_the_bounds_are_in_order(record: ExitRecord) -> None:
     curves = [oracle_curve(record, convention) for convention in ("one", "cap")]
     static = static_curve(record)
     assert (curves[0].steps <= curves[1].steps + 1e-12).all()
@@ -130,17 +130,17 @@ def test_the_bounds_are_in_order(record: Record) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(tables())
-def test_a_budget_is_a_point_of_the_static_curve(record: Record) -> None:
+def test_a_budget_is_a_point_of_the_static_curve(record: ExitRecord) -> None:
     static = static_curve(record)
     for step in range(1, len(static.steps) + 1):
-        curve = policy_curve(Budget.of(step), record)
+        curve = policy_curve(FixedSteps.of(step), record)
         assert curve.steps[-1] == static.steps[step - 1]
         assert curve.accuracy[-1] == static.accuracy[step - 1]
 
 
 @settings(max_examples=30, deadline=None)
 @given(tables())
-def test_the_closed_exit_time_is_the_oracle_where_right_stays_right(record: Record) -> None:
+def test_the_closed_exit_time_is_the_oracle_where_right_stays_right(record: ExitRecord) -> None:
     lasting = record.right().cummax(1).values
     steady = record_of(lasting, record.lengths)
     assert average_exit_time(steady) == pytest.approx(oracle_curve(steady).steps[-1].item())

@@ -5,7 +5,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
-from dendrix.exits import Margin, MaxProbability, Record, auroc, bootstrap, calibration, decide, ece, failure_prediction, scores
+from dendrix.exits import ExitRecord, Margin, MaxProbability, auroc, bootstrap, calibration, decide, ece, failure_prediction, scores
 
 
 def test_ece_by_hand() -> None:
@@ -29,17 +29,17 @@ def test_perfect_confidence_has_no_error() -> None:
 def test_steps_behind_the_end_do_not_count() -> None:
     outputs, labels = torch.randn(40, 6, 3), torch.randint(3, (40,))
     lengths = torch.randint(1, 6, (40,))  # nobody has step 6
-    record = Record(outputs, labels, lengths)
-    junk = Record(outputs.masked_fill(~record.valid.unsqueeze(-1), 1e9), labels, lengths)
+    record = ExitRecord(outputs, labels, lengths)
+    junk = ExitRecord(outputs.masked_fill(~record.valid.unsqueeze(-1), 1e9), labels, lengths)
     found = calibration(record, scale=2.0)
     assert found == calibration(junk, scale=2.0)
     assert len(found.ece_per_step) == len(found.nll_per_step) == int(lengths.max())
-    whole = [calibration(Record(outputs[lengths > t, : t + 1], labels[lengths > t]), 2.0) for t in range(int(lengths.max()))]
+    whole = [calibration(ExitRecord(outputs[lengths > t, : t + 1], labels[lengths > t]), 2.0) for t in range(int(lengths.max()))]
     assert found.ece_per_step == pytest.approx([part.ece_per_step[-1] for part in whole])
 
 
 def test_likelihood_is_the_cross_entropy_of_scaled_evidence() -> None:
-    record = Record(torch.randn(20, 5, 4), torch.randint(4, (20,)))
+    record = ExitRecord(torch.randn(20, 5, 4), torch.randint(4, (20,)))
     found = calibration(record, scale=3.0)
     expected = [functional.cross_entropy(evidence_t / 3, record.labels).item() for evidence_t in record.follow()]
     assert found.nll_per_step == pytest.approx(expected)
@@ -48,9 +48,9 @@ def test_likelihood_is_the_cross_entropy_of_scaled_evidence() -> None:
 
 def test_calibration_refuses_what_it_cannot_use() -> None:
     with pytest.raises(ValueError, match="labels: expected the true class"):
-        calibration(Record(torch.ones(2, 3, 4)))
+        calibration(ExitRecord(torch.ones(2, 3, 4)))
     with pytest.raises(ValueError, match="scale: expected a number"):
-        calibration(Record(torch.ones(2, 3, 4), torch.zeros(2, dtype=torch.int64)), scale=0.0)
+        calibration(ExitRecord(torch.ones(2, 3, 4), torch.zeros(2, dtype=torch.int64)), scale=0.0)
 
 
 def test_auroc_is_that_of_scikit_learn_also_with_ties() -> None:
@@ -69,7 +69,7 @@ def test_auroc_needs_right_and_wrong_answers() -> None:
 
 
 def test_failure_prediction_looks_at_the_step_of_the_exit() -> None:
-    record = Record(torch.randn(200, 6, 3), torch.randint(3, (200,)), torch.randint(1, 7, (200,)))
+    record = ExitRecord(torch.randn(200, 6, 3), torch.randint(3, (200,)), torch.randint(1, 7, (200,)))
     for rule in (Margin(1.5), MaxProbability(0.8)):
         decisions = decide(rule, record)
         at_exit = [row[step - 1].item() for row, step in zip(scores(rule, record), decisions.steps.tolist(), strict=True)]

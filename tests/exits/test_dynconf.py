@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from dendrix.exits import (
     Curve,
     Entropy,
+    ExitRecord,
     Margin,
     MaxProbability,
-    Record,
     average_exit_time,
     calibration,
     decide,
@@ -38,7 +38,7 @@ def reading(fixture: Case, monkeypatch: pytest.MonkeyPatch) -> Case:
     """The fixture with ties read as the reference does, which takes the class of the largest probability: totals are then exact too."""
     right = torch.from_numpy(fixture.arrays["ref_right"]).T
     assert not ((fixture.record.right() != right) & ~fixture.tie).any()
-    monkeypatch.setattr(Record, "right", lambda *_: right)
+    monkeypatch.setattr(ExitRecord, "right", lambda *_: right)
     return fixture
 
 

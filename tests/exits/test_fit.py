@@ -13,6 +13,7 @@ from pool import pool
 from dendrix.exits import (
     RULES,
     Entropy,
+    ExitRecord,
     Guarantee,
     Margin,
     MaxProbability,
@@ -20,15 +21,14 @@ from dendrix.exits import (
     Pareto,
     Parts,
     Patience,
-    Record,
     best_scale,
     decide,
     fit,
     pareto_front,
 )
-from dendrix.exits.goal import Goal
-from dendrix.exits.per_step import fit_path
-from dendrix.exits.sweep import Outcomes, events, sweep, trace
+from dendrix.exits.fitting.goals import Goal
+from dendrix.exits.fitting.outcomes import Outcomes, events, sweep, trace
+from dendrix.exits.fitting.per_step import fit_path
 
 REFERENCE = MaxProbability(1.0, scale=30.0, compat=True)
 GOALS = [Pareto(0.05), MeanSteps(5), Guarantee(0.1, 0.1), Guarantee(0.1, 0.1, "disagreement")]
@@ -39,7 +39,7 @@ def fixture(request: pytest.FixtureRequest) -> Case:
     return case(request.param)
 
 
-def halves(fixture: Case) -> tuple[Record, Record]:
+def halves(fixture: Case) -> tuple[ExitRecord, ExitRecord]:
     """The calibration and the test inputs of a fixture."""
     count = int(fixture.arrays["ours_calib_count"])
     return fixture.record.subset(torch.arange(count)), fixture.record.subset(torch.arange(count, len(fixture.record)))
@@ -90,7 +90,7 @@ def test_sweep_equals_deciding_with_every_threshold(name: str, seed: int, min_st
     outputs = torch.randn(12, 6, 3, generator=generator)
     outputs[:4] = outputs[:4].round()
     lengths = torch.randint(1, 7, (12,), generator=generator)
-    record = Record(outputs, torch.randint(3, (12,), generator=generator), lengths)
+    record = ExitRecord(outputs, torch.randint(3, (12,), generator=generator), lengths)
     rule = RULES[name](0.0, min_steps)
     outcomes = sweep(trace(rule, record))
     for index in {int(share * (len(outcomes.thresholds) - 1)), len(outcomes.thresholds) - 1, 0}:
@@ -109,7 +109,7 @@ def test_sweep_equals_deciding_with_every_threshold(name: str, seed: int, min_st
 def test_sweep_knows_that_evidence_beyond_all_numbers_stops_nobody(name: str) -> None:
     outputs = torch.zeros(4, 5, 2)
     outputs[:, :, 0] = 2e38  # their sum overflows at step 2
-    record = Record(outputs, torch.zeros(4, dtype=torch.int64))
+    record = ExitRecord(outputs, torch.zeros(4, dtype=torch.int64))
     rule = RULES[name](0.0, min_steps=2)
     assert decide(rule, record).steps.tolist() == [5] * 4
     assert set(sweep(trace(rule, record)).steps.tolist()) == {20}
@@ -205,7 +205,7 @@ def test_path_is_nested(seed: int, low: float, high: float) -> None:
 def test_path_by_hand(lost: list[bool], candidates: list[float], safety: list[float], level: float, threshold: float) -> None:
     scores = torch.tensor([[0.2, 1.0], [0.5, 1.0], [0.7, 1.0], [0.9, 1.0]], dtype=torch.float64)
     differs = torch.tensor([[one, False] for one in lost])
-    traces = replace(trace(Margin(0.0), Record(torch.zeros(4, 2, 2))), score=scores, differs=differs)
+    traces = replace(trace(Margin(0.0), ExitRecord(torch.zeros(4, 2, 2))), score=scores, differs=differs)
     path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
     assert path.candidates[0].tolist() == candidates
     assert path.safety[0].tolist() == pytest.approx(safety)
@@ -216,7 +216,7 @@ def test_path_keeps_what_a_later_loss_makes_unsafe() -> None:
     """An answer that is right at step 1 and wrong at step 2 was no safe one to build on."""
     scores = torch.full((4, 3), 0.5)
     differs = torch.tensor([[False, True, False]] * 4)
-    traces = replace(trace(Margin(0.0), Record(torch.zeros(4, 3, 2))), score=scores, differs=differs)
+    traces = replace(trace(Margin(0.0), ExitRecord(torch.zeros(4, 3, 2))), score=scores, differs=differs)
     path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
     assert [safety.tolist() for safety in path.safety] == [[0], [0], [4 / 5]]
 
@@ -246,7 +246,7 @@ def test_the_best_rule_is_chosen() -> None:
     right = torch.zeros(200, 6, 2)
     right[:, :, 0] = 1
     right[::2, 0] = torch.tensor([0.0, 9.0])
-    record = Record(right, torch.zeros(200, dtype=torch.int64), how="last")
+    record = ExitRecord(right, torch.zeros(200, dtype=torch.int64), accumulation="last")
     assert isinstance(fit(record, ["margin", "patience"]).rule, Patience)
     assert isinstance(fit(record, ["patience", "margin"]).rule, Patience)
 
@@ -291,7 +291,7 @@ def test_refuses_parts_that_are_not_apart() -> None:
         Parts(record, fit=record.subset(torch.randperm(100)[:60]))
     with pytest.raises(ValueError, match="6 of 50 are the same"):
         Parts(record.subset(torch.arange(50)), selection=record.subset(torch.arange(44, 94)))
-    with pytest.raises(ValueError, match="Record them alike"):
+    with pytest.raises(ValueError, match="ExitRecord them alike"):
         Parts(record, fit=pool(100, steps=5))
     with pytest.raises(ValueError, match="selection: expected a record"):
         fit(Parts(record), scale="ece")
@@ -311,5 +311,5 @@ def test_inputs_that_are_alike_by_chance_are_not_mistaken_for_shared_ones(count:
     """Outputs that are few whole numbers: 243 different inputs."""
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
-        one, other = (Record(torch.randint(3, (count, 5, 1), generator=generator).float()) for _ in range(2))
+        one, other = (ExitRecord(torch.randint(3, (count, 5, 1), generator=generator).float()) for _ in range(2))
         assert Parts(one, fit=other).sizes["fit"] == count

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool import pool
 
-from dendrix.exits import Guarantee, MaxProbability, NoCertificateError, Record, decide, fit, resplits
-from dendrix.exits.guarantee import binomial_tails
-from dendrix.exits.sweep import Outcomes, sweep, trace
+from dendrix.exits import ExitRecord, Guarantee, MaxProbability, NoCertificateError, decide, fit, resplits
+from dendrix.exits.fitting.guarantee import binomial_tails
+from dendrix.exits.fitting.outcomes import Outcomes, sweep, trace
 
 RULE = MaxProbability(1.0, scale=3.0)
 
@@ -124,7 +124,7 @@ def test_disagreement_needs_no_labels_and_promises_more() -> None:
 
 def test_the_statement_does_not_round_the_promise_up() -> None:
     statement = fit(
-        Record(torch.eye(2)[torch.zeros(3000, 2, dtype=torch.int64)]), "margin", Guarantee(0.012344, 1e-6, "disagreement")
+        ExitRecord(torch.eye(2)[torch.zeros(3000, 2, dtype=torch.int64)]), "margin", Guarantee(0.012344, 1e-6, "disagreement")
     ).statement
     assert "at least 0.999999 over" in statement
     assert "at most 0.012344 of all inputs" in statement
@@ -180,10 +180,10 @@ def test_certified_on_inputs_that_all_agree() -> None:
     """Nothing is ever lost, so everybody may leave at once."""
     outputs = torch.zeros(300, 4, 3)
     outputs[:, :, 1] = 1
-    assert fit(Record(outputs), "margin", Guarantee(loss="disagreement")).mean_steps == 1
+    assert fit(ExitRecord(outputs), "margin", Guarantee(loss="disagreement")).mean_steps == 1
 
 
 def test_silent_inputs_run_to_their_end() -> None:
     """Without evidence no score is above 0, so no threshold stops anybody."""
-    policy = fit(Record(torch.zeros(500, 4, 3)), "margin", Guarantee(loss="disagreement"), per_step=True)
+    policy = fit(ExitRecord(torch.zeros(500, 4, 3)), "margin", Guarantee(loss="disagreement"), per_step=True)
     assert policy.mean_steps == 4

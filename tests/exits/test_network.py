@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dendrix.core import State, Stateful, accumulate
 from dendrix.data import Batch
-from dendrix.exits import Record, expect_explicit_state, fingerprint, record
+from dendrix.exits import ExitRecord, expect_explicit_state, fingerprint, record_outputs
 from dendrix.layers import BatchNorm, DelayLinear, HeldDropout, Sequential
 from dendrix.neurons import LI, LIF, RateIF, SignedRateIF
 
@@ -61,7 +61,7 @@ class Returning(nn.Module):
 
 
 def test_each_input_is_recorded_as_if_it_were_alone_and_unpadded(model: Sequential) -> None:
-    found = record(model, batches(), how="mean", dt_ms=10.0)
+    found = record_outputs(model, batches(), accumulation="mean", dt_ms=10.0)
     row = 0
     model.eval()
     for x, valid, y in batches():
@@ -75,11 +75,11 @@ def test_each_input_is_recorded_as_if_it_were_alone_and_unpadded(model: Sequenti
             row += 1
     assert len(found) == row
     assert found.outputs.shape[1] == int(found.ends.max())
-    assert (found.how, found.dt_ms, found.model) == ("mean", 10.0, fingerprint(model))
+    assert (found.accumulation, found.dt_ms, found.model) == ("mean", 10.0, fingerprint(model))
 
 
 def test_final_evidence_is_that_of_the_padded_batch(model: Sequential) -> None:
-    found = record(model, batches(), how="mean")
+    found = record_outputs(model, batches(), accumulation="mean")
     model.eval()
     expected = torch.cat([accumulate(model(x, None, valid)[0], valid, "mean")[:, -1] for x, valid, _ in batches()])
     assert_close(found.evidence()[torch.arange(len(found)), found.ends - 1], expected)
@@ -87,44 +87,44 @@ def test_final_evidence_is_that_of_the_padded_batch(model: Sequential) -> None:
 
 def test_labels_and_masks_may_be_missing(model: Sequential) -> None:
     x, y = torch.rand(6, 4, C), torch.randint(K, (6,))
-    whole = record(model, [(x, y)])
+    whole = record_outputs(model, [(x, y)])
     assert (whole.lengths, torch.equal(whole.labels, y)) == (None, True)
-    assert record(model, [x]).labels is None
+    assert record_outputs(model, [x]).labels is None
     loader = DataLoader(TensorDataset(x, y), batch_size=4)  # gives lists
-    assert_close(record(model, loader).outputs, whole.outputs)
-    assert_close(record(model, iter(x.split(2))).outputs, whole.outputs)
+    assert_close(record_outputs(model, loader).outputs, whole.outputs)
+    assert_close(record_outputs(model, iter(x.split(2))).outputs, whole.outputs)
 
 
 def test_every_part_is_in_its_mode_again(model: Sequential) -> None:
     model.train()
     model.stages[1].eval()  # a frozen BatchNorm
     before, modes = {k: v.clone() for k, v in model.state_dict().items()}, [part.training for part in model.modules()]
-    record(model, batches())
+    record_outputs(model, batches())
     assert [part.training for part in model.modules()] == modes
     assert_close(model.state_dict(), before, rtol=0, atol=0)
     with pytest.raises(ValueError, match="valid: expected"):
-        record(model, [(torch.rand(1, 2, C), torch.ones(2, 1, dtype=torch.bool), torch.zeros(1))])
+        record_outputs(model, [(torch.rand(1, 2, C), torch.ones(2, 1, dtype=torch.bool), torch.zeros(1))])
     assert [part.training for part in model.modules()] == modes
 
 
 def test_a_record_has_no_gradient(model: Sequential) -> None:
-    assert not record(model, batches()).outputs.requires_grad
+    assert not record_outputs(model, batches()).outputs.requires_grad
 
 
 def test_progress_counts_inputs(model: Sequential) -> None:
     seen: list[int] = []
-    record(model, batches(), progress=seen.append)
+    record_outputs(model, batches(), progress=seen.append)
     assert seen == [4, 6, 9]
 
 
 def test_outputs_of_any_precision_become_float32(model: Sequential) -> None:
-    found = record(model.double(), [torch.rand(2, 3, C, dtype=torch.float64)])
+    found = record_outputs(model.double(), [torch.rand(2, 3, C, dtype=torch.float64)])
     assert found.outputs.dtype == torch.float32
 
 
 def test_hidden_state_is_found_and_explained() -> None:
     with pytest.raises(ValueError, match="keeps hidden state between calls") as caught:
-        record(Summing(), batches_of_ones())
+        record_outputs(Summing(), batches_of_ones())
     assert "taken as an argument, returned, and None at rest" in str(caught.value)
 
 
@@ -134,7 +134,7 @@ def test_a_random_network_is_refused() -> None:
             return x + torch.randn_like(x), ()
 
     with pytest.raises(ValueError, match="or it is random"):
-        record(Noisy(), batches_of_ones())
+        record_outputs(Noisy(), batches_of_ones())
 
 
 def test_explicit_state_passes(model: Sequential) -> None:
@@ -160,7 +160,7 @@ def batches_of_ones() -> list[Tensor]:
 )
 def test_what_is_no_network_over_time_is_refused(value: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
-        record(Returning(value), batches_of_ones())
+        record_outputs(Returning(value), batches_of_ones())
     assert "\n" not in str(caught.value)
 
 
@@ -176,7 +176,7 @@ def test_bad_batches_are_one_sentence(model: Sequential) -> None:
         ([(x, y + K)], ValueError, "labels: expected whole numbers from 0 to 2, got 3 to 3"),
     ):
         with pytest.raises(error, match=message) as caught:
-            record(model, given)
+            record_outputs(model, given)
         assert "\n" not in str(caught.value)
 
 
@@ -186,7 +186,7 @@ def test_a_record_that_cannot_fit_is_refused_early(model: Sequential) -> None:
             return 2**50
 
     with pytest.raises(MemoryError, match="the outputs of all batches take about"):
-        record(model, Endless(batches_of_inputs()))
+        record_outputs(model, Endless(batches_of_inputs()))
 
 
 def batches_of_inputs() -> list[Tensor]:
@@ -238,9 +238,9 @@ def test_a_fingerprint_is_the_same_in_every_process() -> None:
 
 
 def test_a_recorded_file_comes_back(model: Sequential, tmp_path: Path) -> None:
-    found = record(model, batches())
+    found = record_outputs(model, batches())
     found.save(tmp_path / "record.npz")
-    back = Record.load(tmp_path / "record.npz")
+    back = ExitRecord.load(tmp_path / "record.npz")
     assert torch.equal(back.outputs, found.outputs)
     assert back.model == fingerprint(model)
     assert replace(back, labels=None).labels is None

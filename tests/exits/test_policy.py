@@ -11,25 +11,25 @@ import pytest
 import torch
 from pool import pool
 
-from dendrix.exits import RULES, Budget, Goal, Guarantee, Margin, MaxProbability, MeanSteps, Pareto, Policy, Record, Rule, fit
+from dendrix.exits import RULES, ExitRecord, ExitRule, FixedSteps, Goal, Guarantee, Margin, MaxProbability, MeanSteps, Pareto, Policy, fit
 
 GOALS = [Pareto(0.1), MeanSteps(8), Guarantee(0.1, 0.1), Guarantee(0.1, 0.1, "disagreement")]
 
 
 @pytest.fixture(scope="module")
-def record() -> Record:
+def record() -> ExitRecord:
     return replace(pool(200), dt_ms=10.0, model="abc")
 
 
 @pytest.fixture
-def policy(record: Record) -> Policy:
+def policy(record: ExitRecord) -> Policy:
     return fit(record, MaxProbability(1.0, min_steps=2, scale=3.0, compat=True), Guarantee(0.1, 0.1))
 
 
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("goal", GOALS, ids=str)
 @pytest.mark.parametrize("per_step", [False, True])
-def test_what_is_saved_is_loaded(name: str, goal: Goal, per_step: bool, record: Record, tmp_path: Path) -> None:
+def test_what_is_saved_is_loaded(name: str, goal: Goal, per_step: bool, record: ExitRecord, tmp_path: Path) -> None:
     policy = fit(record, name, goal, per_step=per_step)
     policy.save(tmp_path / "policy.json")
     assert Policy.load(tmp_path / "policy.json") == policy
@@ -48,11 +48,17 @@ def test_settings_and_facts_are_in_the_file(policy: Policy, tmp_path: Path) -> N
     }
     assert content["goal"] == {"name": "guarantee", "eps": 0.1, "delta": 0.1, "loss": "accuracy-drop"}
     assert content["parts"] == {"certification": 200, "selection": 0, "fit": 0}
-    assert (content["steps"], content["classes"], content["how"], content["dt_ms"], content["model"]) == (16, 10, "sum", 10.0, "abc")
+    assert (content["steps"], content["classes"], content["accumulation"], content["dt_ms"], content["model"]) == (
+        16,
+        10,
+        "sum",
+        10.0,
+        "abc",
+    )
     assert content["statement"].startswith("With a probability of at least 0.9 over the draw of the 200 calibration inputs, at most 0.1")
 
 
-def test_a_threshold_that_never_stops_is_a_word(record: Record, tmp_path: Path) -> None:
+def test_a_threshold_that_never_stops_is_a_word(record: ExitRecord, tmp_path: Path) -> None:
     policy = fit(record, "margin", Guarantee(0.01, 0.1), fallback=True)
     policy.save(tmp_path / "policy.json")
     assert json.loads((tmp_path / "policy.json").read_text())["rule"]["threshold"] == "never"
@@ -115,7 +121,7 @@ def test_nothing_is_left_of_a_policy_that_cannot_be_written(policy: Policy, tmp_
     with pytest.raises(OSError, match="absent"):
         policy.save(tmp_path / "absent" / "policy.json")
 
-    class Own(Rule):
+    class Own(ExitRule):
         """A rule that no file can name."""
 
     with pytest.raises(TypeError, match="Own: expected one of"):
@@ -123,13 +129,13 @@ def test_nothing_is_left_of_a_policy_that_cannot_be_written(policy: Policy, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_check_refuses_other_networks(policy: Policy, record: Record) -> None:
+def test_check_refuses_other_networks(policy: Policy, record: ExitRecord) -> None:
     policy.check(record)
     policy.check(replace(record, model=""))  # unknown: not compared
     for other, message in (
         (replace(record, outputs=record.outputs[:, :15]), "expected 16 steps, .* got 15"),
         (replace(record, outputs=record.outputs[..., :9], labels=None), "classes: expected 10, .* got 9"),
-        (replace(record, how="mean"), "how: expected 'sum', .* got 'mean'"),
+        (replace(record, accumulation="mean"), "accumulation: expected 'sum', .* got 'mean'"),
         (replace(record, dt_ms=None), "dt_ms: expected 10.0, .* got None"),
         (replace(record, model="xyz"), "model: expected 'abc', .* got 'xyz'"),
     ):
@@ -137,12 +143,12 @@ def test_check_refuses_other_networks(policy: Policy, record: Record) -> None:
             policy.check(other)
 
 
-def test_inputs_of_unequal_length_may_be_padded_less(record: Record) -> None:
+def test_inputs_of_unequal_length_may_be_padded_less(record: ExitRecord) -> None:
     varying = replace(record, lengths=torch.full((200,), 12))
-    policy = fit(varying, Budget(0.0), Pareto())
+    policy = fit(varying, FixedSteps(0.0), Pareto())
     shorter = replace(varying, outputs=record.outputs[:, :12])
     policy.check(shorter)
     with pytest.raises(ValueError, match=r"expected 12 steps, .* got 16"):
-        fit(shorter, Budget(0.0), Pareto()).check(varying)
+        fit(shorter, FixedSteps(0.0), Pareto()).check(varying)
     with pytest.raises(ValueError, match=r"expected 16 steps, .* got 12"):
-        fit(record, Budget(0.0), Pareto()).check(shorter)
+        fit(record, FixedSteps(0.0), Pareto()).check(shorter)

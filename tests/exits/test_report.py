@@ -9,7 +9,7 @@ import torch
 from pool import pool
 from rich.console import Console
 
-from dendrix.exits import CONVENTIONS, Guarantee, Margin, MaxProbability, MeanSteps, Record, fit, report, save_report_figure, tables
+from dendrix.exits import CONVENTIONS, ExitRecord, Guarantee, Margin, MaxProbability, MeanSteps, fit, report, save_report_figure, tables
 from dendrix.exits.policy import Policy
 
 # Evidence for the classes 0, 1 after each of three steps; the truth is class 0. The margins are 2 4 4, -2 2 4, 1 -5 -5 and 1 1 1.
@@ -24,16 +24,16 @@ BY_HAND = torch.tensor(
 
 
 @pytest.fixture
-def by_hand() -> Record:
-    return Record(BY_HAND, torch.zeros(4, dtype=torch.int64), how="last", dt_ms=5.0)
+def by_hand() -> ExitRecord:
+    return ExitRecord(BY_HAND, torch.zeros(4, dtype=torch.int64), accumulation="last", dt_ms=5.0)
 
 
 @pytest.fixture
-def policy(by_hand: Record) -> Policy:
+def policy(by_hand: ExitRecord) -> Policy:
     return replace(fit(by_hand, "margin"), rule=Margin(1.5), data=())
 
 
-def test_figures_by_hand(by_hand: Record, policy: Policy) -> None:
+def test_figures_by_hand(by_hand: ExitRecord, policy: Policy) -> None:
     found = report(policy, by_hand)  # the exits are after steps 1, 1, 2 and 3; only the first and the last answer are right
     assert found.count == 4
     assert found.mean_steps == 7 / 4
@@ -55,7 +55,7 @@ def test_figures_by_hand(by_hand: Record, policy: Policy) -> None:
     assert truth.rules["margin"].steps_without_loss == 1
 
 
-def test_oracle_convention_is_passed_on(by_hand: Record, policy: Policy) -> None:
+def test_oracle_convention_is_passed_on(by_hand: ExitRecord, policy: Policy) -> None:
     truth = report(policy, by_hand, convention="one").truth
     assert truth is not None
     assert CONVENTIONS["one"] in truth.oracle_name
@@ -70,14 +70,14 @@ def test_says_when_the_policy_was_fitted_on_the_same_inputs() -> None:
     assert "too good" not in shown(policy, other)
 
 
-def shown(policy: Policy, record: Record, convention: str = "cap") -> str:
+def shown(policy: Policy, record: ExitRecord, convention: str = "cap") -> str:
     console = Console(width=160)
     with console.capture() as capture:
         console.print(tables(report(policy, record, ["margin", "patience"], convention)))
     return capture.get()
 
 
-def test_table_shows_promise_times_and_rules(by_hand: Record, policy: Policy) -> None:
+def test_table_shows_promise_times_and_rules(by_hand: ExitRecord, policy: Policy) -> None:
     text = shown(policy, by_hand)
     for part in (policy.statement[:60], "1.75 steps, 9 ms", "patience", "an input that is never right costs the cap", "50.00%"):
         assert part in text
@@ -85,10 +85,10 @@ def test_table_shows_promise_times_and_rules(by_hand: Record, policy: Policy) ->
 
 def test_rules_side_by_side() -> None:
     record, policy = pool(500, seed=1), fit(pool(500), MaxProbability(1.0, scale=3.0), MeanSteps(8))
-    truth = report(policy, record, ["margin", "entropy", "budget", Margin(0.0, min_steps=15)]).truth
+    truth = report(policy, record, ["margin", "entropy", "fixed-steps", Margin(0.0, min_steps=15)]).truth
     assert truth is not None
-    assert list(truth.rules) == ["max-probability", "margin", "entropy", "budget", "margin (2)"]
-    assert truth.rules["budget"].auroc == 0.5  # the number of steps knows nothing
+    assert list(truth.rules) == ["max-probability", "margin", "entropy", "fixed-steps", "margin (2)"]
+    assert truth.rules["fixed-steps"].auroc == 0.5  # the number of steps knows nothing
     best = truth.rules["max-probability"].accuracy
     assert best is not None
     assert best >= truth.accuracy - 1e-9 or truth.policy[-1][0] > policy.mean_steps
@@ -114,7 +114,7 @@ def test_json_is_finite_and_complete(tmp_path: Path) -> None:
     assert "nobody is ever right" in shown(policy, never_right, "exclude")
 
 
-def test_without_labels(by_hand: Record, policy: Policy, tmp_path: Path) -> None:
+def test_without_labels(by_hand: ExitRecord, policy: Policy, tmp_path: Path) -> None:
     unknown = replace(by_hand, labels=None)
     found = report(policy, unknown)
     assert found.truth is None
@@ -125,11 +125,11 @@ def test_without_labels(by_hand: Record, policy: Policy, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_figure_is_written(by_hand: Record, policy: Policy, tmp_path: Path) -> None:
+def test_figure_is_written(by_hand: ExitRecord, policy: Policy, tmp_path: Path) -> None:
     save_report_figure(tmp_path / "report.png", report(policy, by_hand, ["patience"]))
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_record_of_another_network_is_refused(policy: Policy) -> None:
     with pytest.raises(ValueError, match=r"classes: expected 2, .* got 10"):
-        report(policy, replace(pool(10), how="last", dt_ms=5.0))
+        report(policy, replace(pool(10), accumulation="last", dt_ms=5.0))

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from dendrix.exits import Budget, Entropy, Margin, MaxProbability, Patience, Record, Rule, decide, scores
+from dendrix.exits import Entropy, ExitRecord, ExitRule, FixedSteps, Margin, MaxProbability, Patience, decide, scores
 
 
-def one_input(*evidence: tuple[float, ...], how: str = "last") -> Record:
+def one_input(*evidence: tuple[float, ...], accumulation: str = "last") -> ExitRecord:
     """A record of one input with this evidence after its steps."""
-    return Record(torch.tensor([evidence]), how=how)
+    return ExitRecord(torch.tensor([evidence]), accumulation=accumulation)
 
 
-def score_of(rule: Rule, *evidence: tuple[float, ...]) -> Tensor:
+def score_of(rule: ExitRule, *evidence: tuple[float, ...]) -> Tensor:
     return scores(rule, one_input(*evidence))[0]
 
 
@@ -35,7 +35,7 @@ def test_the_lead_that_max_probability_asks_for() -> None:
 
 
 def test_compat_differs_in_the_order_of_division_only() -> None:
-    record = Record(10 * torch.randn(50, 20, 7))
+    record = ExitRecord(10 * torch.randn(50, 20, 7))
     ours, theirs = (scores(MaxProbability(0.5, scale=30.0, compat=compat), record) for compat in (False, True))
     assert_close(ours, theirs, rtol=0, atol=2e-6)
     assert not torch.equal(ours, theirs)
@@ -83,11 +83,11 @@ def test_patience_starts_again_after_a_nan() -> None:
 
 
 def test_a_budget_is_spent_exactly() -> None:
-    record = Record(torch.randn(3, 5, 2), lengths=torch.tensor([5, 4, 2]))
-    assert decide(Budget.of(3), record).steps.tolist() == [3, 3, 2]
-    assert decide(Budget(3), record).steps.tolist() == [4, 4, 2]
+    record = ExitRecord(torch.randn(3, 5, 2), lengths=torch.tensor([5, 4, 2]))
+    assert decide(FixedSteps.of(3), record).steps.tolist() == [3, 3, 2]
+    assert decide(FixedSteps(3), record).steps.tolist() == [4, 4, 2]
     with pytest.raises(ValueError, match=r"steps: expected a number in \[1, inf\), got 0"):
-        Budget.of(0)
+        FixedSteps.of(0)
 
 
 def test_each_step_has_its_threshold_and_the_last_one_stays() -> None:
@@ -106,7 +106,7 @@ def test_rows_at_different_steps_get_their_own_threshold() -> None:
 
 
 @pytest.mark.parametrize("kind", [MaxProbability, Entropy])
-def test_a_probability_beyond_one_is_no_threshold(kind: type[Rule]) -> None:
+def test_a_probability_beyond_one_is_no_threshold(kind: type[ExitRule]) -> None:
     with pytest.raises(ValueError, match=r"threshold: expected a number from 0 to 1, or one for each step, got \(0\.5, 1\.5\)\."):
         kind((0.5, 1.5))
 
@@ -119,6 +119,6 @@ def test_a_scale_is_positive(kind: type[MaxProbability | Entropy], scale: float)
 
 
 def test_a_rule_without_a_score_says_what_is_missing() -> None:
-    rule = Rule(0.5)
+    rule = ExitRule(0.5)
     with pytest.raises(NotImplementedError, match="Rule is abstract: give it score"):
         rule.step(torch.ones(1, 2), rule.init(1))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dendrix.core import HOW, State, Stateful
-from dendrix.exits import Budget, Entropy, Margin, MaxProbability, Patience, Record, Rule, decide, follow, run, serve
+from dendrix.core import ACCUMULATIONS, State, Stateful
+from dendrix.exits import Entropy, ExitRecord, ExitRule, FixedSteps, Margin, MaxProbability, Patience, decide, follow, run, serve
 from dendrix.exits.batching import Batching
 from dendrix.layers import BatchNorm, DelayLinear, HeldDropout, Recurrent, Sequential
 from dendrix.neurons import LI, LIF
@@ -41,7 +41,7 @@ RULES = {
     "margin": Margin(1.0),
     "entropy": Entropy(0.5),
     "patience": Patience(2.5),
-    "budget": Budget.of(4),
+    "fixed-steps": FixedSteps.of(4),
     "never": MaxProbability(1.0),
 }
 
@@ -69,20 +69,20 @@ SURE = MaxProbability(0.9)
 
 
 @given(
-    network=st.sampled_from(sorted(NETWORKS)), rule=st.sampled_from(sorted(RULES)), how=st.sampled_from(HOW),
+    network=st.sampled_from(sorted(NETWORKS)), rule=st.sampled_from(sorted(RULES)), accumulation=st.sampled_from(ACCUMULATIONS),
     batching=st.sampled_from(BATCHINGS), batch_size=st.integers(1, 12), block=st.integers(1, 6),
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=10), seed=st.integers(0, 1000),
 )  # fmt: skip
 @settings(max_examples=50, deadline=None)
 def test_every_way_gives_the_decisions_of_the_record(
-    network: str, rule: str, how: str, batching: Batching, batch_size: int, block: int, lengths: list[int], seed: int
+    network: str, rule: str, accumulation: str, batching: Batching, batch_size: int, block: int, lengths: list[int], seed: int
 ) -> None:
     model, ends = NETWORKS[network], torch.tensor(lengths)
     x = 3 * torch.randn(len(ends), int(ends.max()), CHANNELS, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         outputs, _ = model(x, None, torch.arange(x.shape[1]) < ends.unsqueeze(1))
-    expected = decide(RULES[rule], Record(outputs, lengths=ends, how=how))
-    found = run(model, x, RULES[rule], batching, how, ends, batch_size, block)
+    expected = decide(RULES[rule], ExitRecord(outputs, lengths=ends, accumulation=accumulation))
+    found = run(model, x, RULES[rule], batching, accumulation, ends, batch_size, block)
     assert found.steps.tolist() == expected.steps.tolist()
     assert found.answers.tolist() == expected.answers.tolist()
     assert found.stopped.tolist() == expected.stopped.tolist()
@@ -91,7 +91,7 @@ def test_every_way_gives_the_decisions_of_the_record(
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("batching", BATCHINGS)
-def test_an_input_alone_answers_as_among_others(rule: Rule, batching: Batching) -> None:
+def test_an_input_alone_answers_as_among_others(rule: ExitRule, batching: Batching) -> None:
     x = list(3 * torch.randn(7, 9, CHANNELS, dtype=torch.float64))
     together = list(serve(NETWORKS["delays"], x, rule, batching, batch_size=3, block=2))
     for index, among in enumerate(together):
@@ -270,7 +270,7 @@ def test_hidden_state_is_found() -> None:
         (dict(block=2.0), "block: expected a whole number"),
         (dict(x=scripted(1, 2), lengths=torch.tensor([8, 8])), "lengths: expected none with inputs that come one by one"),
         (dict(lengths=torch.tensor([8.0, 4.0])), "lengths: expected 1 to 8 steps, got 4.0 to 8.0"),
-        (dict(how="total"), "how: expected one of"),
+        (dict(accumulation="total"), "accumulation: expected one of"),
         (dict(model=Echo()), "evaluation mode"),
         (dict(x=torch.zeros(3)), r"x: expected \[N, T"),
         (dict(x=[torch.zeros(4, 2), torch.zeros(4, 3)]), "input 1: expected steps of shape"),

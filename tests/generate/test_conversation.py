@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 pytest.importorskip("tokenizers")
 
 from dendrix.core import use_kernels
-from dendrix.data.text_tokenizers import byte_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.generate import Conversation, Decoder, Sampling, generate
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 
 GREEDY = Sampling(temperature=0)
 
@@ -25,7 +25,7 @@ def _plain() -> object:
 
 @pytest.fixture
 def model() -> SpikeGPT:
-    network = SpikeGPT(SpikeGPTSpec(256, 16, 2)).eval()
+    network = SpikeGPT(SpikeGPTConfig(256, 16, 2)).eval()
     with torch.no_grad():
         network.head.weight.mul_(9)
     return network
@@ -75,7 +75,7 @@ def test_nothing_to_read_is_refused(model: SpikeGPT) -> None:
 def test_files_of_other_models_and_other_files_are_refused(model: SpikeGPT, tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     begun(model).save(path, model)
-    other = SpikeGPT(SpikeGPTSpec(256, 16, 2))
+    other = SpikeGPT(SpikeGPTConfig(256, 16, 2))
     with pytest.raises(ValueError, match="expected a conversation with this model, got one with another"):
         Conversation.load(path, other)
     path.write_bytes(path.read_bytes()[:-9])

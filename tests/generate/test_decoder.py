@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from dendrix.core import use_kernels
 from dendrix.generate import Decoder, Weights
 from dendrix.generate.packing import pack_network, unpack_network
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 
 KINDS = [
     ("output", False, "float32"),
@@ -24,7 +24,7 @@ KINDS = [
 def lively(spikes: str = "output", channel_first: bool = False, width: int = 37, vocab_size: int = 300) -> SpikeGPT:
     """A model whose neurons fire, and whose logits are far apart; its sizes are no multiples of anything."""
     torch.manual_seed(1)
-    model = SpikeGPT(SpikeGPTSpec(vocab_size, width, 3, spikes=spikes, channel_first=channel_first)).eval()
+    model = SpikeGPT(SpikeGPTConfig(vocab_size, width, 3, spikes=spikes, channel_first=channel_first)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
@@ -137,7 +137,7 @@ def test_rounded_weights_are_near(weights: Weights, largest: float) -> None:
 
 @torch.no_grad()
 def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
-    model = SpikeGPT(SpikeGPTSpec(50, 16, 7, halve_stream=True)).eval()
+    model = SpikeGPT(SpikeGPTConfig(50, 16, 7, halve_stream=True)).eval()
     text = torch.randint(0, 50, (2, 9))
     assert_close(Decoder(model)(text)[0], model(text)[0])
 

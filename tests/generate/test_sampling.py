@@ -8,13 +8,13 @@ from dendrix.generate import Sampling, sample
 LOGITS = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
 
 
-def shares(how: Sampling, count: int = 20_000) -> list[float]:
-    drawn = sample(LOGITS.expand(count, -1), how, torch.Generator().manual_seed(0))
+def shares(sampling: Sampling, count: int = 20_000) -> list[float]:
+    drawn = sample(LOGITS.expand(count, -1), sampling, torch.Generator().manual_seed(0))
     return (torch.bincount(drawn, minlength=4) / count).tolist()
 
 
 @pytest.mark.parametrize(
-    ("how", "expected"),
+    ("sampling", "expected"),
     [
         (Sampling(), [0.5, 0.3, 0.15, 0.05]),
         (Sampling(temperature=0), [1, 0, 0, 0]),
@@ -28,23 +28,23 @@ def shares(how: Sampling, count: int = 20_000) -> list[float]:
         (Sampling(top_k=3, top_p=0.8), [0.625, 0.375, 0, 0]),
     ],
 )
-def test_draws_as_often_as_it_should(how: Sampling, expected: list[float]) -> None:
-    for found, share in zip(shares(how), expected, strict=True):
+def test_draws_as_often_as_it_should(sampling: Sampling, expected: list[float]) -> None:
+    for found, share in zip(shares(sampling), expected, strict=True):
         assert found == pytest.approx(share, abs=5 * (share * (1 - share) / 20_000) ** 0.5)
 
 
-@pytest.mark.parametrize("how", [Sampling(top_k=5), Sampling(0.7, top_p=0.6), Sampling(1.3, 7, 0.8)])
-def test_narrows_as_transformers_does(how: Sampling) -> None:
+@pytest.mark.parametrize("sampling", [Sampling(top_k=5), Sampling(0.7, top_p=0.6), Sampling(1.3, 7, 0.8)])
+def test_narrows_as_transformers_does(sampling: Sampling) -> None:
     process = pytest.importorskip("transformers.generation.logits_process")
     scores = torch.randn(3, 50)
-    warpers = [process.TemperatureLogitsWarper(how.temperature)]
-    warpers += [process.TopKLogitsWarper(how.top_k)] if how.top_k else []
-    warpers += [process.TopPLogitsWarper(how.top_p)] if how.top_p < 1 else []
+    warpers = [process.TemperatureLogitsWarper(sampling.temperature)]
+    warpers += [process.TopKLogitsWarper(sampling.top_k)] if sampling.top_k else []
+    warpers += [process.TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
     kept = scores
     for warper in warpers:
         kept = warper(None, kept)
     for row in range(3):
-        drawn = sample(scores[row].expand(5000, -1), how)
+        drawn = sample(scores[row].expand(5000, -1), sampling)
         assert set(drawn.tolist()) <= set(kept[row].isfinite().nonzero().flatten().tolist())
         assert torch.bincount(drawn, minlength=50).argmax() == kept[row].argmax()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 
 pytest.importorskip("tokenizers")
 
-from dendrix.data.text_tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer
 from dendrix.generate import TextStream
 
 BYTES = byte_tokenizer()

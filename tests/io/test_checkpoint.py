@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 
 import dendrix
 from dendrix.data import LogMel, encoder_to_dict
-from dendrix.io import Checkpoint, read_checkpoint, write_checkpoint
 from dendrix.layers import rounded
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.neurons import LIF
+from dendrix.run_folder.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def spoil(path: Path) -> None:
         (lambda f: edit(f / "config.json", labels=["a", "b", "b"]), ValueError, "expected a list of 3 different names"),
         (lambda f: edit(f / "config.json", labels="abc"), ValueError, "expected a list of 3 different names, got 'abc'"),
         (
-            lambda f: edit(f / "config.json", decision={"how": "last", "tail_ms": -1}),
+            lambda f: edit(f / "config.json", decision={"accumulation": "last", "tail_ms": -1}),
             ValueError,
             "tail_ms: expected a number in [0, inf), got -1",
         ),

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dendrix.data import LogMel, PublishedMel, encoder_to_dict
-from dendrix.exits import Budget, Margin
-from dendrix.io import Checkpoint, listen, predict
+from dendrix.exits import FixedSteps, Margin
 from dendrix.models import Decision, DelayNet, DelayNetConfig
+from dendrix.run_folder.checkpoint import Checkpoint
+from dendrix.runs.listening import listen
+from dendrix.runs.prediction import predict
 
 RATE, DT_MS, TAIL_MS = 8_000, 10.0, 30.0
 NEVER = Margin(float("inf"))
@@ -47,7 +49,7 @@ def test_no_piece_is_asked_for_after_the_stop() -> None:
             taken.append(len(taken))
             yield SOUND[:80]
 
-    *_, last = listen(NETWORK, pieces(), Budget.of(4))
+    *_, last = listen(NETWORK, pieces(), FixedSteps.of(4))
     assert (last.heard_ms, last.stopped, len(taken)) == (40.0, True, 4)
 
 

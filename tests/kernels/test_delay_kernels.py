@@ -9,14 +9,14 @@ from torch import Tensor
 
 from dendrix import use_kernels
 from dendrix.core import chosen_kernels
-from dendrix.kernels.cpu import delay_conv as conv
-from dendrix.kernels.cpu import delay_cost as cost
-from dendrix.kernels.cpu import delay_gauss as gauss
-from dendrix.kernels.cpu import delay_integer as integer
-from dendrix.kernels.cpu import delay_shift as shift
-from dendrix.kernels.cpu import delay_spectral as spectral
+from dendrix.kernels.delay import conv as conv
+from dendrix.kernels.delay import cost as cost
+from dendrix.kernels.delay import gauss as gauss
+from dendrix.kernels.delay import integer as integer
+from dendrix.kernels.delay import shift as shift
+from dendrix.kernels.delay import spectral as spectral
 from dendrix.layers import DelayLinear, delay_conv, delay_kernel, freeze
-from dendrix.layers.delay import delay_shift
+from dendrix.layers.delay.linear import delay_shift
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 DTYPES = list(TOLERANCE)
@@ -163,7 +163,8 @@ def test_the_choice_follows_shape_and_density() -> None:
 
 
 def test_the_choice_is_recorded() -> None:
-    model = DelayLinear(40, 30, 150.0, 10.0, input_density=0.001)
+    model = DelayLinear(40, 30, 150.0, 10.0)
+    model.input_density = 0.001
     model(torch.rand(6, 50, 40))
     assert chosen_kernels()["delay_conv forward on cpu"] == "events"
     model.input_density = 1.0

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dendrix.kernels.cpu.pool import in_parts
+from dendrix.kernels.numba.pool import in_parts
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from dendrix import use_kernels
 from dendrix.layers import QCFS
-from dendrix.layers.qcfs import Mask
+from dendrix.layers.activations.qcfs import Mask
 
 
 def both(mode: str, layer: QCFS, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:

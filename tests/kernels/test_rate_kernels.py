@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import chosen_kernels, map_state, use_kernels
-from dendrix.kernels.cpu import rate
+from dendrix.kernels.rate import operation as rate
 from dendrix.neurons import Neuron, RateIF, SignedRateIF
 
 LAYERS = {

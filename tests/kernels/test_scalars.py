@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dendrix.core import ATan, Boxcar, Sigmoid, Surrogate, Triangle
-from dendrix.kernels.cpu import scalars
-from dendrix.kernels.cpu.specialise import specialise
+from dendrix.kernels.numba import scalars
+from dendrix.kernels.numba.specialise import specialise
 
 
 def test_exp_of_a_negative_number() -> None:

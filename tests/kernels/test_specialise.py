@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dendrix.kernels.cpu.specialise import specialise
+from dendrix.kernels.numba.specialise import specialise
 
 doubled = True
 helper: Any = None

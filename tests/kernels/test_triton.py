@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dendrix.core import use_kernels
-from dendrix.layers.wkv import wkv
+from dendrix.layers.rwkv.wkv import wkv
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF
 from dendrix.neurons.base import Neuron
 
@@ -72,7 +72,7 @@ def test_kernels_compile_for_cuda_without_fused_multiply_add(
     tmp_path: Path,
 ) -> None:
     """A fused multiply-add would round once where the reference rounds twice, and a spike could differ."""
-    from dendrix.kernels.triton import scan
+    from dendrix.kernels.scan import cuda as scan
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(type(triton.runtime.driver), "active", Hopper())
@@ -94,7 +94,7 @@ def test_kernels_compile_for_cuda_without_fused_multiply_add(
 @pytest.mark.parametrize(("batch", "steps", "columns"), [(1, 1, 1), (3, 70, 200)])
 @pytest.mark.slow
 def test_wkv_compiles_for_cuda(batch: int, steps: int, columns: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from dendrix.kernels.triton import wkv as kernels
+    from dendrix.kernels.wkv import cuda as kernels
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(type(triton.runtime.driver), "active", Hopper())

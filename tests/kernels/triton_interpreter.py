@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from dendrix.core import ATan, Boxcar, Rule, Sigmoid, Surrogate, Triangle, scan, use_kernels
-from dendrix.kernels import fused, triton
-from dendrix.kernels.triton.scan import backward, forward
+from dendrix.core import ATan, Boxcar, Sigmoid, StepFn, Surrogate, Triangle, scan, use_kernels
+from dendrix.kernels import triton
+from dendrix.kernels.scan import operation as fused
+from dendrix.kernels.scan.cuda import backward, forward
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 from dendrix.neurons.adlif import AdLIFState, adlif_step
 from dendrix.neurons.cuba import CubaLIFState, cuba_lif_step
@@ -19,7 +20,7 @@ from dendrix.neurons.lif import LIFState, lif_step
 class Reference(NamedTuple):
     """A rule, its state and what it takes."""
 
-    step: Rule
+    step: StepFn
     state_type: Any
     parameters: tuple[str, ...]
     constants: tuple[str, ...]

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from dendrix.kernels.triton import wkv_backward, wkv_forward
 from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import use_kernels
-from dendrix.kernels import wkv as operation
-from dendrix.kernels.triton import wkv as kernels
-from dendrix.kernels.triton import wkv_backward, wkv_forward
-from dendrix.layers.wkv import WKVState, wkv
+from dendrix.kernels.wkv import cuda as kernels
+from dendrix.kernels.wkv import operation as operation
+from dendrix.layers.rwkv.wkv import WKVState, wkv
 
 
 @pytest.fixture(autouse=True)

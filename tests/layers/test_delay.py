@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dendrix.layers import DelayLinear, delay_conv, delay_kernel, rounded
-from dendrix.layers.delay import delay_shift, spread
+from dendrix.layers.delay.linear import delay_shift, spread
 
 GRANULARITIES = ["synaptic", "axonal", "dendritic"]
 SHAPES = ("gauss", "triangle", "linear")
@@ -191,7 +191,6 @@ def test_start_of_the_positions() -> None:
         (dict(max_delay_ms=-1.0), r"max_delay_ms: expected a number in \[0, inf\)"),
         (dict(max_delay_ms=float("nan")), "got nan"),
         (dict(dt_ms=0.0), r"dt_ms: expected a number in \(0, inf\)"),
-        (dict(input_density=1.5), r"input_density: expected a number in \[0, 1\]"),
         (dict(granularity="axon"), "Did you mean 'axonal'"),
         (dict(interpolation="gaus"), "Did you mean 'gauss'"),
         (dict(padding="publish"), "Did you mean 'published'"),

@@ -60,7 +60,7 @@ def run(model: Sequential, x: Tensor, labels: Tensor) -> Run:
     for stage in model.stages:
         x, _ = stage(x)
         stages.append(x)
-    evidence = accumulate(x, how="softmax-sum")[:, -1]
+    evidence = accumulate(x, accumulation="softmax-sum")[:, -1]
     return Run(stages, evidence, torch.nn.functional.cross_entropy(evidence, labels))
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from dendrix.layers.match import match_theory
+from dendrix.layers.dendrites.theory import match_theory
 
 
 def test_one_segment_by_counting_every_code() -> None:

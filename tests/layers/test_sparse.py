@@ -59,12 +59,12 @@ def test_a_state_dict_brings_the_connections_back() -> None:
 
 
 def test_weights_start_uniform_and_larger_for_sparse_inputs() -> None:
-    weight = SparseLinear(400, 100, density=0.25, input_density=0.04).weight.detach()
+    weight = SparseLinear(400, 100, density=0.25, expected_density=0.04).weight.detach()
     bound = 1 / math.sqrt(0.04 * 0.25 * 400)
     assert weight.abs().max() <= bound
     assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
     x = random_codes(500, 400, 16).unsqueeze(1)  # 4 % active: the output's variance is then 1 / 3
-    layer = SparseLinear(400, 100, density=0.25, input_density=0.04, bias=False)
+    layer = SparseLinear(400, 100, density=0.25, expected_density=0.04, bias=False)
     assert layer(x)[0].var().item() == pytest.approx(1 / 3, rel=0.1)
 
 

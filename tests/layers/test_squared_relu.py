@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dendrix.layers.squared_relu import squared_relu
+from dendrix.layers.activations.squared_relu import squared_relu
 
 
 def test_equals_its_definition_to_the_bit() -> None:

@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from dendrix.core import use_kernels
-from dendrix.kernels.token_mix import fused_token_mix
-from dendrix.layers.token_shift import token_mix, token_shift
+from dendrix.kernels.token_mix.operation import fused_token_mix
+from dendrix.layers.rwkv.token_shift import token_mix, token_shift
 
 
 def test_shifts_by_one_and_remembers_the_last() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import use_kernels
-from dendrix.layers.wkv import WKVState, wkv
+from dendrix.layers.rwkv.wkv import WKVState, wkv
 
 
 def inputs(B: int = 2, T: int = 9, C: int = 5, dtype: torch.dtype = torch.float64) -> list[Tensor]:

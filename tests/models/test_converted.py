@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from dendrix.convert import calibrate
-from dendrix.io.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dendrix.models import VGG, Converted, ConvertedConfig, ResNet, ResNetConfig, VGGConfig
+from dendrix.run_folder.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 SMALL_VGG = VGGConfig(3, stages=((4,), (6, 6)), threshold=2.0)
 SMALL_RESNET = ResNetConfig(3, channels_of=(4, 6), blocks=(1, 1), threshold=2.0)

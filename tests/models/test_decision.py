@@ -6,9 +6,9 @@ import torch
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 
 
-@pytest.mark.parametrize("how", ["sum", "mean", "last", "max", "softmax-sum"])
-def test_confidence_is_a_share_and_keeps_the_decision(how: str) -> None:
-    decision = Decision(how)  # type: ignore[arg-type]
+@pytest.mark.parametrize("accumulation", ["sum", "mean", "last", "max", "softmax-sum"])
+def test_confidence_is_a_share_and_keeps_the_decision(accumulation: str) -> None:
+    decision = Decision(accumulation)  # type: ignore[arg-type]
     model = DelayNet(DelayNetConfig(4, 3, (6,), max_delay_ms=30.0)).eval()
     with torch.no_grad():
         evidence = decision.evidence(model, torch.rand(5, 12, 4))

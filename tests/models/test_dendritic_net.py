@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from dendrix.io import Checkpoint, load, write_checkpoint
 from dendrix.models import DendriticNet, DendriticNetConfig
+from dendrix.run_folder.checkpoint import Checkpoint, load, write_checkpoint
 
 SMALL = DendriticNetConfig(inputs=12, outputs=3, hidden=(20, 16), active=0.25, segments=4, tasks=3)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from dendrix.data.text_tokenizers import byte_tokenizer
-from dendrix.models.gpt2 import GPT2, GPT2Spec
-from dendrix.models.spikegpt import SpikeGPT
+from dendrix.data.text.tokenizers import byte_tokenizer
+from dendrix.models.gpt2 import GPT2, GPT2Config
+from dendrix.models.spikegpt.network import SpikeGPT
 from dendrix.recipes import spikegpt_small
 
 pytest.importorskip("transformers")
-SPEC = GPT2Spec(256, width=16, layers=2, heads=2, context=8)
+SPEC = GPT2Config(256, width=16, layers=2, heads=2, context=8)
 
 
 def tokens(count: int) -> torch.Tensor:
@@ -30,13 +30,13 @@ def test_the_state_is_what_it_has_read_and_the_oldest_tokens_make_room() -> None
 
 
 def test_a_folder_of_transformers_brings_it_back(tmp_path: Path) -> None:
-    from dendrix.models.hf_files import load_language_model, load_network, save_language_model
+    from dendrix.models.spikegpt.hf_files import load_language_model, load_network, save_language_model
 
     model = GPT2(SPEC).eval()
     save_language_model(tmp_path, model, byte_tokenizer())
     again, tokenizer = load_network(tmp_path)
     assert isinstance(again, GPT2)
-    assert (again.spec, again.training, tokenizer.get_vocab_size()) == (SPEC, False, 256)
+    assert (again.config, again.training, tokenizer.get_vocab_size()) == (SPEC, False, 256)
     assert torch.equal(again(tokens(8))[0], model(tokens(8))[0])
     with pytest.raises(ValueError, match=r"expected a model of the type 'spikegpt', but config\.json says 'gpt2'"):
         load_language_model(tmp_path)
@@ -55,4 +55,4 @@ def test_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="tokens: expected 0 to 255, got 3 to 256"):
         model(torch.tensor([[3, 256]]))
     with pytest.raises(ValueError, match="heads: expected a divisor of the width 16, got 3"):
-        GPT2Spec(256, width=16, heads=3)
+        GPT2Config(256, width=16, heads=3)

@@ -9,18 +9,13 @@ from torch.testing import assert_close
 
 transformers = pytest.importorskip("transformers")
 
-from dendrix.models.hf import (  # noqa: E402
-    SpikeGPTConfig,
-    SpikeGPTForCausalLM,
-    SpikeGPTForSequenceClassification,
-    SpikeGPTModel,
-)
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec  # noqa: E402
+from dendrix.models.spikegpt.hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTModel, SpikeGPTPreTrainedConfig  # noqa: E402
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
 
 
 def lively(**options: Any) -> SpikeGPTForCausalLM:
     """A model whose neurons fire and whose logits are far apart, so that rounding decides nothing."""
-    model = SpikeGPTForCausalLM(SpikeGPTConfig(50, 32, 3, **options)).eval()
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 3, **options)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
@@ -57,7 +52,7 @@ def test_padded_rows_generate_what_they_generate_alone() -> None:
 
 @pytest.mark.parametrize("pooling", ["last", "mean"])
 def test_a_classifier_does_not_see_padding(pooling: str) -> None:
-    model = SpikeGPTForSequenceClassification(SpikeGPTConfig(50, 32, 2, pooling=pooling, num_labels=3)).eval()
+    model = SpikeGPTForSequenceClassification(SpikeGPTPreTrainedConfig(50, 32, 2, pooling=pooling, num_labels=3)).eval()
     tokens = torch.randint(0, 50, (1, 5))
     alone = model(tokens).logits
     for side in (0, 4):
@@ -83,17 +78,17 @@ def test_saves_and_loads(tmp_path: Path) -> None:
     assert torch.equal(classifier.model.body.emb.weight, model.model.body.emb.weight)
     assert classifier.classifier.weight.isfinite().all()
     assert 0 < classifier.classifier.weight.abs().max() <= 32**-0.5
-    assert transformers.AutoConfig.from_pretrained(tmp_path).spec() == model.config.spec()
+    assert transformers.AutoConfig.from_pretrained(tmp_path).config() == model.config.config()
 
 
 def test_is_the_network_of_our_own() -> None:
-    network = SpikeGPT(SpikeGPTSpec(50, 32, 2)).eval()
+    network = SpikeGPT(SpikeGPTConfig(50, 32, 2)).eval()
     tokens = torch.randint(0, 50, (2, 6))
     assert torch.equal(SpikeGPTForCausalLM.of(network)(tokens).logits, network(tokens)[0])
 
 
 def test_a_new_model_begins_as_the_network_does() -> None:
-    model = SpikeGPTForCausalLM(SpikeGPTConfig(50, 32, 2, start="rwkv"))
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2, start="rwkv"))
     body = model.model.body
     assert not body.blocks[1].att.key.weight.any()
     assert_close(body.blocks[0].att.time_decay[[0, -1]], torch.tensor([-5.0, 3.0]))
@@ -102,7 +97,7 @@ def test_a_new_model_begins_as_the_network_does() -> None:
 
 def test_trainer_takes_a_step(tmp_path: Path) -> None:
     pytest.importorskip("accelerate")
-    model = SpikeGPTForCausalLM(SpikeGPTConfig(50, 32, 2))
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2))
     before = {name: weight.clone() for name, weight in model.named_parameters()}
     data = [{"input_ids": tokens, "labels": tokens} for tokens in torch.randint(0, 50, (8, 12))]
     arguments = transformers.TrainingArguments(tmp_path, max_steps=1, per_device_train_batch_size=4, report_to=[], use_cpu=True)
@@ -113,7 +108,7 @@ def test_trainer_takes_a_step(tmp_path: Path) -> None:
 
 def test_gradient_checkpointing_changes_no_gradient() -> None:
     tokens = torch.randint(0, 50, (2, 9))
-    model = SpikeGPTForCausalLM(SpikeGPTConfig(50, 32, 2, dropout=0.0)).train()
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2, dropout=0.0)).train()
     gradients = []
     for enable in (model.activation_checkpointing_disable, model.activation_checkpointing_enable):
         enable()
@@ -131,8 +126,8 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="expected 0 to 49, got 50"):
         model(torch.tensor([[50]]))
     with pytest.raises(ValueError, match="pooling"):
-        SpikeGPTConfig(50, pooling="max")
+        SpikeGPTPreTrainedConfig(50, pooling="max")
     with pytest.raises(ValueError, match="tie_word_embeddings"):
-        SpikeGPTConfig(50, tie_word_embeddings=True)
+        SpikeGPTPreTrainedConfig(50, tie_word_embeddings=True)
     with pytest.raises(ValueError, match="spikes: expected one of"):
-        SpikeGPTConfig(50, spikes="some")
+        SpikeGPTPreTrainedConfig(50, spikes="some")

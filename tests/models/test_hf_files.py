@@ -8,13 +8,13 @@ from safetensors.torch import load_file, save_file
 
 transformers = pytest.importorskip("transformers")
 
-from dendrix.data.text_tokenizers import byte_tokenizer  # noqa: E402
-from dendrix.models.hf_files import load_language_model, save_language_model  # noqa: E402
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec  # noqa: E402
+from dendrix.data.text.tokenizers import byte_tokenizer  # noqa: E402
+from dendrix.models.spikegpt.hf_files import load_language_model, save_language_model  # noqa: E402
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
 
 
 def test_a_folder_of_a_run(tmp_path: Path) -> None:
-    network, tokenizer = SpikeGPT(SpikeGPTSpec(256, 16, 2)).eval(), byte_tokenizer()
+    network, tokenizer = SpikeGPT(SpikeGPTConfig(256, 16, 2)).eval(), byte_tokenizer()
     save_language_model(tmp_path, network, tokenizer)
     model, again = load_language_model(tmp_path)
     tokens = torch.tensor([again.encode("Hé").ids])

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import fx, nn
 
-from dendrix.io import Checkpoint, load_checkpoint, write_checkpoint
 from dendrix.layers import QCFS
 from dendrix.models import MODELS, VGG, ImageConfig, ResNet, ResNetConfig, VGGConfig, resnet18, resnet20, resnet34, vgg16
+from dendrix.run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
 
 KINDS = dict(MODELS.values())
 SMALL = [

@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from dendrix.core import detach, rows
-from dendrix.models.l2_wrap import l2_wrap
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec, published_46m, published_216m
-from dendrix.models.spikegpt_released import load_released
+from dendrix.models.spikegpt.l2_wrap import l2_wrap
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_46m, published_216m
+from dendrix.models.spikegpt.released import load_released
 
 HERE = Path(__file__).parents[1] / "fixtures" / "spikegpt_tiny_active.npz"
 
@@ -81,10 +81,10 @@ def test_the_faults_of_the_released_generator_can_be_switched_on() -> None:
     fixture = arrays(HERE)
     weights, x = part(fixture, "param/"), fixture["x"][:1]
     for options, name in (({"binary_embedding": False}, "rnn/shipped"), ({"halve_stream": True}, "rnn/fix_both")):
-        spec = SpikeGPTSpec(50, 64, 2, dropout=0.0, **options)
+        config = SpikeGPTConfig(50, 64, 2, dropout=0.0, **options)
         # Two blocks are too few to be halved: that switch changes nothing yet.
-        assert_close(load_released(weights, spec)(x)[0][0], fixture[name], rtol=0, atol=5e-6)
-    deep = [SpikeGPT(SpikeGPTSpec(50, 64, 8, dropout=0.0, halve_stream=halved)).eval() for halved in (False, True)]
+        assert_close(load_released(weights, config)(x)[0][0], fixture[name], rtol=0, atol=5e-6)
+    deep = [SpikeGPT(SpikeGPTConfig(50, 64, 8, dropout=0.0, halve_stream=halved)).eval() for halved in (False, True)]
     with torch.no_grad():
         for block in deep[0].blocks:
             block.ln1.weight.mul_(8)  # so that neurons fire
@@ -98,7 +98,7 @@ def test_the_faults_of_the_released_generator_can_be_switched_on() -> None:
 )
 @pytest.mark.parametrize("layers", [2, 8, 18])
 def test_parallel_chunks_and_single_tokens_are_the_same(layers: int, spikes: Any, dtype: torch.dtype) -> None:
-    model = lively(SpikeGPTSpec(50, 32, layers, spikes)).to(dtype)
+    model = lively(SpikeGPTConfig(50, 32, layers, spikes)).to(dtype)
     tokens = torch.randint(0, 50, (2, 24))
     with torch.no_grad():
         whole, end = model(tokens)
@@ -115,7 +115,7 @@ def test_parallel_chunks_and_single_tokens_are_the_same(layers: int, spikes: Any
 
 @pytest.mark.parametrize("spikes", ["output", "input", "none"])
 def test_padding_and_other_rows_change_nothing(spikes: Any) -> None:
-    model = lively(SpikeGPTSpec(50, 32, 2, spikes)).double()
+    model = lively(SpikeGPTConfig(50, 32, 2, spikes)).double()
     tokens = torch.randint(0, 50, (3, 12))
     valid = torch.ones(3, 12, dtype=torch.bool)
     valid[0, :5] = valid[1, 7:] = False
@@ -130,7 +130,7 @@ def test_padding_and_other_rows_change_nothing(spikes: Any) -> None:
 
 
 def test_spike_input_feeds_every_product_of_a_block_with_bits() -> None:
-    model = lively(SpikeGPTSpec(50, 32, 3, "input"))
+    model = lively(SpikeGPTConfig(50, 32, 3, "input"))
     seen: list[tuple[str, Tensor]] = []
     for name, module in model.blocks.named_modules():
         if isinstance(module, torch.nn.Linear):
@@ -143,7 +143,7 @@ def test_spike_input_feeds_every_product_of_a_block_with_bits() -> None:
 
 
 def test_the_way_weights_begin() -> None:
-    silent = SpikeGPT(SpikeGPTSpec(50, 32, 2, start="rwkv"))
+    silent = SpikeGPT(SpikeGPTConfig(50, 32, 2, start="rwkv"))
     assert not silent.blocks[1].att.key.weight.any()
     assert silent.emb.weight.abs().max() < 1e-2
     loss, _ = loss_of(silent, torch.randint(0, 50, (2, 8)), torch.randint(0, 50, (2, 8)))
@@ -161,23 +161,23 @@ def test_published_sizes() -> None:
 
 
 def test_channel_first_and_no_blocks() -> None:
-    for spec in (SpikeGPTSpec(20, 8, 2, channel_first=True), SpikeGPTSpec(20, 8, 0), SpikeGPTSpec(20, 8, 1)):
-        model = SpikeGPT(spec).eval()
+    for config in (SpikeGPTConfig(20, 8, 2, channel_first=True), SpikeGPTConfig(20, 8, 0), SpikeGPTConfig(20, 8, 1)):
+        model = SpikeGPT(config).eval()
         again = load_released(model.state_dict())
         tokens = torch.randint(0, 20, (2, 5))
         assert torch.equal(model(tokens)[0], again(tokens)[0])
-    assert "blocks.0.ffnPre.key.weight" in SpikeGPT(SpikeGPTSpec(20, 8, 2, channel_first=True)).state_dict()
+    assert "blocks.0.ffnPre.key.weight" in SpikeGPT(SpikeGPTConfig(20, 8, 2, channel_first=True)).state_dict()
 
 
 def test_a_file_of_weights_loads(tmp_path: Path) -> None:
-    model = SpikeGPT(SpikeGPTSpec(20, 8, 2)).eval()
+    model = SpikeGPT(SpikeGPTConfig(20, 8, 2)).eval()
     torch.save({f"module.{name}": tensor for name, tensor in model.state_dict().items()}, tmp_path / "model.pth")
     tokens = torch.randint(0, 20, (2, 5))
     assert torch.equal(load_released(tmp_path / "model.pth")(tokens)[0], model(tokens)[0])
 
 
 def test_bad_weights(tmp_path: Path) -> None:
-    weights = dict(SpikeGPT(SpikeGPTSpec(20, 8, 2)).state_dict())
+    weights = dict(SpikeGPT(SpikeGPTConfig(20, 8, 2)).state_dict())
     weights["more"] = weights.pop("head.weight")
     with pytest.raises(ValueError, match=r"head\.weight is missing; more is extra"):
         load_released(weights)
@@ -206,11 +206,11 @@ class Unwanted:
 )
 def test_bad_tokens(tokens: Tensor, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        SpikeGPT(SpikeGPTSpec(50, 8, 1))(tokens)
+        SpikeGPT(SpikeGPTConfig(50, 8, 1))(tokens)
 
 
 def test_state_of_another_model_or_batch() -> None:
-    model, other = (SpikeGPT(SpikeGPTSpec(50, 8, layers)) for layers in (1, 2))
+    model, other = (SpikeGPT(SpikeGPTConfig(50, 8, layers)) for layers in (1, 2))
     tokens = torch.randint(0, 50, (2, 3))
     with pytest.raises(ValueError, match="expected one entry for each of 1 blocks, got 2"):
         model(tokens, other(tokens)[1])
@@ -218,9 +218,9 @@ def test_state_of_another_model_or_batch() -> None:
         model(tokens[:1], model(tokens)[1])
 
 
-def lively(spec: SpikeGPTSpec) -> SpikeGPT:
+def lively(config: SpikeGPTConfig) -> SpikeGPT:
     """A network whose neurons fire from the start."""
-    model = SpikeGPT(spec).eval()
+    model = SpikeGPT(config).eval()
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.Linear) and module is not model.head:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from dendrix.core import accumulate
-from dendrix.data.text_tokenizers import word_tokenizer
-from dendrix.io import load_checkpoint
-from dendrix.models import SpikeGPTSpec
-from dendrix.models.spikegpt_classifier import SpikeGPTClassifier
+from dendrix.data.text.tokenizers import word_tokenizer
+from dendrix.models import SpikeGPTConfig
+from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
+from dendrix.run_folder.checkpoint import load_checkpoint
 
 TEXTS = ("a rose is a rose", "a rose is no rose at all", "roses", "is it a rose or is it not")
 LABELS = ("yes", "no", "maybe")
@@ -18,33 +18,33 @@ LABELS = ("yes", "no", "maybe")
 @pytest.fixture
 def network() -> SpikeGPTClassifier:
     torch.manual_seed(0)
-    found = SpikeGPTClassifier(SpikeGPTSpec(12, width=8, layers=2, v_threshold=0.05), 3).eval()
+    found = SpikeGPTClassifier(SpikeGPTConfig(12, width=8, layers=2, v_threshold=0.05), 3).eval()
     torch.nn.init.normal_(found.classifier.weight)
     return found
 
 
-@pytest.mark.parametrize("how", ["mean", "last"])
-def test_a_sentence_alone_and_in_a_batch(network: SpikeGPTClassifier, how: str) -> None:
+@pytest.mark.parametrize("accumulation", ["mean", "last"])
+def test_a_sentence_alone_and_in_a_batch(network: SpikeGPTClassifier, accumulation: str) -> None:
     rows = [torch.randint(12, (length,)) for length in (3, 7, 5)]
     x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=11)
     valid = torch.arange(7) < torch.tensor([[3], [7], [5]])
-    together = accumulate(network(x, None, valid)[0], valid, how)[:, -1]
-    alone = torch.cat([accumulate(network(row[None])[0], None, how)[:, -1] for row in rows])
+    together = accumulate(network(x, None, valid)[0], valid, accumulation)[:, -1]
+    alone = torch.cat([accumulate(network(row[None])[0], None, accumulation)[:, -1] for row in rows])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-6)
 
 
 def test_it_begins_with_no_opinion() -> None:
-    outputs, _ = SpikeGPTClassifier(SpikeGPTSpec(12, width=8, layers=1), 3)(torch.randint(12, (2, 4)))
+    outputs, _ = SpikeGPTClassifier(SpikeGPTConfig(12, width=8, layers=1), 3)(torch.randint(12, (2, 4)))
     assert outputs.shape == (2, 4, 3)
     assert not outputs.any()
     with pytest.raises(ValueError, match="at least 2 classes"):
-        SpikeGPTClassifier(SpikeGPTSpec(12, width=8, layers=1), 1)
+        SpikeGPTClassifier(SpikeGPTConfig(12, width=8, layers=1), 1)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last"])
 def test_a_pipeline_of_transformers_decides_as_the_network(network: SpikeGPTClassifier, pooling: str, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    from dendrix.models.hf_files import save_classifier
+    from dendrix.models.spikegpt.hf_files import save_classifier
 
     tokenizer = word_tokenizer(TEXTS * 2, 12)
     save_classifier(tmp_path, network, LABELS, pooling, tokenizer)
@@ -63,8 +63,8 @@ def test_a_pipeline_of_transformers_decides_as_the_network(network: SpikeGPTClas
 def test_a_language_model_is_no_classifier(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     from dendrix.models import SpikeGPT
-    from dendrix.models.hf_files import load_classifier, save_language_model
+    from dendrix.models.spikegpt.hf_files import load_classifier, save_language_model
 
-    save_language_model(tmp_path, SpikeGPT(SpikeGPTSpec(12, width=8, layers=1)), word_tokenizer(TEXTS * 2, 12))
+    save_language_model(tmp_path, SpikeGPT(SpikeGPTConfig(12, width=8, layers=1)), word_tokenizer(TEXTS * 2, 12))
     with pytest.raises(ValueError, match=r"classifier\.weight"):
         load_classifier(tmp_path)

@@ -12,9 +12,9 @@ from dendrix.data import Batch
 from dendrix.layers import anneal, clamp_delays, load_dcls, param_groups, rounded
 from dendrix.models import DelayNet
 from dendrix.recipes import find_recipe
-from dendrix.train import Recipe
-from dendrix.train.learner import batch_loss
 from dendrix.train.schedule import set_rates
+from dendrix.train.sequence.learner import batch_loss
+from dendrix.train.sequence.recipe import SequenceRecipe
 
 FILE = Path(__file__).parents[1] / "fixtures" / "delays_shd_sig12.npz"
 
@@ -26,15 +26,15 @@ def numbers() -> dict[str, Tensor]:
 
 
 @pytest.fixture
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """The recipe, without dropout and with few neurons, as the fixture was made."""
     published = find_recipe("shd-delays:published")()
-    assert isinstance(published, Recipe)
+    assert isinstance(published, SequenceRecipe)
     return replace(published, model=replace(published.model, inputs=14, hidden=(10,), outputs=6, dropout=0.0))
 
 
 @pytest.fixture
-def network(recipe: Recipe, numbers: dict[str, Tensor]) -> DelayNet:
+def network(recipe: SequenceRecipe, numbers: dict[str, Tensor]) -> DelayNet:
     model = DelayNet(recipe.model).train()
     tensors = {f"{place}.{name}": numbers[f"l{n}_{name}"] for n, place in ((1, 0), (2, 4)) for name in ("weight", "P", "SIG")}
     start = dict(weight=numbers["bn_weight"], bias=numbers["bn_bias"], running_mean=torch.zeros(10), running_var=torch.ones(10))
@@ -50,7 +50,7 @@ def batch(numbers: dict[str, Tensor]) -> Batch:
     return Batch(x, valid, numbers["y"])
 
 
-def test_loss_and_rounded_evaluation(recipe: Recipe, network: DelayNet, numbers: dict[str, Tensor]) -> None:
+def test_loss_and_rounded_evaluation(recipe: SequenceRecipe, network: DelayNet, numbers: dict[str, Tensor]) -> None:
     loss, right = batch_loss(recipe, network, batch(numbers))
     assert loss.item() == pytest.approx(numbers["loss"].item(), rel=1e-5)
     assert right == (numbers["m"].argmax(1) == numbers["y"]).sum()
@@ -60,7 +60,9 @@ def test_loss_and_rounded_evaluation(recipe: Recipe, network: DelayNet, numbers:
     torch.testing.assert_close(evidence, numbers["eval_m"], rtol=1e-5, atol=1e-5)
 
 
-def test_three_steps_are_those_of_the_two_published_optimisers(recipe: Recipe, network: DelayNet, numbers: dict[str, Tensor]) -> None:
+def test_three_steps_are_those_of_the_two_published_optimisers(
+    recipe: SequenceRecipe, network: DelayNet, numbers: dict[str, Tensor]
+) -> None:
     ours = torch.optim.Adam(param_groups(network, recipe.optim.lr, recipe.optim.delay_lr, recipe.optim.weight_decay))
     twin = DelayNet(recipe.model).train()
     twin.load_state_dict(network.state_dict())

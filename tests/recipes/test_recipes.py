@@ -8,13 +8,18 @@ import pytest
 import torch
 from picture_files import write_binary
 
-from dendrix.io import load_checkpoint
-from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT, SpikeGPTSpec
-from dendrix.models.gpt2 import GPT2, GPT2Spec
-from dendrix.recipes import demo, find_recipe, recipes
-from dendrix.train import Budget, CifarData, ContinualRecipe, ImageBudget, ImageRecipe, Recipe, SentenceRecipe, TextRecipe
+from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT, SpikeGPTConfig
+from dendrix.models.gpt2 import GPT2, GPT2Config
+from dendrix.recipes import find_recipe, recipes
+from dendrix.reproduce import demo
+from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.train.continual.learner import ContinualRecipe
+from dendrix.train.image.data import CifarData
+from dendrix.train.image.recipe import ImageBudget, ImageRecipe
 from dendrix.train.loop import fit
-from dendrix.train.recipe import recipe_to_dict
+from dendrix.train.sentence.recipe import SentenceRecipe
+from dendrix.train.sequence.recipe import Budget, SequenceRecipe, recipe_to_dict
+from dendrix.train.text.recipe import TextRecipe
 
 NAMES = [listed.name for listed in recipes()]
 
@@ -35,17 +40,17 @@ def test_a_recipe_builds_its_network(name: str) -> None:
             assert dict(MODELS.values())[type(recipe.model)](recipe.model).config.outputs == recipe_to_dict(recipe)["model"]["outputs"]
     elif isinstance(recipe, TextRecipe):
         with torch.device("meta"):
-            network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Spec) else SpikeGPT(recipe.model)
-        assert network.spec.vocab_size == recipe_to_dict(recipe)["model"]["vocab_size"]
+            network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Config) else SpikeGPT(recipe.model)
+        assert network.config.vocab_size == recipe_to_dict(recipe)["model"]["vocab_size"]
     elif isinstance(recipe, SentenceRecipe):  # its vocabulary is that of the data
         model = recipe.model
         with torch.device("meta"):
             assert (
-                SpikeGPT(SpikeGPTSpec(recipe.data.vocabulary, model.width, model.layers, model.spikes, model.start)).spec.layers
+                SpikeGPT(SpikeGPTConfig(recipe.data.vocabulary, model.width, model.layers, model.spikes, model.start)).config.layers
                 == model.layers
             )
     else:
-        assert isinstance(recipe, Recipe)
+        assert isinstance(recipe, SequenceRecipe)
         assert DelayNet(recipe.model).config.dt_ms == recipe_to_dict(recipe)["model"]["dt_ms"]
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.seed = 1  # type: ignore[misc]
@@ -86,7 +91,7 @@ def test_an_unknown_recipe_suggests_the_nearest() -> None:
 
 @pytest.mark.slow
 def test_the_demo_keeps_older_runs_and_saves_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def small(variant: Callable[[], Recipe]) -> Callable[[], Recipe]:
+    def small(variant: Callable[[], SequenceRecipe]) -> Callable[[], SequenceRecipe]:
         model = dataclasses.replace(variant().model, hidden=(4,))
         return lambda: dataclasses.replace(variant(), model=model, budget=Budget(batch_size=300))
 

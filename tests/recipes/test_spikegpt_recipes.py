@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dendrix.models.spikegpt import SpikeGPTSpec
+from dendrix.models.spikegpt.network import SpikeGPTConfig
 from dendrix.recipes import find_recipe
 from dendrix.train.loop import fit
-from dendrix.train.text_learner import rate
-from dendrix.train.text_recipe import TextRecipe
+from dendrix.train.text.learner import rate
+from dendrix.train.text.recipe import TextRecipe
 
 pytest.importorskip("transformers")
 
@@ -21,7 +21,7 @@ def test_a_few_steps_of_a_published_recipe(name: str, tmp_path: Path, monkeypatc
     (tmp_path / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
     recipe = find_recipe(name)()
     assert isinstance(recipe, TextRecipe)
-    assert isinstance(recipe.model, SpikeGPTSpec)
+    assert isinstance(recipe.model, SpikeGPTConfig)
     kept = recipe.data.tokenizer if recipe.data.tokenizer in ("bytes", "characters") else "learned"
     data = replace(recipe.data, text=str(tmp_path / "text.txt"), tokenizer=kept, vocabulary=300)
     size = data.load().tokenizer.get_vocab_size()

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from dendrix.core.files import read_json
 from dendrix.data import cifar10
-from dendrix.exits import Record
-from dendrix.io import load_checkpoint
+from dendrix.exits import ExitRecord
 from dendrix.models import VGGConfig
-from dendrix.reproduce import cifar10_conversion as study
-from dendrix.reproduce.conversion_exits import BEST, SETTINGS, stopped_early
-from dendrix.reproduce.conversion_page import check, page
-from dendrix.reproduce.conversion_records import Measured, measure
-from dendrix.reproduce.conversion_results import over_seeds, results
+from dendrix.reproduce.studies import cifar10_conversion as study
+from dendrix.reproduce.studies.conversion_exits import BEST, SETTINGS, stopped_early
+from dendrix.reproduce.studies.conversion_page import check, page
+from dendrix.reproduce.studies.conversion_records import Measured, measure
+from dendrix.reproduce.studies.conversion_results import over_seeds, results
+from dendrix.run_folder.checkpoint import load_checkpoint
 
 
 def synthetic(seed: int, count: int = 1200, steps: int = 32) -> Measured:
@@ -27,7 +27,7 @@ def synthetic(seed: int, count: int = 1200, steps: int = 32) -> Measured:
     clear = 2 * torch.rand(count, 1, 1, generator=noise)
     outputs = torch.randn(count, steps, 10, generator=noise) + clear * torch.eye(10)[labels].unsqueeze(1)
     spikes = torch.arange(1, steps + 1).expand(count, -1)
-    return Measured(Record(outputs, labels, how="sum"), spikes)
+    return Measured(ExitRecord(outputs, labels, accumulation="sum"), spikes)
 
 
 def test_figures_of_an_early_stop_add_up() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from dendrix.reproduce.paired import cell_test, clip_test, holm
+from dendrix.reproduce.studies.paired import cell_test, clip_test, holm
 
 
 def test_only_clips_that_differ_count() -> None:

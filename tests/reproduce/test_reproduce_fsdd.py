@@ -11,10 +11,10 @@ import soundfile
 from dendrix.cli import main
 from dendrix.core.files import read_json
 from dendrix.recipes import fsdd_delays as recipes
-from dendrix.reproduce import fsdd_delays as study
-from dendrix.reproduce.fsdd_page import check, page
-from dendrix.reproduce.fsdd_results import Outcome, results
-from dendrix.train import Budget
+from dendrix.reproduce.studies import fsdd_delays as study
+from dendrix.reproduce.studies.fsdd_page import check, page
+from dendrix.reproduce.studies.fsdd_results import Outcome, results
+from dendrix.train.sequence.recipe import Budget
 
 
 def outcome(right: str) -> Outcome:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dendrix.data.nlu import TASKS as PUBLISHED
-from dendrix.reproduce import nlu as study
-from dendrix.reproduce.nlu_page import page
+from dendrix.data.text.nlu import TASKS as PUBLISHED
+from dendrix.reproduce.studies import nlu as study
+from dendrix.reproduce.studies.nlu_page import page
 
 pytest.importorskip("transformers")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dendrix.cli import main
-from dendrix.reproduce import Claim, sdr, sdr_figures
-from dendrix.reproduce.claim import check
-from dendrix.reproduce.sdr_claims import claims
+from dendrix.reproduce.claim import Claim, check
+from dendrix.reproduce.papers import sdr, sdr_figures
+from dendrix.reproduce.papers.sdr_claims import claims
 from dendrix.sdr import false_positive
 
 PAGE = Path(__file__).parents[2] / "docs" / sdr.PAGE

@@ -8,11 +8,11 @@ import pytest
 
 from dendrix.cli import main
 from dendrix.core.files import read_json
-from dendrix.models.gpt2 import GPT2Spec
+from dendrix.models.gpt2 import GPT2Config
 from dendrix.recipes import spikegpt_small as recipes
-from dendrix.reproduce import spikegpt_small as study
-from dendrix.reproduce.spikegpt_small_page import check, page
-from dendrix.reproduce.spikegpt_small_results import Outcome, results
+from dendrix.reproduce.studies import spikegpt_small as study
+from dendrix.reproduce.studies.spikegpt_small_page import check, page
+from dendrix.reproduce.studies.spikegpt_small_results import Outcome, results
 
 
 def outcome(bits: float, carried: float | None = 2.0, rates: dict[str, float] | None = None) -> Outcome:
@@ -26,7 +26,7 @@ def test_all_networks_see_the_same_text_in_the_same_order() -> None:
     described = [cell.described() for cell in cells if cell.seed == 1]
     assert len({(recipe.data, recipe.budget, recipe.seed) for recipe in described}) == 1
     spiking, continuous, inputs, control, pytorch = (recipe.model for recipe in described)
-    assert isinstance(control, GPT2Spec)
+    assert isinstance(control, GPT2Config)
     assert continuous == dataclasses.replace(spiking, spikes="none")
     assert inputs == recipes.inputs().model
     assert pytorch == dataclasses.replace(spiking, start="pytorch")

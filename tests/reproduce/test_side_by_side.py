@@ -13,13 +13,15 @@ import soundfile
 from spike_files import clips, write
 
 from dendrix.cli import main
-from dendrix.data.gsc import WORDS
+from dendrix.data.speech.gsc import WORDS
 from dendrix.models import DelayNetConfig
-from dendrix.recipes import CLAIMS, find_recipe, recipes
-from dendrix.reproduce import REPRODUCTIONS, reproduce, side_by_side
-from dendrix.reproduce.side_by_side import PAGE
-from dendrix.train import Recipe
-from dendrix.train.record import METRICS, read_lines
+from dendrix.recipes import find_recipe, recipes
+from dendrix.recipes.claims import CLAIMS
+from dendrix.reproduce import REPRODUCTIONS, reproduce
+from dendrix.reproduce.papers import side_by_side
+from dendrix.reproduce.papers.side_by_side import PAGE
+from dendrix.run_folder.record import METRICS, read_lines
+from dendrix.train.sequence.recipe import SequenceRecipe
 
 
 def speech_commands(folder: Path) -> None:
@@ -146,8 +148,8 @@ def test_every_claim_belongs_to_a_recipe_that_can_be_reproduced() -> None:
 @pytest.mark.parametrize("name", ["shd-delays", "ssc-delays", "gsc-delays"])
 def test_the_published_training_is_that_of_the_released_configuration(name: str) -> None:
     published, clean = find_recipe(f"{name}:published")(), find_recipe(name)()
-    assert isinstance(published, Recipe)
-    assert isinstance(clean, Recipe)
+    assert isinstance(published, SequenceRecipe)
+    assert isinstance(clean, SequenceRecipe)
     assert (published.optim, published.budget, published.seed, published.augment) == (clean.optim, clean.budget, clean.seed, clean.augment)
     assert replace(published.model, padding="causal") == clean.model
     epochs = published.budget.epochs

@@ -11,9 +11,9 @@ import torch
 from fastapi import FastAPI
 from openai import OpenAI
 
-from dendrix.data.text_tokenizers import byte_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.generate import Decoder
-from dendrix.models import SpikeGPT, SpikeGPTSpec
+from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.serve.app import build_app
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
@@ -58,7 +58,7 @@ def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
 def network() -> SpikeGPT:
     """A language model of bytes with random weights, large enough in its head that answers differ."""
     torch.manual_seed(0)
-    model = SpikeGPT(SpikeGPTSpec(vocab_size=256, width=32, layers=2, start="rwkv")).eval()
+    model = SpikeGPT(SpikeGPTConfig(vocab_size=256, width=32, layers=2, start="rwkv")).eval()
     with torch.no_grad():
         model.head.weight.normal_(0, 3)
     return model

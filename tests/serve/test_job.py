@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dendrix.data.text_tokenizers import byte_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.generate import Sampling, TextStream
 from dendrix.serve.answers import joined
 from dendrix.serve.job import Answer, Job, Piece, Prompt

@@ -14,9 +14,9 @@ import pytest
 from conftest import Start, soon
 from openai import OpenAI
 
-from dendrix.data.text_tokenizers import byte_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.models import SpikeGPT
-from dendrix.models.hf_files import save_language_model
+from dendrix.models.spikegpt.hf_files import save_language_model
 from dendrix.serve.limits import Limits
 
 

@@ -12,13 +12,13 @@ from dendrix.generate import Sampling, TextStream, sample
 from dendrix.serve.prepare import Served
 
 
-def alone(served: Served, prompt: str, tokens: int, how: Sampling = Sampling(0.0), seed: int = 0, stops: Sequence[str] = ()) -> str:
+def alone(served: Served, prompt: str, tokens: int, sampling: Sampling = Sampling(0.0), seed: int = 0, stops: Sequence[str] = ()) -> str:
     """The answer to a prompt of the decoder by itself, one token after the other, without any server."""
     text, generator = TextStream(served.tokenizer, stops), torch.Generator().manual_seed(seed)
     logits, state = served.decoder.prefill(torch.tensor([list(prompt.encode())]))
     answer = ""
     for _ in range(tokens):
-        drawn = sample(logits, how, generator)
+        drawn = sample(logits, sampling, generator)
         answer += text.push(int(drawn))
         logits, state = served.decoder.step(drawn, state)
     return answer + text.finish()

@@ -17,19 +17,21 @@ import torch
 
 from dendrix.data import LogMel
 from dendrix.models import Decision, DelayNetConfig
-from dendrix.train import Augment, Budget, FsddData, Optim, Recipe, loop
+from dendrix.train import loop
 from dendrix.train.command import TrainRun, train_run
+from dendrix.train.sequence.data import FsddData
+from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 
-def recipe(tones: Path, epochs: int) -> Recipe:
+def recipe(tones: Path, epochs: int) -> SequenceRecipe:
     """A small one with everything random in it: dropout, augmentation, shuffling."""
-    return Recipe(
+    return SequenceRecipe(
         data=FsddData(LogMel(n_mels=8), root=tones),
         model=DelayNetConfig(inputs=8, outputs=10, hidden=(12,), max_delay_ms=40.0, dropout=0.1),
         decision=Decision(tail_ms=20.0),
-        optim=Optim(lr=0.02),
+        optim=SequenceOptim(lr=0.02),
         budget=Budget(epochs=epochs, batch_size=10),
-        augment=Augment(shift_channels=1, mask_channels=1, mask_steps=1),
+        augment=SequenceAugment(shift_channels=1, mask_channels=1, mask_steps=1),
     )
 
 
@@ -46,13 +48,13 @@ def main(tones: Path, folder: Path, kills: int, seed: int) -> None:
         if number % 2:
             after = chance.uniform(0, 5 * epoch)
             killed = _killed(again, lambda: None, after)
-            how = f"after {after:.2f} s"
+            accumulation = f"after {after:.2f} s"
         else:
             write, early = chance.randint(1, 12), chance.random() < 0.5
             killed = _killed(again, lambda: _die_at_write(write, early), 60)  # noqa: B023
-            how = f"{'before' if early else 'after'} write {write}"
+            accumulation = f"{'before' if early else 'after'} write {write}"
         there = sorted(path.name for path in (folder / "killed").glob("*"))
-        print(json.dumps({"when": how, "killed": killed, "files": there}))
+        print(json.dumps({"when": accumulation, "killed": killed, "files": there}))
     train_run(again, "tones")
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from dendrix.data.sentences import Sentences, SentenceSplits
-from dendrix.train.bag_of_words import bag_of_words
+from dendrix.data.text.sentences import Sentences, SentenceSplits
+from dendrix.reproduce.studies.bag_of_words import bag_of_words
 
 
 def sentences(count: int, flipped: int = 0) -> Sentences:

@@ -10,11 +10,10 @@ import torch
 
 from dendrix.cli import main
 from dendrix.data import Images
-from dendrix.io import read_checkpoint
 from dendrix.models import DendriticNetConfig
-from dendrix.train import ContinualRecipe
+from dendrix.run_folder.checkpoint import read_checkpoint
 from dendrix.train.command import TrainRun, evaluate_run, train_run
-from dendrix.train.continual import PermutedTasks, fit_continual, load_split
+from dendrix.train.continual.learner import ContinualRecipe, PermutedTasks, fit_continual, load_split
 from dendrix.train.health import DivergedError
 
 

@@ -10,10 +10,20 @@ import pytest
 
 from dendrix.data import MelLIF, PublishedMel
 from dendrix.models import DelayNetConfig
-from dendrix.train import Budget, NmnistData, Recipe, ShdData, SpeechCommandsData, SscData, WavFolderData
-from dendrix.train.data import SOURCES, DataSource, source_from_dict, source_to_dict
+from dendrix.runs.opened import data_of
 from dendrix.train.loop import fit
-from dendrix.train.opened import data_of
+from dendrix.train.sequence.data import (
+    SOURCES,
+    DataSource,
+    NmnistData,
+    ShdData,
+    SpeechCommandsData,
+    SscData,
+    WavFolderData,
+    source_from_dict,
+    source_to_dict,
+)
+from dendrix.train.sequence.recipe import Budget, SequenceRecipe
 
 CHANGED = [
     ShdData(2.0, 7, False, "speaker", 3, root=Path("a")),
@@ -40,7 +50,7 @@ def test_a_record_that_was_edited_is_refused_in_plain_words(tmp_path: Path, data
 def test_every_field_reaches_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, source in zip(("shd", "ssc", "speech_commands", "wav_folder", "nmnist"), CHANGED, strict=True):
         came: list[object] = []
-        monkeypatch.setattr(f"dendrix.train.data.{name}", lambda *args, came=came, **named: came.extend([*args, *named.values()]))
+        monkeypatch.setattr(f"dendrix.train.sequence.data.{name}", lambda *args, came=came, **named: came.extend([*args, *named.values()]))
         source.load()
         assert set(map(repr, came)) == {repr(value) for value in vars(source).values()}
 
@@ -57,6 +67,6 @@ def test_a_network_trains_on_a_file_of_the_published_form(tmp_path: Path) -> Non
             file["extra/keys"] = np.array(["zero", "one", "two"], "S")
     model = DelayNetConfig(inputs=20, outputs=3, hidden=(8,), max_delay_ms=50.0, dt_ms=20.0)
     (tmp_path / "run").mkdir()
-    record = fit(Recipe(ShdData(dt_ms=20.0, group=35, root=tmp_path), model, budget=Budget(epochs=1)), tmp_path / "run", quiet=True)
+    record = fit(SequenceRecipe(ShdData(dt_ms=20.0, group=35, root=tmp_path), model, budget=Budget(epochs=1)), tmp_path / "run", quiet=True)
     assert 0 <= record["progress"]["best_accuracy"] <= 1
     assert source_from_dict(record["recipe"]["data"]) == ShdData(dt_ms=20.0, group=35, root=tmp_path)

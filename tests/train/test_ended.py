@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from dendrix.cli.main import main
-from dendrix.io import load_checkpoint
-from dendrix.train.run import states
+from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.run_folder.state import states
 
 EPOCHS = 30
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from dendrix.io import Checkpoint
 from dendrix.layers import Recurrent, Sequential
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.neurons import LI, LIF
 from dendrix.plot import as_png, save_figure
-from dendrix.train.figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_learning_curves, draw_training
-from dendrix.train.network_figures import draw_activity, draw_delays
+from dendrix.run_folder.checkpoint import Checkpoint
+from dendrix.runs.report.figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_learning_curves, draw_training
+from dendrix.runs.report.network_figures import draw_activity, draw_delays
 
 LINES = [
     {"epoch": e, "loss": 2 - e, "valid_loss": 2.5 - e, "train_accuracy": 0.5, "valid_accuracy": 0.25 * e, "health": {"n.2": share}}

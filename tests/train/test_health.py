@@ -12,35 +12,36 @@ from kill_often import recipe as small
 
 from dendrix.cli import main
 from dendrix.data import Batch
-from dendrix.io import load_checkpoint
 from dendrix.models import DelayNet, DelayNetConfig
-from dendrix.train import FsddData, Recipe
+from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.run_folder.state import Progress
 from dendrix.train.command import TrainRun, train_run
 from dendrix.train.health import DivergedError, Watch, warnings
-from dendrix.train.learner import Learner, batch_loss
-from dendrix.train.run import Progress
+from dendrix.train.sequence.data import FsddData
+from dendrix.train.sequence.learner import SequenceLearner, batch_loss
+from dendrix.train.sequence.recipe import SequenceRecipe
 
 
 @pytest.fixture
-def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenceRecipe:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     return small(tones, epochs=3)
 
 
-def poisoned(monkeypatch: pytest.MonkeyPatch, after: int, poison: Callable[[Learner], object]) -> None:
+def poisoned(monkeypatch: pytest.MonkeyPatch, after: int, poison: Callable[[SequenceLearner], object]) -> None:
     """Let something happen to the learner after some epochs."""
-    original = Learner.train
+    original = SequenceLearner.train
 
-    def train(learner: Learner, progress: Progress) -> dict:
+    def train(learner: SequenceLearner, progress: Progress) -> dict:
         if progress.epoch == after:
             with torch.no_grad():
                 poison(learner)
         return original(learner, progress)
 
-    monkeypatch.setattr(Learner, "train", train)
+    monkeypatch.setattr(SequenceLearner, "train", train)
 
 
-def test_nan_in_the_data_is_refused_before_training(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_the_data_is_refused_before_training(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = FsddData.load
 
     def load(source: FsddData) -> object:
@@ -54,7 +55,7 @@ def test_nan_in_the_data_is_refused_before_training(recipe: Recipe, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
-def test_nan_in_a_state_stops_although_the_loss_is_finite(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_a_state_stops_although_the_loss_is_finite(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = []
 
     def measured(*arguments: object) -> object:
@@ -62,7 +63,7 @@ def test_nan_in_a_state_stops_although_the_loss_is_finite(recipe: Recipe, tmp_pa
         losses.append(result[0].item())
         return result
 
-    monkeypatch.setattr("dendrix.train.learner.batch_loss", measured)
+    monkeypatch.setattr("dendrix.train.sequence.learner.batch_loss", measured)
     poisoned(monkeypatch, 1, lambda learner: learner.network.stages[2].decay.log_tau[4:5].fill_(math.nan))
     says = r"at step 3: NaN or infinity in the neurons of stages\.2\. Lower .*The best network so far, of epoch 1, is in .*run\."
     with pytest.raises(DivergedError, match=says):
@@ -73,13 +74,13 @@ def test_nan_in_a_state_stops_although_the_loss_is_finite(recipe: Recipe, tmp_pa
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
 
 
-def test_nan_that_only_validation_meets_stops(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_that_only_validation_meets_stops(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned(monkeypatch, 1, lambda learner: learner.network.stages[1].running_var.fill_(math.nan))
     with pytest.raises(DivergedError, match=r"at step 6: NaN or infinity in the neurons of stages\.2"):
         train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")
 
 
-def test_nan_in_the_gradient_stops(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_the_gradient_stops(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned(monkeypatch, 2, lambda learner: learner.network.stages[4].weight.register_hook(lambda grad: grad * math.inf))
     with pytest.raises(DivergedError, match=r"at step 6: loss \d\.\d+, gradient norm (nan|inf).*of epoch \d, is in"):
         train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")
@@ -112,7 +113,7 @@ def test_shares_of_idle_neurons_and_delays_are_counted_over_valid_steps() -> Non
     assert set(warnings(health)) == {"stages.2: dead", "stages.2: saturated"}
 
 
-def test_a_warning_comes_once_and_is_recorded(recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_comes_once_and_is_recorded(recipe: SequenceRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wild = replace(recipe, optim=replace(recipe.optim, delay_lr=50.0))
     record, folder = train_run(TrainRun(wild, tmp_path / "run"), "tones")
     stuck = [text for text in record["warnings"] if "of the delays in stages.0 are 0 or the longest" in text]

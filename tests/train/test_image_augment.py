@@ -2,8 +2,8 @@
 
 import torch
 
-from dendrix.train import ImageAugment
-from dendrix.train.image_augment import vary_images
+from dendrix.train.image.augmentation import vary_images
+from dendrix.train.image.recipe import ImageAugment
 
 OFF = ImageAugment(shift=0, flip=False)
 

@@ -14,13 +14,14 @@ import torch
 from picture_files import encoded, write_binary
 
 from dendrix.data import ImageBatch
-from dendrix.io import load_checkpoint
 from dendrix.models import VGG, ResNetConfig, VGGConfig
-from dendrix.train import CifarData, ImageAugment, ImageBudget, ImageFolderData, ImageOptim, ImageRecipe
+from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.run_folder.state import Progress
 from dendrix.train.command import TrainRun, evaluate_run, record_run, train_run
 from dendrix.train.health import DivergedError
-from dendrix.train.image_learner import ImageLearner, rate
-from dendrix.train.run import Progress
+from dendrix.train.image.data import CifarData, ImageFolderData
+from dendrix.train.image.learner import ImageLearner, rate
+from dendrix.train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 
 
 @pytest.fixture

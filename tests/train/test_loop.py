@@ -10,32 +10,33 @@ import pytest
 import torch
 
 from dendrix.data import LogMel, loader
-from dendrix.io import load_checkpoint, read_checkpoint
 from dendrix.models import Decision, DelayNet, DelayNetConfig
-from dendrix.train import Augment, Budget, FsddData, Optim, Recipe
-from dendrix.train import learner as learner_module
+from dendrix.run_folder.checkpoint import load_checkpoint, read_checkpoint
+from dendrix.run_folder.state import Progress
 from dendrix.train.command import TrainRun, evaluate_run, train_run
 from dendrix.train.health import DivergedError
-from dendrix.train.learner import Learner, batch_loss
 from dendrix.train.loop import fit
 from dendrix.train.metrics import Scores, score
-from dendrix.train.run import Progress
+from dendrix.train.sequence import learner as learner_module
+from dendrix.train.sequence.data import FsddData
+from dendrix.train.sequence.learner import SequenceLearner, batch_loss
+from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 
 @pytest.fixture
-def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenceRecipe:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
-    return Recipe(
+    return SequenceRecipe(
         data=FsddData(LogMel(n_mels=8), root=tones),
         model=DelayNetConfig(inputs=8, outputs=10, hidden=(12,), max_delay_ms=40.0, dropout=0.1),
         decision=Decision(tail_ms=20.0),
-        optim=Optim(lr=0.02),
+        optim=SequenceOptim(lr=0.02),
         budget=Budget(epochs=3, batch_size=10),
-        augment=Augment(shift_channels=1, mask_channels=1, mask_steps=1),
+        augment=SequenceAugment(shift_channels=1, mask_channels=1, mask_steps=1),
     )
 
 
-def test_a_run_folder_says_everything_and_gives_the_best_network_back(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_run_folder_says_everything_and_gives_the_best_network_back(recipe: SequenceRecipe, tmp_path: Path) -> None:
     record, folder = train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "metrics.jsonl", "model.safetensors", "run.json"]
     assert json.loads((folder / "run.json").read_text()) == json.loads(json.dumps(record))
@@ -53,14 +54,14 @@ def test_a_run_folder_says_everything_and_gives_the_best_network_back(recipe: Re
     assert evaluate_run(folder, "valid").accuracy == scores.accuracy
 
 
-def test_tones_are_told_apart(recipe: Recipe, tmp_path: Path) -> None:
-    longer = replace(recipe, budget=replace(recipe.budget, epochs=12), augment=Augment())
+def test_tones_are_told_apart(recipe: SequenceRecipe, tmp_path: Path) -> None:
+    longer = replace(recipe, budget=replace(recipe.budget, epochs=12), augment=SequenceAugment())
     _, folder = train_run(TrainRun(longer, tmp_path / "run", json=True), "tones")
     assert evaluate_run(folder, "test").accuracy > 0.9
 
 
-def test_early_counts_every_step_of_every_clip(recipe: Recipe) -> None:
-    recipe, model = replace(recipe, augment=Augment()), DelayNet(recipe.model).eval()
+def test_early_counts_every_step_of_every_clip(recipe: SequenceRecipe) -> None:
+    recipe, model = replace(recipe, augment=SequenceAugment()), DelayNet(recipe.model).eval()
     batch = next(iter(loader(recipe.data.load().train, 25, tail_steps=2)))
     last, mixed, every = (batch_loss(replace(recipe, early=share), model, batch)[0].item() for share in (0.0, 0.25, 1.0))
     by_clip = []
@@ -72,7 +73,7 @@ def test_early_counts_every_step_of_every_clip(recipe: Recipe) -> None:
     assert mixed == pytest.approx(0.75 * last + 0.25 * every, rel=1e-5)
 
 
-def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: SequenceRecipe, tmp_path: Path) -> None:
     states = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         _, folder = train_run(TrainRun(replace(recipe, seed=seed), tmp_path / name, json=True), "tones")
@@ -81,7 +82,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: R
     assert not torch.equal(states[0]["stages.0.weight"], states[2]["stages.0.weight"])
 
 
-def test_delays_stay_in_range_and_move_only_if_learned(recipe: Recipe, tmp_path: Path) -> None:
+def test_delays_stay_in_range_and_move_only_if_learned(recipe: SequenceRecipe, tmp_path: Path) -> None:
     wild = replace(recipe, optim=replace(recipe.optim, delay_lr=5.0), budget=replace(recipe.budget, epochs=1))
     train_run(TrainRun(wild, tmp_path / "learned", json=True), "tones")
     delay = read_checkpoint(tmp_path / "learned").model.state_dict()["stages.0.delay"]
@@ -92,7 +93,7 @@ def test_delays_stay_in_range_and_move_only_if_learned(recipe: Recipe, tmp_path:
     assert torch.equal(read_checkpoint(tmp_path / "random").model.state_dict()["stages.0.delay"].unique(), torch.arange(5.0))
 
 
-def test_early_stop_waits_for_narrow_delays(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_stop_waits_for_narrow_delays(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner_module, "score", lambda *_: Scores(0.5, 1.0, [], []))
     still = replace(recipe, budget=Budget(epochs=12, batch_size=40, anneal=0.5, patience=2))
     record = fit(still, tmp_path, quiet=True)
@@ -100,13 +101,13 @@ def test_early_stop_waits_for_narrow_delays(recipe: Recipe, tmp_path: Path, monk
     assert record["progress"]["step"] == 9  # epochs 0 to 8: annealed after 6, then two more without a better one
 
 
-def test_infinite_loss_stops_with_one_sentence_and_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
+def test_infinite_loss_stops_with_one_sentence_and_leaves_nothing(recipe: SequenceRecipe, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: loss .*Lower --optim\.lr"):
-        train_run(TrainRun(replace(recipe, optim=Optim(lr=1e30)), tmp_path / "runs" / "run", json=True), "tones")
+        train_run(TrainRun(replace(recipe, optim=SequenceOptim(lr=1e30)), tmp_path / "runs" / "run", json=True), "tones")
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_infinite_validation_loss_stops_with_one_sentence(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_infinite_validation_loss_stops_with_one_sentence(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner_module, "score", lambda *_: Scores(0.5, math.inf, [], []))
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: validation loss inf\. Lower --optim\.lr"):
         train_run(TrainRun(recipe, tmp_path / "runs" / "run", json=True), "tones")
@@ -115,16 +116,16 @@ def test_infinite_validation_loss_stops_with_one_sentence(recipe: Recipe, tmp_pa
 
 @pytest.mark.parametrize(("epochs_done", "kept"), [(0, False), (1, True)])
 def test_interrupt_keeps_the_best_so_far_or_nothing(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_done: int, kept: bool
+    recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_done: int, kept: bool
 ) -> None:
-    original = Learner.train
+    original = SequenceLearner.train
 
-    def interrupted(learner: Learner, progress: Progress) -> dict:
+    def interrupted(learner: SequenceLearner, progress: Progress) -> dict:
         if progress.epoch == epochs_done:
             raise KeyboardInterrupt
         return original(learner, progress)
 
-    monkeypatch.setattr(Learner, "train", interrupted)
+    monkeypatch.setattr(SequenceLearner, "train", interrupted)
     run = TrainRun(recipe, tmp_path / "runs" / "run", json=True)
     with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 2; the best .* with --resume" if kept else "^$"):
         train_run(run, "tones")
@@ -134,20 +135,20 @@ def test_interrupt_keeps_the_best_so_far_or_nothing(
         assert load_checkpoint(tmp_path / "runs" / "run").labels == tuple("0123456789")
 
 
-def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe: SequenceRecipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"model.inputs: expected 8, as the data have it, got 9. Set --model.inputs 8"):
         fit(replace(recipe, model=replace(recipe.model, inputs=9)), tmp_path)
     assert list(tmp_path.glob("*.json*")) == []
 
 
 @pytest.mark.parametrize("package", ["accelerate", "tqdm"])
-def test_a_missing_extra_is_named(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+def test_a_missing_extra_is_named(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"needs {package}, .*pip install dendrix\[train\]"):
         fit(recipe, tmp_path)
 
 
-def test_an_existing_folder_is_not_overwritten(recipe: Recipe, tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_overwritten(recipe: SequenceRecipe, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with pytest.raises(FileExistsError, match="run: expected a name for a new folder"):
         train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")

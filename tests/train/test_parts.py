@@ -7,11 +7,11 @@ import torch
 
 from dendrix.data import Batch, LogMel, PublishedCochlea
 from dendrix.models import Decision
-from dendrix.train import Augment, CommandsData, DigitsData, FsddData, Optim
-from dendrix.train.augment import vary
-from dendrix.train.data import source_from_dict, source_to_dict
 from dendrix.train.metrics import score
 from dendrix.train.schedule import cosine, one_cycle, set_rates
+from dendrix.train.sequence.augmentation import vary
+from dendrix.train.sequence.data import CommandsData, DigitsData, FsddData, source_from_dict, source_to_dict
+from dendrix.train.sequence.recipe import SequenceAugment, SequenceOptim
 
 
 def test_one_cycle_is_that_of_torch() -> None:
@@ -35,7 +35,7 @@ def test_rates_that_move_with_the_epochs_are_those_of_torch(epochs: int) -> None
         torch.optim.lr_scheduler.OneCycleLR(weights, max_lr=5e-3, total_steps=epochs),
         torch.optim.lr_scheduler.CosineAnnealingLR(delays, T_max=epochs),
     ]
-    optim = Optim(lr=5e-3, delay_lr=0.1, moves="epoch", cycle_beta1=True)
+    optim = SequenceOptim(lr=5e-3, delay_lr=0.1, moves="epoch", cycle_beta1=True)
     for epoch in range(epochs):
         set_rates(ours, optim, epoch / epochs, epochs)
         assert ours.param_groups[0]["lr"] == pytest.approx(weights.param_groups[0]["lr"], rel=1e-9)
@@ -50,7 +50,7 @@ def test_rates_that_move_with_the_epochs_are_those_of_torch(epochs: int) -> None
 def test_delays_have_their_own_rate() -> None:
     parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.Adam([{"name": "weights", "params": parameters[:1]}, {"name": "delays", "params": parameters[1:]}])
-    set_rates(optimizer, Optim(lr=0.01, delay_lr=0.5), 0.3, 100)
+    set_rates(optimizer, SequenceOptim(lr=0.01, delay_lr=0.5), 0.3, 100)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
     assert optimizer.param_groups[1]["lr"] == pytest.approx(0.5 * cosine(0.3))
     assert (cosine(0.0), cosine(1.0)) == (1.0, 0.0)
@@ -59,15 +59,15 @@ def test_delays_have_their_own_rate() -> None:
 def test_augmentation_moves_and_silences_each_row_by_itself() -> None:
     x = torch.arange(1.0, 7).expand(64, 5, 6).clone()
     same = x.clone()
-    shifted = vary(x, Augment(shift_channels=2))
+    shifted = vary(x, SequenceAugment(shift_channels=2))
     expected = {tuple(torch.nn.functional.pad(x[0, 0], (s, -s)).tolist()) for s in range(-2, 3)}
     assert {tuple(row) for row in shifted[:, 0].tolist()} == expected
     assert (shifted == shifted[:, :1]).all()
-    masked = vary(x, Augment(mask_channels=3))
+    masked = vary(x, SequenceAugment(mask_channels=3))
     assert set((masked == 0).any(1).sum(1).tolist()) == {0, 1, 2, 3}
-    quiet = vary(x, Augment(mask_steps=2))
+    quiet = vary(x, SequenceAugment(mask_steps=2))
     assert set((quiet == 0).all(2).sum(1).tolist()) == {0, 1, 2}
-    assert torch.equal(vary(x, Augment()), x)
+    assert torch.equal(vary(x, SequenceAugment()), x)
     assert torch.equal(x, same)
 
 

@@ -7,7 +7,7 @@ import torch
 from picture_files import coloured, encoded
 
 from dendrix.core.files import write_json
-from dendrix.train.pictures import read_pictures
+from dendrix.runs.pictures import read_pictures
 
 
 def run_of(folder: Path, data: dict[str, object]) -> Path:

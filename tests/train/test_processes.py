@@ -14,20 +14,20 @@ from kill_often import recipe as small
 from safetensors.torch import load_file
 
 from dendrix.data import Batch, Splits
-from dendrix.data.dataset import ShuffledBatches
+from dendrix.data.base import ShuffledBatches
 from dendrix.models import Decision
 from dendrix.neurons import Neuron
-from dendrix.train import Budget, Recipe
 from dendrix.train.command import TrainRun, train_run
-from dendrix.train.learner import Learner
-from dendrix.train.processes import Share, expect_enough
+from dendrix.train.distributed.processes import Share, expect_enough
+from dendrix.train.sequence.learner import SequenceLearner
+from dendrix.train.sequence.recipe import Budget, SequenceRecipe
 
 TWO = Path(__file__).parent / "two_processes.py"
 DEAD = "RuntimeError: processes: expected all to train on, but another one has ended. Start them again with --resume."
 
 
 @pytest.fixture
-def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenceRecipe:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     return small(tones, epochs=2)
 
@@ -45,7 +45,7 @@ def test_shares_are_disjoint_and_make_up_every_batch() -> None:
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_a_process_without_an_item_is_refused(recipe: Recipe) -> None:
+def test_a_process_without_an_item_is_refused(recipe: SequenceRecipe) -> None:
     splits: Splits = recipe.data.load()
     count = len(splits.train)
     expect_enough(recipe, splits, 2)
@@ -97,21 +97,21 @@ def test_evidence_is_summed_in_float32() -> None:
     assert evidence[0, -1].tolist() == [1000, 1000]
 
 
-def test_bfloat16_keeps_states_and_parameters_in_float32(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_keeps_states_and_parameters_in_float32(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     products, states = set(), set()
-    original = Learner._step
+    original = SequenceLearner._step
 
     def look(_module: Neuron, inputs: tuple, result: tuple) -> None:
         products.add(inputs[0].dtype)
         states.update(part.dtype for part in result[1])
 
-    def watched(learner: Learner, batch: Batch, step: int) -> object:
+    def watched(learner: SequenceLearner, batch: Batch, step: int) -> object:
         for module in learner.network.modules():
             if isinstance(module, Neuron):
                 module.register_forward_hook(look)
         return original(learner, batch, step)
 
-    monkeypatch.setattr(Learner, "_step", watched)
+    monkeypatch.setattr(SequenceLearner, "_step", watched)
     brief = replace(recipe, budget=replace(recipe.budget, epochs=1, precision="bf16"), model=replace(recipe.model, granularity="axonal"))
     record, folder = train_run(TrainRun(brief, tmp_path / "run", json=True), "tones")
     assert products == {torch.bfloat16}

@@ -13,40 +13,40 @@ import pytest
 from kill_often import recipe as small
 
 from dendrix.core.files import locked
-from dendrix.io import load_checkpoint
 from dendrix.recipes import permuted_mnist
-from dendrix.train import Budget, Recipe
+from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.run_folder.state import Progress, states
 from dendrix.train.command import TrainRun, evaluate_run, train_run
-from dendrix.train.learner import Learner
 from dendrix.train.metrics import Scores
-from dendrix.train.run import Progress, states
+from dendrix.train.sequence.learner import SequenceLearner
+from dendrix.train.sequence.recipe import Budget, SequenceRecipe
 
 KILL_OFTEN = Path(__file__).parent / "kill_often.py"
 COMPLETE = ["config.json", "metrics.jsonl", "model.safetensors", "run.json"]
 
 
 @pytest.fixture
-def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenceRecipe:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("dendrix.train.loop.environment", lambda _: {})  # a source tree may change while its tests run
     return small(tones, epochs=4)
 
 
-def train(recipe: Recipe, folder: Path, resume: bool = False) -> Path:
+def train(recipe: SequenceRecipe, folder: Path, resume: bool = False) -> Path:
     return train_run(TrainRun(recipe, folder, resume=resume, json=True), "tones")[1]
 
 
-def stopped_after(epochs: int, recipe: Recipe, folder: Path, error: BaseException | None = None) -> Path:
+def stopped_after(epochs: int, recipe: SequenceRecipe, folder: Path, error: BaseException | None = None) -> Path:
     """An unfinished run in the folder: an error, or Ctrl-C, came after some epochs."""
-    original, error = Learner.train, error or RuntimeError("stop here")
+    original, error = SequenceLearner.train, error or RuntimeError("stop here")
 
-    def train_some(learner: Learner, progress: Progress) -> dict:
+    def train_some(learner: SequenceLearner, progress: Progress) -> dict:
         if progress.epoch == epochs:
             raise error
         return original(learner, progress)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "train", train_some)
+        patch.setattr(SequenceLearner, "train", train_some)
         with pytest.raises(type(error), match=str(error) or "interrupted in epoch"):
             train(recipe, folder)
     return folder
@@ -87,21 +87,21 @@ def test_twenty_kills(tones: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_what_is_resumed_ends_as_in_one_go(recipe: Recipe, tmp_path: Path, epochs: int) -> None:
+def test_what_is_resumed_ends_as_in_one_go(recipe: SequenceRecipe, tmp_path: Path, epochs: int) -> None:
     whole = without_times(train(recipe, tmp_path / "whole"))
     part = stopped_after(epochs, recipe, tmp_path / "part")
     assert len(states(part)) == min(epochs, 2)
     assert without_times(train(recipe, part, resume=True)) == whole
 
 
-def test_an_early_stop_is_the_same_after_a_kill(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dendrix.train.learner.score", lambda *_: Scores(0.5, 1.0, [], []))
+def test_an_early_stop_is_the_same_after_a_kill(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dendrix.train.sequence.learner.score", lambda *_: Scores(0.5, 1.0, [], []))
     impatient = replace(recipe, budget=Budget(epochs=12, batch_size=40, anneal=0.0, patience=1))
     record, folder = train_run(TrainRun(impatient, tmp_path / "whole", json=True), "tones")
     assert record["progress"]["epoch"] == 2
     whole = without_times(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dendrix.train.run.Run.finish", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        patch.setattr("dendrix.run_folder.state.Run.finish", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
         with pytest.raises(RuntimeError, match="killed"):
             train(impatient, tmp_path / "part")
     assert without_times(train(impatient, tmp_path / "part", resume=True)) == whole
@@ -109,7 +109,7 @@ def test_an_early_stop_is_the_same_after_a_kill(recipe: Recipe, tmp_path: Path, 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda _: b"", lambda whole: b"\xff" * len(whole)])
 def test_a_damaged_state_falls_back_to_the_one_before_and_is_named(
-    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+    recipe: SequenceRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
 ) -> None:
     said = "Epoch 3: resume-00003.safetensors is damaged, resumed from resume-00002.safetensors instead."
     whole = without_times(train(recipe, tmp_path / "whole"))
@@ -123,7 +123,7 @@ def test_a_damaged_state_falls_back_to_the_one_before_and_is_named(
     assert resumed == whole
 
 
-def test_where_every_state_is_damaged_it_says_so(recipe: Recipe, tmp_path: Path) -> None:
+def test_where_every_state_is_damaged_it_says_so(recipe: SequenceRecipe, tmp_path: Path) -> None:
     part = stopped_after(2, recipe, tmp_path / "part")
     for state in states(part):
         state.write_bytes(state.read_bytes()[:-1])
@@ -134,7 +134,9 @@ def test_where_every_state_is_damaged_it_says_so(recipe: Recipe, tmp_path: Path)
 
 
 @pytest.mark.parametrize("write", [1, 2, 5, 6, 8, 12])
-def test_a_full_disk_loses_nothing_that_was_complete(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int) -> None:
+def test_a_full_disk_loses_nothing_that_was_complete(
+    recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
     short = replace(recipe, budget=replace(recipe.budget, epochs=2))
     sync, count = os.fsync, 0
 
@@ -158,7 +160,7 @@ def test_a_full_disk_loses_nothing_that_was_complete(recipe: Recipe, tmp_path: P
             assert count < write  # no such write
 
 
-def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(recipe: Recipe, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(recipe: SequenceRecipe, tmp_path: Path) -> None:
     whole = without_times(train(recipe, tmp_path / "whole"))
     part = stopped_after(2, recipe, tmp_path / "part", KeyboardInterrupt())
     assert json.loads((part / "run.json").read_text())["progress"]["stopped"] == "interrupted"
@@ -167,7 +169,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(recipe: Recipe, tmp_pat
     assert without_times(train(recipe, part, resume=True)) == whole
 
 
-def test_a_complete_run_stays_as_it_is(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_complete_run_stays_as_it_is(recipe: SequenceRecipe, tmp_path: Path) -> None:
     folder = train(recipe, tmp_path / "run")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     record, _ = train_run(TrainRun(recipe, folder, resume=True, json=True), "tones")
@@ -176,14 +178,14 @@ def test_a_complete_run_stays_as_it_is(recipe: Recipe, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])
-def test_a_complete_run_that_lost_its_weights_is_no_result(recipe: Recipe, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_complete_run_that_lost_its_weights_is_no_result(recipe: SequenceRecipe, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     folder = train(recipe, tmp_path / "run")
     damage(folder / "model.safetensors")
     with pytest.raises(ValueError, match=r"model\.safetensors: expected the weights of a complete run, but they are missing or damaged"):
         train(recipe, folder, resume=True)
 
 
-def test_another_recipe_seed_or_data_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+def test_another_recipe_seed_or_data_is_refused(recipe: SequenceRecipe, tmp_path: Path) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
     before = without_times(part)
     for changed, says in (
@@ -203,13 +205,13 @@ def test_another_recipe_seed_or_data_is_refused(recipe: Recipe, tmp_path: Path) 
     assert without_times(part) == before
 
 
-def test_an_unfinished_run_is_not_overwritten_and_the_way_on_is_named(recipe: Recipe, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_not_overwritten_and_the_way_on_is_named(recipe: SequenceRecipe, tmp_path: Path) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
     with pytest.raises(FileExistsError, match=r"already there\. Continue it with --resume"):
         train(recipe, part)
 
 
-def test_two_processes_cannot_train_in_one_folder(recipe: Recipe, tmp_path: Path) -> None:
+def test_two_processes_cannot_train_in_one_folder(recipe: SequenceRecipe, tmp_path: Path) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
     before = without_times(part)
     (tmp_path / "new").mkdir()
@@ -222,7 +224,7 @@ def test_two_processes_cannot_train_in_one_folder(recipe: Recipe, tmp_path: Path
     train(recipe, part, resume=True)
 
 
-def test_a_folder_that_is_no_run_is_left_alone(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_left_alone(recipe: SequenceRecipe, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(FileExistsError, match=r"mine: expected an unfinished run, but it has no run\.json"):
@@ -230,7 +232,7 @@ def test_a_folder_that_is_no_run_is_left_alone(recipe: Recipe, tmp_path: Path) -
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 
-def test_another_environment_is_recorded(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_environment_is_recorded(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
     monkeypatch.setattr("dendrix.train.loop.environment", lambda _: {"versions": {"torch": "9"}})
     train(recipe, part, resume=True)

@@ -11,24 +11,28 @@ import torch
 from picture_files import write_binary
 
 from dendrix.data import LogMel
-from dendrix.io import read_checkpoint
 from dendrix.layers import delay_layers
 from dendrix.models import Decision, DelayNetConfig, VGGConfig
-from dendrix.train import Augment, Budget, CifarData, FsddData, ImageBudget, ImageRecipe, Optim, Recipe, report
+from dendrix.run_folder.checkpoint import read_checkpoint
+from dendrix.run_folder.record import read_lines
+from dendrix.runs.report import writer as report
+from dendrix.runs.report.network_figures import draw_delays
+from dendrix.runs.report.writer import write_report
+from dendrix.train.image.data import CifarData
+from dendrix.train.image.recipe import ImageBudget, ImageRecipe
 from dendrix.train.loop import fit
-from dendrix.train.network_figures import draw_delays
-from dendrix.train.record import read_lines
-from dendrix.train.report import write_report
+from dendrix.train.sequence.data import FsddData
+from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 
 def train(tones: Path, folder: Path, delays: str) -> Path:
-    recipe = Recipe(
+    recipe = SequenceRecipe(
         data=FsddData(LogMel(n_mels=8), root=tones),
         model=DelayNetConfig(inputs=8, outputs=10, hidden=(12,), max_delay_ms=40.0, delays=delays),  # type: ignore[arg-type]
         decision=Decision(tail_ms=20.0),
-        optim=Optim(delay_lr=0.5),
+        optim=SequenceOptim(delay_lr=0.5),
         budget=Budget(epochs=2, batch_size=10),
-        augment=Augment(mask_steps=2),
+        augment=SequenceAugment(mask_steps=2),
         seed=3,
     )
     folder.mkdir()
@@ -55,7 +59,7 @@ def copy(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made but not drawn, which is what takes long."""
-    monkeypatch.setattr("dendrix.train.page.as_png", lambda _: b"a picture")
+    monkeypatch.setattr("dendrix.runs.report.page.as_png", lambda _: b"a picture")
 
 
 def pictures(page: str) -> list[str]:

@@ -48,7 +48,7 @@ def test_it_learns_and_evaluates(sentences: Path, tmp_path: Path, capsys: pytest
 
 
 def test_a_resumed_training_is_the_same(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    from dendrix.train.sentence_learner import SentenceLearner
+    from dendrix.train.sentence.learner import SentenceLearner
 
     trained(capsys, sentences, "--out", tmp_path / "whole", "--budget.epochs", 3)
     validate, seen = SentenceLearner.validate, []
@@ -75,10 +75,10 @@ def test_a_language_model_goes_on_learning(sentences: Path, tmp_path: Path, caps
     assert main(["train", "spikegpt-small", *sizes.split(), "--data.text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "lm")]) == 0
     record = trained(capsys, sentences, "--out", tmp_path / "run", "--budget.epochs", 2, "--model.pretrained", tmp_path / "lm")
     assert record["recipe"]["data"]["tokenizer"] == str(tmp_path / "lm" / "tokenizer.json")
-    from dendrix.models.hf_files import load_classifier
+    from dendrix.models.spikegpt.hf_files import load_classifier
 
     network, _, _, tokenizer = load_classifier(tmp_path / "run")
-    assert network.spec.vocab_size == tokenizer.get_vocab_size() == 256
+    assert network.config.vocab_size == tokenizer.get_vocab_size() == 256
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dendrix.models import DelayNetConfig
-from dendrix.train import Budget, DigitsData, Recipe
+from dendrix.run_folder.record import METRICS, read_lines
 from dendrix.train.command import TrainRun, train_run
-from dendrix.train.record import METRICS, read_lines
+from dendrix.train.sequence.data import DigitsData
+from dendrix.train.sequence.recipe import Budget, SequenceRecipe
 from dendrix.train.tensorboard import EventFiles
 
-RECIPE = Recipe(
+RECIPE = SequenceRecipe(
     DigitsData(row_steps=2),
     DelayNetConfig(inputs=8, outputs=10, hidden=(4,), max_delay_ms=2.0, dt_ms=1.0),
     budget=Budget(epochs=3, batch_size=512),

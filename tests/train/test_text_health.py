@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from dendrix.models import SpikeGPT, SpikeGPTSpec
-from dendrix.models.spikegpt_blocks import Spikes
-from dendrix.train.text_health import SpikeWatch
+from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt.blocks import Spikes
+from dendrix.train.text.health import SpikeWatch
 
 
 def network(spikes: Spikes) -> SpikeGPT:
     torch.manual_seed(0)
-    return SpikeGPT(SpikeGPTSpec(7, 16, 2, spikes=spikes, v_threshold=0.1)).eval()
+    return SpikeGPT(SpikeGPTConfig(7, 16, 2, spikes=spikes, v_threshold=0.1)).eval()
 
 
 @torch.no_grad()

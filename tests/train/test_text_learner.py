@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dendrix.models import SpikeGPTSpec
-from dendrix.train import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.models import SpikeGPTConfig
 from dendrix.train.loop import fit
-from dendrix.train.text_learner import rate
+from dendrix.train.text.learner import rate
+from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
 pytest.importorskip("transformers")
 
@@ -21,7 +21,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TextRecipe:
     (tmp_path / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
     data = TextData(str(tmp_path / "text.txt"))
     budget = TextBudget(steps=30, every=10, batch_size=4, context=16, valid_tokens=400)
-    return TextRecipe(data, SpikeGPTSpec(256, 16, 2, start="rwkv"), TextOptim(lr=1e-2, warm_up=3), budget)
+    return TextRecipe(data, SpikeGPTConfig(256, 16, 2, start="rwkv"), TextOptim(lr=1e-2, warm_up=3), budget)
 
 
 def trained(recipe: TextRecipe, folder: Path, **options: object) -> dict[str, object]:
@@ -30,7 +30,7 @@ def trained(recipe: TextRecipe, folder: Path, **options: object) -> dict[str, ob
 
 
 def test_learns_and_leaves_a_folder_of_transformers(recipe: TextRecipe, tmp_path: Path) -> None:
-    from dendrix.models.hf_files import load_language_model
+    from dendrix.models.spikegpt.hf_files import load_language_model
 
     record = trained(recipe, tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -75,7 +75,7 @@ def test_the_rate_rises_and_falls() -> None:
 
 def test_what_does_not_fit(recipe: TextRecipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Set --model\.vocab-size 256"):
-        trained(replace(recipe, model=SpikeGPTSpec(50, 16, 2)), tmp_path / "a")
+        trained(replace(recipe, model=SpikeGPTConfig(50, 16, 2)), tmp_path / "a")
     with pytest.raises(ValueError, match="expected more than 5000 tokens"):
         trained(replace(recipe, budget=TextBudget(context=5000)), tmp_path / "b")
     with pytest.raises(ValueError, match="accumulate: expected a divisor"):

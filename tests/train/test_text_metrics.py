@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from dendrix.data.tokens import Tokens
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTSpec
-from dendrix.train.text_metrics import score_text
+from dendrix.data.text.tokens import Tokens
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
+from dendrix.runs.text_scores import score_text
 
 
 def text(count: int = 300, size: int = 7) -> Tokens:
@@ -36,7 +36,7 @@ def test_every_token_counts_once(options: dict[str, int]) -> None:
 
 
 def test_carried_and_windowed_contexts_are_what_they_say() -> None:
-    model, given = SpikeGPT(SpikeGPTSpec(7, 16, 2)).double().eval(), text(1500)
+    model, given = SpikeGPT(SpikeGPTConfig(7, 16, 2)).double().eval(), text(1500)
     tokens = torch.from_numpy(given.ids.astype(np.int64)).unsqueeze(0)
     with torch.no_grad():
         whole = log_softmax(model(tokens[:, :-1])[0], -1).gather(2, tokens[:, 1:].unsqueeze(2)).sum().item()

@@ -44,7 +44,7 @@ def test_two_learn_what_one_learns(runs: Path, name: str) -> None:
 
 
 def test_shares_are_saved_as_the_same_folder(runs: Path) -> None:
-    from dendrix.models.hf_files import load_language_model
+    from dendrix.models.spikegpt.hf_files import load_language_model
 
     names = [sorted(file.name for file in (runs / run).iterdir() if file.name != "run.json") for run in ("one", "shared")]
     assert names[0] == names[1]

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dendrix.core.files import read_json, write_json
-from dendrix.models import SpikeGPTSpec
-from dendrix.train import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.models import SpikeGPTConfig
+from dendrix.run_folder.record import METRICS, RUN, read_lines, write_lines
+from dendrix.runs.report.text import draw_text_training
+from dendrix.runs.report.writer import write_report
 from dendrix.train.loop import fit
-from dendrix.train.record import METRICS, RUN, read_lines, write_lines
-from dendrix.train.report import write_report
-from dendrix.train.text_report import draw_text_training
+from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
 pytest.importorskip("transformers")
 
@@ -22,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("text")
     (folder / "text.txt").write_text("the spikes of the rain in spain\n" * 200)
     budget = TextBudget(steps=6, every=2, batch_size=2, context=16, valid_tokens=200, sample_tokens=8)
-    recipe = TextRecipe(TextData(str(folder / "text.txt")), SpikeGPTSpec(256, 16, 2), TextOptim(warm_up=1), budget)
+    recipe = TextRecipe(TextData(str(folder / "text.txt")), SpikeGPTConfig(256, 16, 2), TextOptim(warm_up=1), budget)
     (folder / "run").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DENDRIX_CACHE", str(folder / "cache"))

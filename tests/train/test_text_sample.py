@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from dendrix.models import SpikeGPT, SpikeGPTSpec
-from dendrix.train import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.run_folder.record import METRICS, read_lines
 from dendrix.train.loop import fit
-from dendrix.train.record import METRICS, read_lines
-from dendrix.train.text_sample import written
+from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.train.text.samples import written
 
 
 def test_a_sample_follows_from_its_seed_and_its_prompt_alone() -> None:
-    model, prompt = SpikeGPT(SpikeGPTSpec(7, 16, 2)).eval(), torch.tensor([1, 2, 3])
+    model, prompt = SpikeGPT(SpikeGPTConfig(7, 16, 2)).eval(), torch.tensor([1, 2, 3])
     random = torch.get_rng_state()
     one = written(model, prompt, 20, seed=5)
     assert torch.equal(torch.get_rng_state(), random)
@@ -36,7 +36,7 @@ def test_a_training_with_samples_is_the_same_training(tmp_path: Path, monkeypatc
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("the spikes of the rain in spain\n" * 100)
     budget = TextBudget(steps=4, every=2, batch_size=2, context=16, valid_tokens=100, sample_tokens=9)
-    recipe = TextRecipe(TextData(str(tmp_path / "text.txt")), SpikeGPTSpec(256, 16, 1, dropout=0.1), TextOptim(warm_up=1), budget)
+    recipe = TextRecipe(TextData(str(tmp_path / "text.txt")), SpikeGPTConfig(256, 16, 1, dropout=0.1), TextOptim(warm_up=1), budget)
     for name, count in (("with", 9), ("without", 0)):
         (tmp_path / name).mkdir()
         fit(replace(recipe, budget=replace(budget, sample_tokens=count)), tmp_path / name, quiet=True)

@@ -3,8 +3,8 @@
 import torch
 
 from dendrix.data import Batch
-from dendrix.train import Augment
-from dendrix.train.voices import revoice
+from dendrix.train.sequence.recipe import SequenceAugment
+from dendrix.train.sequence.voices import revoice
 
 
 def clips(rows: int = 50, steps: int = 20, channels: int = 16) -> Batch:
@@ -18,12 +18,12 @@ def clips(rows: int = 50, steps: int = 20, channels: int = 16) -> Batch:
 
 def test_nothing_changes_without_it() -> None:
     one = clips()
-    assert all(torch.equal(a, b) for a, b in zip(revoice(one, Augment()), one, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(revoice(one, SequenceAugment()), one, strict=True))
 
 
 def test_tempo_stretches_the_sound_and_its_length_alike() -> None:
     one = clips(steps=200)
-    x, valid, y = revoice(one, Augment(tempo=0.5))
+    x, valid, y = revoice(one, SequenceAugment(tempo=0.5))
     assert torch.equal(y, one.y)
     slower = valid.sum(1) / one.valid.sum(1)
     assert 0.66 < slower.min() < 0.75
@@ -35,7 +35,7 @@ def test_tempo_stretches_the_sound_and_its_length_alike() -> None:
 
 
 def test_the_spectrum_is_stretched_from_its_first_channel() -> None:
-    x, valid, _ = revoice(clips(), Augment(stretch_channels=0.25))
+    x, valid, _ = revoice(clips(), SequenceAugment(stretch_channels=0.25))
     assert torch.equal(valid, clips().valid)
     peak = x[:, 0].argmax(1)
     assert peak.min() == round(8 / 1.25)
@@ -44,18 +44,18 @@ def test_the_spectrum_is_stretched_from_its_first_channel() -> None:
 
 def test_loudness_and_tilt_leave_silence_alone() -> None:
     one = clips()
-    louder = revoice(one, Augment(loudness=0.5)).x
+    louder = revoice(one, SequenceAugment(loudness=0.5)).x
     assert torch.equal(louder == 0, (one.x == 0) | (louder == 0))
     change = (louder - one.x)[:, 0, 8]
     assert 0.4 < change.max() <= 0.5
     assert -0.5 <= change.min() < -0.4
-    tilted = (revoice(one, Augment(tilt=0.3)).x - one.x)[:, 0]
+    tilted = (revoice(one, SequenceAugment(tilt=0.3)).x - one.x)[:, 0]
     assert (tilted[:, 9] * tilted[:, 6] <= 0).all()
-    assert not revoice(one, Augment(loudness=0.5, tilt=0.3)).x[:, 10:].any()
+    assert not revoice(one, SequenceAugment(loudness=0.5, tilt=0.3)).x[:, 10:].any()
 
 
 def test_the_seed_is_that_of_torch() -> None:
-    one, augment = clips(), Augment(tempo=0.2, stretch_channels=0.1, loudness=0.5, tilt=0.3)
+    one, augment = clips(), SequenceAugment(tempo=0.2, stretch_channels=0.1, loudness=0.5, tilt=0.3)
     torch.manual_seed(1)
     first = revoice(one, augment)
     torch.manual_seed(1)

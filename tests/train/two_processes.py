@@ -14,17 +14,17 @@ from pathlib import Path
 import torch
 from kill_often import recipe
 
-from dendrix.train import Augment, Budget, Recipe
+from dendrix.run_folder.state import Progress
 from dendrix.train.command import TrainRun, train_run
-from dendrix.train.learner import Learner
-from dendrix.train.run import Progress
+from dendrix.train.sequence.learner import SequenceLearner
+from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceRecipe
 
 
-def still(tones: Path) -> Recipe:
+def still(tones: Path) -> SequenceRecipe:
     """A recipe with no random numbers but the order of the data; its two batches of 15 cannot be halved."""
     chosen = recipe(tones, epochs=3)
     model = replace(chosen.model, dropout=0.0)
-    return replace(chosen, model=model, augment=Augment(), budget=Budget(epochs=2, batch_size=15, patience=0, anneal=1.0))
+    return replace(chosen, model=model, augment=SequenceAugment(), budget=Budget(epochs=2, batch_size=15, patience=0, anneal=1.0))
 
 
 def together(work: Callable[[], object], count: int) -> list[int]:
@@ -46,14 +46,14 @@ def together(work: Callable[[], object], count: int) -> list[int]:
 
 def one_dies(run: TrainRun, epoch: int) -> int:
     """Train by the command line's rules, where the second process is killed in this epoch; returns the exit code."""
-    train = Learner.train
+    train = SequenceLearner.train
 
-    def dying(learner: Learner, progress: Progress) -> dict:
+    def dying(learner: SequenceLearner, progress: Progress) -> dict:
         if os.environ["RANK"] == "1" and progress.epoch == epoch:
             os.kill(os.getpid(), signal.SIGKILL)
         return train(learner, progress)
 
-    Learner.train = dying
+    SequenceLearner.train = dying
     try:
         train_run(run, "tones")
     except Exception as error:

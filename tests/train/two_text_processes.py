@@ -9,23 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import accelerate
+import dendrix.models.hf  # noqa: F401 - loaded here, once for all children
 import torch
 import torch.distributed.fsdp
 from two_processes import together
 
-import dendrix.models.hf  # noqa: F401 - loaded here, once for all children
-from dendrix.models import SpikeGPTSpec
-from dendrix.train import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.models import SpikeGPTConfig
+from dendrix.run_folder.state import Progress
+from dendrix.train.distributed.processes import join
 from dendrix.train.loop import fit
-from dendrix.train.processes import join
-from dendrix.train.run import Progress
-from dendrix.train.text_learner import TextLearner
+from dendrix.train.text.learner import TextLearner
+from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
 
 def recipe(folder: Path) -> TextRecipe:
     """A recipe with no random numbers but the places of the windows."""
     budget = TextBudget(steps=6, every=2, batch_size=8, context=16, valid_tokens=400, sample_tokens=0)
-    model = SpikeGPTSpec(256, 16, 2, start="rwkv", dropout=0.0)
+    model = SpikeGPTConfig(256, 16, 2, start="rwkv", dropout=0.0)
     return TextRecipe(TextData(str(folder / "text.txt")), model, TextOptim(lr=1e-2, warm_up=1), budget)
 
 

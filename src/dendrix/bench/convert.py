@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..convert import NeuronKind, SpikingNetwork, convert
 from ..core import use_kernels
-from ..core.kernels import Mode
+from ..core.dispatch import Mode
 from ..models import VGG, VGGConfig
 from ..neurons import Neuron
 from .harness import OURS, Case, Contender, Results, Step

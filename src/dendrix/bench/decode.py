@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..compiled import compiled
 from ..core import use_kernels
 from ..generate import Decoder, Weights
-from ..models.spikegpt import SpikeGPT, SpikeGPTSpec, published_216m
+from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_216m
 from .gpt2 import CachedGPT2
 from .harness import Timing, interleave
 
@@ -24,7 +24,7 @@ _MOST = 2 << 30
 """Bytes of a cache that is still measured."""
 _TOLERANCE = 1e-5
 _RATES = (0.1, 0.2, 0.3)
-SIZES = {"1M": SpikeGPTSpec(256, width=128, layers=4), "46M": SpikeGPTSpec(5458), "216M": published_216m()}
+SIZES = {"1M": SpikeGPTConfig(256, width=128, layers=4), "46M": SpikeGPTConfig(5458), "216M": published_216m()}
 """By their parameters; 5,458 is the vocabulary of characters of enwik8 in SpikingJelly's benchmark of the published network."""
 
 
@@ -71,37 +71,37 @@ def measured(quick: bool, say: Callable[[str], None], sizes: Sequence[str] = tup
     torch.set_num_threads(1)
     found: dict[str, Any] = {"speeds": [], "sparse": []}
     for size in list(SIZES)[:1] if quick else sizes:
-        spec = SIZES[size]
-        states = _states(Decoder(_network(spec)))
+        config = SIZES[size]
+        states = _states(Decoder(_network(config)))
         for kind in _KINDS:
-            decoder = Decoder(_network(spec), kind)
+            decoder = Decoder(_network(config), kind)
             for batch in (1, 16):
                 say(f"decode: {size}, {kind}, batch {batch}")
                 found["speeds"].append(asdict(_speed(size, decoder, states, batch, 3 if quick else 9)))
         for kind in _KINDS:
             for rate in _RATES:
                 say(f"decode: {size} on spikes, {kind}, rate {rate}")
-                found["sparse"] += [asdict(_sparse(size, spec, kind, rate, batch, 3 if quick else 9)) for batch in (1, 16)]
+                found["sparse"] += [asdict(_sparse(size, config, kind, rate, batch, 3 if quick else 9)) for batch in (1, 16)]
     return found
 
 
 def _states(decoder: Decoder) -> dict[int, Tensor]:
     """Of a short and of a long text, by their tokens."""
-    text = torch.randint(decoder.spec.vocab_size, (1, max(CONTEXTS)), generator=torch.Generator().manual_seed(3))
+    text = torch.randint(decoder.config.vocab_size, (1, max(CONTEXTS)), generator=torch.Generator().manual_seed(3))
     return {length: decoder.prefill(text[:, :length])[1] for length in (min(CONTEXTS), max(CONTEXTS))}
 
 
 def _speed(size: str, decoder: Decoder, states: dict[int, Tensor], batch: int, repeats: int) -> Speed:
-    spec = decoder.spec
-    tokens = torch.randint(spec.vocab_size, (batch, 1), generator=torch.Generator().manual_seed(0))
+    config = decoder.config
+    tokens = torch.randint(config.vocab_size, (batch, 1), generator=torch.Generator().manual_seed(0))
     steps: dict[str, Callable[[], Any]] = {
         f"after {length}": partial(decoder.step, tokens[:, 0], state.expand(batch, -1).contiguous()) for length, state in states.items()
     }
     steps = {"settle": steps["after 128"], **steps}  # brings back what GPT-2 of the round before has driven out of the cache
     weights = decoder.packed.weights.view(np.float32)
     steps["read"] = lambda: compiled(read)(weights)
-    parameters = sum(parameter.numel() for parameter in SpikeGPT(spec).parameters())
-    peer = CachedGPT2(spec.vocab_size, spec.layers, parameters, decoder.weights, batch)
+    parameters = sum(parameter.numel() for parameter in SpikeGPT(config).parameters())
+    peer = CachedGPT2(config.vocab_size, config.layers, parameters, decoder.weights, batch)
     chosen = [context for context in CONTEXTS if peer.cache_bytes(context) * batch <= _MOST]
     steps |= {f"GPT-2 {context}": peer.step(context) for context in chosen}
     error = _error(decoder, tokens[:, 0], states[128].expand(batch, -1))
@@ -145,14 +145,14 @@ def _error(decoder: Decoder, tokens: Tensor, state: Tensor) -> float:
     return error
 
 
-def _sparse(size: str, spec: SpikeGPTSpec, kind: Weights, rate: float, batch: int, repeats: int) -> Sparse:
+def _sparse(size: str, config: SpikeGPTConfig, kind: Weights, rate: float, batch: int, repeats: int) -> Sparse:
     """Gathers against all inputs, with a threshold at which about this share of the neurons fires."""
-    model, found = _firing(spec, rate)
+    model, found = _firing(config, rate)
     gathers, dense = Decoder(model, kind), Decoder(model, kind)
     table = dense.packed.table.copy()
     table[..., -1] = 0  # no product is told that its inputs may be zero
     dense.packed = replace(dense.packed, table=table)
-    tokens = torch.randint(spec.vocab_size, (batch, 32), generator=torch.Generator().manual_seed(1))
+    tokens = torch.randint(config.vocab_size, (batch, 32), generator=torch.Generator().manual_seed(1))
     _, state = gathers.prefill(tokens)
     steps: dict[str, Callable[[], Any]] = {
         name: partial(decoder.step, tokens[:, 0], state) for name, decoder in (("g", gathers), ("d", dense))
@@ -163,14 +163,14 @@ def _sparse(size: str, spec: SpikeGPTSpec, kind: Weights, rate: float, batch: in
     return Sparse(size, kind, batch, found, _ratio(times["d"], times["g"]))
 
 
-def _firing(spec: SpikeGPTSpec, rate: float) -> tuple[SpikeGPT, float]:
+def _firing(config: SpikeGPTConfig, rate: float) -> tuple[SpikeGPT, float]:
     """A network on spikes whose share of active inputs is near `rate`, and that share."""
     tried = []
     for threshold in (1.2, 0.9, 0.7, 0.5, 0.35, 0.25, 0.15):
-        model = _network(replace(spec, spikes="input", v_threshold=threshold))
+        model = _network(replace(config, spikes="input", v_threshold=threshold))
         tried.append((abs((found := firing_rate(model)) - rate), threshold, found))
     _, threshold, found = min(tried)
-    return _network(replace(spec, spikes="input", v_threshold=threshold)), found
+    return _network(replace(config, spikes="input", v_threshold=threshold)), found
 
 
 @torch.no_grad()
@@ -184,20 +184,20 @@ def firing_rate(model: SpikeGPT) -> float:
         total += layer.weight.numel()
 
     handles = [layer.register_forward_pre_hook(count) for layer in model.blocks.modules() if isinstance(layer, nn.Linear)]
-    model(torch.randint(model.spec.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2)))
+    model(torch.randint(model.config.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2)))
     for handle in handles:
         handle.remove()
     return active / total
 
 
-def _network(spec: SpikeGPTSpec) -> SpikeGPT:
+def _network(config: SpikeGPTConfig) -> SpikeGPT:
     """An untrained network, its matrices large enough for its neurons to fire."""
     torch.manual_seed(0)
-    model = SpikeGPT(spec).eval()
+    model = SpikeGPT(config).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and name != "emb.weight":
-                weight.mul_(4 if spec.spikes == "output" else 2)
+                weight.mul_(4 if config.spikes == "output" else 2)
     return model
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
 from ..core import use_kernels
-from ..core.kernels import Mode
+from ..core.dispatch import Mode
 from ..layers import DelayLinear, freeze, rounded
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step

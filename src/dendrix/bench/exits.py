@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from ..core import Stateful, accumulate
 from ..data import digits
-from ..exits import Margin, Pareto, Record, Rule, decide, fit, record, run
+from ..exits import ExitRecord, ExitRule, Margin, Pareto, decide, fit, record_outputs, run
 from ..layers import BatchNorm, PerStep, Sequential, freeze, param_groups
 from ..models import DelayNet, DelayNetConfig
 from ..neurons import LIF
 from .harness import Timing, interleave
 
-_HOW = "sum"
+_ACCUMULATION = "sum"
 BATCHES = (1, 8, 64, 256)
 _FILLS, _FEWEST, _MOST = 24, 64, 2048
 """Inputs per row of the batch, and bounds on their number: the last ones find no successors, which a stream never sees."""
@@ -30,10 +30,10 @@ class Subject:
     name: str
     about: str
     model: Stateful
-    test: Record
+    test: ExitRecord
     x: Tensor
     """Test inputs, [N, T, ...]."""
-    rule: Rule
+    rule: ExitRule
     block: int
     """Steps in one call."""
 
@@ -82,9 +82,9 @@ def speed(subject: Subject, batch: int, count: int, repeats: int) -> Speed:
     x, chosen = subject.x[drawn], subject.test.subset(drawn)
     early, full = decide(subject.rule, chosen), decide(_NEVER, chosen)
 
-    def timed(rule: Rule, batching: Any) -> Callable[[], dict[str, Tensor]]:
+    def timed(rule: ExitRule, batching: Any) -> Callable[[], dict[str, Tensor]]:
         def step() -> dict[str, Tensor]:
-            found = run(subject.model, x, rule, batching, _HOW, batch_size=batch, block=subject.block)
+            found = run(subject.model, x, rule, batching, _ACCUMULATION, batch_size=batch, block=subject.block)
             return {"steps": found.steps, "answers": found.answers, "row_steps": torch.tensor(found.row_steps)}
 
         return step
@@ -144,7 +144,7 @@ def _ratio(one: Timing, other: Timing) -> float:
     return one.ratio_to(other)[0]
 
 
-def _accuracy(answers: Tensor, recorded: Record) -> float:
+def _accuracy(answers: Tensor, recorded: ExitRecord) -> float:
     return 0.0 if recorded.labels is None else float((answers == recorded.labels).double().mean())
 
 
@@ -204,6 +204,6 @@ def _train(model: Stateful, x: Tensor, y: Tensor) -> None:
 
 def _subject(name: str, about: str, model: Any, parts: dict[str, tuple[Tensor, Tensor]], block: int) -> Subject:
     """Fit the rule on the validation part, and keep the test part."""
-    recorded = {part: record(model, [parts[part]], _HOW) for part in ("valid", "test")}
+    recorded = {part: record_outputs(model, [parts[part]], _ACCUMULATION) for part in ("valid", "test")}
     policy = fit(recorded["valid"], "margin", Pareto(eps=0.01))
     return Subject(name, about, model, recorded["test"], parts["test"][0], policy.rule, block)

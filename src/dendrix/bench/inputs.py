@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..core import Rule
+from ..core import StepFn
 from ..neurons import LIF
 
 MARGIN = 1e-5
@@ -26,7 +26,7 @@ def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> T
     x = _empty(batch, steps, neuron.size, time_first)
     threshold = float(neuron.constants["v_threshold"])
     current = torch.empty(batch, neuron.size)
-    rule: Rule = neuron.rule
+    rule: StepFn = neuron.rule
     state = neuron.init_state(current.double())
     exact = {k: v.double() if isinstance(v, Tensor) else v for k, v in neuron.params().items()}
     for x_t in x.unbind(1):
@@ -41,7 +41,7 @@ def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> T
 @torch.no_grad()
 def clearance(neuron: LIF, x: Tensor) -> float:
     """The least distance of any membrane of `neuron` from its threshold under the currents x [B, T, C]."""
-    rule: Rule = neuron.rule
+    rule: StepFn = neuron.rule
     params, threshold = neuron.params(), float(neuron.constants["v_threshold"])
     state, nearest = neuron.init_state(x[:, 0]), float("inf")
     for x_t in x.unbind(1):

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..core import use_kernels
-from ..core.kernels import Mode
-from ..models.gpt2 import GPT2, GPT2Spec
-from ..models.l2_wrap import l2_wrap
-from ..models.spikegpt import SpikeGPT, SpikeGPTSpec
-from ..models.spikegpt_blocks import Spikes
+from ..core.dispatch import Mode
+from ..models.gpt2 import GPT2, GPT2Config
+from ..models.spikegpt.blocks import Spikes
+from ..models.spikegpt.l2_wrap import l2_wrap
+from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from .harness import OURS, Case, Contender, Results, Step, UnavailableError
 
 _LOOPS = "torch loops"
@@ -23,7 +23,7 @@ _LOUDER = 20.0
 
 
 def _spikegpt(width: int, layers: int, spikes: Spikes) -> SpikeGPT:
-    network = SpikeGPT(SpikeGPTSpec(_VOCABULARY, width, layers, spikes, dropout=0.0))
+    network = SpikeGPT(SpikeGPTConfig(_VOCABULARY, width, layers, spikes, dropout=0.0))
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if name.endswith(("att.output.weight", "ffn.value.weight")):
@@ -33,7 +33,7 @@ def _spikegpt(width: int, layers: int, spikes: Spikes) -> SpikeGPT:
 
 def _gpt2(context: int) -> GPT2:
     try:
-        return GPT2(GPT2Spec(_VOCABULARY, width=128, layers=5, context=context))
+        return GPT2(GPT2Config(_VOCABULARY, width=128, layers=5, context=context))
     except ImportError as missing:
         raise UnavailableError(str(missing)) from missing
 

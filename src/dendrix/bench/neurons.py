@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..core import ATan, Triangle, use_kernels
-from ..core.kernels import Mode
+from ..core.dispatch import Mode
 from ..neurons import LIF
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step

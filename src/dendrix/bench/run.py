@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
+from ..errors import InputError
 from . import decode, exits, serving, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
@@ -46,7 +47,7 @@ def run(
     """
     cases = select(wanted)
     if not threads or min(threads) < 1:
-        raise ValueError(f"threads: expected numbers of at least 1, got {list(threads)}.")
+        raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
     # Progress goes to stderr, so that --json prints nothing but JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()

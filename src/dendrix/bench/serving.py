@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.text_tokenizers import byte_tokenizer
+from ..data.text.tokenizers import byte_tokenizer
 from ..generate import Decoder
-from ..models.hf_files import save_language_model
-from ..models.spikegpt import SpikeGPT, SpikeGPTSpec, published_46m
+from ..models.spikegpt.hf_files import save_language_model
+from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_46m
 from .load import Address, ask_at_once
 
-MODELS = {"1M": SpikeGPTSpec(256, width=160, layers=3, start="rwkv"), "46M": published_46m(256)}
+MODELS = {"1M": SpikeGPTConfig(256, width=160, layers=3, start="rwkv"), "46M": published_46m(256)}
 """With random weights: what a token costs does not depend on them."""
 _MIB = 1024 * 1024
 

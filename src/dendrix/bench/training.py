@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from ..core import use_kernels
-from ..core.kernels import Mode
+from ..core.dispatch import Mode
+from ..errors import InputError
 from ..layers import BatchNorm, DelayLinear, HeldDropout
-from ..layers.delay import delay_layers
 from ..models.delay_net import DelayNet, DelayNetConfig, published_shd
 from ..neurons import LIF, Neuron
 from . import peers
@@ -35,7 +35,7 @@ _PARTS = {"delays": DelayLinear, "BatchNorm": BatchNorm, "neurons": Neuron, "dro
 def _network(config: DelayNetConfig, C: int, H: int, K: int) -> DelayNet:
     torch.manual_seed(0)
     model = DelayNet(replace(config, inputs=C, hidden=(H, H), outputs=K))
-    for layer in delay_layers(model):
+    for layer in _delay_linears(model):
         layer.width.fill_(_WIDTH)
     return model
 
@@ -57,7 +57,7 @@ def _data(model: DelayNet, B: int, T: int, padded: bool, clear: bool) -> tuple[T
         x = torch.poisson(torch.full((B, T, config.inputs), _MEAN_COUNT), generator)
         if not clear or _clearance(model, x, padded) >= MARGIN:
             return x, torch.randint(config.outputs, (B,), generator=generator)
-    raise ValueError(f"No draw of {B} sequences keeps all membranes {MARGIN} from the threshold. Compare at a smaller batch.")
+    raise InputError(f"No draw of {B} sequences keeps all membranes {MARGIN} from the threshold. Compare at a smaller batch.")
 
 
 @torch.no_grad()
@@ -73,8 +73,12 @@ def _clearance(model: DelayNet, x: Tensor, padded: bool) -> float:
     return nearest
 
 
+def _delay_linears(model: DelayNet) -> list[DelayLinear]:
+    return [layer for layer in model.stages if isinstance(layer, DelayLinear)]
+
+
 def _pad(model: DelayNet, padded: bool) -> DelayNet:
-    for layer in delay_layers(model):
+    for layer in _delay_linears(model):
         layer.padding = "published" if padded else "causal"
     return model
 
@@ -102,7 +106,7 @@ def _ours(config: DelayNetConfig, padded: bool = False, mode: Mode = "auto", mix
         valid = _mixed(B, T) if mixed else None
         held = iter(_masks(model, B))
         state = tuple(next(held) if isinstance(stage, HeldDropout) else None for stage in model.stages)
-        layers = delay_layers(model)
+        layers = _delay_linears(model)
         delays: list[Any] = [layer.delay for layer in layers]
         weights = [p for p in model.parameters() if not any(p is d for d in delays)]
         optimiser = _optimiser(weights, delays)
@@ -168,7 +172,7 @@ class _Stack(nn.Module):
 
     def __init__(self, ours: DelayNet, masks: list[Tensor], lookahead: int):
         super().__init__()
-        layers = delay_layers(ours)
+        layers = _delay_linears(ours)
         config = ours.config
         tau = 1 / (1 - (config.decay or 0.0))
         self.pad = (layers[0].taps - 1, lookahead)
@@ -201,7 +205,7 @@ def _stack(padded: bool) -> Callable[..., Step]:
         ours = _network(published_shd(), C, H, K)
         x, labels = _data(ours, B, T, padded, bool(clear))
         layers: list[Any]
-        model = _Stack(ours, _masks(ours, B), delay_layers(ours)[0].taps // 2 if padded else 0)
+        model = _Stack(ours, _masks(ours, B), _delay_linears(ours)[0].taps // 2 if padded else 0)
         layers, x = list(model.delays), x.transpose(0, 1)
         positions = [layer.P for layer in layers]
         weights = [p for p in model.parameters() if p.requires_grad and not any(p is q for q in positions)]
@@ -231,7 +235,7 @@ def speech() -> list[Case]:
                 Contender(OURS, _ours(config, mixed=True), _PLAIN),
                 *(Contender(f"{part} alone", _alone(config, kind)) for part, kind in _PARTS.items()),
             )
-            taps = delay_layers(_network(config, 1, 1, 1))[0].taps
+            taps = _delay_linears(_network(config, 1, 1, 1))[0].taps
             about = f"training step of the network for {name}, {granularity} delays: {taps} taps, BatchNorm, LIF, dropout, Adam"
             case = Case(f"train-{name}-{granularity}", about, size, small, contenders, 1e-4, repeats=5)
             cases.append(replace(case, exact={**size, "B": 2, "T": 32, "clear": 1}, coarse={"loss": 1e-3}))

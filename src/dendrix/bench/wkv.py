@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..core import use_kernels
-from ..core.kernels import Mode
-from ..layers.wkv import wkv
+from ..core.dispatch import Mode
+from ..layers.rwkv.wkv import wkv
 from .harness import OURS, Case, Contender, Results, Step
 
 _LOOP = "torch loop (unbind)"
@@ -19,7 +19,7 @@ Form = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def chunked(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
-    """`layers.wkv` from an empty past with a weight for every pair of steps in a chunk; only the sums go on to the next chunk."""
+    """`layers.rwkv.wkv` from an empty past with a weight for every pair of steps in a chunk; only the sums go on to the next chunk."""
     aa = bb = torch.zeros_like(k[:, 0])
     pp, outputs = torch.full_like(aa, -1e38), []
     for key, value in zip(torch.split(k, _CHUNK, 1), torch.split(v, _CHUNK, 1), strict=True):

@@ -43,7 +43,7 @@ def convert(
         root: the folder of the data it was trained on, if that is not where it was.
         json: print JSON.
     """
-    from ..train.conversion import ConvertRun, convert_run, draw_conversion
+    from ..runs.conversion import ConvertRun, convert_run, draw_conversion
 
     target = out or run.with_name(f"{run.name}-spikes")
     record = convert_run(ConvertRun(run, steps, neuron, max_pool, calibrate, quantile, images, root), target)

@@ -7,7 +7,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .errors import MisuseError
+from ..errors import MisuseError
 from .output import print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def energy(
     if inputs < 1:
         raise MisuseError(f"--inputs: expected at least 1, got {inputs}.")
     from ..energy import Costs, three_lines
-    from ..train.metering import meter_run
+    from ..runs.energy import meter_run
 
     costs = Costs(mac_pj, ac_pj)
     found, runs = [], [run] if spike_input is None else [run, spike_input]

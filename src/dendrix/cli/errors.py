@@ -1,14 +1,9 @@
 """What is wrong with a command line, in one sentence; and what ends a command from outside."""
 
 import contextlib
-import difflib
 import signal
 import threading
-from collections.abc import Iterable, Iterator
-
-
-class MisuseError(ValueError):
-    """The command line itself is wrong."""
+from collections.abc import Iterator
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,13 +25,6 @@ def sigterm_interrupts() -> Iterator[None]:
 
 def _terminate(*_: object) -> None:
     raise Terminated
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at a word that begins so, or else at the most similar one, if there is one."""
-    words = list(known)
-    near = [other for other in words if word and other.startswith(word)] or difflib.get_close_matches(word, words, n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def sentence(error: Exception) -> str:

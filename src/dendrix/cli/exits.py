@@ -14,12 +14,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .errors import MisuseError
+from ..errors import InputError, MisuseError
 from .output import print_json, progress_bar
 
-RuleName = Literal["max-probability", "margin", "entropy", "patience", "budget"]
+RuleName = Literal["max-probability", "margin", "entropy", "patience", "fixed-steps"]
 Loss = Literal["accuracy-drop", "disagreement"]
-GoalName = Literal["pareto", "budget", "guarantee"]
+GoalName = Literal["pareto", "mean-steps", "guarantee"]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD.npz")]
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
@@ -46,7 +46,16 @@ def record(run: Run, out: Path, split: Literal["train", "valid", "test"] = "vali
     recorded.save(out)
     count, steps, classes = recorded.outputs.shape
     if json:
-        print_json({"file": str(out), "inputs": count, "steps": steps, "classes": classes, "dt_ms": recorded.dt_ms, "how": recorded.how})
+        print_json(
+            {
+                "file": str(out),
+                "inputs": count,
+                "steps": steps,
+                "classes": classes,
+                "dt_ms": recorded.dt_ms,
+                "accumulation": recorded.accumulation,
+            }
+        )
         return
     print(f"Recorded {count} inputs of up to {steps} steps in {out}. Next: dendrix exits fit {out} --goal pareto --out policy.json")
 
@@ -72,7 +81,7 @@ def fit(
     Args:
         record: outputs on inputs that nothing was trained on, as `dendrix exits record` writes them.
         out: the policy to write, a JSON file.
-        goal: pareto: the fastest that loses at most EPS of accuracy here. budget: the best within a mean of STEPS. guarantee: the
+        goal: pareto: the fastest that loses at most EPS of accuracy here. mean-steps: the best within a mean of STEPS. guarantee: the
             fastest whose risk is at most EPS with probability 1 - DELTA.
         rule: when to stop; of several, the best on a part of the record.
         scale: divides the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.
@@ -81,13 +90,13 @@ def fit(
         eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
         delta: probability with which a guarantee may fail (default 0.1).
         loss: what a guarantee counts: right answers that become wrong (default), or other answers than at the end, without labels.
-        steps: mean steps to spend (budget).
+        steps: mean steps to spend (mean-steps).
         fallback: where no guarantee is possible, write a policy that never stops early.
         seed: of the parts that a record is dealt into.
         json: print JSON.
     """
     from .. import exits
-    from ..exits.rules import in_words
+    from ..exits.rules.names import in_words
 
     expect_writable(out)
     if out.exists() and out.samefile(record):
@@ -95,7 +104,7 @@ def fit(
     chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
     rules = _rules(rule, scale, min_steps)
     by = "ece" if scale == "auto" else None
-    policy = exits.fit(exits.Record.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
+    policy = exits.fit(exits.ExitRecord.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
     policy.save(out)
     if json:
         print_json({"file": str(out), **jsonlib.loads(out.read_text())})
@@ -115,14 +124,14 @@ def _goal(name: GoalName, **given: Any) -> Any:
     if foreign := [_OPTIONS.get(option, option) for option in values if option not in known]:
         own = ", ".join(f"--{_OPTIONS.get(option, option)}" for option in known)
         raise MisuseError(f"goal: expected options of {name}, {own}, got --{foreign[0]}. Leave it out.")
-    if name == "budget" and not values:
-        raise MisuseError("steps: expected the mean steps to spend with --goal budget, got none. Give --steps.")
+    if name == "mean-steps" and not values:
+        raise MisuseError("steps: expected the mean steps to spend with --goal mean-steps, got none. Give --steps.")
     return kind(**values)
 
 
 def _rules(names: Sequence[RuleName], scale: Literal["auto"] | float | None, min_steps: int) -> list[Any]:
     """The rules of these names, with thresholds at which they never stop; a scale is for those that have one."""
-    from ..exits.rules import RULES
+    from ..exits.rules.names import RULES
 
     kinds = [RULES[name] for name in names]
     scaled = ["scale" in [field.name for field in fields(kind)] for kind in kinds]
@@ -157,11 +166,11 @@ def report(
     names = get_args(RuleName) if "all" in rules else rules
     fitted = exits.Policy.load(policy)
     others = [name for name in names if exits.RULES[name] is not type(fitted.rule)]
-    found = exits.report(fitted, exits.Record.load(record), others, oracle)
+    found = exits.report(fitted, exits.ExitRecord.load(record), others, oracle)
     if figure is not None:
         exits.save_report_figure(figure, found)
     if json:
-        print_json(found.as_json())
+        print_json(found.to_dict())
         return
     Console().print(exits.tables(found))
 
@@ -191,7 +200,7 @@ def check(
     from .. import exits
 
     goal = exits.Guarantee(eps, delta, loss)
-    found = exits.resplits(exits.Record.load(record), rule, goal, repeats=repeats, seed=seed)
+    found = exits.resplits(exits.ExitRecord.load(record), rule, goal, repeats=repeats, seed=seed)
     if json:
         print_json([asdict(size) for size in found])
         return
@@ -218,15 +227,17 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
     if not files:
         raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run policy.json RUN FILE.wav")
     from ..exits import Policy, fingerprint
-    from ..io import knows_images, listen, load_checkpoint
-    from ..io.predict import encoder_of
+    from ..run_folder.checkpoint import load_checkpoint
+    from ..runs.listening import listen
+    from ..runs.prediction import encoder_of
+    from ..runs.viewing import knows_images
 
     fitted, checkpoint = Policy.load(policy), load_checkpoint(run)
     if knows_images(checkpoint):
         _look(fitted, checkpoint, run, files, json)
         return
     encoder = encoder_of(checkpoint)
-    fitted.check_network(len(checkpoint.labels), checkpoint.decision.how, encoder.dt_ms, fingerprint(checkpoint.model))
+    fitted.check_network(len(checkpoint.labels), checkpoint.decision.accumulation, encoder.dt_ms, fingerprint(checkpoint.model))
     sounds = [_sound(file, encoder) for file in files]  # all are checked before the first answer
     answers = []
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
@@ -245,15 +256,15 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
 def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:
     """Show pictures to a converted network, each until the rule is sure of it."""
     from ..exits import fingerprint
-    from ..io import EVIDENCE, look
     from ..models import Converted
+    from ..runs.viewing import EVIDENCE, look
     from .trained import pictures
 
     if not isinstance(checkpoint.model, Converted):
-        raise ValueError(f"{run}: expected a network that answers over time, got one that answers at once. Try: dendrix convert {run}.")
+        raise InputError(f"{run}: expected a network that answers over time, got one that answers at once. Try: dendrix convert {run}.")
     steps = checkpoint.model.config.steps
     if policy.steps != steps:
-        raise ValueError(f"steps: expected {policy.steps}, as the policy was fitted for, got {steps}. Fit a policy for this run.")
+        raise InputError(f"steps: expected {policy.steps}, as the policy was fitted for, got {steps}. Fit a policy for this run.")
     policy.check_network(len(checkpoint.labels), EVIDENCE, None, fingerprint(checkpoint.model))
     seen = look(checkpoint, pictures(run, checkpoint, files), policy.rule)
     answers = [{"file": str(file), **asdict(answer), "of": steps} for file, answer in zip(files, seen, strict=True)]
@@ -269,7 +280,7 @@ def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json
 def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     """A sound in pieces of one frame, and its length in ms, if it is known."""
     from ..data import read_wav, resample
-    from ..data.sound_stream import stream_sound
+    from ..data.speech.sound_stream import stream_sound
 
     if str(file) == "-":
         return stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder.rate), None

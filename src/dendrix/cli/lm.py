@@ -9,8 +9,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import MisuseError
 from ..recipes import recipes
-from .errors import MisuseError
 from .lm_generate import generate
 from .output import print_json, progress_bar
 
@@ -44,8 +44,8 @@ def evaluate(
     if stride is not None and context is None:
         raise MisuseError("--stride: expected --context with it, got none. Windows have both.")
     from ..generate import Decoder
-    from ..models.hf_files import load_language_model, load_network, network_of
-    from ..train.text_metrics import score_text, tokens_of
+    from ..models.spikegpt.hf_files import load_language_model, load_network, network_of
+    from ..runs.text_scores import score_text, tokens_of
 
     network: Any
     if weights == "float32":

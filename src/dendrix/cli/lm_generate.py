@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from .errors import MisuseError
+from ..errors import MisuseError
 from .exits import expect_writable
 from .output import print_json
 
@@ -50,12 +50,12 @@ def generate(
     """
     import torch
 
-    from ..data.text_tokenizers import encode
+    from ..data.text.tokenizers import encode
     from ..generate import Conversation, Decoder, Sampling
     from ..generate import generate as go_on
-    from ..models.hf_files import load_language_model, network_of
+    from ..models.spikegpt.hf_files import load_language_model, network_of
 
-    how = Sampling(temperature, top_k, top_p)
+    sampling = Sampling(temperature, top_k, top_p)
     text = _prompt(prompt, file)
     if not text and load_state is None:
         raise MisuseError("PROMPT: expected some text, got none. Write one, name a --file, or go on with a --load-state.")
@@ -69,7 +69,7 @@ def generate(
     random = torch.Generator()
     seed = random.seed() if seed is None else random.manual_seed(seed).initial_seed()
     parts, started = [], time.perf_counter()
-    for piece, after in go_on(decoder, tokenizer, asked, how, max_new_tokens=max_new_tokens, stops=stop, generator=random):
+    for piece, after in go_on(decoder, tokenizer, asked, sampling, max_new_tokens=max_new_tokens, stops=stop, generator=random):
         parts.append(piece)
         conversation = after
         if not json:
@@ -86,7 +86,7 @@ def generate(
 
 def _prompt(prompt: str | None, file: Path | None) -> bytes:
     """The text to go on with, which is UTF-8."""
-    from ..data.text_tokenizers import as_text
+    from ..data.text.tokenizers import as_text
 
     if prompt is not None and file is not None:
         raise MisuseError("PROMPT: expected a prompt or a --file, got both. Leave one out.")

@@ -12,10 +12,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from ..checks import suggestion
+from ..errors import InputError, MisuseError
 from ..recipes import find_recipe, recipes
 from .convert import convert
 from .energy import energy
-from .errors import MisuseError, Terminated, nearest, sentence, sigterm_interrupts
+from .errors import Terminated, sentence, sigterm_interrupts
 from .lm import finetuning
 from .output import print_json
 from .parse import STYLE, choose, parsed
@@ -77,7 +79,7 @@ def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:
         out: folder for the figures and the three runs.
         epochs: passes over the data; by default those of the recipe.
     """
-    from ..recipes.demo import compare
+    from ..reproduce.demo import compare
 
     results = compare(out, epochs)
     table = Table(title="Handwritten digits as spikes, row by row")
@@ -104,9 +106,9 @@ def _train(name: str, options: list[str]) -> None:
         default = find_recipe(name)()
     except ValueError as error:
         raise MisuseError(str(error)) from error
-    from ..train import TextRecipe
     from ..train.command import TrainRun, summary, train_run
-    from ..train.processes import first_process
+    from ..train.distributed.processes import first_process
+    from ..train.text.recipe import TextRecipe
 
     start = TrainRun(default)
     chosen, unknown = parsed(
@@ -122,7 +124,7 @@ def _train(name: str, options: list[str]) -> None:
     )
     if unknown:
         option = unknown[0].split("=")[0]
-        hint = nearest(option, _options(start))
+        hint = suggestion(option, _options(start))
         raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
     record, folder = train_run(chosen, name)
     if not first_process():
@@ -164,7 +166,7 @@ def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> N
     from ..data.download import ELSEWHERE, REMOTES
 
     if name not in REMOTES and name not in ELSEWHERE:
-        raise MisuseError(f"name: expected one of {', '.join(REMOTES)}, got '{name}'.{nearest(name, REMOTES)}")
+        raise MisuseError(f"name: expected one of {', '.join(REMOTES)}, got '{name}'.{suggestion(name, REMOTES)}")
     paths = bring(name, data_dir)
     if json:
         print_json([str(path) for path in paths])
@@ -228,7 +230,7 @@ def reproduce(name: Published, out: Path | None = None, epochs: int | None = Non
     from ..reproduce import reproduce as run
 
     if name not in REPRODUCTIONS:
-        raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{nearest(name, REPRODUCTIONS)}")
+        raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{suggestion(name, REPRODUCTIONS)}")
     folder = out or Path("reproduce") / name
     checked = run(name, folder, epochs)
     if json:
@@ -240,7 +242,7 @@ def reproduce(name: Published, out: Path | None = None, epochs: int | None = Non
         Console().print(table)
         print(f"The page, and what it is made of, is in {folder}.")
     if failed := [result.call for result in checked if not result.passed]:
-        raise ValueError(f"Expected the known outcome of every check, but {len(failed)} of {len(checked)} differ: {', '.join(failed)}.")
+        raise InputError(f"Expected the known outcome of every check, but {len(failed)} of {len(checked)} differ: {', '.join(failed)}.")
 
 
 def sdr() -> None:

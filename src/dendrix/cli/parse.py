@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from .errors import MisuseError, nearest
+from ..checks import suggestion
+from ..errors import MisuseError
 
 T = TypeVar("T")
 STYLE = (tyro.conf.FlagCreatePairsOff,)
@@ -28,7 +29,7 @@ def choose(commands: Mapping[str, Callable[..., Any]], words: Sequence[str], pro
         SystemExit: the help was printed.
     """
     if words and not words[0].startswith("-") and words[0] not in commands:
-        raise MisuseError(f"expected a command, one of {', '.join(commands)}, got '{words[0]}'.{nearest(words[0], commands)}")
+        raise MisuseError(f"expected a command, one of {', '.join(commands)}, got '{words[0]}'.{suggestion(words[0], commands)}")
     calls = {name: _delayed(command) for name, command in commands.items()}
     args = list(words) or ["--help"]
     call: Callable[[], Any] = parsed(

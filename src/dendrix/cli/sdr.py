@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from .errors import MisuseError
+from ..errors import MisuseError
 from .output import print_json
 from .sdr_design import design
 from .sdr_stats import stats
@@ -161,7 +161,7 @@ def figures(out: Path = Path("figures"), json: bool = False) -> None:
         out: folder for the figures.
         json: print their paths as JSON.
     """
-    from ..reproduce.sdr_figures import draw_all
+    from ..reproduce.papers.sdr_figures import draw_all
 
     drawn = draw_all(out)
     if json:

@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .errors import MisuseError
+from ..errors import MisuseError
 from .output import print_json
 
 TargetFP = Annotated[float | None, tyro.conf.arg(aliases=("--fp",))]

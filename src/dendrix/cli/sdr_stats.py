@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import InputError
 from .output import print_json
 
 Pack = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE.npz")]
@@ -28,16 +29,16 @@ def stats(file: Pack, array: str | None = None, theta: int | None = None, json: 
     arrays = _read(file)
     valid = arrays.pop("valid", None)
     if array is not None and array not in arrays:
-        raise ValueError(f"{file}: expected an array '{array}', got {', '.join(arrays) or 'none'}. Name one that is there.")
+        raise InputError(f"{file}: expected an array '{array}', got {', '.join(arrays) or 'none'}. Name one that is there.")
     chosen = {name: x for name, x in arrays.items() if array in (None, name)}
     if not chosen:
-        raise ValueError(f"{file}: expected at least one array of activations [codes, units], got none. Save some with numpy.savez.")
+        raise InputError(f"{file}: expected at least one array of activations [codes, units], got none. Save some with numpy.savez.")
     found = {}
     for name, x in chosen.items():
         try:
             found[name] = asdict(statistics(x, valid, theta=theta))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{file}, array '{name}': {error} With --array only the one that is named is read.") from error
+            raise InputError(f"{file}, array '{name}': {error} With --array only the one that is named is read.") from error
     if json:
         print_json(found)
         return
@@ -53,7 +54,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:  # a damaged archive raises errors of many kinds, from zlib to struct
-        raise ValueError(f"{file}: expected an .npz of arrays, but it cannot be read ({error}). Save it with numpy.savez.") from error
+        raise InputError(f"{file}: expected an .npz of arrays, but it cannot be read ({error}). Save it with numpy.savez.") from error
 
 
 def _table(name: str, values: dict[str, Any]) -> Table:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ..errors import MissingExtraError
 from ..serve.limits import Limits
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -33,6 +34,6 @@ def serve(
     try:
         from ..serve.run import serve_run
     except ModuleNotFoundError as missing:
-        raise ImportError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
+        raise MissingExtraError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
 
     serve_run(run, host, port, name=name, weights=weights, token_file=token_file, limits=limits)

@@ -10,7 +10,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .errors import MisuseError, sentence
+from ..errors import MisuseError
+from .errors import sentence
 from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -33,11 +34,11 @@ def evaluate(
         root: the folder of the data it was trained on, if that is not where it was.
         json: print JSON.
     """
-    from ..io import read_checkpoint
     from ..pretrained import find_run
+    from ..run_folder.checkpoint import read_checkpoint
+    from ..run_folder.record import caveat, read_record
+    from ..runs.recordings import evaluate_recordings
     from ..train.command import evaluate_run
-    from ..train.record import caveat, read_record
-    from ..train.recordings import evaluate_recordings
 
     if data is not None and root is not None:
         raise MisuseError("data: expected your recordings or a split of the training's data, got --data and --root. Leave one out.")
@@ -84,8 +85,9 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
         _follow(run, json)
         return
     from ..data import read_wav
-    from ..io import knows_images, load_checkpoint, predict_images
-    from ..io import predict as decide
+    from ..run_folder.checkpoint import load_checkpoint
+    from ..runs.prediction import predict as decide
+    from ..runs.viewing import knows_images, predict_images
 
     checkpoint = load_checkpoint(run)
     seen = knows_images(checkpoint)
@@ -107,7 +109,7 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
 
 def pictures(run: Path, checkpoint: Any, files: tuple[Path, ...]) -> Any:
     """Picture files as the network takes images, [N, C, H, W]; what was done to them is said on stderr."""
-    from ..train.pictures import read_pictures
+    from ..runs.pictures import read_pictures
 
     read = read_pictures(run, checkpoint.model.config.channels, files)
     for note in read.notes:
@@ -124,7 +126,7 @@ def report(run: Run, out: Path | None = None, root: Path | None = None) -> None:
         root: the folder of the data it was trained on, if that is not where it was.
     """
     from ..pretrained import find_run
-    from ..train.report import write_report
+    from ..runs.report.writer import write_report
     from .exits import expect_writable
 
     if out is None and find_run(run) != run:
@@ -136,7 +138,7 @@ def report(run: Run, out: Path | None = None, root: Path | None = None) -> None:
 
 def report_of_training(folder: Path) -> None:
     """Write the report of a training that has just ended. Its run is complete and safe, so a report that cannot be made is no failure."""
-    from ..train.report import write_report
+    from ..runs.report.writer import write_report
 
     try:
         write_report(folder)
@@ -146,9 +148,11 @@ def report_of_training(folder: Path) -> None:
 
 def _follow(run: Path, json: bool) -> None:
     """Answer a sound on standard input: when the answer or its confidence has changed notably, and at the end."""
-    from ..data.sound_stream import stream_sound
+    from ..data.speech.sound_stream import stream_sound
     from ..exits import Margin
-    from ..io import Heard, encoder_of, listen, load_checkpoint
+    from ..run_folder.checkpoint import load_checkpoint
+    from ..runs.listening import Heard, listen
+    from ..runs.prediction import encoder_of
 
     checkpoint = load_checkpoint(run)
     sound = stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder_of(checkpoint).rate)

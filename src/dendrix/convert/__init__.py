@@ -2,13 +2,13 @@
 
 from .audit import Audit as Audit
 from .audit import Entry as Entry
-from .calibrate import calibrate as calibrate
-from .calibrate import clip as clip
-from .compare import Comparison as Comparison
-from .compare import LayerError as LayerError
-from .compare import compare as compare
-from .convert import Conversion as Conversion
-from .convert import convert as convert
+from .calibration import calibrate as calibrate
+from .calibration import clip as clip
+from .comparison import Comparison as Comparison
+from .comparison import LayerError as LayerError
+from .comparison import compare as compare
+from .conversion import Conversion as Conversion
+from .conversion import convert as convert
 from .max_pool import SpikingMaxPool as SpikingMaxPool
 from .network import SpikingNetwork as SpikingNetwork
 from .parts import MaxPool as MaxPool

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, fx
 
 from ..core import State
+from ..errors import InputError
 from .network import SpikingNetwork
 
 
@@ -22,7 +23,7 @@ def lower(traced: fx.GraphModule, stateful: list[fx.Node], image: torch.Size, sh
     cut = [node for node in traced.graph.nodes if node not in over_time and node.op != "get_attr" and over_time & set(node.users)]
     for node in cut:
         if node not in shapes:
-            raise ValueError(
+            raise InputError(
                 f"ann: expected layers that do not depend on the size of the batch, but {node.name} is read as a number. "
                 "Use flatten(1) in place of view(x.size(0), -1)."
             )

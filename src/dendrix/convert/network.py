@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, fx
 
 from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
+from ..errors import InputError
 
 
 class SpikingNetwork(Stateful):
@@ -34,7 +35,7 @@ class SpikingNetwork(Stateful):
             ValueError: a wrong shape, a NaN or an infinity, or fewer than one step.
         """
         if not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps: expected a whole number of at least 1, got {steps!r}.")
+            raise InputError(f"steps: expected a whole number of at least 1, got {steps!r}.")
         still = images.dim() == len(self.image) + 1
         expect(images, "B ..." if still else "B T ...", "images", **({} if still else {"T": steps}))
         expect_floating(images, "images")
@@ -42,7 +43,7 @@ class SpikingNetwork(Stateful):
         came = images.shape[1:] if still else images.shape[2:]
         if came != self.image:
             wanted = ", ".join(map(str, self.image))
-            raise ValueError(f"images: expected [B, {wanted}] or [B, T, {wanted}], got {list(images.shape)}. Resize or crop them first.")
+            raise InputError(f"images: expected [B, {wanted}] or [B, T, {wanted}], got {list(images.shape)}. Resize or crop them first.")
         if still:
             currents: Tensor = self.prefix(images).unsqueeze(1)
             return currents.expand(-1, steps, *currents.shape[2:])
@@ -54,7 +55,7 @@ class SpikingNetwork(Stateful):
         expect_floating(x)
         expect_valid(valid, x)
         if x.shape[2:] != self.current:
-            raise ValueError(
+            raise InputError(
                 f"x: expected currents [B, T, {', '.join(map(str, self.current))}], got {list(x.shape)}. "
                 "Make them with encode(images, steps)."
             )
@@ -66,7 +67,7 @@ class SpikingNetwork(Stateful):
         if state is None:
             return dict.fromkeys(self.layers)
         if not isinstance(state, dict) or tuple(state) != self.layers:
-            raise ValueError(
+            raise InputError(
                 f"state: expected a dict of {len(self.layers)} states by layer, got {type(state).__name__}. "
                 "Pass what the last call returned."
             )

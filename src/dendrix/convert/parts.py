@@ -7,6 +7,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from ..errors import InputError
 from ..layers import ClippedReLU
 from ..neurons import RateIF, SignedRateIF
 from .audit import Action, Entry
@@ -108,7 +109,7 @@ class Parts:
         if self.neuron == "signed":
             return SignedRateIF(size, threshold)
         if isinstance(activation, ClippedReLU):
-            raise ValueError("expected an activation with levels, got a calibrated ReLU. Choose neuron='signed', which needs none.")
+            raise InputError("expected an activation with levels, got a calibrated ReLU. Choose neuron='signed', which needs none.")
         return SignedRateIF(size, threshold, activation.levels)
 
     def _norm(self, node: fx.Node, module: Norm) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from ..core import expect, expect_finite, expect_floating
+from ..errors import InputError
 from ..layers import LSQ, QCFS, ClippedReLU
 
 Activation = QCFS | LSQ | ClippedReLU
@@ -28,14 +29,14 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
         ValueError: the network is in training mode, torch.fx cannot follow it, or what it traced is not the same function.
     """
     if training := [path or type(ann).__name__ for path, module in ann.named_modules() if module.training]:
-        raise ValueError(f"ann: expected a network in evaluation mode, but {training[0]} is in training mode. Call ann.eval() first.")
+        raise InputError(f"ann: expected a network in evaluation mode, but {training[0]} is in training mode. Call ann.eval() first.")
     tracer = _Tracer(leaves)
     own = copy.deepcopy(ann)
     try:
         graph = tracer.trace(own)
     except Exception as error:
         where = tracer.failed or type(ann).__name__
-        raise ValueError(
+        raise InputError(
             f"ann: expected a network that torch.fx can trace, but {where} is none: {' '.join(str(error).split())[:200]}. "
             "Take branches and loops that depend on the data out of its forward."
         ) from error
@@ -47,20 +48,20 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
     _drop_defaults(graph)
     inputs = [node.name for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
-        raise ValueError(f"ann: expected one input, got {', '.join(inputs)}. Wrap the network in a module whose forward takes images only.")
+        raise InputError(f"ann: expected one input, got {', '.join(inputs)}. Wrap the network in a module whose forward takes images only.")
     with torch.no_grad():
         try:
             expected = ann(example)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"example: expected images that the network takes, got {list(example.shape)}: {reason}") from error
+            raise InputError(f"example: expected images that the network takes, got {list(example.shape)}: {reason}") from error
         found = ShapeProp(traced).propagate(example)
     if not isinstance(expected, Tensor):
-        raise ValueError(
+        raise InputError(
             f"ann: expected one output, a tensor, got {type(expected).__name__}. Wrap the network so that it gives its scores."
         )
     if not torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
-        raise ValueError(
+        raise InputError(
             "ann: expected the same outputs when its modules and functions run one by one, but they differ: it is random, "
             "or something overwrites in place what is read later. Write x = x + y for x += y, and build ReLUs with inplace=False."
         )

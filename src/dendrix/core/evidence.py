@@ -5,34 +5,36 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .expect import expect, expect_one_of, expect_valid
+from ..checks import expect_one_of
+from ..errors import InputError
+from .expect import expect, expect_valid
 
-HOW = ("sum", "mean", "last", "max", "softmax-sum")
+ACCUMULATIONS = ("sum", "mean", "last", "max", "softmax-sum")
 """The ways to turn outputs into evidence, explained in `accumulate`."""
 
 
-def accumulate(outputs: Tensor, valid: Tensor | None = None, how: str = "sum") -> Tensor:
+def accumulate(outputs: Tensor, valid: Tensor | None = None, accumulation: str = "sum") -> Tensor:
     """Turn per-step outputs into evidence: what a decision after each step would rest on.
 
     Args:
         outputs: one vector per step, [B, T, K], not accumulated.
         valid: bool [B, T]; at an invalid step the evidence stays what it was (zero before the first valid step).
-        how: "sum"; "mean" over the valid steps so far; "last"; "max"; or "softmax-sum", the running sum of
+        accumulation: "sum"; "mean" over the valid steps so far; "last"; "max"; or "softmax-sum", the running sum of
             softmax(outputs), as DCLS-Delays decides (arXiv 2306.17670).
     Returns:
         evidence [B, T, K]; the decision of the whole sequence is the last step.
     """
     expect(outputs, "B T K", "outputs")
     expect_valid(valid, outputs)
-    expect_one_of(how, HOW, "how")
+    expect_one_of(accumulation, ACCUMULATIONS, "accumulation")
     if valid is None:
         valid = torch.ones(outputs.shape[:2], dtype=torch.bool, device=outputs.device)
     mask = valid.unsqueeze(-1)
-    if how == "softmax-sum":
+    if accumulation == "softmax-sum":
         outputs = outputs.softmax(-1)
-    if how in ("last", "max"):
+    if accumulation in ("last", "max"):
         seen = valid.cumsum(1).unsqueeze(-1) > 0
-        if how == "max":
+        if accumulation == "max":
             best = outputs.masked_fill(~mask, -torch.inf).cummax(1).values
         else:
             steps = torch.arange(outputs.shape[1], device=outputs.device).expand(valid.shape)
@@ -40,7 +42,7 @@ def accumulate(outputs: Tensor, valid: Tensor | None = None, how: str = "sum") -
             best = outputs.gather(1, latest.unsqueeze(-1).expand_as(outputs))
         return torch.where(seen, best, 0)
     total = outputs.masked_fill(~mask, 0).cumsum(1)
-    return total / valid.cumsum(1).clamp_min(1).unsqueeze(-1) if how == "mean" else total
+    return total / valid.cumsum(1).clamp_min(1).unsqueeze(-1) if accumulation == "mean" else total
 
 
 class Evidence(NamedTuple):
@@ -50,33 +52,33 @@ class Evidence(NamedTuple):
     steps: Tensor
 
     @classmethod
-    def none(cls, outputs_t: Tensor, how: str = "sum") -> "Evidence":
+    def none(cls, outputs_t: Tensor, accumulation: str = "sum") -> "Evidence":
         """The state before the first step, for outputs like these, [B, K]."""
-        start = torch.full_like(outputs_t, -torch.inf if how == "max" else 0)
+        start = torch.full_like(outputs_t, -torch.inf if accumulation == "max" else 0)
         return cls(start, torch.zeros_like(start[:, 0], dtype=torch.int64))
 
 
-def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, how: str = "sum") -> tuple[Tensor, Evidence]:
+def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, accumulation: str = "sum") -> tuple[Tensor, Evidence]:
     """One step of `accumulate`, for networks that are followed while they run.
 
     Args:
         outputs_t: the outputs of this step, [B, K].
         state: what the last call returned; None at the start.
-        how: as in `accumulate`.
+        accumulation: as in `accumulate`.
     Returns:
         the evidence after this step, [B, K], and the next state.
     Raises:
         ValueError: a wrong shape, an unknown word, or a state of another batch.
     """
     expect(outputs_t, "B K", "outputs_t")
-    expect_one_of(how, HOW, "how")
-    value = outputs_t.softmax(-1) if how == "softmax-sum" else outputs_t
+    expect_one_of(accumulation, ACCUMULATIONS, "accumulation")
+    value = outputs_t.softmax(-1) if accumulation == "softmax-sum" else outputs_t
     if state is None:
-        state = Evidence.none(value, how)
+        state = Evidence.none(value, accumulation)
     elif state.kept.shape != value.shape:
-        raise ValueError(
+        raise InputError(
             f"state: expected a sum of shape {list(value.shape)}, got {list(state.kept.shape)}. Pass what the last call returned."
         )
     steps = state.steps + 1
-    kept = value if how == "last" else torch.maximum(state.kept, value) if how == "max" else state.kept + value
-    return kept / steps.unsqueeze(-1) if how == "mean" else kept, Evidence(kept, steps)
+    kept = value if accumulation == "last" else torch.maximum(state.kept, value) if accumulation == "max" else state.kept + value
+    return kept / steps.unsqueeze(-1) if accumulation == "mean" else kept, Evidence(kept, steps)

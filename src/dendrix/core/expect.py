@@ -1,13 +1,9 @@
 """Argument checks: one sentence that says what was expected, what came, and what to do."""
 
-import difflib
-import math
-from collections.abc import Iterable
-from numbers import Real
-
 import torch
 from torch import Tensor
 
+from ..errors import InputError, InputTypeError
 from .state import State
 
 
@@ -24,7 +20,7 @@ def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
         ValueError: wrong number of axes, a wrong size, or an empty axis.
     """
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name}: expected a torch.Tensor [{axes}], got {type(x).__name__}. Convert it with torch.as_tensor.")
+        raise InputTypeError(f"{name}: expected a torch.Tensor [{axes}], got {type(x).__name__}. Convert it with torch.as_tensor.")
     more = axes.endswith("...")
     names = axes.removesuffix("...").split()
     fits = x.dim() >= len(names) if more else x.dim() == len(names)
@@ -39,7 +35,7 @@ def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
         advice = "Tensors are batch first, [B, T, ...]; for time-first data use x.transpose(0, 1)."
     else:
         advice = "Reshape the tensor or build the layer for this size."
-    raise ValueError(f"{name}: expected [{wanted}], got {list(x.shape)}. {advice}")
+    raise InputError(f"{name}: expected [{wanted}], got {list(x.shape)}. {advice}")
 
 
 def expect_valid(valid: Tensor | None, x: Tensor) -> None:
@@ -48,7 +44,7 @@ def expect_valid(valid: Tensor | None, x: Tensor) -> None:
         return
     expect(valid, "B T", "valid", B=x.shape[0], T=x.shape[1])
     if valid.dtype != torch.bool:
-        raise TypeError(f"valid: expected dtype torch.bool, got {valid.dtype}. Use valid.bool().")
+        raise InputTypeError(f"valid: expected dtype torch.bool, got {valid.dtype}. Use valid.bool().")
 
 
 def expect_state(state: State, kind: type[Tensor] | type[tuple[Tensor, ...]], shape: torch.Size) -> None:
@@ -63,7 +59,7 @@ def expect_state(state: State, kind: type[Tensor] | type[tuple[Tensor, ...]], sh
     if isinstance(state, kind) and all(isinstance(part, Tensor) and part.shape == shape for part in parts):
         return
     came = ", ".join(str(list(part.shape)) if isinstance(part, Tensor) else type(part).__name__ for part in parts)
-    raise ValueError(
+    raise InputError(
         f"state: expected {kind.__name__} of shape {list(shape)}, got {type(state).__name__} ({came}). Pass what the last call returned."
     )
 
@@ -71,7 +67,7 @@ def expect_state(state: State, kind: type[Tensor] | type[tuple[Tensor, ...]], sh
 def expect_floating(x: Tensor, name: str = "x") -> None:
     """Refuse integers, booleans and complex numbers."""
     if not x.is_floating_point():
-        raise TypeError(f"{name}: expected a floating dtype, got {x.dtype}. Use {name}.float().")
+        raise InputTypeError(f"{name}: expected a floating dtype, got {x.dtype}. Use {name}.float().")
 
 
 def expect_finite(x: Tensor, name: str = "x") -> None:
@@ -79,33 +75,4 @@ def expect_finite(x: Tensor, name: str = "x") -> None:
     if torch.compiler.is_compiling() or bool(torch.isfinite(x).all()):
         return
     first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
-    raise ValueError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. Clean the input first.")
-
-
-def expect_in(value: float, interval: str, name: str) -> None:
-    """Check that a number is finite and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`."""
-    low, high = map(float, interval[1:-1].split(","))
-    if isinstance(value, Real) and math.isfinite(value):
-        above = value >= low if interval.startswith("[") else value > low
-        below = value <= high if interval.endswith("]") else value < high
-        if above and below:
-            return
-    raise ValueError(f"{name}: expected a number in {interval}, got {value!r}. Choose one inside.")
-
-
-def expect_fields(config: object, **intervals: str) -> None:
-    """Check fields of a configuration with `expect_in`; one that is None is not set and passes."""
-    for name, interval in intervals.items():
-        if (value := getattr(config, name)) is not None:
-            expect_in(value, interval, name)
-
-
-def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
-    """Check a word against the allowed ones; a miss suggests one that begins with it, or else the nearest."""
-    allowed = sorted(choices)
-    if value in allowed:
-        return value
-    begun = [choice for choice in allowed if value and choice.startswith(str(value))]
-    near = begun or difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got '{value}'.{hint}")
+    raise InputError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. Clean the input first.")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
+
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
@@ -40,9 +42,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON, but it cannot be read ({error}). Copy the file again.") from error
+        raise InputError(f"{path}: expected JSON, but it cannot be read ({error}). Copy the file again.") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}. Is this the right file?")
+        raise InputError(f"{path}: expected a JSON object, got {type(value).__name__}. Is this the right file?")
     return value
 
 

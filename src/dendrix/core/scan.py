@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .dispatch import find_kernel
 from .expect import expect_valid
-from .kernels import find_kernel
 from .state import State, select
 
-Rule = Callable[..., tuple[Tensor, State]]
+StepFn = Callable[..., tuple[Tensor, State]]
 """`rule(x_t [B, ...], state, **params) -> (y_t [B, ...], state)`: pure, and never in place."""
 
 
@@ -20,7 +20,7 @@ def zero_invalid(x: Tensor, valid: Tensor | None) -> Tensor:
     return x if valid is None else torch.where(valid.view(*valid.shape, *[1] * (x.dim() - 2)), x, 0)
 
 
-def scan(rule: Rule, x: Tensor, state: State, valid: Tensor | None = None, **params: Any) -> tuple[Tensor, State]:
+def scan(rule: StepFn, x: Tensor, state: State, valid: Tensor | None = None, **params: Any) -> tuple[Tensor, State]:
     """Run a rule over time.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .expect import expect_fields
+from ..checks import expect_fields
 
 
 class _Heaviside(torch.autograd.Function):

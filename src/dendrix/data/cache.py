@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..core.files import write_atomic
-from .audio import Wave
 from .encoder import Encoder, encoder_to_dict
+from .speech.audio import Wave
 
 _VERSION = 1
 """Raise it when an encoder's result changes for the same fields: older files are then never found again."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import expect_one_of
+from ..errors import InputError, MissingExtraError
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def fetch(name: str, root: str | Path | None = None) -> list[Path]:
         ImportError: pooch is missing.
     """
     if name in ELSEWHERE:
-        raise ValueError(f"{name}: expected data with a published checksum, but there is none. Get them with: {ELSEWHERE[name]}")
+        raise InputError(f"{name}: expected data with a published checksum, but there is none. Get them with: {ELSEWHERE[name]}")
     remotes = REMOTES[expect_one_of(name, REMOTES, "name")]
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:
@@ -136,7 +137,7 @@ def fetch_archive(remote: Remote, root: Path) -> Path:
         unpacked = Path(folder, "all")
         _unpack(archive, unpacked)
         if not (unpacked / remote.member).exists():
-            raise ValueError(f"{archive}: expected an archive with {remote.member}, found none in it. Fetch it again.")
+            raise InputError(f"{archive}: expected an archive with {remote.member}, found none in it. Fetch it again.")
         (unpacked / remote.member).rename(target)
     if own:
         archive.unlink()
@@ -203,7 +204,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             with tarfile.open(archive) as packed:
                 packed.extractall(folder, filter="data")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{archive}: expected a zip or tar archive, but it cannot be unpacked ({error}). Fetch it again.") from error
+        raise InputError(f"{archive}: expected a zip or tar archive, but it cannot be unpacked ({error}). Fetch it again.") from error
 
 
 def _pooch() -> tuple[Any, tuple[type[Exception], ...]]:
@@ -212,5 +213,5 @@ def _pooch() -> tuple[Any, tuple[type[Exception], ...]]:
         import pooch
         import requests
     except ImportError as missing:
-        raise ImportError(f"Downloads need {missing.name}, which is not installed: pip install dendrix[data].") from missing
+        raise MissingExtraError(f"Downloads need {missing.name}, which is not installed: pip install dendrix[data].") from missing
     return pooch, (requests.RequestException, ValueError)

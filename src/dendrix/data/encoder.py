@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..core import State
-from .audio import Wave, check_wave, resample
+from ..errors import InputError
+from .speech.audio import Wave, check_wave, resample
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Encoder:
 
     def __post_init__(self) -> None:
         if self.rate < 1 or self.dt_ms <= 0 or not (self.rate * self.dt_ms / 1000).is_integer():
-            raise ValueError(f"A frame must be a whole number of samples, got dt_ms={self.dt_ms} at rate={self.rate} Hz.")
+            raise InputError(f"A frame must be a whole number of samples, got dt_ms={self.dt_ms} at rate={self.rate} Hz.")
 
     @property
     def hop(self) -> int:

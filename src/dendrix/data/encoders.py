@@ -4,12 +4,13 @@ import dataclasses
 from typing import Any
 
 from ..core import expect_one_of
-from .cochlea import Cochlea, PublishedCochlea
+from ..errors import InputError
+from .cochlea.model import Cochlea, PublishedCochlea
 from .encoder import Encoder
-from .even_mel import EvenMel
-from .mel import LogMel
-from .mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
-from .published_mel import PublishedMel
+from .speech.even_mel import EvenMel
+from .speech.mel import LogMel
+from .speech.mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
+from .speech.published_mel import PublishedMel
 
 _KINDS = (Cochlea, EvenMel, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
 
@@ -26,5 +27,5 @@ def encoder_from_dict(saved: dict[str, Any]) -> Encoder:
     name = expect_one_of(str(values.pop("encoder", "")), ENCODERS, "encoder")
     known = [field.name for field in dataclasses.fields(ENCODERS[name])]
     if unknown := sorted(set(values) - set(known)):
-        raise ValueError(f"{name}: expected fields among {', '.join(known)}, got {', '.join(unknown)}. Was it saved by a newer version?")
+        raise InputError(f"{name}: expected fields among {', '.join(known)}, got {', '.join(unknown)}. Was it saved by a newer version?")
     return ENCODERS[name](**values)

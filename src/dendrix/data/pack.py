@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 
 def data_root(root: str | Path | None, title: str, advice: str) -> Path:
     """The folder or file that was given, or the folder that the environment variable DENDRIX_DATA names.
@@ -44,9 +46,9 @@ def read_pack(path: Path, title: str, keys: Sequence[str]) -> dict[str, NDArray[
     with path.open("rb") as file:  # `is_zipfile` of a path would take a lack of permission for another kind of file
         packed = zipfile.is_zipfile(file)
     if not packed:
-        raise ValueError(f"{path}: expected the {title} pack or a data folder, got another kind of file or a part of one. Check the path.")
+        raise InputError(f"{path}: expected the {title} pack or a data folder, got another kind of file or a part of one. Check the path.")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
             return {key: pack[key] for key in keys}
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: expected the {title} pack, but it cannot be read ({error}). Copy it again.") from error
+        raise InputError(f"{path}: expected the {title} pack, but it cannot be read ({error}). Copy it again.") from error

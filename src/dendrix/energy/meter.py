@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core import Stateful, expect_valid
-from ..exits.network import Item, evaluating, parts
+from ..errors import InputError
+from ..exits.recorder import Item, evaluating, parts
 from ..layers import rounded
 from .products import counted_with_its_parent, products, unknown
 from .report import Report
@@ -42,7 +43,7 @@ def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int],
             if progress is not None:
                 progress(meter.inputs)
     if not meter.inputs:
-        raise ValueError("batches: expected at least one batch, got none. Check the data set or the split.")
+        raise InputError("batches: expected at least one batch, got none. Check the data set or the split.")
     return meter.report()
 
 

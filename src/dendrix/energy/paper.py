@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ..models.spikegpt import SpikeGPTBody
+from ..models.spikegpt.network import SpikeGPTBody
 from .report import Operations, Report
 
 ASSUMED_RATE = 0.15
@@ -38,8 +38,8 @@ def formula(model: nn.Module, report: Report, rate: float = ASSUMED_RATE) -> Ass
 @formula.register
 def _spikegpt(model: SpikeGPTBody, report: Report, rate: float = ASSUMED_RATE) -> Assumed:
     """Per token and block: rate * (3 d^2 + 9 d^2) sums for the projections and the channel mix, 7 d products for WKV."""
-    width = model.spec.width
-    blocks = report.steps * model.spec.layers
+    width = model.config.width
+    blocks = report.steps * model.config.layers
     return Assumed(
         Operations(macs=blocks * 7 * width, acs=blocks * rate * 12 * width**2),
         "it takes the matrix products of a block to be fed by spikes at the assumed rate, which in the published network none is; "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import DelayLinear, DendriticSegments, Recurrent, RecurrentDelay, SparseLinear
-from ..layers.active_dendrites import ActiveDendrites
+from ..layers.dendrites.active import ActiveDendrites
 from ..models import DendriticNet
 
 

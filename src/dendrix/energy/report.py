@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ..errors import InputError
+
 Kind = Literal["spikes", "signed spikes", "numbers", "silence"]
 
 
@@ -22,7 +24,7 @@ class Costs:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value < float("inf"):
-                raise ValueError(f"{name}: expected a finite energy in pJ, not below zero, got {value}.")
+                raise InputError(f"{name}: expected a finite energy in pJ, not below zero, got {value}.")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..layers import DendriticSegments, KWinners, Recurrent, RecurrentDelay
-from ..models.spikegpt import SpikeGPTBody
-from ..models.spikegpt_blocks import ChannelMix, TimeMix
+from ..models.spikegpt.blocks import ChannelMix, TimeMix
+from ..models.spikegpt.network import SpikeGPTBody
 from ..neurons import LI
 from ..neurons.base import Neuron
 
@@ -46,4 +46,4 @@ def _mixed(module: TimeMix | ChannelMix, given: dict[str, Any], y: tuple[Tensor,
 
 @spikes.register
 def _embedding(module: SpikeGPTBody, given: dict[str, Any], y: Any) -> Tensor | None:
-    return module.emb(given["x"]) >= 0 if module.spec.binary_embedding else None
+    return module.emb(given["x"]) >= 0 if module.config.binary_embedding else None

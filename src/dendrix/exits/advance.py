@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ..core import Evidence, State, Stateful, accumulate_step, map_state
-from .network import expect_outputs, expect_repeated
-from .rule import Rule, RuleState
+from ..errors import InputError, InputTypeError
+from .recorder import expect_outputs, expect_repeated
+from .rules.base import ExitRule, RuleState
 
 
 class Progress(NamedTuple):
@@ -34,13 +35,13 @@ class Block(NamedTuple):
 
 
 @torch.inference_mode()
-def advance(model: Stateful, x: Tensor, rule: Rule, how: str, progress: Progress | None) -> Block:
+def advance(model: Stateful, x: Tensor, rule: ExitRule, accumulation: str, progress: Progress | None) -> Block:
     """Run x [B, k, ...] from where the batch stands (None: from rest) and judge every step."""
     given = model(x, None if progress is None else progress.network)
     outputs, network = expect_outputs(given, x), given[1]
     if progress is None:
         _expect_rows(network, len(x))
-    evidence, kept = _gather(rule, outputs, None if progress is None else progress.evidence, how)
+    evidence, kept = _gather(rule, outputs, None if progress is None else progress.evidence, accumulation)
     stops, judged = _judge(rule, evidence, rule.init(len(x), x.device) if progress is None else progress.rule)
     broken = ~outputs.isfinite().all(-1)
     codes = (evidence.argmax(-1) * 4 + broken * 2 + stops).cpu().numpy()
@@ -48,24 +49,24 @@ def advance(model: Stateful, x: Tensor, rule: Rule, how: str, progress: Progress
 
 
 @torch.inference_mode()
-def at_rest(model: Stateful, x_t: Tensor, rule: Rule, how: str) -> Progress:
+def at_rest(model: Stateful, x_t: Tensor, rule: ExitRule, accumulation: str) -> Progress:
     """One row before its first step, for inputs like x_t [1, ...]. A step that is not valid leaves any network at rest."""
     nothing = torch.zeros(1, 1, dtype=torch.bool, device=x_t.device)
     outputs, network = model(x_t.unsqueeze(1), None, nothing)
-    return Progress(network, Evidence.none(outputs[:, 0], how), rule.init(1, x_t.device))
+    return Progress(network, Evidence.none(outputs[:, 0], accumulation), rule.init(1, x_t.device))
 
 
-def expect_running(model: Stateful, rule: Rule) -> None:
+def expect_running(model: Stateful, rule: ExitRule) -> None:
     """Refuse what cannot run: no rule, a network that takes no state, or one in training mode, where answers depend on batch-mates."""
-    if not isinstance(rule, Rule):
-        raise TypeError(f"rule: expected an exit rule, got {type(rule).__name__}. Give one such as Margin(2.0), or policy.rule.")
+    if not isinstance(rule, ExitRule):
+        raise InputTypeError(f"rule: expected an exit rule, got {type(rule).__name__}. Give one such as Margin(2.0), or policy.rule.")
     signature = inspect.signature(model.forward)
     try:
         signature.bind("x", "state", "valid")
     except TypeError as error:
-        raise TypeError(f"model: expected forward(x, state, valid), got forward{signature}. See dendrix.core.Stateful.") from error
+        raise InputTypeError(f"model: expected forward(x, state, valid), got forward{signature}. See dendrix.core.Stateful.") from error
     if model.training:
-        raise ValueError("model: expected a network in evaluation mode, got one in training mode. Call model.eval() first.")
+        raise InputError("model: expected a network in evaluation mode, got one in training mode. Call model.eval() first.")
 
 
 @torch.inference_mode()
@@ -93,11 +94,11 @@ def expect_rows_alone(model: Stateful, x: Tensor) -> bool:
 def _expect_rows(state: State, batch: int) -> None:
     """Refuse a state whose rows cannot be told apart."""
     if state is None:
-        raise TypeError("state: expected what the network has to remember, got None, which means from rest. Return () for nothing.")
+        raise InputTypeError("state: expected what the network has to remember, got None, which means from rest. Return () for nothing.")
 
     def check(part: Tensor) -> Tensor:
         if not part.dim() or len(part) != batch:
-            raise ValueError(f"state: expected tensors [B={batch}, ...], got {list(part.shape)}. Each input has a row of its own.")
+            raise InputError(f"state: expected tensors [B={batch}, ...], got {list(part.shape)}. Each input has a row of its own.")
         return part
 
     map_state(check, state)
@@ -110,17 +111,17 @@ def not_finite(index: int, step: int) -> ValueError:
     )
 
 
-def _gather(rule: Rule, outputs: Tensor, state: Evidence | None, how: str) -> tuple[Tensor, Evidence]:
+def _gather(rule: ExitRule, outputs: Tensor, state: Evidence | None, accumulation: str) -> tuple[Tensor, Evidence]:
     """The evidence after each step, [B, k, K], and the next state; summed step by step, so that any k gives the same bits."""
-    state = Evidence.none(outputs[:, 0], how) if state is None else state
+    state = Evidence.none(outputs[:, 0], accumulation) if state is None else state
     parts = []
     for outputs_t in outputs.unbind(1):
-        evidence_t, state = accumulate_step(rule.weigh(outputs_t), state, how)
+        evidence_t, state = accumulate_step(rule.weigh(outputs_t), state, accumulation)
         parts.append(evidence_t)
     return torch.stack(parts, 1), state
 
 
-def _judge(rule: Rule, evidence: Tensor, state: RuleState) -> tuple[Tensor, RuleState]:
+def _judge(rule: ExitRule, evidence: Tensor, state: RuleState) -> tuple[Tensor, RuleState]:
     """Which rows the rule stops at which step, bool [B, k], and its next state."""
     batch, steps = evidence.shape[:2]
     if isinstance(state.memory, tuple) and not state.memory:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..core import Stateful, expect, map_state, rows
+from ..errors import InputError
 from .advance import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
-from .rule import Rule
+from .rules.base import ExitRule
 
 Batching = Literal["wait", "compact", "refill"]
 
@@ -55,8 +56,8 @@ class Slot:
 class Batch:
     """The rows that run together, and the work that was done: `row_steps` counts every step of every row."""
 
-    def __init__(self, model: Stateful, rule: Rule, batching: Batching, how: str, size: int, block: int):
-        self.model, self.rule, self.how = model, rule, how
+    def __init__(self, model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, size: int, block: int):
+        self.model, self.rule, self.accumulation = model, rule, accumulation
         self.batching, self.size, self.block = batching, size, block
         self.slots: list[Slot] = []
         self.progress: Progress | None = None
@@ -71,7 +72,7 @@ class Batch:
         while self._arrange(waiting):
             steps = min(self.block, max(slot.length - slot.seen for slot in self.slots if slot.open))
             x = torch.stack([slot.next(steps) for slot in self.slots])
-            block = advance(self.model, x, self.rule, self.how, self.progress)
+            block = advance(self.model, x, self.rule, self.accumulation, self.progress)
             self.progress = block.progress
             self.row_steps += x.shape[0] * x.shape[1]
             yield from self._finished(block)
@@ -82,7 +83,7 @@ class Batch:
             self.in_place = expect_rows_alone(self.model, x.unsqueeze(0))
             self.shape = x.shape[1:]
         if x.shape[1:] != self.shape:
-            raise ValueError(f"input {index}: expected steps of shape {list(self.shape)}, as before, got {list(x.shape[1:])}.")
+            raise InputError(f"input {index}: expected steps of shape {list(self.shape)}, as before, got {list(x.shape[1:])}.")
         return Slot(index, x, len(x))
 
     def _arrange(self, waiting: Iterator[Slot]) -> bool:
@@ -101,7 +102,7 @@ class Batch:
         if not newcomers or self.progress is None:
             return
         if self.rest is None:
-            self.rest = at_rest(self.model, newcomers[0].x[:1], self.rule, self.how)
+            self.rest = at_rest(self.model, newcomers[0].x[:1], self.rule, self.accumulation)
         where = self._index(places)
 
         def copied(now: Tensor, new: Tensor) -> Tensor:

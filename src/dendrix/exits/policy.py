@@ -9,16 +9,20 @@ from typing import Any
 
 from ..core import expect_one_of
 from ..core.files import read_json, write_json
-from .goal import Goal, MeanSteps, Pareto
-from .guarantee import Guarantee
-from .record import Record
-from .rule import Rule
-from .rules import RULES
+from ..errors import InputError, InputTypeError
+from .fitting.goals import Goal, MeanSteps, Pareto
+from .fitting.guarantee import Guarantee
+from .records import ExitRecord
+from .rules.base import ExitRule
+from .rules.names import RULES
 
-FORMAT = 2
-"""The version of the file; a reader refuses another one. Fingerprints of format 1 knew weights, but not neurons."""
+FORMAT = 3
+"""The version of the file; format 2 is still read. Format 1 is refused: its fingerprints knew weights, but not neurons."""
 
-GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "budget": MeanSteps, "guarantee": Guarantee}
+_RENAMED = {"rule": {"budget": "fixed-steps"}, "goal": {"budget": "mean-steps"}}
+"""Names that format 2 has for rules and goals of today."""
+
+GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "mean-steps": MeanSteps, "guarantee": Guarantee}
 """Every goal by the name that a policy file and the command line use."""
 
 
@@ -26,11 +30,11 @@ GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "budget": MeanSteps, "guarante
 class Policy:
     """A rule, and the networks and inputs that it was fitted for. `fit` makes one."""
 
-    rule: Rule
+    rule: ExitRule
     goal: Goal
     statement: str
     """What is promised, in words."""
-    how: str
+    accumulation: str
     """How outputs become evidence."""
     steps: int
     """T of the record that it was fitted on."""
@@ -50,28 +54,28 @@ class Policy:
     seed: int
     """Of the split into parts."""
 
-    def check(self, record: Record) -> None:
+    def check(self, record: ExitRecord) -> None:
         """Refuse a record that the policy was not made for.
 
         Raises:
-            ValueError: T, K, how, the length of a step or the network differ.
+            ValueError: T, K, accumulation, the length of a step or the network differ.
         """
         _, steps, classes = record.outputs.shape
-        self.check_network(classes, record.how, record.dt_ms, record.model)
+        self.check_network(classes, record.accumulation, record.dt_ms, record.model)
         if steps > self.steps or (steps < self.steps and not (self.varies and record.lengths is not None)):
-            raise ValueError(f"record: expected {self.steps} steps, as the policy was fitted for, got {steps}. Fit a policy for these.")
+            raise InputError(f"record: expected {self.steps} steps, as the policy was fitted for, got {steps}. Fit a policy for these.")
 
-    def check_network(self, classes: int, how: str, dt_ms: float | None = None, model: str = "") -> None:
+    def check_network(self, classes: int, accumulation: str, dt_ms: float | None = None, model: str = "") -> None:
         """Refuse a network that the policy was not made for; a fingerprint that either side does not know is not compared.
 
         Raises:
-            ValueError: K, how, the length of a step or the network differ.
+            ValueError: K, accumulation, the length of a step or the network differ.
         """
-        wanted = {"classes": self.classes, "how": self.how, "dt_ms": self.dt_ms, "model": self.model}
-        came = {"classes": classes, "how": how, "dt_ms": dt_ms, "model": model}
+        wanted = {"classes": self.classes, "accumulation": self.accumulation, "dt_ms": self.dt_ms, "model": self.model}
+        came = {"classes": classes, "accumulation": accumulation, "dt_ms": dt_ms, "model": model}
         for name, value in wanted.items():
             if value != came[name] and not (name == "model" and "" in (value, came[name])):
-                raise ValueError(
+                raise InputError(
                     f"{name}: expected {value!r}, as the policy was fitted for, got {came[name]!r}. "
                     "Record this network and fit a policy to that."
                 )
@@ -98,37 +102,47 @@ class Policy:
         content = read_json(Path(path))
         version, digest = content.get("format"), content.pop("digest", None)
         if not isinstance(version, int) or not isinstance(digest, str):
-            raise ValueError(f"{path}: expected an exit policy, but it has no format and digest. Is this the right file?")
+            raise InputError(f"{path}: expected an exit policy, but it has no format and digest. Is this the right file?")
         if version > FORMAT:
-            raise ValueError(f"{path}: expected a policy of format {FORMAT}, got {version}. Update dendrix.")
-        if version < FORMAT:
-            raise ValueError(
+            raise InputError(f"{path}: expected a policy of format {FORMAT}, got {version}. Update dendrix.")
+        if version < 2:
+            raise InputError(
                 f"{path}: expected a policy of format {FORMAT}, got {version}, which does not say for which neurons it holds. "
                 "Record the network again, and fit a policy to that."
             )
         if _digest(content) != digest:
-            raise ValueError(f"{path}: expected a policy as it was fitted, but it was changed afterwards. Fit it again.")
-        content.pop("format")
+            raise InputError(f"{path}: expected a policy as it was fitted, but it was changed afterwards. Fit it again.")
+        if content.pop("format") == 2:
+            content = _from_format_2(content)
         try:
             rule, goal = dict(content["rule"]), dict(content["goal"])
             return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: expected a rule and a goal that this version knows, but {error!r}. Update dendrix.") from error
+            raise InputError(f"{path}: expected a rule and a goal that this version knows, but {error!r}. Update dendrix.") from error
 
 
-def named_rule(name: str) -> Rule:
+def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a policy that 0.1.0 wrote, under their names of today."""
+    content = {("accumulation" if name == "how" else name): value for name, value in content.items()}
+    for part, names in _RENAMED.items():
+        if isinstance(saved := content.get(part), dict) and "name" in saved:
+            content[part] = {**saved, "name": names.get(saved["name"], saved["name"])}
+    return content
+
+
+def named_rule(name: str) -> ExitRule:
     """The rule of this name, with a threshold at which it never stops."""
     kind = RULES[expect_one_of(name, RULES, "rule")]
     return kind(kind.span[1])
 
 
-def _rule_fields(rule: Rule) -> dict[str, Any]:
+def _rule_fields(rule: ExitRule) -> dict[str, Any]:
     """A rule as JSON: JSON has no infinity, so a threshold that no score exceeds is the word "never"."""
     values = [("never" if value == math.inf else value) for value in rule.thresholds]
     return {"name": _name(rule, RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
 
 
-def _rule(content: dict[str, Any]) -> Rule:
+def _rule(content: dict[str, Any]) -> ExitRule:
     kind, values = RULES[content.pop("name")], content.pop("threshold")
     several = isinstance(values, list)
     numbers = tuple(math.inf if value == "never" else value for value in (values if several else [values]))
@@ -138,7 +152,7 @@ def _rule(content: dict[str, Any]) -> Rule:
 def _name(value: object, names: dict[str, Any]) -> str:
     found = [name for name, kind in names.items() if kind is type(value)]
     if not found:
-        raise TypeError(f"{type(value).__name__}: expected one of {', '.join(names)}. A policy file holds only what can be read back.")
+        raise InputTypeError(f"{type(value).__name__}: expected one of {', '.join(names)}. A policy file holds only what can be read back.")
     return found[0]
 
 

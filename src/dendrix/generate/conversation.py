@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..core import expect_in
 from ..core.files import write_atomic
+from ..errors import InputError
 from .decoder import Decoder
 from .sampling import Sampling, sample
 from .text_stream import TextStream
@@ -53,11 +54,11 @@ class Conversation:
                 about = file.metadata() or {}
                 found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            raise ValueError(f"{path}: expected a saved conversation, but it cannot be read ({error}). Save it again.") from error
+            raise InputError(f"{path}: expected a saved conversation, but it cannot be read ({error}). Save it again.") from error
         if about.get("format") != _FORMAT or found.keys() != {"state", "next"}:
-            raise ValueError(f"{path}: expected a saved conversation, got another file of tensors. Check the path.")
+            raise InputError(f"{path}: expected a saved conversation, got another file of tensors. Check the path.")
         if about.get("model") != fingerprint(model):
-            raise ValueError(f"{path}: expected a conversation with this model, got one with another. Load the model it was saved with.")
+            raise InputError(f"{path}: expected a conversation with this model, got one with another. Load the model it was saved with.")
         return cls(found["state"], tuple(found["next"].tolist()))
 
 
@@ -74,7 +75,7 @@ def generate(
     decoder: Decoder,
     tokenizer: Any,
     conversation: Conversation,
-    how: Sampling,
+    sampling: Sampling,
     *,
     max_new_tokens: int,
     stops: Sequence[str] = (),
@@ -86,7 +87,7 @@ def generate(
         decoder: of the model.
         tokenizer: of the tokenizers library.
         conversation: with at least one token that the model has not read.
-        how: how tokens are drawn.
+        sampling: how tokens are drawn.
         max_new_tokens: at most so many are drawn, at least 1.
         stops: strings that end the text and are not given.
         generator: of the random numbers; None is torch's own.
@@ -97,11 +98,11 @@ def generate(
     """
     expect_in(max_new_tokens, "[1, inf)", "max_new_tokens")
     if not conversation.next:
-        raise ValueError("prompt: expected some text, got none. Write a prompt, or load a conversation to go on with.")
+        raise InputError("prompt: expected some text, got none. Write a prompt, or load a conversation to go on with.")
     text = TextStream(tokenizer, stops)
     logits, state = decoder.prefill(torch.tensor([conversation.next]), conversation.state)
     for left in range(max_new_tokens - 1, -1, -1):
-        drawn = sample(logits, how, generator)
+        drawn = sample(logits, sampling, generator)
         token = int(drawn)
         piece = text.push(token)
         ends = text.stopped or not left

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import expect, expect_one_of, expect_valid, find_kernel
-from ..models.spikegpt import SpikeGPT
+from ..errors import InputError, InputTypeError
+from ..models.spikegpt.network import SpikeGPT
 from .memory import pack, rest, unpack
 from .packing import Packed, Weights, pack_network, unpack_network
 
@@ -32,13 +33,13 @@ class Decoder:
 
     def __init__(self, model: SpikeGPT, weights: Weights = "float32"):
         expect_one_of(weights, get_args(Weights), "weights")
-        self.spec = model.spec
+        self.config = model.config
         self.weights = weights
         self.packed: Packed = pack_network(model, weights)
 
     def rest(self, batch: int = 1) -> Tensor:
         """The state before any text."""
-        return pack(rest(self.spec, batch), batch)
+        return pack(rest(self.config, batch), batch)
 
     def __call__(self, tokens: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What follows every token, as the model gives it; zeros where a token is not valid.
@@ -54,7 +55,7 @@ class Decoder:
         """
         valid = self._expect(tokens, valid)
         found, state = self._read(tokens, state, valid, valid)
-        logits = found.new_zeros(*tokens.shape, self.spec.vocab_size)
+        logits = found.new_zeros(*tokens.shape, self.config.vocab_size)
         logits[valid] = found
         return logits, state
 
@@ -70,7 +71,7 @@ class Decoder:
         """
         valid = self._expect(tokens, valid)
         if not bool(valid.any(1).all()):
-            raise ValueError("valid: expected at least one token in every row, got a row of padding alone. Leave it out.")
+            raise InputError("valid: expected at least one token in every row, got a row of padding alone. Leave it out.")
         last = torch.where(valid, torch.arange(tokens.shape[1]), -1).amax(1, keepdim=True)
         return self._read(tokens, state, valid, torch.zeros_like(valid).scatter(1, last, True))
 
@@ -93,11 +94,11 @@ class Decoder:
 
     def _expect_tokens(self, tokens: Tensor) -> None:
         if tokens.dtype != torch.int64:
-            raise TypeError(f"tokens: expected int64, got {tokens.dtype}. Encode the text with the model's tokenizer.")
+            raise InputTypeError(f"tokens: expected int64, got {tokens.dtype}. Encode the text with the model's tokenizer.")
         ids = tokens.numpy()
         low, high = ids.min(), ids.max()
-        if low < 0 or high >= self.spec.vocab_size:
-            raise ValueError(f"tokens: expected 0 to {self.spec.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
+        if low < 0 or high >= self.config.vocab_size:
+            raise InputError(f"tokens: expected 0 to {self.config.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
 
     def _read(self, tokens: Tensor, state: Tensor | None, valid: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """The logits [W, V] after the tokens that are wanted, row by row, and the state."""
@@ -110,7 +111,7 @@ class Decoder:
         """Read tokens [P], each of the row that owns it; the logits of the token whose answer is n are row n."""
         expect(state, "B N", "state", N=self.packed.state_size)
         if len(owners) and owners[-1] >= len(state):
-            raise ValueError(
+            raise InputError(
                 f"state: expected a row for each of {owners[-1] + 1} texts, got {len(state)}. Pass what the last call returned."
             )
         if fused := find_kernel("decode", "cpu", self.packed, tokens, owners, answers, state):
@@ -126,10 +127,10 @@ class Decoder:
 @torch.no_grad()
 def decode(network: SpikeGPT, tokens: Ids, owners: Ids, answers: Ids, state: Tensor) -> tuple[Tensor, Tensor]:
     """What the kernel does, in plain torch: row after row."""
-    logits, after = torch.empty(int(answers.max(initial=-1)) + 1, network.spec.vocab_size), state.clone()
+    logits, after = torch.empty(int(answers.max(initial=-1)) + 1, network.config.vocab_size), state.clone()
     for row in np.unique(owners):
         own = owners == row
-        found, memory = network(torch.from_numpy(tokens[own]).unsqueeze(0), unpack(state[row : row + 1], network.spec))
+        found, memory = network(torch.from_numpy(tokens[own]).unsqueeze(0), unpack(state[row : row + 1], network.config))
         asked = answers[own] >= 0
         logits[answers[own][asked]] = found[0, asked]
         after[row] = pack(memory, 1)[0]

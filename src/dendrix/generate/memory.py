@@ -4,23 +4,24 @@ import torch
 from torch import Tensor
 
 from ..core import State, map_state
-from ..layers.wkv import WKVState
-from ..models.spikegpt import SpikeGPTSpec
-from ..models.spikegpt_blocks import BlockState, ChannelMixState, MixState, TimeMixState
+from ..errors import InputError
+from ..layers.rwkv.wkv import WKVState
+from ..models.spikegpt.blocks import BlockState, ChannelMixState, MixState, TimeMixState
+from ..models.spikegpt.network import SpikeGPTConfig
 from ..neurons.lif import LIFState
 
 _NOTHING = -1e38
-"""The exponent of an empty past, as in `layers.wkv`."""
+"""The exponent of an empty past, as in `layers.rwkv.wkv`."""
 
 
-def rest(spec: SpikeGPTSpec, batch: int = 1) -> State:
+def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
     """The state of a `SpikeGPT` before any text."""
 
     def zeros(times: int = 1) -> Tensor:
-        return torch.zeros(batch, times * spec.width)
+        return torch.zeros(batch, times * config.width)
 
-    before = {"output": (1,), "input": (1, 1), "none": ()}[spec.spikes]
-    hidden = {"output": (1,), "input": (1, 4), "none": ()}[spec.spikes]
+    before = {"output": (1,), "input": (1, 1), "none": ()}[config.spikes]
+    hidden = {"output": (1,), "input": (1, 4), "none": ()}[config.spikes]
 
     def membranes(sizes: tuple[int, ...]) -> tuple[LIFState, ...]:
         return tuple(LIFState(zeros(size)) for size in sizes)
@@ -28,11 +29,11 @@ def rest(spec: SpikeGPTSpec, batch: int = 1) -> State:
     def block(index: int) -> BlockState:
         channel = ChannelMixState(zeros(), membranes(hidden))
         first: MixState = TimeMixState(zeros(), membranes(before), WKVState(zeros(), zeros(), torch.full_like(zeros(), _NOTHING)))
-        if spec.channel_first and index == 0:
+        if config.channel_first and index == 0:
             first = ChannelMixState(zeros(), membranes(hidden))
         return BlockState(first, channel)
 
-    return tuple(block(i) for i in range(spec.layers))
+    return tuple(block(i) for i in range(config.layers))
 
 
 def pack(state: State, batch: int) -> Tensor:
@@ -40,16 +41,16 @@ def pack(state: State, batch: int) -> Tensor:
     return torch.cat([torch.zeros(batch, 0), *_tensors(state)], 1)
 
 
-def unpack(rows: Tensor, spec: SpikeGPTSpec) -> State:
+def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
     """The inverse of `pack`.
 
     Raises:
         ValueError: the rows are of another model.
     """
-    empty = rest(spec)
+    empty = rest(config)
     sizes = [part.shape[1] for part in _tensors(empty)]
     if rows.dim() != 2 or rows.shape[1] != sum(sizes):
-        raise ValueError(f"state: expected rows of {sum(sizes)} numbers, got {list(rows.shape)}. Is it of another model?")
+        raise InputError(f"state: expected rows of {sum(sizes)} numbers, got {list(rows.shape)}. Is it of another model?")
     parts = iter(torch.split(rows, sizes, 1))
     return map_state(lambda _: next(parts), empty)
 

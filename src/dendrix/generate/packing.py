@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..models.spikegpt import SpikeGPT, SpikeGPTSpec
-from ..models.spikegpt_blocks import TimeMix
+from ..errors import InputError
+from ..models.spikegpt.blocks import TimeMix
+from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from .memory import pack, rest
 
 Weights = Literal["float32", "bfloat16", "int8"]
@@ -30,7 +31,7 @@ _LANES = 16
 class Packed:
     """A network as the decoding kernel reads it."""
 
-    spec: SpikeGPTSpec
+    config: SpikeGPTConfig
     kind: Weights
     embedding: NDArray[Any]
     """[V, d]: bits as bytes, or floats."""
@@ -53,7 +54,7 @@ class Packed:
     @cached_property
     def state_size(self) -> int:
         """Numbers in a row of the state."""
-        return pack(rest(self.spec), 1).shape[1]
+        return pack(rest(self.config), 1).shape[1]
 
     @property
     def nbytes(self) -> int:
@@ -103,24 +104,24 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
         ValueError: a weight is NaN or infinite.
     """
     if broken := [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]:
-        raise ValueError(f"model: expected finite weights, got NaN or infinity in {', '.join(broken)}. Did the training diverge?")
-    matrices, bits = _Matrices(kind), model.spec.spikes == "input"
+        raise InputError(f"model: expected finite weights, got NaN or infinity in {', '.join(broken)}. Did the training diverge?")
+    matrices, bits = _Matrices(kind), model.config.spikes == "input"
     table = []
     for half in _halves(model):
         rows = [matrices.add(layer, bits or layer.in_features > layer.out_features) for layer in half.matrices]
         table.append(rows + [_NO_MATRIX] * (4 - len(rows)))
     table.append([matrices.add(model.head, False), *[_NO_MATRIX] * 3])
-    vectors = np.stack([_rows(half.vectors, 7, model.spec.width) for half in _halves(model)])
+    vectors = np.stack([_rows(half.vectors, 7, model.config.width) for half in _halves(model)])
     vectors[:, _RATE] = torch.exp(torch.from_numpy(vectors[:, _RATE])).numpy()
     embedding = model.emb.weight.detach()
-    sizes = [pack((half,), 1).shape[1] for block in rest(model.spec) for half in block]
+    sizes = [pack((half,), 1).shape[1] for block in rest(model.config) for half in block]
     return Packed(
-        model.spec,
+        model.config,
         kind,
-        (embedding >= 0).byte().numpy() if model.spec.binary_embedding else embedding.float().numpy(),
-        _rows([*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], 4, model.spec.width),
+        (embedding >= 0).byte().numpy() if model.config.binary_embedding else embedding.float().numpy(),
+        _rows([*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], 4, model.config.width),
         vectors,
-        np.stack([_rows(half.inner, 2, 4 * model.spec.width) for half in _halves(model)]),
+        np.stack([_rows(half.inner, 2, 4 * model.config.width) for half in _halves(model)]),
         np.concatenate(matrices.weights),
         np.concatenate(matrices.scales),
         np.array(table),
@@ -130,10 +131,10 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
 
 def unpack_network(packed: Packed) -> SpikeGPT:
     """The network whose weights are those that were packed, in evaluation mode: what decoding has to equal."""
-    model = SpikeGPT(packed.spec)
+    model = SpikeGPT(packed.config)
     with torch.no_grad():
         embedding = torch.from_numpy(packed.embedding).float()
-        model.emb.weight.copy_(embedding - 0.5 if packed.spec.binary_embedding else embedding)
+        model.emb.weight.copy_(embedding - 0.5 if packed.config.binary_embedding else embedding)
         for row, vector in zip(packed.ends, [*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], strict=True):
             vector.copy_(torch.from_numpy(row))
         for half, rows, inner, places in zip(_halves(model), packed.vectors, packed.inner, packed.table, strict=False):
@@ -164,7 +165,7 @@ def _halves(model: SpikeGPT) -> list[_Half]:
     halves = []
     for block in _blocks(model):
         for norm, mix in ((block.ln1, block.get_submodule(block.before)), (block.ln2, block.ffn)):
-            inner = list(mix.norm.parameters()) if model.spec.spikes == "input" else []
+            inner = list(mix.norm.parameters()) if model.config.spikes == "input" else []
             half = _Half([norm.weight, norm.bias, mix.time_mix_k, mix.time_mix_r], inner, [mix.key, mix.receptance, mix.value])
             if isinstance(mix, TimeMix):
                 half.vectors.extend([mix.time_mix_v, mix.time_first, mix.time_decay])

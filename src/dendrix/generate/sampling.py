@@ -23,12 +23,12 @@ class Sampling:
         expect_fields(self, temperature="[0, inf)", top_k="[1, inf)", top_p="(0, 1]")
 
 
-def sample(logits: Tensor, how: Sampling, generator: torch.Generator | None = None) -> Tensor:
+def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
     """Draw a token for every row.
 
     Args:
         logits: [B, V].
-        how: what narrows the choice.
+        sampling: what narrows the choice.
         generator: of the random numbers; None is torch's own. Rows share it: draw row by row where each has one.
     Returns:
         tokens int64 [B].
@@ -38,15 +38,15 @@ def sample(logits: Tensor, how: Sampling, generator: torch.Generator | None = No
     expect(logits, "B V", "logits")
     if not bool(torch.isfinite(logits).all()):
         raise FloatingPointError("logits: expected finite numbers, got NaN or infinity. Did the training diverge?")
-    if how.temperature == 0:
+    if sampling.temperature == 0:
         return logits.argmax(1)
     # Relative to the largest, in float64: no temperature is too small for it.
-    scaled = (logits.double() - logits.amax(1, keepdim=True).double()) / how.temperature
-    if how.top_k is not None and how.top_k < logits.shape[1]:
-        scaled = scaled.masked_fill(scaled < scaled.topk(how.top_k).values[:, -1:], -torch.inf)
+    scaled = (logits.double() - logits.amax(1, keepdim=True).double()) / sampling.temperature
+    if sampling.top_k is not None and sampling.top_k < logits.shape[1]:
+        scaled = scaled.masked_fill(scaled < scaled.topk(sampling.top_k).values[:, -1:], -torch.inf)
     shares = torch.softmax(scaled, 1)
-    if how.top_p < 1:
+    if sampling.top_p < 1:
         ordered, tokens = shares.sort(dim=1, descending=True, stable=True)
         before = ordered.cumsum(1) - ordered
-        shares = torch.zeros_like(shares).scatter(1, tokens, torch.where(before < how.top_p, ordered, 0))
+        shares = torch.zeros_like(shares).scatter(1, tokens, torch.where(before < sampling.top_p, ordered, 0))
     return torch.multinomial(shares, 1, generator=generator).squeeze(1)

@@ -4,7 +4,8 @@ import codecs
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.text_tokenizers import token_bytes
+from ..data.text.tokenizers import token_bytes
+from ..errors import InputError
 
 
 class TextStream:
@@ -22,7 +23,7 @@ class TextStream:
 
     def __init__(self, tokenizer: Any, stops: Sequence[str] = ()):
         if "" in stops:
-            raise ValueError("stops: expected strings that can occur, got an empty one. Leave it out.")
+            raise InputError("stops: expected strings that can occur, got an empty one. Leave it out.")
         self.stops = tuple(stops)
         self.stopped = False
         """Whether a stop string has come; nothing more is given then."""

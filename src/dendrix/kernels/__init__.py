@@ -1,7 +1,15 @@
-"""Fast kernels. Importing this package fills the kernel table; numba and Triton themselves load at the first use."""
+"""Fast kernels, one folder per operation. Importing this package fills the kernel table; numba and Triton load at the first use."""
 
-from . import cpu as cpu
-from . import fused as fused
-from . import token_mix as token_mix
-from . import triton as triton
-from . import wkv as wkv
+from .decode import operation as _decode
+from .delay import conv as _conv
+from .delay import gauss as _gauss
+from .delay import integer as _integer
+from .delay import shift as _shift
+from .qcfs import operation as _qcfs
+from .rate import operation as _rate
+from .scan import operation as _scan
+from .token_mix import operation as _token_mix
+from .wkv import operation as _wkv
+
+__all__: list[str] = []
+_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _qcfs, _rate, _scan, _token_mix, _wkv)

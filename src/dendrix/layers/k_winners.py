@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..core import State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
-from .match import MatchTheory, match_theory
+from .dendrites.theory import MatchTheory, match_theory
 
 
 class KWinners(Stateful):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_floating, expect_state, scan
+from ..errors import InputError
 from ..neurons import Neuron
 
 
@@ -48,6 +49,6 @@ class Recurrent(Stateful):
         if state is None:
             return self.init_state(x_t)
         if not isinstance(state, RecurrentState):
-            raise ValueError(f"state: expected RecurrentState, got {type(state).__name__}. Pass what the last call returned.")
+            raise InputError(f"state: expected RecurrentState, got {type(state).__name__}. Pass what the last call returned.")
         expect_state(state.y, Tensor, x_t.shape)
         return state

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from ..core import State, Stateful
+from ..errors import InputError
 
 
 class Sequential(Stateful):
@@ -42,4 +43,4 @@ class Sequential(Stateful):
         if isinstance(state, tuple) and len(state) == len(self.stages):
             return state
         came = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise ValueError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass what the last call returned.")
+        raise InputError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass what the last call returned.")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
-from .match import MatchTheory, match_theory
+from .dendrites.theory import MatchTheory, match_theory
 
 
 class SparseLinear(Stateful):
@@ -19,22 +19,22 @@ class SparseLinear(Stateful):
         in_features: channels in, C.
         out_features: channels out, H.
         density: share of the inputs that an output listens to.
-        input_density: share of the inputs that are active at a time; the weights start larger for sparse inputs.
+        expected_density: share of the inputs that are active at a time; the weights start larger for sparse inputs.
         bias: whether to add one.
-    Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651: weights start as U(-b, b), b = 1 / sqrt(input_density * density * C).
+    Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651: weights start as U(-b, b), b = 1 / sqrt(expected_density * density * C).
     """
 
     inputs: Tensor | None
 
-    def __init__(self, in_features: int, out_features: int, density: float = 0.5, *, input_density: float = 1.0, bias: bool = True):
+    def __init__(self, in_features: int, out_features: int, density: float = 0.5, *, expected_density: float = 1.0, bias: bool = True):
         super().__init__()
         expect_in(in_features, "[1, inf)", "in_features")
         expect_in(out_features, "[1, inf)", "out_features")
         expect_in(density, "(0, 1]", "density")
-        expect_in(input_density, "(0, 1]", "input_density")
+        expect_in(expected_density, "(0, 1]", "expected_density")
         self.in_features, self.out_features = in_features, out_features
         self.synapses = max(1, round(density * in_features))
-        bound = 1 / math.sqrt(input_density * self.synapses)
+        bound = 1 / math.sqrt(expected_density * self.synapses)
         self.weight = nn.Parameter(torch.empty(out_features, self.synapses).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_features).uniform_(-bound, bound)) if bias else None
         chosen = None

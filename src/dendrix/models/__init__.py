@@ -10,17 +10,17 @@ from .delay_net import published_commands as published_commands
 from .delay_net import published_shd as published_shd
 from .dendritic_net import DendriticNet as DendriticNet
 from .dendritic_net import DendriticNetConfig as DendriticNetConfig
-from .image_parts import ImageConfig as ImageConfig
-from .resnet import ResNet as ResNet
-from .resnet import ResNetConfig as ResNetConfig
-from .resnet import resnet18 as resnet18
-from .resnet import resnet20 as resnet20
-from .resnet import resnet34 as resnet34
-from .spikegpt import SpikeGPT as SpikeGPT
-from .spikegpt import SpikeGPTSpec as SpikeGPTSpec
-from .vgg import VGG as VGG
-from .vgg import VGGConfig as VGGConfig
-from .vgg import vgg16 as vgg16
+from .spikegpt.network import SpikeGPT as SpikeGPT
+from .spikegpt.network import SpikeGPTConfig as SpikeGPTConfig
+from .vision.parts import ImageConfig as ImageConfig
+from .vision.resnet import ResNet as ResNet
+from .vision.resnet import ResNetConfig as ResNetConfig
+from .vision.resnet import resnet18 as resnet18
+from .vision.resnet import resnet20 as resnet20
+from .vision.resnet import resnet34 as resnet34
+from .vision.vgg import VGG as VGG
+from .vision.vgg import VGGConfig as VGGConfig
+from .vision.vgg import vgg16 as vgg16
 
 MODELS = {
     "delay_net": (DelayNetConfig, DelayNet),

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ..convert import MaxPool, NeuronKind, clip, convert
 from ..core import State, Stateful, expect_fields, expect_one_of
-from .image_parts import ImageConfig
-from .resnet import ResNet, ResNetConfig
-from .vgg import VGG, VGGConfig
+from .vision.parts import ImageConfig
+from .vision.resnet import ResNet, ResNetConfig
+from .vision.vgg import VGG, VGGConfig
 
 _NETWORKS: dict[str, tuple[type[ImageConfig], type[nn.Module]]] = {"vgg": (VGGConfig, VGG), "resnet": (ResNetConfig, ResNet)}
 

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ..core import Stateful, accumulate, expect_fields, expect_one_of
 
-How = Literal["sum", "mean", "last", "max", "softmax-sum"]
+Accumulation = Literal["sum", "mean", "last", "max", "softmax-sum"]
 
 
 @dataclass(frozen=True)
 class Decision:
     """How a sequence is decided; a checkpoint carries it."""
 
-    how: How = "mean"
+    accumulation: Accumulation = "mean"
     """What `accumulate` does with the outputs."""
     tail_ms: float = 0.0
     """Silence that the network still hears after the end of the input, so that delayed spikes count, in ms."""
@@ -23,7 +23,7 @@ class Decision:
     """Let the padding of a batch count as input, as published networks with delays do; a decision then depends on its batch."""
 
     def __post_init__(self) -> None:
-        expect_one_of(self.how, get_args(How), "how")
+        expect_one_of(self.accumulation, get_args(Accumulation), "accumulation")
         expect_fields(self, tail_ms="[0, inf)")
 
     def tail_steps(self, dt_ms: float) -> int:
@@ -35,8 +35,8 @@ class Decision:
         valid = None if self.padded else valid
         outputs, _ = model(x, None, valid)
         # At least float32: a long sum in bfloat16 loses what the later steps say.
-        return accumulate(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), valid, self.how)
+        return accumulate(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), valid, self.accumulation)
 
     def confidence(self, evidence: Tensor) -> Tensor:
         """Evidence [..., K] as shares that sum to one: a softmax, or the mean softmax where that is what was summed."""
-        return evidence / evidence.sum(-1, keepdim=True) if self.how == "softmax-sum" else evidence.softmax(-1)
+        return evidence / evidence.sum(-1, keepdim=True) if self.accumulation == "softmax-sum" else evidence.softmax(-1)

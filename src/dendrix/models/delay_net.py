@@ -7,8 +7,9 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from ..core import ATan, State, Stateful, Surrogate, Triangle, expect, expect_fields, expect_finite, expect_one_of, expect_valid
+from ..errors import InputError
 from ..layers import BatchNorm, DelayLinear, HeldDropout, RecurrentDelay, Sequential
-from ..layers.delay import Granularity, Interpolation, Padding
+from ..layers.delay.linear import Granularity, Interpolation, Padding
 from ..neurons import LI, LIF, AdLIF, Neuron
 
 Delays = Literal["learned", "random", "none"]
@@ -75,7 +76,7 @@ class DelayNetConfig:
         expect_fields(self, recurrent_delay_ms="[0, inf)", recurrent_start_ms="[0, inf)", recurrent_dropout="[0, 1)")
         expect_fields(self, tau_ms="(0, inf)", decay="(0, 1)", v_reset="(-inf, 1)")
         if min(self.inputs, self.outputs, *self.hidden) < 1:
-            raise ValueError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
+            raise InputError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
 
 
 def published_shd() -> DelayNetConfig:
@@ -134,7 +135,7 @@ class DelayNet(Sequential):
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C", "x_t", C=self.config.inputs)
         if self.config.padding == "published":
-            raise ValueError("padding='published' has no single step, as a sequence grows in every layer. Use padding='causal'.")
+            raise InputError("padding='published' has no single step, as a sequence grows in every layer. Use padding='causal'.")
         expect_finite(x_t, "x_t")
         return super().step(x_t, state)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_fields, expect_finite, expect_in, expect_valid, zero_invalid
+from ..errors import InputError
 from ..layers import ActiveDendrites, KWinners, SparseLinear
 
 
@@ -37,7 +38,7 @@ class DendriticNetConfig:
         expect_fields(self, weight_density="(0, 1]", active="(0, 1]", boost="[0, inf)", segment_density="(0, 1]")
         expect_fields(self, segments="[0, inf)", tasks="[1, inf)")
         if min(self.inputs, self.outputs, *self.hidden) < 1:
-            raise ValueError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
+            raise InputError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
 
 
 class DendriticNet(Stateful):
@@ -59,7 +60,7 @@ class DendriticNet(Stateful):
         sizes = (config.inputs, *config.hidden)
         densities = (1.0, *[config.active or 1.0] * len(config.hidden))
         self.hidden = nn.ModuleList(_Hidden(config, *layer) for layer in zip(sizes, sizes[1:], densities, strict=False))
-        self.readout = SparseLinear(sizes[-1], config.outputs, config.weight_density, input_density=densities[-1])
+        self.readout = SparseLinear(sizes[-1], config.outputs, config.weight_density, expected_density=densities[-1])
         self.register_buffer("prototypes", torch.zeros(config.tasks, config.inputs))
         self.register_buffer("known", torch.tensor(0))
 
@@ -75,7 +76,7 @@ class DendriticNet(Stateful):
         expect(inputs, "N C", "inputs", C=self.config.inputs)
         task = int(self.known)
         if task == self.config.tasks:
-            raise ValueError(f"tasks: expected at most {task}, got one more. Build the network with a larger tasks.")
+            raise InputError(f"tasks: expected at most {task}, got one more. Build the network with a larger tasks.")
         self.prototypes[task] = inputs.mean(0)
         self.known += 1
         return task
@@ -83,7 +84,7 @@ class DendriticNet(Stateful):
     def nearest(self, x: Tensor) -> Tensor:
         """The task whose prototype is nearest to each input (Euclidean): x [..., C] -> int64 [...]."""
         if not self.known:
-            raise ValueError("prototypes: expected at least one, got none. Call begin_task with the inputs of a task first.")
+            raise InputError("prototypes: expected at least one, got none. Call begin_task with the inputs of a task first.")
         return torch.cdist(x.flatten(0, -2), self.prototypes[: int(self.known)]).argmin(-1).view(x.shape[:-1])
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None, task: int | None = None) -> tuple[Tensor, State]:
@@ -111,9 +112,9 @@ class DendriticNet(Stateful):
 class _Hidden(nn.Module):
     """One hidden layer: weights, gates, winners."""
 
-    def __init__(self, config: DendriticNetConfig, inputs: int, size: int, input_density: float):
+    def __init__(self, config: DendriticNetConfig, inputs: int, size: int, expected_density: float):
         super().__init__()
-        self.linear = SparseLinear(inputs, size, config.weight_density, input_density=input_density)
+        self.linear = SparseLinear(inputs, size, config.weight_density, expected_density=expected_density)
         self.dendrites: ActiveDendrites | None = None
         self.winners: KWinners | None = None
         if config.segments:

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from ..core import expect, expect_fields
+from ..errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
 
 @dataclass(frozen=True)
-class GPT2Spec:
+class GPT2Config:
     """What a `GPT2` is made of."""
 
     vocab_size: int
@@ -33,7 +34,7 @@ class GPT2Spec:
         expect_fields(self, vocab_size="[1, inf)", width="[1, inf)", layers="[1, inf)", heads="[1, inf)", context="[1, inf)")
         expect_fields(self, dropout="[0, 1)")
         if self.width % self.heads:
-            raise ValueError(f"heads: expected a divisor of the width {self.width}, got {self.heads}.")
+            raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}.")
 
 
 class GPT2(nn.Module):
@@ -42,23 +43,23 @@ class GPT2(nn.Module):
     As in SpikeGPT, the head is not tied to the embedding.
 
     Args:
-        spec: what it is made of.
+        config: what it is made of.
     Raises:
         ImportError: transformers is missing.
     Source: Radford et al. (2019), "Language models are unsupervised multitask learners".
     """
 
-    def __init__(self, spec: GPT2Spec):
+    def __init__(self, config: GPT2Config):
         super().__init__()
-        self.spec = spec
-        self.inner = _network(spec)
+        self.config = config
+        self.inner = _network(config)
 
     @classmethod
     def of(cls, inner: "GPT2LMHeadModel") -> "GPT2":
         """A GPT-2 of transformers, with its weights and in its mode."""
         config = inner.config
-        spec = GPT2Spec(config.vocab_size, config.n_embd, config.n_layer, config.n_head, config.n_positions, config.resid_pdrop)
-        network = cls(spec)
+        config = GPT2Config(config.vocab_size, config.n_embd, config.n_layer, config.n_head, config.n_positions, config.resid_pdrop)
+        network = cls(config)
         network.inner.load_state_dict(inner.state_dict())
         return network.train(inner.training)
 
@@ -69,12 +70,12 @@ class GPT2(nn.Module):
             ValueError: there are more new tokens than the context holds, or some are not in the vocabulary.
         """
         expect(x, "B T", "tokens")
-        context, size = self.spec.context, self.spec.vocab_size
+        context, size = self.config.context, self.config.vocab_size
         if x.shape[1] > context:
-            raise ValueError(f"tokens: expected at most {context}, the context of this GPT-2, got {x.shape[1]}. Set --context {context}.")
+            raise InputError(f"tokens: expected at most {context}, the context of this GPT-2, got {x.shape[1]}. Set --context {context}.")
         low, high = (int(bound) for bound in torch.aminmax(x))
         if low < 0 or high >= size:
-            raise ValueError(f"tokens: expected 0 to {size - 1}, got {low} to {high}. Use the tokenizer of this model.")
+            raise InputError(f"tokens: expected 0 to {size - 1}, got {low} to {high}. Use the tokenizer of this model.")
         seen = x if state is None else torch.cat([state, x], 1)[:, -context:]
         logits: Tensor = self.inner(seen, use_cache=False).logits[:, -x.shape[1] :]
         return logits, seen[:, 1:] if seen.shape[1] == context else seen
@@ -86,22 +87,23 @@ class GPT2(nn.Module):
         return y.squeeze(1), state
 
 
-def _network(spec: GPT2Spec) -> "GPT2LMHeadModel":
+def _network(config: GPT2Config) -> "GPT2LMHeadModel":
     try:
-        from transformers import GPT2Config, GPT2LMHeadModel
+        from transformers import GPT2Config as LibraryConfig
+        from transformers import GPT2LMHeadModel
     except ImportError as missing:
-        raise ImportError("GPT-2 needs transformers, which is not installed: pip install dendrix[lm].") from missing
-    config = GPT2Config(
-        vocab_size=spec.vocab_size,
-        n_embd=spec.width,
-        n_layer=spec.layers,
-        n_head=spec.heads,
-        n_positions=spec.context,
-        resid_pdrop=spec.dropout,
-        embd_pdrop=spec.dropout,
-        attn_pdrop=spec.dropout,
+        raise MissingExtraError("GPT-2 needs transformers, which is not installed: pip install dendrix[lm].") from missing
+    sizes = LibraryConfig(
+        vocab_size=config.vocab_size,
+        n_embd=config.width,
+        n_layer=config.layers,
+        n_head=config.heads,
+        n_positions=config.context,
+        resid_pdrop=config.dropout,
+        embd_pdrop=config.dropout,
+        attn_pdrop=config.dropout,
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=None,
     )
-    return GPT2LMHeadModel(config)
+    return GPT2LMHeadModel(sizes)

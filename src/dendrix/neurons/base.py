@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..core import Rule, State, Stateful, expect, expect_floating, expect_state, scan
+from ..core import State, Stateful, StepFn, expect, expect_floating, expect_state, scan
+from ..errors import InputError
 
 
 class Neuron(Stateful):
@@ -15,13 +16,13 @@ class Neuron(Stateful):
     A subclass sets `rule`, `state_type` and `params()`. States are float32, also under bfloat16, and float64 for float64.
     """
 
-    rule: ClassVar[Rule]
+    rule: ClassVar[StepFn]
     state_type: ClassVar[type[tuple[Tensor, ...]]]
 
     def __init__(self, size: int):
         super().__init__()
         if size < 1:
-            raise ValueError(f"size must be at least 1 neuron, got {size}.")
+            raise InputError(f"size must be at least 1 neuron, got {size}.")
         self.size = size
 
     def params(self) -> dict[str, Any]:
@@ -73,9 +74,9 @@ class Decay(nn.Module):
     def __init__(self, size: int, tau_ms: float, dt_ms: float, factor: float | None = None, train: bool = True):
         super().__init__()
         if not (0 < tau_ms < math.inf and 0 < dt_ms < math.inf):
-            raise ValueError(f"tau_ms and dt_ms must be positive, got {tau_ms} and {dt_ms}. For no leak use IF.")
+            raise InputError(f"tau_ms and dt_ms must be positive, got {tau_ms} and {dt_ms}. For no leak use IF.")
         if factor is not None and not 0 < factor < 1:
-            raise ValueError(f"decay must lie inside (0, 1), got {factor}. For no leak use IF.")
+            raise InputError(f"decay must lie inside (0, 1), got {factor}. For no leak use IF.")
         steps = tau_ms / dt_ms if factor is None else -1 / math.log(factor)
         log_tau = torch.full((size,), math.log(steps))
         if train:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import ATan, State
+from ..errors import InputError
 from .base import Neuron
 
 
@@ -121,7 +122,7 @@ class SignedRateIF(Neuron):
     ):
         super().__init__(size)
         if limit < 1:
-            raise ValueError(f"limit: expected at least 1 spike, got {limit}.")
+            raise InputError(f"limit: expected at least 1 spike, got {limit}.")
         _set_threshold(self, threshold)
         self.limit, self.spike = limit, spike
 
@@ -140,10 +141,10 @@ def checked_threshold(threshold: float | Tensor, size: int) -> Tensor:
     """
     found = threshold.detach().clone() if isinstance(threshold, Tensor) else torch.tensor(float(threshold))
     if found.dim() > 1 or found.numel() not in (1, size):
-        raise ValueError(f"threshold: expected one number or one for each of {size} channels, got shape {list(found.shape)}.")
+        raise InputError(f"threshold: expected one number or one for each of {size} channels, got shape {list(found.shape)}.")
     if not bool((found > 0).all()) or not bool(found.isfinite().all()):
         wrong = found[~((found > 0) & found.isfinite())].flatten()[0].item()
-        raise ValueError(
+        raise InputError(
             f"threshold: expected positive finite numbers, got {wrong:g}. A neuron without a threshold above zero never rests."
         )
     return found

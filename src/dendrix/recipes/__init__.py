@@ -1,6 +1,6 @@
 """One file per experiment. `fsdd_delays.py` is `fsdd-delays` on the command line, and its function `none` is `fsdd-delays:none`.
 
-A recipe is a function without arguments that returns a `train.Recipe` or a `train.ContinualRecipe`; `recipe` is the main one of a
+A recipe is a function without arguments that returns a `train.SequenceRecipe` or a `train.ContinualRecipe`; `recipe` is the main one of a
 file, the others are its variants. They are found without being imported, so that listing them stays fast.
 """
 
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from .claims import CLAIMS as CLAIMS
 
 if TYPE_CHECKING:
-    from ..train import ContinualRecipe, Recipe
+    from ..train.continual.learner import ContinualRecipe
+    from ..train.sequence.recipe import SequenceRecipe
 
 _MAIN = "recipe"
 
@@ -45,7 +46,7 @@ def recipes() -> list[Listed]:
     return listed
 
 
-def find_recipe(name: str) -> "Callable[[], Recipe | ContinualRecipe]":
+def find_recipe(name: str) -> "Callable[[], SequenceRecipe | ContinualRecipe]":
     """The function that returns the recipe of this name.
 
     Raises:
@@ -56,5 +57,5 @@ def find_recipe(name: str) -> "Callable[[], Recipe | ContinualRecipe]":
     expect_one_of(name, [listed.name for listed in recipes()], "recipe")
     file, _, variant = name.partition(":")
     module = import_module(f".{file.replace('-', '_')}", __name__)
-    found: Callable[[], Recipe | ContinualRecipe] = getattr(module, variant or _MAIN)
+    found: Callable[[], SequenceRecipe | ContinualRecipe] = getattr(module, variant or _MAIN)
     return found

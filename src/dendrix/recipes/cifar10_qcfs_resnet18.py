@@ -8,7 +8,8 @@ the epoch is chosen by test accuracy; here it is chosen by validation. No figure
 from dataclasses import replace
 
 from ..models import resnet18, resnet20
-from ..train import CifarData, ImageAugment, ImageBudget, ImageOptim, ImageRecipe
+from ..train.image.data import CifarData
+from ..train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 
 
 def recipe() -> ImageRecipe:

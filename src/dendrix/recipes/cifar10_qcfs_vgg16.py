@@ -7,7 +7,8 @@ here it is chosen by validation.
 """
 
 from ..models import vgg16
-from ..train import CifarData, ImageAugment, ImageBudget, ImageOptim, ImageRecipe
+from ..train.image.data import CifarData
+from ..train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 
 
 def recipe() -> ImageRecipe:

@@ -9,7 +9,8 @@ The published networks are in `cifar10-qcfs-vgg16` and `cifar10-qcfs-resnet18`.
 from dataclasses import replace
 
 from ..models import VGGConfig
-from ..train import CifarData, ImageBudget, ImageOptim, ImageRecipe
+from ..train.image.data import CifarData
+from ..train.image.recipe import ImageBudget, ImageOptim, ImageRecipe
 
 
 def recipe() -> ImageRecipe:

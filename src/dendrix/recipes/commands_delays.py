@@ -7,45 +7,46 @@ from dataclasses import replace
 
 from ..data import LogMel
 from ..models import Decision, DelayNetConfig
-from ..train import Augment, Budget, CommandsData, Optim, Recipe
+from ..train.sequence.data import CommandsData
+from ..train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 COMMANDS_MEL = LogMel(rate=16_000, f_max=8_000.0, mean=-8.0, std=2.0)
 """Silence is zero, as it is in the tail after the clip: the mean lies at the floor of the logarithm."""
 
 
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """Spoken commands (40 Arabic words, unheard speakers), learned delays."""
-    return Recipe(
+    return SequenceRecipe(
         data=CommandsData(COMMANDS_MEL),
         model=DelayNetConfig(inputs=40, outputs=40, hidden=(256, 256), max_delay_ms=250.0, dt_ms=10.0, dropout=0.25),
-        decision=Decision(how="mean", tail_ms=100.0),
-        optim=Optim(lr=5e-3, delay_lr=0.1),
+        decision=Decision(accumulation="mean", tail_ms=100.0),
+        optim=SequenceOptim(lr=5e-3, delay_lr=0.1),
         budget=Budget(epochs=32, batch_size=64, patience=15),
-        augment=Augment(shift_channels=2, mask_channels=6, mask_steps=15),
+        augment=SequenceAugment(shift_channels=2, mask_channels=6, mask_steps=15),
     )
 
 
-def words20() -> Recipe:
+def words20() -> SequenceRecipe:
     """The 20 words of the usual keyword tasks: digits, yes and no, directions, start, stop, open, close."""
     main = recipe()
     return replace(main, data=CommandsData(COMMANDS_MEL, words=20), model=replace(main.model, outputs=20))
 
 
-def none() -> Recipe:
+def none() -> SequenceRecipe:
     """The same without delays."""
     return replace(recipe(), model=replace(recipe().model, delays="none"))
 
 
-def random() -> Recipe:
+def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def axonal() -> Recipe:
+def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
 
 
-def early() -> Recipe:
+def early() -> SequenceRecipe:
     """The same, trained to answer as early as it can: for exit rules, which stop listening when the word is clear."""
     return replace(recipe(), early=0.5)

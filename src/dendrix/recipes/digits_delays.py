@@ -6,30 +6,31 @@ Every row of pixels enters by the same channels, so a digit can be told only by 
 from dataclasses import replace
 
 from ..models import Decision, DelayNetConfig
-from ..train import Budget, DigitsData, Optim, Recipe
+from ..train.sequence.data import DigitsData
+from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
 
 
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """Handwritten digits as spikes, learned delays: the demo."""
-    return Recipe(
+    return SequenceRecipe(
         data=DigitsData(row_steps=4),
         model=DelayNetConfig(inputs=8, outputs=10, hidden=(128,), max_delay_ms=30.0, dt_ms=1.0, dropout=0.3),
-        decision=Decision(how="last"),
-        optim=Optim(lr=1e-2, delay_lr=0.1),
+        decision=Decision(accumulation="last"),
+        optim=SequenceOptim(lr=1e-2, delay_lr=0.1),
         budget=Budget(epochs=20, batch_size=32),
     )
 
 
-def none() -> Recipe:
+def none() -> SequenceRecipe:
     """The same without delays."""
     return replace(recipe(), model=replace(recipe().model, delays="none"))
 
 
-def random() -> Recipe:
+def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def axonal() -> Recipe:
+def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal"))

@@ -7,37 +7,38 @@ from dataclasses import replace
 
 from ..data import FSDD_COCHLEA, EvenMel
 from ..models import Decision, DelayNetConfig
-from ..train import Augment, Budget, FsddData, Optim, Recipe
+from ..train.sequence.data import FsddData
+from ..train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """Spoken digits (FSDD, official split), learned delays."""
-    return Recipe(
+    return SequenceRecipe(
         data=FsddData(EvenMel(dt_ms=20.0, window_ms=32.0, centred=True)),
         model=DelayNetConfig(inputs=24, outputs=10, hidden=(128, 128), max_delay_ms=250.0, dt_ms=20.0, spike_alpha=2.0, dropout=0.0),
-        decision=Decision(how="mean", tail_ms=100.0),
-        optim=Optim(lr=0.02, delay_lr=0.1),
+        decision=Decision(accumulation="mean", tail_ms=100.0),
+        optim=SequenceOptim(lr=0.02, delay_lr=0.1),
         budget=Budget(epochs=12, batch_size=16, patience=12),
-        augment=Augment(shift_channels=1, mask_channels=3, mask_steps=3, tempo=0.3),
+        augment=SequenceAugment(shift_channels=1, mask_channels=3, mask_steps=3, tempo=0.3),
     )
 
 
-def none() -> Recipe:
+def none() -> SequenceRecipe:
     """The same without delays."""
     return replace(recipe(), model=replace(recipe().model, delays="none"))
 
 
-def random() -> Recipe:
+def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def axonal() -> Recipe:
+def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
 
 
-def small() -> Recipe:
+def small() -> SequenceRecipe:
     """About 10,000 trained parameters."""
     main = recipe()
     return replace(
@@ -50,12 +51,12 @@ def small() -> Recipe:
     )
 
 
-def cochlea() -> Recipe:
+def cochlea() -> SequenceRecipe:
     """The same network on spikes: counts of 700 cells of a causal cochlea, five to a channel."""
     main, ear = recipe(), replace(FSDD_COCHLEA, dt_ms=20.0)
     return replace(main, data=FsddData(ear), model=replace(main.model, inputs=ear.channels))
 
 
-def early() -> Recipe:
+def early() -> SequenceRecipe:
     """The same, trained to answer as early as it can: for exit rules, which stop listening when the word is clear."""
     return replace(recipe(), early=0.5)

@@ -12,52 +12,57 @@ from dataclasses import replace
 
 from ..data import PublishedMel
 from ..models import Decision, delrec_commands, published_commands
-from ..train import Budget, Optim, Recipe, SpeechCommandsData
+from ..train.sequence.data import SpeechCommandsData
+from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
 
 _EPOCHS = 100
 
 
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """Google Speech Commands, 35 words, learned delays: three layers, two synapses for each pair, trained as DCLS-Delays."""
-    return Recipe(
+    return SequenceRecipe(
         data=SpeechCommandsData(PublishedMel(), exactly_s=1.0),
         model=published_commands(),
-        decision=Decision(how="softmax-sum", tail_ms=600.0),
-        optim=Optim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
+        decision=Decision(accumulation="softmax-sum", tail_ms=600.0),
+        optim=SequenceOptim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
         budget=Budget(epochs=_EPOCHS, batch_size=128, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
     )
 
 
-def published() -> Recipe:
+def published() -> SequenceRecipe:
     """The same as published: every layer appends silence."""
     main = recipe()
-    return replace(main, model=replace(main.model, padding="published"), decision=Decision(how="softmax-sum", padded=True))
+    return replace(main, model=replace(main.model, padding="published"), decision=Decision(accumulation="softmax-sum", padded=True))
 
 
-def released() -> Recipe:
+def released() -> SequenceRecipe:
     """As published with one synapse for each pair, the configuration that was released."""
     return replace(published(), model=replace(published().model, kernel_count=1))
 
 
-def none() -> Recipe:
+def none() -> SequenceRecipe:
     """The same without delays, one synapse for each pair."""
     return replace(recipe(), model=replace(recipe().model, delays="none", kernel_count=1))
 
 
-def random() -> Recipe:
+def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def axonal() -> Recipe:
+def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of two per pair."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
 
 
-def recurrent() -> Recipe:
+def recurrent() -> SequenceRecipe:
     """Three layers of 256 with no delays between them but learned ones within: what DelRec has for the spiking commands."""
     main = recipe()
     optim = replace(main.optim, lr=1e-3, delay_lr=0.05)
     return replace(
-        main, model=delrec_commands(), decision=Decision(how="mean", tail_ms=100.0), optim=optim, budget=replace(main.budget, anneal=1.0)
+        main,
+        model=delrec_commands(),
+        decision=Decision(accumulation="mean", tail_ms=100.0),
+        optim=optim,
+        budget=replace(main.budget, anneal=1.0),
     )

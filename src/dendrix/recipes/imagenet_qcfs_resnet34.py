@@ -6,7 +6,8 @@ training of several processes does not run; none is quoted here.
 """
 
 from ..models import resnet34
-from ..train import ImageAugment, ImageBudget, ImageFolderData, ImageOptim, ImageRecipe
+from ..train.image.data import ImageFolderData
+from ..train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 
 
 def recipe() -> ImageRecipe:

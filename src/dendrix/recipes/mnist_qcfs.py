@@ -1,7 +1,8 @@
 """MNIST with a tiny VGG and QCFS activations: about a minute on one core, to try conversion with."""
 
 from ..models import VGGConfig
-from ..train import ImageAugment, ImageBudget, ImageOptim, ImageRecipe, MnistData
+from ..train.image.data import MnistData
+from ..train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 
 
 def recipe() -> ImageRecipe:

@@ -10,7 +10,7 @@ Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651.
 from dataclasses import replace
 
 from ..models import DendriticNetConfig
-from ..train import ContinualRecipe
+from ..train.continual.learner import ContinualRecipe
 
 
 def recipe() -> ContinualRecipe:

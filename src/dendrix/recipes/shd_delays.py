@@ -12,49 +12,50 @@ otherwise, its learned width per neuron is left out, and so no number of that pa
 from dataclasses import replace
 
 from ..models import Decision, published_shd
-from ..train import Budget, Optim, Recipe, ShdData
+from ..train.sequence.data import ShdData
+from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
 
 _EPOCHS = 150
 
 
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """Spiking Heidelberg Digits, learned delays: the network and training of DCLS-Delays, epoch chosen on training clips."""
-    return Recipe(
+    return SequenceRecipe(
         data=ShdData(),
         model=published_shd(),
-        decision=Decision(how="softmax-sum", tail_ms=360.0),
-        optim=Optim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
+        decision=Decision(accumulation="softmax-sum", tail_ms=360.0),
+        optim=SequenceOptim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
         budget=Budget(epochs=_EPOCHS, batch_size=256, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
     )
 
 
-def published() -> Recipe:
+def published() -> SequenceRecipe:
     """The same as published: the clips for testing choose the epoch, so the result is no estimate for new clips."""
     main = recipe()
     return replace(
         main,
         data=ShdData(half_precision=True, held_out="test"),
         model=replace(main.model, padding="published"),
-        decision=Decision(how="softmax-sum", padded=True),
+        decision=Decision(accumulation="softmax-sum", padded=True),
     )
 
 
-def none() -> Recipe:
+def none() -> SequenceRecipe:
     """The same without delays."""
     return replace(recipe(), model=replace(recipe().model, delays="none"))
 
 
-def random() -> Recipe:
+def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def axonal() -> Recipe:
+def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
 
 
-def recurrent() -> Recipe:
+def recurrent() -> SequenceRecipe:
     """No delays between the layers but learned ones within them, after DelRec, without its augmentation."""
     main = recipe()
     model = replace(

@@ -3,8 +3,8 @@
 It needs a GPU, WikiText-103 and the tokenizer of GPT-NeoX-20B as 20B_tokenizer.json; it has not been run here.
 """
 
-from ..models.spikegpt import published_216m
-from ..train import TextBudget, TextData, TextOptim, TextRecipe
+from ..models.spikegpt.network import published_216m
+from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
 
 def recipe() -> TextRecipe:

@@ -5,9 +5,9 @@ It needs a GPU and the whole enwik8; it has not been run here.
 
 from dataclasses import replace
 
-from ..models import SpikeGPTSpec
-from ..models.spikegpt import published_46m
-from ..train import TextBudget, TextData, TextOptim, TextRecipe
+from ..models import SpikeGPTConfig
+from ..models.spikegpt.network import published_46m
+from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
 _CHARACTERS = 5459
 """Characters of the training split and one for all others; set --model.vocab-size to what the tokenizer has."""
@@ -17,7 +17,7 @@ def recipe() -> TextRecipe:
     """SpikeGPT with 46 million parameters on enwik8, as bytes, with warm-up, weight decay and larger batches."""
     return TextRecipe(
         TextData("enwik8"),
-        SpikeGPTSpec(256, start="rwkv"),
+        SpikeGPTConfig(256, start="rwkv"),
         TextOptim(lr=2e-3, warm_up=2000),
         TextBudget(steps=156_000, every=2000, batch_size=64, context=1024, valid_tokens=5_000_000, precision="bf16"),
     )

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from ..train import SentenceData, SentenceModel, SentenceRecipe, TextOptim
+from ..train.sentence.recipe import SentenceData, SentenceModel, SentenceRecipe
+from ..train.text.recipe import TextOptim
 
 
 def recipe() -> SentenceRecipe:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from ..models import SpikeGPTSpec
-from ..models.gpt2 import GPT2Spec
-from ..train import TextBudget, TextData, TextOptim, TextRecipe
+from ..models import SpikeGPTConfig
+from ..models.gpt2 import GPT2Config
+from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
-_MODEL = SpikeGPTSpec(256, width=160, layers=3, start="rwkv", dropout=0.0)  # the text is seen twice: nothing is learned by heart
+_MODEL = SpikeGPTConfig(256, width=160, layers=3, start="rwkv", dropout=0.0)  # the text is seen twice: nothing is learned by heart
 
 
 def recipe() -> TextRecipe:
@@ -31,4 +31,4 @@ def pytorch() -> TextRecipe:
 
 def gpt2() -> TextRecipe:
     """GPT-2 of the same size, in the same training."""
-    return replace(recipe(), model=GPT2Spec(256), l2_wrap=False)
+    return replace(recipe(), model=GPT2Config(256), l2_wrap=False)

@@ -11,61 +11,62 @@ otherwise, its learned width per neuron is left out, and so no number of that pa
 from dataclasses import replace
 
 from ..models import Decision, delrec_commands, published_commands
-from ..train import Budget, Optim, Recipe, SscData
+from ..train.sequence.data import SscData
+from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
 
 _EPOCHS = 60
 
 
-def recipe() -> Recipe:
+def recipe() -> SequenceRecipe:
     """Spiking Speech Commands, learned delays: three layers, two synapses for each pair, trained as DCLS-Delays."""
-    return Recipe(
+    return SequenceRecipe(
         data=SscData(),
         model=published_commands(),
-        decision=Decision(how="softmax-sum", tail_ms=600.0),
-        optim=Optim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
+        decision=Decision(accumulation="softmax-sum", tail_ms=600.0),
+        optim=SequenceOptim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
         budget=Budget(epochs=_EPOCHS, batch_size=128, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
     )
 
 
-def published() -> Recipe:
+def published() -> SequenceRecipe:
     """The same as published: the padding of a batch counts."""
     main = recipe()
     return replace(
         main,
         data=SscData(half_precision=True),
         model=replace(main.model, padding="published"),
-        decision=Decision(how="softmax-sum", padded=True),
+        decision=Decision(accumulation="softmax-sum", padded=True),
     )
 
 
-def released() -> Recipe:
+def released() -> SequenceRecipe:
     """As published with one synapse for each pair, the configuration that was released."""
     return replace(published(), model=replace(published().model, kernel_count=1))
 
 
-def none() -> Recipe:
+def none() -> SequenceRecipe:
     """The same without delays, one synapse for each pair."""
     return replace(recipe(), model=replace(recipe().model, delays="none", kernel_count=1))
 
 
-def random() -> Recipe:
+def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
     return replace(recipe(), model=replace(recipe().model, delays="random"))
 
 
-def axonal() -> Recipe:
+def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of two per pair."""
     return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
 
 
-def recurrent() -> Recipe:
+def recurrent() -> SequenceRecipe:
     """Three layers of 256 with no delays between them but learned ones within, after DelRec: finer steps, soft reset, other surrogate."""
     main = recipe()
     return replace(
         main,
         data=SscData(dt_ms=5.6),
         model=replace(delrec_commands(), dt_ms=5.6),
-        decision=Decision(how="mean", tail_ms=100.0),
+        decision=Decision(accumulation="mean", tail_ms=100.0),
         optim=replace(main.optim, lr=1e-3, delay_lr=0.05),
         budget=replace(main.budget, epochs=100, anneal=1.0, patience=100),
     )

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+from ..errors import InputError
 from .claim import Checked as Checked
 from .claim import Claim as Claim
 
@@ -18,6 +19,9 @@ REPRODUCTIONS = {
 }
 """What can be reproduced, each in the file of that name, with an underscore for a dash."""
 
+_PAPERS = ("sdr", "shd-delays", "ssc-delays", "gsc-delays")
+_FLOORS = {name: "papers" if name in _PAPERS else "studies" for name in REPRODUCTIONS}
+
 
 def reproduce(name: str, out: Path, epochs: int | None = None) -> list[Checked]:
     """Make a published result again: figures or runs and a page of findings in the folder `out`, and each claim checked.
@@ -29,8 +33,8 @@ def reproduce(name: str, out: Path, epochs: int | None = None) -> list[Checked]:
     Raises:
         ValueError: `epochs` is given where nothing is trained.
     """
-    module = import_module(f".{name.replace('-', '_')}", __name__)
+    module = import_module(f".{_FLOORS[name]}.{name.replace('-', '_')}", __name__)
     if epochs is not None and name == "sdr":
-        raise ValueError(f"epochs: expected none, as {name} trains nothing, got {epochs}. Leave it out.")
+        raise InputError(f"epochs: expected none, as {name} trains nothing, got {epochs}. Leave it out.")
     checked: list[Checked] = module.reproduce(out) if epochs is None else module.reproduce(out, epochs=epochs)
     return checked

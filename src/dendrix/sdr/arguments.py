@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import InputError, InputTypeError
+
 Counts: TypeAlias = ArrayLike
 """An integer, or an array of integers that broadcasts with the others."""
 
@@ -47,9 +49,9 @@ def broadcast(**arrays: NDArray[Any]) -> list[NDArray[Any]]:
         shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
-        raise ValueError(f"expected shapes that broadcast, got {shapes}. Put each axis of the grid on its own dimension.") from None
+        raise InputError(f"expected shapes that broadcast, got {shapes}. Put each axis of the grid on its own dimension.") from None
     if math.prod(shape) > _MOST_SETTINGS:
-        raise ValueError(f"expected a grid of at most {_MOST_SETTINGS:,} settings, got {math.prod(shape):,}. Evaluate it in parts.")
+        raise InputError(f"expected a grid of at most {_MOST_SETTINGS:,} settings, got {math.prod(shape):,}. Evaluate it in parts.")
     return list(np.broadcast_arrays(*arrays.values()))
 
 
@@ -57,14 +59,14 @@ def _whole(name: str, value: Counts) -> NDArray[np.int64]:
     """One value as int64. Floats pass if they are whole: 1e6 is an integer, 10.5 is not."""
     array = _array(name, value)
     if isinstance(value, int) and array.dtype.kind == "O":  # beyond 64 bits
-        raise ValueError(f"{name}: expected whole numbers up to 2^53, got {value}. Choose a smaller one.")
+        raise InputError(f"{name}: expected whole numbers up to 2^53, got {value}. Choose a smaller one.")
     if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name}: expected an integer or an array of integers, got {_shown(value, array)}. Give whole numbers.")
+        raise InputError(f"{name}: expected an integer or an array of integers, got {_shown(value, array)}. Give whole numbers.")
     wrong = array[~((array >= -_LARGEST) & (array <= _LARGEST)) | (np.floor(array) != array)]
     if wrong.size:
-        raise ValueError(f"{name}: expected whole numbers up to 2^53, got {wrong.flat[0]}. Round it, or choose a smaller one.")
+        raise InputError(f"{name}: expected whole numbers up to 2^53, got {wrong.flat[0]}. Round it, or choose a smaller one.")
     if name != "theta" and (array < 0).any():
-        raise ValueError(f"{name}: expected at least 0, got {array.min()}. Counts are not negative.")
+        raise InputError(f"{name}: expected at least 0, got {array.min()}. Counts are not negative.")
     return array.astype(np.int64)
 
 
@@ -77,9 +79,9 @@ def whole(**values: int) -> list[int]:
     arrays = [_whole(name, value) for name, value in values.items()]
     for name, array in zip(values, arrays, strict=True):
         if array.ndim:
-            raise ValueError(f"{name}: expected one setting at a time, got an array {list(array.shape)}. Loop over the settings.")
+            raise InputError(f"{name}: expected one setting at a time, got an array {list(array.shape)}. Loop over the settings.")
         if name not in _FROM_ZERO and array < 1:
-            raise ValueError(f"{name} must be at least 1, got {array}.")
+            raise InputError(f"{name} must be at least 1, got {array}.")
     return [int(array) for array in arrays]
 
 
@@ -90,7 +92,7 @@ def whole_number(value: int, name: str, low: int, high: int, advice: str) -> int
         ValueError: it is not; the sentence ends with the advice.
     """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {value!r}. {advice}")
+        raise InputError(f"{name}: expected a whole number from {low} to {high}, got {value!r}. {advice}")
     return int(value)
 
 
@@ -102,7 +104,7 @@ def whole_numbers(values: ArrayLike, name: str, advice: str) -> NDArray[np.integ
     """
     array = _array(name, values)
     if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{name}: expected whole numbers, got {array.dtype}. {advice}")
+        raise InputTypeError(f"{name}: expected whole numbers, got {array.dtype}. {advice}")
     return array if array.size else array.astype(np.int64)
 
 
@@ -117,7 +119,7 @@ def at_most(**pairs: ArrayLike) -> None:
     above = wrong[0] > wrong[1]
     if above.any():
         left, right = (int(array[above].flat[0]) for array in wrong)
-        raise ValueError(f"{small}: expected at most {large}, got {small}={left} with {large}={right}. Lower {small} or raise {large}.")
+        raise InputError(f"{small}: expected at most {large}, got {small}={left} with {large}={right}. Lower {small} or raise {large}.")
 
 
 def probability(name: str, value: float | Fraction) -> float | Fraction:
@@ -127,7 +129,7 @@ def probability(name: str, value: float | Fraction) -> float | Fraction:
         ValueError: it is not, or it is an array.
     """
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"{name}: expected a probability in [0, 1], got {_shown(value, np.asarray(value))}. Choose one inside.")
+        raise InputError(f"{name}: expected a probability in [0, 1], got {_shown(value, np.asarray(value))}. Choose one inside.")
     return value if isinstance(value, Fraction) else float(value)
 
 
@@ -140,10 +142,10 @@ def probabilities(name: str, value: Chances) -> NDArray[Any]:
     array = _array(name, value)
     fractions = array.dtype == object and all(isinstance(entry, Fraction | int | float) for entry in array.flat)
     if not fractions and array.dtype.kind not in "iuf":
-        raise ValueError(f"{name}: expected a probability or an array of them, got {_shown(value, array)}. Give numbers in [0, 1].")
+        raise InputError(f"{name}: expected a probability or an array of them, got {_shown(value, array)}. Give numbers in [0, 1].")
     wrong = array[~((array >= 0) & (array <= 1)).astype(bool)]
     if wrong.size:
-        raise ValueError(f"{name}: expected probabilities in [0, 1], got {wrong.flat[0]}. Choose one inside.")
+        raise InputError(f"{name}: expected probabilities in [0, 1], got {wrong.flat[0]}. Choose one inside.")
     return array if fractions else array.astype(np.float64)
 
 
@@ -152,7 +154,7 @@ def _array(name: str, value: Any) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name}: expected a number or an array, got lists of unequal lengths. Give one value per setting.") from None
+        raise InputError(f"{name}: expected a number or an array, got lists of unequal lengths. Give one value per setting.") from None
 
 
 def _shown(value: Any, array: NDArray[Any]) -> str:
@@ -163,7 +165,7 @@ def _shown(value: Any, array: NDArray[Any]) -> str:
 def choose(word: str, words: tuple[str, ...] = BACKENDS, name: str = "backend") -> str:
     """Check a word against the allowed ones."""
     if word not in words:
-        raise ValueError(f"{name}: expected one of {', '.join(words)}, got '{word}'. Choose one of them.")
+        raise InputError(f"{name}: expected one of {', '.join(words)}, got '{word}'. Choose one of them.")
     return word
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from ..errors import InputError
 from .arguments import probability
 
 TIE = 1e-12  # relative: the accuracy of the float64 probabilities
@@ -15,7 +16,7 @@ def log_target(name: str, target: float) -> float:
         ValueError: if the target is no probability above 0.
     """
     if not probability(name, target):
-        raise ValueError(f"{name}: expected a probability above 0, got 0. Nothing but an impossible error is that rare.")
+        raise InputError(f"{name}: expected a probability above 0, got 0. Nothing but an impossible error is that rare.")
     return math.log(target) + TIE
 
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .tails import upper_tails
 
 Logs = NDArray[np.float64]
@@ -73,7 +74,7 @@ def _step(n: int, a: int, size: int, top: int) -> tuple[Logs, Logs]:
     Kept, because a search for the largest m asks for the same step again and again.
     """
     if top > _MOST_STATES:
-        raise ValueError(f"expected theta up to {_MOST_STATES:,} for a union, got {top:,}. Use mode='plugin_real'.")
+        raise InputError(f"expected theta up to {_MOST_STATES:,} for a union, got {top:,}. Use mode='plugin_real'.")
     covered = np.arange(top)
     hidden = a - covered
     # None of the hidden cells is drawn, one after the other; where there are too few others, one factor is 0.

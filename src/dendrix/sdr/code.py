@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import InputError
 from . import storage
 from .arguments import LARGEST_INDEX, whole_number, whole_numbers
 from .draw import Seed, draw_subsets, sorted_distinct
@@ -41,16 +42,16 @@ class SDR:
         whole_number(self.n, "n", 1, LARGEST_INDEX, "Give the length of the codes.")
         starts, cells = whole_numbers(self.starts, "starts", _DENSE), whole_numbers(self.cells, "cells", _DENSE)
         if starts.ndim != 1 or cells.ndim != 1 or not len(starts) or starts[0] or starts[-1] != len(cells) or (np.diff(starts) < 0).any():
-            raise ValueError(
+            raise InputError(
                 f"starts: expected to rise from 0 to the {cells.size} cells, got shape {list(starts.shape)}. Use SDR.from_indices."
             )
         if cells.size and not (cells.min() >= 0 and cells.max() < self.n):
             wrong = cells[(cells < 0) | (cells >= self.n)][0]
-            raise ValueError(f"cells: expected indices from 0 to {self.n - 1}, got {wrong}. Correct it, or give a larger n.")
+            raise InputError(f"cells: expected indices from 0 to {self.n - 1}, got {wrong}. Correct it, or give a larger n.")
         rises = np.diff(cells) > 0
         rises[starts[(starts > 0) & (starts < len(cells))] - 1] = True  # from one code to the next
         if not rises.all():
-            raise ValueError("cells: expected ascending indices, each once per code. SDR.from_indices sorts; numpy.unique drops repeats.")
+            raise InputError("cells: expected ascending indices, each once per code. SDR.from_indices sorts; numpy.unique drops repeats.")
         for name, array, dtype in (("starts", starts, np.int64), ("cells", cells, np.int32)):
             own = array.astype(dtype)
             own.flags.writeable = False
@@ -65,7 +66,7 @@ class SDR:
         """
         rows = [whole_numbers(code, "codes", _DENSE) for code in codes]
         if any(row.ndim != 1 for row in rows):
-            raise ValueError("codes: expected one list of cells per code, got single numbers or deeper lists. For one code give [cells].")
+            raise InputError("codes: expected one list of cells per code, got single numbers or deeper lists. For one code give [cells].")
         counts = [len(row) for row in rows]
         cells = np.concatenate([*rows, np.empty(0, np.int64)])
         return cls(n, _offsets(counts), cells[np.lexsort((cells, np.repeat(np.arange(len(rows)), counts)))])
@@ -75,9 +76,9 @@ class SDR:
         """Codes from a dense array [N, n], or [n] for one; bool, or numbers that are all 0 or 1."""
         dense = np.atleast_2d(np.asarray(x))
         if dense.ndim != 2:
-            raise ValueError(f"x: expected [N, n] or [n], got {list(dense.shape)}. Reshape it to one row per code.")
+            raise InputError(f"x: expected [N, n] or [n], got {list(dense.shape)}. Reshape it to one row per code.")
         if dense.dtype != bool and not ((dense == 0) | (dense == 1)).all():
-            raise ValueError("x: expected zeros and ones, got other numbers. Compare with a threshold first: x > 0.")
+            raise InputError("x: expected zeros and ones, got other numbers. Compare with a threshold first: x > 0.")
         rows, cells = dense.nonzero()
         return cls(dense.shape[1], _offsets(np.bincount(rows, minlength=len(dense))), cells)
 
@@ -85,10 +86,10 @@ class SDR:
     def from_packed(cls, n: int, words: NDArray[np.uint64]) -> Self:
         """Codes from packed words [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64."""
         if words.dtype != np.uint64 or words.ndim != 2 or words.shape[1] != -(-n // 64):
-            raise ValueError(f"words: expected uint64 [N, {-(-n // 64)}] for n = {n}, got {words.dtype} {list(words.shape)}. See packed().")
+            raise InputError(f"words: expected uint64 [N, {-(-n // 64)}] for n = {n}, got {words.dtype} {list(words.shape)}. See packed().")
         bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, bitorder="little")
         if bits[:, n:].any():
-            raise ValueError(f"words: expected no bit beyond n = {n}, got some. Is n right?")
+            raise InputError(f"words: expected no bit beyond n = {n}, got some. Is n right?")
         return cls.from_dense(bits[:, :n].astype(bool))
 
     @classmethod
@@ -217,12 +218,12 @@ class SDR:
     def _beside(self, other: "SDR") -> tuple[Self, "SDR"]:
         """Both batches at the same length, a batch of one repeated."""
         if self.n != other.n:
-            raise ValueError(f"n: expected codes of the same length, got {self.n} and {other.n} bits. Build both for one n.")
+            raise InputError(f"n: expected codes of the same length, got {self.n} and {other.n} bits. Build both for one n.")
         if len(self) == len(other) or len(other) == 1:
             return self, other if len(self) == len(other) else other[np.zeros(len(self), np.int64)]
         if len(self) == 1:
             return self[np.zeros(len(other), np.int64)], other
-        raise ValueError(f"codes: expected equally many, or one, got {len(self)} and {len(other)}. For all pairs use SegmentIndex.")
+        raise InputError(f"codes: expected equally many, or one, got {len(self)} and {len(other)}. For all pairs use SegmentIndex.")
 
     def __repr__(self) -> str:
         active = self.cells.tolist() if len(self) == 1 and len(self.cells) <= 20 else f"{len(self.cells)} active"
@@ -237,7 +238,7 @@ def stack(batches: Sequence[SDR]) -> SDR:
     """
     lengths = {batch.n for batch in batches}
     if len(lengths) != 1:
-        raise ValueError(f"batches: expected at least one, all of one n, got n of {sorted(lengths)}. Build all codes for one n.")
+        raise InputError(f"batches: expected at least one, all of one n, got n of {sorted(lengths)}. Build all codes for one n.")
     starts = _offsets(np.concatenate([batch.counts for batch in batches]))
     return SDR(lengths.pop(), starts, np.concatenate([batch.cells for batch in batches]))
 

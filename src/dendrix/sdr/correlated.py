@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiled import compiled
+from ..errors import InputError
 from .arguments import whole
 from .estimates import DOUBT, score, wilson
 from .probability import false_positive
@@ -51,11 +52,11 @@ def correlated_patterns(n: int, a: int, cluster: int, count: int, rng: np.random
     """
     n, a, cluster, count = whole(n=n, a=a, cluster=cluster, count=count)
     if n % cluster or a % cluster:
-        raise ValueError(f"n and a must be multiples of the cluster size, got n={n}, a={a}, cluster={cluster}.")
+        raise InputError(f"n and a must be multiples of the cluster size, got n={n}, a={a}, cluster={cluster}.")
     if a > n:
-        raise ValueError(f"Drawing needs a <= n, got n={n}, a={a}.")
+        raise InputError(f"Drawing needs a <= n, got n={n}, a={a}.")
     if max(n, count * a) > MOST_CELLS:
-        raise ValueError(
+        raise InputError(
             f"Drawing takes at most {MOST_CELLS:,} cells at a time, got n={n:,} and {count:,} patterns of a={a:,}; draw fewer."
         )
     patterns: NDArray[np.int64] = compiled(_draw_patterns)(n, a, cluster, count, rng)
@@ -76,7 +77,7 @@ def verify_correlated(n: int, a: int, s: int, theta: int, cluster: int, draws: i
     """
     n, a, s, theta, draws, seed = whole(n=n, a=a, s=s, theta=theta, draws=draws, seed=seed)
     if s > a:
-        raise ValueError(f"A segment learned from a pattern has at most a={a} synapses, got s={s}.")
+        raise InputError(f"A segment learned from a pattern has at most a={a} synapses, got s={s}.")
     rng = np.random.default_rng(seed)
     hits, batch = 0, max(1, BATCH_CELLS // (2 * a))
     for start in range(0, draws, batch):

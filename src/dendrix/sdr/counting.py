@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .arguments import Result
 
 Weight: TypeAlias = Any
@@ -79,7 +80,7 @@ def affordable(bits: float, numbers: float = 1) -> None:
         ValueError: one has more than 1e6 bits, or all of them, with 1000 for the making of each, more than 1e9.
     """
     if bits > _MOST_BITS or numbers * (bits + 1000) > _MOST_WORK:
-        raise ValueError(
+        raise InputError(
             f"expected to count with at most {_MOST_WORK:.0e} bits, {_MOST_BITS:.0e} a number, got about {numbers:.0e} numbers "
             f"of {bits + 1000:.0e}. Choose another backend, or smaller patterns."
         )

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .arguments import probability, whole
 from .bisection import largest, log_target, smallest
 from .probability import false_negative, false_positive, set_false_positive
@@ -27,7 +28,7 @@ def min_n(a: int, s: int, theta: int, target_fp: float) -> int:
     found = smallest(lambda n: false_positive(n, a, s, theta, log=True) <= target, max(a, s), LARGEST)
     if found is None:
         best = false_positive(LARGEST, a, s, theta)
-        raise ValueError(f"No n up to {LARGEST} has false positives <= {target_fp:g}: they are {best:.3g} there; raise theta or target_fp.")
+        raise InputError(f"No n up to {LARGEST} has false positives <= {target_fp:g}: they are {best:.3g} there; raise theta or target_fp.")
     return found
 
 
@@ -62,18 +63,18 @@ def min_s(
     n, a, v, multiple_of = whole(n=n, a=a, v=v, multiple_of=multiple_of)
     fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
     if multiple_of > a:
-        raise ValueError(f"multiple_of must be at most a={a}, got {multiple_of}.")
+        raise InputError(f"multiple_of must be at most a={a}, got {multiple_of}.")
     sizes = np.arange(multiple_of, a + 1, multiple_of)
     if theta is not None and fraction is None:
         thetas = np.full(len(sizes), whole(theta=theta)[0])
     elif fraction is not None and theta is None:
         thetas = np.ceil(np.round(float(probability("fraction", fraction)) * sizes, 9)).astype(np.int64)
     else:
-        raise ValueError(f"Pass theta or fraction, one of the two, got theta={theta} and fraction={fraction}.")
+        raise InputError(f"Pass theta or fraction, one of the two, got theta={theta} and fraction={fraction}.")
     fires = false_positive(n, a, sizes, thetas, log=True) <= fp
     misses = false_negative(a, sizes, v, thetas, log=True) <= fn
     if not (fires & misses).any():
-        raise ValueError(
+        raise InputError(
             f"No s up to a={a} meets both targets: false positives <= {target_fp:g} hold {_range(sizes[fires])}, "
             f"false negatives <= {target_fn:g} {_range(sizes[misses])}; raise n, lower v or allow more errors."
         )
@@ -95,7 +96,7 @@ def max_noise(a: int, s: int, theta: int, target_fn: float) -> int:
     target = log_target("target_fn", target_fn)
     found = largest(lambda v: false_negative(a, s, v, theta, log=True) <= target, 0, a)
     if found is None:
-        raise ValueError(f"Even without noise s={s} synapses never reach theta={theta}; lower theta to at most s.")
+        raise InputError(f"Even without noise s={s} synapses never reach theta={theta}; lower theta to at most s.")
     return found
 
 
@@ -127,11 +128,11 @@ def union_capacity(n: int, a: int, s: int, theta: int, target_fp: float) -> int:
 def _capacity(found: int | None, n: int, a: int, s: int, theta: int, target_fp: float) -> int:
     single = false_positive(n, a, s, theta)
     if found is None:
-        raise ValueError(
+        raise InputError(
             f"One segment alone has false positives {single:.3g}, above the target {target_fp:g}; raise theta or n, or lower a or s."
         )
     if found == LARGEST:
-        raise ValueError(
+        raise InputError(
             f"No limit below 2**53: one segment has false positives {single:.3g} and the target is {target_fp:g}; lower theta."
         )
     return found

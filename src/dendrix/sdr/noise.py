@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .arguments import Chances, Counts, Result, at_most, broadcast, choose, integers, plain, probabilities
 from .counting import Number, Odds, at_least, binomial, counted, hypergeometric
 from .tails import log_complement, log_sum, upper_tails
@@ -75,11 +76,11 @@ def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts,
     choose(backend)
     chances = probabilities("weights", weights)
     if chances.ndim != 1:
-        raise ValueError(
+        raise InputError(
             f"weights: expected one list of probabilities, got shape {list(chances.shape)}. Give one per number of moved cells."
         )
     if abs(float(chances.sum()) - 1) > _TOLERANCE:
-        raise ValueError(f"weights: expected a list of probabilities that sums to 1, got sum {float(chances.sum())}. Divide by the sum.")
+        raise InputError(f"weights: expected a list of probabilities that sums to 1, got sum {float(chances.sum())}. Divide by the sum.")
     a, s, theta = integers(a=a, s=s, theta=theta)
     at_most(s=s, a=a)
     moved = np.arange(len(chances))
@@ -110,14 +111,14 @@ def overlaps(most: int, settings: int = 1) -> NDArray[np.int64]:
         ValueError: it would take minutes, or too much memory.
     """
     if most > _MOST_OVERLAPS:
-        raise ValueError(f"expected overlaps of at most {_MOST_OVERLAPS:,} cells where synapses fail, got up to {most:,}. Set failure=0.")
+        raise InputError(f"expected overlaps of at most {_MOST_OVERLAPS:,} cells where synapses fail, got up to {most:,}. Set failure=0.")
     _in_memory(settings * (most + 1))
     return np.arange(most + 1)
 
 
 def _in_memory(terms: int) -> None:
     if terms > _MOST_TERMS:
-        raise ValueError(f"expected at most {_MOST_TERMS:,} settings times terms of their laws, got {terms:,}. Evaluate it in parts.")
+        raise InputError(f"expected at most {_MOST_TERMS:,} settings times terms of their laws, got {terms:,}. Evaluate it in parts.")
 
 
 def transmitted(law: NDArray[np.float64], theta: int | NDArray[np.int64], failure: float, missed: bool, log: bool) -> NDArray[np.float64]:

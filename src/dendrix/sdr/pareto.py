@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..errors import InputError
 from .arguments import probability, whole
 from .bisection import log_target, smallest
 from .probability import false_negative, false_positive
@@ -77,14 +78,14 @@ def design(
         if (cells := _cheapest(least, most_n, active, synapses, threshold, fp)) is not None:
             sizes.append((cells, active, synapses, threshold, moved))
     if not sizes:
-        raise ValueError(_nothing(candidates, most_n, target_fp, target_fn, target_noise))
+        raise InputError(_nothing(candidates, most_n, target_fp, target_fn, target_noise))
     return [_centred(size, theta_range[0], target_fp, target_fn) for size in _pareto(sizes)]
 
 
 def _bounds(name: str, bound: Bound) -> tuple[int, int]:
     ends = bound if isinstance(bound, tuple) else (bound, bound)
     if len(ends) != 2 or not 1 <= whole(**{name: ends[0]})[0] <= whole(**{name: ends[1]})[0]:
-        raise ValueError(f"{name} must be a positive number or (smallest, largest), got {bound}.")
+        raise InputError(f"{name} must be a positive number or (smallest, largest), got {bound}.")
     low, high = map(int, ends)
     return low, high
 
@@ -95,7 +96,7 @@ def _candidates(
     """Each (a, s, theta, v) with the largest theta that false negatives allow, unless a smaller a has as large a theta at the same s."""
     most_s = min(s[1], a[1])
     if (pairs := (a[1] - a[0] + 1) * (most_s - s[0] + 1)) > _MOST_PAIRS:
-        raise ValueError(f"expected bounds with at most {_MOST_PAIRS:,} pairs of a and s, got {pairs:,}. Narrow the bounds of a or s.")
+        raise InputError(f"expected bounds with at most {_MOST_PAIRS:,} pairs of a and s, got {pairs:,}. Narrow the bounds of a or s.")
     active = np.arange(a[0], a[1] + 1)[:, None]
     synapses = np.arange(s[0], most_s + 1)
     moved = np.ceil(np.round(noise * active, 9)).astype(np.int64)

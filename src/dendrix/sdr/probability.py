@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .arguments import Counts, Result, at_most, choose, integers, plain, probability
 from .counting import Number, Odds, affordable, at_least, counted, hypergeometric, logarithm
 from .noise import overlaps, transmitted
@@ -120,7 +121,7 @@ def set_false_positive(
     """
     counts = integers(n=n, a=a, s=s, theta=theta, m=1 if m is None else m)
     if m is None and not np.ndim(s) and not np.ndim(theta):
-        raise ValueError("m: expected the number of segments, got None with a single s and theta. Give m, or list s or theta.")
+        raise InputError("m: expected the number of segments, got None with a single s and theta. Give m, or list s or theta.")
     at_most(a=counts[1], n=counts[0])
     at_most(s=counts[2], n=counts[0])
     members = counts if m is None else [values[..., None] for values in counts]

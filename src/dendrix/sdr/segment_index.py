@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..compiled import compiled
+from ..errors import InputError
 from . import overlap_loops
 from .arguments import LARGEST_INDEX, whole_number, whole_numbers
 from .code import SDR, stack
@@ -94,7 +95,7 @@ class SegmentIndex:
         """
         self._expect(segments, "segments")
         if (most := int(segments.counts.max(initial=0))) > _LARGEST:
-            raise ValueError(f"segments: expected at most {_LARGEST} synapses each, got {most}. Split the segment.")
+            raise InputError(f"segments: expected at most {_LARGEST} synapses each, got {most}. Split the segment.")
         for low in range(0, len(segments), _RUN):
             part = segments[low : low + _RUN]
             self._runs.append(_Run(lay_out(part), np.zeros(len(part), np.int16)))
@@ -113,13 +114,13 @@ class SegmentIndex:
         """
         wanted = np.sort(np.atleast_1d(whole_numbers(ids, "ids", "Keep what insert returns.")).astype(np.int64))
         if wanted.size and not 0 <= wanted[0] <= wanted[-1] < self._given:
-            raise ValueError(
+            raise InputError(
                 f"ids: expected ids that insert gave, below {self._given}, got {wanted[[0, -1]].tolist()}. Keep what it returns."
             )
         edges = np.searchsorted(wanted, [*self._firsts, self._given])
         parts = [(run, wanted[a:b] - first) for run, first, a, b in zip(self._runs, self._firsts, edges, edges[1:], strict=False) if a < b]
         if (np.diff(wanted) == 0).any() or any((run.base[places] < 0).any() for run, places in parts):
-            raise ValueError("ids: expected segments that are there, got one that is deleted already or named twice. Delete each once.")
+            raise InputError("ids: expected segments that are there, got one that is deleted already or named twice. Delete each once.")
         for run, places in parts:
             run.delete(places)
         self._living -= len(wanted)
@@ -169,7 +170,7 @@ class SegmentIndex:
 
     def _expect(self, codes: SDR, name: str) -> None:
         if codes.n != self.n:
-            raise ValueError(f"{name}: expected codes of n = {self.n} bits, got {codes.n}. Build them for the n of the index.")
+            raise InputError(f"{name}: expected codes of n = {self.n} bits, got {codes.n}. Build them for the n of the index.")
 
 
 def _reached(counts: Counts, theta: int, row: int, column: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Counts]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import InputError, InputTypeError
 from .arguments import LARGEST_INDEX, whole_number
 from .probability import false_positive
 
@@ -90,7 +91,7 @@ class Observer:
         if not self._codes:
             self._used, self._kept = np.zeros(active.shape[1], np.int64), active[:0]
         if active.shape[1] != len(self._used):
-            raise ValueError(f"x: expected {len(self._used)} units as before, got {active.shape[1]}. Use one Observer per layer.")
+            raise InputError(f"x: expected {len(self._used)} units as before, got {active.shape[1]}. Use one Observer per layer.")
         counts = active.sum(1)
         self._codes += len(active)
         self._active += int(counts.sum())
@@ -110,7 +111,7 @@ class Observer:
             ValueError: fewer than two codes were observed, or theta is below 1.
         """
         if self._codes < 2:
-            raise ValueError(f"codes: expected at least 2, for their overlap, got {self._codes}. Observe more activations.")
+            raise InputError(f"codes: expected at least 2, for their overlap, got {self._codes}. Observe more activations.")
         n, mean = len(self._used), self._active / self._codes
         theta = max(1, math.ceil(mean / 2)) if theta is None else theta
         whole_number(theta, "theta", 1, LARGEST_INDEX, "At 0 any two codes are confused.")
@@ -165,17 +166,17 @@ def _active(x: ArrayLike, valid: ArrayLike | None) -> NDArray[np.bool_]:
     """Which units are active in each code, bool [N, n]."""
     values = np.asarray(x)
     if values.ndim not in (2, 3) or not values.shape[-1]:
-        raise ValueError(f"x: expected activations [N, n] or [B, T, n], got {list(values.shape)}. Reshape to one row per code.")
+        raise InputError(f"x: expected activations [N, n] or [B, T, n], got {list(values.shape)}. Reshape to one row per code.")
     if values.dtype != bool and not np.issubdtype(values.dtype, np.number):
-        raise TypeError(f"x: expected numbers, got {values.dtype}. Give the activations of one layer.")
+        raise InputTypeError(f"x: expected numbers, got {values.dtype}. Give the activations of one layer.")
     if np.issubdtype(values.dtype, np.inexact) and np.isnan(values).any():
-        raise ValueError("x: expected numbers, got NaN. Find where the network produces it.")
+        raise InputError("x: expected numbers, got NaN. Find where the network produces it.")
     rows: NDArray[np.bool_] = (values != 0).reshape(-1, values.shape[-1])
     if valid is None:
         return rows
     mask = np.asarray(valid)
     if mask.dtype != bool or mask.shape != values.shape[:-1]:
-        raise ValueError(f"valid: expected bool {list(values.shape[:-1])}, got {mask.dtype} {list(mask.shape)}. One entry per code.")
+        raise InputError(f"valid: expected bool {list(values.shape[:-1])}, got {mask.dtype} {list(mask.shape)}. One entry per code.")
     return np.compress(mask.reshape(-1), rows, axis=0)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 
 def write(path: Path, n: int, starts: NDArray[np.int64], cells: NDArray[np.integer]) -> None:
     """Write codes whole or not at all."""
@@ -28,4 +30,4 @@ def read(path: Path) -> tuple[int, NDArray[np.int64], NDArray[np.integer]]:
         with np.load(content, allow_pickle=False) as file:
             return int(file["n"]), file["starts"], file["cells"]
     except Exception as error:  # a damaged archive raises errors of many kinds, from zlib to struct
-        raise ValueError(f"{path}: expected codes that SDR.save wrote, but they cannot be read ({error}). Copy the file again.") from error
+        raise InputError(f"{path}: expected codes that SDR.save wrote, but they cannot be read ({error}). Copy the file again.") from error

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..compiled import compiled
+from ..errors import InputError
 
 BLOCK_BITS = 512
 """A weight is a float and a number of blocks, each worth 2^-512, so that it does not underflow at 1e-308."""
@@ -56,11 +57,11 @@ def upper_tails(
     support = (urns[2] if replaced else np.minimum(urns[0], urns[2]))[starts]
     longest = int(support.max(initial=0)) + 1
     if longest > _LONGEST:
-        raise ValueError(
+        raise InputError(
             f"expected overlaps of at most {_LONGEST:,} cells, got up to {longest - 1:,}. Choose smaller patterns or segments."
         )
     if support.sum() > _MOST_STEPS:
-        raise ValueError(f"expected laws of at most {_MOST_STEPS:.0e} overlaps in all, got {support.sum():.0e}. Evaluate fewer settings.")
+        raise InputError(f"expected laws of at most {_MOST_STEPS:.0e} overlaps in all, got {support.sum():.0e}. Evaluate fewer settings.")
     worth = len(order) + support.sum() > _WORTH_COMPILING
     loop = compiled(_fill, reorder=False) if worth else _fill
     shares, blocks, taken = np.zeros(len(order)), np.zeros(len(order), np.int64), 0.0 if replaced else 1.0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
 from .arguments import probability, whole
 from .bisection import TIE, log_target
 from .probability import false_negative, false_positive
@@ -45,7 +46,7 @@ def min_theta(n: int, a: int, s: int, target_fp: float) -> int:
     top = min(a, s)
     errors = false_positive(n, a, s, np.arange(1, top + 1), log=True)
     if not errors[-1] <= target:
-        raise ValueError(
+        raise InputError(
             f"False positives are {math.exp(errors[-1]):.3g} even at theta={top}, the largest overlap, above {target_fp:g}; raise n or s."
         )
     return 1 + int(np.argmax(errors <= target))
@@ -61,7 +62,7 @@ def max_theta(a: int, s: int, v: int, target_fn: float) -> int:
     target = log_target("target_fn", target_fn)
     errors = false_negative(a, s, v, np.arange(1, s + 1), log=True)
     if not errors[0] <= target:
-        raise ValueError(f"False negatives are {math.exp(errors[0]):.3g} even at theta=1, above {target_fn:g}; lower v={v} or raise s.")
+        raise InputError(f"False negatives are {math.exp(errors[0]):.3g} even at theta=1, above {target_fn:g}; lower v={v} or raise s.")
     return int(np.flatnonzero(errors <= target)[-1]) + 1
 
 
@@ -81,7 +82,7 @@ def theta_window(n: int, a: int, s: int, v: int, target_fp: float, target_fn: fl
     """
     window = ThetaWindow(min_theta(n, a, s, target_fp), max_theta(a, s, v, target_fn))
     if window.min_theta > window.max_theta:
-        raise ValueError(
+        raise InputError(
             f"No theta meets both targets: false positives <= {target_fp:g} need theta >= {window.min_theta}, false negatives <= "
             f"{target_fn:g} need theta <= {window.max_theta}; raise s or n, lower v or allow more errors."
         )
@@ -101,7 +102,7 @@ def best_theta(n: int, a: int, s: int, v: int, prior: float = 0.5) -> BestTheta:
     """
     n, a, s, v = whole(n=n, a=a, s=s, v=v)
     if not 0 < probability("prior", prior) < 1:
-        raise ValueError(f"prior must be above 0 and below 1, got {prior}.")
+        raise InputError(f"prior must be above 0 and below 1, got {prior}.")
     thetas = np.arange(1, s + 1)
     positives = false_positive(n, a, s, thetas, log=True)
     negatives = false_negative(a, s, v, thetas, log=True)

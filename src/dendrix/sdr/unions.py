@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from . import chain
 from .arguments import Counts, Result, at_most, choose, integers, plain, probability
 from .counting import counted
@@ -118,7 +119,7 @@ def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Count
     if m is None:
         (listed,) = integers(s=s)
         if listed.ndim != 1 or not listed.size:
-            raise ValueError(f"s: expected a list of sizes where m is None, got {s!r}. Give m, or list the size of every pattern.")
+            raise InputError(f"s: expected a list of sizes where m is None, got {s!r}. Give m, or list the size of every pattern.")
         arrays = integers(**counts)
         sizes: Sizes = dict(Counter(listed[int(target) :].tolist()))
         stored = np.full(arrays[0].shape, sizes, object)
@@ -126,11 +127,11 @@ def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Count
     else:
         *arrays, own, times = integers(**counts, s=s, m=m)
         if target and (times < 1).any():
-            raise ValueError("m: expected at least 1 pattern, got 0. The segment holds the pattern that it may miss.")
+            raise InputError("m: expected at least 1 pattern, got 0. The segment holds the pattern that it may miss.")
         stored = np.asarray(np.frompyfunc(lambda size, count: {size: count - target}, 2, 1)(own, times), object)
         largest = own
     if (arrays[0] < 1).any():
-        raise ValueError("n: expected at least 1 cell, got 0. Choose a larger n.")
+        raise InputError("n: expected at least 1 cell, got 0. Choose a larger n.")
     at_most(s=largest, n=arrays[0])
     return [*arrays, stored], own
 

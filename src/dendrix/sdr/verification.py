@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..errors import InputError
 from .arguments import whole
 from .estimates import DOUBT, NORMAL_95, ratio, score, wilson
 from .probability import false_negative, set_false_positive
@@ -78,9 +79,9 @@ def verify(
     n, a, s, theta, moved, m, draws, seed = whole(n=n, a=a, s=s, theta=theta, v=0 if v is None else v, m=m, draws=draws, seed=seed)
     _check(n, a, s, v, m, union, draws)
     if sampling not in ("auto", "plain", "tilted"):
-        raise ValueError(f"sampling must be auto, plain or tilted, got '{sampling}'.")
+        raise InputError(f"sampling must be auto, plain or tilted, got '{sampling}'.")
     if sampling == "tilted" and m > 1 and not union:
-        raise ValueError(f"Tilted sampling knows one segment or a union, got a set of {m}; verify one of its segments with m=1.")
+        raise InputError(f"Tilted sampling knows one segment or a union, got a set of {m}; verify one of its segments with m=1.")
     exact = _exact(n, a, s, theta, v, m, union)
     rare = 0 < exact * draws < FEWEST_HITS and (m == 1 or union)
     rng = np.random.default_rng(seed)
@@ -150,18 +151,18 @@ def _verdict(estimate: float, exact: float, z: float) -> str:
 def _check(n: int, a: int, s: int, v: int | None, m: int, union: bool, draws: int) -> None:
     """Refuse what cannot be drawn; what the theory itself refuses is left to it."""
     if max(a, s) > n:
-        raise ValueError(f"Drawing needs a <= n and s <= n, got n={n}, a={a}, s={s}.")
+        raise InputError(f"Drawing needs a <= n and s <= n, got n={n}, a={a}, s={s}.")
     if n > MOST_CELLS:
-        raise ValueError(
+        raise InputError(
             f"Drawing keeps all cells in memory and takes at most n={MOST_CELLS}, got n={n}; the exact values have no such limit."
         )
     if draws * m * s > MOST_SYNAPSES:
-        raise ValueError(f"{draws} draws of m={m} times s={s} synapses take hours: at most {MOST_SYNAPSES:.0e} in all; lower draws or m.")
+        raise InputError(f"{draws} draws of m={m} times s={s} synapses take hours: at most {MOST_SYNAPSES:.0e} in all; lower draws or m.")
     if v is None:
         return
     if s > a:
-        raise ValueError(f"A stored segment has at most the a={a} active cells of its pattern as synapses, got s={s}.")
+        raise InputError(f"A stored segment has at most the a={a} active cells of its pattern as synapses, got s={s}.")
     if not 0 <= v <= min(a, n - a):
-        raise ValueError(f"v={v} active cells cannot move: there are a={a} of them and n - a = {n - a} places.")
+        raise InputError(f"v={v} active cells cannot move: there are a={a} of them and n - a = {n - a} places.")
     if m > 1 and not union:
-        raise ValueError(f"False negatives are those of one segment or of a union, got a set of {m}: pass m=1 or union=True.")
+        raise InputError(f"False negatives are those of one segment or of a union, got a set of {m}: pass m=1 or union=True.")

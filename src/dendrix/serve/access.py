@@ -4,6 +4,8 @@ import hmac
 import os
 from pathlib import Path
 
+from ..errors import InputError
+
 VARIABLE = "DENDRIX_SERVE_TOKEN"
 _SHORTEST = 8
 
@@ -20,7 +22,7 @@ def read_token(file: Path | None) -> str | None:
     if token is None:
         return None
     if len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError(f"{where}: expected a token of at least {_SHORTEST} ASCII characters without blanks. Write a longer one.")
+        raise InputError(f"{where}: expected a token of at least {_SHORTEST} ASCII characters without blanks. Write a longer one.")
     return token
 
 

@@ -132,9 +132,9 @@ def _drawn(answers: Sequence[Answer], logits: Tensor) -> list[int]:
     """A token for each answer. Those that are drawn alike, and have no random numbers of their own, are drawn together."""
     alike: dict[tuple[Sampling, torch.Generator | None], list[int]] = {}
     for i, answer in enumerate(answers):
-        alike.setdefault((answer.how, answer.generator), []).append(i)
+        alike.setdefault((answer.sampling, answer.generator), []).append(i)
     tokens = [0] * len(answers)
-    for (how, generator), places in alike.items():
-        for i, token in zip(places, sample(logits[places], how, generator).tolist(), strict=True):
+    for (sampling, generator), places in alike.items():
+        for i, token in zip(places, sample(logits[places], sampling, generator).tolist(), strict=True):
             tokens[i] = token
     return tokens

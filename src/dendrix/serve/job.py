@@ -25,7 +25,7 @@ class Answer:
     """One answer while it is written."""
 
     index: int
-    how: Sampling
+    sampling: Sampling
     generator: torch.Generator | None
     """Random numbers of its own, for a seed that the client gave."""
     text: TextStream

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, fields
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -29,4 +31,4 @@ class Limits:
         for field in fields(self):
             value, least = getattr(self, field.name), 0 if field.name in ("waiting", "grace_s") else 1
             if not least <= value < math.inf:
-                raise ValueError(f"limits.{field.name}: expected a number of at least {least}, got {value}. Choose one.")
+                raise InputError(f"limits.{field.name}: expected a number of at least {least}, got {value}. Choose one.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..data.text_tokenizers import encode
+from ..data.text.tokenizers import encode
 from ..generate import Decoder, Sampling, TextStream
 from .errors import ApiError
 from .job import Answer, Job, Prompt
@@ -44,13 +44,13 @@ def prepare(asked: CompletionRequest, served: Served, limits: Limits) -> Job:
 
 def _answer(index: int, asked: CompletionRequest, served: Served) -> Answer:
     """An answer that is yet to be written. With a seed, each has random numbers of its own; the greedy one needs none."""
-    how = Sampling(asked.temperature, top_p=asked.top_p)
+    sampling = Sampling(asked.temperature, top_p=asked.top_p)
     generator = None if asked.seed is None or not asked.temperature else torch.Generator().manual_seed(asked.seed + index)
-    return Answer(index, how, generator, TextStream(served.tokenizer, asked.stop), asked.max_tokens)
+    return Answer(index, sampling, generator, TextStream(served.tokenizer, asked.stop), asked.max_tokens)
 
 
 def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> list[int]:
-    size = served.decoder.spec.vocab_size
+    size = served.decoder.config.vocab_size
     ids: list[int] = prompt if isinstance(prompt, list) else encode(served.tokenizer, [prompt.encode()]).tolist()
     if not ids:
         raise ApiError(422, "prompt: expected at least one token, got none.", "prompt")

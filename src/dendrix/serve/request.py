@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ..errors import InputError
 from .errors import ApiError
 
 
@@ -16,7 +17,7 @@ def _prompts(value: Any) -> Any:
     prompts = [value] if _is_prompt(value) else value
     if isinstance(prompts, list) and prompts and all(map(_is_prompt, prompts)):
         return prompts
-    raise ValueError("expected a text, a list of texts, a list of token ids or a list of such lists, and none of them empty")
+    raise InputError("expected a text, a list of texts, a list of token ids or a list of such lists, and none of them empty")
 
 
 def _texts(value: Any) -> Any:

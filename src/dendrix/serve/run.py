@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..generate import Decoder, Weights
-from ..models.hf_files import load_language_model, network_of
+from ..models.spikegpt.hf_files import load_language_model, network_of
 from .access import VARIABLE, read_token
 from .app import build_app
 from .limits import Limits

@@ -10,31 +10,32 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from ..core.kernels import known_kernels
+from ..core.dispatch import known_kernels
 from ..data import ImageDataset, ImageFiles
-from ..data.fsdd import fsdd_recordings
-from ..exits import Record
-from ..exits.network import record
-from ..io import EVIDENCE
-from .continual import ContinualRecipe, fit_continual
-from .image_recipe import ImageRecipe
+from ..data.speech.fsdd import fsdd_recordings
+from ..errors import InputError
+from ..exits import ExitRecord
+from ..exits.recorder import record_outputs
+from ..run_folder.record import METRICS, caveat, environment, is_text, new_folder, read_lines
+from ..run_folder.state import run_folder
+from ..runs.opened import Split, answers_at_once, open_run
+from ..runs.viewing import EVIDENCE
+from .continual.learner import ContinualRecipe, fit_continual
+from .distributed.processes import expect_all_alive, first_process
+from .image.recipe import ImageRecipe
 from .loop import Watcher, fit
 from .metrics import Scores
-from .opened import Split, answers_at_once, open_run
-from .processes import expect_all_alive, first_process
-from .recipe import Recipe
-from .record import METRICS, caveat, environment, is_text, new_folder, read_lines
-from .run import run_folder
-from .sentence_recipe import SentenceRecipe
+from .sentence.recipe import SentenceRecipe
+from .sequence.recipe import SequenceRecipe
 from .tensorboard import EventFiles
-from .text_recipe import TextRecipe
+from .text.recipe import TextRecipe
 
 
 @dataclass(frozen=True)
 class TrainRun:
     """The options of `dendrix train NAME`: the fields of its recipe, and where the result goes."""
 
-    recipe: Annotated[Recipe | ImageRecipe | TextRecipe | SentenceRecipe | ContinualRecipe, tyro.conf.arg(name="")]
+    recipe: Annotated[SequenceRecipe | ImageRecipe | TextRecipe | SentenceRecipe | ContinualRecipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Folder of the run, which must not exist; by default runs/NAME-SEED."""
     resume: bool = False
@@ -52,7 +53,7 @@ def train_run(run: TrainRun, name: str) -> tuple[dict[str, Any], Path]:
     target = run.out or Path("runs") / f"{name.replace(':', '-')}-{run.recipe.seed}"
     if isinstance(run.recipe, ContinualRecipe):
         if run.resume:
-            raise ValueError(f"resume: expected a recipe whose runs can be resumed, got {name}. Start it again without --resume.")
+            raise InputError(f"resume: expected a recipe whose runs can be resumed, got {name}. Start it again without --resume.")
         with new_folder(target) as folder, _watched(run, folder) as watch:
             record = fit_continual(run.recipe, folder, name=name, quiet=run.json)
             if watch is not None:
@@ -94,7 +95,7 @@ def evaluate_run(folder: Path, split: Literal["test", "valid"], root: Path | Non
     return open_run(folder, split, root).score()
 
 
-def record_run(folder: Path, split: Split, root: Path | None = None, progress: Callable[[int, int], None] | None = None) -> Record:
+def record_run(folder: Path, split: Split, root: Path | None = None, progress: Callable[[int, int], None] | None = None) -> ExitRecord:
     """What the network of a run folder, with integer delays, answers after every step of a split: for fitting exit rules.
 
     Args:
@@ -105,14 +106,14 @@ def record_run(folder: Path, split: Split, root: Path | None = None, progress: C
     """
     checkpoint, data, batches = open_run(folder, split, root)
     if answers_at_once(checkpoint, data):
-        raise ValueError(
+        raise InputError(
             f"{folder}: expected a network that answers over time, got one that answers at once. "
             f"Convert it first: dendrix convert {folder}."
         )
     seen = None if progress is None else lambda done: progress(done, len(data))
     if isinstance(data, ImageDataset | ImageFiles):
-        return record(checkpoint.model, batches, EVIDENCE, progress=seen)
-    return record(checkpoint.model, batches, checkpoint.decision.how, data.dt_ms, seen)
+        return record_outputs(checkpoint.model, batches, EVIDENCE, progress=seen)
+    return record_outputs(checkpoint.model, batches, checkpoint.decision.accumulation, data.dt_ms, seen)
 
 
 def describe() -> dict[str, Any]:

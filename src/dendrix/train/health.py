@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ..core import State, Stateful
 from ..data import Splits
+from ..errors import DivergedError, InputError
 from ..layers import RecurrentDelay
-from ..layers.delayed import delayed
+from ..layers.delay.base import delay_layers
 from ..neurons import LI, Neuron
 
 _ALWAYS = 0.95
@@ -23,17 +24,13 @@ _SENTENCES = {
 }
 
 
-class DivergedError(RuntimeError):
-    """The loss, its gradient or a neuron's state is no finite number any more."""
-
-
 def expect_finite_splits(splits: Splits) -> None:
     """Refuse NaN and infinity in the data before anything is spent on them."""
     for split in ("train", "valid"):
         for number, x in enumerate(getattr(splits, split).x):
             if x.is_floating_point() and not x.isfinite().all():
                 step = int((~x.isfinite()).any(1).nonzero()[0])
-                raise ValueError(
+                raise InputError(
                     f"{split}: expected finite inputs, got NaN or infinity in item {number}, step {step}. Clean the data first."
                 )
 
@@ -78,7 +75,7 @@ class Watch:
         found = {name: shares(total(spikes) / total(self._steps[name])) for name, spikes in self._spikes.items()}
         self._spikes, self._steps = {}, {}
         names = {module: name for name, module in self.network.named_modules()}
-        for layer in delayed(self.network):
+        for layer in delay_layers(self.network):
             if layer.delay.requires_grad:
                 stuck = (layer.delay == 0) | (layer.delay == layer.taps - 1)
                 found.setdefault(names[layer], {})["delays at bounds"] = _mean(stuck)

@@ -1,132 +1,173 @@
-"""Networks over time that learn sequences."""
+"""What trains: one epoch of training, one of validation, and all that has to be kept between them."""
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
-from torch.utils.data import DataLoader
+from torch import Tensor, nn
 
-from ..data import Batch, Splits, loader
-from ..data.dataset import ShuffledBatches, collate
-from ..io import Checkpoint, write_checkpoint
-from ..layers import anneal, clamp_delays, param_groups, rounded
-from ..layers.delayed import delayed
-from ..models import DelayNet
-from .augment import mix, vary
-from .base import BaseLearner
-from .data import source_to_dict
-from .health import Watch, expect_finite_splits, refuse_divergence
-from .metrics import score
-from .processes import Share, expect_enough, share_statistics
-from .recipe import Recipe
-from .run import Progress
-from .schedule import set_rates
-from .voices import revoice
+from ..errors import InputError
+from ..run_folder.state import Progress
+from .distributed.sharding import joined, shared_like
+from .health import refuse_divergence
 
 
-class Learner(BaseLearner):
-    """A `DelayNet` and its data. With several processes BatchNorm, too, is that of the whole batch.
+class Learner(ABC):
+    """A network, its optimiser and its data on this process's device. Random numbers come from torch's generators alone.
+
+    With several processes each has its share of every batch and of the validation data; gradients and metrics are those of the whole.
 
     Args:
-        recipe: what to train.
-        splits: its data.
+        network: what learns.
+        optimizer: what moves its parameters.
+        precision: of matrix products.
         accelerator: accelerate's, which knows the device and the other processes.
-    Raises:
-        ValueError: the data do not fit the network, or are not finite, or too few for the processes.
+        shared: a copy of the network that is shared out over the processes and trains in its place; None: there is none.
     """
 
-    network: DelayNet
+    by_loss = False
+    """Whether the best network is the one with the lowest validation loss, and not the most accurate."""
 
-    def __init__(self, recipe: Recipe, splits: Splits, accelerator: Any):
-        _check(recipe, splits)
-        expect_finite_splits(splits)
-        index, count = accelerator.process_index, accelerator.num_processes
-        expect_enough(recipe, splits, count)
-        network = DelayNet(recipe.model)
-        if count > 1:
-            share_statistics(network)
-        self.recipe, self.labels, self.watch = recipe, splits.train.labels, Watch(network)
-        groups = param_groups(network, recipe.optim.lr, recipe.optim.delay_lr, recipe.optim.weight_decay)
-        super().__init__(network, torch.optim.Adam(groups), recipe.budget.precision, accelerator)
-        size, tail = recipe.budget.batch_size, recipe.decision.tail_steps(recipe.model.dt_ms)
-        self.order = ShuffledBatches([len(x) for x in splits.train.x], size, recipe.seed, recipe.budget.pool)
-        share = Share(self.order, index, count)
-        self.batches: Iterable[Batch] = DataLoader(splits.train, batch_sampler=share, collate_fn=partial(collate, tail_steps=tail))  # type: ignore[arg-type]
-        held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
-        self.held_out: Iterable[Batch] = loader(held_out, size, tail_steps=tail)
-        self.weight = len(held_out) / len(splits.valid)
-
-    def train(self, progress: Progress) -> dict[str, Any]:
-        self.model.train()
-        self.order.set_epoch(progress.epoch)
-        budget, sums, norms = self.recipe.budget, torch.zeros(3, dtype=torch.double), 0.0
-        for batch in self._moved(self.batches):
-            done = progress.step / len(self.order) if self.recipe.optim.moves == "step" else progress.epoch
-            share = done / budget.epochs
-            set_rates(self.optimizer, self.recipe.optim, share, budget.epochs)
-            anneal(self.network, share / budget.anneal if budget.anneal else 1.0)
-            measured, norm = self._step(batch, progress.step)
-            progress.step += 1
-            sums, norms = sums + measured, norms + norm
-        width = max(layer.width.item() for layer in delayed(self.network))
-        return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "width": width}
-
-    def validate(self, step: int) -> dict[str, Any]:
-        """Validation runs with integer delays, as the network is deployed."""
-        with rounded(self.network), self.autocast():
-            scores = score(self.network, self._moved(self.held_out), self.recipe.decision)
-        accuracy, loss = self.total(torch.tensor([scores.accuracy, scores.loss], dtype=torch.double) * self.weight).tolist()
-        refuse_divergence(step, {"validation loss": loss})
-        self.watch.expect_finite(step)
-        return {"valid_accuracy": accuracy, "valid_loss": loss, "health": self.watch.health(self.total)}
-
-    def save(self, folder: Path) -> None:
-        encoder = source_to_dict(self.recipe.data).get("encoder")
-        write_checkpoint(folder, Checkpoint(self.network, self.labels, encoder, self.recipe.decision))
-
-    def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
-        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
-        with self.autocast():
-            loss, right = batch_loss(self.recipe, self.model, batch)
-        count, broken = len(batch.y), len(self.watch.broken)
-        measured = self.total(torch.tensor([count, loss.item() * count, right, broken], dtype=torch.double))
-        self.watch.expect_finite(step, bool(measured[3]))
-        items, losses = measured[:2].tolist()
-        norm = self.descend(loss, step, whole=losses / items, share=count / items, clip=self.recipe.optim.clip)
-        clamp_delays(self.network)
-        return measured[:3], norm
-
-    def _moved(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            yield Batch(*(part.to(self.accelerator.device) for part in batch))
-
-
-def batch_loss(recipe: Recipe, model: Any, batch: Batch) -> tuple[Tensor, int]:
-    """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
-    batch = revoice(batch, recipe.augment)
-    x, target = mix(batch, recipe.augment, recipe.model.outputs)
-    evidence = recipe.decision.evidence(model, vary(x, recipe.augment), batch.valid)
-    loss = functional.cross_entropy(evidence[:, -1], target)
-    if recipe.early:
-        truth = target.unsqueeze(2).expand(-1, -1, evidence.shape[1])
-        every = functional.cross_entropy(evidence.transpose(1, 2), truth, reduction="none").masked_fill(~batch.valid, 0)
-        loss = (1 - recipe.early) * loss + recipe.early * (every.sum(1) / batch.valid.sum(1)).mean()
-    return loss, int((evidence[:, -1].argmax(-1) == batch.y).sum())
-
-
-def _check(recipe: Recipe, splits: Splits) -> None:
-    """The network must fit its data before anything is spent on it."""
-    data, model = splits.train, recipe.model
-    for field, has, needs in (
-        ("inputs", model.inputs, data.channels),
-        ("outputs", model.outputs, len(data.labels)),
-        ("dt_ms", model.dt_ms, data.dt_ms),
+    def __init__(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any, shared: nn.Module | None = None
     ):
-        if has != needs:
-            raise ValueError(
-                f"model.{field}: expected {needs}, as the data have it, got {has}. Set --model.{field.replace('_', '-')} {needs}."
-            )
+        self.network, self.optimizer, self.precision, self.accelerator = network, optimizer, precision, accelerator
+        self.model = accelerator.prepare(network) if shared is None else shared
+        self.shared = shared
+        self.advance: Callable[[int], object] = int
+        """Moves the progress bar within an epoch; before there is one, it moves nothing."""
+
+    @abstractmethod
+    def train(self, progress: Progress) -> dict[str, Any]:
+        """One pass over the training data; returns its metrics.
+
+        Raises:
+            DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
+        """
+
+    @abstractmethod
+    def validate(self, step: int) -> dict[str, Any]:
+        """Accuracy and loss on the validation data, as the network is deployed, and the health of its layers.
+
+        Raises:
+            DivergedError: the loss or a neuron's state is infinite or not a number.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the network with what it takes to use it."""
+
+    def span(self, budget: Any, progress: Progress) -> tuple[int, int, str]:
+        """How long the training is, how much of it is done, and in what unit: what the progress bar counts."""
+        return budget.epochs, progress.epoch, "epoch"
+
+    def told(self, line: dict[str, Any]) -> list[str]:
+        """What else is worth a line on the screen after an epoch."""
+        return []
+
+    def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
+        """What the progress bar says after an epoch."""
+        valid, best = (f"{accuracy:.1%}" for accuracy in (line["valid_accuracy"], progress.best_accuracy))
+        return {"loss": f"{line['loss']:.3f}", "valid": valid, "best": best}
+
+    def descend(self, loss: Tensor, step: int, *, whole: float, share: float, clip: float | None = None) -> float:
+        """One step of the optimiser; returns the gradient's norm.
+
+        Args:
+            loss: of this process's part of the batch.
+            step: for the message.
+            whole: the loss of the whole batch.
+            share: how much of the batch this process has, in (0, 1].
+            clip: scale a gradient of a larger norm down to this.
+        Raises:
+            DivergedError: the loss or its gradient is infinite or not a number.
+        """
+        self.optimizer.zero_grad()
+        self.backward(loss, share)
+        return self.move(step, whole, clip)
+
+    def backward(self, loss: Tensor, share: float) -> None:
+        """Add the gradient of a part of the batch; see `descend`."""
+        # Gradients are averaged over the processes: each counts by its share of the batch.
+        self.accelerator.backward(loss * (share * self.accelerator.num_processes))
+
+    def move(self, step: int, whole: float, clip: float | None) -> float:
+        """Move the parameters by the gradient, and return its norm; see `descend`."""
+        norm = float(joined(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip)))
+        refuse_divergence(step, {"loss": whole, "gradient norm": norm})
+        self.optimizer.step()
+        return norm
+
+    def summary(self, sums: Tensor, gradient_norm: float) -> dict[str, Any]:
+        """The metrics of an epoch: from [items, sum of their losses, how many were right], and the mean norm of the gradients."""
+        items, loss, right = sums.tolist()
+        rates = {group["name"]: group["lr"] for group in self.optimizer.param_groups}
+        return {"loss": loss / items, "train_accuracy": right / items, "gradient_norm": gradient_norm, "rates": rates}
+
+    def gather(self) -> None:
+        """Bring the network up to the copy that trains, if there is one; all processes do it together."""
+        if self.shared is not None:
+            self.network.load_state_dict({name: joined(tensor) for name, tensor in self.shared.state_dict().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the next epoch depends on, beside the progress; the network is that of the last `gather`."""
+        kept = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            kept |= {f"optimizer.{number}.{name}": joined(tensor) for name, tensor in moments.items()}
+        kept |= {f"random.{kind}": self._gathered(state) for kind, state in self._random().items()}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `tensors` returned.
+
+        Raises:
+            ValueError: it comes from another number of processes.
+        """
+        accelerator = self.accelerator
+        if (count := len(tensors["random.cpu"])) != accelerator.num_processes:
+            raise InputError(f"processes: expected {count}, as the run had them, got {accelerator.num_processes}. Start as many.")
+        self.network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, moment = name.split(".")
+                moments.setdefault(int(number), {})[moment] = tensor
+        if self.shared is not None:
+            self._share_out(self.shared, moments)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        torch.set_rng_state(tensors["random.cpu"][accelerator.process_index].clone())  # torch 2.13 misreads a view
+        if accelerator.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"][accelerator.process_index].clone(), accelerator.device)
+
+    def _share_out(self, shared: nn.Module, moments: dict[int, dict[str, Tensor]]) -> None:
+        """Give the copy that trains its share of the network, and every moment that of its parameter."""
+        parts = shared.state_dict()
+        shared.load_state_dict({name: shared_like(tensor, parts[name]) for name, tensor in self.network.state_dict().items()})
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        for number, kept in moments.items():
+            for moment, tensor in kept.items():
+                if tensor.dim():  # the count of steps is a number, and whole
+                    kept[moment] = shared_like(tensor, parameters[number])
+
+    def autocast(self) -> torch.autocast:
+        """The precision of the forward pass, as a context."""
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum over all processes, on the CPU."""
+        total: Tensor = self.accelerator.reduce(x.to(self.accelerator.device), "sum").cpu()
+        return total
+
+    def _gathered(self, x: Tensor) -> Tensor:
+        """What each process has, one row each."""
+        rows: Tensor = self.accelerator.gather(x.to(self.accelerator.device).unsqueeze(0))
+        return rows
+
+    def _random(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self.accelerator.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.accelerator.device)
+        return states

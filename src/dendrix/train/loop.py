@@ -6,22 +6,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .base import BaseLearner
-from .health import DivergedError, warnings
-from .image_learner import ImageLearner
-from .image_recipe import ImageRecipe
+from ..errors import DivergedError, MissingExtraError
+from ..run_folder.record import environment
+from ..run_folder.state import Run, fingerprint, states
+from .distributed.processes import join
+from .health import warnings
+from .image.learner import ImageLearner
+from .image.recipe import ImageRecipe
 from .learner import Learner
-from .processes import join
-from .recipe import Recipe, recipe_to_dict
-from .record import environment
-from .run import Run, fingerprint, states
-from .sentence_learner import SentenceLearner
-from .sentence_recipe import SentenceRecipe
-from .text_learner import TextLearner
-from .text_recipe import TextRecipe
+from .sentence.learner import SentenceLearner
+from .sentence.recipe import SentenceRecipe
+from .sequence.learner import SequenceLearner
+from .sequence.recipe import SequenceRecipe, recipe_to_dict
+from .text.learner import TextLearner
+from .text.recipe import TextRecipe
 
-_LEARNERS: dict[type, Callable[[Any, Any, Any], BaseLearner]] = {
-    Recipe: Learner,
+_LEARNERS: dict[type, Callable[[Any, Any, Any], Learner]] = {
+    SequenceRecipe: SequenceLearner,
     ImageRecipe: ImageLearner,
     TextRecipe: TextLearner,
     SentenceRecipe: SentenceLearner,
@@ -32,7 +33,7 @@ Watcher = Callable[[list[dict[str, Any]]], None]
 
 
 def fit(
-    recipe: Recipe | ImageRecipe | TextRecipe | SentenceRecipe,
+    recipe: SequenceRecipe | ImageRecipe | TextRecipe | SentenceRecipe,
     folder: Path,
     *,
     name: str = "",
@@ -124,5 +125,5 @@ def _extras() -> tuple[Any, Any]:
         import accelerate.utils
         from tqdm import tqdm
     except ImportError as missing:
-        raise ImportError(f"Training needs {missing.name}, which is not installed: pip install dendrix[train].") from missing
+        raise MissingExtraError(f"Training needs {missing.name}, which is not installed: pip install dendrix[train].") from missing
     return accelerate, tqdm

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from .recipe import Optim
+from .sequence.recipe import SequenceOptim
 
 _WARM_UP, _START, _END = 0.3, 1 / 25, 1 / 25 / 1e4
 _BETA1, _SHORTENING = 0.95, 0.1
@@ -31,7 +31,7 @@ def cosine(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
-def set_rates(optimizer: torch.optim.Optimizer, optim: Optim, progress: float, epochs: int) -> None:
+def set_rates(optimizer: torch.optim.Optimizer, optim: SequenceOptim, progress: float, epochs: int) -> None:
     """Give every group its learning rate at `progress` in [0, 1], and the weights their beta1 where it cycles.
 
     Where rates move with every epoch, the cycle is that of torch's OneCycleLR stepped so: its last rate is that of the last epoch.

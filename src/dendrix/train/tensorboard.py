@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from .page import flattened
+from ..errors import MissingExtraError
+from ..runs.report.page import flattened
 
 _FILES = "events.out.tfevents.*"
 
@@ -23,7 +24,7 @@ class EventFiles:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as missing:
-            raise ImportError("Event files need tensorboard, which is not installed: pip install dendrix[tensorboard].") from missing
+            raise MissingExtraError("Event files need tensorboard, which is not installed: pip install dendrix[tensorboard].") from missing
         self._make: Any = SummaryWriter
         self._writer: Any = None
         self._folder, self._written = folder, 0

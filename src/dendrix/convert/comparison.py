@@ -1,0 +1,112 @@
+"""What a conversion cost: the error of every layer, how often its neurons fire, and the accuracy after every step."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core import accumulate, expect
+from ..errors import InputError
+from ..neurons import RateIF, SignedRateIF
+from .network import SpikingNetwork
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """One layer of neurons beside the activation that it stands for."""
+
+    path: str
+    error: float
+    """Root of the summed squares of (mean output over time - activation), relative to that of the activation."""
+    firing_rate: float
+    """Spikes per neuron and step; negative ones count too."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network and what it was converted to, on the same images."""
+
+    layers: tuple[LayerError, ...]
+    agreement: tuple[float, ...]
+    """Share of images on which both answer the same, after 1, 2, ... steps."""
+    ann_accuracy: float | None
+    accuracy: tuple[float, ...] | None
+    """Share of right answers after 1, 2, ... steps; None without labels."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def compare(
+    ann: nn.Module, network: SpikingNetwork, images: Tensor, steps: int, labels: Tensor | None = None, batch_size: int = 64
+) -> Comparison:
+    """Run both networks once over the images, the spiking one for `steps` steps.
+
+    Args:
+        ann: the network that was converted, in evaluation mode.
+        network: what `convert` made of it.
+        images: [N, C, H, W]; not those of a test set where anything is chosen by the result.
+        steps: T.
+        labels: classes, int64 [N].
+        batch_size: how many images run at once.
+    """
+    expect(images, "N C ...", "images")
+    if labels is not None:
+        expect(labels, "N", "labels", N=len(images))
+    if ann.training:
+        raise InputError("ann: expected a network in evaluation mode, got one in training mode. Call ann.eval() first.")
+    meters = {path: _Meter() for path in network.layers}
+    handles = []
+    for path, meter in meters.items():
+        neurons = network.body.get_submodule(path)
+        if isinstance(neurons, RateIF | SignedRateIF):
+            handles.append(ann.get_submodule(path).register_forward_hook(meter.see_activation))
+            handles.append(neurons.register_forward_hook(meter.see_spikes))
+    right_ann, right, same = 0, torch.zeros(steps), torch.zeros(steps)
+    try:
+        for low in range(0, len(images), batch_size):
+            x = images[low : low + batch_size]
+            expected = ann(x).argmax(-1)
+            outputs, _ = network(network.encode(x, steps))
+            answers = accumulate(outputs).argmax(-1)
+            same += (answers == expected.unsqueeze(1)).sum(0)
+            if labels is not None:
+                y = labels[low : low + batch_size]
+                right_ann += int((expected == y).sum())
+                right += (answers == y.unsqueeze(1)).sum(0)
+    finally:
+        for handle in handles:
+            handle.remove()
+    count = len(images)
+    return Comparison(
+        layers=tuple(meter.result(path) for path, meter in meters.items() if meter.count),
+        agreement=tuple((same / count).tolist()),
+        ann_accuracy=None if labels is None else right_ann / count,
+        accuracy=None if labels is None else tuple((right / count).tolist()),
+    )
+
+
+class _Meter:
+    """Watches one layer in both networks; the activation is seen first."""
+
+    def __init__(self) -> None:
+        self.activation = torch.empty(0)
+        self.wrong = self.whole = self.spikes = 0.0
+        self.count = 0
+
+    def see_activation(self, _: nn.Module, __: Any, activation: Tensor) -> None:
+        self.activation = activation
+
+    def see_spikes(self, _: nn.Module, __: Any, given: tuple[Tensor, Any]) -> None:
+        y = given[0]
+        self.wrong += (y.mean(1) - self.activation).square().sum().item()
+        self.whole += self.activation.square().sum().item()
+        self.spikes += y.count_nonzero().item()
+        self.count += y.numel()
+
+    def result(self, path: str) -> LayerError:
+        error = (self.wrong / self.whole) ** 0.5 if self.whole else float(self.wrong > 0)
+        return LayerError(path, error, self.spikes / self.count)

@@ -1,0 +1,1 @@
+"""A model of the cochlea, from sound to spikes of the auditory nerve."""

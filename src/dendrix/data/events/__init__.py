@@ -1,0 +1,1 @@
+"""Events of neuromorphic sensors: file formats, binning, and the event data sets."""

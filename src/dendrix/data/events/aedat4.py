@@ -1,0 +1,95 @@
+"""AEDAT 4, the files that iniVation's DV writes. The one place that imports lz4.
+
+A line `#!AER-DAT4.0`, a header with the compression and the place of the table at the end, then packets: a stream number, a size, and a
+body. Header and bodies are FlatBuffers, and only two of their tables are needed here, so they are read by hand.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError, MissingExtraError
+
+_MAGIC = b"#!AER-DAT4.0\r\n"
+_EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("unused", "V3")])
+_NONE, _LZ4, _LZ4_HIGH = 0, 1, 2
+
+
+def read_aedat4(path: Path) -> NDArray[Any]:
+    """The events of a file, a structured array with fields t (microseconds), x, y, p; frames and motion sensors are passed over.
+
+    Raises:
+        OSError: there is no such file or it may not be read.
+        ValueError: it is of another kind, cut short or damaged, compressed with Zstandard, or of several cameras.
+        ImportError: it is compressed and lz4 is missing.
+    """
+    content = path.read_bytes()
+    if not content.startswith(_MAGIC):
+        raise InputError(f"{path}: expected an AEDAT 4 file, got one that starts with {content[:14]!r}. Convert it with DV.")
+    try:
+        parts = dict[int, list[NDArray[Any]]]()
+        for stream, body in _packets(content, path):
+            if body[8:12] == b"EVTS":
+                parts.setdefault(stream, []).append(_events(body))
+    except (struct.error, RuntimeError, ValueError) as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise InputError(f"{path}: expected whole AEDAT 4 packets, but one cannot be read ({error}). Copy it again.") from error
+    if len(parts) > 1:
+        raise InputError(f"{path}: expected the events of one camera, got those of {len(parts)}. Export one of them with DV.")
+    return np.concatenate([np.zeros(0, _EVENT), *(part for some in parts.values() for part in some)])
+
+
+def _packets(content: bytes, path: Path) -> Iterator[tuple[int, bytes]]:
+    """The stream number and the unpacked body of each packet."""
+    start = len(_MAGIC)
+    place = start + 4 + struct.unpack_from("<I", content, start)[0]
+    header = content[start:place]
+    compression, table = _number(header, 0, "<i", _NONE), _number(header, 1, "<q", -1)
+    if compression not in (_NONE, _LZ4, _LZ4_HIGH):
+        raise InputError(f"{path}: expected no compression or LZ4, got Zstandard. Save it again with LZ4.")
+    end = len(content) if table < 0 else table  # a recording that was broken off has no table
+    while place < end:
+        stream, size = struct.unpack_from("<ii", content, place)
+        place += 8 + size
+        if size < 0 or place > min(end, len(content)):
+            raise InputError(f"{path}: expected {size} bytes of a packet, got fewer: it was cut short. Copy it again.")
+        body = content[place - size : place]
+        yield stream, body if compression == _NONE else _decompress(body)
+
+
+def _decompress(body: bytes) -> bytes:
+    try:
+        import lz4.frame
+    except ImportError as missing:
+        raise MissingExtraError("Reading compressed AEDAT 4 needs lz4, which is not installed: pip install dendrix[data].") from missing
+    unpacked: bytes = lz4.frame.decompress(body)
+    return unpacked
+
+
+def _events(body: bytes) -> NDArray[Any]:
+    """The vector in field 0 of the root table."""
+    place = _field(body, 0)
+    if place is None:
+        return np.zeros(0, _EVENT)
+    vector = place + struct.unpack_from("<I", body, place)[0]
+    return np.frombuffer(body, _EVENT, struct.unpack_from("<I", body, vector)[0], vector + 4)
+
+
+def _number(buffer: bytes, field: int, kind: str, default: int) -> int:
+    place = _field(buffer, field)
+    return default if place is None else int(struct.unpack_from(kind, buffer, place)[0])
+
+
+def _field(buffer: bytes, field: int) -> int | None:
+    """Where a field of the root table is, in a FlatBuffer that begins with its size; None where it has its default."""
+    table = 4 + struct.unpack_from("<I", buffer, 4)[0]
+    layout = table - struct.unpack_from("<i", buffer, table)[0]
+    if 4 + 2 * field >= struct.unpack_from("<H", buffer, layout)[0]:
+        return None
+    offset = struct.unpack_from("<H", buffer, layout + 4 + 2 * field)[0]
+    return table + offset if offset else None

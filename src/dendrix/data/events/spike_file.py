@@ -1,0 +1,171 @@
+"""Spikes of spoken words in HDF5, as the Heidelberg data sets have them, and their counts per time step. The one place that imports h5py.
+
+A file holds, for N clips: `spikes/times` and `spikes/units`, ragged, in seconds and 0 to 699; `labels`, [N]; `extra/speaker`, [N]; and
+`extra/keys`, the names of the classes. Published times are float16: in that type milliseconds above 512 are rounded to halves or
+coarser and microseconds overflow, so they become float64 before anything is computed, unless published results are to be repeated.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...core import expect_in
+from ...errors import InputError, MissingExtraError
+from .binning import count_per_step
+
+UNITS = 700
+_KEYS = ("spikes/times", "spikes/units", "labels", "extra/keys")
+_LONGEST_S = 60
+_BLOCK = 256
+"""Clips that are read at once: reading one by one is several times slower, all at once takes much memory."""
+
+
+@dataclass(frozen=True)
+class SpikeClips:
+    """What a file holds, counted.
+
+    Args:
+        counts: spikes per step and channel of each clip, integers [T_i, 700 / group], a byte each where they fit.
+        word: the class of each clip, int64 [N].
+        speaker: who spoke it, int64 [N]; None if the file does not say.
+        words: the names of the classes.
+    """
+
+    counts: list[Tensor]
+    word: Tensor
+    speaker: Tensor | None
+    words: tuple[str, ...]
+
+
+def read_spike_file(
+    path: str | Path, *, dt_ms: float = 10.0, group: int = 5, from_first_spike: bool = True, half_precision: bool = False
+) -> SpikeClips:
+    """Read and count a file of the form that this module describes.
+
+    Args:
+        path: the file.
+        dt_ms, group, from_first_spike, half_precision: as in `count_spikes`.
+    Raises:
+        OSError: there is no such file or it may not be read.
+        ValueError: it is of another kind, damaged, lacks a key, or holds times, units or labels that cannot be.
+        ImportError: h5py is missing.
+    """
+    path = Path(path)
+    _check_binning(dt_ms, group)
+    h5py = _h5py()
+    path.open("rb").close()  # a missing file, a folder and a lack of permission each raise their own OSError here
+    try:
+        with h5py.File(path, "r") as file:
+            if missing := [key for key in _KEYS if key not in file]:
+                raise InputError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
+            words = tuple(file["extra/keys"].asstr("utf-8", "replace")[()].tolist())
+            if len(set(words)) < len(words):
+                raise InputError(f"{path}: expected classes of different names in extra/keys, got {', '.join(words)}. Copy it again.")
+            word = _labels(_whole(file["labels"][()], f"{path}: labels"), len(words), path)
+            spoken = _whole(file["extra/speaker"][()], f"{path}: extra/speaker") if "extra/speaker" in file else None
+            speaker = None if spoken is None else torch.from_numpy(spoken)
+            count = partial(count_spikes, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
+            counts = _count_all(file, count, path)
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # h5py has a KeyError for a damaged header
+        raise InputError(f"{path}: expected spikes in HDF5, but it cannot be read ({error}). Copy it again.") from error
+    lengths = {len(counts), len(word), len(word if speaker is None else speaker)}
+    if len(lengths) > 1:
+        raise InputError(f"{path}: expected spikes, a label and a speaker for each clip, got {sorted(lengths)} of them. Copy it again.")
+    return SpikeClips(counts, word, speaker, words)
+
+
+def count_spikes(
+    times: NDArray[np.float64],
+    units: NDArray[np.int64],
+    *,
+    dt_ms: float = 10.0,
+    group: int = 5,
+    from_first_spike: bool = True,
+    half_precision: bool = False,
+) -> Tensor:
+    """Spikes per step and group of neighbouring units, integers [T, 700 / group].
+
+    Time is counted from the first spike, or from 0, and T is as in `count_per_step` without a duration.
+
+    Args:
+        times: in s, ascending, [N].
+        units: 0 to 699, [N].
+        dt_ms: the length of a step, in ms.
+        group: neighbouring units that are summed to one channel; a divisor of 700.
+        from_first_spike: drop the silence before the first spike.
+        half_precision: compute in float16, as published results did; about one spike in fifty then falls into another step.
+    Source: Hammouamri et al. (2024), arXiv 2306.17670, as its code does, which calls SpikingJelly.
+    """
+    _check_binning(dt_ms, group)
+    time_ms: NDArray[Any] = 1000 * times.astype(np.float16 if half_precision else np.float64)
+    if from_first_spike:
+        time_ms = time_ms - time_ms[:1]
+    return count_per_step(time_ms, units // group, UNITS // group, dt_ms)
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as missing:
+        raise MissingExtraError("Reading HDF5 needs h5py, which is not installed: pip install dendrix[data].") from missing
+    return h5py
+
+
+def _check_binning(dt_ms: float, group: int) -> None:
+    expect_in(dt_ms, "(0, inf)", "dt_ms")
+    if group < 1 or UNITS % group:
+        raise InputError(f"group: expected a divisor of the {UNITS} units, got {group}. The published networks use 5.")
+
+
+def _whole(values: Any, name: str) -> NDArray[np.int64]:
+    row = np.asarray(values)
+    if row.ndim != 1 or row.dtype.kind not in "iu":
+        raise InputError(
+            f"{name}: expected a row of whole numbers, got {row.dtype} of shape {list(row.shape)}. Is this an SHD or SSC file?"
+        )
+    return row.astype(np.int64)
+
+
+def _labels(labels: NDArray[np.int64], classes: int, path: Path) -> Tensor:
+    word = torch.from_numpy(labels)
+    if len(word) == 0:
+        raise InputError(f"{path}: expected labelled clips, got none. Copy it again.")
+    if int(word.min()) < 0 or int(word.max()) >= classes:
+        raise InputError(f"{path}: expected labels 0 to {classes - 1}, got {int(word.min())} to {int(word.max())}. Copy it again.")
+    return word
+
+
+def _count_all(file: Any, count: Callable[[NDArray[np.float64], NDArray[np.int64]], Tensor], path: Path) -> list[Tensor]:
+    all_times, all_units = file["spikes/times"], file["spikes/units"]
+    if len(all_times) != len(all_units):
+        raise InputError(f"{path}: expected times and units of as many clips, got {len(all_times)} and {len(all_units)}. Copy it again.")
+    counts = []
+    for start in range(0, len(all_times), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        for clip, (times, units) in enumerate(zip(all_times[block], all_units[block], strict=True), start):
+            times, units = times.astype(np.float64), _whole(units, f"{path}: clip {clip}: spikes/units")
+            _check_spikes(times, units, f"{path}: clip {clip}")
+            counts.append(count(times, units))
+    return counts
+
+
+def _check_spikes(times: NDArray[np.float64], units: NDArray[np.int64], name: str) -> None:
+    if len(times) != len(units):
+        raise InputError(f"{name}: expected a unit for each time, got {len(times)} times and {len(units)} units. Copy the file again.")
+    if len(times) == 0:
+        return
+    if not (np.isfinite(times).all() and times.min() >= 0 and times.max() <= _LONGEST_S):
+        raise InputError(
+            f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Are they seconds, and not overflowed?"
+        )
+    if (np.diff(times) < 0).any():
+        raise InputError(f"{name}: expected ascending times, got a step back at spike {int(np.argmax(np.diff(times) < 0)) + 1}. Sort them.")
+    if units.min() < 0 or units.max() >= UNITS:
+        raise InputError(f"{name}: expected units 0 to {UNITS - 1}, got {units.min()} to {units.max()}. Is this an SHD or SSC file?")

@@ -1,0 +1,1 @@
+"""Images: files, batches, and the image data sets."""

@@ -1,0 +1,90 @@
+"""Labelled images in memory."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...core import expect
+from ...errors import InputError, InputTypeError
+from .mnist import mnist
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Labelled images of one size.
+
+    Args:
+        x: uint8 [N, C, H, W].
+        y: the class of each image, int64 [N].
+        labels: the names of the K classes.
+    Raises:
+        ValueError: images and classes differ in number, there are none, or a class has no name.
+        TypeError: the images are not of bytes.
+    """
+
+    x: Tensor
+    y: Tensor
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        expect(self.x, "N C H W")
+        if self.x.dtype != torch.uint8:
+            raise InputTypeError(f"x: expected images of bytes 0 to 255 (torch.uint8), got {self.x.dtype}. Round them first.")
+        expect_classes(self.y, len(self.x), self.labels)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def channels(self) -> int:
+        """C: 3 for colours, 1 for greys."""
+        return self.x.shape[1]
+
+    def take(self, index: Tensor) -> Tensor:
+        """The images `index`, int64 [B], as bytes: [B, C, H, W]."""
+        return self.x[index]
+
+    def subset(self, index: Tensor) -> "ImageDataset":
+        """The items `index`, int64 [M] or bool [N], in that order."""
+        return replace(self, x=self.x[index], y=self.y[index])
+
+
+class ImageSplits(NamedTuple):
+    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+
+    train: ImageDataset
+    valid: ImageDataset
+    test: ImageDataset
+
+
+def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> ImageSplits:
+    """Three splits of two: the last `held_out` training images become the validation part; the test part stays what it is.
+
+    Raises:
+        ValueError: nothing would be left to train on, or to validate with.
+    """
+    kept = len(train) - held_out
+    if held_out < 1 or kept < 1:
+        raise InputError(f"held_out: expected 1 to {len(train) - 1} of {len(train)} training images, got {held_out}. Choose fewer.")
+    order = torch.arange(len(train))
+    return ImageSplits(train.subset(order[:kept]), train.subset(order[kept:]), test)
+
+
+def mnist_images(root: str | Path | None = None, held_out: int = 1000) -> ImageSplits:
+    """MNIST as images [1, 28, 28]; the last `held_out` training images are for validation.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: see `mnist`.
+    """
+    train, test = (ImageDataset(part.x.unsqueeze(1), part.y, tuple("0123456789")) for part in mnist(root))
+    return hold_out(train, test, held_out)
+
+
+def expect_classes(y: Tensor, count: int, labels: tuple[str, ...]) -> None:
+    """Check that there is a class with a name for each of `count` images."""
+    expect(y, "N", "y", N=count)
+    if int(y.min()) < 0 or int(y.max()) >= len(labels):
+        raise InputError(f"y: expected classes 0 to {len(labels) - 1}, got {int(y.min())} to {int(y.max())}. Check labels.")

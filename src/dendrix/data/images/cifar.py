@@ -1,0 +1,102 @@
+"""CIFAR-10: colour images of 32 x 32 pixels in ten classes, 50,000 for training and 10,000 for testing.
+
+A. Krizhevsky (2009), "Learning multiple layers of features from tiny images"; https://www.cs.toronto.edu/~kriz/cifar.html has it in both
+forms that are read here, free for research with citation.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...errors import InputError
+from ..pack import data_root, read_pack
+from .base import ImageDataset, ImageSplits, hold_out
+from .pictures import read_picture
+from .plain_pickle import read_plain_pickle
+
+_TITLE = "CIFAR-10"
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+_PACK = ("cifar10_train.npz", "cifar10_test_public.npz")
+_PLACES = ("", "images", "cifar10", "cifar-10-batches-bin", "cifar-10-batches-py")
+_SHAPE = (3, 32, 32)
+_ROW = 1 + 3 * 32 * 32
+"""Bytes of an image in the binary form: its class, then the reds, greens and blues, each row by row."""
+
+
+def cifar10(root: str | Path | None = None, held_out: int = 5000) -> ImageSplits:
+    """Read CIFAR-10; the last `held_out` training images are for validation.
+
+    Args:
+        root: a folder with the published files, data_batch_1.bin to data_batch_5.bin and test_batch.bin, or the same without .bin (the
+            Python form), or with a pack of JPEG images, or a folder that holds one of these. None takes the folder that the
+            environment variable DENDRIX_DATA names.
+        held_out: images for validation.
+    Raises:
+        FileNotFoundError: no root is given, or none of the three is there.
+        OSError: a file may not be read.
+        ValueError: a file is damaged or of another kind, or nothing is left for training.
+        ImportError: the pack needs Pillow, which is missing.
+    """
+    paths = _find(root)
+    read = {".npz": _read_pack, ".bin": _read_binary, "": _read_python}[paths[0].suffix]
+    parts = [read(path) for path in paths]
+    train = ImageDataset(torch.cat([x for x, _ in parts[:-1]]), torch.cat([y for _, y in parts[:-1]]), CLASSES)
+    return hold_out(train, ImageDataset(*parts[-1], CLASSES), held_out)
+
+
+def _find(root: str | Path | None) -> list[Path]:
+    """The files of one form; the last is for testing."""
+    base = data_root(root, _TITLE, "Get the files of either version from https://www.cs.toronto.edu/~kriz/cifar.html")
+    for place in (base / name for name in _PLACES):
+        for names in ([f"{name}.bin" for name in _BATCHES], _BATCHES, _PACK):
+            paths = [place / name for name in names]
+            if all(path.is_file() for path in paths):
+                return paths
+    raise FileNotFoundError(
+        f"{_TITLE}: expected data_batch_1.bin to _5.bin and test_batch.bin, or these without .bin, or {' and '.join(_PACK)}, in {base}, "
+        "found none of them. Check the path."
+    )
+
+
+def _read_binary(path: Path) -> tuple[Tensor, Tensor]:
+    content = np.fromfile(path, np.uint8)
+    if not len(content) or len(content) % _ROW:
+        raise InputError(f"{path}: expected images of {_ROW} bytes each, got {len(content)} bytes. Copy it again.")
+    rows = content.reshape(-1, _ROW)
+    return _checked(rows[:, 1:], rows[:, 0], path)
+
+
+def _read_python(path: Path) -> tuple[Tensor, Tensor]:
+    batch = read_plain_pickle(path)
+    try:
+        return _checked(batch[b"data"], np.asarray(batch[b"labels"]), path)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected a batch of CIFAR-10 with data and labels, got another kind. Check the path.") from error
+
+
+def _read_pack(path: Path) -> tuple[Tensor, Tensor]:
+    jpeg, offsets, y = read_pack(path, _TITLE, ("jpeg", "offsets", "labels")).values()
+    if len(offsets) != len(y) + 1:
+        raise InputError(f"{path}: expected one label for each of {len(offsets) - 1} images, got {len(y)}. Copy it again.")
+    x = np.empty((len(y), *_SHAPE), np.uint8)
+    for number, (start, end) in enumerate(pairwise(offsets)):
+        name = f"{path}, image {number}"
+        image = read_picture(jpeg[start:end].tobytes(), name)
+        if image.shape != _SHAPE:
+            raise InputError(f"{name}: expected {list(_SHAPE)}, got {list(image.shape)}. Is this CIFAR-10?")
+        x[number] = image
+    return _checked(x, y, path)
+
+
+def _checked(x: NDArray[np.uint8], y: NDArray[np.integer], path: Path) -> tuple[Tensor, Tensor]:
+    if x.dtype != np.uint8 or x.size != len(y) * (_ROW - 1) or not len(y) or y.min() < 0 or y.max() >= len(CLASSES):
+        raise InputError(
+            f"{path}: expected images [N, 3072] of bytes with N classes 0 to 9, got {list(x.shape)} {x.dtype} and {len(y)} classes. "
+            "Is this CIFAR-10?"
+        )
+    return torch.from_numpy(x.reshape(-1, *_SHAPE).copy()), torch.from_numpy(y.astype(np.int64))

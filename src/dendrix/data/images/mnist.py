@@ -1,0 +1,107 @@
+"""MNIST: handwritten digits, 28 x 28 greys, 60,000 for training and 10,000 for testing.
+
+Y. LeCun, C. Cortes and C. Burges, commonly given as CC BY-SA 3.0; http://yann.lecun.com/exdb/mnist and its mirrors hold the four files.
+"""
+
+import gzip
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...errors import InputError
+
+_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_PACK = "mnist_small.npz"
+_PLACES = ("", "images", "mnist", "MNIST/raw")
+_UINT8 = 8
+"""The only type of number in these files, by the code that their header gives it."""
+
+
+class Images(NamedTuple):
+    """Labelled pictures."""
+
+    x: Tensor
+    """Greys 0 to 255, uint8 [N, 28, 28]."""
+    y: Tensor
+    """The digit, int64 [N]."""
+
+
+def mnist(root: str | Path | None = None) -> tuple[Images, Images]:
+    """Read the training and the test images, in their original order.
+
+    Args:
+        root: a folder with the four published files, compressed (.gz) or not, the pack `mnist_small.npz` of a
+            part of them, or a folder that holds either. None takes the folder named by the environment variable DENDRIX_DATA.
+    Raises:
+        FileNotFoundError: no root is given, or neither form is there.
+        OSError: a file may not be read.
+        ValueError: a file is damaged or of another kind.
+    """
+    paths = _find(root)
+    arrays = _read_pack(paths[0]) if len(paths) == 1 else [_read_idx(path) for path in paths]
+    return _images(arrays[0], arrays[1], paths[0]), _images(arrays[2], arrays[3], paths[-1])
+
+
+def _find(root: str | Path | None) -> list[Path]:
+    """The four files, or the pack alone."""
+    root = root or os.environ.get("DENDRIX_DATA")
+    if not root:
+        raise FileNotFoundError("MNIST: no data folder was given. Pass the folder of the four idx files, or set DENDRIX_DATA to it.")
+    base = Path(root).expanduser()
+    if not base.exists():
+        raise FileNotFoundError(f"MNIST: expected a data folder, but {base} does not exist. Check the path or DENDRIX_DATA.")
+    if base.is_file():
+        return [base]
+    for place in (base / name for name in _PLACES):
+        found = [path for name in _FILES for path in (place / name, place / f"{name}.gz") if path.is_file()]
+        whole = {path.name.removesuffix(".gz"): path for path in reversed(found)}
+        if len(whole) == len(_FILES):
+            return [whole[name] for name in _FILES]
+        if (place / _PACK).is_file():
+            return [place / _PACK]
+    raise FileNotFoundError(f"MNIST: expected {', '.join(_FILES)} (or .gz of each), or {_PACK}, in {base}, found neither. Check the path.")
+
+
+def _read_idx(path: Path) -> NDArray[np.uint8]:
+    """One file of the published format: two zero bytes, the type, the number of axes, their sizes (big-endian), the numbers."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: expected a gzip file, but it cannot be read ({error}). Copy it again.") from error
+    axes = content[3] if len(content) > 3 else 0
+    start = 4 + 4 * axes
+    if content[:3] != bytes([0, 0, _UINT8]) or len(content) < start:
+        raise InputError(f"{path}: expected an idx file of unsigned bytes, got another kind of file. Check the path.")
+    shape = [int(size) for size in np.frombuffer(content, ">u4", axes, 4)]
+    if len(content) - start != math.prod(shape):
+        raise InputError(f"{path}: expected {math.prod(shape)} numbers as its header says, got {len(content) - start}. Copy it again.")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _read_pack(path: Path) -> list[NDArray[np.uint8]]:
+    with path.open("rb") as file:
+        packed = zipfile.is_zipfile(file)
+    if not packed:
+        raise InputError(f"{path}: expected the MNIST pack or a data folder, got another kind of file or a part of one. Check the path.")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
+            return [pack[name] for name in ("train_x", "train_y", "test_x", "test_y")]
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: expected the MNIST pack, but it cannot be read ({error}). Copy it again.") from error
+
+
+def _images(x: NDArray[np.uint8], y: NDArray[np.uint8], path: Path) -> Images:
+    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[1:] != (28, 28) or y.shape != x.shape[:1] or len(y) == 0 or y.min() < 0 or y.max() > 9:
+        raise InputError(
+            f"{path}: expected images [N, 28, 28] of bytes with N digits 0 to 9, got {list(x.shape)} {x.dtype} and {list(y.shape)} labels. "
+            "Are these the files of MNIST?"
+        )
+    return Images(torch.from_numpy(x.copy()), torch.from_numpy(y.astype(np.int64)))

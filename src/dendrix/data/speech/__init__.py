@@ -1,0 +1,1 @@
+"""Sound: files and streams, mel encoders, and the speech data sets."""

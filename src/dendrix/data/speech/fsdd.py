@@ -1,0 +1,138 @@
+"""Free Spoken Digit Dataset: spoken English digits, 8 kHz, 50 takes of each digit by each speaker.
+
+Zohar Jackson and others, https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
+Official split: takes 0 to 4 are for testing. Takes 5 to 9 are for validation here, the others for training. Or one speaker is for testing.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core import expect_one_of
+from ...errors import InputError
+from ..base import Dataset, Splits
+from ..cache import encode_all
+from ..cochlea.model import Cochlea
+from ..encoder import Encoder
+from ..pack import data_root, read_pack
+from .audio import Wave, read_wav
+
+DIGITS = tuple("0123456789")
+
+FSDD_COCHLEA = Cochlea(f_max=4_000.0)
+"""The spike encoder for this data: all cells below its 4 kHz. Gain and sharpness were chosen on training and validation takes.
+
+The gain is automatic because one speaker is ten times softer than the others.
+"""
+
+_NAME = re.compile(r"(\d)_(\w+)_(\d+)\.wav")
+_PLACES = ("", "fsdd.npz", "speech/fsdd.npz", "fsdd", "recordings", "free-spoken-digit-dataset/recordings")
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The raw clips. `take` and `speaker` say which split a clip is in and who spoke it.
+
+    Args:
+        waves: one clip each, [N_i], float32.
+        rate: in Hz, the same for all.
+        digit, take: int64 [N].
+        speaker: names [N].
+    """
+
+    waves: list[Wave]
+    rate: int
+    digit: NDArray[np.int64]
+    take: NDArray[np.int64]
+    speaker: list[str]
+
+
+def fsdd(encoder: Encoder, root: str | Path | None = None, *, held_out_speaker: str | None = None, cache: bool = True) -> Splits:
+    """The official split, or that of an unheard speaker, encoded.
+
+    Args:
+        encoder: what the network hears with.
+        root: as in `fsdd_recordings`.
+        held_out_speaker: None: takes 0-4 are for testing, 5-9 for validation, the rest for training. A name: all clips of that speaker
+            are for testing, takes 5-9 of the others for validation, and the rest for training.
+        cache: keep the encoded clips on disk (see `data.cache`); they are encoded once for each encoder.
+    Raises:
+        OSError, ValueError: as in `fsdd_recordings`, there is no such speaker, or a part of the split has no clip.
+    """
+    clips = fsdd_recordings(root)
+    parts = _official(clips) if held_out_speaker is None else _unheard(clips, held_out_speaker)
+    for name, part in parts.items():
+        if not part.any():
+            raise InputError(f"FSDD: expected recordings of the {name}, got none among {len(part)} clips. Fetch the whole data set.")
+    x = encode_all(clips.waves, clips.rate, encoder, cache=cache)
+    data = Dataset(x, torch.from_numpy(clips.digit), DIGITS, encoder.dt_ms)
+    return Splits(*(data.subset(torch.from_numpy(part)) for part in parts.values()))
+
+
+def _official(clips: Recordings) -> dict[str, NDArray[np.bool_]]:
+    take = clips.take
+    return {"training takes from 10": take >= 10, "validation takes 5-9": _validation(clips), "test takes 0-4": take < 5}
+
+
+def _unheard(clips: Recordings, speaker: str) -> dict[str, NDArray[np.bool_]]:
+    test, valid = np.array(clips.speaker) == expect_one_of(speaker, sorted(set(clips.speaker)), "held_out_speaker"), _validation(clips)
+    return {"other speakers' takes": ~test & ~valid, "other speakers' validation takes 5-9": ~test & valid, f"speaker {speaker}": test}
+
+
+def _validation(clips: Recordings) -> NDArray[np.bool_]:
+    return (clips.take >= 5) & (clips.take < 10)
+
+
+def fsdd_recordings(root: str | Path | None = None) -> Recordings:
+    """Read the clips.
+
+    Args:
+        root: a folder of `{digit}_{speaker}_{take}.wav` as published, the file `fsdd.npz`, or a folder that holds either. None takes the
+            folder named by the environment variable DENDRIX_DATA.
+    Raises:
+        FileNotFoundError: no root is given, or neither form is there.
+        OSError: a file or folder may not be read.
+        ValueError: a file is damaged.
+    """
+    place = _find(root)
+    return _read_pack(place) if place.is_file() else _read_folder(place)
+
+
+def _find(root: str | Path | None) -> Path:
+    base = data_root(root, "FSDD", "Clone https://github.com/Jakobovski/free-spoken-digit-dataset")
+    for place in (base / name for name in _PLACES):
+        if place.is_file() or (place.is_dir() and any(_NAME.fullmatch(name) for name in os.listdir(place))):
+            return place
+    raise FileNotFoundError(
+        f"FSDD: expected wav files named like 7_jackson_0.wav or a file fsdd.npz in {base}, found neither. Check the path."
+    )
+
+
+def _read_folder(folder: Path) -> Recordings:
+    names = sorted((*match.groups(), match.string) for name in os.listdir(folder) if (match := _NAME.fullmatch(name)))
+    read = [read_wav(folder / name) for *_, name in names]
+    rates = {rate for _, rate in read}
+    if len(rates) > 1:
+        raise InputError(
+            f"FSDD: expected recordings of one rate in {folder}, got {', '.join(map(str, sorted(rates)))} Hz. Bring them to one rate."
+        )
+    digit, take = (np.array([int(name[i]) for name in names]) for i in (0, 2))
+    return Recordings([wave for wave, _ in read], rates.pop(), digit, take, [name[1] for name in names])
+
+
+def _read_pack(path: Path) -> Recordings:
+    """The compact form: int16 samples as first differences in two byte planes, `lo` and `hi`, cut at `offsets`."""
+    pack = read_pack(path, "FSDD", ("lo", "hi", "offsets", "labels", "take", "speakers", "speaker"))
+    try:
+        difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]
+        samples = np.cumsum(difference, dtype="<i2").astype(np.float32) / 32768
+        speaker = [str(pack["speakers"][i]) for i in pack["speaker"]]
+    except (ValueError, IndexError) as error:
+        raise InputError(f"{path}: expected the FSDD pack, but its arrays do not fit together ({error}). Copy it again.") from error
+    waves: list[Wave] = np.split(samples, pack["offsets"][1:-1])
+    return Recordings(waves, 8000, pack["labels"].astype(np.int64), pack["take"].astype(np.int64), speaker)

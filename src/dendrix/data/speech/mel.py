@@ -1,0 +1,90 @@
+"""Log-mel frames: the conventional alternative to spikes."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...core import State, expect_fields
+from ...errors import InputError
+from ..encoder import CausalEncoder
+from .audio import Wave
+
+
+@dataclass(frozen=True)
+class LogMel(CausalEncoder):
+    """Real-valued log-mel energies, [T, n_mels], each frame from the past only.
+
+    Frame t is the power spectrum of the Hann-windowed `window_ms` before its end, through triangular filters that are evenly
+    spaced in mel, as (log10(energy + floor) - mean) / std. The constants are fixed, not those of the clip, so a stream
+    gives the same frames; mean and std are near those of spoken digits.
+
+    Args:
+        n_mels: number of filters, C.
+        window_ms: length of the analysis window, in ms.
+        f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
+        floor: added to the energies; full-scale sine is about 0.1.
+        mean, std: of log10(energy + floor).
+    Source: mel scale 2595 log10(1 + f / 700), O'Shaughnessy (1987), "Speech Communication".
+    """
+
+    rate: int = 8_000
+    n_mels: int = 40
+    window_ms: float = 25.0
+    f_min: float = 50.0
+    f_max: float = 4_000.0
+    floor: float = 1e-8
+    mean: float = -5.0
+    std: float = 1.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_fields(self, n_mels="[1, inf)", window_ms="(0, inf)", floor="(0, inf)", mean="(-inf, inf)", std="(0, inf)")
+        if not 0 <= self.f_min < self.f_max <= self.rate / 2:
+            raise InputError(
+                f"Expected 0 <= f_min < f_max <= {self.rate / 2} Hz, got {self.f_min} and {self.f_max}. Raise rate or lower f_max."
+            )
+        if self.window < self.hop:
+            raise InputError(
+                f"window_ms: expected at least dt_ms={self.dt_ms}, got {self.window_ms}. Samples between frames would be lost."
+            )
+
+    @property
+    def channels(self) -> int:
+        return self.n_mels
+
+    @property
+    def window(self) -> int:
+        """Samples per analysis window."""
+        return round(self.rate * self.window_ms / 1000)
+
+    def init_state(self) -> State:
+        return np.zeros(self.window - self.hop, np.float32)
+
+    def advance(self, wave: Wave, state: State) -> tuple[Tensor, State]:
+        past = np.concatenate([state, wave])
+        windows = np.lib.stride_tricks.sliding_window_view(past, self.window)[:: self.hop]
+        hann = np.hanning(self.window + 1)[:-1]
+        spectrum = np.fft.rfft(windows * hann, n=_fft_size(self.window)) / hann.sum()
+        energy = np.abs(spectrum) ** 2 @ mel_filters(self.n_mels, _fft_size(self.window), self.rate, self.f_min, self.f_max)
+        frames = (np.log10(energy + self.floor) - self.mean) / self.std
+        return torch.from_numpy(frames.astype(np.float32)), past[len(wave) :]
+
+
+def _fft_size(window: int) -> int:
+    """The next power of two, twice: zero padding gives the narrow low filters bins to stand on."""
+    return int(2 ** (np.ceil(np.log2(window)) + 1))
+
+
+@functools.cache
+def mel_filters(n_mels: int, n_fft: int, rate: int, f_min: float, f_max: float) -> NDArray[np.float64]:
+    """Triangles of height 1 between neighbouring points of an even mel grid, [n_fft // 2 + 1, n_mels]."""
+    low, high = 2595 * np.log10(1 + np.array([f_min, f_max]) / 700)
+    points = 700 * (10 ** (np.linspace(low, high, n_mels + 2) / 2595) - 1)
+    frequency = np.arange(n_fft // 2 + 1)[:, None] * rate / n_fft
+    left, centre, right = points[:-2], points[1:-1], points[2:]
+    rising, falling = (frequency - left) / (centre - left), (right - frequency) / (right - centre)
+    return np.maximum(0, np.minimum(rising, falling))

@@ -1,0 +1,1 @@
+"""Text: corpora, labelled sentences, tokenizers, and tokens."""

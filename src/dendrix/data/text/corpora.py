@@ -1,0 +1,136 @@
+"""Text to learn from: published corpora by name, or any file or folder of your own, in three splits.
+
+WikiText (Merity et al. 2016; CC BY-SA 3.0), enwik8 (Wikipedia of March 2006; CC BY-SA 3.0), Tiny Shakespeare, and English novels of the
+public domain, split by book.
+"""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core import expect_one_of
+from ...errors import InputError
+
+_WIKITEXT = ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens")
+_ENWIK8_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text in three splits; each split is documents, in their order, as bytes."""
+
+    train: tuple[bytes, ...]
+    valid: tuple[bytes, ...]
+    test: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        for name, documents in (("training", self.train), ("validation", self.valid), ("testing", self.test)):
+            if not any(documents):
+                raise InputError(f"text: expected some for {name}, got none. Give a longer one.")
+
+
+def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
+    """Read a corpus.
+
+    Args:
+        name: "novels", "wikitext-2", "wikitext-103", "enwik8", "tiny-shakespeare", or a path: a folder with train, valid and test
+            (folders or files), a folder of text files, or one text file. What has no splits is cut 90 : 5 : 5, at the end of a line.
+        root: where published corpora lie; None takes the folder named by the environment variable DENDRIX_DATA.
+    Raises:
+        FileNotFoundError: there is no such file, or no data folder is given.
+        ValueError: a file is empty or damaged.
+    """
+    if isinstance(name, Path) or os.sep in name or Path(name).exists():
+        return _own(Path(name).expanduser())
+    expect_one_of(name, _PUBLISHED, "text")
+    root = root or os.environ.get("DENDRIX_DATA")
+    if not root:
+        raise FileNotFoundError(f"{name}: no data folder was given. Pass the folder of the corpus, or set DENDRIX_DATA to it.")
+    base = Path(root).expanduser()
+    archive, folders, files = _PUBLISHED[name]
+    for place in (base, base / "text"):
+        if (place / archive).is_file():
+            return _archived(place / archive)
+        for folder in (place / f for f in folders):
+            if files and all((folder / file).is_file() for file in files):
+                return Corpus(*[((folder / file).read_bytes(),) for file in files])
+    if name == "enwik8" and (found := next((p for p in (base / "enwik8", base / "text" / "enwik8") if p.is_file()), None)):
+        return _enwik8(found)
+    raise FileNotFoundError(f"{name}: expected {archive} or {' and '.join(files or ('enwik8',))} in {base}, found neither. Check the path.")
+
+
+_PUBLISHED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "novels": ("novels.tar.xz", (), ()),
+    "wikitext-2": ("wikitext2.tar.xz", ("", "wikitext-2"), _WIKITEXT),
+    "wikitext-103": ("wikitext103.tar.xz", ("", "wikitext-103"), _WIKITEXT),
+    "enwik8": ("enwik8_prefix4M.tar.xz", (), ()),
+    "tiny-shakespeare": ("tinyshakespeare.tar.xz", (), ()),
+}
+"""The archive of a corpus; or folders and the files in them."""
+
+
+def _archived(path: Path) -> Corpus:
+    """An archive whose members are named by their split, or hold one text without splits."""
+    try:
+        with tarfile.open(path) as archive:
+            members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda m: m.name)
+            texts = {member.name: _extracted(archive, member) for member in members}
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"{path}: expected an archive of texts, but it cannot be read ({error}). Fetch it again.") from error
+    splits = [tuple(text for name, text in texts.items() if name.startswith(split)) for split in ("train", "valid", "test")]
+    return Corpus(*splits) if all(splits) else _cut(b"".join(texts.values()))
+
+
+def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None  # isfile() holds for every member that comes here
+    return file.read()
+
+
+def _enwik8(path: Path) -> Corpus:
+    """The usual split of the 10^8 bytes: 90, 5 and 5 million."""
+    text = path.read_bytes()
+    if len(text) != _ENWIK8_BYTES:
+        raise InputError(f"{path}: expected {_ENWIK8_BYTES} bytes, got {len(text)}. Fetch it again, or give the file by its path.")
+    return Corpus((text[:90_000_000],), (text[90_000_000:95_000_000],), (text[95_000_000:],))
+
+
+def _own(path: Path) -> Corpus:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: expected a text file or a folder of them, but it is not there. Check the path.")
+    if path.is_file():
+        return _cut(_some(path, path.read_bytes()))
+    splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
+    if all(splits):
+        return Corpus(*splits)
+    return _cut(_some(path, b"".join(_documents(path))))
+
+
+def _some(path: Path, text: bytes) -> bytes:
+    if not text:
+        raise InputError(f"{path}: expected some text, got none. Check the path.")
+    return text
+
+
+def _split_of(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The documents of a split: in a sub-folder of its name, or a file of its name."""
+    found = [entry for entry in sorted(folder.iterdir()) if entry.stem in names]
+    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [entry.read_bytes()]))
+
+
+def _documents(folder: Path) -> Iterator[bytes]:
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        yield file.read_bytes()
+
+
+def _cut(text: bytes) -> Corpus:
+    """90 : 5 : 5, each at the end of a line if there is one in reach."""
+    first, second = (_line_end(text, len(text) * share // 100) for share in (90, 95))
+    return Corpus((text[:first],), (text[first:second],), (text[second:],))
+
+
+def _line_end(text: bytes, at: int) -> int:
+    found = text.find(b"\n", at, at + 10_000)
+    return at if found < 0 else found + 1

@@ -1,0 +1,202 @@
+"""Labelled sentences from files of your own: TSV, CSV or JSON lines, in three splits."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+
+_FORMATS = (".tsv", ".csv", ".jsonl")
+_SPLITS = {"train": ("train",), "valid": ("valid", "validation", "dev"), "test": ("test",)}
+FOLDS = 10
+
+
+class Row(NamedTuple):
+    """A sentence with its label and where it stands."""
+
+    text: str
+    label: str
+    where: str
+    """File and line, for messages."""
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Labelled sentences."""
+
+    texts: tuple[str, ...]
+    y: Tensor
+    """Their classes, int64 [N]."""
+    labels: tuple[str, ...]
+    """The names of the K classes."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+class SentenceSplits(NamedTuple):
+    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+
+    train: Sentences
+    valid: Sentences
+    test: Sentences
+
+
+def own_sentences(path: Path, *, text: str = "text", label: str = "label", fold: int = 0) -> SentenceSplits:
+    """Read sentences with a header or keys that name the columns.
+
+    Args:
+        path: a file in .tsv, .csv or .jsonl; or a folder with files named train, valid (validation, dev) and test. Splits that are not
+            there are cut from the training file by `cut`.
+        text: the column of the sentence.
+        label: the column of its label.
+        fold: which tenth is cut out, 0 to 9.
+    Raises:
+        OSError: a file is not there or may not be read.
+        ValueError: a file is empty or damaged, a column is missing, a sentence or label is empty, or a label is not in the training.
+    """
+    if path.is_dir():
+        found = {split: _file_of(path, names) for split, names in _SPLITS.items()}
+        if found["train"] is None:
+            raise FileNotFoundError(f"{path}: expected a file train.tsv, train.csv or train.jsonl, but there is none. Check the folder.")
+        rows = {split: None if file is None else read_rows(file, text, label) for split, file in found.items()}
+    elif path.is_file():
+        rows = {"train": read_rows(path, text, label), "valid": None, "test": None}
+    else:
+        raise FileNotFoundError(f"{path}: expected a file of sentences or a folder of them, but it is not there. Check the path.")
+    return split_rows(rows["train"] or [], rows["valid"], rows["test"], fold=fold)
+
+
+def split_rows(
+    train: Sequence[Row],
+    valid: Sequence[Row] | None,
+    test: Sequence[Row] | None,
+    *,
+    fold: int = 0,
+    names: dict[str, str] | None = None,
+) -> SentenceSplits:
+    """Three splits with one set of classes, that of the training.
+
+    Where there is no `test`, it is every tenth row of the training, from row `fold` on; where there is no `valid`, the rows behind them.
+
+    Args:
+        train: rows of the training.
+        valid, test: of the other splits, or None.
+        fold: 0 to 9.
+        names: of the labels, in the order of their classes; None sorts what the training has, numbers by size.
+    Raises:
+        ValueError: a class has no row in the training, or a row of the others has a label that the training has not.
+    """
+    if not 0 <= fold < FOLDS:
+        raise InputError(f"fold: expected 0 to {FOLDS - 1}, got {fold}.")
+    held: dict[str, list[Row]] = {"train": [], "valid": list(valid or []), "test": list(test or [])}
+    cut = [split for split, rows in (("test", test), ("valid", valid)) if rows is None]
+    places = {(fold + i) % FOLDS: split for i, split in enumerate(cut)}
+    for i, row in enumerate(train):
+        held[places.get(i % FOLDS, "train")].append(row)
+    if small := [split for split, rows in held.items() if not rows]:
+        raise InputError(f"{small[0]}: expected at least one sentence, got none. Give more sentences, or a file for each split.")
+    known = list(names or sorted({row.label for row in held["train"]}, key=_by_number))
+    _expect_classes(held["train"], known)
+    for split in ("valid", "test"):
+        for row in held[split]:
+            if row.label not in known:
+                raise InputError(f"{row.where}: expected a label of the training, {_few(known)}, got '{row.label}', which it never saw.")
+    labels = tuple(known if names is None else names.values())
+    return SentenceSplits(
+        *(Sentences(tuple(r.text for r in rows), torch.tensor([known.index(r.label) for r in rows]), labels) for rows in held.values())
+    )
+
+
+def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
+    """The rows of one file; see `own_sentences`."""
+    if path.suffix not in _FORMATS:
+        raise InputError(f"{path}: expected a file in {', '.join(_FORMATS)}, got '{path.suffix or path.name}'. Convert or rename it.")
+    content = _decoded(path)
+    fields = _json_lines(path, content) if path.suffix == ".jsonl" else _table(path, content)
+    rows = []
+    for number, given in fields:
+        where = f"{path}, line {number}"
+        for column in (text, label):
+            if column not in given:
+                raise InputError(
+                    f"{where}: expected the column '{column}', got {_few(list(given))}. Name it with --data.text or --data.label."
+                )
+            if not isinstance(given[column], str | int) or not str(given[column]).strip():
+                raise InputError(f"{where}: expected some {column}, got {given[column]!r}. Fill it in, or leave the row out.")
+        rows.append(Row(str(given[text]), str(given[label]), where))
+    if not rows:
+        raise InputError(f"{path}: expected sentences, got none. Check the file.")
+    return rows
+
+
+def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
+    """The rows of a TSV, which knows no quotes, or a CSV, by line."""
+    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if path.suffix == ".tsv" else {"strict": True}
+    reader = csv.reader(io.StringIO(content, newline=""), **style)
+    try:
+        header = next(reader, [])
+        for values in reader:
+            if not values:
+                continue
+            if len(values) != len(header):
+                expected = f"{len(header)} columns, as the header has"
+                raise InputError(f"{path}, line {reader.line_num}: expected {expected}, got {len(values)}. Mend the row.")
+            yield reader.line_num, dict(zip(header, values, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: expected a row of the table, but it cannot be read ({error}).") from error
+
+
+def _json_lines(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
+    for number, line in enumerate(content.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Mend the line.") from error
+        if not isinstance(value, dict):
+            raise InputError(f"{path}, line {number}: expected a JSON object, got {type(value).__name__}. Mend the line.")
+        yield number, value
+
+
+def _decoded(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: expected UTF-8, got the byte {content[error.start]:#04x}. Save it as UTF-8.") from error
+
+
+def _expect_classes(rows: Sequence[Row], known: list[str]) -> None:
+    if len(known) < 2:
+        raise InputError(f"label: expected at least two classes in the training, got {_few(known)}. Is it the right column?")
+    there = {row.label for row in rows}
+    if empty := [label for label in known if label not in there]:
+        raise InputError(
+            f"label: expected training sentences of every class, but '{empty[0]}' has none. Give some, or leave the class out."
+        )
+
+
+def _file_of(folder: Path, names: tuple[str, ...]) -> Path | None:
+    found = [folder / f"{name}{suffix}" for name in names for suffix in _FORMATS if (folder / f"{name}{suffix}").is_file()]
+    if len(found) > 1:
+        raise InputError(f"{folder}: expected one file for {names[0]}, got {found[0].name} and {found[1].name}. Remove one.")
+    return found[0] if found else None
+
+
+def _by_number(label: str) -> tuple[int, str]:
+    return (int(label), "") if label.isdecimal() else (-1, label)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Names for a message: not hundreds of them."""
+    return ", ".join(f"'{name}'" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "" if names else "none")

@@ -1,0 +1,123 @@
+"""From a record to a policy: the threshold, and on request the rule, its scale and thresholds per step, that reach a goal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ...errors import InputError, NoCertificateError
+from ..policy import Policy, named_rule
+from ..records import ExitRecord
+from ..rules.base import ExitRule
+from .goals import Goal, Pareto, expect_rising
+from .outcomes import Outcomes, sweep, trace
+from .parts import Parts, digest, split
+from .per_step import Path, fit_path
+from .scale import fit_scale
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """All but the threshold: a rule, and the path of its thresholds per step, if it has one."""
+
+    rule: ExitRule
+    path: Path | None
+
+    def outcomes(self, record: ExitRecord) -> Outcomes:
+        traces = trace(self.rule, record)
+        return sweep(traces if self.path is None else replace(traces, score=self.path.level(traces.score)))
+
+    def at(self, threshold: float) -> ExitRule:
+        return replace(self.rule, threshold=threshold if self.path is None else self.path.thresholds(threshold))
+
+
+def fit(
+    record: ExitRecord | Parts,
+    rule: str | ExitRule | Sequence[str | ExitRule] = "max-probability",
+    goal: Goal = Pareto(),
+    *,
+    scale: str | None = None,
+    per_step: bool = False,
+    thresholds: Sequence[float] | None = None,
+    fallback: bool = False,
+    seed: int = 0,
+) -> Policy:
+    """Fit an exit rule to recorded outputs.
+
+    What is chosen on data is chosen on other inputs than the threshold is, or a guarantee would be void: a record is dealt into as
+    many parts as the arguments ask for.
+
+    Args:
+        record: the calibration inputs, which nothing was trained on; or its parts, if they should not be dealt at random.
+        rule: by name, or with its own scale and first step (its threshold does not matter). Of several, the best on the part "fit".
+        goal: `Pareto`, `MeanSteps` or `Guarantee`.
+        scale: fit the rule's scale on the part "selection", by "ece" or "nll"; None keeps that of the rule.
+        per_step: give every step a threshold of its own, from a path that is fitted on the part "fit".
+        thresholds: the only ones to consider, rising; by default all that there are.
+        fallback: where a guarantee is impossible, return a policy that never stops early instead of raising.
+        seed: of the deal.
+    Raises:
+        NoCertificateError: the guarantee is impossible on so few inputs, or none of `thresholds` passes.
+        ValueError: labels are missing where they are needed, or settings contradict each other.
+    """
+    rules = [named_rule(one) if isinstance(one, str) else one for one in ([rule] if isinstance(rule, (str, ExitRule)) else rule)]
+    if not rules:
+        raise InputError("rule: expected at least one, got none. Name one, such as 'max-probability'.")
+    if thresholds is not None:
+        expect_rising(thresholds)
+        if per_step:
+            raise InputError("thresholds: expected none with per_step, which has a path of its own. Give one or the other.")
+    parts = _parts(record, scale is not None, per_step or len(rules) > 1, seed)
+    if parts.selection is not None and scale is not None:
+        rules = fit_scale(rules, parts.selection, scale)
+    setting = _best(rules, parts.fit, goal, per_step)
+    outcomes = setting.outcomes(parts.certification)
+    if thresholds is not None:
+        outcomes = outcomes.at(thresholds)
+    try:
+        index = goal.choose(outcomes)
+        chosen, mean_steps = setting.at(outcomes.thresholds[index].item()), int(outcomes.steps[index]) / outcomes.count
+        statement = goal.statement(outcomes, index)
+    except NoCertificateError as reason:
+        if not fallback:
+            raise
+        chosen, mean_steps = replace(setting.rule, threshold=setting.rule.span[1]), parts.certification.ends.double().mean().item()
+        statement = f"No input stops early, so nothing is lost. Nothing faster could be certified: {reason}"
+    return _policy(chosen, goal, statement, parts, mean_steps, record, seed)
+
+
+def _parts(record: ExitRecord | Parts, selection: bool, fit: bool, seed: int) -> Parts:
+    if isinstance(record, ExitRecord):
+        return split(record, selection, fit, seed)
+    wanted = {"selection": selection, "fit": fit}
+    for name, needed in wanted.items():
+        if needed and name not in record.records:
+            raise InputError(f"{name}: expected a record to choose settings on, got none. Give Parts(..., {name}=...), or one record.")
+    return Parts(record.certification, record.selection if selection else None, record.fit if fit else None)
+
+
+def _best(rules: Sequence[ExitRule], record: ExitRecord | None, goal: Goal, per_step: bool) -> _Setting:
+    """The rule that promises most for the goal on these inputs."""
+    if record is None:
+        return _Setting(rules[0], None)
+    settings = [_Setting(rule, fit_path(trace(rule, record), goal, rule.span[1]) if per_step else None) for rule in rules]
+    return min(settings, key=lambda setting: goal.rank(setting.outcomes(record))) if len(settings) > 1 else settings[0]
+
+
+def _policy(rule: ExitRule, goal: Goal, statement: str, parts: Parts, mean_steps: float, record: ExitRecord | Parts, seed: int) -> Policy:
+    last = parts.certification
+    _, steps, classes = last.outputs.shape
+    given = [record] if isinstance(record, ExitRecord) else parts.records.values()
+    return Policy(
+        rule=rule,
+        goal=goal,
+        statement=statement,
+        accumulation=last.accumulation,
+        steps=steps,
+        classes=classes,
+        varies=last.lengths is not None,
+        dt_ms=last.dt_ms,
+        model=last.model,
+        parts=parts.sizes,
+        mean_steps=mean_steps,
+        data=tuple(digest(part) for part in given),
+        seed=seed,
+    )

@@ -1,0 +1,153 @@
+"""What a fitted threshold is for: a goal looks at the outcomes of many thresholds and chooses one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ...core import expect_fields
+from ...errors import InputError
+from .outcomes import Outcomes
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Subclasses choose a threshold, rank settings by what they would reach, and say in words what their choice is worth."""
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the true classes must be known."""
+        return True
+
+    def choose(self, outcomes: Outcomes) -> int:
+        """The index of the threshold to use."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: give it choose(outcomes).")
+
+    def rank(self, outcomes: Outcomes) -> int:
+        """How good the best threshold is, in sums over the inputs; less is better. Compares settings, and promises nothing."""
+        return int(outcomes.steps[self.choose(outcomes)])
+
+    def statement(self, outcomes: Outcomes, index: int) -> str:
+        """What is promised of the threshold that was chosen."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: give it statement(outcomes, index).")
+
+
+@dataclass(frozen=True)
+class Pareto(Goal):
+    """The fastest threshold that loses at most `eps` of accuracy on the calibration inputs; no guarantee beyond them.
+
+    Of equally fast ones the most accurate, then the highest.
+
+    Args:
+        eps: accuracy that may be lost against the full run, 0 to 1.
+    Source: after the threshold search of Dynamic Confidence, arXiv 2303.10276, whose code has none; in this form ours.
+    """
+
+    eps: float = 0.0
+
+    def __post_init__(self) -> None:
+        expect_fields(self, eps="[0, 1)")
+
+    def choose(self, outcomes: Outcomes) -> int:
+        correct, at_end = labelled(outcomes)
+        enough = correct >= at_end - self.eps * outcomes.count - 1e-9  # sums of whole numbers against a rounded product
+        if not enough.any():
+            raise InputError(
+                f"thresholds: expected one that keeps {at_end} of {outcomes.count} right, less {self.eps:g}, "
+                f"but the best keeps {int(correct.max())}. Add higher thresholds."
+            )
+        return _first(~enough, outcomes.steps, -correct, -outcomes.thresholds)
+
+    def statement(self, outcomes: Outcomes, index: int) -> str:
+        return (
+            f"Nothing is guaranteed: this is the fastest threshold that lost at most {self.eps:.4g} of accuracy "
+            f"on the {outcomes.count} inputs that it was chosen on."
+        )
+
+
+@dataclass(frozen=True)
+class MeanSteps(Goal):
+    """The most accurate threshold within a mean number of steps; without labels, the one that agrees most with the full run.
+
+    Args:
+        at_most: mean steps that may be spent, 1 or more.
+    Source: ours.
+    """
+
+    at_most: float
+
+    def __post_init__(self) -> None:
+        expect_fields(self, at_most="[1, inf)")
+
+    @property
+    def needs_labels(self) -> bool:
+        return False
+
+    def choose(self, outcomes: Outcomes) -> int:
+        within = outcomes.steps <= self.at_most * outcomes.count + 1e-9
+        if not within.any():
+            raise InputError(
+                f"at_most: expected at least {int(outcomes.steps.min()) / outcomes.count:.4g} mean steps, the fewest that these thresholds "
+                f"reach, got {self.at_most:g}. Allow more steps, or lower thresholds."
+            )
+        return _first(~within, _misses(outcomes), outcomes.steps, -outcomes.thresholds)
+
+    def rank(self, outcomes: Outcomes) -> int:
+        return int(_misses(outcomes)[self.choose(outcomes)])
+
+    def statement(self, outcomes: Outcomes, index: int) -> str:
+        return (
+            f"Nothing is guaranteed: this is the best threshold that took at most {self.at_most:g} steps in the mean "
+            f"of the {outcomes.count} inputs that it was chosen on."
+        )
+
+
+def pareto_front(cost: ArrayLike, accuracy: ArrayLike) -> NDArray[np.bool_]:
+    """Which points no other point beats: none is as cheap and as accurate, and better in one of the two.
+
+    Args:
+        cost: what each point costs, such as mean steps, [M].
+        accuracy: what it reaches, [M].
+    Returns:
+        bool [M]; of points that are exactly alike only the first is on the front.
+    """
+    costs, gains = np.asarray(cost), np.asarray(accuracy)
+    order = np.lexsort((np.arange(len(costs)), -gains, costs))
+    best_before = np.concatenate([[-np.inf], np.maximum.accumulate(gains[order])[:-1]])
+    front = np.zeros(len(costs), dtype=np.bool_)
+    front[order] = gains[order] > best_before
+    return front
+
+
+def expect_rising(thresholds: Sequence[float]) -> None:
+    """Refuse candidate thresholds that are negative, not finite or not in rising order."""
+    values = np.asarray(thresholds, dtype=np.float64)
+    if values.ndim == 1 and values.size and np.isfinite(values).all() and values[0] >= 0 and (np.diff(values) > 0).all():
+        return
+    raise InputError(f"thresholds: expected numbers from 0 up in rising order, got {list(thresholds)!r}. Sort them and drop repeats.")
+
+
+def labelled(outcomes: Outcomes) -> tuple[Tensor, int]:
+    """How many each threshold keeps right, int64 [M], and how many the full run has right.
+
+    Raises:
+        ValueError: the labels are unknown.
+    """
+    if outcomes.correct is None or outcomes.correct_at_end is None:
+        raise InputError("labels: expected the true classes in the record, got none. Record them, or choose a goal without labels.")
+    return outcomes.correct, outcomes.correct_at_end
+
+
+def _misses(outcomes: Outcomes) -> Tensor:
+    return outcomes.differs if outcomes.correct is None else outcomes.count - outcomes.correct
+
+
+def _first(*keys: Tensor) -> int:
+    """The index of the least entry by the first key, then by the second, and so on."""
+    index = torch.arange(len(keys[0]))
+    for key in keys:
+        index = index[key[index] == key[index].min()]
+    return int(index[0])

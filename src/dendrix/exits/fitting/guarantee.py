@@ -1,0 +1,102 @@
+"""Learn-then-Test: the fastest threshold whose risk is bounded with a probability that is chosen beforehand."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...core import expect_fields, expect_one_of
+from ...errors import InputError, NoCertificateError
+from .goals import Goal
+from .outcomes import Outcomes
+
+LOSSES = ("accuracy-drop", "disagreement")
+
+
+@dataclass(frozen=True)
+class Guarantee(Goal):
+    """The fastest threshold whose risk is at most `eps`, wrong with a probability of at most `delta`.
+
+    The thresholds are tested from the strictest down, each with the p-value P(Bin(n, eps) <= losses), up to the first p > delta; the
+    last one before it is chosen. Losses change only at recorded scores, so testing at every one of them tests the whole continuum
+    of thresholds: no grid has to be fixed beforehand, and finding the scores in the same inputs costs nothing.
+
+    Args:
+        eps: the greatest acceptable risk, 0 to 1: the share of all future inputs with a loss.
+        delta: the probability, over the draw of the calibration inputs, that the risk is greater after all.
+        loss: "accuracy-drop", wrong at the exit although the full run is right; or "disagreement", another answer than the full
+            run's, which needs no labels.
+    Source: Angelopoulos et al., Learn then Test, arXiv 2110.01052, fixed-sequence testing with the exact binomial p-value.
+    """
+
+    eps: float = 0.01
+    delta: float = 0.1
+    loss: str = "accuracy-drop"
+
+    def __post_init__(self) -> None:
+        expect_fields(self, eps="(0, 1)", delta="(0, 1)")
+        expect_one_of(self.loss, LOSSES, "loss")
+
+    @property
+    def needs_labels(self) -> bool:
+        return self.loss == "accuracy-drop"
+
+    @property
+    def needed(self) -> int:
+        """The least number of inputs with which anything can be certified: ln(delta) / ln(1 - eps), rounded up."""
+        return math.ceil(math.log(self.delta) / math.log1p(-self.eps))
+
+    def losses(self, outcomes: Outcomes) -> Tensor:
+        """How many inputs each threshold loses, int64 [M]."""
+        losses = outcomes.drops if self.needs_labels else outcomes.differs
+        if losses is None:
+            raise InputError("labels: expected the true classes in the record, got none. Record them, or take loss='disagreement'.")
+        return losses
+
+    def p_values(self, losses: Tensor, count: int) -> Tensor:
+        """How likely so few losses are at a risk of `eps`, float64: the hypothesis that the risk is greater is rejected below delta."""
+        return binomial_tails(count, self.eps)[losses]
+
+    def choose(self, outcomes: Outcomes) -> int:
+        if outcomes.count < self.needed:
+            raise NoCertificateError(
+                f"certification: expected at least {self.needed} inputs for a risk of {self.eps:g} at delta {self.delta:g}, "
+                f"got {outcomes.count}. Record more, choose fewer settings on data, or raise eps or delta.",
+                self.needed,
+            )
+        losses = self.losses(outcomes)
+        accepted = _walk(self.p_values(losses, outcomes.count) <= self.delta)
+        if not accepted:
+            raise NoCertificateError(
+                f"thresholds: expected the strictest, {outcomes.thresholds[0].item():g}, to pass, but {int(losses[0])} losses in "
+                f"{outcomes.count} inputs are too many for a risk of {self.eps:g}. Start higher.",
+                self.needed,
+            )
+        return accepted - 1
+
+    def rank(self, outcomes: Outcomes) -> int:
+        accepted = _walk(self.losses(outcomes) <= self.eps * outcomes.count)
+        return int(outcomes.steps[max(accepted - 1, 0)])
+
+    def statement(self, outcomes: Outcomes, index: int) -> str:
+        losses = self.losses(outcomes)[index]
+        p = self.p_values(losses, outcomes.count).item()
+        loss = "are answered wrongly although the full run is right" if self.needs_labels else "get another answer than from the full run"
+        return (
+            f"With a probability of at least {1 - self.delta:.12g} over the draw of the {outcomes.count} calibration inputs, at most "
+            f"{self.eps:.12g} of all inputs like them {loss}. Among the {outcomes.count} there were {int(losses)} of these, p = {p:.3g}."
+        )
+
+
+def binomial_tails(count: int, p: float) -> Tensor:
+    """P(Bin(count, p) <= k) for k = 0 to count, float64 [count + 1]."""
+    k = torch.arange(count + 1, dtype=torch.float64)
+    total = torch.tensor(float(count), dtype=torch.float64)
+    ways = torch.lgamma(total + 1) - torch.lgamma(k + 1) - torch.lgamma(total - k + 1)
+    return (ways + k * math.log(p) + (count - k) * math.log1p(-p)).exp().cumsum(0).clamp_max(1)
+
+
+def _walk(passed: Tensor) -> int:
+    """How many pass before the first that does not."""
+    return int(passed.int().cumprod(0).sum())

@@ -1,0 +1,86 @@
+"""Disjoint parts of a record: what chooses the settings of a rule must not be what certifies its threshold."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, fields
+from itertools import combinations
+
+import torch
+
+from ...errors import InputError
+from ..records import ExitRecord
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Up to three disjoint records of one network.
+
+    Args:
+        certification: chooses the threshold; the only part that a guarantee rests on.
+        selection: chooses the scale, and None if that is given.
+        fit: fits thresholds per step and compares rules, and None if there is nothing to fit.
+    """
+
+    certification: ExitRecord
+    selection: ExitRecord | None = None
+    fit: ExitRecord | None = None
+
+    def __post_init__(self) -> None:
+        for (name, one), (other_name, other) in combinations(self.records.items(), 2):
+            _expect_disjoint(one, name, other, other_name)
+
+    @property
+    def records(self) -> dict[str, ExitRecord]:
+        """The parts that are there, by name."""
+        return {field.name: part for field in fields(self) if (part := getattr(self, field.name)) is not None}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many inputs each part has; 0 for one that is not there."""
+        return {field.name: len(self.records.get(field.name, ())) for field in fields(self)}
+
+
+def split(record: ExitRecord, selection: bool, fit: bool, seed: int) -> Parts:
+    """Deal the inputs of a record at random: half to the certification, the other half to the other parts that are wanted."""
+    if not selection and not fit:
+        return Parts(record)
+    if len(record) < 4:
+        raise InputError(f"record: expected at least 4 inputs to choose settings on some and a threshold on others, got {len(record)}.")
+    order = torch.randperm(len(record), generator=torch.Generator().manual_seed(seed))
+    half, quarter = len(record) // 2, len(record) // 4
+    rest = order[:half]
+    first, second = (rest[:quarter], rest[quarter:]) if selection and fit else (rest, rest)
+    return Parts(record.subset(order[half:]), record.subset(first) if selection else None, record.subset(second) if fit else None)
+
+
+def kind(record: ExitRecord) -> dict[str, object]:
+    """What records must share to be used together."""
+    _, steps, classes = record.outputs.shape
+    return {"steps": steps, "classes": classes, "accumulation": record.accumulation, "dt_ms": record.dt_ms, "model": record.model}
+
+
+def digest(record: ExitRecord) -> str:
+    """A hash of the outputs, labels and lengths of a record: what a policy remembers of the inputs that it was fitted on."""
+    mixed = hashlib.sha256()
+    for values in (record.outputs, record.labels, record.lengths):
+        mixed.update(b"none" if values is None else values.contiguous().numpy().tobytes())
+    return mixed.hexdigest()[:32]
+
+
+def _expect_disjoint(one: ExitRecord, name: str, other: ExitRecord, other_name: str) -> None:
+    if kind(one) != kind(other):
+        raise InputError(f"{other_name}: expected {kind(one)}, as {name} has, got {kind(other)}. Record them alike.")
+    ours, theirs = _unmistakable(one), _unmistakable(other)
+    again = len(ours & theirs)
+    # Where outputs are counts of spikes, inputs are alike by chance, but then within a record as often as between two.
+    if again > 5 + len(one) - len(ours) + len(other) - len(theirs):
+        raise InputError(
+            f"{other_name}: expected other inputs than in {name}, but {again} of {len(other)} are the same. "
+            "A guarantee is void on inputs that chose the settings; use disjoint parts."
+        )
+
+
+def _unmistakable(record: ExitRecord) -> set[bytes]:
+    """The outputs of all inputs that no other input of the record shares; silent ones often do."""
+    times = Counter(row.tobytes() for row in record.outputs.numpy())
+    return {row for row, count in times.items() if count == 1}

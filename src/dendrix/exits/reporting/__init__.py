@@ -1,0 +1,1 @@
+"""Quality of a policy: curves against oracles, calibration, tables and figures."""

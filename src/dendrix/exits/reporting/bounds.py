@@ -1,0 +1,113 @@
+"""What a rule is measured against: stopping everybody at one step, and stopping each input at its best step, in hindsight."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...core import expect_one_of
+from ..decisions import decide
+from ..records import ExitRecord
+from ..rules.base import ExitRule
+
+CONVENTIONS = {
+    "cap": "an input that is never right costs the cap",
+    "one": "an input that is never right costs one step",
+    "exclude": "an input that is never right does not count in the steps",
+}
+"""What the oracle pays for an input that is never right. The figures differ by a factor: name the convention beside them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Accuracy against cost when everything is stopped by step 1, 2, ..., T at the latest, the cap."""
+
+    name: str
+    """What stops an input before the cap, to print beside the figures."""
+    steps: Tensor
+    """Mean steps at each cap, float64 [T]."""
+    accuracy: Tensor
+    """Share of right answers at each cap, float64 [T]."""
+
+    @property
+    def survival(self) -> Tensor:
+        """Of a policy's curve, the share of inputs still running at each step, float64 [T]: by how much one more step of cap costs."""
+        return self.steps.diff(prepend=self.steps.new_zeros(1))
+
+    @property
+    def histogram(self) -> Tensor:
+        """Of a policy's curve, the share of inputs that stop after each step, float64 [T]; the last step takes all that still run."""
+        return -self.survival.diff(append=self.steps.new_zeros(1))
+
+
+def static_curve(record: ExitRecord) -> Curve:
+    """Nothing stops before the cap. Needs labels.
+
+    Args:
+        record: N inputs, up to T steps; a shorter one ends when it ends.
+    """
+    return Curve("fixed steps", _capped(record.ends, record).mean(0), record.right().double().mean(0))
+
+
+def policy_curve(rule: ExitRule, record: ExitRecord) -> Curve:
+    """A rule stops what it is sure of, the cap the rest. Needs labels.
+
+    Source: arXiv 2303.10276, the loop over caps of the released code.
+    """
+    steps = _capped(decide(rule, record).steps, record)
+    right = record.right(rule).gather(1, steps.long() - 1)
+    return Curve(type(rule).__name__, steps.mean(0), right.double().mean(0))
+
+
+def oracle_curve(record: ExitRecord, convention: str = "cap") -> Curve:
+    """Each input stops at the first step at which it is right. Needs labels.
+
+    No rule can do this: it looks at the labels, and it credits answers that are right only for a moment. Where answers flicker at
+    chance level it exceeds everything that is possible.
+
+    Args:
+        record: N inputs, up to T steps.
+        convention: what an input costs that is not right at any step up to the cap: "cap", "one" step, or nothing, as if it were
+            not there ("exclude"; the mean is then NaN where no input is right).
+    Source: the "potential" of arXiv 2303.10276; its cost of an input that is never right is not stated. "cap" follows its caps.
+    """
+    expect_one_of(convention, CONVENTIONS, "convention")
+    right = record.right()
+    ever = right.cummax(1).values
+    first = _capped(torch.where(ever[:, -1], right.int().argmax(1) + 1, record.ends), record)
+    if convention == "cap":
+        steps = first.mean(0)
+    elif convention == "one":
+        steps = torch.where(ever, first, 1).mean(0)
+    else:
+        steps = torch.where(ever, first, 0).sum(0) / ever.sum(0)
+    return Curve(f"oracle ({CONVENTIONS[convention]})", steps, ever.double().mean(0))
+
+
+def optimal_cutoff(record: ExitRecord) -> Tensor:
+    """OCT: the first step from which on each input stays right to its end, int64 [N]; its end if it is wrong there. Needs labels.
+
+    A rule could do this in principle, other than the oracle: it asks for answers that last.
+    Source: Wu et al., arXiv 2301.09522.
+    """
+    stays = record.right().flip(1).cummin(1).values.flip(1)
+    return torch.where(stays[:, -1], stays.int().argmax(1) + 1, record.ends)
+
+
+def average_exit_time(record: ExitRecord) -> float:
+    """AET in closed form: (c_1 + sum over t > 1 of t (c_t - c_{t-1}) + T (N - c_T)) / N, where c_t inputs are right at step t.
+
+    The same as the mean of `oracle_curve` with "cap" if an input that is right stays so. An input that ends before T counts with its
+    end in place of T. Needs labels.
+    Source: Li et al., SEENN, NeurIPS 2023.
+    """
+    right = record.right().double()
+    gained = right.diff(dim=1, prepend=torch.zeros_like(right[:, :1]))
+    times = torch.arange(1, right.shape[1] + 1, dtype=torch.float64)
+    return float((gained @ times + record.ends * (1 - right[:, -1])).mean())
+
+
+def _capped(steps: Tensor, record: ExitRecord) -> Tensor:
+    """Steps [N] under each cap, float64 [N, T]."""
+    caps = torch.arange(1, record.outputs.shape[1] + 1)
+    return steps.unsqueeze(1).minimum(caps).double()

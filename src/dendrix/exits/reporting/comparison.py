@@ -1,0 +1,87 @@
+"""Rules side by side, each with the best threshold that there is in hindsight."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from ..fitting.goals import Pareto, labelled, pareto_front
+from ..fitting.outcomes import sweep, trace
+from ..policy import named_rule
+from ..records import ExitRecord
+from ..rules.base import ExitRule
+from ..rules.entropy import Entropy
+from ..rules.max_probability import MaxProbability
+from ..rules.names import name_of
+from .bounds import Curve
+from .calibration import failure_prediction
+
+Points = tuple[tuple[float, float], ...]
+"""(mean steps, accuracy) along a curve."""
+
+_POINTS = 200
+"""The most points of a front that are kept."""
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """One rule with the best single threshold that there is in hindsight: a comparison of rules, not of what a fit would find."""
+
+    steps_without_loss: float
+    """The fewest mean steps at no less accuracy than the full run."""
+    accuracy: float | None
+    """The best accuracy within the mean steps of the policy; None if the rule cannot be that fast."""
+    auroc: float | None
+    """How well the score tells right from wrong where it stops without loss, see `failure_prediction`."""
+    front: Points
+    """No threshold is faster and as accurate."""
+
+
+def compare(rule: ExitRule, others: Sequence[str | ExitRule], record: ExitRecord, mean_steps: float) -> dict[str, RuleFigures]:
+    """A rule and others on one record, by name; the second of a name is called "margin (2)". Needs labels.
+
+    Args:
+        rule: the first.
+        others: by name, and then with the scale of the first; or with settings of their own.
+        record: N inputs.
+        mean_steps: what the rules may spend to reach their `accuracy`.
+    """
+    rules = [rule, *(_with_scale(other, scale_of(rule)) if isinstance(other, str) else other for other in others)]
+    found: dict[str, RuleFigures] = {}
+    for one in rules:
+        again = sum(type(one) is type(earlier) for earlier in rules[: len(found)])
+        found[f"{name_of(one)} ({again + 1})" if again else name_of(one)] = _figures(one, record, mean_steps)
+    return found
+
+
+def points(curve: Curve) -> Points:
+    """A curve as plain numbers, without the caps at which an oracle that excludes inputs has none left."""
+    return tuple((steps, right) for steps, right in zip(curve.steps.tolist(), curve.accuracy.tolist(), strict=True) if math.isfinite(steps))
+
+
+def scale_of(rule: ExitRule) -> float:
+    """The scale of a rule's probabilities; 1 for a rule that has none."""
+    return rule.scale if isinstance(rule, (MaxProbability, Entropy)) else 1.0
+
+
+def _with_scale(name: str, scale: float) -> ExitRule:
+    rule = named_rule(name)
+    return replace(rule, scale=scale) if isinstance(rule, (MaxProbability, Entropy)) else rule
+
+
+def _figures(rule: ExitRule, record: ExitRecord, mean_steps: float) -> RuleFigures:
+    outcomes = sweep(trace(rule, record))
+    steps, accuracy = outcomes.steps.double() / len(record), labelled(outcomes)[0].double() / len(record)
+    lossless = Pareto().choose(outcomes)
+    stopping = replace(rule, threshold=outcomes.thresholds[lossless].item())
+    within = accuracy[steps <= mean_steps + 1e-9]
+    front = torch.from_numpy(pareto_front(steps.numpy(), accuracy.numpy())).nonzero().squeeze(1)
+    if len(front) > _POINTS:
+        front = front[torch.linspace(0, len(front) - 1, _POINTS).round().long()]
+    return RuleFigures(
+        steps_without_loss=steps[lossless].item(),
+        accuracy=within.max().item() if len(within) else None,
+        auroc=failure_prediction(stopping, record),
+        front=tuple(zip(steps[front].flip(0).tolist(), accuracy[front].flip(0).tolist(), strict=True)),
+    )

@@ -1,0 +1,104 @@
+"""A report as a table and as a figure."""
+
+from itertools import cycle
+from pathlib import Path
+from textwrap import fill
+
+from rich.console import Group
+from rich.table import Table
+
+from ...errors import InputError
+from ...plot import COLOURS, new_axis, save_figure
+from .comparison import Points
+from .reporter import Report, Truth
+
+
+def tables(report: Report) -> Group:
+    """The figures of a report, and the rules side by side, to print with rich."""
+    figures = Table("figure", "value", "95 % interval", title=f"{report.rule} on {report.count} inputs", title_justify="left")
+    low, high = report.mean_steps_interval
+    figures.add_row("mean steps", _time(report.mean_steps, report), f"{low:.2f} to {high:.2f}")
+    figures.add_row("95th percentile", _time(report.p95_steps, report))
+    figures.add_row("steps of the full run", _time(report.full_steps, report))
+    figures.add_row("other answer than the full run", f"{report.disagreement:.2%}")
+    if report.truth is None:
+        return Group(figures, *_notes(report), "No labels: accuracy is unknown.")
+    _add_truth(figures, report.truth, report)
+    rules = Table("rule, in hindsight", "steps without loss", "accuracy at these mean steps", "AUROC of failures")
+    for name, found in report.truth.rules.items():
+        accuracy = "too slow" if found.accuracy is None else f"{found.accuracy:.2%}"
+        rules.add_row(name, f"{found.steps_without_loss:.2f}", accuracy, _optional(found.auroc))
+    return Group(figures, rules, *_notes(report))
+
+
+def save_report_figure(path: Path, report: Report) -> None:
+    """Accuracy against mean steps: fixed lengths, the policy by cap, its rule in hindsight, other rules, the oracle; and when inputs exit.
+
+    Args:
+        path: where to save; the suffix chooses the format.
+        report: of a record with labels.
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: the report has no labels.
+    """
+    truth = report.truth
+    if truth is None:
+        raise InputError("report: expected one of a record with labels, for a figure of accuracy, got none. Record with labels.")
+    unit, label = (1.0, "steps") if report.dt_ms is None else (report.dt_ms, "time heard, ms")
+    figure, axis = new_axis("What is an early exit worth?", f"mean {label}", "accuracy, %")
+    figure.set_size_inches(8.0, 5.2)
+    grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
+    axis.set_subplotspec(grid[0])
+    for name, curve, colour, style in _lines(truth):
+        time, right = [unit * steps for steps, _ in curve], [100 * share for _, share in curve]
+        # What a mean time affords is the best point up to it: nothing lies between two points.
+        axis.plot(time, right, style, color=colour, label=name, linewidth=2, drawstyle="steps-post")
+    axis.plot([unit * report.mean_steps], [100 * truth.accuracy], "o", color=COLOURS[2], markersize=9, label="policy")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    below = figure.add_subplot(grid[1], sharex=axis)
+    places = [unit * (step + 1) for step in range(len(report.histogram))]
+    below.bar(places, [100 * share for share in report.histogram], width=0.8 * unit, color=COLOURS[2])
+    below.set_xlabel(label)
+    below.set_ylabel("exits, %")
+    below.spines[["top", "right"]].set_visible(False)
+    below.grid(alpha=0.25)
+    save_figure(figure, path)
+
+
+def _lines(truth: Truth) -> list[tuple[str, Points, str, str]]:
+    """Name, curve, colour and style of every line: grey what is no rule, blue what is the policy's."""
+    own, *others = truth.rules.items()
+    lines = [
+        ("fixed steps", truth.static, COLOURS[0], "-"),
+        (fill(truth.oracle_name, 28), truth.oracle, COLOURS[0], ":"),
+        ("policy, by cap", truth.policy, COLOURS[2], "-"),
+        (f"{own[0]}, in hindsight", own[1].front, COLOURS[2], "--"),
+    ]
+    free = cycle((COLOURS[1], *COLOURS[3:]))
+    return lines + [(f"{name}, in hindsight", found.front, next(free), "--") for name, found in others]
+
+
+def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
+    low, high = truth.accuracy_interval
+    figures.add_row("accuracy", f"{truth.accuracy:.2%}", f"{low:.2%} to {high:.2%}")
+    figures.add_row("accuracy of the full run", f"{truth.accuracy_of_full_run:.2%}")
+    figures.add_row("wrong although the full run is right", f"{truth.drops:.2%}")
+    best = f"{truth.oracle[-1][1]:.2%} after {_time(truth.oracle[-1][0], report)}" if truth.oracle else "nobody is ever right"
+    figures.add_row(truth.oracle_name, best)
+    figures.add_row("OCT, right from there on", _time(truth.optimal_cutoff, report))
+    figures.add_row("AET", _time(truth.average_exit_time, report))
+    figures.add_row("ECE, NLL of the probabilities", f"{truth.ece:.4f}, {truth.nll:.4f}")
+    figures.add_row("AUROC of failures", _optional(truth.auroc))
+
+
+def _notes(report: Report) -> list[str]:
+    warning = "The policy was fitted on these very inputs: the figures are too good. Report on others."
+    return [report.statement, *([warning] if report.fitted_on_these else [])]
+
+
+def _time(steps: float, report: Report) -> str:
+    return f"{steps:.2f} steps" if report.dt_ms is None else f"{steps:.2f} steps, {steps * report.dt_ms:.0f} ms"
+
+
+def _optional(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

@@ -1,0 +1,30 @@
+"""Stop after a fixed number of steps, whatever the evidence says."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...core import State, expect_in
+from .base import ExitRule
+
+
+@dataclass(frozen=True)
+class FixedSteps(ExitRule):
+    """The score is the number of steps so far, so `FixedSteps(threshold)` stops at the first step beyond the threshold.
+
+    The baseline that a rule must beat; `FixedSteps.of(t)` stops after step t.
+    """
+
+    @classmethod
+    def of(cls, steps: int) -> "FixedSteps":
+        """The rule that stops every row after this step."""
+        expect_in(steps, "[1, inf)", "steps")
+        return cls(steps - 0.5)
+
+    def memory(self, batch: int, device: torch.device | str) -> State:
+        return torch.zeros(batch, dtype=torch.int64, device=device)
+
+    def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
+        steps = memory + 1
+        return steps.to(evidence_t.dtype), steps

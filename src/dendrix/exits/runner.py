@@ -1,0 +1,148 @@
+"""Run a network so that each input stops as soon as the rule is sure: a batch, a stream of requests, or one input that is still coming."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from ..core import Stateful, expect, expect_one_of
+from ..errors import InputError
+from .advance import advance, expect_running, not_finite
+from .batching import Answer, Batch, Batching
+from .decisions import Decisions
+from .rules.base import ExitRule
+
+
+@dataclass(frozen=True)
+class Answers(Decisions):
+    """When each of N inputs stopped and what it answered, in the order of the inputs."""
+
+    evidence: Tensor
+    """What each answer rests on, [N, K]."""
+    row_steps: int
+    """Steps that the network really ran, summed over rows: at full length it would be the sum of all lengths."""
+
+
+def run(
+    model: Stateful,
+    x: Tensor | Iterable[Tensor],
+    rule: ExitRule,
+    batching: Batching = "refill",
+    accumulation: str = "sum",
+    lengths: Tensor | None = None,
+    batch_size: int = 64,
+    block: int = 8,
+) -> Answers:
+    """Answer many inputs, each as soon as the rule stops it or it ends.
+
+    The answers are those of every input run alone, and those that `decide` finds in a record, except where two scores or two
+    classes are closer than rounding: a matrix product of another size rounds differently.
+
+    Args:
+        model: a network in evaluation mode.
+        x: inputs [N, T, ...], or an iterable of inputs [T_i, ...] that differ in length.
+        rule: when to stop.
+        batching: "wait" runs all rows of a batch until the last one has stopped; "compact" drops finished rows; "refill" also puts
+            the next input in their place, from rest.
+        accumulation: how outputs become evidence, as in `accumulate`.
+        lengths: steps of each input of a tensor x, int64 [N]; None if all have T.
+        batch_size: how many inputs run at once.
+        block: how many steps the network runs in one call. The rule judges every single one, so decisions do not depend on it; a
+            larger block makes fewer calls and runs at most block - 1 steps too many for each input.
+    Raises:
+        ValueError: the network is in training mode or gives a NaN or an infinity, or an argument is out of range.
+    """
+    batch = _batch(model, rule, batching, accumulation, batch_size, block)
+    found = sorted(batch.answers(_inputs(x, lengths)), key=lambda answer: answer.index)
+    if not found:
+        raise InputError("x: expected at least one input, got none. An empty stream has nothing to answer; see serve.")
+    return Answers(
+        steps=torch.tensor([answer.steps for answer in found]),
+        answers=torch.tensor([answer.answer for answer in found]),
+        stopped=torch.tensor([answer.stopped for answer in found]),
+        evidence=torch.stack([answer.evidence for answer in found]),
+        row_steps=batch.row_steps,
+    )
+
+
+def serve(
+    model: Stateful,
+    requests: Iterable[Tensor],
+    rule: ExitRule,
+    batching: Batching = "refill",
+    accumulation: str = "sum",
+    batch_size: int = 64,
+    block: int = 8,
+    in_order: bool = True,
+) -> Iterator[Answer]:
+    """Answer a stream of requests as it comes; see `run` for the arguments.
+
+    Args:
+        requests: inputs [T_i, ...]; the next one is taken only when there is room for it, so at most `batch_size` are open.
+        in_order: whether an answer waits for those of earlier requests, or comes as soon as it is there.
+    """
+    batch = _batch(model, rule, batching, accumulation, batch_size, block)
+    answers = batch.answers(iter(requests))
+    return _ordered(answers) if in_order else answers
+
+
+def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulation: str = "sum") -> Iterator[Answer]:
+    """Follow one input while it comes, and answer after each step; the last answer is that of the step at which the rule stops.
+
+    Every answer can be used: leave the loop at any time. After the stop no further chunk is asked for.
+
+    Args:
+        model: a network in evaluation mode.
+        chunks: the input in pieces of one or more steps, [T_i, ...]; the network runs once for each piece.
+        rule: when to stop.
+        accumulation: how outputs become evidence, as in `accumulate`.
+    """
+    expect_running(model, rule)
+    progress, step = None, 0
+    for chunk in chunks:
+        expect(chunk, "T ...", "chunk")
+        block = advance(model, chunk.unsqueeze(0), rule, accumulation, progress)
+        progress = block.progress
+        for stop, broken, answer, evidence in zip(block.stops[0], block.broken[0], block.answers[0], block.evidence[0], strict=True):
+            step += 1
+            if broken:
+                raise not_finite(0, step)
+            yield Answer(0, int(answer), step, bool(stop), evidence.clone())
+            if stop:
+                return
+
+
+def _batch(model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, batch_size: int, block: int) -> Batch:
+    expect_running(model, rule)
+    expect_one_of(batching, get_args(Batching), "batching")
+    for name, value in (("batch_size", batch_size), ("block", block)):
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}.")
+    return Batch(model, rule, batching, accumulation, batch_size, block)
+
+
+def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> Iterator[Tensor]:
+    if not isinstance(x, Tensor):
+        if lengths is not None:
+            raise InputError("lengths: expected none with inputs that come one by one. Cut each input where it ends.")
+        return iter(x)
+    expect(x, "N T ...")
+    if lengths is None:
+        return iter(x.unbind(0))
+    expect(lengths, "N", "lengths", N=len(x))
+    ends = lengths.tolist()
+    if not all(isinstance(end, int) and 0 < end <= x.shape[1] for end in ends):
+        raise InputError(f"lengths: expected 1 to {x.shape[1]} steps, got {min(ends)} to {max(ends)}. Check how the batch was padded.")
+    return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True))
+
+
+def _ordered(answers: Iterator[Answer]) -> Iterator[Answer]:
+    early: dict[int, Answer] = {}
+    following = 0
+    for answer in answers:
+        early[answer.index] = answer
+        while following in early:
+            yield early.pop(following)
+            following += 1

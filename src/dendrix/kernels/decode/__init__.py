@@ -1,0 +1,1 @@
+"""One decoding step of SpikeGPT from packed weights."""

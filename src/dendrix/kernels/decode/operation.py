@@ -1,0 +1,88 @@
+"""Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them, rows shared out among threads."""
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core import kernel
+from ..available import HAS_NUMBA
+from ..numba.pool import in_parts
+
+
+def _refuses(packed: Any, *_: Any) -> str | None:
+    if not HAS_NUMBA:
+        return "numba is not installed"
+    if packed.config.halve_stream or not packed.config.layers:
+        return "the stream is halved, as in the released generator, or there are no blocks"
+    return None
+
+
+@cache
+def _compiled(spikes: str, weights: str) -> Any:
+    """The loop for one kind of network; numba compiles it when it is first called."""
+    from ..numba import scalars
+    from ..numba.specialise import specialise
+    from . import loops as decode_loops
+    from . import product_loops
+    from . import rows as decode_rows
+
+    flags = dict(bits_in=spikes == "input", bits_out=spikes == "output", exponential=specialise(scalars.exp_of_negative, contract=True))
+    same = specialise(scalars.same)
+    load = specialise(scalars.widen) if weights == "bfloat16" else same
+    parts: dict[str, Any] = {
+        "find_active": specialise(product_loops.find_active),
+        "add_pair": specialise(product_loops.add_pair, contract=True),
+        "add_all": specialise(product_loops.add_all, contract=True, load=load),
+        "add_inputs": specialise(product_loops.add_inputs, contract=True, load=load),
+        "add_inputs_widened": specialise(product_loops.add_inputs, contract=True, load=same),
+    }
+    parts["add_rows"] = specialise(product_loops.add_rows, contract=True, load=load, **parts)
+    parts["product"] = specialise(product_loops.product, contract=True, **parts)
+    parts["normalise"] = specialise(decode_rows.normalise, any_order=True)
+    rows = decode_rows.fire, decode_rows.mix, decode_rows.average, decode_rows.gate, decode_rows.square
+    loops = (
+        decode_loops.shift,
+        decode_loops.finish,
+        decode_loops.rooms,
+        decode_loops.time_mix,
+        decode_loops.channel_mix,
+        decode_loops.answer,
+    )
+    part: Any
+    for part in (*rows, *loops):  # each uses those before it
+        parts[part.__name__] = specialise(part, contract=True, **flags, **parts)
+    return specialise(decode_loops.advance, contract=True, **flags, **parts)
+
+
+@kernel("decode", "cpu", refuses=_refuses)
+def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Read tokens, each of some row.
+
+    Args:
+        packed: the network, as `generate.packing` lays it out.
+        tokens: all in the vocabulary, int64 [P].
+        owners: the row of each token, ascending, [P]; those of one row are in their order.
+        answers: which row of the logits wants what follows a token, or -1, [P]; from 0 on, ascending.
+        state: float32 [B, N].
+    Returns:
+        logits, and the next state.
+    """
+    after = state.clone(memory_format=torch.contiguous_format)
+    logits = state.new_empty(int(answers.max(initial=-1)) + 1, packed.config.vocab_size)
+    borders = _shares(owners, min(torch.get_num_threads(), len(state)))
+    # One layout, so that one compiled loop serves all: two might round differently.
+    tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
+    network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.config.v_threshold)
+    arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
+    in_parts(partial(_compiled(packed.config.spikes, packed.kind), *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
+    return logits, after
+
+
+def _shares(owners: Any, threads: int) -> Any:
+    """Where each thread's share of the tokens begins: about as many for each, and no row in two."""
+    fair = [len(owners) * i // threads for i in range(1, threads)]
+    starts = np.searchsorted(owners, owners[fair]) if fair else []
+    return np.array(sorted({0, *starts, len(owners)}))

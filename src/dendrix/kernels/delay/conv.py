@@ -1,0 +1,160 @@
+"""The training convolution of a delay layer: one operation, computed by the algorithm that its shapes and density make cheapest."""
+
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core import kernel, record_choice
+from ..available import HAS_NUMBA
+from ..numba.pool import in_parts
+from . import cost as delay_cost
+from . import loops as delay_loops
+from . import spectral as delay_spectral
+from .spectral import Window
+
+_SMALLEST = 500_000
+"""Multiply-adds below which torch's own convolution is done before an operation of ours has been dispatched."""
+
+
+def _refuses(x: Tensor, kernel: Tensor, past: int, density: float | None) -> str | None:
+    if x.dtype not in (torch.float32, torch.float64) or kernel.dtype != x.dtype:
+        return f"x and the kernel are {x.dtype} and {kernel.dtype}; both must be float32 or float64"
+    work = x.shape[0] * (x.shape[1] - past) * kernel.numel()
+    return f"{work} multiply-adds are fewer than {_SMALLEST}" if work < _SMALLEST else None
+
+
+@kernel("delay_conv", "cpu", refuses=_refuses)
+def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
+    """`layers.delay.linear.delay_conv`, with the density of x declared or measured."""
+    taps, inputs, outputs = kernel.shape
+    shape = delay_cost.Shape(x.shape[0], x.shape[1] - past, inputs, outputs, taps)
+    window = delay_cost.best_window(shape)
+    dense = {"shifted": delay_cost.shifted(shape), "spectral": delay_cost.spectral(shape, window)}
+    by = min(dense, key=lambda name: dense[name])
+    back_by = by
+    if HAS_NUMBA:
+        following = delay_cost.events(shape, density_of(x, density))
+        if following < dense[by]:
+            by = "events"
+            # The gradient of x is dense; where it is needed, that of the kernel comes along with it.
+            back_by = back_by if x.requires_grad and torch.is_grad_enabled() else by
+    record_choice("delay_conv forward", "cpu", by)
+    record_choice("delay_conv backward", "cpu", back_by)
+    y: Tensor = convolve(x, kernel, past, by, back_by, list(window))
+    return y
+
+
+def density_of(x: Tensor, declared: float | None) -> float:
+    """The share of non-zero numbers in x, as declared or else measured."""
+    if declared is not None:
+        return declared
+    # A traced graph may not depend on the numbers in x.
+    return 1.0 if torch.compiler.is_compiling() else int(x.count_nonzero()) / x.numel()
+
+
+@cache
+def _compiled() -> tuple[Any, Any]:
+    from ..numba.specialise import specialise
+
+    add = specialise(delay_loops.add_rows, any_order=True)
+    return specialise(delay_loops.follow, add=add), specialise(delay_loops.follow_backward, add=add)
+
+
+def _follow(x: Tensor, kernel: Tensor, past: int) -> Tensor:
+    taps, inputs, outputs = kernel.shape
+    by_input = kernel.transpose(0, 1).reshape(inputs, taps * outputs)
+    y = x.new_empty(x.shape[0], x.shape[1] - past, outputs)
+    in_parts(partial(_compiled()[0], x.contiguous().numpy(), by_input.numpy(), past, y.numpy()), len(y))
+    return y
+
+
+def _follow_backward(grad: Tensor, x: Tensor, taps: int, past: int) -> Tensor:
+    inputs, outputs = x.shape[2], grad.shape[2]
+    by_input = x.new_zeros(inputs, taps * outputs)
+    in_parts(partial(_compiled()[1], x.contiguous().numpy(), grad.contiguous().numpy(), past, by_input.numpy()), inputs)
+    return by_input.view(inputs, taps, outputs).transpose(0, 1).contiguous()
+
+
+def _overlap(lag: int, past: int, steps: int) -> tuple[slice, slice]:
+    """The steps of x and of y that a lag connects."""
+    first = max(0, lag - past)
+    return slice(past + first - lag, past + steps - lag), slice(first, steps)
+
+
+def _shifted(x: Tensor, kernel: Tensor, past: int) -> Tensor:
+    steps = x.shape[1] - past
+    y = x.new_zeros(x.shape[0], steps, kernel.shape[2])
+    for lag, weight in enumerate(kernel[: past + steps]):
+        source, target = _overlap(lag, past, steps)
+        y[:, target] += x[:, source] @ weight
+    return y
+
+
+def _shifted_backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, need_x: bool) -> tuple[Tensor | None, Tensor]:
+    steps = grad.shape[1]
+    grad_x = torch.zeros_like(x) if need_x else None
+    grad_kernel = torch.zeros_like(kernel)
+    for lag, weight in enumerate(kernel[: past + steps]):
+        source, target = _overlap(lag, past, steps)
+        part = grad[:, target]
+        grad_kernel[lag] = x[:, source].flatten(0, 1).t() @ part.flatten(0, 1)
+        if grad_x is not None:
+            grad_x[:, source] += part @ weight.t()
+    return grad_x, grad_kernel
+
+
+@torch.library.custom_op("dendrix::delay_conv", mutates_args=())
+def convolve(x: Tensor, kernel: Tensor, past: int, by: str, back_by: str, window: list[int]) -> Tensor:
+    """y [B, T, H] from x [B, past + T, C] and kernel [L, C, H], by "shifted", "spectral" or "events"."""
+    kernel = kernel.contiguous()
+    if by == "events":
+        return _follow(x, kernel, past)
+    if by == "shifted":
+        return _shifted(x, kernel, past)
+    return delay_spectral.forward(x, kernel, past, Window(*window))
+
+
+@convolve.register_fake
+def _(x: Tensor, kernel: Tensor, past: int, by: str, back_by: str, window: list[int]) -> Tensor:
+    return x.new_empty(x.shape[0], x.shape[1] - past, kernel.shape[2])
+
+
+@torch.library.custom_op("dendrix::delay_conv_backward", mutates_args=())
+def convolve_backward(
+    grad: Tensor, x: Tensor, kernel: Tensor, past: int, by: str, window: list[int], need_x: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients of x (empty unless `need_x`) and of the kernel."""
+    kernel = kernel.contiguous()
+    grad_x = None
+    if by == "events":
+        grad_kernel = _follow_backward(grad, x, len(kernel), past)
+    elif by == "shifted":
+        grad_x, grad_kernel = _shifted_backward(grad, x, kernel, past, need_x)
+    else:
+        grad_x, grad_kernel = delay_spectral.backward(grad, x, kernel, past, Window(*window), need_x)
+    return x.new_empty(0) if grad_x is None else grad_x, grad_kernel
+
+
+@convolve_backward.register_fake
+def _(
+    grad: Tensor, x: Tensor, kernel: Tensor, past: int, by: str, window: list[int], need_x: bool
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    contiguous = torch.contiguous_format
+    grad_x = torch.empty_like(x, memory_format=contiguous) if need_x else x.new_empty(0)
+    return grad_x, torch.empty_like(kernel, memory_format=contiguous)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, kernel, ctx.past, _, ctx.by, ctx.window = inputs
+    ctx.save_for_backward(x, kernel)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    need_x = ctx.needs_input_grad[0]
+    grad_x, grad_kernel = convolve_backward(grad, *ctx.saved_tensors, ctx.past, ctx.by, ctx.window, need_x)
+    return grad_x if need_x else None, grad_kernel, None, None, None, None
+
+
+convolve.register_autograd(_differentiate, setup_context=_keep)

@@ -1,0 +1,86 @@
+"""Evaluation with integer delays, one lag per synapse: by events where the input is sparse, else by sliding whole inputs.
+
+A history of spikes in the bits of an integer, the usual alternative, holds no counts; sliding takes any input and was faster.
+"""
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core import kernel, record_choice
+from ..available import HAS_NUMBA
+from ..numba.pool import in_parts
+from . import cost as delay_cost
+from . import integer_loops as delay_integer_loops
+from .conv import density_of
+
+_SMALLEST = 20_000
+"""Additions, or numbers in the dense kernel, below which the reference is done before an operation of ours has been dispatched."""
+
+_TILE = 128
+"""Outputs that the events of a row reach at once."""
+
+
+def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> str | None:
+    if not HAS_NUMBA:
+        return "numba is not installed"
+    if x.dtype not in (torch.float32, torch.float64) or weight.dtype != x.dtype:
+        return f"x and weight are {x.dtype} and {weight.dtype}; both must be float32 or float64"
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        return "gradients are wanted"
+    work = max(x.shape[0] * (x.shape[1] - past), taps) * weight.numel()
+    return f"{work} additions are fewer than {_SMALLEST}" if work < _SMALLEST else None
+
+
+@kernel("delay_integer", "cpu", refuses=_refuses)
+def run(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> Tensor:
+    """y[b, t, o] = sum_{i, k} weight[o, i, k] * x[b, past + t - delay[o, i, k], i]: x [B, past + T, C] -> [B, T, H]."""
+    outputs, inputs, count = weight.shape
+    shape = delay_cost.Shape(x.shape[0], x.shape[1] - past, inputs * count, outputs, taps)
+    by = "events" if delay_cost.scattered(shape, past, density_of(x[:, past:], density)) < delay_cost.sliding(shape) else "sliding"
+    record_choice("delay_integer", "cpu", by)
+    y: Tensor = integer_delays(x, weight, delay, taps, past, by)
+    return y
+
+
+@cache
+def _compiled() -> tuple[Any, Any]:
+    from ..numba.specialise import specialise
+
+    return specialise(delay_integer_loops.scatter), specialise(delay_integer_loops.slide, any_order=True)
+
+
+@torch.library.custom_op("dendrix::integer_delays", mutates_args=())
+def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, by: str) -> Tensor:
+    """`run` by "events" or by "sliding"."""
+    outputs, inputs, _ = weight.shape
+    steps = x.shape[1] - past
+    y = x.new_empty(x.shape[0], steps, outputs)
+    scatter, slide = _compiled()
+    if by == "events":
+        size = min(outputs, _TILE)
+        place = (delay.int() * size + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1) % size).transpose(0, 1).flatten(1)
+        loop, weights = scatter, weight.transpose(0, 1).flatten(1)
+        sizes: tuple[int, ...] = (size,)
+        parts = len(y)
+    else:
+        fold = delay_cost.fold(len(x), steps)
+        room = delay_integer_loops.padded(steps * fold)
+        span = (taps - 1) * fold + room
+        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + (taps - 1 - delay.int()) * fold).flatten(1)
+        loop, weights = slide, weight.flatten(1)
+        sizes = fold, room
+        parts = -(-len(y) // fold)
+    # Unsigned: numba then need not ask whether an index counts from the end.
+    places = place.contiguous().numpy().view(np.uint32)
+    work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, *sizes, y.numpy())
+    in_parts(work, parts)
+    return y
+
+
+@integer_delays.register_fake
+def _(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, by: str) -> Tensor:
+    return x.new_empty(x.shape[0], x.shape[1] - past, weight.shape[0])

@@ -1,0 +1,88 @@
+"""The convolution of a delay layer that delays every channel by itself, forward and backward: axonal and dendritic delays."""
+
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core import kernel
+from ..available import HAS_NUMBA
+from ..numba.pool import in_parts
+from . import shift_loops as delay_shift_loops
+
+_SMALLEST = 100_000
+"""Multiply-adds below which torch's own convolution is done before an operation of ours has been dispatched."""
+
+
+def _refuses(x: Tensor, taps: Tensor, past: int) -> str | None:
+    if not HAS_NUMBA:
+        return "numba is not installed"
+    if x.dtype not in (torch.float32, torch.float64) or taps.dtype != x.dtype:
+        return f"x and the taps are {x.dtype} and {taps.dtype}; both must be float32 or float64"
+    work = x.shape[0] * (x.shape[1] - past) * taps.numel()
+    return f"{work} multiply-adds are fewer than {_SMALLEST}" if work < _SMALLEST else None
+
+
+@kernel("delay_shift", "cpu", refuses=_refuses)
+def run(x: Tensor, taps: Tensor, past: int) -> Tensor:
+    """`layers.delay.linear.delay_shift`."""
+    count = taps.shape[1]
+    each = x if count == 1 else x.repeat_interleave(count, 2)
+    y: Tensor = shift(each, taps.flatten(0, 1).t(), past)
+    return y.view(*y.shape[:2], -1, count)
+
+
+@cache
+def _compiled() -> tuple[Any, Any]:
+    from ..numba.specialise import specialise
+
+    return specialise(delay_shift_loops.shift, any_order=True), specialise(delay_shift_loops.shift_backward, any_order=True)
+
+
+def _shifted(x: Tensor, taps: Tensor, lead: int, steps: int) -> Tensor:
+    y = x.new_empty(len(x), steps, x.shape[2])
+    in_parts(partial(_compiled()[0], x.contiguous().numpy(), taps.contiguous().numpy(), lead, y.numpy()), len(y))
+    return y
+
+
+@torch.library.custom_op("dendrix::delay_shift", mutates_args=())
+def shift(x: Tensor, taps: Tensor, past: int) -> Tensor:
+    """y [B, T, C] from x [B, past + T, C] and taps [L, C]."""
+    return _shifted(x, taps, len(taps) - 1 - past, x.shape[1] - past)
+
+
+@shift.register_fake
+def _(x: Tensor, taps: Tensor, past: int) -> Tensor:
+    return x.new_empty(x.shape[0], x.shape[1] - past, x.shape[2])
+
+
+@torch.library.custom_op("dendrix::delay_shift_backward", mutates_args=())
+def shift_backward(grad: Tensor, x: Tensor, taps: Tensor, past: int, need_x: bool) -> tuple[Tensor, Tensor]:
+    """Gradients of x (empty unless `need_x`) and of the taps."""
+    grad_x = _shifted(grad, taps.flip(0), past, x.shape[1]) if need_x else x.new_empty(0)  # the same sum, backwards in time
+    grad_taps = torch.empty_like(taps, memory_format=torch.contiguous_format)
+    arrays = x.contiguous().numpy(), grad.contiguous().numpy(), len(taps) - 1 - past, grad_taps.numpy()
+    in_parts(partial(_compiled()[1], *arrays), x.shape[2])
+    return grad_x, grad_taps
+
+
+@shift_backward.register_fake
+def _(grad: Tensor, x: Tensor, taps: Tensor, past: int, need_x: bool) -> tuple[Tensor, Tensor]:
+    contiguous = torch.contiguous_format
+    grad_x = torch.empty_like(x, memory_format=contiguous) if need_x else x.new_empty(0)
+    return grad_x, torch.empty_like(taps, memory_format=contiguous)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, taps, ctx.past = inputs
+    ctx.save_for_backward(x, taps)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    need_x = ctx.needs_input_grad[0]
+    grad_x, grad_taps = shift_backward(grad, *ctx.saved_tensors, ctx.past, need_x)
+    return grad_x if need_x else None, grad_taps, None
+
+
+shift.register_autograd(_differentiate, setup_context=_keep)

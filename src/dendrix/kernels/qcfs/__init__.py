@@ -1,0 +1,1 @@
+"""The QCFS activation, forward and backward."""

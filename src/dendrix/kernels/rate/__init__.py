@@ -1,0 +1,1 @@
+"""Scans of the neurons of converted networks."""

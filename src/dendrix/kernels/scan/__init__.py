@@ -1,0 +1,1 @@
+"""Fused scans: one kernel drives the step of a neuron through time, forward and backward."""

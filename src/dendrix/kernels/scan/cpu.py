@@ -1,0 +1,66 @@
+"""The fused scans on the CPU: picks and compiles the loops of one variant, and runs them in threads."""
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..numba import scalars
+from ..numba.pool import in_parts
+from ..numba.specialise import specialise
+from . import adlif, cuba, li, lif, loops
+
+_RULES: dict[str, Any] = {"lif_step": lif, "cuba_lif_step": cuba, "adlif_step": adlif, "li_step": li}
+
+
+@cache
+def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool) -> tuple[Any, Any]:
+    """The forward and the backward loop of one variant; numba compiles each when it is first called."""
+    rule = _RULES[name]
+    bound: dict[str, Any] = dict(zip(("hard", "detached", "scaled"), flags, strict=True))
+    bound["load"] = specialise(scalars.widen if bfloat16 else scalars.same)
+    bound["store"] = specialise(scalars.narrow if bfloat16 else scalars.same)
+    derivatives = {kind.__name__: derivative for kind, derivative in scalars.DERIVATIVES.items()}
+    if surrogate in derivatives:
+        bound["derivative"] = specialise(derivatives[surrogate], exponential=specialise(scalars.exp_of_negative))
+    advance = specialise(rule.advance, emits=True, **bound)
+    retrace = specialise(rule.advance, emits=False, **bound)
+    pullback = specialise(rule.pullback, **bound)
+    copy_row = specialise(loops.copy_one_row)
+    return specialise(loops.forward, advance=advance), specialise(loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row)
+
+
+def _array(x: Tensor) -> np.ndarray[Any, Any]:
+    x = x.detach().contiguous()
+    return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def forward(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str,
+    width: int, every: int,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`fused_scan` in tiles of `width` columns, with the states before every `every`-th step."""
+    steps, columns = x.shape[1:]
+    y, end = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(start)
+    marks = start.new_empty((steps + every - 1) // every, *start.shape)
+    loop, _ = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
+    arrays = [_array(x), _array(start), _array(params), tuple(map(np.float32, constants)), _array(valid)]
+    work = partial(loop, *arrays, _array(y), _array(end), _array(marks), width, every)
+    in_parts(work, x.shape[0] * -(-columns // width))
+    return y, end, marks
+
+
+def backward(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str, width: int, every: int,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`fused_scan_backward`."""
+    gx, gstart = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(gend)
+    gparams = gend.new_empty(len(params), *gend.shape[1:])
+    _, loop = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
+    arrays = [_array(x), _array(marks), _array(params), tuple(map(np.float32, constants)), _array(valid), _array(gy), _array(gend)]
+    work = partial(loop, *arrays, _array(gx), _array(gstart), _array(gparams), width, every)
+    in_parts(work, x.shape[0] * -(-x.shape[2] // width))
+    return gx, gstart, gparams

@@ -1,0 +1,180 @@
+"""One torch operation for the fused scans of all rules, and their place in the kernel table: numba on the CPU, Triton on CUDA."""
+
+from dataclasses import astuple
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core import ATan, Boxcar, Sigmoid, State, StepFn, Triangle, kernel
+from ...neurons.adlif import adlif_step
+from ...neurons.cuba import cuba_lif_step
+from ...neurons.li import li_step
+from ...neurons.lif import lif_step
+from ..available import HAS_NUMBA, HAS_TRITON
+
+_SMALLEST = 4_096
+"""Elements of x below which it is not worth loading numba."""
+
+_FEWEST_STEPS = 8
+"""Steps below which the loop is faster: measured, one fused scan forward and backward costs as much as 5 to 15 steps of small tensors."""
+
+_SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
+
+
+def _register(rule: StepFn, params: tuple[str, ...]) -> None:
+    """Put the fused scan of a rule into the kernel table; `params` are its parameters that may be tensors, in the kernels' order."""
+    name = rule.__name__
+    defaults = rule.__kwdefaults__ or {}
+
+    def refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> str | None:
+        return _reason_against(x, state, {**defaults, **given}, params)
+
+    def fused(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
+        return _run(name, x, state, valid, {**defaults, **given}, params)
+
+    fused.__name__ = name  # what records of a run show
+    for device in ("cpu", "cuda"):
+        kernel(rule, device, refuses)(fused)
+
+
+def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tuple[str, ...]) -> str | None:
+    spike = given.get("spike")
+    tensors = [given[p] for p in params if isinstance(given[p], Tensor)]
+    fixed = [key for key, value in given.items() if isinstance(value, Tensor) and key not in params]
+    reason = _reason_against_triton(x) if x.is_cuda else _reason_against_numba(x)
+    if reason:
+        return reason
+    if any(s.dtype != torch.float32 for s in state):
+        return "the state is not float32"
+    if any(s.shape != x.shape[:1] + x.shape[2:] for s in state):  # a kernel would read beyond its end
+        return "the state is not shaped like a step of x"
+    if fixed:
+        return f"{fixed[0]} is a tensor; kernels take a number"
+    if any(p.dtype == torch.float64 for p in tensors):
+        return "a parameter is float64"
+    if any(p.dim() > x.dim() - 2 for p in tensors):
+        return "a parameter differs between rows"
+    if spike is not None and type(spike) not in _SURROGATES:
+        return f"no fused surrogate {type(spike).__name__}"
+    return None
+
+
+def _reason_against_numba(x: Tensor) -> str | None:
+    if not HAS_NUMBA:
+        return "numba is not installed"
+    if x.dtype not in (torch.float32, torch.bfloat16):
+        return f"x is {x.dtype}; kernels take float32 and bfloat16"
+    if x.shape[1] < _FEWEST_STEPS:
+        return f"{x.shape[1]} steps are fewer than {_FEWEST_STEPS}"
+    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+
+
+def _reason_against_triton(x: Tensor) -> str | None:
+    if not HAS_TRITON:
+        return "triton is not installed"
+    return f"x is {x.dtype}; kernels take float32, bfloat16 and float16" if x.dtype == torch.float64 else None
+
+
+def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[str, Any], params: tuple[str, ...]) -> tuple[Tensor, State]:
+    after_x = x.shape[2:]
+    start = torch.stack([s.flatten(1) for s in state])
+    columns = [torch.as_tensor(given[p], dtype=torch.float32, device=x.device).expand(after_x).flatten() for p in params]
+    if valid is None:
+        valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    reset = given.get("v_reset")
+    spike = given.get("spike")
+    sharpness = 1.0 if spike is None else astuple(spike)[0]  # every fused surrogate has one number
+    constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
+    flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
+    y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
+    return y.unflatten(2, after_x), type(state)(*[s.unflatten(1, after_x) for s in end.unbind(0)])
+
+
+def tile(columns: int) -> tuple[int, int]:
+    """Columns of a tile and steps of a chunk: long runs of memory, and a chunk's x, gradient and states in the second-level cache."""
+    width = min(columns, 2048)
+    return width, min(64, max(8, 16_384 // width))
+
+
+@torch.library.custom_op("dendrix::fused_scan", mutates_args=(), device_types="cpu")
+def fused_scan(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scan x [B, T, M] from states [n, B, M] with parameters [m, M]: y, the states at the end, and the states before each chunk."""
+    from . import cpu
+
+    return cpu.forward(x, start, params, valid, rule, flags, constants, surrogate, *tile(x.shape[2]))
+
+
+@fused_scan.register_fake
+def _(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    _, every = tile(x.shape[2])
+    y = torch.empty_like(x, memory_format=torch.contiguous_format)
+    return y, torch.empty_like(start), start.new_empty((x.shape[1] + every - 1) // every, *start.shape)
+
+
+@torch.library.custom_op("dendrix::fused_scan_backward", mutates_args=(), device_types="cpu")
+def fused_scan_backward(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """The gradients of x, of the states at the start, and of the parameters, one per row [m, B, M]."""
+    from . import cpu
+
+    return cpu.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, *tile(x.shape[2]))
+
+
+@fused_scan_backward.register_fake
+def _(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    gx = torch.empty_like(x, memory_format=torch.contiguous_format)
+    return gx, torch.empty_like(gend), gend.new_empty(len(params), *gend.shape[1:])
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, _, params, valid, *ctx.variant = inputs
+    ctx.save_for_backward(x, params, valid, output[2])
+
+
+def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    x, params, valid, marks = ctx.saved_tensors
+    gx, gstart, gparams = fused_scan_backward(x, marks, params, valid, gy, gend, *ctx.variant)
+    return gx, gstart, gparams.sum(1), *[None] * 5
+
+
+fused_scan.register_autograd(_differentiate, setup_context=_keep)
+
+_register(lif_step, ("decay",))
+_register(cuba_lif_step, ("decay_syn", "decay"))
+_register(adlif_step, ("decay", "decay_w", "a", "b"))
+_register(li_step, ("decay",))
+
+
+@fused_scan.register_kernel("cuda")
+def _forward_on_cuda(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    from . import cuda
+
+    _, every = tile(x.shape[2])
+    x, start, params, valid = (tensor.contiguous() for tensor in (x, start, params, valid))
+    with torch.cuda.device(x.get_device()):
+        return cuda.forward(x, start, params, valid, rule, flags, constants, surrogate, every)
+
+
+@fused_scan_backward.register_kernel("cuda")
+def _backward_on_cuda(
+    x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
+    constants: list[float], surrogate: str,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    from . import cuda
+
+    _, every = tile(x.shape[2])
+    x, params, valid, gy, gend = (tensor.contiguous() for tensor in (x, params, valid, gy, gend))
+    with torch.cuda.device(x.get_device()):
+        return cuda.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, every)

@@ -1,0 +1,1 @@
+"""The mixtures of token shift, forward and backward."""

@@ -1,0 +1,1 @@
+"""The WKV recurrence of RWKV and SpikeGPT, forward and backward."""

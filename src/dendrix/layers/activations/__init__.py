@@ -1,0 +1,1 @@
+"""Activations of networks that will be converted to spikes, and of SpikeGPT."""

@@ -1,0 +1,68 @@
+"""LSQ activations: a quantiser with a learned step, whose network becomes a spiking one as that of QCFS does."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+from ...core import expect_floating, expect_in
+from ...errors import InputError
+
+
+class LSQ(nn.Module):
+    """Learned step size quantisation of an activation: y = s round(clip(x / s, 0, Qp)) with Qp = 2^bits - 1, ties to even.
+
+    The converted neuron has the threshold s Qp. The step is the softplus of a parameter, so that it stays positive.
+
+    Args:
+        bits: bits of the activation; 2 gives the levels 0 to 3.
+        step: s at the start.
+    Source: Esser et al. (2020), arXiv 1902.08153. The gradient of the step is divided by sqrt(B Qp), B the batch size, as in the
+        release of Dynamic Confidence (arXiv 2303.10276); the paper of LSQ divides by the root of all elements instead of B.
+    """
+
+    def __init__(self, bits: int = 2, step: float = 0.5):
+        super().__init__()
+        if bits < 1:
+            raise InputError(f"bits: expected at least 1, got {bits}.")
+        expect_in(step, "(0, inf)", "step")
+        self.levels = 2**bits - 1
+        self.raw_step = nn.Parameter(torch.tensor(step + math.log(-math.expm1(-step))))
+
+    @property
+    def step(self) -> Tensor:
+        """s, a positive scalar []."""
+        return nn.functional.softplus(self.raw_step)
+
+    @property
+    def threshold(self) -> Tensor:
+        """The largest value of the activation, s Qp, []."""
+        return torch.mul(self.step, self.levels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, ...] -> y [B, ...], multiples of the step from 0 to the threshold."""
+        expect_floating(x)
+        y: Tensor = _LSQ.apply(x, self.step, self.levels)  # type: ignore[no-untyped-call]
+        return y
+
+    def extra_repr(self) -> str:
+        return f"levels={self.levels}, step={self.step.item():.3g}"
+
+
+class _LSQ(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, step: Tensor, levels: int) -> Tensor:
+        ctx.save_for_backward(x, step)
+        ctx.levels = levels  # type: ignore[attr-defined]
+        return (x / step).clamp_(0, levels).round_().mul_(step)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, step = ctx.saved_tensors
+        share = x / step
+        dx = upstream * ((share > 0) & (share < ctx.levels))
+        level = share.clamp(0, ctx.levels).round_()
+        dstep = torch.dot(upstream.flatten(), level.flatten()) - torch.dot(dx.flatten(), share.flatten())
+        return dx, dstep / math.sqrt(len(x) * ctx.levels), None

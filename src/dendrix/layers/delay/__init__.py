@@ -1,0 +1,1 @@
+"""Synapses with delays: the layer, its training, recurrent delays, and import from DCLS."""

@@ -1,0 +1,40 @@
+"""What all layers with delays share: the delays themselves, in steps, and how wide each is spread while it trains."""
+
+import torch
+from torch import Tensor, nn
+
+from ...core import Stateful
+
+
+class Delayed(Stateful):
+    """A layer that sends its inputs, or outputs, with delays of 0 to `taps` - 1 steps. A subclass sets all of what follows.
+
+    `delay` is a parameter where it is learned and a buffer where it is fixed; `width` is a buffer that training narrows from
+    `first_width` to `last_width`; `rounded` says that whole steps are in use.
+    """
+
+    delay: Tensor
+    width: Tensor
+    taps: int
+    dt_ms: float
+    first_width: float
+    last_width: float
+    rounded: bool
+
+    def integer_delay(self) -> Tensor:
+        """The delays as deployed, int64, in steps, shaped as `delay`."""
+        return self.delay.detach().round().clamp(0, self.taps - 1).long()
+
+    def delays_ms(self) -> Tensor:
+        """The delays in use, in ms, shaped as `delay`."""
+        return (self.integer_delay() if self.rounded else self.delay.detach()) * self.dt_ms
+
+    @torch.no_grad()
+    def clamp_(self) -> None:
+        """Bring the delays back into 0 .. taps - 1; call it after every optimiser step."""
+        self.delay.clamp_(0, self.taps - 1)
+
+
+def delay_layers(model: nn.Module) -> list[Delayed]:
+    """All layers of a model that have delays, in order."""
+    return [m for m in model.modules() if isinstance(m, Delayed)]

@@ -1,0 +1,248 @@
+"""A linear layer whose every synapse has a learned delay (DCLS-Delays, arXiv 2306.17670)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ...core import State, expect, expect_floating, expect_in, expect_one_of, expect_state, expect_valid, find_kernel, zero_invalid
+from ...errors import InputError
+from .base import Delayed
+from .gaps import without_gaps
+
+Granularity = Literal["synaptic", "axonal", "dendritic"]
+Interpolation = Literal["gauss", "triangle", "linear"]
+Padding = Literal["causal", "published"]
+
+_NARROWEST = {"gauss": 0.27, "triangle": 1.0, "linear": 1.0}
+"""What the published layer adds to |SIG|: the narrowest Gaussian has width 0.27 and the narrowest triangle reaches one step."""
+
+
+def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
+    """Spread delays over the lags around them, so that a gradient can move them.
+
+    s = |width| + 0.27 (gauss) or |width| + 1 (triangle) or 1 (linear, two taps)
+    g[lag] = exp(-((lag - delay) / s)^2 / 2)  or  max(0, s - |lag - delay|)
+    q[lag] = g[lag] / (sum_lag g[lag] + 1e-7)
+
+    Args:
+        delay: in steps, [...].
+        width: in steps, a scalar or like the delay.
+        taps: number of lags L; delays lie in [0, L - 1].
+        interpolation: "gauss", "triangle" or "linear".
+    Returns:
+        q, [..., L]; its mass over the lags is 1, also near the borders.
+    Source: DCLS-Delays, arXiv 2306.17670; the offsets and 1e-7 are those of the released `Dcls1d` ('gauss', 'max', 'v1').
+    """
+    lag = torch.arange(taps, dtype=delay.dtype, device=delay.device)
+    distance = lag - delay.unsqueeze(-1)
+    reach = _NARROWEST[interpolation] + (0 if interpolation == "linear" else width.abs().unsqueeze(-1))
+    g = torch.exp(-0.5 * (distance / reach) ** 2) if interpolation == "gauss" else torch.relu(reach - distance.abs())
+    return g / (g.sum(-1, keepdim=True) + 1e-7)
+
+
+def delay_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
+    """The temporal kernel of a delay layer: kernel[lag, i, o] = sum_k weight[o, i, k] * q[o, i, k, lag], q as in `spread`.
+
+    Args:
+        weight: [C_out, C_in, K].
+        delay: in steps, [C_out, C_in, K], or [1, C_in, K] (axonal) or [C_out, 1, K] (dendritic).
+        width: in steps, a scalar or like the delay.
+        taps: number of lags L.
+        interpolation: "gauss", "triangle" or "linear".
+    Returns:
+        [L, C_in, C_out]
+    """
+    return (weight.unsqueeze(-1) * spread(delay, width, taps, interpolation)).sum(2).permute(2, 1, 0)
+
+
+def delay_conv(x: Tensor, kernel: Tensor, past: int = 0) -> Tensor:
+    """The causal convolution y[b, t, o] = sum_{lag, i} kernel[lag, i, o] * x[b, past + t - lag, i]; before its start, x is zero.
+
+    Args:
+        x: [B, past + T, C_in].
+        kernel: [L, C_in, C_out].
+        past: how many steps of `x` come before the first output, at most L - 1.
+    Returns:
+        [B, T, C_out]
+    """
+    padded = nn.functional.pad(x, (0, 0, len(kernel) - 1 - past, 0)).transpose(1, 2)
+    return nn.functional.conv1d(padded, kernel.flip(0).permute(2, 1, 0)).transpose(1, 2)
+
+
+def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
+    """Delay every channel by itself: y[b, t, c, k] = sum_lag taps[c, k, lag] * x[b, past + t - lag, c]; before its start, x is zero.
+
+    Args:
+        x: [B, past + T, C].
+        taps: [C, K, L].
+        past: how many steps of `x` come before the first output, at most L - 1.
+    Returns:
+        [B, T, C, K]
+    """
+    channels, count, length = taps.shape
+    padded = nn.functional.pad(x, (0, 0, length - 1 - past, 0)).transpose(1, 2)
+    y = nn.functional.conv1d(padded, taps.flip(-1).flatten(0, 1).unsqueeze(1), groups=channels)
+    return y.transpose(1, 2).reshape(x.shape[0], -1, channels, count)
+
+
+def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
+    """`delay_shift`, by a kernel where there is one."""
+    fused = find_kernel("delay_shift", x.device.type, x, taps, past)
+    moved: Tensor = fused.run(x, taps, past) if fused else delay_shift(x, taps, past)
+    return moved
+
+
+class DelayLinear(Delayed):
+    """Linear layer with delays: x [B, T, C_in] -> y [B, T, C_out], causal. State: the last L - 1 inputs, [B, L - 1, C_in].
+
+    The number of taps is L = max_delay_ms // dt_ms, made odd; delays lie in 0 .. L - 1 steps. Dendritic delays come after the
+    sum over the inputs, and their state is the last L - 1 sums, [B, L - 1, C_out * K].
+
+    Args:
+        in_features, out_features: C_in and C_out.
+        max_delay_ms: the longest delay, in ms; 0 gives a plain linear layer, without delays to train.
+        dt_ms: the time step, in ms.
+        kernel_count: K, synapses per pair of neurons.
+        granularity: one delay per synapse, per input neuron ("axonal") or per output neuron ("dendritic").
+        interpolation: how a synapse spreads over the steps around its delay while training, see `spread`.
+        width: start of the spread's width, in steps; by default half the taps, as published. `anneal` narrows it.
+        train_delays: False keeps the delays at their random start, rounded: the fixed-random control.
+        padding: "published" also appends (L - 1) // 2 silent steps, as the authors' network does in each layer: T grows,
+            and neither a state nor `valid` can be given.
+    Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670.
+    """
+
+    last_width = 0.23
+    input_density: float | None = None
+    """Expected share of non-zero inputs, a hint that changes speed and never the result. None: measured where it matters."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        max_delay_ms: float = 250.0,
+        dt_ms: float = 10.0,
+        *,
+        kernel_count: int = 1,
+        granularity: Granularity = "synaptic",
+        interpolation: Interpolation = "gauss",
+        width: float | None = None,
+        train_delays: bool = True,
+        padding: Padding = "causal",
+    ):
+        super().__init__()
+        for name, count in (("in_features", in_features), ("out_features", out_features), ("kernel_count", kernel_count)):
+            expect_in(count, "[1, inf)", name)
+        expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
+        expect_in(dt_ms, "(0, inf)", "dt_ms")
+        expect_one_of(granularity, ("synaptic", "axonal", "dendritic"), "granularity")
+        expect_one_of(interpolation, _NARROWEST, "interpolation")
+        expect_one_of(padding, ("causal", "published"), "padding")
+        self.in_features, self.out_features, self.dt_ms = in_features, out_features, dt_ms
+        self.granularity, self.interpolation, self.padding = granularity, interpolation, padding
+        # 1e-9: 0.3 / 0.1 must count as 3 steps.
+        self.taps = int(max_delay_ms / dt_ms + 1e-9) // 2 * 2 + 1
+        learned = train_delays and self.taps > 1
+        self.rounded = not learned
+        half = self.taps // 2
+        self.first_width = float(half) if width is None else float(width)
+        self.register_buffer("width", torch.tensor(self.first_width))
+        self.weight = nn.Parameter(torch.empty(out_features, in_features, kernel_count))
+        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
+        # Published start: position U(-L // 2, L // 2) around the centre, with Python's floor, then clamped.
+        shape = (1 if granularity == "axonal" else out_features, 1 if granularity == "dendritic" else in_features, kernel_count)
+        position = torch.empty(shape).uniform_(-self.taps // 2, self.taps // 2)
+        delay = half - position.clamp(-half, half)
+        if learned:
+            self.delay = nn.Parameter(delay)
+        else:
+            self.register_buffer("delay", delay.round())
+
+    def integer_delay(self) -> Tensor:
+        """The delays as deployed, int64, in steps, shaped as `delay`. Ties go as published: c - delay rounds half to even, c = L // 2."""
+        half = self.taps // 2
+        return (half - (half - self.delay.detach()).round()).clamp(0, self.taps - 1).long()
+
+    def kernel(self) -> Tensor:
+        """The temporal kernel in use, [L, C_in, C_out]; one lag per synapse where the delays are rounded."""
+        if self.rounded:
+            lags = self.integer_delay().expand_as(self.weight).permute(2, 1, 0)
+            empty = self.weight.new_zeros(self.taps, self.in_features, self.out_features)
+            return empty.scatter_add(0, lags, self.weight.permute(2, 1, 0))
+        args = (self.weight, self.delay, self.width, self.taps, self.interpolation)
+        fused = find_kernel("delay_kernel", self.weight.device.type, *args)
+        built: Tensor = fused.run(*args) if fused else delay_kernel(*args)
+        return built
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C", C=self.in_features)
+        expect_valid(valid, x)
+        expect_floating(x)
+        if self.padding == "published":
+            if state is not None or valid is not None:
+                raise InputError("padding='published' takes no state and no valid mask, got one. Use padding='causal'.")
+            y, _ = self._run(nn.functional.pad(x, (0, 0, 0, self.taps // 2)), None, None)
+            return y, ()
+        if valid is None:
+            return self._run(x, state, None)
+        x = zero_invalid(x, valid)
+        if _at_the_front(valid):
+            y, state = self._run(x, state, valid.sum(1))
+            return zero_invalid(y, valid), state
+        return without_gaps(lambda front, lengths: self._run(front, state, lengths), x, valid)
+
+    def _run(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Outputs at every step of x [B, T, C_in], and the state after the first `lengths` steps (int64 [B], None: all)."""
+        line = self._dendrites(x) if self.granularity == "dendritic" else x
+        if state is not None:
+            expect_state(state, Tensor, torch.Size((x.shape[0], self.taps - 1, line.shape[2])))
+            line = torch.cat([state, line], 1)
+        return self._delayed(line, past=0 if state is None else self.taps - 1), self._last(line, x.shape[1], lengths)
+
+    def _dendrites(self, x: Tensor) -> Tensor:
+        """The sum over the inputs of each dendrite, [B, T, C_out * K]."""
+        return x @ self.weight.transpose(0, 1).flatten(1)
+
+    def _delayed(self, line: Tensor, past: int) -> Tensor:
+        """The outputs from what goes through the delays, [B, past + T, C_in or C_out * K]."""
+        if self.granularity == "synaptic":
+            return self._synaptic(line, past)
+        if self.rounded:
+            taps = nn.functional.one_hot(self.integer_delay(), self.taps).to(line.dtype)
+        else:
+            taps = spread(self.delay, self.width, self.taps, self.interpolation)
+        if self.granularity == "axonal":
+            return shifted(line, taps[0], past).flatten(2) @ self.weight.flatten(1).t()
+        each = shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
+        return each.reshape(*each.shape[:2], self.out_features, -1).sum(-1)
+
+    def _synaptic(self, line: Tensor, past: int) -> Tensor:
+        device = line.device.type
+        if self.rounded:
+            integer = (line, self.weight, self.integer_delay(), self.taps, past, self.input_density)
+            if direct := find_kernel("delay_integer", device, *integer):
+                exact: Tensor = direct.run(*integer)
+                return exact
+        kernel = self.kernel()
+        fused = find_kernel("delay_conv", device, line, kernel, past, self.input_density)
+        spread_out: Tensor = fused.run(line, kernel, past, self.input_density) if fused else delay_conv(line, kernel, past)
+        return spread_out
+
+    def _last(self, line: Tensor, steps: int, lengths: Tensor | None) -> Tensor:
+        """The last L - 1 steps of the line; with `lengths`, those before the end of each row."""
+        window = self.taps - 1
+        if missing := window + steps - line.shape[1]:  # to pad by nothing would copy
+            line = nn.functional.pad(line, (0, 0, missing, 0))
+        if lengths is None:
+            return line[:, steps:].clone()
+        index = lengths.unsqueeze(1) + torch.arange(window, device=line.device)
+        return line.gather(1, index.unsqueeze(-1).expand(-1, -1, line.shape[2]))
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, taps={self.taps}, granularity={self.granularity!r}"
+
+
+def _at_the_front(valid: Tensor) -> bool:
+    """Whether invalid steps come only at the end of a row: known to be so, which a traced graph may not ask."""
+    return not torch.compiler.is_compiling() and bool((valid[:, 1:] <= valid[:, :-1]).all())

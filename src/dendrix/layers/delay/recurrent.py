@@ -1,0 +1,143 @@
+"""Neurons that hear each other's last outputs after delays which are learned (DelRec, arXiv 2509.24852)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...core import State, expect, expect_floating, expect_in, expect_state, expect_valid, select, zero_invalid
+from ...errors import InputError
+from ...neurons import Neuron
+from .base import Delayed
+from .gaps import without_gaps
+from .linear import shifted
+
+_BLOCK = 16
+"""Steps that are run one by one; what earlier ones sent to them arrives as one convolution. Measured forward and backward on one core
+(batch 64, 96 steps, 256 neurons, 51 lags): a fifth of the time of a sum over all lags at each step, half of that of one long block."""
+
+
+class RecurrentDelayState(NamedTuple):
+    """The state of the inner neurons; the last L outputs, [B, L, C], the newest at the end; the dropout of the feedback, [B, C]."""
+
+    inner: State
+    sent: Tensor
+    kept: Tensor
+
+
+class RecurrentDelay(Delayed):
+    """Recurrent connections with one delay per sending neuron: [B, T, C] -> [B, T, C].
+
+    y_t = inner(x_t + kept * W a_t),   a_t[c] = sum_k q[c, k] y_{t-1-k}[c]
+    q[c, k] = max(0, s - |k - delay[c]|) / s^2,   s = 1 + width,   k = 0 .. L - 1
+
+    Feedback takes one step at least, and the delay comes on top. What a wide q would bring before that, or after L steps, is lost.
+    Where the delays are rounded, q is one at the delay and zero elsewhere. `kept` is a dropout mask that is held over time.
+
+    Args:
+        inner: C neurons.
+        max_delay_ms: the longest delay, in ms; L = max_delay_ms // dt_ms + 1.
+        dt_ms: the time step, in ms.
+        start_ms: delays start as the absolute values of a normal distribution of this standard deviation, in ms.
+        width: start of the width of q, in steps; `anneal` narrows it to 0.95^100 of that, as published.
+        dropout: probability that a neuron hears no feedback for a whole sequence, while it trains.
+        train_delays: False keeps the delays at their random start, rounded.
+    Source: Queant, Rancon, Cottereau & Masquelier (2025), arXiv 2509.24852, and its code.
+    """
+
+    def __init__(
+        self,
+        inner: Neuron,
+        max_delay_ms: float = 300.0,
+        dt_ms: float = 10.0,
+        *,
+        start_ms: float = 60.0,
+        width: float = 10.0,
+        dropout: float = 0.0,
+        train_delays: bool = True,
+    ):
+        super().__init__()
+        expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
+        expect_in(dt_ms, "(0, inf)", "dt_ms")
+        expect_in(start_ms, "[0, inf)", "start_ms")
+        expect_in(width, "[0, inf)", "width")
+        expect_in(dropout, "[0, 1)", "dropout")
+        self.inner, self.dt_ms, self.dropout = inner, dt_ms, dropout
+        self.taps = int(max_delay_ms / dt_ms + 1e-9) + 1
+        self.first_width, self.last_width = width, width * 0.95**100
+        self.register_buffer("width", torch.tensor(float(width)))
+        self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(inner.size, inner.size)))
+        learned = train_delays and self.taps > 1
+        self.rounded = not learned
+        delay = (torch.randn(inner.size).abs() * start_ms / dt_ms).clamp(max=self.taps - 1)
+        if learned:
+            self.delay = nn.Parameter(delay)
+        else:
+            self.register_buffer("delay", delay.round())
+
+    def spread(self) -> Tensor:
+        """q of the equation above, [C, L]."""
+        if self.rounded:
+            return nn.functional.one_hot(self.integer_delay(), self.taps).to(self.weight.dtype)
+        lag = torch.arange(self.taps, dtype=self.weight.dtype, device=self.weight.device)
+        reach = 1 + self.width
+        return torch.relu(reach - (lag - self.delay.unsqueeze(1)).abs()) / reach**2
+
+    def init_state(self, x_t: Tensor) -> RecurrentDelayState:
+        """The state at rest for inputs like `x_t`, one step [B, C]."""
+        kept = torch.ones_like(x_t)
+        if self.training and self.dropout:
+            kept = torch.empty_like(x_t).bernoulli_(1 - self.dropout) / (1 - self.dropout)
+        return RecurrentDelayState(self.inner.init_state(x_t), x_t.new_zeros(len(x_t), self.taps, self.inner.size), kept)
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C", C=self.inner.size)
+        expect_valid(valid, x)
+        expect_floating(x)
+        before = self._checked(state, x[:, 0])
+        if valid is None:
+            return self._run(x, before, None)
+        return without_gaps(lambda front, lengths: self._run(front, before, lengths), zero_invalid(x, valid), valid)
+
+    def _run(self, x: Tensor, state: RecurrentDelayState, lengths: Tensor | None) -> tuple[Tensor, RecurrentDelayState]:
+        """Outputs at every step of x [B, T, C], and the state after the first `lengths` steps (int64 [B], None: all)."""
+        q, recent, inner = self.spread(), state.sent, state.inner
+        outputs: list[Tensor] = []
+        kernel = nn.functional.pad(q, (1, 0)).unsqueeze(1)  # nothing arrives in the step in which it is sent
+        for block in torch.split(x, _BLOCK, 1):
+            coming = shifted(nn.functional.pad(recent, (0, 0, 0, block.shape[1])), kernel, self.taps).squeeze(3)
+            for x_t in block.unbind(1):
+                y, after = self.inner.step(x_t + state.kept * (coming[:, 0] @ self.weight.t()), inner)
+                inner = after if lengths is None else select(len(outputs) < lengths, after, inner)
+                outputs.append(y)
+                coming = self._sent(coming[:, 1:], y, q)
+            recent = torch.cat([recent, torch.stack(outputs[-block.shape[1] :], 1)], 1)[:, -self.taps :]
+        y = torch.stack(outputs, 1)
+        last = recent if lengths is None else self._before(torch.cat([state.sent, y], 1), lengths)
+        return y, RecurrentDelayState(inner, last, state.kept)
+
+    def _sent(self, coming: Tensor, y: Tensor, q: Tensor) -> Tensor:
+        """What arrives in the next steps of a block, [B, N, C], after the outputs y [B, C] of this step were sent too."""
+        reached = min(coming.shape[1], self.taps)
+        if reached == 0:
+            return coming
+        near = torch.addcmul(coming[:, :reached], y.unsqueeze(1), q[:, :reached].t())
+        return near if reached == coming.shape[1] else torch.cat([near, coming[:, reached:]], 1)
+
+    def _before(self, line: Tensor, lengths: Tensor) -> Tensor:
+        """The L outputs before the end of each row; the line begins with the L outputs before the first step."""
+        index = lengths.unsqueeze(1) + torch.arange(self.taps, device=line.device)
+        return line.gather(1, index.unsqueeze(2).expand(-1, -1, line.shape[2]))
+
+    def _checked(self, state: State, x_t: Tensor) -> RecurrentDelayState:
+        """The state itself, or the one at rest."""
+        if state is None:
+            return self.init_state(x_t)
+        if not isinstance(state, RecurrentDelayState):
+            raise InputError(f"state: expected RecurrentDelayState, got {type(state).__name__}. Pass what the last call returned.")
+        expect_state(state.sent, Tensor, torch.Size((len(x_t), self.taps, self.inner.size)))
+        expect_state(state.kept, Tensor, x_t.shape)
+        return state
+
+    def extra_repr(self) -> str:
+        return f"taps={self.taps}, dropout={self.dropout}"

@@ -1,0 +1,1 @@
+"""Dendritic segments, active dendrites, and their predicted error rates."""

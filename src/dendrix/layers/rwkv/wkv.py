@@ -1,0 +1,79 @@
+"""WKV: a running average of values, weighted by keys and by age. It replaces attention at a cost linear in time."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...core import expect, expect_floating, expect_state, expect_valid, find_kernel, select, zero_invalid
+
+
+class WKVState(NamedTuple):
+    """Both sums over the past, [B, C] each, scaled by exp(-pp); float32, or float64 for float64."""
+
+    aa: Tensor
+    """The sum of the values."""
+    bb: Tensor
+    """The sum of the weights."""
+    pp: Tensor
+    """The exponent of the scale. It carries no gradient: a scale cancels out."""
+
+
+_NOTHING = -1e38
+"""The exponent of an empty past: finite, so that no difference of two is NaN."""
+
+
+def wkv(
+    k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState | None = None, valid: Tensor | None = None
+) -> tuple[Tensor, WKVState]:
+    """Average the values so far; each weighs exp(k) when it is new, and exp(-rate) less with every step after the next.
+
+    y_t = (sum_{i<t} e^{k_i - (t-1-i) rate} v_i + e^{bonus + k_t} v_t) / (the same without v)
+
+    Args:
+        k: keys, [B, T, C].
+        v: values, [B, T, C].
+        rate: how fast the past fades, positive, [C], per step.
+        bonus: what the newest key counts more, [C].
+        state: both sums before the first step; None is an empty past.
+        valid: bool [B, T]; an invalid step leaves the sums as they were and gives zero. None: all are valid.
+    Returns:
+        y [B, T, C] with the dtype of `v`, and the sums after the last step.
+    Raises:
+        TypeError, ValueError: a shape or a dtype does not fit.
+    Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4 (arXiv 2305.13048).
+    """
+    expect(k, "B T C", "k")
+    expect(v, "B T C", "v", B=k.shape[0], T=k.shape[1], C=k.shape[2])
+    expect_floating(v, "v")
+    for name, x in (("rate", rate), ("bonus", bonus)):
+        expect(x, "C", name, C=k.shape[2])
+    expect_valid(valid, k)
+    expect_state(state, WKVState, k[:, 0].shape)
+    kept = torch.float64 if v.dtype == torch.float64 else torch.float32
+    k, values, rate, bonus = (x.to(kept) for x in (k, v, rate, bonus))
+    if state is None:
+        rest = torch.zeros_like(k[:, 0])
+        state = WKVState(rest, rest.clone(), torch.full_like(rest, _NOTHING))
+    if fused := find_kernel("wkv", k.device.type, k, values, rate, bonus, state, valid):
+        y, state = fused.run(k, values, rate, bonus, state, valid)
+        return y.to(v.dtype), state
+    outputs = []
+    for t, (k_t, v_t) in enumerate(zip(zero_invalid(k, valid).unbind(1), zero_invalid(values, valid).unbind(1), strict=True)):
+        y, after = wkv_step(k_t, v_t, rate, bonus, state)
+        if valid is not None:
+            after, y = select(valid[:, t], after, state), y * valid[:, t].unsqueeze(1)
+        state = after
+        outputs.append(y)
+    return torch.stack(outputs, 1).to(v.dtype), state
+
+
+def wkv_step(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState) -> tuple[Tensor, WKVState]:
+    """One step of `wkv`, k and v [B, C]; all exponents are at most zero."""
+    aa, bb, pp = state
+    top = torch.maximum(pp, bonus + k).detach()
+    past, now = torch.exp(pp - top), torch.exp(bonus + k - top)
+    y = (past * aa + now * v) / (past * bb + now)
+    top = torch.maximum(pp - rate, k).detach()
+    past, now = torch.exp(pp - rate - top), torch.exp(k - top)
+    return y, WKVState(past * aa + now * v, past * bb + now, top)

@@ -1,0 +1,1 @@
+"""SpikeGPT: network, initialisation, released checkpoints, classifier, and the models of transformers."""

@@ -1,0 +1,79 @@
+"""How the weights of a SpikeGPT begin: in two ways, of which the release meant one and used the other."""
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import ChannelMix, TimeMix
+
+if TYPE_CHECKING:
+    from .network import SpikeGPTBody
+
+Start = Literal["pytorch", "rwkv"]
+
+_SILENT = ("att.key", "att.receptance", "att.output", "ffn.value", "ffn.receptance", "ffnPre.value", "ffnPre.receptance")
+"""Matrices that begin at zero with "rwkv"."""
+_DRIVE = 2.0
+"""Gain of the norms before neurons that feed products: normal values times 2 let such a neuron fire for about one token in six. Silent
+neurons and a matrix of zeros after them would stay so for ever, as neither has a gradient."""
+
+
+@torch.no_grad()
+def start(body: "SpikeGPTBody") -> None:
+    """Set the decays, bonuses and shares of every block, and norms before neurons; with "rwkv" the matrices too, set by torch before.
+
+    With "pytorch" embeddings are normal and matrices uniform, so the signs of the embedding, which are all that is used of it, hardly
+    move in training: its code is nearly fixed at random. With "rwkv" both begin small or at zero.
+
+    Source: SpikeGPT (arXiv 2302.13939) as released: its RWKV_Init is skipped unless an environment variable is set, which is not.
+    """
+    width, layers = body.config.width, body.config.layers
+    channel = torch.arange(width) / width
+    for i, block in enumerate(body.blocks):
+        late = i / max(layers - 1, 1)
+        early = 1 - i / layers
+        for mix in block.children():
+            if isinstance(mix, TimeMix):
+                _start_time(mix, channel, late, early)
+            elif isinstance(mix, ChannelMix):
+                mix.time_mix_k.copy_((channel**early).view(1, 1, -1))
+                mix.time_mix_r.copy_((channel**early).view(1, 1, -1))
+        if body.config.spikes == "input":
+            for name, norm in block.named_modules():
+                if name in ("ln1", "ln2") or name.endswith(".norm"):
+                    norm.get_parameter("weight").fill_(_DRIVE)
+    if body.config.start == "rwkv":
+        nn.init.orthogonal_(body.emb.weight, math.sqrt(max(body.emb.weight.shape)) * 1e-4)
+        for name, module in body.named_modules():
+            if name.endswith(_SILENT):
+                module.get_parameter("weight").zero_()
+            elif isinstance(module, nn.Linear):
+                nn.init.orthogonal_(module.weight, _gain(module.weight))
+
+
+@torch.no_grad()
+def start_head(head: nn.Linear, scheme: Start) -> None:
+    """Set a head as `start` sets the rest."""
+    if scheme == "rwkv":
+        nn.init.orthogonal_(head.weight, 0.5 * _gain(head.weight))
+
+
+def _gain(weight: Tensor) -> float:
+    """What keeps the size of a signal that an orthogonal matrix widens."""
+    rows, columns = weight.shape
+    return math.sqrt(max(rows / columns, 1.0))
+
+
+def _start_time(mix: TimeMix, channel: Tensor, late: float, early: float) -> None:
+    """Slow and fast channels side by side; later blocks remember longer."""
+    index = torch.arange(len(channel))
+    mix.time_decay.copy_(-5 + 8 * (index / (len(channel) - 1)) ** (0.7 + 1.3 * late))
+    mix.time_first.copy_(math.log(0.3) + 0.5 * ((index + 1) % 3 - 1))
+    for share, value in (
+        (mix.time_mix_k, channel**early),
+        (mix.time_mix_v, channel**early + 0.3 * late),
+        (mix.time_mix_r, channel ** (0.5 * early)),
+    ):
+        share.copy_(value.view(1, 1, -1))

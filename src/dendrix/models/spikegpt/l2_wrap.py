@@ -1,0 +1,38 @@
+"""L2Wrap: a loss that pulls down the largest logit of every token a little, so that logits do not drift off."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core import expect
+
+
+def l2_wrap(loss: Tensor, logits: Tensor, factor: float = 1e-4) -> Tensor:
+    """The loss itself; its gradient gains `factor / (B T)` times the largest logit at the place of that logit, for every token.
+
+    It is scaled like the gradient of the loss: under loss scaling or accumulation both shrink together, unlike in the release.
+
+    Args:
+        loss: scalar [].
+        logits: [B, T, V].
+        factor: the strength.
+    Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4.
+    """
+    expect(logits, "B T V", "logits")
+    wrapped: Tensor = _L2Wrap.apply(loss, logits, factor)  # type: ignore[no-untyped-call]
+    return wrapped
+
+
+class _L2Wrap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, loss: Tensor, logits: Tensor, factor: float) -> Tensor:
+        largest, where = logits.max(-1, keepdim=True)
+        ctx.save_for_backward(largest * (factor / largest.numel()), where)
+        ctx.shape = logits.shape
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+        pull, where = ctx.saved_tensors
+        return upstream, pull.new_zeros(ctx.shape).scatter_(-1, where, pull * upstream), None

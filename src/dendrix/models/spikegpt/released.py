@@ -1,0 +1,65 @@
+"""Checkpoints of the released SpikeGPT code: the network is read off the names and shapes of its parameters."""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ...errors import InputError
+from .network import SpikeGPT, SpikeGPTConfig
+
+
+def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTConfig | None = None) -> SpikeGPT:
+    """A SpikeGPT with released weights, in evaluation mode.
+
+    Args:
+        weights: a `.pth` file, read as weights only, so that no code in it runs; a `.safetensors` file; or the parameters by name.
+        config: the network; None reads its sizes off the weights. Give one for a checkpoint with the old threshold, 0.1.
+    Raises:
+        OSError: the file is missing or may not be read.
+        ValueError: the file holds something else, or parameters are missing, extra or of another shape; they are listed.
+    """
+    tensors = {name.removeprefix("module."): tensor for name, tensor in _read(weights).items()}
+    model = SpikeGPT(config or _described(tensors))
+    wanted = model.state_dict()
+    problems = [f"{name} is missing" for name in wanted if name not in tensors]
+    problems += [f"{name} is extra" for name in tensors if name not in wanted]
+    problems += [
+        f"{name} is {list(tensors[name].shape)} and not {list(wanted[name].shape)}"
+        for name in wanted
+        if name in tensors and tensors[name].shape != wanted[name].shape
+    ]
+    if problems:
+        raise InputError(f"weights: expected those of a SpikeGPT, but {'; '.join(problems)}. Check the file, or give a spec that fits.")
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return model.eval()
+
+
+def _read(weights: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if isinstance(weights, Mapping):
+        return weights
+    path = Path(weights)
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load(path.read_bytes())
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: expected a file of tensors by name, but it cannot be read as one ({reason}). Check the file.") from error
+    if not (isinstance(found, dict) and found and all(isinstance(tensor, Tensor) for tensor in found.values())):
+        raise InputError(f"{path}: expected tensors by name, got {type(found).__name__} of something else. Save model.state_dict().")
+    return found
+
+
+def _described(tensors: Mapping[str, Tensor]) -> SpikeGPTConfig:
+    """The sizes of the network that has these parameters."""
+    if "emb.weight" not in tensors or tensors["emb.weight"].dim() != 2:
+        raise InputError(f"weights: expected emb.weight [V, d] among the parameters, got {', '.join(sorted(tensors)[:5])}. Check the file.")
+    vocabulary, width = tensors["emb.weight"].shape
+    blocks = [int(found[1]) for name in tensors if (found := re.match(r"blocks\.(\d+)\.", name))]
+    return SpikeGPTConfig(vocabulary, width, max(blocks, default=-1) + 1, channel_first="blocks.0.ffnPre.key.weight" in tensors)

@@ -1,0 +1,1 @@
+"""Image networks that can be converted to spikes."""

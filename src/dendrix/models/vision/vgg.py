@@ -1,0 +1,72 @@
+"""VGG: plain stacks of 3 x 3 convolutions, pooled between."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ...errors import InputError
+from .parts import ImageConfig, Normalise, initialise
+
+
+@dataclass(frozen=True)
+class VGGConfig(ImageConfig):
+    """What a `VGG` is made of; at its defaults a small one for 32 x 32 pixels, with 8.7 million multiply-adds per image."""
+
+    stages: tuple[tuple[int, ...], ...] = ((16,), (32,), (64, 64), (128, 128))
+    """Channels of each convolution; after every stage pooling halves the image."""
+    hidden: tuple[int, ...] = ()
+    """Units of each hidden layer between the convolutions and the outputs."""
+    grid: int = 1
+    """Side of the image that the first of them sees, which is averaged to it."""
+    dropout: float = 0.0
+    """Probability that a hidden unit is silenced."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "stages", tuple(map(tuple, self.stages)))  # JSON has lists
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        sizes = [*self.hidden, *(size for stage in self.stages for size in stage), self.grid]
+        if not all(self.stages) or min(sizes) < 1 or not 0 <= self.dropout < 1:
+            raise InputError(
+                f"stages, hidden and grid must be at least 1 and dropout in [0, 1), "
+                f"got {self.stages}, {self.hidden}, {self.grid} and {self.dropout}."
+            )
+
+
+_VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+def vgg16(outputs: int = 10, levels: int = 4) -> VGGConfig:
+    """VGG-16 for 32 x 32 pixels.
+
+    Source: Simonyan & Zisserman (2015), arXiv 1409.1556, with BatchNorm; two hidden layers of 4096 as in the code of arXiv 2303.04347.
+    """
+    return VGGConfig(outputs, levels=levels, stages=_VGG16, hidden=(4096, 4096), dropout=0.5)
+
+
+class VGG(nn.Module):
+    """Images [B, C, H, W], float from 0 to 1 -> outputs [B, K]. Modules have the names of torchvision's `vgg16_bn`."""
+
+    def __init__(self, config: VGGConfig):
+        super().__init__()
+        self.config = config
+        self.normalise = Normalise(config)
+        channels, features = config.channels, nn.Sequential()
+        for stage in config.stages:
+            for size in stage:
+                features.extend([nn.Conv2d(channels, size, 3, padding=1), nn.BatchNorm2d(size), config.activate()])
+                channels = size
+            features.append(config.pooling(2, 2))
+        self.features = features
+        self.avgpool = nn.AdaptiveAvgPool2d(config.grid)
+        sizes, classifier = (channels * config.grid**2, *config.hidden), nn.Sequential()
+        for before, size in pairwise(sizes):
+            classifier.extend([nn.Linear(before, size), config.activate(), nn.Dropout(config.dropout)])
+        self.classifier = classifier.append(nn.Linear(sizes[-1], config.outputs))
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.avgpool(self.features(self.normalise(x)))
+        outputs: Tensor = self.classifier(x.flatten(1))
+        return outputs

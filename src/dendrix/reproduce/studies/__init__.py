@@ -1,0 +1,1 @@
+"""Studies of this project: several trainings, a table of results, and checks."""

@@ -1,0 +1,271 @@
+"""The folder of a training run, which survives a kill, a full disk and an interrupted save at any moment."""
+
+import contextlib
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ..core import chosen_kernels
+from ..core.files import locked, write_atomic, write_json
+from ..data import FileSplits, ImageFiles, ImageSplits, Splits
+from ..data.text.token_sentences import TokenSplits
+from ..data.text.tokens import TextSplits
+from ..errors import InputError
+from ..train.image.recipe import ImageBudget
+from ..train.sentence.recipe import SentenceBudget
+from ..train.sequence.recipe import Budget
+from ..train.text.recipe import TextBudget
+from .checkpoint import WEIGHTS
+from .record import METRICS, RUN, read_record, write_lines
+
+_STATE = "resume-{:05}.safetensors"
+_STATES = "resume-*.safetensors"
+_OPEN = (None, "interrupted")
+_BRIEF = 70
+"""A value in a message has no more characters than this."""
+
+
+@dataclass
+class Progress:
+    """Where a training run stands after its last complete epoch."""
+
+    epoch: int = 0
+    """How many are complete."""
+    step: int = 0
+    best_epoch: int = -1
+    best_accuracy: float = -1.0
+    best_loss: float = math.inf
+    stopped: str | None = None
+    """Why it ended; None before."""
+
+    def improve(self, accuracy: float, loss: float, by_loss: bool = False) -> bool:
+        """Count an epoch, and remember its scores if they are the best so far: by accuracy, then by loss; or by loss alone."""
+        better = loss < self.best_loss if by_loss else (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
+        if better:
+            self.best_epoch, self.best_accuracy, self.best_loss = self.epoch, accuracy, loss
+        self.epoch += 1
+        return better
+
+    def over(self, budget: Budget | ImageBudget | TextBudget | SentenceBudget) -> str | None:
+        """Why to stop now, if so; a function of the progress alone, so that a resumed run stops where it would have stopped."""
+        last = self.epoch - 1
+        if self.epoch == budget.epochs:
+            return "finished"
+        return "no better validation" if last > self.best_epoch and last >= budget.last_epoch(self.best_epoch) else None
+
+
+@dataclass
+class Run:
+    """A run and its folder.
+
+    After every epoch the folder holds the best network, the metrics, `run.json`, and one file with all that it takes to go on. That file
+    is written whole before the one before the last is removed, and what else is in the folder is made again from it, so nothing that was
+    complete is ever lost. When the training is over these files go.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    """What `run.json` says from the start: the name, the recipe, the data and the environment."""
+    writes: bool = True
+    """Whether this process may write; of several, one does."""
+    progress: Progress = field(default_factory=Progress)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    warnings: dict[str, str] = field(default_factory=dict)
+    kernels: dict[str, str] = field(default_factory=dict)
+    unsaid: list[str] = field(default_factory=list)
+    """Warnings of resuming, which the user has not been told yet."""
+    started: float = field(default_factory=time.perf_counter)
+    """When the training would have begun, had it not been interrupted."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has trained, in all."""
+        return time.perf_counter() - self.started
+
+    def warn(self, warnings: dict[str, str]) -> list[str]:
+        """Remember the warnings that are new, once for the whole run, and return them, after those of resuming."""
+        new = {key: f"Epoch {self.progress.epoch + 1}: {sentence}" for key, sentence in warnings.items() if key not in self.warnings}
+        self.warnings |= new
+        told, self.unsaid = [*self.unsaid, *new.values()], []
+        return told
+
+    def record(self) -> dict[str, Any]:
+        """What `run.json` holds."""
+        self.kernels |= chosen_kernels()
+        return {
+            **self.about,
+            "progress": asdict(self.progress) if self.progress.epoch else None,
+            "warnings": list(self.warnings.values()),
+            "seconds": self.seconds,
+            "kernels": self.kernels,
+        }
+
+    def write(self) -> dict[str, Any]:
+        """Write the record and the metrics."""
+        record = self.record()
+        if self.writes:
+            write_lines(self.folder / METRICS, self.metrics)
+            write_json(self.folder / RUN, record)
+        return record
+
+    def save(self, tensors: dict[str, Tensor]) -> None:
+        """Keep what it takes to go on from here, and write the rest."""
+        if self.writes:
+            facts = {
+                "progress": asdict(self.progress),
+                "metrics": self.metrics,
+                "warnings": self.warnings,
+                "kernels": self.kernels | chosen_kernels(),
+                "seconds": self.seconds,
+                "environment": self.about["environment"],
+            }
+            path = self.folder / _STATE.format(self.progress.epoch)
+            write_atomic(path, safetensors.torch.save(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
+            for older in states(self.folder)[2:]:
+                older.unlink()
+        self.write()
+
+    def finish(self, why: str) -> dict[str, Any]:
+        """Write why the training ended, and return the record; a run that was interrupted can still be resumed."""
+        self.progress.stopped = why
+        record = self.write()
+        if self.writes and why not in _OPEN:
+            for state in states(self.folder):
+                state.unlink()
+        return record
+
+    def complete(self) -> dict[str, Any] | None:
+        """The record, if the folder already holds this run, complete.
+
+        Raises:
+            ValueError: it holds another run, or its record or the weights of its network are damaged.
+            FileExistsError: it holds something else.
+        """
+        if not (self.folder / RUN).exists():
+            if any(not path.name.startswith(".") for path in self.folder.glob("*")):
+                raise FileExistsError(f"{self.folder}: expected an unfinished run, but it has no {RUN}. Choose another folder.")
+            return None
+        saved = read_record(self.folder)
+        for part in ("recipe", "data_sha256"):
+            if place := _difference(saved.get(part), json.loads(json.dumps(self.about[part])), part):
+                raise InputError(f"{self.folder}: expected to resume the same run, but {place}. Start it in another folder.")
+        progress = saved.get("progress")
+        if not progress or progress["stopped"] in _OPEN:
+            return None
+        _expect_weights(self.folder)
+        return saved
+
+    def resume(self) -> dict[str, Tensor] | None:
+        """Go back to the last complete epoch and return the tensors that were saved then; None if there is none.
+
+        Raises:
+            ValueError: what was saved is damaged.
+        """
+        for half in self.folder.glob(".*") if self.writes else ():
+            half.unlink()
+        damaged = []
+        for path in states(self.folder):
+            try:
+                with safetensors.safe_open(path, "pt") as file:
+                    facts = json.loads(file.metadata()["facts"])
+                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            except (safetensors.SafetensorError, ValueError):
+                damaged.append(path.name)
+                continue
+            self.progress = Progress(**facts["progress"])
+            self.metrics, self.warnings, self.kernels = facts["metrics"], facts["warnings"], facts["kernels"]
+            self.started = time.perf_counter() - facts["seconds"]
+            news = {f"damaged {name}": f"{name} is damaged, resumed from {path.name} instead." for name in damaged}
+            if facts["environment"] != self.about["environment"]:
+                news[f"environment after {path.name}"] = f"resumed in another environment, before it was {facts['environment']}."
+            self.unsaid = self.warn(news)
+            return tensors
+        if damaged:
+            names = f"{' and '.join(damaged)} {'are' if len(damaged) > 1 else 'is'}"
+            raise InputError(f"{self.folder}: expected a state to resume from, but {names} damaged. Start in another folder.")
+        return None
+
+
+def states(folder: Path) -> list[Path]:
+    """The files in a run folder that an unfinished run can be resumed from, the newest first."""
+    return sorted(folder.glob(_STATES), reverse=True)
+
+
+@contextlib.contextmanager
+def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Iterator[Path]:
+    """A run's folder, under its own name from the start. If an error comes before the first epoch is complete, nothing is left of it.
+
+    Args:
+        target: its name.
+        resume: whether it may be there already.
+        writes: whether this process may make and remove it.
+    Raises:
+        FileExistsError: it is there.
+        BlockingIOError: another process trains in it.
+    """
+    if writes:
+        if target.exists() and not resume:
+            hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
+            raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
+        target.mkdir(parents=True, exist_ok=True)
+        was_there = any(target.iterdir())
+    with locked(target) if writes else contextlib.nullcontext():
+        try:
+            yield target
+        except BaseException:
+            if writes and not was_there and not states(target):
+                shutil.rmtree(target)
+            raise
+
+
+def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits | TokenSplits) -> str:
+    """The SHA-256 of the training and validation data."""
+    if isinstance(splits, TextSplits | TokenSplits):
+        return splits.fingerprint()
+    digest = hashlib.sha256()
+    for data in (splits.train, splits.valid):
+        if isinstance(data, ImageFiles):  # names and sizes; to read all would take hours
+            digest.update("".join(f"{path}:{path.stat().st_size};" for path in data.paths).encode())
+        for x in [] if isinstance(data, ImageFiles) else data.x:
+            digest.update(str(tuple(x.shape)).encode())
+            digest.update(x.contiguous().numpy().data)
+        digest.update(data.y.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _expect_weights(folder: Path) -> None:
+    """A complete run without its network is no result."""
+    try:
+        with safetensors.safe_open(folder / WEIGHTS, "pt"):
+            pass
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"{folder / WEIGHTS}: expected the weights of a complete run, but they are missing or damaged. Copy the run again, or train in "
+            "another folder."
+        ) from error
+
+
+def _difference(saved: Any, wanted: Any, name: str) -> str | None:
+    """Where two JSON values differ first, in words."""
+    if isinstance(saved, dict) and isinstance(wanted, dict):
+        parts = [_difference(saved.get(key), wanted.get(key), f"{name}.{key}") for key in sorted({*saved, *wanted})]
+        return next((part for part in parts if part), None)
+    return None if saved == wanted else f"{name} was {_brief(saved)} and is {_brief(wanted)}"
+
+
+def _brief(value: Any) -> str:
+    """A JSON value in a few words."""
+    if isinstance(value, dict):
+        return f"an object of {len(value)} fields"
+    text = json.dumps(value)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 3]}..."

@@ -1,0 +1,103 @@
+"""Figures of one network: its delays, and what it does with one input. Each function returns a matplotlib figure."""
+
+from itertools import cycle
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...data import collate
+from ...run_folder.checkpoint import Checkpoint
+from ...layers import Recurrent, RecurrentDelay
+from ...layers.delay.base import delay_layers
+from ...neurons import LI, Neuron
+from ...plot import COLOURS, dress, new_figure
+
+_NAMED = 4
+"""Classes whose share is drawn in colour."""
+
+
+def draw_delays(model: nn.Module, before: nn.Module | None = None) -> Any:
+    """Histogram of the delays of every layer, as deployed: in whole steps.
+
+    Args:
+        model: a network with delay layers.
+        before: the same network before training.
+    """
+    layers = [layer for layer in delay_layers(model) if layer.taps > 1]
+    first = [None] * len(layers) if before is None else [layer for layer in delay_layers(before) if layer.taps > 1]
+    figure = new_figure(max(3.6 * len(layers), 5.0), 3.6)
+    axes = figure.subplots(1, len(layers), sharey=True, squeeze=False)[0]
+    for number, (axis, layer, start) in enumerate(zip(axes, layers, first, strict=True), 1):
+        name = "Delays of the read-out" if number == len(layers) > 1 else f"Delays of hidden layer {number}"
+        dress(axis, name, "delay, ms", "share of the delays, %" if number == 1 else "")
+        place = [step * layer.dt_ms for step in range(layer.taps)]
+        for part, colour, label in ((start, COLOURS[0], "before training"), (layer, COLOURS[1], "after training")):
+            if part is not None:
+                share = part.integer_delay().flatten().bincount(minlength=part.taps).float() * 100 / part.delay.numel()
+                axis.step(place, share.tolist(), where="mid", color=colour, label=label, linewidth=2)
+    axes[0].set_ylim(bottom=0)  # last: the axes share it
+    if before is not None:
+        figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2)
+    return figure
+
+
+def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -> Any:
+    """One input through the network: the input itself, the spikes of every hidden layer, and the running decision.
+
+    Args:
+        checkpoint: a network in evaluation mode, and how its outputs become a decision.
+        x: one input, [T, C]; its tail is added here.
+        title: what the input is.
+        dt_ms: the length of a step, in ms.
+    """
+    heard = collate([(x, torch.tensor(0))], checkpoint.decision.tail_steps(dt_ms)).x
+    hidden, share = _activity(checkpoint, heard)
+    figure = new_figure(8.4, 2.0 * (2 + len(hidden)))
+    axes = figure.subplots(2 + len(hidden), 1, sharex=True)
+    end = len(x) * dt_ms
+    dress(axes[0], title, "", "channel").grid(visible=False)
+    look = {"cmap": "Greys" if x.min() >= 0 else "magma", "extent": (0, end, -0.5, x.shape[1] - 0.5)}
+    axes[0].imshow(x.t().numpy(), origin="lower", aspect="auto", interpolation="nearest", **look)
+    for number, (axis, spikes) in enumerate(zip(axes[1:], hidden, strict=False), 1):
+        dress(axis, f"Spikes of hidden layer {number}: {spikes.mean():.1%} of neurons and steps", "", "neuron")
+        step, neuron = spikes.nonzero(as_tuple=True)
+        axis.scatter(((step + 0.5) * dt_ms).tolist(), neuron.tolist(), s=4, marker="s", linewidths=0, color=COLOURS[2])
+        axis.set_ylim(-1, spikes.shape[1])
+    _draw_shares(axes[-1], 100 * share, checkpoint.labels, dt_ms)
+    axes[0].set_xlim(0, heard.shape[1] * dt_ms)
+    if heard.shape[1] > len(x):
+        for axis in axes:
+            axis.axvline(end, color=COLOURS[0], linestyle=":")
+        place = axes[0].get_xaxis_transform()
+        axes[0].text(end, 1.02, "end of the input", transform=place, ha="right", fontsize=9, color=COLOURS[0])
+    return figure
+
+
+def _draw_shares(axis: Any, share: Tensor, labels: tuple[str, ...], dt_ms: float) -> None:
+    """How sure the network is of each class over time; those that end highest, or were once in front, have a name."""
+    dress(axis, "The decision over time", "time since the start, ms", "confidence, %")
+    time = [dt_ms * (step + 1) for step in range(len(share))]
+    named = (share[-1] + share.max(0).values / 1000).topk(min(_NAMED, share.shape[1])).indices.tolist()
+    for index, values in enumerate(share.t().tolist()):
+        if index not in named:
+            axis.plot(time, values, color="#d9d9d9", linewidth=1)
+    for colour, index in zip(cycle(COLOURS[1:]), named, strict=False):
+        axis.plot(time, share[:, index].tolist(), color=colour, linewidth=2, label=labels[index])
+    axis.set_ylim(0, 102)
+    axis.legend(frameon=False, loc="upper left", ncols=_NAMED)
+
+
+@torch.no_grad()
+def _activity(checkpoint: Checkpoint, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Whether each neuron of each hidden layer fired, float [T, H], and the confidence in each class, [T, K], for an input [1, T, C]."""
+    heard: list[Tensor] = []
+    kinds = (Neuron, Recurrent, RecurrentDelay)
+    layers = [part for part in checkpoint.model.modules() if isinstance(part, kinds) and not isinstance(part, LI)]
+    hooks = [part.register_forward_hook(lambda _part, _inputs, result: heard.append(result[0][0])) for part in layers]
+    try:
+        evidence = checkpoint.decision.evidence(checkpoint.model, x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [(outputs != 0).float() for outputs in heard], checkpoint.decision.confidence(evidence)[0]

@@ -1,0 +1,1 @@
+"""Training on one task after another: recipe, data, learner."""

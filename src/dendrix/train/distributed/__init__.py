@@ -1,0 +1,1 @@
+"""Several processes: shares of batches, shared statistics, sharded parameters."""

@@ -1,0 +1,126 @@
+"""Several processes that train one network together, as `torchrun` starts them: each takes its share of every batch."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.utils.data import Sampler
+
+from ...data import FileSplits, ImageSplits, Splits
+from ...data.base import ShuffledBatches
+from ...data.text.token_sentences import TokenSplits
+from ...errors import InputError
+from ...layers import BatchNorm
+from ..image.recipe import ImageRecipe
+from ..sentence.recipe import SentenceRecipe
+from ..sequence.recipe import SequenceRecipe
+
+
+def first_process() -> bool:
+    """Whether this process is the one that writes and prints; known before torch's process group is."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def join(accelerate: Any) -> Any:
+    """The accelerator of this process, which has joined the others if `torchrun` has started several."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return accelerate.Accelerator(cpu=several and not torch.cuda.is_available())
+
+
+@contextlib.contextmanager
+def expect_all_alive() -> Iterator[None]:
+    """Put into one sentence what the process group says when another process has gone.
+
+    Raises:
+        RuntimeError: it has.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if distributed.is_initialized() and (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+            raise RuntimeError("processes: expected all to train on, but another one has ended. Start them again with --resume.") from error
+        raise
+
+
+def expect_enough(
+    recipe: SequenceRecipe | ImageRecipe | SentenceRecipe, splits: Splits | ImageSplits | FileSplits | TokenSplits, processes: int
+) -> None:
+    """Refuse data of which a process would get nothing.
+
+    Raises:
+        ValueError: a batch, or the validation data, has fewer items than there are processes.
+    """
+    size, count = recipe.budget.batch_size, len(splits.train)
+    smallest = min(count % size or size, count)
+    for what, has in (("batch_size: expected every batch", smallest), ("valid: expected it", len(splits.valid))):
+        if has < processes:
+            raise InputError(
+                f"{what} to have an item for each of {processes} processes, got {has}. Choose another batch size, or fewer processes."
+            )
+
+
+class Share(Sampler[list[int]]):
+    """Of every batch the items that fall to one process: every `count`-th, from the `index`-th on. No item falls to two."""
+
+    def __init__(self, batches: ShuffledBatches, index: int, count: int):
+        self.batches, self.index, self.count = batches, index, count
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (batch[self.index :: self.count] for batch in self.batches)
+
+
+class SharedBatchNorm(BatchNorm):
+    """A BatchNorm with the statistics of the whole batch, over all processes: the network learns what one process would."""
+
+    def _normalise(self, flat: Tensor) -> Tensor:
+        if not self.training:
+            return super()._normalise(flat)
+        axes = [0, *range(2, flat.dim())]
+        shape = [1, -1, *[1] * (flat.dim() - 2)]
+        x = flat.float()
+        count = _summed(x.new_tensor(x[:, 0].numel()))
+        mean = _summed(x.sum(axes)) / count
+        centred = x - mean.view(shape)
+        var = _summed(centred.square().sum(axes)) / count
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var * count / (count - 1), self.momentum)
+        scale = self.weight * torch.rsqrt(var + self.eps)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(flat.dtype)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _summed(x: Tensor) -> Tensor:
+    """The sum over all processes."""
+    return _Sum.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def share_statistics(network: nn.Module) -> None:
+    """Let every BatchNorm of a network see the whole batch."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if type(child) is BatchNorm:
+                shared = SharedBatchNorm(child.size, child.eps, child.momentum)
+                shared.load_state_dict(child.state_dict())
+                setattr(module, name, shared)

@@ -1,0 +1,55 @@
+"""Parameters, their gradients and the optimiser's moments shared out over processes: FSDP2 of torch, on GPUs and on CPUs.
+
+accelerate prepares it for GPUs alone, so torch is called directly; accelerate still starts, joins and sums. What is needed of torch
+loads late: it takes a second that other trainings do not pay.
+"""
+
+import copy
+import warnings
+
+import torch
+from torch import Tensor, distributed, nn
+
+from ...errors import InputError
+
+
+def sharded(network: nn.Module, device: torch.device) -> nn.Module:
+    """A copy of a network of which every process holds its share; a block's parameters are whole only while it computes.
+
+    Args:
+        network: its parameters become those of the first process. Blocks are what stands in its lists of modules.
+        device: where to compute.
+    Raises:
+        ValueError: there is one process alone.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    count = distributed.get_world_size() if distributed.is_initialized() else 1
+    if count < 2:
+        raise InputError("shard: expected several processes to share the parameters, got one. Start them with torchrun, or leave it out.")
+    # The states that a block returns are views, and nothing here changes them in place.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
+    network.to(device)
+    for tensor in network.state_dict().values():
+        distributed.broadcast(tensor, 0)
+    mesh, shared = init_device_mesh(device.type, (count,)), copy.deepcopy(network)
+    for module in list(shared.modules()):
+        if isinstance(module, nn.ModuleList):
+            for block in module:
+                fully_shard(block, mesh=mesh)
+    fully_shard(shared, mesh=mesh)
+    return shared
+
+
+def joined(x: Tensor) -> Tensor:
+    """A tensor with all of its shares; all processes ask together. One that is not shared out comes back as it is."""
+    found: Tensor = x.full_tensor() if hasattr(x, "full_tensor") else x
+    return found
+
+
+def shared_like(x: Tensor, like: Tensor) -> Tensor:
+    """A tensor shared out as another one is, if it is."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    return distribute_tensor(x.to(like.device), like.device_mesh, like.placements) if isinstance(like, DTensor) else x

@@ -1,0 +1,1 @@
+"""Training of image networks: recipe, data, learner, augmentation."""

@@ -1,0 +1,118 @@
+"""Image networks that learn to classify."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, ShuffledBatches, image_batches, take_batch
+from ...errors import InputError
+from ...layers import QCFS
+from ...models import MODELS
+from ...run_folder.checkpoint import Checkpoint, write_checkpoint
+from ...run_folder.state import Progress
+from ..distributed.processes import Share, expect_enough
+from ..health import refuse_divergence
+from ..learner import Learner
+from ..metrics import score_images
+from ..schedule import cosine
+from .augmentation import vary_images
+from .recipe import ImageOptim, ImageRecipe
+
+
+class ImageLearner(Learner):
+    """An image network and its data.
+
+    Args:
+        recipe: what to train.
+        splits: its data.
+        accelerator: accelerate's, which knows the device and the other processes. BatchNorm normalises the share
+            of each process by itself.
+    Raises:
+        ValueError: the data do not fit the network.
+    """
+
+    def __init__(self, recipe: ImageRecipe, splits: ImageSplits | FileSplits, accelerator: Any):
+        _check(recipe, splits.train)
+        expect_enough(recipe, splits, accelerator.num_processes)
+        kinds: dict[type, Any] = dict(MODELS.values())
+        network: nn.Module = kinds[type(recipe.model)](recipe.model).to(memory_format=torch.channels_last)
+        groups = [{"name": "weights", "params": list(network.parameters())}]
+        optim = recipe.optim
+        sgd = torch.optim.SGD(groups, optim.lr, optim.momentum, weight_decay=optim.weight_decay, nesterov=True)
+        super().__init__(network, sgd, recipe.budget.precision, accelerator)
+        index, count = accelerator.process_index, accelerator.num_processes
+        self.recipe, self.data = recipe, splits.train
+        self.order = ShuffledBatches([1] * len(splits.train), recipe.budget.batch_size, recipe.seed, pool=1)
+        self.share = Share(self.order, index, count)
+        self.held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
+        self.weight = len(self.held_out) / len(splits.valid)
+
+    def train(self, progress: Progress) -> dict[str, Any]:
+        self.model.train()
+        self.order.set_epoch(progress.epoch)
+        budget, sums, norms = self.recipe.budget, torch.zeros(3, dtype=torch.double), 0.0
+        for batch in self._batches():
+            self.optimizer.param_groups[0]["lr"] = rate(self.recipe.optim, progress.step / (budget.epochs * len(self.order)))
+            measured, norm = self._step(batch, progress.step)
+            progress.step += 1
+            sums, norms = sums + measured, norms + norm
+        self._share_statistics()
+        thresholds = {name: part.threshold.item() for name, part in self.network.named_modules() if isinstance(part, QCFS)}
+        return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "thresholds": thresholds}
+
+    def validate(self, step: int) -> dict[str, Any]:
+        with self.autocast():
+            scores = score_images(self.network, image_batches(self.held_out, device=self.accelerator.device))
+        accuracy, loss = self.total(torch.tensor([scores.accuracy, scores.loss], dtype=torch.double) * self.weight).tolist()
+        refuse_divergence(step, {"validation loss": loss})
+        return {"valid_accuracy": accuracy, "valid_loss": loss, "health": {}}
+
+    def save(self, folder: Path) -> None:
+        write_checkpoint(folder, Checkpoint(self.network, self.data.labels))
+
+    def _batches(self) -> Iterator[ImageBatch]:
+        """This process's share of every batch, in the order of the epoch and changed at random."""
+        for index in self.share:
+            x, y = take_batch(self.data, torch.tensor(index), self.accelerator.device)
+            yield ImageBatch(vary_images(x, self.recipe.augment), y)
+
+    def _share_statistics(self) -> None:
+        """What BatchNorm has gathered becomes the mean over all processes, so that they validate one network."""
+        if (count := self.accelerator.num_processes) > 1:
+            for statistic in filter(torch.is_floating_point, self.network.buffers()):
+                statistic.copy_(self.total(statistic) / count)
+
+    def _step(self, batch: ImageBatch, step: int) -> tuple[Tensor, float]:
+        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
+        with self.autocast():
+            outputs = self.model(batch.x.contiguous(memory_format=torch.channels_last))
+        loss, count = functional.cross_entropy(outputs.float(), batch.y), len(batch.y)
+        right = int((outputs.argmax(-1) == batch.y).sum())
+        measured = self.total(torch.tensor([count, loss.item() * count, right], dtype=torch.double))
+        items, losses, _ = measured.tolist()
+        return measured, self.descend(loss, step, whole=losses / items, share=count / items)
+
+
+def rate(optim: ImageOptim, progress: float) -> float:
+    """The learning rate at `progress` in [0, 1): a pure function of it, so a resumed run continues exactly."""
+    if progress < optim.warm_up:
+        return optim.lr * progress / optim.warm_up
+    return optim.lr * cosine((progress - optim.warm_up) / (1 - optim.warm_up))
+
+
+def _check(recipe: ImageRecipe, data: ImageDataset | ImageFiles) -> None:
+    """The network must fit its data before anything is spent on it."""
+    if recipe.model.channels != data.channels:
+        raise InputError(
+            f"model.mean: expected {data.channels} numbers, one for each channel of the images, got {recipe.model.channels}. "
+            "Set --model.mean and --model.std."
+        )
+    if recipe.model.outputs != len(data.labels):
+        raise InputError(
+            f"model.outputs: expected {len(data.labels)}, as the data have it, got {recipe.model.outputs}. "
+            f"Set --model.outputs {len(data.labels)}."
+        )

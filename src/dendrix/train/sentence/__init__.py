@@ -1,0 +1,1 @@
+"""Training of sentence classifiers: recipe, data, learner."""

@@ -1,0 +1,1 @@
+"""Training of networks over time: recipe, data, learner, augmentation."""

@@ -1,0 +1,133 @@
+"""Networks over time that learn sequences."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from ...data import Batch, Splits, loader
+from ...data.base import ShuffledBatches, collate
+from ...errors import InputError
+from ...layers import anneal, clamp_delays, param_groups, rounded
+from ...layers.delay.base import delay_layers
+from ...models import DelayNet
+from ...run_folder.checkpoint import Checkpoint, write_checkpoint
+from ...run_folder.state import Progress
+from ..distributed.processes import Share, expect_enough, share_statistics
+from ..health import Watch, expect_finite_splits, refuse_divergence
+from ..learner import Learner
+from ..metrics import score
+from ..schedule import set_rates
+from .augmentation import mix, vary
+from .data import source_to_dict
+from .recipe import SequenceRecipe
+from .voices import revoice
+
+
+class SequenceLearner(Learner):
+    """A `DelayNet` and its data. With several processes BatchNorm, too, is that of the whole batch.
+
+    Args:
+        recipe: what to train.
+        splits: its data.
+        accelerator: accelerate's, which knows the device and the other processes.
+    Raises:
+        ValueError: the data do not fit the network, or are not finite, or too few for the processes.
+    """
+
+    network: DelayNet
+
+    def __init__(self, recipe: SequenceRecipe, splits: Splits, accelerator: Any):
+        _check(recipe, splits)
+        expect_finite_splits(splits)
+        index, count = accelerator.process_index, accelerator.num_processes
+        expect_enough(recipe, splits, count)
+        network = DelayNet(recipe.model)
+        if count > 1:
+            share_statistics(network)
+        self.recipe, self.labels, self.watch = recipe, splits.train.labels, Watch(network)
+        groups = param_groups(network, recipe.optim.lr, recipe.optim.delay_lr, recipe.optim.weight_decay)
+        super().__init__(network, torch.optim.Adam(groups), recipe.budget.precision, accelerator)
+        size, tail = recipe.budget.batch_size, recipe.decision.tail_steps(recipe.model.dt_ms)
+        self.order = ShuffledBatches([len(x) for x in splits.train.x], size, recipe.seed, recipe.budget.pool)
+        share = Share(self.order, index, count)
+        self.batches: Iterable[Batch] = DataLoader(splits.train, batch_sampler=share, collate_fn=partial(collate, tail_steps=tail))  # type: ignore[arg-type]
+        held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
+        self.held_out: Iterable[Batch] = loader(held_out, size, tail_steps=tail)
+        self.weight = len(held_out) / len(splits.valid)
+
+    def train(self, progress: Progress) -> dict[str, Any]:
+        self.model.train()
+        self.order.set_epoch(progress.epoch)
+        budget, sums, norms = self.recipe.budget, torch.zeros(3, dtype=torch.double), 0.0
+        for batch in self._moved(self.batches):
+            done = progress.step / len(self.order) if self.recipe.optim.moves == "step" else progress.epoch
+            share = done / budget.epochs
+            set_rates(self.optimizer, self.recipe.optim, share, budget.epochs)
+            anneal(self.network, share / budget.anneal if budget.anneal else 1.0)
+            measured, norm = self._step(batch, progress.step)
+            progress.step += 1
+            sums, norms = sums + measured, norms + norm
+        width = max(layer.width.item() for layer in delay_layers(self.network))
+        return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "width": width}
+
+    def validate(self, step: int) -> dict[str, Any]:
+        """Validation runs with integer delays, as the network is deployed."""
+        with rounded(self.network), self.autocast():
+            scores = score(self.network, self._moved(self.held_out), self.recipe.decision)
+        accuracy, loss = self.total(torch.tensor([scores.accuracy, scores.loss], dtype=torch.double) * self.weight).tolist()
+        refuse_divergence(step, {"validation loss": loss})
+        self.watch.expect_finite(step)
+        return {"valid_accuracy": accuracy, "valid_loss": loss, "health": self.watch.health(self.total)}
+
+    def save(self, folder: Path) -> None:
+        encoder = source_to_dict(self.recipe.data).get("encoder")
+        write_checkpoint(folder, Checkpoint(self.network, self.labels, encoder, self.recipe.decision))
+
+    def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
+        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
+        with self.autocast():
+            loss, right = batch_loss(self.recipe, self.model, batch)
+        count, broken = len(batch.y), len(self.watch.broken)
+        measured = self.total(torch.tensor([count, loss.item() * count, right, broken], dtype=torch.double))
+        self.watch.expect_finite(step, bool(measured[3]))
+        items, losses = measured[:2].tolist()
+        norm = self.descend(loss, step, whole=losses / items, share=count / items, clip=self.recipe.optim.clip)
+        clamp_delays(self.network)
+        return measured[:3], norm
+
+    def _moved(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            yield Batch(*(part.to(self.accelerator.device) for part in batch))
+
+
+def batch_loss(recipe: SequenceRecipe, model: Any, batch: Batch) -> tuple[Tensor, int]:
+    """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
+    batch = revoice(batch, recipe.augment)
+    x, target = mix(batch, recipe.augment, recipe.model.outputs)
+    evidence = recipe.decision.evidence(model, vary(x, recipe.augment), batch.valid)
+    loss = functional.cross_entropy(evidence[:, -1], target)
+    if recipe.early:
+        truth = target.unsqueeze(2).expand(-1, -1, evidence.shape[1])
+        every = functional.cross_entropy(evidence.transpose(1, 2), truth, reduction="none").masked_fill(~batch.valid, 0)
+        loss = (1 - recipe.early) * loss + recipe.early * (every.sum(1) / batch.valid.sum(1)).mean()
+    return loss, int((evidence[:, -1].argmax(-1) == batch.y).sum())
+
+
+def _check(recipe: SequenceRecipe, splits: Splits) -> None:
+    """The network must fit its data before anything is spent on it."""
+    data, model = splits.train, recipe.model
+    for field, has, needs in (
+        ("inputs", model.inputs, data.channels),
+        ("outputs", model.outputs, len(data.labels)),
+        ("dt_ms", model.dt_ms, data.dt_ms),
+    ):
+        if has != needs:
+            raise InputError(
+                f"model.{field}: expected {needs}, as the data have it, got {has}. Set --model.{field.replace('_', '-')} {needs}."
+            )

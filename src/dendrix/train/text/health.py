@@ -1,0 +1,48 @@
+"""How often the neurons of a SpikeGPT fire, seen through forward hooks while it is validated."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...models.gpt2 import GPT2
+from ...models.spikegpt.blocks import ChannelMix, TimeMix
+from ...models.spikegpt.network import SpikeGPT
+from ..health import shares
+
+_FED = (".key", ".output", ".value")
+"""Products that neurons feed, one of each kind: a block's receptance sees the same neurons as its keys."""
+
+
+class SpikeWatch:
+    """Counts spikes in evaluation mode, until `health` is asked: what each half of a block sends, or what its products are fed.
+
+    Args:
+        network: a model without neurons has nothing to count.
+    """
+
+    def __init__(self, network: SpikeGPT | GPT2):
+        self._spikes: dict[str, Tensor] = {}
+        self._steps: dict[str, int] = {}
+        for name, module in network.named_modules():
+            if isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
+                module.register_forward_hook(self._hook(name, lambda given, y: y[0]))
+            elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":
+                for part, product in module.named_children():
+                    if f".{part}".endswith(_FED) and not (part == "value" and isinstance(module, TimeMix)):
+                        product.register_forward_hook(self._hook(f"{name}.{part}", lambda given, y: given[0]))
+
+    def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
+        """As `Watch.health`, of the neurons."""
+        found = {name: shares(total(spikes) / total(spikes.new_tensor(self._steps[name]))) for name, spikes in self._spikes.items()}
+        self._spikes, self._steps = {}, {}
+        return found
+
+    def _hook(self, name: str, spikes: Callable[[Any, Any], Tensor]) -> Any:
+        def look(module: nn.Module, given: tuple[Any, ...], y: Any) -> None:
+            if not module.training:
+                fired = spikes(given, y).detach()
+                self._spikes[name] = self._spikes.get(name, 0) + (fired != 0).sum((0, 1)).double()
+                self._steps[name] = self._steps.get(name, 0) + fired[..., 0].numel()
+
+        return look
