@@ -24,29 +24,40 @@ def convert(
     max_pool: MaxPoolName = "refuse",
     calibrate: Literal["layer", "channel"] | None = None,
     quantile: float = 0.999,
-    images: int = 1000,
+    inputs: int = 1000,
+    weights: Path | None = None,
+    images: Path | None = None,
+    side: int = 32,
     out: Path | None = None,
     root: Path | None = None,
+    trust: str | None = None,
     json: bool = False,
 ) -> None:
     """Convert a trained image network to spikes, with an audit of its parts and of what they cost. The result is a run like any other.
 
     Args:
-        run: a folder that `dendrix train` wrote for an image recipe.
+        run: a folder that `dendrix train` wrote for an image recipe; or FILE.py:NAME, a function of yours that returns a network, with
+            --weights and --images.
         steps: T, for how many steps an image is shown.
         neuron: signed takes back spikes that later input disproves, far better at few steps; if only sends; qffs caps what signed sends.
         max_pool: what to do with maxima of spikes: refuse them, average instead, or keep sums over time (spiking, exact).
         calibrate: for a network of plain ReLUs, measure the threshold of every layer or channel on training images.
         quantile: the share of activations below a measured threshold.
-        images: how many validation images to compare on, and training images to measure on.
+        inputs: how many validation images to compare on, and training images to measure on.
+        weights: the state_dict of a network of your own, a .safetensors file.
+        images: for a network of your own, a folder with one sub-folder of images for each class, in the order of its outputs.
+        side: of these images as the network sees them, in pixels.
         out: folder of the new run, which must not exist; by default that of the old with -spikes behind its name.
         root: the folder of the data it was trained on, if that is not where it was.
+        trust: the package or Python file of classes that are not of dendrix or torch.
         json: print JSON.
     """
     from ..runs.conversion import ConvertRun, convert_run, draw_conversion
 
-    target = out or run.with_name(f"{run.name}-spikes")
-    record = convert_run(ConvertRun(run, steps, neuron, max_pool, calibrate, quantile, images, root), target)
+    own = ".py" in run.name
+    target = out or (Path(f"{Path(run.name).stem.partition('.')[0]}-spikes") if own else run.with_name(f"{run.name}-spikes"))
+    asked = ConvertRun(run, steps, neuron, max_pool, calibrate, quantile, inputs, root, weights, images, side, trust)
+    record = convert_run(asked, target)
     try:
         draw_conversion(target)
     except ImportError as error:  # the run is complete without figures
@@ -55,7 +66,8 @@ def convert(
         print_json({"folder": str(target), **record})
         return
     _show(record["conversion"])
-    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz")
+    trusted = f" --trust {str(run).partition(':')[0]}" if own else "" if trust is None else f" --trust {trust}"
+    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz{trusted}")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ def energy(
     split: Literal["train", "valid", "test"] = "valid",
     inputs: int = 64,
     root: Path | None = None,
+    trust: str | None = None,
     mac_pj: float = 4.5,
     ac_pj: float = 0.9,
     json: bool = False,
@@ -32,11 +33,12 @@ def energy(
 
     Args:
         run: a folder that `dendrix train` or `dendrix convert` wrote, or the name of a network that comes with dendrix, such as fsdd.
-        data: instead of a split, for a language model a text file, for a network that hears a folder of wav files by class.
+        data: instead of a split, for a language model a text file; for others as in `dendrix evaluate`.
         spike_input: a second run for the third line, of the variant whose products are fed by spikes, such as `spikegpt-small:inputs`.
         split: of the data it was trained on.
         inputs: how many inputs to measure at most; of a text, windows.
         root: the folder of the data it was trained on, if that is not where it was.
+        trust: the package or Python file of classes that are not of dendrix or torch.
         mac_pj: energy of a product with its sum, in pJ.
         ac_pj: energy of a sum, in pJ.
         json: print JSON, with every layer.
@@ -50,7 +52,7 @@ def energy(
     found, runs = [], [run] if spike_input is None else [run, spike_input]
     for folder in runs:
         with progress_bar(folder.name, hidden=json) as told:
-            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, progress=told))
+            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, trust=trust, progress=told))
     lines = three_lines(*found)
     if json:
         print_json(_described(found, lines, costs))

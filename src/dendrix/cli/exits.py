@@ -1,7 +1,6 @@
 """Stop each inference as soon as it is sure: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
 import json as jsonlib
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -28,21 +27,33 @@ _OPTIONS = {"at_most": "steps"}
 """The options whose names differ from the fields of their goal."""
 
 
-def record(run: Run, out: Path, split: Literal["train", "valid", "test"] = "valid", root: Path | None = None, json: bool = False) -> None:
-    """Run a trained network once over a split, at full length, and keep what it answers after every step.
+def record(
+    run: Run,
+    out: Path,
+    split: Literal["train", "valid", "test"] = "valid",
+    data: Path | None = None,
+    root: Path | None = None,
+    trust: str | None = None,
+    json: bool = False,
+) -> None:
+    """Run a trained network once over a split, at full length, and record its outputs after every step.
 
     Args:
         run: a folder that `dendrix train` wrote.
         out: the .npz to write.
         split: fit rules on "valid", report on "test".
+        data: instead of a split, your own data: an .npz of arrays, a folder by class, or a table of sentences.
         root: the data folder, if it is not where it was in training.
+        trust: the package or Python file of classes that are not of dendrix or torch.
         json: print JSON, and no progress bar.
     """
-    from ..train.command import record_run
+    from ..core.files import expect_writable
+    from ..runs.evaluation import record_run
+    from ..runs.opened import open_run
 
     expect_writable(out)
-    with progress_bar(f"Recording {split}", hidden=json) as progress:
-        recorded = record_run(run, split, root, progress)
+    with progress_bar(f"Recording {split if data is None else data}", hidden=json) as progress:
+        recorded = record_run(open_run(run, split, data=data, root=root, trust=trust), progress)
     recorded.save(out)
     count, steps, classes = recorded.outputs.shape
     if json:
@@ -96,6 +107,7 @@ def fit(
         json: print JSON.
     """
     from .. import exits
+    from ..core.files import expect_writable
     from ..exits.rules.names import in_words
 
     expect_writable(out)
@@ -160,6 +172,7 @@ def report(
         json: print JSON.
     """
     from .. import exits
+    from ..core.files import expect_writable
 
     if figure is not None:
         expect_writable(figure)
@@ -214,7 +227,7 @@ def check(
     print(f"A guarantee may be broken in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
 
 
-def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
+def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, json: bool = False) -> None:
     """Listen to recordings, or look at pictures, only until the rule is sure.
 
     Args:
@@ -222,6 +235,7 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
         run: a folder that `dendrix train` or `dendrix convert` wrote.
         files: wav files of any rate, or - for standard input: a wav stream, or bare 16-bit samples, mono, at the network's rate; or, for a
             converted network, JPEG or PNG files.
+        trust: the package or Python file of classes that are not of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, of pictures with "steps" and "of".
     """
     if not files:
@@ -232,7 +246,7 @@ def run(policy: PolicyFile, run: Run, files: Files, json: bool = False) -> None:
     from ..runs.prediction import encoder_of
     from ..runs.viewing import knows_images
 
-    fitted, checkpoint = Policy.load(policy), load_checkpoint(run)
+    fitted, checkpoint = Policy.load(policy), load_checkpoint(run, trust=trust)
     if knows_images(checkpoint):
         _look(fitted, checkpoint, run, files, json)
         return
@@ -258,7 +272,7 @@ def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json
     from ..exits import fingerprint
     from ..models import Converted
     from ..runs.viewing import EVIDENCE, look
-    from .trained import pictures
+    from .pictures import read
 
     if not isinstance(checkpoint.model, Converted):
         raise InputError(f"{run}: expected a network that answers over time, got one that answers at once. Try: dendrix convert {run}.")
@@ -266,7 +280,7 @@ def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json
     if policy.steps != steps:
         raise InputError(f"steps: expected {policy.steps}, as the policy was fitted for, got {steps}. Fit a policy for this run.")
     policy.check_network(len(checkpoint.labels), EVIDENCE, None, fingerprint(checkpoint.model))
-    seen = look(checkpoint, pictures(run, checkpoint, files), policy.rule)
+    seen = look(checkpoint, read(run, checkpoint, files), policy.rule)
     answers = [{"file": str(file), **asdict(answer), "of": steps} for file, answer in zip(files, seen, strict=True)]
     if json:
         print_json(answers)
@@ -287,20 +301,6 @@ def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     wave, rate = read_wav(file)
     sound = resample(wave, rate, encoder.rate)
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate
-
-
-def expect_writable(path: Path) -> None:
-    """What is in the way of a file that is to be written must be known before the work, not after.
-
-    Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, or it is a folder itself.
-    """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "report": report, "check": check, "run": run}

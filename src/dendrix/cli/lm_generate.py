@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import tyro
 
 from ..errors import MisuseError
-from .exits import expect_writable
 from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -50,6 +49,7 @@ def generate(
     """
     import torch
 
+    from ..core.files import expect_writable
     from ..data.text.tokenizers import encode
     from ..generate import Conversation, Decoder, Sampling
     from ..generate import generate as go_on

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ..checks import suggestion
 from ..errors import InputError, MisuseError
-from ..recipes import find_recipe, recipes
+from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
 from .errors import Terminated, sentence, sigterm_interrupts
@@ -96,21 +96,21 @@ def train(recipe: Name) -> None:
     """Train a recipe: `dendrix train fsdd-delays`. `dendrix train fsdd-delays --help` lists all that can be set.
 
     Args:
-        recipe: a name that `dendrix list` shows.
+        recipe: a name that `dendrix list` shows, or a file of yours, my_recipe.py or my_recipe.py:variant.
     """
     _train(recipe, [])
 
 
 def _train(name: str, options: list[str]) -> None:
     try:
-        default = find_recipe(name)()
-    except ValueError as error:
+        function = find_recipe(name)
+    except InputError as error:
         raise MisuseError(str(error)) from error
+    from ..run_folder.record import is_text
     from ..train.command import TrainRun, summary, train_run
     from ..train.distributed.processes import first_process
-    from ..train.text.recipe import TextRecipe
 
-    start = TrainRun(default)
+    start = TrainRun(function())
     chosen, unknown = parsed(
         lambda: tyro.cli(
             TrainRun,
@@ -118,7 +118,7 @@ def _train(name: str, options: list[str]) -> None:
             args=options,
             return_unknown_args=True,
             prog=f"dendrix train {name}",
-            description=f"Train {name}. {find_recipe(name).__doc__}",
+            description=f"Train {name}. {function.__doc__}",
             config=(*STYLE, tyro.conf.AvoidSubcommands),
         )
     )
@@ -126,17 +126,19 @@ def _train(name: str, options: list[str]) -> None:
         option = unknown[0].split("=")[0]
         hint = suggestion(option, _options(start))
         raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
-    record, folder = train_run(chosen, name)
+    record, folder = train_run(chosen, Path(name).stem if own_recipe(name) else name)
     if not first_process():
         return
-    text = isinstance(chosen.recipe, TextRecipe)
+    file = name.partition(":")[0] if own_recipe(name) else None
     if chosen.report:
-        report_of_training(folder)
+        report_of_training(folder, file)
     if chosen.json:
         print_json({"folder": str(folder), **record})
         return
     print(summary(record))
-    print(f"Saved in {folder}. Next: dendrix {f'lm eval {folder} FILE' if text else f'evaluate {folder}'}")
+    trusted = "" if file is None else f" --trust {file}"
+    following = f"lm eval {folder} FILE" if is_text(record["recipe"]) else f"evaluate {folder}{trusted}"
+    print(f"Saved in {folder}. Next: dendrix {following}")
 
 
 def list_recipes(json: bool = False) -> None:
@@ -180,7 +182,7 @@ def info(json: bool = False) -> None:
     Args:
         json: print JSON.
     """
-    from ..train.command import describe
+    from .info import describe
 
     facts = describe()
     if json:

@@ -13,44 +13,48 @@ from rich.table import Table
 from ..errors import MisuseError
 from .errors import sentence
 from .output import print_json
+from .pictures import read
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 _LONGEST_S = 60.0
-"""A longer recording is no word but a day in the studio."""
-_TOLD = 0.1
-"""A stream's answer is told again when its confidence has changed by so much."""
+"""Longest WAV file accepted, in s; longer audio is streamed."""
+_REPORTED = 0.1
+"""Change of confidence after which the answer to a stream is printed again."""
 
 
 def evaluate(
-    run: Run, split: Literal["test", "valid"] = "test", data: Path | None = None, root: Path | None = None, json: bool = False
+    run: Run,
+    split: Literal["test", "valid"] = "test",
+    data: Path | None = None,
+    root: Path | None = None,
+    trust: str | None = None,
+    json: bool = False,
 ) -> None:
-    """Measure a trained network on data it has not seen, or on recordings of your own.
+    """Measure a trained network on data it has not seen, or on data of your own.
 
     Args:
         run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
         split: choose settings on "valid"; "test" is for the figure that is reported.
-        data: instead of a split, your recordings: a folder with one sub-folder of wav files for each class, named as the network does.
+        data: instead of a split, your own data: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or images for
+            each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
         root: the folder of the data it was trained on, if that is not where it was.
         json: print JSON.
     """
-    from ..pretrained import find_run
-    from ..run_folder.checkpoint import read_checkpoint
-    from ..run_folder.record import caveat, read_record
-    from ..runs.recordings import evaluate_recordings
-    from ..train.command import evaluate_run
+    from ..run_folder.record import RUN, caveat, read_record
+    from ..runs.opened import open_run
 
     if data is not None and root is not None:
-        raise MisuseError("data: expected your recordings or a split of the training's data, got --data and --root. Leave one out.")
-    scores = evaluate_run(run, split, root) if data is None else evaluate_recordings(run, data)
-    labels = read_checkpoint(run).labels
+        raise MisuseError("data: expected your data or a split of the training's data, got --data and --root. Leave one out.")
+    opened = open_run(run, split, data=data, root=root, trust=trust)
+    scores, labels = opened.score(), opened.checkpoint.labels or tuple(map(str, range(len(opened.data.labels))))
     what = split if data is None else str(data)
     if json:
         print_json({("split" if data is None else "data"): what, "labels": labels, **dataclasses.asdict(scores)})
         return
     count = sum(map(sum, scores.confusion))
     print(f"{what}: accuracy {scores.accuracy:.1%} of {count} inputs, loss {scores.loss:.3f}")
-    if data is None and (beside := caveat(read_record(find_run(run))["recipe"])):
+    if data is None and (opened.folder / RUN).is_file() and (beside := caveat(read_record(opened.folder)["recipe"])):
         print(beside)
     if data is not None:
         Console().print(_by_class(labels, scores.confusion))
@@ -67,7 +71,7 @@ def _by_class(labels: tuple[str, ...], confusion: list[list[int]]) -> Table:
     return table
 
 
-def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
+def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json: bool = False) -> None:
     """Say what a trained network hears in wav files, or in a stream while it comes, or sees in pictures.
 
     Args:
@@ -75,6 +79,7 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
         files: one or more wav files of any rate; or - for one sound on standard input, as a wav stream or as bare 16-bit samples, mono, at
             the network's rate, which is answered while it comes; or, for a network of images, JPEG or PNG files of any size.
         top: how many classes to name.
+        trust: the package or Python file of classes that are not of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "top"}, or of a stream lines of {"label", "confidence", "heard_ms", "final"}.
     """
     if not files:
@@ -82,17 +87,17 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
     if Path("-") in files:
         if len(files) > 1:
             raise MisuseError("files: expected wav files, or - alone for standard input, got both. Ask twice.")
-        _follow(run, json)
+        _follow(run, trust, json)
         return
     from ..data import read_wav
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.prediction import predict as decide
     from ..runs.viewing import knows_images, predict_images
 
-    checkpoint = load_checkpoint(run)
+    checkpoint = load_checkpoint(run, trust=trust)
     seen = knows_images(checkpoint)
     if seen:
-        found = predict_images(checkpoint, pictures(run, checkpoint, files), top)
+        found = predict_images(checkpoint, read(run, checkpoint, files), top)
     else:
         waves = [read_wav(file, _LONGEST_S) for file in files]  # all are checked before the first answer
         found = [decide(checkpoint, *wave, top) for wave in waves]
@@ -107,46 +112,38 @@ def predict(run: Run, files: Files, top: int = 3, json: bool = False) -> None:
     Console().print(table)
 
 
-def pictures(run: Path, checkpoint: Any, files: tuple[Path, ...]) -> Any:
-    """Picture files as the network takes images, [N, C, H, W]; what was done to them is said on stderr."""
-    from ..runs.pictures import read_pictures
-
-    read = read_pictures(run, checkpoint.model.config.channels, files)
-    for note in read.notes:
-        print(f"dendrix: {note}", file=sys.stderr)
-    return read.x
-
-
-def report(run: Run, out: Path | None = None, root: Path | None = None) -> None:
+def report(run: Run, out: Path | None = None, data: Path | None = None, root: Path | None = None, trust: str | None = None) -> None:
     """Write the report of a run: one HTML page with its curves, confusion matrix, rasters, delays and settings.
 
     Args:
         run: a folder that `dendrix train` wrote; a training that goes on has one of how far it is.
         out: the page; by default report.html in the folder.
+        data: your own data for the figures of validation, as in `dendrix evaluate`.
         root: the folder of the data it was trained on, if that is not where it was.
+        trust: the package or Python file of classes that are not of dendrix or torch.
     """
+    from ..core.files import expect_writable
     from ..pretrained import find_run
     from ..runs.report.writer import write_report
-    from .exits import expect_writable
 
     if out is None and find_run(run) != run:
         raise MisuseError(f"out: expected a file to write, as {run} comes with dendrix and is no folder of yours, got none. Give --out.")
     if out is not None:
         expect_writable(out)
-    print(f"The report is in {write_report(run, out, root)}.")
+    print(f"The report is in {write_report(run, out, data=data, root=root, trust=trust)}.")
 
 
-def report_of_training(folder: Path) -> None:
-    """Write the report of a training that has just ended. Its run is complete and safe, so a report that cannot be made is no failure."""
+def report_of_training(folder: Path, trust: str | None = None) -> None:
+    """Write the report of a training that has just ended. Its run is complete, so a report that cannot be written is only reported."""
     from ..runs.report.writer import write_report
 
     try:
-        write_report(folder)
+        write_report(folder, trust=trust)
     except (ImportError, OSError, ValueError) as error:
         print(f"dendrix: no report was made. {sentence(error)}", file=sys.stderr)
 
 
-def _follow(run: Path, json: bool) -> None:
+def _follow(run: Path, trust: str | None, json: bool) -> None:
     """Answer a sound on standard input: when the answer or its confidence has changed notably, and at the end."""
     from ..data.speech.sound_stream import stream_sound
     from ..exits import Margin
@@ -154,13 +151,13 @@ def _follow(run: Path, json: bool) -> None:
     from ..runs.listening import Heard, listen
     from ..runs.prediction import encoder_of
 
-    checkpoint = load_checkpoint(run)
+    checkpoint = load_checkpoint(run, trust=trust)
     sound = stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder_of(checkpoint).rate)
     told: Heard | None = None
     heard: Heard | None = None
     try:
         for heard in listen(checkpoint, sound, Margin(float("inf"))):  # a rule that is never sure
-            if told is None or heard.label != told.label or abs(heard.confidence - told.confidence) >= _TOLD:
+            if told is None or heard.label != told.label or abs(heard.confidence - told.confidence) >= _REPORTED:
                 told = heard
                 _tell(told, False, json)
     except KeyboardInterrupt:  # how a live stream ends: what was heard until then counts

@@ -27,6 +27,20 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def expect_writable(path: Path) -> None:
+    """Check that a file can be written, before the work that it is for.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, or it is a folder itself.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all. Not-a-number and infinity are refused: they are no JSON."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())

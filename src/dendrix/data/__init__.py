@@ -10,6 +10,8 @@ A data set is a function that returns `Splits(train, valid, test)` of `Dataset`.
 called on a wave; a causal one also has `stream(chunk, state)`.
 """
 
+from .arrays import as_dataset as as_dataset
+from .arrays import read_arrays as read_arrays
 from .base import Batch as Batch
 from .base import Dataset as Dataset
 from .base import ShuffledBatches as ShuffledBatches
@@ -32,14 +34,11 @@ from .events.nmnist import nmnist as nmnist
 from .events.shd import shd as shd
 from .events.shd import ssc as ssc
 from .images.base import ImageDataset as ImageDataset
-from .images.base import ImageSplits as ImageSplits
 from .images.base import mnist_images as mnist_images
-from .images.batches import ImageBatch as ImageBatch
 from .images.batches import image_batches as image_batches
 from .images.batches import take_batch as take_batch
 from .images.cifar import cifar10 as cifar10
 from .images.digits import digits as digits
-from .images.folder import FileSplits as FileSplits
 from .images.folder import ImageFiles as ImageFiles
 from .images.folder import image_folder as image_folder
 from .images.mnist import Images as Images

@@ -1,9 +1,10 @@
-"""Encoded data in memory, and the batches made of it."""
+"""Labelled data, its three splits, and the batches made of it."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,88 @@ from torch.utils.data import DataLoader, Sampler
 
 from ..core import expect, expect_fields
 from ..errors import InputError
+
+
+class Batch(NamedTuple):
+    """Labelled inputs; sequences are padded at the end to one length."""
+
+    x: Tensor
+    """[B, T, C], zero where there is no input; of images, [B, C, H, W]."""
+    valid: Tensor | None
+    """bool [B, T]: the steps that count; None where the inputs are no sequences."""
+    y: Tensor
+    """int64 [B]"""
+
+    @property
+    def mask(self) -> Tensor:
+        """The steps that count, bool [B, T]; all where `valid` is None."""
+        return torch.ones(self.x.shape[:2], dtype=torch.bool, device=self.x.device) if self.valid is None else self.valid
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(self.x.to(device), None if self.valid is None else self.valid.to(device), self.y.to(device))
+
+
+class Hash(Protocol):
+    """A running digest, as `hashlib` makes it."""
+
+    def update(self, data: Any, /) -> object:
+        """Add bytes, or an object with the buffer protocol."""
+
+
+class Labelled(Protocol):
+    """One part of a data set, in memory or on disk."""
+
+    @property
+    def y(self) -> Tensor:
+        """The class of each item, int64 [N]."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the K classes."""
+
+    @property
+    def dt_ms(self) -> float | None:
+        """The length of one time step, in ms; None where steps have no duration."""
+
+    def __len__(self) -> int: ...
+
+    def subset(self, index: Tensor) -> Self:
+        """The items `index`, int64 [M] or bool [N], in that order."""
+
+    def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
+        """All items in their order and unchanged, `size` at a time; `tail_steps` as in `collate`."""
+
+    def hash_into(self, digest: Hash) -> None:
+        """Add everything that training depends on to a digest."""
+
+
+Data = TypeVar("Data", bound=Labelled)
+
+
+class Splits(NamedTuple, Generic[Data]):
+    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+
+    train: Data
+    valid: Data
+    test: Data
+
+    def fingerprint(self) -> str:
+        """The SHA-256 of the training and validation data."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.valid):
+            part.hash_into(digest)
+        return digest.hexdigest()
+
+
+def hash_tensor(digest: Hash, x: Tensor) -> None:
+    """Add the bytes of a tensor to a digest."""
+    digest.update(x.contiguous().numpy().data)
+
+
+def evenly(count: int, most: int) -> Tensor:
+    """At most `most` of `count` indices, evenly spread, as data may be sorted by class: int64."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
 
 
 @dataclass(frozen=True)
@@ -61,24 +144,16 @@ class Dataset:
         chosen = index.nonzero().flatten() if index.dtype == torch.bool else index
         return replace(self, x=[self.x[i] for i in chosen.tolist()], y=self.y[chosen])
 
+    def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
+        """All items in their order and unchanged, as `Labelled.batches`."""
+        return loader(self, size, tail_steps=tail_steps)
 
-class Splits(NamedTuple):
-    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
-
-    train: Dataset
-    valid: Dataset
-    test: Dataset
-
-
-class Batch(NamedTuple):
-    """Sequences padded at the end to one length."""
-
-    x: Tensor
-    """[B, T, C], zero where there is no input."""
-    valid: Tensor
-    """bool [B, T]: the steps that count."""
-    y: Tensor
-    """int64 [B]"""
+    def hash_into(self, digest: Hash) -> None:
+        """Add all sequences and classes to a digest."""
+        for x in self.x:
+            digest.update(str(tuple(x.shape)).encode())
+            hash_tensor(digest, x)
+        hash_tensor(digest, self.y)
 
 
 def collate(samples: Sequence[tuple[Tensor, Tensor]], tail_steps: int = 0) -> Batch:

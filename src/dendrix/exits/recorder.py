@@ -15,7 +15,7 @@ from ..core import Stateful, expect, expect_finite, expect_valid
 from ..errors import InputError, InputTypeError
 from .records import ExitRecord
 
-Item = Tensor | Sequence[Tensor]
+Item = Tensor | Sequence[Tensor] | tuple[Tensor, Tensor | None, Tensor]
 """A batch: (x, valid, y), (x, y) or x."""
 
 

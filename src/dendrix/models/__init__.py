@@ -22,6 +22,9 @@ from .vision.vgg import VGG as VGG
 from .vision.vgg import VGGConfig as VGGConfig
 from .vision.vgg import vgg16 as vgg16
 
+NETWORKS: dict[str, type] = {kind.__name__: kind for kind in (Converted, DelayNet, DendriticNet, ResNet, SpikeGPT, VGG)}
+"""Networks by the name of their class."""
+
 MODELS = {
     "delay_net": (DelayNetConfig, DelayNet),
     "dendritic_net": (DendriticNetConfig, DendriticNet),

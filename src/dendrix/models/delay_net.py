@@ -78,6 +78,10 @@ class DelayNetConfig:
         if min(self.inputs, self.outputs, *self.hidden) < 1:
             raise InputError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
 
+    def build(self) -> "DelayNet":
+        """The network, with the weights of its start."""
+        return DelayNet(self)
+
 
 def published_shd() -> DelayNetConfig:
     """The paper's network for the Spiking Heidelberg Digits: two layers of 256, delays up to 250 ms, an almost memoryless LIF.

@@ -40,6 +40,10 @@ class DendriticNetConfig:
         if min(self.inputs, self.outputs, *self.hidden) < 1:
             raise InputError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
 
+    def build(self) -> "DendriticNet":
+        """The network, with the weights of its start."""
+        return DendriticNet(self)
+
 
 class DendriticNet(Stateful):
     """x [B, T, C] -> outputs [B, T, K]; it knows no time, so its state is ().

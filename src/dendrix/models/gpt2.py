@@ -36,6 +36,10 @@ class GPT2Config:
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}.")
 
+    def build(self) -> "GPT2":
+        """The network, with the weights of its start."""
+        return GPT2(self)
+
 
 class GPT2(nn.Module):
     """Tokens int64 [B, T] -> logits [B, T, V]; the state is the tokens before, int64 [B, up to context - 1], which are read anew.

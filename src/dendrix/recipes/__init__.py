@@ -1,23 +1,29 @@
-"""One file per experiment. `fsdd_delays.py` is `fsdd-delays` on the command line, and its function `none` is `fsdd-delays:none`.
+"""Recipes, one file per experiment: `fsdd_delays.py` is `fsdd-delays` on the command line, and its function `none` is `fsdd-delays:none`.
 
-A recipe is a function without arguments that returns a `train.SequenceRecipe` or a `train.ContinualRecipe`; `recipe` is the main one of a
-file, the others are its variants. They are found without being imported, so that listing them stays fast.
+A recipe is a function without arguments that returns a `train.Recipe`; `recipe` is the main one of a file, the others are its variants.
+They are listed without being imported. A file of the user's is named by its path, `my_recipe.py` or `my_recipe.py:variant`; a package adds
+recipes through the entry point group `dendrix.recipes`, each the name of a module.
 """
 
 import ast
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .claims import CLAIMS as CLAIMS
+from ..checks import expect_one_of
+from ..errors import InputError
+from .claims import CLAIMS
 
 if TYPE_CHECKING:
-    from ..train.continual.learner import ContinualRecipe
-    from ..train.sequence.recipe import SequenceRecipe
+    from ..train.recipe import Recipe
+
+__all__ = ["CLAIMS", "Listed", "find_recipe", "own_recipe", "recipes"]
 
 _MAIN = "recipe"
+_GROUP = "dendrix.recipes"
 
 
 @dataclass(frozen=True)
@@ -32,30 +38,69 @@ class Listed:
 
 def recipes() -> list[Listed]:
     """All recipes by name, each file's main one before its variants, with the first line of their docstrings."""
-    listed = []
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        tree = ast.parse(path.read_text())
-        functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("_") and not f.args.args]
-        if _MAIN not in [f.name for f in functions]:
-            continue
-        file = path.stem.replace("_", "-")
-        for function in sorted(functions, key=lambda f: f.name != _MAIN):
-            name = file if function.name == _MAIN else f"{file}:{function.name}"
-            claim = f"{CLAIMS[name].percent} %, {CLAIMS[name].source}" if name in CLAIMS else ""
-            listed.append(Listed(name, (ast.get_docstring(function) or "").split("\n")[0], claim))
-    return listed
+    return [
+        Listed(
+            name,
+            (ast.get_docstring(function) or "").split("\n")[0],
+            f"{CLAIMS[name].percent} %, {CLAIMS[name].source}" if name in CLAIMS else "",
+        )
+        for file, path in _files()
+        for name, function in _variants(file, path)
+    ]
 
 
-def find_recipe(name: str) -> "Callable[[], SequenceRecipe | ContinualRecipe]":
-    """The function that returns the recipe of this name.
+def find_recipe(name: str) -> "Callable[[], Recipe]":
+    """The function that returns the recipe of this name, or of this file.
 
     Raises:
-        ValueError: there is none; the nearest name is suggested.
+        FileNotFoundError: the file is not there.
+        InputError: there is no such recipe, and the nearest name is suggested; or the file cannot be imported, or has no such function.
     """
-    from ..core import expect_one_of  # here, not above: it loads torch
-
-    expect_one_of(name, [listed.name for listed in recipes()], "recipe")
+    if own_recipe(name):
+        return _of_file(name)
+    files = dict(_files())
+    expect_one_of(name, [found for file, path in files.items() for found, _ in _variants(file, path)], "recipe")
     file, _, variant = name.partition(":")
-    module = import_module(f".{file.replace('-', '_')}", __name__)
-    found: Callable[[], SequenceRecipe | ContinualRecipe] = getattr(module, variant or _MAIN)
+    module = import_module(_entry_points().get(file) or f".{file.replace('-', '_')}", __name__)
+    found: Callable[[], Recipe] = getattr(module, variant or _MAIN)
     return found
+
+
+def own_recipe(name: str) -> bool:
+    """Whether a name means a file of the user's."""
+    return name.partition(":")[0].endswith(".py")
+
+
+def _of_file(name: str) -> "Callable[[], Recipe]":
+    from ..core.trust import import_file  # here, not above: it loads torch
+
+    file, _, variant = name.partition(":")
+    module = import_file(Path(file))
+    found: Callable[[], Recipe] | None = getattr(module, variant or _MAIN, None)
+    if not callable(found):
+        raise InputError(f"{file}: expected a function '{variant or _MAIN}' that returns the recipe, which is not there. Write one.")
+    return found
+
+
+def _files() -> Iterator[tuple[str, Path]]:
+    """The name of each file of recipes, and the file."""
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        yield path.stem.replace("_", "-"), path
+    for name, module in _entry_points().items():
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.origin is not None:
+            yield name, Path(spec.origin)
+
+
+def _entry_points() -> dict[str, str]:
+    """The modules of recipes that installed packages add, by the name of their file of recipes."""
+    return {point.name: point.value for point in sorted(metadata.entry_points(group=_GROUP))}
+
+
+def _variants(file: str, path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The recipes of a file by name, the main one first; none if it has no main one."""
+    tree = ast.parse(path.read_text())
+    functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("_") and not f.args.args]
+    if _MAIN in [f.name for f in functions]:
+        for function in sorted(functions, key=lambda f: f.name != _MAIN):
+            yield file if function.name == _MAIN else f"{file}:{function.name}", function

@@ -6,11 +6,10 @@ accuracy is 47 % from 8 and 56 % from 2.
 The published networks are in `cifar10-qcfs-vgg16` and `cifar10-qcfs-resnet18`.
 """
 
-from dataclasses import replace
-
 from ..models import VGGConfig
 from ..train.image.data import CifarData
 from ..train.image.recipe import ImageBudget, ImageOptim, ImageRecipe
+from .variants import with_model
 
 
 def recipe() -> ImageRecipe:
@@ -20,4 +19,4 @@ def recipe() -> ImageRecipe:
 
 def relu() -> ImageRecipe:
     """The same with plain ReLU, for conversion by calibration alone."""
-    return replace(recipe(), model=replace(recipe().model, activation="relu"))
+    return with_model(recipe(), activation="relu")

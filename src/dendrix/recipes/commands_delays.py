@@ -9,6 +9,7 @@ from ..data import LogMel
 from ..models import Decision, DelayNetConfig
 from ..train.sequence.data import CommandsData
 from ..train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
+from .variants import with_model
 
 COMMANDS_MEL = LogMel(rate=16_000, f_max=8_000.0, mean=-8.0, std=2.0)
 """Silence is zero, as it is in the tail after the clip: the mean lies at the floor of the logarithm."""
@@ -29,22 +30,22 @@ def recipe() -> SequenceRecipe:
 def words20() -> SequenceRecipe:
     """The 20 words of the usual keyword tasks: digits, yes and no, directions, start, stop, open, close."""
     main = recipe()
-    return replace(main, data=CommandsData(COMMANDS_MEL, words=20), model=replace(main.model, outputs=20))
+    return replace(with_model(main, outputs=20), data=CommandsData(COMMANDS_MEL, words=20))
 
 
 def none() -> SequenceRecipe:
     """The same without delays."""
-    return replace(recipe(), model=replace(recipe().model, delays="none"))
+    return with_model(recipe(), delays="none")
 
 
 def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
-    return replace(recipe(), model=replace(recipe().model, delays="random"))
+    return with_model(recipe(), delays="random")
 
 
 def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
-    return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
+    return with_model(recipe(), granularity="axonal")
 
 
 def early() -> SequenceRecipe:

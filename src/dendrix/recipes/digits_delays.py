@@ -3,11 +3,10 @@
 Every row of pixels enters by the same channels, so a digit can be told only by combining what came at different times.
 """
 
-from dataclasses import replace
-
 from ..models import Decision, DelayNetConfig
 from ..train.sequence.data import DigitsData
 from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
+from .variants import with_model
 
 
 def recipe() -> SequenceRecipe:
@@ -23,14 +22,14 @@ def recipe() -> SequenceRecipe:
 
 def none() -> SequenceRecipe:
     """The same without delays."""
-    return replace(recipe(), model=replace(recipe().model, delays="none"))
+    return with_model(recipe(), delays="none")
 
 
 def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
-    return replace(recipe(), model=replace(recipe().model, delays="random"))
+    return with_model(recipe(), delays="random")
 
 
 def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
-    return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
+    return with_model(recipe(), granularity="axonal")

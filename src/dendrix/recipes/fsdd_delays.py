@@ -9,6 +9,7 @@ from ..data import FSDD_COCHLEA, EvenMel
 from ..models import Decision, DelayNetConfig
 from ..train.sequence.data import FsddData
 from ..train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
+from .variants import with_model
 
 
 def recipe() -> SequenceRecipe:
@@ -25,26 +26,25 @@ def recipe() -> SequenceRecipe:
 
 def none() -> SequenceRecipe:
     """The same without delays."""
-    return replace(recipe(), model=replace(recipe().model, delays="none"))
+    return with_model(recipe(), delays="none")
 
 
 def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
-    return replace(recipe(), model=replace(recipe().model, delays="random"))
+    return with_model(recipe(), delays="random")
 
 
 def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
-    return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
+    return with_model(recipe(), granularity="axonal")
 
 
 def small() -> SequenceRecipe:
     """About 10,000 trained parameters."""
     main = recipe()
     return replace(
-        main,
+        with_model(main, hidden=(56, 56), spike_alpha=5.0, dropout=0.1),
         data=FsddData(EvenMel(dt_ms=20.0, window_ms=32.0)),
-        model=replace(main.model, hidden=(56, 56), spike_alpha=5.0, dropout=0.1),
         early=0.5,
         optim=replace(main.optim, lr=0.01),
         budget=Budget(epochs=16, batch_size=16, patience=16),
@@ -54,7 +54,7 @@ def small() -> SequenceRecipe:
 def cochlea() -> SequenceRecipe:
     """The same network on spikes: counts of 700 cells of a causal cochlea, five to a channel."""
     main, ear = recipe(), replace(FSDD_COCHLEA, dt_ms=20.0)
-    return replace(main, data=FsddData(ear), model=replace(main.model, inputs=ear.channels))
+    return replace(with_model(main, inputs=ear.channels), data=FsddData(ear))
 
 
 def early() -> SequenceRecipe:

@@ -14,6 +14,7 @@ from ..data import PublishedMel
 from ..models import Decision, delrec_commands, published_commands
 from ..train.sequence.data import SpeechCommandsData
 from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
+from .variants import with_model
 
 _EPOCHS = 100
 
@@ -32,27 +33,27 @@ def recipe() -> SequenceRecipe:
 def published() -> SequenceRecipe:
     """The same as published: every layer appends silence."""
     main = recipe()
-    return replace(main, model=replace(main.model, padding="published"), decision=Decision(accumulation="softmax-sum", padded=True))
+    return replace(with_model(main, padding="published"), decision=Decision(accumulation="softmax-sum", padded=True))
 
 
 def released() -> SequenceRecipe:
     """As published with one synapse for each pair, the configuration that was released."""
-    return replace(published(), model=replace(published().model, kernel_count=1))
+    return with_model(published(), kernel_count=1)
 
 
 def none() -> SequenceRecipe:
     """The same without delays, one synapse for each pair."""
-    return replace(recipe(), model=replace(recipe().model, delays="none", kernel_count=1))
+    return with_model(recipe(), delays="none", kernel_count=1)
 
 
 def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
-    return replace(recipe(), model=replace(recipe().model, delays="random"))
+    return with_model(recipe(), delays="random")
 
 
 def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of two per pair."""
-    return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
+    return with_model(recipe(), granularity="axonal", kernel_count=1)
 
 
 def recurrent() -> SequenceRecipe:

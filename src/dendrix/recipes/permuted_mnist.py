@@ -10,12 +10,13 @@ Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651.
 from dataclasses import replace
 
 from ..models import DendriticNetConfig
-from ..train.continual.learner import ContinualRecipe
+from ..train.continual.data import PermutedMnistData
+from ..train.continual.recipe import ContinualRecipe
 
 
 def recipe() -> ContinualRecipe:
     """Ten tasks of permuted MNIST, one after another: active dendrites and k winners."""
-    return ContinualRecipe(DendriticNetConfig(hidden=(512, 512)), epochs=5, lr=1e-3, held_out=1000)
+    return ContinualRecipe(DendriticNetConfig(hidden=(512, 512)), epochs=5, lr=1e-3, data=PermutedMnistData(held_out=1000))
 
 
 def kwinners() -> ContinualRecipe:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from ..models import Decision, published_shd
 from ..train.sequence.data import ShdData
 from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
+from .variants import with_model
 
 _EPOCHS = 150
 
@@ -33,33 +34,31 @@ def published() -> SequenceRecipe:
     """The same as published: the clips for testing choose the epoch, so the result is no estimate for new clips."""
     main = recipe()
     return replace(
-        main,
+        with_model(main, padding="published"),
         data=ShdData(half_precision=True, held_out="test"),
-        model=replace(main.model, padding="published"),
         decision=Decision(accumulation="softmax-sum", padded=True),
     )
 
 
 def none() -> SequenceRecipe:
     """The same without delays."""
-    return replace(recipe(), model=replace(recipe().model, delays="none"))
+    return with_model(recipe(), delays="none")
 
 
 def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
-    return replace(recipe(), model=replace(recipe().model, delays="random"))
+    return with_model(recipe(), delays="random")
 
 
 def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of one per synapse."""
-    return replace(recipe(), model=replace(recipe().model, granularity="axonal"))
+    return with_model(recipe(), granularity="axonal")
 
 
 def recurrent() -> SequenceRecipe:
     """No delays between the layers but learned ones within them, after DelRec, without its augmentation."""
-    main = recipe()
-    model = replace(
-        main.model, delays="none", decay=1 - 1 / 1.05, recurrent_delay_ms=500.0, recurrent_start_ms=150.0, recurrent_dropout=0.2
+    main = with_model(
+        recipe(), delays="none", decay=1 - 1 / 1.05, recurrent_delay_ms=500.0, recurrent_start_ms=150.0, recurrent_dropout=0.2
     )
     optim = replace(main.optim, delay_lr=0.05)
-    return replace(main, model=model, optim=optim, budget=replace(main.budget, anneal=1.0))
+    return replace(main, optim=optim, budget=replace(main.budget, anneal=1.0))

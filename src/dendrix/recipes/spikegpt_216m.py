@@ -4,7 +4,8 @@ It needs a GPU, WikiText-103 and the tokenizer of GPT-NeoX-20B as 20B_tokenizer.
 """
 
 from ..models.spikegpt.network import published_216m
-from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from ..train.text.data import TextData
+from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
 
 def recipe() -> TextRecipe:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ..models import SpikeGPTConfig
 from ..models.spikegpt.network import published_46m
-from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from ..train.text.data import TextData
+from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
 _CHARACTERS = 5459
 """Characters of the training split and one for all others; set --model.vocab-size to what the tokenizer has."""

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from ..train.sentence.recipe import SentenceData, SentenceModel, SentenceRecipe
+from ..train.sentence.data import SentenceData
+from ..train.sentence.recipe import SentenceModel, SentenceRecipe
 from ..train.text.recipe import TextOptim
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from ..models import SpikeGPTConfig
 from ..models.gpt2 import GPT2Config
-from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from ..train.text.data import TextData
+from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
 _MODEL = SpikeGPTConfig(256, width=160, layers=3, start="rwkv", dropout=0.0)  # the text is seen twice: nothing is learned by heart
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from ..models import Decision, delrec_commands, published_commands
 from ..train.sequence.data import SscData
 from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
+from .variants import with_model
 
 _EPOCHS = 60
 
@@ -32,31 +33,30 @@ def published() -> SequenceRecipe:
     """The same as published: the padding of a batch counts."""
     main = recipe()
     return replace(
-        main,
+        with_model(main, padding="published"),
         data=SscData(half_precision=True),
-        model=replace(main.model, padding="published"),
         decision=Decision(accumulation="softmax-sum", padded=True),
     )
 
 
 def released() -> SequenceRecipe:
     """As published with one synapse for each pair, the configuration that was released."""
-    return replace(published(), model=replace(published().model, kernel_count=1))
+    return with_model(published(), kernel_count=1)
 
 
 def none() -> SequenceRecipe:
     """The same without delays, one synapse for each pair."""
-    return replace(recipe(), model=replace(recipe().model, delays="none", kernel_count=1))
+    return with_model(recipe(), delays="none", kernel_count=1)
 
 
 def random() -> SequenceRecipe:
     """The same with delays that stay at their random start."""
-    return replace(recipe(), model=replace(recipe().model, delays="random"))
+    return with_model(recipe(), delays="random")
 
 
 def axonal() -> SequenceRecipe:
     """The same with one delay per neuron instead of two per pair."""
-    return replace(recipe(), model=replace(recipe().model, granularity="axonal", kernel_count=1))
+    return with_model(recipe(), granularity="axonal", kernel_count=1)
 
 
 def recurrent() -> SequenceRecipe:

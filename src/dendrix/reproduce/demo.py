@@ -8,9 +8,10 @@ from ..plot import save_figure
 from ..recipes.digits_delays import none, random, recipe
 from ..run_folder.checkpoint import load_checkpoint
 from ..run_folder.record import METRICS, read_lines
+from ..runs.evaluation import evaluate_run
 from ..runs.report.figures import draw_accuracy_over_time, draw_learning_curves
 from ..runs.report.network_figures import draw_activity, draw_delays
-from ..train.command import TrainRun, evaluate_run, train_run
+from ..train.command import TrainRun, train_run
 from ..train.sequence.recipe import SequenceRecipe
 
 VARIANTS: dict[str, Callable[[], SequenceRecipe]] = {"no delays": none, "fixed random delays": random, "learned delays": recipe}

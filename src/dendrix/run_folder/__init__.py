@@ -1,8 +1,16 @@
 """A run on disk: the network, the record of what made it, and the state that resuming needs."""
 
-from .checkpoint import Checkpoint as Checkpoint
-from .checkpoint import expect_run as expect_run
-from .checkpoint import load as load
-from .checkpoint import load_checkpoint as load_checkpoint
-from .checkpoint import read_checkpoint as read_checkpoint
-from .checkpoint import write_checkpoint as write_checkpoint
+from .checkpoint import Checkpoint, expect_run, load, load_checkpoint, read_checkpoint, save, write_checkpoint
+from .record import RunRecord, read_record
+
+__all__ = [
+    "Checkpoint",
+    "RunRecord",
+    "expect_run",
+    "load",
+    "load_checkpoint",
+    "read_checkpoint",
+    "read_record",
+    "save",
+    "write_checkpoint",
+]

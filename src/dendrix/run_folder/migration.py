@@ -12,7 +12,18 @@ def migrated_config(described: dict[str, Any]) -> dict[str, Any]:
 
 def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe of a `run.json` with the names of today."""
-    return {**recipe, "decision": _renamed(recipe["decision"])} if "decision" in recipe else recipe
+    if "decision" in recipe:
+        return {**recipe, "decision": _renamed(recipe["decision"])}
+    if "data" not in recipe and isinstance(model := recipe.get("model"), dict) and "tasks" in model:
+        return _with_tasks(recipe, model["tasks"])
+    return recipe
+
+
+def _with_tasks(recipe: dict[str, Any], tasks: Any) -> dict[str, Any]:
+    """A continual recipe of 0.1.0 held its data as fields of its own."""
+    data = {"name": "permuted-mnist", "held_out": recipe.get("held_out", 0), "root": recipe.get("root"), "tasks": tasks}
+    kept = {name: value for name, value in recipe.items() if name not in ("held_out", "root")}
+    return {**kept, "data": {**data, "seed": recipe.get("seed", 0)}}
 
 
 def _renamed(decision: Any) -> Any:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
 
@@ -20,6 +20,24 @@ from .migration import migrated_recipe
 RUN, METRICS = "run.json", "metrics.jsonl"
 _PROGRESS = ("best_epoch", "best_accuracy", "stopped")
 _PACKAGES = ("dendrix", "torch", "numpy", "numba", "safetensors", "accelerate")
+
+
+class RunRecord(TypedDict, total=False):
+    """What `run.json` holds. A field that an earlier version did not write is missing."""
+
+    name: str
+    recipe: dict[str, Any]
+    data_sha256: str
+    """Of the training and validation data."""
+    parameters: int
+    environment: dict[str, Any]
+    progress: dict[str, Any] | None
+    """Epochs, steps, the best scores, and why the training stopped."""
+    warnings: list[str]
+    seconds: float
+    kernels: dict[str, str]
+    conversion: dict[str, Any]
+    """Of a converted network: how it was converted, the audit, and the comparison with the original."""
 
 
 @contextlib.contextmanager
@@ -38,12 +56,6 @@ def new_folder(target: Path) -> Iterator[Path]:
         work.rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def append_line(path: Path, values: dict[str, Any]) -> None:
-    """Add one line of JSON to a file."""
-    with path.open("a") as file:
-        file.write(json.dumps(values, allow_nan=False) + "\n")
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
@@ -70,7 +82,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> RunRecord:
     """What `run.json` of a run says, with the parts that all runs have.
 
     Raises:
@@ -86,7 +98,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             raise InputError(f"{path}: expected {name} of another kind, got {value!r}. Was it edited by hand?")
     if (progress := record.get("progress")) and (lost := [name for name in _PROGRESS if name not in progress]):
         raise InputError(f"{path}: expected progress with {', '.join(lost)}, which is missing. Was it edited by hand?")
-    return {**record, "recipe": migrated_recipe(record["recipe"])}
+    return cast(RunRecord, {**record, "recipe": migrated_recipe(record["recipe"])})
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """The folder of a training run, which survives a kill, a full disk and an interrupted save at any moment."""
 
 import contextlib
-import hashlib
 import json
-import math
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol, cast
 
 import safetensors
 import safetensors.torch
@@ -17,22 +15,30 @@ from torch import Tensor
 
 from ..core import chosen_kernels
 from ..core.files import locked, write_atomic, write_json
-from ..data import FileSplits, ImageFiles, ImageSplits, Splits
-from ..data.text.token_sentences import TokenSplits
-from ..data.text.tokens import TextSplits
 from ..errors import InputError
-from ..train.image.recipe import ImageBudget
-from ..train.sentence.recipe import SentenceBudget
-from ..train.sequence.recipe import Budget
-from ..train.text.recipe import TextBudget
 from .checkpoint import WEIGHTS
-from .record import METRICS, RUN, read_record, write_lines
+from .record import METRICS, RUN, RunRecord, read_record, write_lines
 
 _STATE = "resume-{:05}.safetensors"
 _STATES = "resume-*.safetensors"
 _OPEN = (None, "interrupted")
 _BRIEF = 70
 """A value in a message has no more characters than this."""
+
+
+Chooses = Literal["accuracy", "loss", "last"]
+"""How the network to keep is chosen: the most accurate in validation, then by loss; the one of least loss; or the last."""
+
+
+class TrainingLength(Protocol):
+    """How long to train, in epochs of the record."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs at most."""
+
+    def last_epoch(self, best: int) -> float:
+        """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
 
 
 @dataclass
@@ -43,20 +49,26 @@ class Progress:
     """How many are complete."""
     step: int = 0
     best_epoch: int = -1
-    best_accuracy: float = -1.0
-    best_loss: float = math.inf
+    best_accuracy: float | None = None
+    """In validation; None where nothing was validated."""
+    best_loss: float | None = None
     stopped: str | None = None
     """Why it ended; None before."""
 
-    def improve(self, accuracy: float, loss: float, by_loss: bool = False) -> bool:
-        """Count an epoch, and remember its scores if they are the best so far: by accuracy, then by loss; or by loss alone."""
-        better = loss < self.best_loss if by_loss else (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
+    def improve(self, accuracy: float | None, loss: float | None, chooses: Chooses = "accuracy") -> bool:
+        """Count an epoch; returns whether its network is the one to keep, and remembers its scores if so. None was not measured."""
+        if chooses == "last" or self.best_accuracy is None or self.best_loss is None or accuracy is None or loss is None:
+            better = True
+        elif chooses == "loss":
+            better = loss < self.best_loss
+        else:
+            better = (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
         if better:
             self.best_epoch, self.best_accuracy, self.best_loss = self.epoch, accuracy, loss
         self.epoch += 1
         return better
 
-    def over(self, budget: Budget | ImageBudget | TextBudget | SentenceBudget) -> str | None:
+    def over(self, budget: TrainingLength) -> str | None:
         """Why to stop now, if so; a function of the progress alone, so that a resumed run stops where it would have stopped."""
         last = self.epoch - 1
         if self.epoch == budget.epochs:
@@ -99,18 +111,19 @@ class Run:
         told, self.unsaid = [*self.unsaid, *new.values()], []
         return told
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """What `run.json` holds."""
         self.kernels |= chosen_kernels()
-        return {
+        known: dict[str, Any] = {
             **self.about,
             "progress": asdict(self.progress) if self.progress.epoch else None,
             "warnings": list(self.warnings.values()),
             "seconds": self.seconds,
             "kernels": self.kernels,
         }
+        return cast(RunRecord, known)
 
-    def write(self) -> dict[str, Any]:
+    def write(self) -> RunRecord:
         """Write the record and the metrics."""
         record = self.record()
         if self.writes:
@@ -135,7 +148,7 @@ class Run:
                 older.unlink()
         self.write()
 
-    def finish(self, why: str) -> dict[str, Any]:
+    def finish(self, why: str) -> RunRecord:
         """Write why the training ended, and return the record; a run that was interrupted can still be resumed."""
         self.progress.stopped = why
         record = self.write()
@@ -144,7 +157,7 @@ class Run:
                 state.unlink()
         return record
 
-    def complete(self) -> dict[str, Any] | None:
+    def complete(self) -> RunRecord | None:
         """The record, if the folder already holds this run, complete.
 
         Raises:
@@ -226,21 +239,6 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
             if writes and not was_there and not states(target):
                 shutil.rmtree(target)
             raise
-
-
-def fingerprint(splits: Splits | ImageSplits | FileSplits | TextSplits | TokenSplits) -> str:
-    """The SHA-256 of the training and validation data."""
-    if isinstance(splits, TextSplits | TokenSplits):
-        return splits.fingerprint()
-    digest = hashlib.sha256()
-    for data in (splits.train, splits.valid):
-        if isinstance(data, ImageFiles):  # names and sizes; to read all would take hours
-            digest.update("".join(f"{path}:{path.stat().st_size};" for path in data.paths).encode())
-        for x in [] if isinstance(data, ImageFiles) else data.x:
-            digest.update(str(tuple(x.shape)).encode())
-            digest.update(x.contiguous().numpy().data)
-        digest.update(data.y.contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def _expect_weights(folder: Path) -> None:

@@ -1,27 +1,35 @@
-"""From the run of an image network to a run of its spiking form: what `dendrix convert` does; the command line only parses and prints."""
+"""Conversion of a trained image network, of a run or of a file of your own, to a run of its spiking form."""
 
-from ..errors import InputError
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from ..convert import MaxPool, NeuronKind, calibrate, compare
 from ..core import expect_fields
 from ..core.files import read_json, write_json
-from ..data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, take_batch
+from ..core.trust import Trust, import_file, is_file
+from ..data import Batch, take_batch
+from ..data.base import evenly
+from ..errors import InputError
 from ..exits import fingerprint
-from ..run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
-from ..models import VGG, Converted, ConvertedConfig, Decision, ResNet
+from ..layers import LSQ, QCFS
+from ..models import Converted, ConvertedConfig, Decision
+from ..models.decision import takes_state
 from ..plot import save_figure
 from ..pretrained import find_run
+from ..run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
+from ..run_folder.record import RUN, RunRecord, environment, new_folder
+from ..train.image.data import PictureFolderData
+from ..train.metrics import score
+from .opened import source_of
 from .report.conversion_figures import draw_accuracy, draw_layers
-from ..train.metrics import score_images
-from .opened import data_of
-from ..run_folder.record import RUN, environment, new_folder
+from .viewing import knows_images
 
 _AT_ONCE = 64
 _ROWS = 256
@@ -30,30 +38,53 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class ConvertRun:
-    """How to convert the network of a run."""
+    """How to convert a network."""
 
     run: Path
-    """The folder of an image run."""
+    """The folder of an image run; or FILE.py:NAME, a function of yours that returns the network, with `weights` and `images`."""
     steps: int = 8
     """For how many steps an image is shown."""
     neuron: NeuronKind = "signed"
-    """What stands for an activation, as in `convert`."""
+    """The neurons that replace an activation, as in `convert`."""
     max_pool: MaxPool = "refuse"
     """What becomes of maximum pooling, as in `convert`."""
     calibrate: Literal["layer", "channel"] | None = None
     """Measure a threshold for every layer or channel of a ReLU network; None takes those of QCFS."""
     quantile: float = 0.999
     """Share of activations below a measured threshold."""
-    images: int = 1000
+    inputs: int = 1000
     """How many validation images to compare on, and training images to measure on."""
     root: Path | None = None
     """The data folder, if it has moved."""
+    weights: Path | None = None
+    """The state_dict of a network of your own, a safetensors file."""
+    images: Path | None = None
+    """For a network of your own, a folder with one sub-folder of images for each class, in the order of its outputs."""
+    side: int = 32
+    """Side of these images, in pixels."""
+    trust: Trust = None
+    """The package or file of classes that are not of dendrix or torch."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, steps="[1, inf)", images="[1, inf)", quantile="(0, 1]")
+        counts = dict.fromkeys(("steps", "inputs", "side"), "[1, inf)")
+        expect_fields(self, whole=counts, **counts, quantile="(0, 1]")
 
 
-def convert_run(asked: ConvertRun, target: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Original:
+    """A network to convert, and its data."""
+
+    name: str
+    network: nn.Module
+    labels: tuple[str, ...]
+    splits: Any
+    recipe: dict[str, Any]
+    """Of the record; it says where the data are."""
+    description: dict[str, Any] | None = None
+    """How to build the network again, where that is a function of the user's."""
+
+
+def convert_run(asked: ConvertRun, target: Path) -> RunRecord:
     """Convert, compare with the original on validation images, and write a run folder, whole or not at all; returns its record.
 
     Args:
@@ -61,24 +92,23 @@ def convert_run(asked: ConvertRun, target: Path) -> dict[str, Any]:
         target: the folder to make.
     Raises:
         FileExistsError: it is already there.
-        OSError: the run or its data are not there, or may not be read.
-        ValueError: the run has no image network, or it cannot be converted so.
+        OSError: the run, the file or the data are not there, or may not be read.
+        InputError: there is no image network, or it cannot be converted so.
     """
     with new_folder(target) as folder:
-        source = find_run(asked.run)
-        checkpoint = load_checkpoint(source)
-        _expect_convertible(asked, checkpoint.model)
-        splits: Any = data_of(source, asked.root).load()
-        model, reference = _converted(asked, checkpoint.model, splits)
-        sample = _spread(splits.valid, asked.images)
-        before = score_images(checkpoint.model, _batches(sample)).accuracy
+        original = _of_file(asked) if ".py" in asked.run.name else _of_run(asked)
+        _expect_thresholds(asked, original.network)
+        model, reference = _converted(asked, original)
+        sample = take_batch(original.splits.valid, evenly(len(original.splits.valid), asked.inputs))
+        before = score(original.network, _batches(sample)).accuracy
         comparison = compare(reference, model.network, sample.x, asked.steps, sample.y, batch_size=max(1, _ROWS // asked.steps))
-        write_checkpoint(folder, Checkpoint(model, checkpoint.labels, decision=Decision("mean")))
-        record = {
-            "name": f"{asked.run.name}, converted",
-            "recipe": read_json(source / RUN)["recipe"],
+        shape = tuple(sample.x.shape[1:])
+        write_checkpoint(folder, Checkpoint(model, original.labels, decision=Decision("mean"), shape=shape))
+        record: RunRecord = {
+            "name": f"{original.name}, converted",
+            "recipe": original.recipe,
             "conversion": {
-                **_described(asked, model, fingerprint(checkpoint.model)),
+                **_described(asked, model, fingerprint(original.network)),
                 "compared_on": {"split": "valid", "images": len(sample.y)},
                 "original_accuracy": before,
                 **comparison.to_dict(),
@@ -100,53 +130,94 @@ def draw_conversion(folder: Path) -> None:
     save_figure(draw_layers(found["layers"]), folder / "layers.png")
 
 
-def _expect_convertible(asked: ConvertRun, network: Any) -> None:
-    """What a user is likely to get wrong, in terms of the command."""
-    if not isinstance(network, VGG | ResNet):
+def _of_run(asked: ConvertRun) -> _Original:
+    """The network of a run, and the data that it was trained on."""
+    if asked.weights is not None or (asked.images is not None and not find_run(asked.run).is_dir()):
+        raise InputError(f"run: expected FILE.py:NAME with --weights, got {asked.run}. Leave --weights out for a run.")
+    folder = find_run(asked.run)
+    checkpoint = load_checkpoint(folder, trust=asked.trust)
+    network: nn.Module = checkpoint.model
+    if isinstance(network, Converted) or takes_state(network) or not knows_images(checkpoint):
         found = "one that is already converted" if isinstance(network, Converted) else type(network).__name__
         raise InputError(
-            f"{asked.run}: expected the run of an image network, VGG or ResNet, got {found}. "
-            "Train one: dendrix train cifar10-qcfs-vgg-small."
+            f"{asked.run}: expected the run of an image network, got {found}. Train one: dendrix train cifar10-qcfs-vgg-small."
         )
-    if network.config.activation == "relu" and asked.calibrate is None:
+    recipe = read_json(folder / RUN)["recipe"]
+    if asked.images is not None:
+        source = PictureFolderData(asked.side if checkpoint.shape is None else checkpoint.shape[-1], root=asked.images)
+        recipe = {**recipe, "data": source.to_dict()}
+        return _Original(asked.run.name, network, checkpoint.labels, source.load(), recipe)
+    return _Original(asked.run.name, network, checkpoint.labels, source_of(folder, asked.root, asked.trust).load(), recipe)
+
+
+def _of_file(asked: ConvertRun) -> _Original:
+    """The network that a function in a file of the user's returns."""
+    file, _, name = str(asked.run).partition(":")
+    if not is_file(file) or not name:
+        raise InputError(f"run: expected FILE.py:NAME, the function that returns the network, got {asked.run}. Name the function.")
+    if asked.weights is None or asked.images is None:
+        raise InputError(f"{asked.run}: expected --weights and --images with a network of a file, got one or none of them. Give both.")
+    build = getattr(import_file(Path(file)), name, None)
+    if not callable(build):
+        raise InputError(f"{file}: expected a function '{name}' that returns the network, which is not there. Check its name.")
+    network = build()
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{asked.run}: expected a torch.nn.Module, got {type(network).__name__}. Return the network.")
+    try:
+        network.load_state_dict(safetensors.torch.load(asked.weights.read_bytes()))
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{asked.weights}: expected the weights of {asked.run} as safetensors, but {reason}") from error
+    source = PictureFolderData(asked.side, root=asked.images)
+    splits = source.load()
+    description = {"class": f"{Path(file).stem}:{name}", "arguments": {}}
+    return _Original(str(asked.run), network.eval(), splits.train.labels, splits, {"data": source.to_dict()}, description)
+
+
+def _expect_thresholds(asked: ConvertRun, network: nn.Module) -> None:
+    """Refuse to calibrate trained thresholds, and plain ReLUs without calibration, in terms of the command."""
+    trained = any(isinstance(part, QCFS | LSQ) for part in network.modules())
+    plain = any(type(part) is nn.ReLU for part in network.modules())
+    if plain and not trained and asked.calibrate is None:
         raise InputError(
             "calibrate: expected layer or channel for a network of ReLUs, which has no thresholds, got none. Add --calibrate channel."
         )
-    if network.config.activation == "qcfs" and asked.calibrate is not None:
+    if trained and asked.calibrate is not None:
         raise InputError(f"calibrate: expected none for a network that was trained with thresholds, got {asked.calibrate}. Leave it out.")
 
 
-def _converted(asked: ConvertRun, network: Any, splits: ImageSplits | FileSplits) -> tuple[Converted, nn.Module]:
+def _converted(asked: ConvertRun, original: _Original) -> tuple[Converted, nn.Module]:
     """The spiking network, and the one to compare it with: the original, or its copy with clipped ReLUs."""
-    height, width = splits.valid.take(torch.tensor([0])).shape[2:]
-    config = ConvertedConfig(
-        ann="vgg" if isinstance(network, VGG) else "resnet",
-        ann_config=asdict(network.config),
-        steps=asked.steps,
-        neuron=asked.neuron,
-        max_pool=asked.max_pool,
-        ceilings=asked.calibrate or "trained",
-        height=height,
-        width=width,
-    )
-    reference: nn.Module = network
+    network = original.network
+    channels, height, width = original.splits.valid.take(torch.tensor([0])).shape[1:]
+    settings: dict[str, Any] = {
+        "steps": asked.steps,
+        "neuron": asked.neuron,
+        "max_pool": asked.max_pool,
+        "ceilings": asked.calibrate or "trained",
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "outputs": len(original.labels),
+    }
+    if original.description is None:
+        config = ConvertedConfig.of(network, **settings)
+    else:
+        config = ConvertedConfig(ann="described", ann_config=original.description, **settings)
+    reference = network
     if asked.calibrate is not None:
-        batches = _batches(_spread(splits.train, asked.images))
+        train = original.splits.train
+        batches = (batch.x for batch in _batches(take_batch(train, evenly(len(train), asked.inputs))))
         reference = calibrate(network, batches, asked.quantile, per_channel=asked.calibrate == "channel")
     return Converted(config, reference).eval(), reference
 
 
-def _spread(data: ImageDataset | ImageFiles, count: int) -> ImageBatch:
-    """So many images, evenly spread over a split, which may be sorted by class."""
-    return take_batch(data, torch.linspace(0, len(data) - 1, min(count, len(data))).round().long())
-
-
-def _batches(images: ImageBatch) -> Iterator[ImageBatch]:
-    return (ImageBatch(x, y) for x, y in zip(torch.split(images.x, _AT_ONCE), torch.split(images.y, _AT_ONCE), strict=True))
+def _batches(images: Batch) -> Iterator[Batch]:
+    return (Batch(x, None, y) for x, y in zip(torch.split(images.x, _AT_ONCE), torch.split(images.y, _AT_ONCE), strict=True))
 
 
 def _described(asked: ConvertRun, model: Converted, of: str) -> dict[str, Any]:
-    """What was done, and to the network of which fingerprint, as JSON holds it."""
+    """The settings of a conversion, and the fingerprint of the original, as JSON holds them."""
     return {
         "run": str(asked.run),
         "model": of,

@@ -1,93 +1,110 @@
-"""A run folder with its data: what evaluation, records and reports begin with."""
+"""A run opened once: the network, a split of data, and the batches that evaluation, exit records, energy and reports read."""
 
-from ..errors import InputError
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from torch import Tensor
+from torch import nn
 
-from ..data import Dataset, ImageBatch, ImageDataset, ImageFiles, image_batches, loader
-from ..data.text.token_sentences import TokenSentences, sentence_batches
-from ..run_folder.checkpoint import Checkpoint, load_checkpoint
-from ..models import Converted, DendriticNet
+from ..core.trust import Trust
+from ..data.base import Batch, Labelled, evenly
+from ..errors import InputError, InputTypeError
+from ..models.converted import network_input
+from ..models.decision import takes_state
 from ..pretrained import find_run
-from ..train.continual.learner import PermutedTasks, load_split, recipe_from_dict
-from ..train.sequence.data import AnySource, DigitsData, source_from_dict
-from ..train.metrics import Scores, score, score_images
+from ..run_folder.checkpoint import Checkpoint, load_checkpoint
 from ..run_folder.record import RUN, read_record
+from ..train.metrics import Scores, score
+from ..train.sources import source_from_dict
+from .own_data import own_data
 
 Split = Literal["train", "valid", "test"]
-_IMAGES_AT_ONCE = 64
-"""Of a converted network, whose steps lie in memory side by side."""
+_AT_ONCE = 64
+"""Inputs in one call: more steps of a converted network would leave the cache."""
 
 
-class Opened(NamedTuple):
-    """A trained network and a split of the data it was trained on."""
+@dataclass(frozen=True)
+class OpenedRun:
+    """A trained network and data for it."""
 
+    folder: Path
     checkpoint: Checkpoint
-    data: Dataset | ImageDataset | ImageFiles | TokenSentences | PermutedTasks
-    batches: Iterable[Any]
+    data: Labelled
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, ready for use: in evaluation mode and with integer delays."""
+        model: nn.Module = self.checkpoint.model
+        return model
+
+    @property
+    def answers_over_time(self) -> bool:
+        """Whether the network answers after every step, and not once."""
+        return takes_state(self.network)
+
+    @property
+    def dt_ms(self) -> float | None:
+        """The length of a step, in ms, where steps have one."""
+        return self.data.dt_ms
+
+    def batches(self, size: int = _AT_ONCE) -> Iterator[Batch]:
+        """All inputs in their order, as the network takes them, with the tail of its decision."""
+        return self._prepared(self.data, size)
+
+    def sample(self, count: int, size: int = 16) -> Iterator[Batch]:
+        """So many inputs, evenly spread over the data."""
+        return self._prepared(self.data.subset(evenly(len(self.data), count)), size)
 
     def score(self) -> Scores:
-        """How good the network is on these data; delays are integers."""
-        if answers_at_once(self.checkpoint, self.data):
-            return score_images(self.checkpoint.model, self.batches)
-        return score(self.checkpoint.model, self.batches, self.checkpoint.decision)
+        """Accuracy, loss and confusion on these data."""
+        return score(self.network, self.batches(), self.checkpoint.decision)
+
+    def _prepared(self, data: Labelled, size: int) -> Iterator[Batch]:
+        tail = 0 if data.dt_ms is None else self.checkpoint.decision.tail_steps(data.dt_ms)
+        for batch in data.batches(size, tail_steps=tail):
+            yield batch._replace(x=network_input(self.network, batch.x))
 
 
-def answers_at_once(checkpoint: Checkpoint, data: object) -> bool:
-    """Whether the network answers images in one step, and not over time."""
-    return isinstance(data, ImageDataset | ImageFiles) and not isinstance(checkpoint.model, Converted)
-
-
-def open_run(run: Path, split: Split, root: Path | None = None) -> Opened:
-    """The network of a run, a split of the data it was trained on, and the batches of that split.
+def open_run(
+    run: str | Path, split: Split = "test", *, data: str | Path | None = None, root: Path | None = None, trust: Trust = None
+) -> OpenedRun:
+    """Open a run with a split of the data that it was trained on, or with data of your own.
 
     Args:
         run: the folder, or the name of a network that comes with dendrix.
-        split: which part of the data.
-        root: the data folder, if it has moved.
+        split: which part of the data of the training.
+        data: instead of a split, a path of your own data, see `own_data`.
+        root: the folder of the training data, if they have moved.
+        trust: the package or file of classes that are not of dendrix or torch.
     Raises:
         OSError: the run or its data are not there, or may not be read.
-        ValueError: a file of the run or the data is damaged.
+        UntrustedError: the network or its data are of a class that nobody trusts.
+        InputError: a file of the run or the data is damaged, or does not fit.
     """
     folder = find_run(run)
-    checkpoint = load_checkpoint(folder)
-    if isinstance(checkpoint.model, DendriticNet):
-        with _expect_recipe(folder):
-            recipe = recipe_from_dict(read_record(folder)["recipe"])
-        tasks = load_split(recipe if root is None else replace(recipe, root=root), split)
-        return Opened(checkpoint, tasks, tasks.batches())
-    data: Dataset | ImageDataset | ImageFiles | TokenSentences = getattr(data_of(folder, root).load(), split)
-    if isinstance(data, TokenSentences):
-        return Opened(checkpoint, data, sentence_batches(data))
-    if isinstance(data, Dataset):
-        return Opened(checkpoint, data, loader(data, 64, tail_steps=checkpoint.decision.tail_steps(data.dt_ms)))
-    if isinstance(checkpoint.model, Converted):
-        return Opened(checkpoint, data, _over_time(checkpoint.model, image_batches(data, _IMAGES_AT_ONCE)))
-    return Opened(checkpoint, data, image_batches(data))
+    checkpoint = load_checkpoint(folder, trust=trust)
+    if data is not None:
+        return OpenedRun(folder, checkpoint, own_data(checkpoint, folder, Path(data)))
+    splits: Any = source_of(folder, root, trust).load()
+    return OpenedRun(folder, checkpoint, getattr(splits, split))
 
 
-def data_of(folder: Path, root: Path | None = None) -> AnySource:
+def source_of(folder: Path, root: Path | None = None, trust: Trust = None) -> Any:
     """The description of the data that a run was trained on.
 
     Args:
         folder: the run.
         root: the data folder, if it has moved.
+        trust: the package or file of a source that is not of dendrix.
     Raises:
         OSError: the record of the run is not there, or may not be read.
-        ValueError: it is damaged, or these data are in no folder.
+        InputError: it is damaged, or these data are in no folder.
     """
     with _expect_recipe(folder):
-        source = source_from_dict(read_record(folder)["recipe"]["data"])
-    if root is None:
-        return source
-    if isinstance(source, DigitsData):
-        raise InputError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
-    return replace(source, root=root)
+        source = source_from_dict(read_record(folder)["recipe"]["data"], trust)
+    return source if root is None else source.at(root)
 
 
 @contextlib.contextmanager
@@ -97,14 +114,10 @@ def _expect_recipe(folder: Path) -> Iterator[None]:
         yield
     except KeyError as error:
         raise InputError(f"{folder / RUN}: expected the field {error}, which is missing. Was it edited by hand?") from error
-    except TypeError as error:
+    except InputTypeError:
+        raise
+    except (TypeError, AttributeError) as error:
         raise InputError(
             f"{folder / RUN}: expected the recipe of the run, got one with fields missing, or that this version does not know. "
             "Was it edited by hand?"
         ) from error
-
-
-def _over_time(model: Converted, batches: Iterable[ImageBatch]) -> Iterator[tuple[Tensor, None, Tensor]]:
-    """Images as the currents of every step, all of them valid."""
-    for x, y in batches:
-        yield model.encode(x), None, y

@@ -1,48 +1,70 @@
-"""Picture files as a network knows images from its training."""
+"""Picture files as an image network takes images."""
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..data.images.folder import middle
 from ..data.images.pictures import read_picture
-from ..pretrained import find_run
-from ..train.image.data import ImageFolderData, ImageSource
-from .opened import data_of
+from ..errors import InputError
+from ..run_folder.checkpoint import Checkpoint
+from ..run_folder.record import RUN, read_record
 
 
 class Pictures(NamedTuple):
-    """Pictures of one size, and what was done to them that their owner might not expect."""
+    """Pictures of one size, and notes on changes that their owner might not expect."""
 
     x: Tensor
     """float32 [N, C, H, W], 0 to 1."""
     notes: tuple[str, ...]
 
 
-def read_pictures(run: Path, channels: int, files: Sequence[Path]) -> Pictures:
-    """Read JPEG and PNG files for the network of a run; those of another size lose their edges and are scaled.
+def image_shape(checkpoint: Checkpoint, folder: Path) -> tuple[int, int, int]:
+    """C, H and W of the images that a network takes.
 
     Args:
-        run: its folder, which tells what it was trained on.
-        channels: C, 3 for colours or 1 for greys; colours become greys by their mean.
+        checkpoint: the network.
+        folder: its run; one that 0.1.0 wrote has the size only in the description of its data.
+    Raises:
+        InputError: the network does not take images, or its run does not say of what size.
+    """
+    if checkpoint.shape is not None and len(checkpoint.shape) == 3:
+        channels, height, width = checkpoint.shape
+        return channels, height, width
+    from .opened import source_of  # here: it opens runs with the help of this module
+
+    depth = getattr(getattr(checkpoint.model, "config", None), "channels", None)
+    side = getattr(source_of(folder), "side", None) if (folder / RUN).is_file() else None
+    if depth is None or side is None:
+        raise InputError(f"{folder}: expected a network of images, got {type(checkpoint.model).__name__}, whose run names no size of images.")
+    return depth, side, side
+
+
+def read_pictures(checkpoint: Checkpoint, folder: Path, files: Sequence[Path]) -> Pictures:
+    """Read picture files for the network of a run; those of another size lose their edges and are scaled.
+
+    Args:
+        checkpoint: the network; where it takes greys, colours become greys by their mean.
+        folder: its run.
         files: at least one.
     Raises:
         OSError: a file is not there or may not be read.
-        ValueError: a file is damaged or no picture.
+        InputError: a file is damaged or no picture.
     """
-    source = cast(ImageSource, data_of(find_run(run)))
+    channels, height, width = image_shape(checkpoint, folder)
+    from_files = (folder / RUN).is_file() and read_record(folder)["recipe"].get("data", {}).get("name") == "image-folder"
     notes: list[str] = []
     pictures = []
     for file in files:
-        picture = read_picture(file, change=partial(_fit, source, file, notes))
+        picture = read_picture(file, change=partial(_fit, (width, height), None if from_files else notes, file))
         grey = bool((picture == picture[:1]).all())
         if channels == 1:
             picture = picture.float().mean(0, keepdim=True)
-        if grey and channels == 3 and not isinstance(source, ImageFolderData):
+        if grey and channels == 3 and not from_files:
             notes.append(f"{file} is grey, and the network learned from colours.")
         if not grey and channels == 1:
             notes.append(f"{file} has colours, which became greys.")
@@ -50,12 +72,11 @@ def read_pictures(run: Path, channels: int, files: Sequence[Path]) -> Pictures:
     return Pictures(torch.stack(pictures), tuple(notes))
 
 
-def _fit(source: ImageSource, file: Path, notes: list[str], picture: Any) -> Any:
-    """A Pillow image in the size of the training images; from a folder of files every image gives its middle, as in training."""
-    side = source.side
-    if isinstance(source, ImageFolderData):
-        return middle(side, picture)
-    if picture.size == (side, side):
-        return picture
-    notes.append(f"{file} has {picture.width} x {picture.height} pixels; its middle was scaled to {side} x {side}.")
-    return middle(side, picture)
+def _fit(size: tuple[int, int], notes: list[str] | None, file: Path, picture: Any) -> Any:
+    """A Pillow image in the size of the training images; without `notes`, every image gives its middle, as in training."""
+    if notes is not None:
+        if picture.size == size:
+            return picture
+        notes.append(f"{file} has {picture.width} x {picture.height} pixels; its middle was scaled to {size[0]} x {size[1]}.")
+    found = middle(max(size), picture)
+    return found if size[0] == size[1] else found.resize(size)

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..core import expect, expect_in
 from ..exits import ExitRule, serve
 from ..models import VGG, Converted, ResNet
+from ..models.converted import network_input
 from ..run_folder.checkpoint import Checkpoint
 from .prediction import Prediction, named
 
@@ -32,7 +33,7 @@ class Seen:
 
 def knows_images(checkpoint: Checkpoint) -> bool:
     """Whether the input of the network is images, [B, C, H, W]."""
-    return isinstance(checkpoint.model, VGG | ResNet | Converted)
+    return (checkpoint.shape is not None and len(checkpoint.shape) == 3) or isinstance(checkpoint.model, VGG | ResNet | Converted)
 
 
 @torch.no_grad()
@@ -47,10 +48,10 @@ def predict_images(checkpoint: Checkpoint, x: Tensor, top: int = 3) -> list[Pred
         ValueError: the images do not fit the network, or `top` is below 1.
     """
     expect_in(top, "[1, inf)", "top")
-    model, decision = checkpoint.model, checkpoint.decision
-    expect(x, "N C H W", C=model.config.channels)
-    evidence = decision.evidence(model, model.encode(x))[:, -1] if isinstance(model, Converted) else model(x)
-    return [named(checkpoint, row, top) for row in evidence]
+    model = checkpoint.model
+    expect(x, "N C H W")
+    evidence = checkpoint.decision.evidence(model, network_input(model, x))
+    return [named(checkpoint, row, top) for row in evidence[:, -1]]
 
 
 def look(checkpoint: Checkpoint, x: Tensor, rule: ExitRule) -> Iterator[Seen]:

@@ -1,30 +1,55 @@
-"""Training: recipes as frozen dataclasses, one loop, its metrics and its figures. Needs the extra `train`."""
+"""Training: `fit` for a network and data of your own, recipes as frozen dataclasses, and one loop. Needs the extra `train`."""
 
-from .continual.learner import ContinualRecipe as ContinualRecipe
-from .image.data import CifarData as CifarData
-from .image.data import ImageFolderData as ImageFolderData
-from .image.data import MnistData as MnistData
-from .image.recipe import ImageAugment as ImageAugment
-from .image.recipe import ImageBudget as ImageBudget
-from .image.recipe import ImageOptim as ImageOptim
-from .image.recipe import ImageRecipe as ImageRecipe
-from .sentence.recipe import SentenceBudget as SentenceBudget
-from .sentence.recipe import SentenceData as SentenceData
-from .sentence.recipe import SentenceModel as SentenceModel
-from .sentence.recipe import SentenceRecipe as SentenceRecipe
-from .sequence.data import CommandsData as CommandsData
-from .sequence.data import DigitsData as DigitsData
-from .sequence.data import FsddData as FsddData
-from .sequence.data import NmnistData as NmnistData
-from .sequence.data import ShdData as ShdData
-from .sequence.data import SpeechCommandsData as SpeechCommandsData
-from .sequence.data import SscData as SscData
-from .sequence.data import WavFolderData as WavFolderData
-from .sequence.recipe import Budget as Budget
-from .sequence.recipe import SequenceAugment as SequenceAugment
-from .sequence.recipe import SequenceOptim as SequenceOptim
-from .sequence.recipe import SequenceRecipe as SequenceRecipe
-from .text.recipe import TextBudget as TextBudget
-from .text.recipe import TextData as TextData
-from .text.recipe import TextOptim as TextOptim
-from .text.recipe import TextRecipe as TextRecipe
+from .continual.data import PermutedMnistData
+from .continual.recipe import ContinualRecipe
+from .image.data import CifarData, ImageFolderData, MnistData, PictureFolderData
+from .image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
+from .loop import train_recipe
+from .own import ArrayData, fit
+from .recipe import DataSource, NetworkConfig, Recipe, Source
+from .sentence.data import SentenceData
+from .sentence.recipe import SentenceBudget, SentenceModel, SentenceRecipe
+from .sequence.data import CommandsData, DigitsData, FsddData, NmnistData, ShdData, SpeechCommandsData, SscData, WavFolderData
+from .sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
+from .text.data import TextData
+from .text.recipe import TextBudget, TextOptim, TextRecipe
+
+__all__ = [
+    "ArrayData",
+    "Budget",
+    "CifarData",
+    "CommandsData",
+    "ContinualRecipe",
+    "DataSource",
+    "DigitsData",
+    "FsddData",
+    "ImageAugment",
+    "ImageBudget",
+    "ImageFolderData",
+    "ImageOptim",
+    "ImageRecipe",
+    "MnistData",
+    "NetworkConfig",
+    "NmnistData",
+    "PermutedMnistData",
+    "PictureFolderData",
+    "Recipe",
+    "SentenceBudget",
+    "SentenceData",
+    "SentenceModel",
+    "SentenceRecipe",
+    "SequenceAugment",
+    "SequenceOptim",
+    "SequenceRecipe",
+    "ShdData",
+    "Source",
+    "SpeechCommandsData",
+    "SscData",
+    "TextBudget",
+    "TextData",
+    "TextOptim",
+    "TextRecipe",
+    "WavFolderData",
+    "fit",
+    "train_recipe",
+]

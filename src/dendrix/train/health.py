@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core import State, Stateful
-from ..data import Splits
+from ..data import Dataset, Splits
 from ..errors import DivergedError, InputError
 from ..layers import RecurrentDelay
 from ..layers.delay.base import delay_layers
@@ -24,7 +24,7 @@ _SENTENCES = {
 }
 
 
-def expect_finite_splits(splits: Splits) -> None:
+def expect_finite_splits(splits: Splits[Dataset]) -> None:
     """Refuse NaN and infinity in the data before anything is spent on them."""
     for split in ("train", "valid"):
         for number, x in enumerate(getattr(splits, split).x):
@@ -42,14 +42,14 @@ class Watch:
     spikes look like silence. In evaluation mode it also counts spikes, until `health` is asked.
     """
 
-    def __init__(self, network: Stateful):
+    def __init__(self, network: nn.Module):
         self.network = network
         self.broken: list[str] = []
         self._spikes: dict[str, Tensor] = {}
         self._steps: dict[str, Tensor] = {}
         for name, module in network.named_modules():
             if isinstance(module, Neuron | RecurrentDelay):
-                module.register_forward_hook(self._hook(name))
+                module.register_forward_hook(self._hook(name), with_kwargs=True)
 
     def expect_finite(self, step: int, elsewhere: bool = False) -> None:
         """Refuse a state that is no finite number; `step` is for the message.
@@ -82,12 +82,12 @@ class Watch:
         return found
 
     def _hook(self, name: str) -> Any:
-        def look(module: Stateful, inputs: tuple[Any, ...], result: tuple[Tensor, State]) -> None:
+        def look(module: Stateful, args: tuple[Any, ...], named: dict[str, Any], result: tuple[Tensor, State]) -> None:
             outputs, state = result
             if not _finite(state):
                 self.broken.append(name)
             if not module.training and not isinstance(module, LI):
-                x, _, valid = inputs
+                x, _, valid = _inputs(*args, **named)
                 self._spikes[name] = self._spikes.get(name, 0) + (outputs != 0).sum((0, 1))
                 every = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
                 self._steps[name] = self._steps.get(name, 0) + (every if valid is None else valid).sum()
@@ -123,6 +123,11 @@ def refuse_divergence(step: int, measured: dict[str, float]) -> None:
 
 def _finite(state: State) -> bool:
     return bool(state.isfinite().all()) if isinstance(state, Tensor) else all(map(_finite, state))
+
+
+def _inputs(x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State, Tensor | None]:
+    """The arguments of a layer's call, however they were passed."""
+    return x, state, valid
 
 
 def _mean(values: Tensor) -> float:

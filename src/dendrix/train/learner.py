@@ -1,4 +1,4 @@
-"""What trains: one epoch of training, one of validation, and all that has to be kept between them."""
+"""A learner: one epoch of training, one of validation, and everything that must be kept between them."""
 
 import math
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..run_folder.state import Progress
+from ..run_folder.state import Chooses, Progress
 from .distributed.sharding import joined, shared_like
 from .health import refuse_divergence
 
@@ -28,8 +28,7 @@ class Learner(ABC):
         shared: a copy of the network that is shared out over the processes and trains in its place; None: there is none.
     """
 
-    by_loss = False
-    """Whether the best network is the one with the lowest validation loss, and not the most accurate."""
+    chooses: Chooses = "accuracy"
 
     def __init__(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, precision: str, accelerator: Any, shared: nn.Module | None = None
@@ -70,8 +69,11 @@ class Learner(ABC):
 
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
         """What the progress bar says after an epoch."""
-        valid, best = (f"{accuracy:.1%}" for accuracy in (line["valid_accuracy"], progress.best_accuracy))
-        return {"loss": f"{line['loss']:.3f}", "valid": valid, "best": best}
+        shown = {"loss": f"{line['loss']:.3f}"}
+        for name, accuracy in (("valid", line.get("valid_accuracy")), ("best", progress.best_accuracy)):
+            if accuracy is not None:
+                shown[name] = f"{accuracy:.1%}"
+        return shown
 
     def descend(self, loss: Tensor, step: int, *, whole: float, share: float, clip: float | None = None) -> float:
         """One step of the optimiser; returns the gradient's norm.

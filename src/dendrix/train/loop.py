@@ -7,40 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DivergedError, MissingExtraError
-from ..run_folder.record import environment
-from ..run_folder.state import Run, fingerprint, states
+from ..run_folder.record import RunRecord, environment
+from ..run_folder.state import Run, states
 from .distributed.processes import join
 from .health import warnings
-from .image.learner import ImageLearner
-from .image.recipe import ImageRecipe
-from .learner import Learner
-from .sentence.learner import SentenceLearner
-from .sentence.recipe import SentenceRecipe
-from .sequence.learner import SequenceLearner
-from .sequence.recipe import SequenceRecipe, recipe_to_dict
-from .text.learner import TextLearner
-from .text.recipe import TextRecipe
-
-_LEARNERS: dict[type, Callable[[Any, Any, Any], Learner]] = {
-    SequenceRecipe: SequenceLearner,
-    ImageRecipe: ImageLearner,
-    TextRecipe: TextLearner,
-    SentenceRecipe: SentenceLearner,
-}
+from .recipe import Recipe, recipe_to_dict
 
 Watcher = Callable[[list[dict[str, Any]]], None]
-"""What is told the metrics of all epochs so far, after each."""
+"""Called with the metrics of all epochs so far, after each."""
 
 
-def fit(
-    recipe: SequenceRecipe | ImageRecipe | TextRecipe | SentenceRecipe,
+def train_recipe(
+    recipe: Recipe,
     folder: Path,
     *,
     name: str = "",
     quiet: bool = False,
     resume: bool = False,
     watch: Watcher | None = None,
-) -> dict[str, Any]:
+) -> RunRecord:
     """Train a recipe; the folder then holds the best network by validation, the metrics of every epoch and `run.json`.
 
     Validation runs with integer delays, as a network with delays is deployed. The test split is not touched. Ctrl-C ends the training
@@ -53,21 +38,21 @@ def fit(
         quiet: no progress bar, and warnings only in the record.
         resume: go on after the last complete epoch of an unfinished run in the folder, if there is one; the result is the same to the
             last bit, on the same machine and the CPU. A run that is complete stays as it is.
-        watch: told the metrics after every epoch, in the process that writes.
+        watch: called with the metrics after every epoch, in the process that writes.
     Returns:
         what `run.json` holds.
     Raises:
         DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
-        ValueError: the data do not fit the network or are not finite, or the folder has a run of another recipe or other data.
+        InputError: the data do not fit the network or are not finite, or the folder has a run of another recipe or other data.
         KeyboardInterrupt: Ctrl-C. What was complete is kept, and can be resumed.
-        ImportError: accelerate or tqdm is missing.
+        MissingExtraError: accelerate or tqdm is missing.
     """
     accelerate, tqdm = _extras()
     accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
     splits: Any = recipe.data.load()
-    learner = _LEARNERS[type(recipe)](recipe, splits, accelerator)
-    about: dict[str, Any] = {"name": name, "recipe": recipe_to_dict(recipe), "data_sha256": fingerprint(splits)}
+    learner = recipe.learner(splits, accelerator)
+    about: dict[str, Any] = {"name": name, "recipe": recipe_to_dict(recipe), "data_sha256": splits.fingerprint()}
     parameters = sum(p.numel() for p in learner.network.parameters() if p.requires_grad)
     about |= {"parameters": parameters, "environment": environment(accelerator.device)}
     run = Run(folder, about, writes=accelerator.is_main_process)
@@ -91,7 +76,7 @@ def fit(
             for sentence in run.warn(warnings(line["health"])) + learner.told(line):
                 if run.writes and not quiet:
                     bar.write(sentence, file=sys.stderr)
-            if progress.improve(line["valid_accuracy"], line["valid_loss"], learner.by_loss) and run.writes:
+            if progress.improve(line.get("valid_accuracy"), line.get("valid_loss"), learner.chooses) and run.writes:
                 learner.save(folder)
             run.save(learner.tensors())
             if watch is not None and run.writes:
@@ -103,7 +88,7 @@ def fit(
 
 @contextlib.contextmanager
 def _says_what_is_kept(run: Run) -> Iterator[None]:
-    """A training that is interrupted or diverges says where its best network is."""
+    """Add to an interruption or a divergence where the best network is."""
     progress = run.progress
     try:
         yield

@@ -1,14 +1,13 @@
-"""How good a network is, counted over sequences and not over batches."""
+"""Accuracy, loss and confusion of a network, counted over inputs and not over batches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..core import Stateful
-from ..data import Batch, ImageBatch
 from ..models import Decision
 
 
@@ -27,12 +26,12 @@ class Scores:
 
 
 @torch.no_grad()
-def score(model: Stateful, batches: Iterable[Batch], decision: Decision) -> Scores:
+def score(model: nn.Module, batches: Iterable[Any], decision: Decision = Decision()) -> Scores:
     """Run a network over batches in evaluation mode and count.
 
     Args:
-        model: gives outputs [B, T, K].
-        batches: each `Batch(x, valid, y)`, on the device of the model.
+        model: gives outputs [B, T, K], or [B, K].
+        batches: each (x, valid, y), such as `dendrix.data.Batch`, on the device of the model; `valid` may be None.
         decision: how outputs become a decision.
     """
     training = model.training
@@ -40,7 +39,8 @@ def score(model: Stateful, batches: Iterable[Batch], decision: Decision) -> Scor
     right: list[Tensor] = []
     guesses, truths, losses = [], [], []
     for x, valid, y in batches:
-        evidence = decision.evidence(model, x, valid)
+        images = x.dim() == 4 and valid is None
+        evidence = decision.evidence(model, x.contiguous(memory_format=torch.channels_last) if images else x, valid)
         guess = evidence.argmax(-1)
         right += (guess == y.unsqueeze(1)).double().cpu().unbind(0)
         guesses.append(guess[:, -1].cpu())
@@ -56,28 +56,6 @@ def score(model: Stateful, batches: Iterable[Batch], decision: Decision) -> Scor
         accuracy_over_time=over_time.tolist(),
         confusion=_confusion(guessed, truth, evidence.shape[-1]),
     )
-
-
-@torch.no_grad()
-def score_images(network: nn.Module, batches: Iterable[ImageBatch]) -> Scores:
-    """Run an image network over batches in evaluation mode and count; it decides at once, in one step.
-
-    Args:
-        network: gives outputs [B, K].
-        batches: on the device of the network.
-    """
-    training = network.training
-    network.eval()
-    guesses, truths, losses = [], [], []
-    for x, y in batches:
-        outputs = network(x.contiguous(memory_format=torch.channels_last))
-        guesses.append(outputs.argmax(-1).cpu())
-        truths.append(y.cpu())
-        losses.append(functional.cross_entropy(outputs.double(), y, reduction="none").cpu())
-    network.train(training)
-    guessed, truth = torch.cat(guesses), torch.cat(truths)
-    accuracy = (guessed == truth).double().mean().item()
-    return Scores(accuracy, torch.cat(losses).mean().item(), [accuracy], _confusion(guessed, truth, outputs.shape[-1]))
 
 
 def _confusion(guessed: Tensor, truth: Tensor, classes: int) -> list[list[int]]:

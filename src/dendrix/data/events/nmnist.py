@@ -39,7 +39,7 @@ class Recording(NamedTuple):
 
 def nmnist(
     root: str | Path | None = None, *, dt_ms: float = 10.0, pool: int = 2, duration_ms: float | None = None, seed: int = 0
-) -> Splits:
+) -> Splits[Dataset]:
     """The official parts, in counts per step; a tenth of the training part is for validation.
 
     Args:

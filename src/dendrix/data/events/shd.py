@@ -32,7 +32,7 @@ def shd(
     half_precision: bool = False,
     held_out: HeldOut = "random",
     seed: int = 0,
-) -> Splits:
+) -> Splits[Dataset]:
     """The Spiking Heidelberg Digits; clips for validation are taken from the training file, unless a published result is repeated.
 
     Args:
@@ -65,7 +65,7 @@ def ssc(
     group: int = 5,
     from_first_spike: bool = True,
     half_precision: bool = False,
-) -> Splits:
+) -> Splits[Dataset]:
     """The Spiking Speech Commands, in their official parts.
 
     Args:

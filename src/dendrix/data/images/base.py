@@ -1,14 +1,17 @@
 """Labelled images in memory."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ...core import expect
 from ...errors import InputError, InputTypeError
+from ..base import Batch, Hash, Splits, hash_tensor
+from .batches import image_batches
 from .mnist import mnist
 
 
@@ -17,7 +20,7 @@ class ImageDataset:
     """Labelled images of one size.
 
     Args:
-        x: uint8 [N, C, H, W].
+        x: uint8 [N, C, H, W]; or float32, from 0 to 1.
         y: the class of each image, int64 [N].
         labels: the names of the K classes.
     Raises:
@@ -28,11 +31,12 @@ class ImageDataset:
     x: Tensor
     y: Tensor
     labels: tuple[str, ...]
+    dt_ms: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         expect(self.x, "N C H W")
-        if self.x.dtype != torch.uint8:
-            raise InputTypeError(f"x: expected images of bytes 0 to 255 (torch.uint8), got {self.x.dtype}. Round them first.")
+        if self.x.dtype not in (torch.uint8, torch.float32):
+            raise InputTypeError(f"x: expected images of bytes (torch.uint8) or of float32 from 0 to 1, got {self.x.dtype}. Convert them.")
         expect_classes(self.y, len(self.x), self.labels)
 
     def __len__(self) -> int:
@@ -44,23 +48,26 @@ class ImageDataset:
         return self.x.shape[1]
 
     def take(self, index: Tensor) -> Tensor:
-        """The images `index`, int64 [B], as bytes: [B, C, H, W]."""
+        """The images `index`, int64 [B], as they are: [B, C, H, W]."""
         return self.x[index]
 
     def subset(self, index: Tensor) -> "ImageDataset":
         """The items `index`, int64 [M] or bool [N], in that order."""
         return replace(self, x=self.x[index], y=self.y[index])
 
+    def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
+        """All images in their order, as an image network takes them; `valid` is None."""
+        return image_batches(self, size)
 
-class ImageSplits(NamedTuple):
-    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+    def hash_into(self, digest: Hash) -> None:
+        """Add all images and classes to a digest."""
+        for x in self.x:
+            digest.update(str(tuple(x.shape)).encode())
+            hash_tensor(digest, x)
+        hash_tensor(digest, self.y)
 
-    train: ImageDataset
-    valid: ImageDataset
-    test: ImageDataset
 
-
-def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> ImageSplits:
+def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> Splits[ImageDataset]:
     """Three splits of two: the last `held_out` training images become the validation part; the test part stays what it is.
 
     Raises:
@@ -70,10 +77,10 @@ def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> ImageSpl
     if held_out < 1 or kept < 1:
         raise InputError(f"held_out: expected 1 to {len(train) - 1} of {len(train)} training images, got {held_out}. Choose fewer.")
     order = torch.arange(len(train))
-    return ImageSplits(train.subset(order[:kept]), train.subset(order[kept:]), test)
+    return Splits(train.subset(order[:kept]), train.subset(order[kept:]), test)
 
 
-def mnist_images(root: str | Path | None = None, held_out: int = 1000) -> ImageSplits:
+def mnist_images(root: str | Path | None = None, held_out: int = 1000) -> Splits[ImageDataset]:
     """MNIST as images [1, 28, 28]; the last `held_out` training images are for validation.
 
     Raises:

@@ -1,30 +1,34 @@
-"""Batches of images, whether they lie in memory or in files."""
+"""Batches of images, in memory or in files, as image networks take them: float32 [B, C, H, W], 0 to 1."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .base import ImageDataset
-from .folder import ImageFiles
+from ..base import Batch
 
 
-class ImageBatch(NamedTuple):
-    """Images and their classes."""
+class Images(Protocol):
+    """Labelled images that are read when they are taken."""
 
-    x: Tensor
-    """float32 [B, C, H, W], 0 to 1."""
-    y: Tensor
-    """int64 [B]"""
+    @property
+    def y(self) -> Tensor:
+        """The class of each, int64 [N]."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor) -> Tensor:
+        """The images `index`, int64 [B], [B, C, H, W], as bytes or as float32 from 0 to 1."""
 
 
-def take_batch(data: ImageDataset | ImageFiles, index: Tensor, device: torch.device | str = "cpu") -> ImageBatch:
+def take_batch(data: Images, index: Tensor, device: torch.device | str = "cpu") -> Batch:
     """The images `index`, int64 [B], as an image network takes them."""
-    return ImageBatch(data.take(index).to(device).float().div_(255), data.y[index].to(device))
+    images = data.take(index).to(device)
+    return Batch(images if images.is_floating_point() else images.float().div_(255), None, data.y[index].to(device))
 
 
-def image_batches(data: ImageDataset | ImageFiles, batch_size: int = 256, device: torch.device | str = "cpu") -> Iterator[ImageBatch]:
+def image_batches(data: Images, batch_size: int = 256, device: torch.device | str = "cpu") -> Iterator[Batch]:
     """All images in their order and unchanged."""
     for index in torch.split(torch.arange(len(data)), batch_size):
         yield take_batch(data, index, device)

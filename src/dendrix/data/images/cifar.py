@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
+from ..base import Splits
 from ..pack import data_root, read_pack
-from .base import ImageDataset, ImageSplits, hold_out
+from .base import ImageDataset, hold_out
 from .pictures import read_picture
 from .plain_pickle import read_plain_pickle
 
@@ -28,7 +29,7 @@ _ROW = 1 + 3 * 32 * 32
 """Bytes of an image in the binary form: its class, then the reds, greens and blues, each row by row."""
 
 
-def cifar10(root: str | Path | None = None, held_out: int = 5000) -> ImageSplits:
+def cifar10(root: str | Path | None = None, held_out: int = 5000) -> Splits[ImageDataset]:
     """Read CIFAR-10; the last `held_out` training images are for validation.
 
     Args:

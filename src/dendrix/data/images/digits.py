@@ -26,7 +26,7 @@ def latency_code(images: Tensor, row_steps: int) -> Tensor:
     return spikes.transpose(2, 3).flatten(1, 2).to(torch.float32)
 
 
-def digits(row_steps: int = 8, dt_ms: float = 1.0, seed: int = 0) -> Splits:
+def digits(row_steps: int = 8, dt_ms: float = 1.0, seed: int = 0) -> Splits[Dataset]:
     """1,797 digits of 8 x 8 pixels as spikes, [8 * row_steps, 8] each; one fifth of every class is for validation, one for testing.
 
     No single row tells a digit and every row enters by the same eight channels, so a network must combine what it saw at

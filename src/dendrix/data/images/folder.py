@@ -1,20 +1,22 @@
 """Your own images, or ImageNet: a folder with `train` and `val`, each with one folder of JPEG or PNG files for every class."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ...core import expect_fields
 from ...errors import InputError
+from ..base import Batch, Hash, Splits, hash_tensor
 from ..pack import data_root
 from .base import expect_classes
+from .batches import image_batches
 from .pictures import read_picture
 
 _TITLE = "image folder"
@@ -44,6 +46,7 @@ class ImageFiles:
     labels: tuple[str, ...]
     side: int = 224
     parts: bool = False
+    dt_ms: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         expect_fields(self, side="[1, inf)")
@@ -72,20 +75,21 @@ class ImageFiles:
         chosen = index.nonzero().flatten() if index.dtype == torch.bool else index
         return replace(self, paths=[self.paths[i] for i in chosen.tolist()], y=self.y[chosen])
 
+    def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
+        """All images in their order, as an image network takes them; `valid` is None."""
+        return image_batches(self, size)
+
+    def hash_into(self, digest: Hash) -> None:
+        """Add names, sizes and classes to a digest; reading all files would take hours."""
+        digest.update("".join(f"{path}:{path.stat().st_size};" for path in self.paths).encode())
+        hash_tensor(digest, self.y)
+
     def _read(self, number: int, draw: list[float] | None) -> Tensor:
         change = partial(middle, self.side) if draw is None else partial(_random_part, self.side, draw)
         return read_picture(self.paths[number], change=change)
 
 
-class FileSplits(NamedTuple):
-    """The three parts of an image folder. Choose settings on `valid`; `test` is for the figure that is reported."""
-
-    train: ImageFiles
-    valid: ImageFiles
-    test: ImageFiles
-
-
-def image_folder(root: str | Path | None = None, side: int = 224, held_out: float = 0.02) -> FileSplits:
+def image_folder(root: str | Path | None = None, side: int = 224, held_out: float = 0.02) -> Splits[ImageFiles]:
     """Read a folder of images: `train/CLASS/FILE` and `val/CLASS/FILE`. As usual for ImageNet, `val` is what is tested on.
 
     Args:
@@ -97,7 +101,7 @@ def image_folder(root: str | Path | None = None, side: int = 224, held_out: floa
         ValueError: a class has no file, or the two parts have other classes.
     """
     base = data_root(root, _TITLE, "Sort the images into train/CLASS and val/CLASS")
-    train, test = _files(base / "train", side), _files(base / "val", side)
+    train, test = find_images(base / "train", side), find_images(base / "val", side)
     if train.labels != test.labels:
         other = sorted(set(train.labels) ^ set(test.labels))
         raise InputError(f"{base}: expected the same classes in train and val, but only one has {', '.join(other)}. Sort them alike.")
@@ -106,10 +110,16 @@ def image_folder(root: str | Path | None = None, side: int = 224, held_out: floa
     if not 0 < held_out < 1 or count == len(train):
         raise InputError(f"held_out: expected a share in (0, 1) that leaves images to train on, got {held_out} of {len(train)}.")
     kept, chosen = order[count:].sort().values, order[:count].sort().values
-    return FileSplits(replace(train.subset(kept), parts=True), train.subset(chosen), test)
+    return Splits(replace(train.subset(kept), parts=True), train.subset(chosen), test)
 
 
-def _files(folder: Path, side: int) -> ImageFiles:
+def find_images(folder: Path, side: int) -> ImageFiles:
+    """The images of a folder with one sub-folder for each class, without reading them.
+
+    Raises:
+        FileNotFoundError: the folder is not there.
+        InputError: it has no class, or a class without images.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{_TITLE}: expected the folder {folder} with one folder for each class, which is not there. Check the path."

@@ -52,7 +52,7 @@ class CodedClips:
     words: tuple[str, ...]
 
 
-def commands(encoder: Encoder, root: str | Path | None = None, *, words: Literal[40, 20] = 40, cache: bool = True) -> Splits:
+def commands(encoder: Encoder, root: str | Path | None = None, *, words: Literal[40, 20] = 40, cache: bool = True) -> Splits[Dataset]:
     """The official speaker-disjoint split, encoded.
 
     Args:

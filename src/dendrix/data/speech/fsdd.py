@@ -52,7 +52,7 @@ class Recordings:
     speaker: list[str]
 
 
-def fsdd(encoder: Encoder, root: str | Path | None = None, *, held_out_speaker: str | None = None, cache: bool = True) -> Splits:
+def fsdd(encoder: Encoder, root: str | Path | None = None, *, held_out_speaker: str | None = None, cache: bool = True) -> Splits[Dataset]:
     """The official split, or that of an unheard speaker, encoded.
 
     Args:

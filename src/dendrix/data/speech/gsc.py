@@ -26,7 +26,9 @@ _PLACES = ("", "speech_commands_v0.02", "SpeechCommands/speech_commands_v0.02", 
 _VALID_LIST, _TEST_LIST = "validation_list.txt", "testing_list.txt"
 
 
-def speech_commands(encoder: Encoder, root: str | Path | None = None, *, exactly_s: float | None = None, cache: bool = True) -> Splits:
+def speech_commands(
+    encoder: Encoder, root: str | Path | None = None, *, exactly_s: float | None = None, cache: bool = True
+) -> Splits[Dataset]:
     """The official split, encoded.
 
     Args:

@@ -56,7 +56,7 @@ def wav_folder(
     speaker_mark: str = "_nohash_",
     longest_s: float = 60.0,
     cache: bool = True,
-) -> Splits:
+) -> Splits[Dataset]:
     """A folder of your own, split into three parts and encoded. Files may differ in rate, sample format and length.
 
     Where the file names tell the speaker, speakers are split, so that none is in two parts; otherwise the clips of each class are.

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ...errors import InputError
-from ..base import collate
+from ..base import Batch, Hash, collate
 from .sentences import Sentences
-
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,20 @@ class TokenSentences:
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.x[index], self.y[index]
 
+    def subset(self, index: Tensor) -> "TokenSentences":
+        """The items `index`, int64 [M] or bool [N], in that order."""
+        chosen = index.nonzero().flatten() if index.dtype == torch.bool else index
+        return replace(self, x=tuple(self.x[i] for i in chosen.tolist()), y=self.y[chosen])
+
+    def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
+        """All sentences in their order, padded at the end; a sentence has no tail."""
+        return DataLoader(self, size, collate_fn=collate)  # type: ignore[arg-type]
+
+    def hash_into(self, digest: Hash) -> None:
+        """Add all tokens and classes to a digest."""
+        for tokens, label in zip(self.x, self.y.tolist(), strict=True):
+            digest.update(f"{label} {tokens.tolist()}\n".encode())
+
 
 class TokenSplits(NamedTuple):
     """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
@@ -49,8 +61,7 @@ class TokenSplits(NamedTuple):
         """The SHA-256 of the training and validation tokens, their classes, and the vocabulary."""
         digest = hashlib.sha256(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
         for split in (self.train, self.valid):
-            for tokens, label in zip(split.x, split.y.tolist(), strict=True):
-                digest.update(f"{label} {tokens.tolist()}\n".encode())
+            split.hash_into(digest)
         return digest.hexdigest()
 
 
@@ -68,10 +79,3 @@ def encoded_sentences(sentences: Sentences, tokenizer: Any, max_tokens: int) -> 
     if empty := [i for i, tokens in enumerate(x) if not len(tokens)]:
         raise InputError(f"text: expected a token in every sentence, but {sentences.texts[empty[0]]!r} has none. Leave it out.")
     return TokenSentences(x, sentences.y, sentences.labels)
-
-
-def sentence_batches(sentences: TokenSentences, chosen: Iterable[int] | None = None) -> DataLoader[Any]:
-    """Sentences in their order, padded at the end, as `Batch`; all of them or those `chosen`."""
-    order = list(range(len(sentences)) if chosen is None else chosen)
-    cut = [order[first : first + _AT_ONCE] for first in range(0, len(order), _AT_ONCE)]
-    return DataLoader(sentences, batch_sampler=cut, collate_fn=collate)  # type: ignore[arg-type]

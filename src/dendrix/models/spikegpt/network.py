@@ -46,6 +46,10 @@ class SpikeGPTConfig:
         expect_one_of(self.start, get_args(Start), "start")
         expect_fields(self, vocab_size="[1, inf)", width="[2, inf)", layers="[0, inf)", dropout="[0, 1)", v_threshold="(0, inf)")
 
+    def build(self) -> "SpikeGPT":
+        """The network, with the weights of its start."""
+        return SpikeGPT(self)
+
 
 def published_46m(vocab_size: int) -> SpikeGPTConfig:
     """The network for enwik8; its vocabulary is the characters of the training text."""

@@ -27,6 +27,10 @@ class ResNetConfig(ImageConfig):
         if not self.blocks or len(self.blocks) != len(self.channels_of) or min(*self.blocks, *self.channels_of) < 1:
             raise InputError(f"channels_of and blocks: expected as many of each, at least 1, got {self.channels_of} and {self.blocks}.")
 
+    def build(self) -> "ResNet":
+        """The network, with the weights of its start."""
+        return ResNet(self)
+
 
 def resnet18(outputs: int = 10, levels: int = 4) -> ResNetConfig:
     """ResNet-18 for 32 x 32 pixels. Source: He et al. (2016), arXiv 1512.03385, with a 3 x 3 stem as usual for CIFAR."""

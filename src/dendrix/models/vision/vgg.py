@@ -33,6 +33,10 @@ class VGGConfig(ImageConfig):
                 f"got {self.stages}, {self.hidden}, {self.grid} and {self.dropout}."
             )
 
+    def build(self) -> "VGG":
+        """The network, with the weights of its start."""
+        return VGG(self)
+
 
 _VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 

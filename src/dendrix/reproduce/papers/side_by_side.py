@@ -39,7 +39,8 @@ def _recipe(name: str) -> "SequenceRecipe":
 
 def _checked(name: str, folder: Path, epochs: int | None) -> Checked:
     from ...run_folder.record import caveat
-    from ...train.command import TrainRun, evaluate_run, train_run
+    from ...runs.evaluation import evaluate_run
+    from ...train.command import TrainRun, train_run
 
     recipe, claim = _recipe(name), CLAIMS.get(name)
     full = recipe.budget.epochs

@@ -24,7 +24,7 @@ from .conversion_records import Measured, measure, measure_other
 from .conversion_results import LENGTHS, results
 
 if TYPE_CHECKING:
-    from ...data import ImageSplits
+    from ...data import ImageDataset, Splits
     from ...models import Converted
 
 SEEDS = (0, 1, 2)
@@ -82,7 +82,8 @@ def train(name: str, seed: int, out: Path, epochs: int | None = None) -> None:
     from ...train.command import TrainRun, train_run
 
     if not _is_trained(_run(name, seed, out)):
-        recipe: Any = replace(find_recipe(name)(), seed=seed)
+        found: Any = find_recipe(name)()
+        recipe = replace(found, seed=seed)
         if epochs is not None:
             recipe = replace(recipe, budget=replace(recipe.budget, epochs=epochs))
         train_run(TrainRun(recipe, out=_run(name, seed, out), resume=True, report=False, json=True), name)
@@ -121,13 +122,13 @@ def original(name: str, seed: int, out: Path) -> dict[str, float]:
     """The accuracy of a network before conversion, on both splits."""
     from ...data import image_batches
     from ...run_folder.checkpoint import load_checkpoint
-    from ...train.metrics import score_images
+    from ...train.metrics import score
 
     path = out / "records" / f"{name.replace(':', '-')}-{seed}.json"
     if not path.exists():
         model = load_checkpoint(_run(name, seed, out)).model
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {split: score_images(model, image_batches(getattr(_splits(), split))).accuracy for split in ("valid", "test")})
+        write_json(path, {split: score(model, image_batches(getattr(_splits(), split))).accuracy for split in ("valid", "test")})
     return read_json(path)
 
 
@@ -185,7 +186,7 @@ def converted(route: Route, seed: int, out: Path) -> "Converted":
     folder = out / "converted" / f"{route.name}-{seed}"
     if not folder.exists():
         calibrate: Literal["channel"] | None = "channel" if route.recipe == RELU else None
-        asked = ConvertRun(_run(route.recipe, seed, out), TEST_STEPS, route.neuron or "if", calibrate=calibrate, images=_CALIBRATION)
+        asked = ConvertRun(_run(route.recipe, seed, out), TEST_STEPS, route.neuron or "if", calibrate=calibrate, inputs=_CALIBRATION)
         convert_run(asked, folder)
     model: Converted = load_checkpoint(folder).model
     return model
@@ -202,7 +203,7 @@ def _spikingjelly(route: Route, seed: int, out: Path) -> Callable[[Tensor, int],
 
 
 @cache
-def _splits() -> "ImageSplits":
+def _splits() -> "Splits[ImageDataset]":
     from ...data import cifar10
 
     return cifar10()

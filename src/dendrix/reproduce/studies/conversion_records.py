@@ -65,7 +65,7 @@ def measure(model: "Converted", data: "ImageDataset", steps: int) -> Measured:
     from ...exits.recorder import record_outputs
 
     with _counted(model) as counts:
-        recorded = record_outputs(model, ((model.encode(x, steps), y) for x, y in image_batches(data, _AT_ONCE)), accumulation=EVIDENCE)
+        recorded = record_outputs(model, ((model.encode(x, steps), y) for x, _, y in image_batches(data, _AT_ONCE)), accumulation=EVIDENCE)
     return Measured(recorded, torch.cat(counts)[-len(data) :])  # the first batch runs twice, to see that it gives the same
 
 
@@ -73,7 +73,7 @@ def measure_other(run: Callable[[Tensor, int], Tensor], data: "ImageDataset", st
     """The same for a network of another library: a function of images and steps that gives outputs [B, T, K]."""
     from ...data import image_batches
 
-    outputs = torch.cat([run(x, steps) for x, _ in image_batches(data, _AT_ONCE)])
+    outputs = torch.cat([run(x, steps) for x, _, _ in image_batches(data, _AT_ONCE)])
     return Measured(ExitRecord(outputs, data.y, accumulation=EVIDENCE), None)
 
 

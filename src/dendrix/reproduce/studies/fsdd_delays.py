@@ -102,7 +102,7 @@ def train(cell: Cell, out: Path, epochs: int | None = None) -> None:
         recipe = replace(recipe, budget=replace(recipe.budget, epochs=epochs))
     record, _ = train_run(TrainRun(recipe, out=folder, resume=True, json=True), cell.recipe)
     if not (folder / OUTCOME).exists():
-        valid = record["progress"]["best_accuracy"]
+        valid = (record["progress"] or {})["best_accuracy"]
         write_json(folder / OUTCOME, asdict(Outcome(_right(folder, recipe), valid, record["parameters"], record["seconds"])))
 
 

@@ -101,7 +101,8 @@ def reproduce(out: Path, epochs: int | None = None) -> list[Checked]:
 
 def train(cell: Cell, out: Path, epochs: int | None = None) -> None:
     """Train a cell, or go on with it, and score its best network on the test sentences; what is complete stays as it is."""
-    from ...train.command import TrainRun, evaluate_run, train_run
+    from ...runs.evaluation import evaluate_run
+    from ...train.command import TrainRun, train_run
 
     runs = out / "runs"
     folder = runs / cell.name

@@ -110,7 +110,7 @@ def report(out: Path) -> list[Checked]:
     return check(found)
 
 
-def _outcome(folder: Path, recipe: "TextRecipe", record: dict[str, Any]) -> Outcome:
+def _outcome(folder: Path, recipe: "TextRecipe", record: Any) -> Outcome:
     """The scores of a run's best network, and what its training took."""
     from ...data.text.corpora import corpus
     from ...models import SpikeGPT

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
 
+from ...run_folder.record import RunRecord
 from ...plot import COLOURS, dress, new_figure
 from .figures import draw_health
 from .page import flattened, heading, paragraph, picture, table
 
 
-def text_parts(record: dict[str, Any], lines: Sequence[dict[str, Any]]) -> Iterator[str]:
+def text_parts(record: RunRecord, lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     """The parts of the page, as HTML.
 
     Args:
@@ -50,7 +51,7 @@ def draw_text_training(lines: Sequence[dict[str, Any]]) -> Any:
     return figure
 
 
-def _summary(record: dict[str, Any], lines: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _summary(record: RunRecord, lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     progress = record.get("progress")
     if progress and progress["best_epoch"] < len(lines):
         best = lines[progress["best_epoch"]]

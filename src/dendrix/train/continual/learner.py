@@ -1,169 +1,87 @@
-"""Learning one task after another: permuted images, a recipe for them, and its loop."""
+"""Learner for one task after another: every epoch belongs to a task, and no image of an earlier task is seen again."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from ...checks import SEEDS
-from ...core import expect_fields
-from ...core.files import write_json
-from ...data import Batch, Images, mnist
-from ...errors import DivergedError, InputError
-from ...models import Decision, DendriticNet, DendriticNetConfig
+from ...data import Splits
+from ...errors import InputError
+from ...models import Decision, DendriticNet
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
-from ...run_folder.record import METRICS, RUN, append_line, environment
-from ..metrics import Scores, score
-
-_LABELS = tuple("0123456789")
-_PIXELS = 28 * 28
-
-
-@dataclass(frozen=True)
-class ContinualRecipe:
-    """One experiment on permuted MNIST. Every task is all ten digits with their pixels in an order of its own."""
-
-    model: DendriticNetConfig
-    """What learns; it also says how many tasks there are."""
-    epochs: int = 3
-    """Passes over the training images, for each task."""
-    batch_size: int = 256
-    """Images in one step of the optimiser."""
-    lr: float = 5e-4
-    """Learning rate of Adam, which starts afresh with every task."""
-    held_out: int = 0
-    """How many images at the end of the training images are kept for validation."""
-    root: Path | None = None
-    """The folder of MNIST; by default the one that DENDRIX_DATA names."""
-    seed: int = 0
-    """Of the permutations, the parameters' start and the order of the images."""
-
-    def __post_init__(self) -> None:
-        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", lr="[0, inf)", held_out="[0, inf)", seed=SEEDS)
+from ...run_folder.state import Progress
+from ..health import refuse_divergence
+from ..learner import Learner
+from ..metrics import score
+from .data import LABELS, PIXELS, PermutedTasks
+from .recipe import ContinualRecipe
 
 
-class PermutedTasks:
-    """The same images for every task, with their pixels, normalised, in an order of the task's own.
-
-    Args:
-        images: at least one; where they are, the inputs of the tasks will be.
-        tasks: how many there are.
-        seed: of the orders.
-    """
-
-    MEAN, DEVIATION = 0.1307, 0.3081  # of the pixels of MNIST's training images, from 0 to 1
-    dt_ms = 1.0  # an image is a sequence of one step
-
-    def __init__(self, images: Images, tasks: int, seed: int):
-        self.x = (images.x.flatten(1) / 255 - self.MEAN) / self.DEVIATION
-        self.y, self.tasks, self.seed = images.y, tasks, seed
-
-    def __len__(self) -> int:
-        return self.tasks * len(self.y)
-
-    def task(self, number: int) -> Tensor:
-        """The inputs of a task, [N, C]."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        return self.x[:, torch.randperm(self.x.shape[1], generator=generator)]
-
-    def batches(self, tasks: int | None = None, size: int = 500) -> Iterator[Batch]:
-        """All images of the first tasks, or of all; x [B, 1, C]."""
-        for number in range(self.tasks if tasks is None else tasks):
-            for x, y in zip(torch.split(self.task(number), size), torch.split(self.y, size), strict=True):
-                yield Batch(x.unsqueeze(1), torch.ones_like(x[:, :1], dtype=torch.bool), y)
-
-
-def recipe_from_dict(saved: dict[str, Any]) -> ContinualRecipe:
-    """The recipe that a run record holds."""
-    root = saved["root"] and Path(saved["root"])
-    return ContinualRecipe(**{**saved, "model": DendriticNetConfig(**saved["model"]), "root": root})
-
-
-def load_split(recipe: ContinualRecipe, split: str, device: torch.device | str = "cpu") -> PermutedTasks:
-    """The tasks of a split: "train", "valid" (the last `held_out` training images) or "test".
-
-    Raises:
-        OSError, ValueError: the images cannot be read, the split would be empty, or the network is not made for such images.
-    """
-    for name, has, needs in (("inputs", recipe.model.inputs, _PIXELS), ("outputs", recipe.model.outputs, len(_LABELS))):
-        if has != needs:
-            raise InputError(f"model.{name}: expected {needs}, as the images have it, got {has}. Set --model.{name} {needs}.")
-    train, test = mnist(recipe.root)
-    kept = len(train.y) - recipe.held_out
-    parts = {"train": (train, slice(kept)), "valid": (train, slice(kept, None)), "test": (test, slice(None))}
-    images, part = parts[split]
-    if kept < 1 or len(images.y[part]) == 0:
-        raise InputError(
-            f"held_out: expected from 1 to {len(train.y) - 1} images held out, got {recipe.held_out}. Choose a number between."
-        )
-    return PermutedTasks(Images(images.x[part].to(device), images.y[part].to(device)), recipe.model.tasks, recipe.seed)
-
-
-def fit_continual(recipe: ContinualRecipe, folder: Path, *, name: str = "", quiet: bool = False) -> dict[str, Any]:
-    """Learn the tasks one after another; the folder then holds the network, the metrics after every task and `run.json`.
-
-    No task is seen twice, and no image of an earlier one is kept. The test split is not touched.
+class ContinualLearner(Learner):
+    """A `DendriticNet` and its tasks. The network that is kept is the last one.
 
     Args:
         recipe: what to train.
-        folder: an existing, empty folder.
-        name: the recipe's name, for the record.
-        quiet: no progress bar.
-    Returns:
-        what `run.json` holds.
+        splits: its tasks.
+        accelerator: accelerate's, which knows the device.
     Raises:
-        DivergedError: the loss became infinite or not a number.
+        InputError: the images do not fit the network, or there are several processes.
     """
-    started = time.perf_counter()
-    torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    surroundings = environment(device)
-    images = load_split(recipe, "train", device)
-    held_out = load_split(recipe, "valid", device) if recipe.held_out else None
-    net = DendriticNet(recipe.model).to(device)
-    console = Console(stderr=True)
-    scores: Scores | None = None
-    for task in track(range(recipe.model.tasks), name or "training", console=console, disable=quiet or not console.is_terminal):
-        loss = _learn(recipe, net, images.task(task), images.y, task)
-        line = {"task": task, "loss": loss, "seconds": time.perf_counter() - started}
-        if held_out is not None:
-            scores = score(net, held_out.batches(task + 1), Decision())
-            line |= {"valid_accuracy": scores.accuracy, "valid_loss": scores.loss}
-        append_line(folder / METRICS, line)
-    write_checkpoint(folder, Checkpoint(net, _LABELS))
-    record = {
-        "name": name,
-        "recipe": {**asdict(recipe), "root": recipe.root and str(recipe.root)},
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "valid_accuracy": scores and scores.accuracy,
-        "seconds": time.perf_counter() - started,
-        "environment": surroundings,
-    }
-    write_json(folder / RUN, record)
-    return record
 
+    network: DendriticNet
+    chooses = "last"
 
-def _learn(recipe: ContinualRecipe, net: DendriticNet, x: Tensor, y: Tensor, task: int) -> float:
-    """Learn one task; returns the mean loss of its last epoch."""
-    net.begin_task(x)
-    net.train()
-    optimizer = torch.optim.Adam(net.parameters(), recipe.lr, fused=True)
-    for _ in range(recipe.epochs):
+    def __init__(self, recipe: ContinualRecipe, splits: Splits[PermutedTasks], accelerator: Any):
+        for name, has, needs in (("inputs", recipe.model.inputs, PIXELS), ("outputs", recipe.model.outputs, len(LABELS))):
+            if has != needs:
+                raise InputError(f"model.{name}: expected {needs}, as the images have it, got {has}. Set --model.{name} {needs}.")
+        if accelerator.num_processes > 1:
+            raise InputError(f"processes: expected one, as tasks are learned in turn, got {accelerator.num_processes}. Start it alone.")
+        device = accelerator.device
+        self.recipe, self.tasks = recipe, splits.train.to(device)
+        self.held_out = splits.valid.to(device) if recipe.data.held_out else None
+        network = DendriticNet(recipe.model)
+        super().__init__(network, _adam(network.to(device), recipe.lr), "float32", accelerator)
+        self.task_ends = False
+
+    def train(self, progress: Progress) -> dict[str, Any]:
+        task, epoch = divmod(progress.epoch, self.recipe.epochs)
+        self.task_ends = epoch == self.recipe.epochs - 1
+        x, y = self.tasks.task(task), self.tasks.y
+        if epoch == 0:
+            self.network.begin_task(x)
+            self.optimizer = _adam(self.network, self.recipe.lr)
+        self.network.train()
         total = 0.0
-        for chosen in torch.split(torch.randperm(len(y)), recipe.batch_size):
-            outputs, _ = net(x[chosen].unsqueeze(1), task=task)
-            loss = functional.cross_entropy(outputs[:, 0], y[chosen])
-            if not loss.isfinite():
-                raise DivergedError(f"Training diverged in task {task}: loss {loss.item()}. Lower --lr.")
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            total += loss.item() * len(chosen)
-    return total / len(y)
+        for chosen in torch.split(torch.randperm(len(y)), self.recipe.batch_size):
+            loss = self._step(x[chosen], y[chosen], task, progress.step)
+            progress.step += 1
+            total += loss * len(chosen)
+        return {"task": task, "step": progress.step, "loss": total / len(y)}
+
+    def validate(self, step: int) -> dict[str, Any]:
+        """Accuracy over all tasks so far, at the end of a task; nothing where no images are held out."""
+        found: dict[str, Any] = {"health": {}}
+        if self.held_out is not None and self.task_ends:
+            scores = score(self.network, self.held_out.first(int(self.network.known)).batches(), Decision())
+            refuse_divergence(step, {"validation loss": scores.loss})
+            found |= {"valid_accuracy": scores.accuracy, "valid_loss": scores.loss}
+        return found
+
+    def save(self, folder: Path) -> None:
+        write_checkpoint(folder, Checkpoint(self.network, LABELS))
+
+    def _step(self, x: Tensor, y: Tensor, task: int, step: int) -> float:
+        outputs, _ = self.network(x.unsqueeze(1), task=task)
+        loss = functional.cross_entropy(outputs[:, 0], y)
+        refuse_divergence(step, {"loss": loss.item()})
+        self.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        return loss.item()
+
+
+def _adam(network: DendriticNet, lr: float) -> torch.optim.Adam:
+    return torch.optim.Adam([{"name": "weights", "params": list(network.parameters())}], lr, fused=True)

@@ -9,14 +9,10 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.utils.data import Sampler
 
-from ...data import FileSplits, ImageSplits, Splits
 from ...data.base import ShuffledBatches
-from ...data.text.token_sentences import TokenSplits
 from ...errors import InputError
 from ...layers import BatchNorm
-from ..image.recipe import ImageRecipe
-from ..sentence.recipe import SentenceRecipe
-from ..sequence.recipe import SequenceRecipe
+from ..recipe import AnySplits
 
 
 def first_process() -> bool:
@@ -45,16 +41,14 @@ def expect_all_alive() -> Iterator[None]:
         raise
 
 
-def expect_enough(
-    recipe: SequenceRecipe | ImageRecipe | SentenceRecipe, splits: Splits | ImageSplits | FileSplits | TokenSplits, processes: int
-) -> None:
+def expect_enough(batch_size: int, splits: AnySplits, processes: int) -> None:
     """Refuse data of which a process would get nothing.
 
     Raises:
         ValueError: a batch, or the validation data, has fewer items than there are processes.
     """
-    size, count = recipe.budget.batch_size, len(splits.train)
-    smallest = min(count % size or size, count)
+    count = len(splits.train)
+    smallest = min(count % batch_size or batch_size, count)
     for what, has in (("batch_size: expected every batch", smallest), ("valid: expected it", len(splits.valid))):
         if has < processes:
             raise InputError(

@@ -1,15 +1,21 @@
-"""The image data of a recipe: frozen descriptions that load the splits."""
+"""Sources of images: frozen descriptions that load the splits and that a run record can bring back."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ...data import FileSplits, ImageSplits, cifar10, image_folder, mnist_images
+from ...data import ImageDataset, ImageFiles, Splits, cifar10, image_folder, mnist_images
+from ...data.arrays import held_out
+from ...data.images.folder import find_images
+from ...data.pack import data_root
+from ..recipe import DataSource
 
 
 @dataclass(frozen=True)
-class CifarData:
+class CifarData(DataSource):
     """CIFAR-10."""
+
+    name = "cifar10"
 
     held_out: int = 5000
     """How many of the last training images are for validation."""
@@ -17,14 +23,16 @@ class CifarData:
     """The folder of the published files, or of the JPEG pack; by default the one that DENDRIX_DATA names."""
     side: ClassVar[int] = 32
 
-    def load(self) -> ImageSplits:
+    def load(self) -> Splits[ImageDataset]:
         """The three splits."""
         return cifar10(self.root, self.held_out)
 
 
 @dataclass(frozen=True)
-class MnistData:
+class MnistData(DataSource):
     """MNIST."""
+
+    name = "mnist"
 
     held_out: int = 1000
     """How many of the last training images are for validation."""
@@ -32,14 +40,16 @@ class MnistData:
     """The folder of the four published files, or of the pack; by default the one that DENDRIX_DATA names."""
     side: ClassVar[int] = 28
 
-    def load(self) -> ImageSplits:
+    def load(self) -> Splits[ImageDataset]:
         """The three splits."""
         return mnist_images(self.root, self.held_out)
 
 
 @dataclass(frozen=True)
-class ImageFolderData:
+class ImageFolderData(DataSource):
     """Your own images, or ImageNet: the folders train and val, each with one folder for every class."""
+
+    name = "image-folder"
 
     side: int = 224
     """Side of the squares that the network sees, in pixels."""
@@ -48,9 +58,28 @@ class ImageFolderData:
     root: Path | None = None
     """The folder; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> FileSplits:
+    def load(self) -> Splits[ImageFiles]:
         """The three splits; images are decoded when they are needed."""
         return image_folder(self.root, self.side, self.held_out)
 
 
-ImageSource = CifarData | MnistData | ImageFolderData
+@dataclass(frozen=True)
+class PictureFolderData(DataSource):
+    """A folder with one sub-folder of images for each class, split at random, class by class."""
+
+    name = "picture-folder"
+
+    side: int = 224
+    """Side of the squares that the network sees, in pixels."""
+    held_out: float = 0.2
+    """The share of every class that is for validation and testing."""
+    split_seed: int = 0
+    """Of what is held out."""
+    root: Path | None = None
+    """The folder; by default the one that DENDRIX_DATA names."""
+
+    def load(self) -> Splits[ImageFiles]:
+        """The splits; images are decoded when they are needed. The test split is the validation split."""
+        base = data_root(self.root, "Picture folder", "Make a folder with one sub-folder of images for each class")
+        train, valid = held_out(find_images(base, self.side), self.held_out, self.split_seed)
+        return Splits(train, valid, valid)

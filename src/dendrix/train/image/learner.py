@@ -1,4 +1,4 @@
-"""Image networks that learn to classify."""
+"""Learner for image networks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,16 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, ShuffledBatches, image_batches, take_batch
+from ...data import Batch, ImageDataset, ImageFiles, ShuffledBatches, Splits, image_batches, take_batch
 from ...errors import InputError
 from ...layers import QCFS
-from ...models import MODELS
+from ...models.decision import outputs_of
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
 from ...run_folder.state import Progress
+from ..checked import expect_classifier
 from ..distributed.processes import Share, expect_enough
 from ..health import refuse_divergence
 from ..learner import Learner
-from ..metrics import score_images
+from ..metrics import score
 from ..schedule import cosine
 from .augmentation import vary_images
 from .recipe import ImageOptim, ImageRecipe
@@ -35,17 +36,18 @@ class ImageLearner(Learner):
         ValueError: the data do not fit the network.
     """
 
-    def __init__(self, recipe: ImageRecipe, splits: ImageSplits | FileSplits, accelerator: Any):
+    def __init__(self, recipe: ImageRecipe, splits: Splits[ImageDataset] | Splits[ImageFiles], accelerator: Any):
         _check(recipe, splits.train)
-        expect_enough(recipe, splits, accelerator.num_processes)
-        kinds: dict[type, Any] = dict(MODELS.values())
-        network: nn.Module = kinds[type(recipe.model)](recipe.model).to(memory_format=torch.channels_last)
+        expect_enough(recipe.budget.batch_size, splits, accelerator.num_processes)
+        network: nn.Module = recipe.model.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        expect_classifier(network, take_batch(splits.valid, torch.arange(min(4, len(splits.valid)))), len(splits.train.labels))
         groups = [{"name": "weights", "params": list(network.parameters())}]
         optim = recipe.optim
         sgd = torch.optim.SGD(groups, optim.lr, optim.momentum, weight_decay=optim.weight_decay, nesterov=True)
         super().__init__(network, sgd, recipe.budget.precision, accelerator)
         index, count = accelerator.process_index, accelerator.num_processes
         self.recipe, self.data = recipe, splits.train
+        self.shape = tuple(splits.valid.take(torch.tensor([0])).shape[1:])
         self.order = ShuffledBatches([1] * len(splits.train), recipe.budget.batch_size, recipe.seed, pool=1)
         self.share = Share(self.order, index, count)
         self.held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
@@ -66,19 +68,19 @@ class ImageLearner(Learner):
 
     def validate(self, step: int) -> dict[str, Any]:
         with self.autocast():
-            scores = score_images(self.network, image_batches(self.held_out, device=self.accelerator.device))
+            scores = score(self.network, image_batches(self.held_out, device=self.accelerator.device))
         accuracy, loss = self.total(torch.tensor([scores.accuracy, scores.loss], dtype=torch.double) * self.weight).tolist()
         refuse_divergence(step, {"validation loss": loss})
         return {"valid_accuracy": accuracy, "valid_loss": loss, "health": {}}
 
     def save(self, folder: Path) -> None:
-        write_checkpoint(folder, Checkpoint(self.network, self.data.labels))
+        write_checkpoint(folder, Checkpoint(self.network, self.data.labels, shape=self.shape))
 
-    def _batches(self) -> Iterator[ImageBatch]:
+    def _batches(self) -> Iterator[Batch]:
         """This process's share of every batch, in the order of the epoch and changed at random."""
         for index in self.share:
-            x, y = take_batch(self.data, torch.tensor(index), self.accelerator.device)
-            yield ImageBatch(vary_images(x, self.recipe.augment), y)
+            x, _, y = take_batch(self.data, torch.tensor(index), self.accelerator.device)
+            yield Batch(vary_images(x, self.recipe.augment), None, y)
 
     def _share_statistics(self) -> None:
         """What BatchNorm has gathered becomes the mean over all processes, so that they validate one network."""
@@ -86,10 +88,10 @@ class ImageLearner(Learner):
             for statistic in filter(torch.is_floating_point, self.network.buffers()):
                 statistic.copy_(self.total(statistic) / count)
 
-    def _step(self, batch: ImageBatch, step: int) -> tuple[Tensor, float]:
+    def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
         """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
         with self.autocast():
-            outputs = self.model(batch.x.contiguous(memory_format=torch.channels_last))
+            outputs = outputs_of(self.model, batch.x.contiguous(memory_format=torch.channels_last))
         loss, count = functional.cross_entropy(outputs.float(), batch.y), len(batch.y)
         right = int((outputs.argmax(-1) == batch.y).sum())
         measured = self.total(torch.tensor([count, loss.item() * count, right], dtype=torch.double))
@@ -105,14 +107,15 @@ def rate(optim: ImageOptim, progress: float) -> float:
 
 
 def _check(recipe: ImageRecipe, data: ImageDataset | ImageFiles) -> None:
-    """The network must fit its data before anything is spent on it."""
-    if recipe.model.channels != data.channels:
+    """A network whose configuration says its sizes must fit its data before anything is spent on it."""
+    channels = getattr(recipe.model, "channels", data.channels)
+    if channels != data.channels:
         raise InputError(
-            f"model.mean: expected {data.channels} numbers, one for each channel of the images, got {recipe.model.channels}. "
+            f"model.mean: expected {data.channels} numbers, one for each channel of the images, got {channels}. "
             "Set --model.mean and --model.std."
         )
-    if recipe.model.outputs != len(data.labels):
+    outputs = getattr(recipe.model, "outputs", len(data.labels))
+    if outputs != len(data.labels):
         raise InputError(
-            f"model.outputs: expected {len(data.labels)}, as the data have it, got {recipe.model.outputs}. "
-            f"Set --model.outputs {len(data.labels)}."
+            f"model.outputs: expected {len(data.labels)}, as the data have it, got {outputs}. Set --model.outputs {len(data.labels)}."
         )

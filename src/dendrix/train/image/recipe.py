@@ -1,12 +1,15 @@
-"""A recipe for images. Every field can be set on the command line."""
+"""Recipe for image networks. Every field is an option on the command line."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
 from ...core import expect_fields
-from ...models import ResNetConfig, VGGConfig
-from .data import ImageSource
+from ...data import ImageDataset, ImageFiles, Splits
+from ..recipe import NetworkConfig, Source
+
+if TYPE_CHECKING:
+    from .learner import ImageLearner
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class ImageBudget:
     """Of convolutions and matrix products."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)")
+        expect_fields(self, whole=("epochs", "batch_size"), epochs="[1, inf)", batch_size="[1, inf)")
 
     def last_epoch(self, best: int) -> int:
         """The last epoch to train, counted from 0, whichever was best: the rate falls until then."""
@@ -57,17 +60,17 @@ class ImageAugment:
     """Paint a square of this side grey."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, shift="[0, inf)", cutout="[0, inf)")
+        expect_fields(self, whole=("shift", "cutout"), shift="[0, inf)", cutout="[0, inf)")
 
 
 @dataclass(frozen=True)
 class ImageRecipe:
     """One experiment on images."""
 
-    data: ImageSource
-    """What to learn."""
-    model: VGGConfig | ResNetConfig
-    """What learns it."""
+    data: Source
+    """What to learn: images."""
+    model: NetworkConfig
+    """What learns it; `VGGConfig`, `ResNetConfig`, or any configuration with a `build()`."""
     optim: ImageOptim = ImageOptim()
     """How the parameters move."""
     budget: ImageBudget = ImageBudget()
@@ -78,4 +81,10 @@ class ImageRecipe:
     """Of the parameters' start, the order of the data, dropout and augmentation."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, seed=SEEDS)
+        expect_fields(self, whole=("seed",), seed=SEEDS)
+
+    def learner(self, splits: Splits[ImageDataset] | Splits[ImageFiles], accelerator: Any) -> "ImageLearner":
+        """What trains the network on these splits."""
+        from .learner import ImageLearner
+
+        return ImageLearner(self, splits, accelerator)

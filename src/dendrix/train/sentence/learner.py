@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from ...data import Batch
 from ...data.base import ShuffledBatches, collate
-from ...data.text.token_sentences import TokenSplits, sentence_batches
+from ...data.text.token_sentences import TokenSplits
 from ...errors import InputError
 from ...models import Decision, SpikeGPTConfig
 from ...models.spikegpt.classifier import SpikeGPTClassifier
@@ -42,7 +42,7 @@ class SentenceLearner(Learner):
 
     def __init__(self, recipe: SentenceRecipe, splits: TokenSplits, accelerator: Any):
         index, count = accelerator.process_index, accelerator.num_processes
-        expect_enough(recipe, splits, count)
+        expect_enough(recipe.budget.batch_size, splits, count)
         network = _network(recipe, splits)
         optim = recipe.optim
         groups = decay_groups(list(network.named_parameters()), optim.weight_decay)
@@ -53,8 +53,8 @@ class SentenceLearner(Learner):
         self.order = ShuffledBatches([len(x) for x in splits.train.x], recipe.budget.batch_size, recipe.seed, recipe.budget.pool)
         share = Share(self.order, index, count)
         self.batches: Iterable[Batch] = DataLoader(splits.train, batch_sampler=share, collate_fn=collate)  # type: ignore[arg-type]
-        held_out = range(index, len(splits.valid), count)
-        self.held_out = sentence_batches(splits.valid, held_out)
+        held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
+        self.held_out = held_out.batches()
         self.weight = len(held_out) / len(splits.valid)
 
     def train(self, progress: Progress) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class SentenceLearner(Learner):
 
     def _moved(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            yield Batch(*(part.to(self.accelerator.device) for part in batch))
+            yield batch.to(self.accelerator.device)
 
 
 def _network(recipe: SentenceRecipe, splits: TokenSplits) -> SpikeGPTClassifier:

@@ -1,69 +1,21 @@
-"""A recipe for classifiers of sentences. Every field can be set on the command line."""
+"""Recipe for sentence classifiers. Every field is an option on the command line."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...checks import SEEDS
 from ...core import expect_fields, expect_one_of
-from ...data.text.nlu import TASKS, nlu
-from ...data.text.sentences import SentenceSplits, own_sentences
-from ...data.text.token_sentences import TokenSplits, encoded_sentences
-from ...data.text.tokenizers import byte_tokenizer, learned_tokenizer, read_tokenizer, word_tokenizer
 from ...models.spikegpt.blocks import Spikes
 from ...models.spikegpt.initialisation import Start
 from ..text.recipe import TextOptim
+from .data import SentenceData
+
+if TYPE_CHECKING:
+    from ...data.text.token_sentences import TokenSplits
+    from .learner import SentenceLearner
 
 Pooling = Literal["mean", "last"]
-
-
-@dataclass(frozen=True)
-class SentenceData:
-    """Labelled sentences and what they are cut into."""
-
-    source: str = "sst2"
-    """sst2, sst5, mr, subj or trec; or the path of a .tsv, .csv or .jsonl file, or of a folder with train, valid and test ones."""
-    text: str = "text"
-    """In files of your own, the column of the sentence."""
-    label: str = "label"
-    """In files of your own, the column of its label."""
-    fold: int = 0
-    """Where there is no test or validation file, which tenth of the training is cut out for it, 0 to 9."""
-    tokenizer: str = "words"
-    """"words" (of the training sentences, lower case), "bytes", "learned" (byte pairs of the training), or the path of a tokenizer.json."""
-    vocabulary: int = 8000
-    """Words, or tokens of a learned tokenizer, at most."""
-    max_tokens: int = 512
-    """The rest of a longer sentence is not read."""
-    root: Path | None = None
-    """Where nlu.tar.xz lies; by default the folder that DENDRIX_DATA names."""
-
-    def __post_init__(self) -> None:
-        expect_fields(self, fold="[0, 9]", vocabulary="[2, inf)", max_tokens="[1, inf)")
-
-    def read(self) -> SentenceSplits:
-        """The three splits as text."""
-        if self.source in TASKS and not Path(self.source).exists():
-            return nlu(self.source, self.root, self.fold)
-        if not Path(self.source).suffix and not Path(self.source).exists():
-            expect_one_of(self.source, TASKS, "source")
-        return own_sentences(Path(self.source).expanduser(), text=self.text, label=self.label, fold=self.fold)
-
-    def load(self) -> TokenSplits:
-        """The three splits as tokens."""
-        sentences = self.read()
-        tokenizer = self._tokenizer(sentences.train.texts)
-        train, valid, test = (encoded_sentences(split, tokenizer, self.max_tokens) for split in sentences)
-        return TokenSplits(train, valid, test, tokenizer)
-
-    def _tokenizer(self, texts: tuple[str, ...]) -> Any:
-        if self.tokenizer == "words":
-            return word_tokenizer(texts, self.vocabulary)
-        if self.tokenizer == "bytes":
-            return byte_tokenizer()
-        if self.tokenizer == "learned":
-            return learned_tokenizer(texts, self.vocabulary)
-        return read_tokenizer(Path(self.tokenizer).expanduser())
 
 
 @dataclass(frozen=True)
@@ -105,7 +57,8 @@ class SentenceBudget:
     """Of matrix products; WKV and membranes are float32 with either."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", patience="[0, inf)", pool="[1, inf)")
+        counts = {"epochs": "[1, inf)", "batch_size": "[1, inf)", "patience": "[0, inf)", "pool": "[1, inf)"}
+        expect_fields(self, whole=counts, **counts)
 
     def last_epoch(self, best: int) -> int:
         """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
@@ -128,7 +81,13 @@ class SentenceRecipe:
     """Of the parameters' start, the order of the data and dropout."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, seed=SEEDS)
+        expect_fields(self, whole=("seed",), seed=SEEDS)
         if self.model.pretrained is not None:
             tokenizer = str(Path(self.model.pretrained) / "tokenizer.json")
             object.__setattr__(self, "data", replace(self.data, tokenizer=tokenizer))
+
+    def learner(self, splits: "TokenSplits", accelerator: Any) -> "SentenceLearner":
+        """What trains the network on these splits."""
+        from .learner import SentenceLearner
+
+        return SentenceLearner(self, splits, accelerator)

@@ -21,8 +21,8 @@ def mix(batch: Batch, augment: SequenceAugment, classes: int) -> tuple[Tensor, T
         x = _blend(x, batch.y, augment.blend)
     if augment.cutmix:
         other = torch.randperm(len(x), device=x.device)
-        replaced = _stretch(batch.valid & batch.valid[other]) & (torch.rand(len(x), 1, device=x.device) < augment.cutmix)
-        share = (replaced.sum(1) / batch.valid.sum(1)).unsqueeze(1)
+        replaced = _stretch(batch.mask & batch.mask[other]) & (torch.rand(len(x), 1, device=x.device) < augment.cutmix)
+        share = (replaced.sum(1) / batch.mask.sum(1)).unsqueeze(1)
         x = torch.where(replaced.unsqueeze(2), x[other], x)
         target = (1 - share) * target + share * target[other]
     return x, target

@@ -1,13 +1,12 @@
-"""The data of a recipe: a frozen description that loads the splits, and that a run record can bring back."""
+"""Sources of sequences: frozen descriptions that load the splits and that a run record can bring back."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ...core import expect_one_of
 from ...data import (
     Cochlea,
-    Encoder,
+    Dataset,
     EvenMel,
     LogMel,
     MelLatency,
@@ -19,8 +18,6 @@ from ...data import (
     Splits,
     commands,
     digits,
-    encoder_from_dict,
-    encoder_to_dict,
     fsdd,
     nmnist,
     shd,
@@ -29,29 +26,32 @@ from ...data import (
     wav_folder,
 )
 from ...data.events.shd import HeldOut
-from ..image.data import CifarData, ImageFolderData, ImageSource, MnistData
-from ..sentence.recipe import SentenceData
+from ..recipe import DataSource
 
 SpeechEncoder = Cochlea | EvenMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
 
 @dataclass(frozen=True)
-class DigitsData:
+class DigitsData(DataSource):
     """The handwritten digits of scikit-learn, sent row by row as spikes."""
+
+    name = "digits"
 
     row_steps: int = 8
     """The window of one row, in steps; a brighter pixel fires earlier in it."""
     dt_ms: float = 1.0
     """The time step, in ms."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, encoded."""
         return digits(self.row_steps, self.dt_ms)
 
 
 @dataclass(frozen=True)
-class FsddData:
+class FsddData(DataSource):
     """The Free Spoken Digit Dataset."""
+
+    name = "fsdd"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
@@ -60,14 +60,16 @@ class FsddData:
     root: Path | None = None
     """The folder of wav files or of fsdd.npz; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, encoded."""
         return fsdd(self.encoder, self.root, held_out_speaker=self.held_out_speaker)
 
 
 @dataclass(frozen=True)
-class CommandsData:
+class CommandsData(DataSource):
     """The Arabic Speech Commands, splits without a common speaker."""
+
+    name = "commands"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
@@ -76,14 +78,16 @@ class CommandsData:
     root: Path | None = None
     """The file arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, encoded."""
         return commands(self.encoder, self.root, words=self.words)
 
 
 @dataclass(frozen=True)
-class ShdData:
+class ShdData(DataSource):
     """The Spiking Heidelberg Digits; validation is taken from the training file."""
+
+    name = "shd"
 
     dt_ms: float = 10.0
     """The time step, in ms."""
@@ -100,7 +104,7 @@ class ShdData:
     root: Path | None = None
     """The folder of shd_train.h5 and shd_test.h5; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, counted."""
         return shd(
             self.root,
@@ -114,8 +118,10 @@ class ShdData:
 
 
 @dataclass(frozen=True)
-class SscData:
+class SscData(DataSource):
     """The Spiking Speech Commands."""
+
+    name = "ssc"
 
     dt_ms: float = 10.0
     """The time step, in ms."""
@@ -128,7 +134,7 @@ class SscData:
     root: Path | None = None
     """The folder of ssc_train.h5, ssc_valid.h5 and ssc_test.h5; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, counted."""
         return ssc(
             self.root,
@@ -140,8 +146,10 @@ class SscData:
 
 
 @dataclass(frozen=True)
-class SpeechCommandsData:
+class SpeechCommandsData(DataSource):
     """Google Speech Commands v0.02, 35 words, by its lists."""
+
+    name = "speech-commands"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
@@ -150,14 +158,16 @@ class SpeechCommandsData:
     root: Path | None = None
     """The folder that was in the archive; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, encoded."""
         return speech_commands(self.encoder, self.root, exactly_s=self.exactly_s)
 
 
 @dataclass(frozen=True)
-class WavFolderData:
+class WavFolderData(DataSource):
     """Your own recordings: a folder with one sub-folder of wav files for each class."""
+
+    name = "wav-folder"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
     """What the network hears with."""
@@ -174,7 +184,7 @@ class WavFolderData:
     root: Path | None = None
     """The folder; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, encoded."""
         return wav_folder(
             self.encoder,
@@ -188,8 +198,10 @@ class WavFolderData:
 
 
 @dataclass(frozen=True)
-class NmnistData:
+class NmnistData(DataSource):
     """N-MNIST: digits before an event camera."""
+
+    name = "nmnist"
 
     dt_ms: float = 10.0
     """The time step, in ms."""
@@ -202,43 +214,6 @@ class NmnistData:
     root: Path | None = None
     """The folder of Train and Test, or of nmnist_small.npz; by default the one that DENDRIX_DATA names."""
 
-    def load(self) -> Splits:
+    def load(self) -> Splits[Dataset]:
         """The three splits, counted."""
         return nmnist(self.root, dt_ms=self.dt_ms, pool=self.pool, duration_ms=self.duration_ms, seed=self.split_seed)
-
-
-DataSource = DigitsData | FsddData | CommandsData | ShdData | SscData | SpeechCommandsData | WavFolderData | NmnistData
-AnySource = DataSource | ImageSource | SentenceData
-SOURCES: dict[str, type[AnySource]] = {
-    "digits": DigitsData,
-    "fsdd": FsddData,
-    "commands": CommandsData,
-    "shd": ShdData,
-    "ssc": SscData,
-    "speech-commands": SpeechCommandsData,
-    "wav-folder": WavFolderData,
-    "nmnist": NmnistData,
-    "cifar10": CifarData,
-    "mnist": MnistData,
-    "image-folder": ImageFolderData,
-    "sentences": SentenceData,
-}
-
-
-def source_to_dict(source: AnySource) -> dict[str, Any]:
-    """The description as plain JSON values, with its name under "name"."""
-    saved: dict[str, Any] = {"name": next(name for name, kind in SOURCES.items() if type(source) is kind)}
-    for part in fields(source):
-        value = getattr(source, part.name)
-        saved[part.name] = encoder_to_dict(value) if isinstance(value, Encoder) else str(value) if isinstance(value, Path) else value
-    return saved
-
-
-def source_from_dict(saved: dict[str, Any]) -> AnySource:
-    """The description that `source_to_dict` stored."""
-    values = dict(saved)
-    kind = SOURCES[expect_one_of(values.pop("name", ""), SOURCES, "data")]
-    for key, restore in (("encoder", encoder_from_dict), ("root", Path)):
-        if values.get(key):
-            values[key] = restore(values[key])
-    return kind(**values)

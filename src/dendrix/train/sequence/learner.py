@@ -1,4 +1,4 @@
-"""Networks over time that learn sequences."""
+"""Learner for networks over time."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -10,55 +10,55 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from ...data import Batch, Splits, loader
+from ...data import Batch, Dataset, Splits
 from ...data.base import ShuffledBatches, collate
 from ...errors import InputError
 from ...layers import anneal, clamp_delays, param_groups, rounded
 from ...layers.delay.base import delay_layers
-from ...models import DelayNet
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
 from ...run_folder.state import Progress
+from ..checked import expect_classifier
 from ..distributed.processes import Share, expect_enough, share_statistics
 from ..health import Watch, expect_finite_splits, refuse_divergence
 from ..learner import Learner
 from ..metrics import score
 from ..schedule import set_rates
 from .augmentation import mix, vary
-from .data import source_to_dict
 from .recipe import SequenceRecipe
 from .voices import revoice
 
 
 class SequenceLearner(Learner):
-    """A `DelayNet` and its data. With several processes BatchNorm, too, is that of the whole batch.
+    """A network over time and its data. With several processes BatchNorm, too, is that of the whole batch.
 
     Args:
         recipe: what to train.
         splits: its data.
         accelerator: accelerate's, which knows the device and the other processes.
     Raises:
-        ValueError: the data do not fit the network, or are not finite, or too few for the processes.
+        InputError: the data do not fit the network, or are not finite, or too few for the processes.
     """
 
-    network: DelayNet
-
-    def __init__(self, recipe: SequenceRecipe, splits: Splits, accelerator: Any):
+    def __init__(self, recipe: SequenceRecipe, splits: Splits[Dataset], accelerator: Any):
         _check(recipe, splits)
         expect_finite_splits(splits)
         index, count = accelerator.process_index, accelerator.num_processes
-        expect_enough(recipe, splits, count)
-        network = DelayNet(recipe.model)
+        expect_enough(recipe.budget.batch_size, splits, count)
+        network = recipe.model.build()
+        tail = recipe.decision.tail_steps(splits.train.dt_ms)
+        some = splits.valid.subset(torch.arange(min(4, len(splits.valid))))
+        expect_classifier(network, next(iter(some.batches(tail_steps=tail))), len(splits.train.labels), recipe.decision)
         if count > 1:
             share_statistics(network)
         self.recipe, self.labels, self.watch = recipe, splits.train.labels, Watch(network)
         groups = param_groups(network, recipe.optim.lr, recipe.optim.delay_lr, recipe.optim.weight_decay)
         super().__init__(network, torch.optim.Adam(groups), recipe.budget.precision, accelerator)
-        size, tail = recipe.budget.batch_size, recipe.decision.tail_steps(recipe.model.dt_ms)
+        size = recipe.budget.batch_size
         self.order = ShuffledBatches([len(x) for x in splits.train.x], size, recipe.seed, recipe.budget.pool)
         share = Share(self.order, index, count)
         self.batches: Iterable[Batch] = DataLoader(splits.train, batch_sampler=share, collate_fn=partial(collate, tail_steps=tail))  # type: ignore[arg-type]
         held_out = splits.valid.subset(torch.arange(index, len(splits.valid), count))
-        self.held_out: Iterable[Batch] = loader(held_out, size, tail_steps=tail)
+        self.held_out = held_out.batches(size, tail_steps=tail)
         self.weight = len(held_out) / len(splits.valid)
 
     def train(self, progress: Progress) -> dict[str, Any]:
@@ -73,8 +73,9 @@ class SequenceLearner(Learner):
             measured, norm = self._step(batch, progress.step)
             progress.step += 1
             sums, norms = sums + measured, norms + norm
-        width = max(layer.width.item() for layer in delay_layers(self.network))
-        return {"step": progress.step, **self.summary(sums, norms / len(self.order)), "width": width}
+        widths = [layer.width.item() for layer in delay_layers(self.network)]
+        found = {"step": progress.step, **self.summary(sums, norms / len(self.order))}
+        return {**found, "width": max(widths)} if widths else found
 
     def validate(self, step: int) -> dict[str, Any]:
         """Validation runs with integer delays, as the network is deployed."""
@@ -86,13 +87,13 @@ class SequenceLearner(Learner):
         return {"valid_accuracy": accuracy, "valid_loss": loss, "health": self.watch.health(self.total)}
 
     def save(self, folder: Path) -> None:
-        encoder = source_to_dict(self.recipe.data).get("encoder")
+        encoder = self.recipe.data.to_dict().get("encoder")
         write_checkpoint(folder, Checkpoint(self.network, self.labels, encoder, self.recipe.decision))
 
     def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
         """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
         with self.autocast():
-            loss, right = batch_loss(self.recipe, self.model, batch)
+            loss, right = batch_loss(self.recipe, self.model, batch, len(self.labels))
         count, broken = len(batch.y), len(self.watch.broken)
         measured = self.total(torch.tensor([count, loss.item() * count, right, broken], dtype=torch.double))
         self.watch.expect_finite(step, bool(measured[3]))
@@ -103,31 +104,27 @@ class SequenceLearner(Learner):
 
     def _moved(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            yield Batch(*(part.to(self.accelerator.device) for part in batch))
+            yield batch.to(self.accelerator.device)
 
 
-def batch_loss(recipe: SequenceRecipe, model: Any, batch: Batch) -> tuple[Tensor, int]:
+def batch_loss(recipe: SequenceRecipe, model: Any, batch: Batch, classes: int) -> tuple[Tensor, int]:
     """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
     batch = revoice(batch, recipe.augment)
-    x, target = mix(batch, recipe.augment, recipe.model.outputs)
+    x, target = mix(batch, recipe.augment, classes)
     evidence = recipe.decision.evidence(model, vary(x, recipe.augment), batch.valid)
     loss = functional.cross_entropy(evidence[:, -1], target)
     if recipe.early:
         truth = target.unsqueeze(2).expand(-1, -1, evidence.shape[1])
-        every = functional.cross_entropy(evidence.transpose(1, 2), truth, reduction="none").masked_fill(~batch.valid, 0)
-        loss = (1 - recipe.early) * loss + recipe.early * (every.sum(1) / batch.valid.sum(1)).mean()
+        every = functional.cross_entropy(evidence.transpose(1, 2), truth, reduction="none").masked_fill(~batch.mask, 0)
+        loss = (1 - recipe.early) * loss + recipe.early * (every.sum(1) / batch.mask.sum(1)).mean()
     return loss, int((evidence[:, -1].argmax(-1) == batch.y).sum())
 
 
-def _check(recipe: SequenceRecipe, splits: Splits) -> None:
-    """The network must fit its data before anything is spent on it."""
-    data, model = splits.train, recipe.model
-    for field, has, needs in (
-        ("inputs", model.inputs, data.channels),
-        ("outputs", model.outputs, len(data.labels)),
-        ("dt_ms", model.dt_ms, data.dt_ms),
-    ):
-        if has != needs:
+def _check(recipe: SequenceRecipe, splits: Splits[Dataset]) -> None:
+    """A network whose configuration says its sizes must fit its data before anything is spent on it."""
+    data = splits.train
+    for field, needs in (("inputs", data.channels), ("outputs", len(data.labels)), ("dt_ms", data.dt_ms)):
+        if (has := getattr(recipe.model, field, needs)) != needs:
             raise InputError(
                 f"model.{field}: expected {needs}, as the data have it, got {has}. Set --model.{field.replace('_', '-')} {needs}."
             )

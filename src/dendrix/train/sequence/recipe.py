@@ -1,16 +1,17 @@
-"""A recipe says everything that a training run depends on. Every field can be set on the command line."""
+"""Recipe for networks over time: everything that a training run depends on. Every field is an option on the command line."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
 from ...core import expect_fields, expect_one_of
+from ...data import Dataset, Splits
 from ...errors import InputError
-from ...models import Decision, DelayNetConfig
-from ..image.recipe import ImageRecipe
-from ..sentence.recipe import SentenceRecipe
-from ..text.recipe import TextRecipe
-from .data import DataSource, source_to_dict
+from ...models import Decision
+from ..recipe import NetworkConfig, Source
+
+if TYPE_CHECKING:
+    from .learner import SequenceLearner
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Budget:
     """Stop after this many epochs without a better validation accuracy, once the delays are narrow."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, epochs="[1, inf)", batch_size="[1, inf)", pool="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
+        whole = ("epochs", "batch_size", "pool", "patience")
+        expect_fields(self, whole=whole, epochs="[1, inf)", batch_size="[1, inf)", pool="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
 
     def last_epoch(self, best: int) -> float:
         """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
@@ -88,8 +90,8 @@ class SequenceAugment:
     """Raise what is above zero in the last channel by up to this much and lower it in the first, or the other way round."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, shift_channels="[0, inf)", mask_channels="[0, inf)", mask_steps="[0, inf)")
-        expect_fields(self, shift_steps="[0, inf)", jitter_steps="[0, inf)", blend="[0, 1]", cutmix="[0, 1]")
+        whole = ("shift_channels", "mask_channels", "mask_steps", "shift_steps", "jitter_steps")
+        expect_fields(self, whole=whole, **dict.fromkeys(whole, "[0, inf)"), blend="[0, 1]", cutmix="[0, 1]")
         expect_fields(self, tempo="[0, inf)", stretch_channels="[0, inf)", loudness="[0, inf)", tilt="[0, inf)")
 
 
@@ -97,10 +99,10 @@ class SequenceAugment:
 class SequenceRecipe:
     """One experiment."""
 
-    data: DataSource
-    """What to learn."""
-    model: DelayNetConfig
-    """What learns it."""
+    data: Source
+    """What to learn: sequences."""
+    model: NetworkConfig
+    """What learns it; `DelayNetConfig`, or any configuration with a `build()`."""
     decision: Decision = field(default_factory=Decision)
     """How its outputs become a decision; the loss is the cross-entropy of that."""
     early: float = 0.0
@@ -115,12 +117,12 @@ class SequenceRecipe:
     """Of the parameters' start, the order of the data, dropout and augmentation."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, early="[0, 1]", seed=SEEDS)
+        expect_fields(self, whole=("seed",), early="[0, 1]", seed=SEEDS)
         if self.early and self.decision.padded:
             raise InputError(f"early: expected 0 where the padding of a batch counts, got {self.early}. Set decision.padded to False.")
 
+    def learner(self, splits: Splits[Dataset], accelerator: Any) -> "SequenceLearner":
+        """What trains the network on these splits."""
+        from .learner import SequenceLearner
 
-def recipe_to_dict(recipe: SequenceRecipe | ImageRecipe | TextRecipe | SentenceRecipe) -> dict[str, Any]:
-    """The recipe as plain JSON values, for the run record."""
-    data = recipe.data.to_dict() if isinstance(recipe, TextRecipe) else source_to_dict(recipe.data)
-    return {**asdict(recipe), "data": data}
+        return SequenceLearner(self, splits, accelerator)

@@ -25,7 +25,7 @@ def revoice(batch: Batch, augment: SequenceAugment) -> Batch:
 
 def _stretched(batch: Batch, augment: SequenceAugment) -> Batch:
     """Every row stretched along time and along the channels, by linear interpolation; what comes in from beyond the edge is zero."""
-    x, valid, y = batch
+    x, valid, y = batch.x, batch.mask, batch.y
     rows, steps, channels = x.shape
     slower = torch.exp(_uniform(rows, math.log1p(augment.tempo), x))
     wider = torch.exp(_uniform(rows, math.log1p(augment.stretch_channels), x))

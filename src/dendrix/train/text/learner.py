@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from ...data.text.tokens import TextSplits, Tokens
 from ...errors import InputError
-from ...models.gpt2 import GPT2, GPT2Config
+from ...models.gpt2 import GPT2Config
 from ...models.spikegpt.l2_wrap import l2_wrap
-from ...models.spikegpt.network import SpikeGPT
 from ...run_folder.state import Progress
 from ..distributed.sharding import sharded
 from ..health import refuse_divergence
@@ -42,11 +41,11 @@ class TextLearner(Learner):
         ValueError: the data do not fit the network, or a text is shorter than a window.
     """
 
-    by_loss = True
+    chooses = "loss"
 
     def __init__(self, recipe: TextRecipe, splits: TextSplits, accelerator: Any):
         _check(recipe, splits, accelerator.num_processes)
-        network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Config) else SpikeGPT(recipe.model)
+        network = recipe.model.build()
         shared = sharded(network, accelerator.device) if recipe.budget.shard else None
         named, optim = list((shared or network).named_parameters()), recipe.optim
         groups = decay_groups(named, optim.weight_decay)

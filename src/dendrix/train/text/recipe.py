@@ -1,61 +1,18 @@
-"""A recipe for language models. Every field can be set on the command line."""
+"""Recipe for language models. Every field is an option on the command line."""
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
 from ...core import expect_fields
-from ...data.text.corpora import Corpus, corpus
-from ...data.text.tokenizers import as_text, byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer
-from ...data.text.tokens import TextSplits, tokenised
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
 from ...models.spikegpt.network import SpikeGPTConfig
+from .data import TextData
 
-
-@dataclass(frozen=True)
-class TextData:
-    """A text and what it is cut into."""
-
-    text: str = "novels"
-    """A published corpus, or the path of a text file or of a folder of them."""
-    tokenizer: str = "bytes"
-    """"bytes", "characters" (of the training text), "learned" (byte pairs, see `vocabulary`), or the path of a tokenizer.json."""
-    vocabulary: int = 4096
-    """Tokens of a learned tokenizer."""
-    megabytes: float | None = None
-    """Train on the first so many million bytes of each training text, shared out evenly; None takes all."""
-    root: Path | None = None
-    """Where published corpora lie; by default the folder that DENDRIX_DATA names."""
-
-    def __post_init__(self) -> None:
-        expect_fields(self, vocabulary="[257, inf)", megabytes="(0, inf)")
-
-    def load(self) -> TextSplits:
-        """The three splits as tokens."""
-        whole = corpus(self.text, self.root)
-        text = whole if self.megabytes is None else Corpus(_shortened(whole.train, int(self.megabytes * 1e6)), whole.valid, whole.test)
-        return tokenised(text, self._tokenizer(text))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The description as plain JSON values."""
-        return {"name": "text", **asdict(self), "root": None if self.root is None else str(self.root)}
-
-    def _tokenizer(self, text: Corpus) -> object:
-        if self.tokenizer == "bytes":
-            return byte_tokenizer()
-        if self.tokenizer == "characters":
-            return character_tokenizer(as_text(b"".join(text.train)))
-        if self.tokenizer == "learned":
-            return learned_tokenizer(map(as_text, text.train), self.vocabulary)
-        return read_tokenizer(Path(self.tokenizer).expanduser())
-
-
-def _shortened(documents: tuple[bytes, ...], size: int) -> tuple[bytes, ...]:
-    """The same share of the beginning of every document, cut at the end of a line, so that many authors stay among them."""
-    share = min(1.0, size / sum(map(len, documents)))
-    return tuple(document[: document.find(b"\n", int(len(document) * share)) + 1 or len(document)] for document in documents)
+if TYPE_CHECKING:
+    from ...data.text.tokens import TextSplits
+    from .learner import TextLearner
 
 
 @dataclass(frozen=True)
@@ -108,8 +65,9 @@ class TextBudget:
     """Whether several processes share out parameters, gradients and the optimiser's moments (FSDP2) instead of holding them all (DDP)."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, steps="[1, inf)", every="[1, inf)", batch_size="[1, inf)", accumulate="[1, inf)")
-        expect_fields(self, context="[2, inf)", valid_tokens="[2, inf)", sample_tokens="[0, inf)")
+        counts = dict.fromkeys(("steps", "every", "batch_size", "accumulate"), "[1, inf)")
+        counts |= {"context": "[2, inf)", "valid_tokens": "[2, inf)", "sample_tokens": "[0, inf)"}
+        expect_fields(self, whole=counts, **counts)
         if self.batch_size % self.accumulate:
             raise InputError(f"accumulate: expected a divisor of batch_size {self.batch_size}, got {self.accumulate}.")
 
@@ -141,4 +99,10 @@ class TextRecipe:
     """Of the parameters' start, the order of the data and dropout."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, seed=SEEDS)
+        expect_fields(self, whole=("seed",), seed=SEEDS)
+
+    def learner(self, splits: "TextSplits", accelerator: Any) -> "TextLearner":
+        """What trains the network on these splits."""
+        from .learner import TextLearner
+
+        return TextLearner(self, splits, accelerator)

@@ -1,0 +1,21 @@
+"""Picture files of a command line."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..run_folder import Checkpoint
+
+
+def read(run: Path, checkpoint: "Checkpoint", files: tuple[Path, ...]) -> "Tensor":
+    """Picture files as the network takes images, [N, C, H, W]; changes to them are noted on stderr."""
+    from ..pretrained import find_run
+    from ..runs.pictures import read_pictures
+
+    found = read_pictures(checkpoint, find_run(run), files)
+    for note in found.notes:
+        print(f"dendrix: {note}", file=sys.stderr)
+    return found.x

@@ -1,0 +1,87 @@
+"""Classes that a file names: found only in packages and files that the user trusts, never imported unasked."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import InputError, UntrustedError
+
+Trust = str | Path | None
+"""The name of a package, or the path of a Python file, whose code may be imported and run."""
+
+
+def class_path(kind: type) -> str:
+    """Name a class as `module:Class`; for a class of a script that is run, the module is the name of its file."""
+    module = kind.__module__
+    if module == "__main__" and (file := getattr(sys.modules["__main__"], "__file__", None)):
+        module = Path(file).stem
+    return f"{module}:{kind.__qualname__}"
+
+
+def trusted(path: str, trust: Trust) -> Any:
+    """The object that `module:Name` names, if the user trusts its module.
+
+    Args:
+        path: as `class_path` gives it.
+        trust: a package that the module belongs to, or a Python file whose name is that of the module.
+    Raises:
+        UntrustedError: nothing is trusted, or another package or file.
+        InputError: the trusted module has no such name, or cannot be imported.
+    """
+    module, _, name = path.partition(":")
+    allowed = None if trust is None else str(trust)
+    if allowed is None or not ((is_file(allowed) and Path(allowed).stem == module) or f"{module}.".startswith(f"{allowed}.")):
+        raise UntrustedError(
+            f"{path}: expected a class that is trusted, got trust={allowed!r}. If you trust its code, pass the object itself, "
+            f"or name its package or file: trust={module.partition('.')[0]!r} (--trust on the command line)."
+        )
+    found: Any = import_file(Path(allowed)) if is_file(allowed) else _imported(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise InputError(f"{path}: expected '{name}' in {module}, which has no such name. Was it renamed?")
+    return found
+
+
+def is_file(name: str | Path) -> bool:
+    """Whether a name means a Python file, and not a package."""
+    return str(name).endswith(".py")
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a Python file as the module of its name; the same file is imported once.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        InputError: it is no Python, or fails while it is imported.
+    """
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a Python file, which is not there. Check the path.")
+    known = sys.modules.get(path.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
+        return known
+    if known is not None:
+        raise InputError(f"{path}: expected a file name that is not that of an imported module, got '{path.stem}'. Rename the file.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: expected a Python file, but it cannot be imported. Check its name.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses and pickle look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise InputError(f"{path}{line}: expected a Python file that can be imported, got {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f"{module}: expected a package that can be imported, but {error}. Install it, or start where it lies.") from error

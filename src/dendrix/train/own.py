@@ -1,0 +1,206 @@
+"""Training of a network and data that the caller brings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import nn
+
+from ..core.trust import class_path
+from ..data import Dataset, ImageDataset, ImageFiles, Splits
+from ..data.arrays import as_splits, held_out, read_arrays
+from ..errors import InputError, InputTypeError
+from ..models import Decision
+from ..models.description import describe
+from ..run_folder.checkpoint import WEIGHTS
+from ..run_folder.record import RunRecord
+from ..run_folder.state import run_folder
+from .distributed.processes import expect_all_alive, first_process
+from .image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
+from .loop import train_recipe
+from .recipe import DataSource, Recipe, Source
+from .sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
+
+
+@dataclass(frozen=True)
+class ArrayData(DataSource):
+    """Arrays in an `.npz`: x, y, and if they are known lengths, labels and dt_ms."""
+
+    name = "arrays"
+
+    root: Path | None = None
+    """The training file."""
+    valid: Path | float = 0.1
+    """The validation file, or the share of the training data that is held out."""
+    test: Path | None = None
+    """The file for the figure that is reported; by default the validation data."""
+    split_seed: int = 0
+    """Of what is held out."""
+
+    def load(self) -> Splits[Any]:
+        """The three splits.
+
+        Raises:
+            OSError, InputError: see `read_arrays`.
+        """
+        if self.root is None:
+            raise InputError("root: expected the path of an .npz, got none. Give --data.root FILE.npz.")
+        train = read_arrays(self.root)
+        valid: Any = None if isinstance(self.valid, float) else read_arrays(self.valid, labels=train.labels)
+        if isinstance(self.valid, float):
+            train, valid = held_out(train, self.valid, self.split_seed)
+        return Splits(train, valid, valid if self.test is None else read_arrays(self.test, labels=train.labels))
+
+
+@dataclass(frozen=True)
+class MemoryData(DataSource):
+    """Data that the caller held in memory. A run record cannot bring them back."""
+
+    name = "memory"
+
+    items: int = 0
+    """Of the training data."""
+    splits: Splits[Any] | None = field(default=None, repr=False, compare=False)
+
+    def load(self) -> Splits[Any]:
+        """The three splits.
+
+        Raises:
+            InputError: they are of an earlier process.
+        """
+        if self.splits is None:
+            raise InputError(
+                "data: expected data that can be read again, but this run was trained on arrays in memory. Name them: --data FILE.npz."
+            )
+        return self.splits
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only the number of items; the fingerprint of the data stands in the record."""
+        return {"name": self.name, "items": self.items}
+
+
+@dataclass(frozen=True)
+class GivenNetwork:
+    """A network that is there already, in the place of a configuration."""
+
+    network: nn.Module
+
+    def build(self) -> nn.Module:
+        """The network itself."""
+        return self.network
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its description, without weights."""
+        return {"network": class_path(type(self.network)), "described": describe(self.network)}
+
+
+def fit(
+    network: nn.Module,
+    data: Any,
+    validation: Any = 0.1,
+    *,
+    folder: str | Path,
+    test: Any = None,
+    labels: Sequence[str] | None = None,
+    dt_ms: float = 1.0,
+    columns: tuple[str, str] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    decision: Decision | None = None,
+    early: float = 0.0,
+    optim: SequenceOptim | ImageOptim | None = None,
+    budget: Budget | ImageBudget | None = None,
+    augment: SequenceAugment | ImageAugment | None = None,
+    seed: int = 0,
+    name: str = "",
+    resume: bool = False,
+    quiet: bool = False,
+) -> RunRecord:
+    """Train a network on your data; the folder becomes a run like those of the recipes: resumable, reported, evaluated, stopped early.
+
+    Args:
+        network: a `Stateful`, or any module from inputs [B, T, ...] to outputs [B, T, K] or [B, K], or from images [B, C, H, W], from 0 to
+            1, to outputs [B, K]. A module that returns [B, K] gets everything but exits, which need an answer after every step. It is
+            trained in place and has the weights of the best epoch afterwards.
+        data: (x, y) or (x, y, lengths), a torch data set, a Hugging Face data set, `dendrix.data.Splits`, or a `Source`, see
+            `dendrix.data.as_dataset`. Sequences are [T, C], images [C, H, W].
+        validation: data of the same kind, or the share of the training data that is held out, class by class. Not used with `Splits` or
+            a `Source`, which have their own.
+        folder: of the run, which must not exist unless it is resumed.
+        test: data for the figure that is reported; by default the validation data.
+        labels: the names of the classes.
+        dt_ms: the length of a time step, in ms.
+        columns: of a Hugging Face data set, the inputs and the classes.
+        epochs, batch_size, lr: the most common settings of `budget` and `optim`.
+        decision: how outputs become a decision; the mean over time by default.
+        early: share of the loss that counts the decision after every step.
+        optim, budget, augment: all other settings, `SequenceOptim`, `Budget` and `SequenceAugment`, or those of images. By default as the
+            recipes have them, without augmentation.
+        seed: of what is held out, the order of the data, dropout and augmentation; the weights are those that the network has.
+        name: for the record.
+        resume: go on with the unfinished run in the folder; where there is none, start.
+        quiet: no progress bar, and warnings only in the record.
+    Returns:
+        what `run.json` holds.
+    Raises:
+        InputTypeError, InputError: the network or the data are of another kind, do not fit together, or settings contradict each other.
+        FileExistsError: the folder is there.
+        DivergedError: the loss, its gradient or a neuron's state is no longer finite.
+    """
+    source = _source(data, validation, test, seed, labels=labels, dt_ms=dt_ms, columns=columns)
+    splits = source.load()
+    common: dict[str, Any] = {"data": source, "model": GivenNetwork(network), "seed": seed}
+    settings = _Settings(optim, budget, augment, lr, {"epochs": epochs, "batch_size": batch_size})
+    recipe: Recipe
+    if isinstance(splits.train, ImageDataset | ImageFiles):
+        if decision is not None or early:
+            raise InputError("decision: expected none for images, which are answered at once, got one. Leave decision and early out.")
+        recipe = ImageRecipe(**common, **settings.of(ImageOptim(), ImageBudget(), ImageAugment(shift=0, flip=False)))
+    elif isinstance(splits.train, Dataset):
+        chosen = settings.of(SequenceOptim(), Budget(), SequenceAugment())
+        recipe = SequenceRecipe(**common, **chosen, decision=decision or Decision(), early=early)
+    else:
+        raise InputTypeError(f"data: expected sequences or images, got {type(splits.train).__name__}. Train text by its recipes.")
+    target = Path(folder)
+    with run_folder(target, resume, writes=first_process()) as place, expect_all_alive():
+        record = train_recipe(recipe, place, name=name or target.name, quiet=quiet, resume=resume)
+    network.load_state_dict(safetensors.torch.load_file(target / WEIGHTS))
+    return record
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the caller set, and the shortcuts for the most common of it."""
+
+    optim: Any
+    budget: Any
+    augment: Any
+    lr: float | None
+    counts: dict[str, int | None]
+
+    def of(self, optim: Any, budget: Any, augment: Any) -> dict[str, Any]:
+        """The settings for data of one kind, given the defaults of that kind."""
+        chosen = {}
+        for name, default in (("optim", optim), ("budget", budget), ("augment", augment)):
+            given = getattr(self, name)
+            if given is not None and type(given) is not type(default):
+                raise InputTypeError(f"{name}: expected {type(default).__name__} for these data, got {type(given).__name__}.")
+            chosen[name] = default if given is None else given
+        if self.lr is not None:
+            chosen["optim"] = replace(chosen["optim"], lr=self.lr)
+        changes = {name: value for name, value in self.counts.items() if value is not None}
+        return {**chosen, "budget": replace(chosen["budget"], **changes)}
+
+
+def _source(data: Any, validation: Any, test: Any, seed: int, **options: Any) -> Source:
+    """Where the splits come from."""
+    if isinstance(data, Source):
+        return data
+    if isinstance(data, str | Path):
+        valid = validation if isinstance(validation, float) else Path(validation)
+        return ArrayData(Path(data), valid, None if test is None else Path(test), seed)
+    splits = data if isinstance(data, Splits) else as_splits(data, validation, test, seed=seed, **options)
+    return MemoryData(len(splits.train), splits)

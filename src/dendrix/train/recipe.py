@@ -1,0 +1,116 @@
+"""Protocols of training: a recipe describes an experiment, a source loads its data, a configuration builds its network."""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_checkable
+
+from torch import nn
+
+from ..core.trust import class_path
+from ..data import Encoder, encoder_from_dict, encoder_to_dict
+from ..errors import InputError
+from ..run_folder.state import TrainingLength
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+
+class AnySplits(Protocol):
+    """Data in three parts; choose settings on `valid`, `test` is for the figure that is reported."""
+
+    @property
+    def train(self) -> Any:
+        """What to learn from."""
+
+    @property
+    def valid(self) -> Any:
+        """What to validate on."""
+
+    @property
+    def test(self) -> Any:
+        """What to report on."""
+
+    def fingerprint(self) -> str:
+        """A digest of the training and validation data."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A description of data that can be loaded, a frozen dataclass; every field is an option on the command line."""
+
+    def load(self) -> Any:
+        """The three splits, such as `dendrix.data.Splits`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as plain JSON values, with its name under "name"."""
+
+
+@runtime_checkable
+class NetworkConfig(Protocol):
+    """What a network is made of, a frozen dataclass; every field is an option on the command line."""
+
+    def build(self) -> nn.Module:
+        """The network, with the weights of its start."""
+
+
+class Recipe(Protocol):
+    """One experiment, a frozen dataclass."""
+
+    @property
+    def seed(self) -> int:
+        """Of the parameters' start, the order of the data, dropout and augmentation."""
+
+    @property
+    def data(self) -> Source:
+        """What to learn."""
+
+    @property
+    def budget(self) -> TrainingLength:
+        """For how long."""
+
+    def learner(self, splits: Any, accelerator: Any) -> "Learner":
+        """What trains: the network, its optimiser and its data on the device of this process."""
+
+
+class DataSource:
+    """Base of sources whose fields are plain values, an encoder and paths. A subclass is a frozen dataclass with a `load`."""
+
+    name: ClassVar[str] = ""
+    """In run records; a class that has none is recorded by its module and class."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as plain JSON values, with its name under "name"."""
+        values = {part.name: getattr(self, part.name) for part in fields(cast(Any, self))}
+        return {"name": self.name or class_path(type(self)), **{name: _plain(value) for name, value in values.items()}}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
+        """The description that `to_dict` stored, without its name."""
+        restored: dict[str, Callable[[Any], object]] = {"encoder": encoder_from_dict, "root": Path}
+        return cls(**{name: restored[name](value) if value and name in restored else value for name, value in saved.items()})
+
+    def at(self, root: Path) -> Self:
+        """The same data in another folder.
+
+        Raises:
+            InputError: these data are in no folder.
+        """
+        if "root" not in {part.name for part in fields(cast(Any, self))}:
+            raise InputError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
+        return type(self)(**{**vars(self), "root": root})
+
+
+def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain JSON values, for the run record."""
+    return {part.name: _plain(getattr(recipe, part.name)) for part in fields(cast(Any, recipe))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Encoder):
+        return encoder_to_dict(value)
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -1,0 +1,69 @@
+"""Sources by name, so that a run record brings its data back."""
+
+from typing import Any
+
+from ..core import expect_one_of
+from ..core.trust import Trust, trusted
+from ..errors import InputError
+from .continual.data import PermutedMnistData
+from .image.data import CifarData, ImageFolderData, MnistData, PictureFolderData
+from .own import ArrayData, MemoryData
+from .recipe import DataSource
+from .sentence.data import SentenceData
+from .sequence.data import (
+    CommandsData,
+    DigitsData,
+    FsddData,
+    NmnistData,
+    ShdData,
+    SpeechCommandsData,
+    SscData,
+    WavFolderData,
+)
+from .text.data import TextData
+
+SOURCES: dict[str, type[DataSource]] = {
+    kind.name: kind
+    for kind in (
+        ArrayData,
+        CifarData,
+        CommandsData,
+        DigitsData,
+        FsddData,
+        ImageFolderData,
+        MemoryData,
+        MnistData,
+        NmnistData,
+        PermutedMnistData,
+        PictureFolderData,
+        SentenceData,
+        ShdData,
+        SpeechCommandsData,
+        SscData,
+        TextData,
+        WavFolderData,
+    )
+}
+
+
+def source_from_dict(saved: dict[str, Any], trust: Trust = None) -> Any:
+    """The source that `to_dict` described.
+
+    Args:
+        saved: the description, with the name of the source under "name".
+        trust: the package or file of a source that is not of dendrix.
+    Raises:
+        UntrustedError: the source is not of dendrix, and nobody trusts its module.
+        InputError: there is no such source.
+    """
+    values = dict(saved)
+    name = str(values.pop("name", ""))
+    if ":" not in name:
+        return SOURCES[expect_one_of(name, SOURCES, "data")].from_dict(values)
+    kind: Any = trusted(name, trust)
+    if hasattr(kind, "from_dict"):
+        return kind.from_dict(values)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InputError(f"{name}: expected the fields that were saved, but {error}. Was the class changed?") from error

@@ -1,0 +1,52 @@
+"""A source of text as tokens."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core import expect_fields
+from ...data.text.corpora import Corpus, corpus
+from ...data.text.tokenizers import as_text, byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer
+from ...data.text.tokens import TextSplits, tokenised
+from ..recipe import DataSource
+
+
+@dataclass(frozen=True)
+class TextData(DataSource):
+    """A text and its tokenizer."""
+
+    name = "text"
+
+    text: str = "novels"
+    """A published corpus, or the path of a text file or of a folder of them."""
+    tokenizer: str = "bytes"
+    """"bytes", "characters" (of the training text), "learned" (byte pairs, see `vocabulary`), or the path of a tokenizer.json."""
+    vocabulary: int = 4096
+    """Tokens of a learned tokenizer."""
+    megabytes: float | None = None
+    """Train on the first so many million bytes of each training text, shared out evenly; None takes all."""
+    root: Path | None = None
+    """Where published corpora lie; by default the folder that DENDRIX_DATA names."""
+
+    def __post_init__(self) -> None:
+        expect_fields(self, vocabulary="[257, inf)", megabytes="(0, inf)")
+
+    def load(self) -> TextSplits:
+        """The three splits as tokens."""
+        whole = corpus(self.text, self.root)
+        text = whole if self.megabytes is None else Corpus(_shortened(whole.train, int(self.megabytes * 1e6)), whole.valid, whole.test)
+        return tokenised(text, self._tokenizer(text))
+
+    def _tokenizer(self, text: Corpus) -> object:
+        if self.tokenizer == "bytes":
+            return byte_tokenizer()
+        if self.tokenizer == "characters":
+            return character_tokenizer(as_text(b"".join(text.train)))
+        if self.tokenizer == "learned":
+            return learned_tokenizer(map(as_text, text.train), self.vocabulary)
+        return read_tokenizer(Path(self.tokenizer).expanduser())
+
+
+def _shortened(documents: tuple[bytes, ...], size: int) -> tuple[bytes, ...]:
+    """The same share of the beginning of every document, cut at the end of a line, so that many authors stay among them."""
+    share = min(1.0, size / sum(map(len, documents)))
+    return tuple(document[: document.find(b"\n", int(len(document) * share)) + 1 or len(document)] for document in documents)
