@@ -1,24 +1,10 @@
-"""Sparse and spiking computation in PyTorch: explicit state, one `valid` mask, fast kernels. Tensors are [B, T, ...]."""
+"""Sparse and spiking computation in PyTorch: explicit state, one `valid` mask, fast kernels. Tensors are [B, T, ...].
 
-from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any
+Names load at their first use (SPEC 1): `import dendrix` does not import torch. What there is stands in `__init__.pyi`.
+"""
 
-if TYPE_CHECKING:
-    from .core import use_kernels as use_kernels
-    from .core.evidence import accumulate as accumulate
-    from .run_folder.checkpoint import load as load
+import lazy_loader
 
-__version__ = metadata.version("dendrix")
+__version__ = "0.2.0.dev0"
 
-# Loaded at first use: `dendrix --help` need not wait for torch.
-_HOME = {"accumulate": "core", "load": "run_folder", "use_kernels": "core"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module 'dendrix' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..checks import expect_one_of
 from ..errors import InputError
-from .expect import expect, expect_valid
+from .shapes import expect, expect_valid
 
 ACCUMULATIONS = ("sum", "mean", "last", "max", "softmax-sum")
 """The ways to turn outputs into evidence, explained in `accumulate`."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .expect import expect
+from .shapes import expect
 from .state import State
 
 

@@ -61,6 +61,9 @@ def import_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a Python file, which is not there. Check the path.")
+    script = sys.modules["__main__"]
+    if Path(getattr(script, "__file__", None) or "").resolve() == path:
+        return script
     known = sys.modules.get(path.stem)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
         return known

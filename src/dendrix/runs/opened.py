@@ -21,8 +21,6 @@ from ..train.sources import source_from_dict
 from .own_data import own_data
 
 Split = Literal["train", "valid", "test"]
-_AT_ONCE = 64
-"""Inputs in one call: more steps of a converted network would leave the cache."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +47,21 @@ class OpenedRun:
         """The length of a step, in ms, where steps have one."""
         return self.data.dt_ms
 
-    def batches(self, size: int = _AT_ONCE) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """All inputs in their order, as the network takes them, with the tail of its decision."""
-        return self._prepared(self.data, size)
+        return self._prepared(self.data)
 
     def sample(self, count: int, size: int = 16) -> Iterator[Batch]:
         """So many inputs, evenly spread over the data."""
-        return self._prepared(self.data.subset(evenly(len(self.data), count)), size)
+        return self._prepared(self.data.subset(evenly(len(self.data), count)), size=size)
 
     def score(self) -> Scores:
         """Accuracy, loss and confusion on these data."""
         return score(self.network, self.batches(), self.checkpoint.decision)
 
-    def _prepared(self, data: Labelled, size: int) -> Iterator[Batch]:
+    def _prepared(self, data: Labelled, **size: int) -> Iterator[Batch]:
         tail = 0 if data.dt_ms is None else self.checkpoint.decision.tail_steps(data.dt_ms)
-        for batch in data.batches(size, tail_steps=tail):
+        for batch in data.batches(**size, tail_steps=tail):
             yield batch._replace(x=network_input(self.network, batch.x))
 
 

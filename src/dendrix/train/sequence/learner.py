@@ -46,8 +46,8 @@ class SequenceLearner(Learner):
         expect_enough(recipe.budget.batch_size, splits, count)
         network = recipe.model.build()
         tail = recipe.decision.tail_steps(splits.train.dt_ms)
-        some = splits.valid.subset(torch.arange(min(4, len(splits.valid))))
-        expect_classifier(network, next(iter(some.batches(tail_steps=tail))), len(splits.train.labels), recipe.decision)
+        some = collate([splits.valid[i] for i in range(min(4, len(splits.valid)))], tail)
+        expect_classifier(network, some, len(splits.train.labels), recipe.decision)
         if count > 1:
             share_statistics(network)
         self.recipe, self.labels, self.watch = recipe, splits.train.labels, Watch(network)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .dispatch import find_kernel
-from .expect import expect_valid
+from .shapes import expect_valid
 from .state import State, select
 
 StepFn = Callable[..., tuple[Tensor, State]]
