@@ -7,8 +7,6 @@ from typing import Any, get_args
 
 import pytest
 import safetensors.torch
-from image_runs import CLASSES, write_run
-from picture_files import coloured, encoded, write_binary
 
 from dendrix.cli import main
 from dendrix.cli.convert import MaxPoolName, NeuronName
@@ -17,6 +15,8 @@ from dendrix.core.files import read_json, write_json
 from dendrix.exits import ExitRecord
 from dendrix.models import DelayNet, DelayNetConfig, VGGConfig
 from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
+from support.image_runs import CLASSES, write_run
+from support.picture_files import coloured, encoded, write_binary
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from image_runs import write_run
-from picture_files import write_binary
 
 from dendrix.cli import main
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.models import SpikeGPT, SpikeGPTConfig, VGGConfig
+from support.image_runs import write_run
+from support.picture_files import write_binary
 
 TEXT = "a rose is a rose is a rose\n" * 300
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import DIFFERENTIABLE, tensors
 from torch import Tensor
 from torch.testing import assert_close
 
+from support.layers import DIFFERENTIABLE
+from support.states import tensors
 from dendrix.core import Stateful, map_state
 
 

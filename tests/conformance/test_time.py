@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import tensors
 from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import Stateful, cat, map_state, rows
 from dendrix.layers import PerStep
+from support.states import tensors
 
 
 def test_steps_equal_forward(layer: Stateful, x: Tensor) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_files import coloured, encoded
+from support.picture_files import coloured, encoded
 
 from dendrix.core.files import write_json
 from dendrix.runs.pictures import read_pictures

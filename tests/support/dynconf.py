@@ -1,6 +1,5 @@
 """The fixtures of Dynamic Confidence, whose provenance stands beside them, as records."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +7,9 @@ import torch
 from torch import Tensor
 
 from dendrix.exits import ExitRecord
+from support.paths import FIXTURES
 
-FOLDER = Path(__file__).parents[1] / "fixtures"
+FOLDER = FIXTURES
 
 
 class Case(NamedTuple):

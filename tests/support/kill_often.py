@@ -1,4 +1,4 @@
-"""Train, kill and resume, over and over: `python kill_often.py TONES FOLDER KILLS SEED` prints the kills and what was there after each.
+"""Train, kill and resume, over and over: `python -m support.kill_often TONES FOLDER KILLS SEED` prints the kills and what was left.
 
 FOLDER/whole is trained in one go; FOLDER/killed is killed with SIGKILL at random moments, half of them by the clock and half while a file
 is being written, and resumed each time. Children are forked from a process that has everything loaded, so that a start costs little.

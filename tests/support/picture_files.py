@@ -1,11 +1,16 @@
 """Image data sets in the published formats, small and generated, for tests."""
 
+import gzip
 import io
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+PREFIXES = ("train", "t10k")
+"""How the names of the files of MNIST begin."""
 
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 
@@ -49,3 +54,9 @@ def write_pack(folder: Path, per_batch: int = 20) -> None:
         files = [encoded(image) for image in x]
         offsets = np.cumsum([0, *map(len, files)])
         np.savez(folder / f"cifar10_{name}.npz", jpeg=np.frombuffer(b"".join(files), np.uint8), offsets=offsets, labels=y)
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    """An array as MNIST is published: magic number with type and axes, sizes as big-endian 32-bit integers, bytes."""
+    content = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)

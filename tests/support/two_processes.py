@@ -1,4 +1,4 @@
-"""Train in one process and in two: `python two_processes.py TONES FOLDER` writes FOLDER/one and FOLDER/two, then kills one of two.
+"""Train in one process and in two: `python -m support.two_processes TONES FOLDER` writes FOLDER/one and FOLDER/two, then kills one of two.
 
 The children are forked from a process that has everything loaded, with the environment that `torchrun` gives them.
 """
@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from kill_often import recipe
 
 from dendrix.run_folder.state import Progress
 from dendrix.train.command import TrainRun, train_run
 from dendrix.train.sequence.learner import SequenceLearner
 from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceRecipe
+from support.kill_often import recipe
 
 
 def still(tones: Path) -> SequenceRecipe:

@@ -1,4 +1,4 @@
-"""Train a language model in one process and in two: `python two_text_processes.py FOLDER` writes a run into FOLDER for each way.
+"""Train a language model in one process and in two: `python -m support.two_text_processes FOLDER` writes a run into FOLDER for each way.
 
 FOLDER has text.txt. The children are forked from a process that has everything loaded.
 """
@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import accelerate
-import dendrix.models.hf  # noqa: F401 - loaded here, once for all children
 import torch
 import torch.distributed.fsdp
-from two_processes import together
 
+import dendrix.models.spikegpt.hf  # noqa: F401 - loaded here, once for all children
 from dendrix.models import SpikeGPTConfig
 from dendrix.run_folder.state import Progress
 from dendrix.train.distributed.processes import join
 from dendrix.train.loop import fit
 from dendrix.train.text.learner import TextLearner
 from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from support.two_processes import together
 
 
 def recipe(folder: Path) -> TextRecipe:

@@ -1,7 +1,6 @@
 import dataclasses
 
 import numpy as np
-import published_cochlea as published
 import pytest
 import torch
 from scipy.signal import butter, sosfilt
@@ -14,6 +13,7 @@ from dendrix.data.cochlea.haircell import euler_hair_cells, exact_hair_cells, ha
 from dendrix.data.cochlea.model import _fast_length, _window
 from dendrix.data.cochlea.nerve import bushy_cells, nerve_fibres, noise_keys
 from dendrix.data.speech.audio import resample
+from support import published_cochlea as published
 
 SMALL = Cochlea(cells=70, group=5)
 

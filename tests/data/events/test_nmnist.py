@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_events import record, some
 
 from dendrix.data import event_frames, nmnist, read_events
+from support.event_files import record, some
 
 
 @pytest.fixture

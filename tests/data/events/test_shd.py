@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from spike_files import WORDS, clips, write
 
 from dendrix.data import loader, shd, ssc
 from dendrix.data.events.spike_file import count_spikes, read_spike_file
+from support.spike_files import WORDS, clips, write
 
 
 @pytest.fixture

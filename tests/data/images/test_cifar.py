@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picture_files import coloured, write_binary, write_pack, write_python
 
 from dendrix.data import ImageSplits, cifar10
+from support.picture_files import coloured, write_binary, write_pack, write_python
 
 WRITERS = {"binary": write_binary, "python": write_python, "pack": write_pack}
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picture_files import encoded
 from PIL import Image
-from test_mnist import PREFIXES, write_idx
 
 from dendrix.data import ImageDataset, image_batches, image_folder, mnist_images
 from dendrix.data.images.pictures import read_picture
+from support.picture_files import PREFIXES, encoded, write_idx
 
 
 def test_bytes_become_floats_batch_by_batch() -> None:

@@ -1,7 +1,6 @@
 """MNIST from files of the published format that the test writes, from the pack, and for real."""
 
 import gzip
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +8,7 @@ import pytest
 import torch
 
 from dendrix.data import mnist
-
-PREFIXES = ("train", "t10k")
-
-
-def write_idx(path: Path, values: np.ndarray) -> None:
-    """The published format: magic number with type and axes, sizes as big-endian 32-bit integers, bytes."""
-    content = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+from support.picture_files import PREFIXES, write_idx
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from dynconf import Case, case
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pool import pool
 
 from dendrix.exits import (
     RULES,
@@ -29,6 +27,8 @@ from dendrix.exits import (
 from dendrix.exits.fitting.goals import Goal
 from dendrix.exits.fitting.outcomes import Outcomes, events, sweep, trace
 from dendrix.exits.fitting.per_step import fit_path
+from support.dynconf import Case, case
+from support.exit_records import pool
 
 REFERENCE = MaxProbability(1.0, scale=30.0, compat=True)
 GOALS = [Pareto(0.05), MeanSteps(5), Guarantee(0.1, 0.1), Guarantee(0.1, 0.1, "disagreement")]

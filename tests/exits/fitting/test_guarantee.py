@@ -7,14 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from dynconf import case
 from hypothesis import given
 from hypothesis import strategies as st
-from pool import pool
 
 from dendrix.exits import ExitRecord, Guarantee, MaxProbability, NoCertificateError, decide, fit, resplits
 from dendrix.exits.fitting.guarantee import binomial_tails
 from dendrix.exits.fitting.outcomes import Outcomes, sweep, trace
+from support.dynconf import case
+from support.exit_records import pool
 
 RULE = MaxProbability(1.0, scale=3.0)
 

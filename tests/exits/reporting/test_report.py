@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from pool import pool
 from rich.console import Console
 
 from dendrix.exits import CONVENTIONS, ExitRecord, Guarantee, Margin, MaxProbability, MeanSteps, fit, report, save_report_figure, tables
 from dendrix.exits.policy import Policy
+from support.exit_records import pool
 
 # Evidence for the classes 0, 1 after each of three steps; the truth is class 0. The margins are 2 4 4, -2 2 4, 1 -5 -5 and 1 1 1.
 BY_HAND = torch.tensor(

@@ -1,7 +1,5 @@
 """QCFS and LSQ against the published modules, and what they promise."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,11 +10,12 @@ from torch.testing import assert_close
 
 from dendrix.core import use_kernels
 from dendrix.layers import LSQ, QCFS, ClippedReLU
+from support.paths import FIXTURES
 
 
 @pytest.fixture(scope="module")
 def pack() -> dict[str, Tensor]:
-    with np.load(Path(__file__).parents[1] / "fixtures" / "dynconf_conversion.npz") as arrays:
+    with np.load(FIXTURES / "dynconf_conversion.npz") as arrays:
         return {name: torch.from_numpy(array) for name, array in arrays.items() if array.dtype.kind == "f" and array.ndim}
 
 

@@ -1,6 +1,5 @@
 """The delay layer in its published form against numbers of the authors' packages, see tests/fixtures/delays_shd_sig12.md."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +11,9 @@ from dendrix import accumulate, use_kernels
 from dendrix.core import ATan
 from dendrix.layers import BatchNorm, DelayLinear, Sequential, delay_kernel, load_dcls, rounded
 from dendrix.neurons import LI, LIF
+from support.paths import FIXTURES
 
-FILE = Path(__file__).parents[1] / "fixtures" / "delays_shd_sig12.npz"
+FILE = FIXTURES / "delays_shd_sig12.npz"
 
 
 @pytest.fixture(scope="module")

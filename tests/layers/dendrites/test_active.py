@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sparse_codes import assert_rate, moved, random_codes
 from torch.testing import assert_close
 
 from dendrix.layers import ActiveDendrites
+from support.sparse_codes import assert_rate, moved, random_codes
 
 
 def test_the_strongest_segment_gates_with_its_sign() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from sparse_codes import assert_rate, moved, random_codes
 
 from dendrix.layers import DendriticSegments
+from support.sparse_codes import assert_rate, moved, random_codes
 
 
 def test_a_match_needs_theta_of_the_stored_cells() -> None:

@@ -15,8 +15,9 @@ from dendrix.core import detach, rows
 from dendrix.models.spikegpt.l2_wrap import l2_wrap
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_46m, published_216m
 from dendrix.models.spikegpt.released import load_released
+from support.paths import FIXTURES
 
-HERE = Path(__file__).parents[1] / "fixtures" / "spikegpt_tiny_active.npz"
+HERE = FIXTURES / "spikegpt_tiny_active.npz"
 
 
 def arrays(path: Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from dendrix.reproduce.claim import Claim, check
 from dendrix.reproduce.papers import sdr, sdr_figures
 from dendrix.reproduce.papers.sdr_claims import claims
 from dendrix.sdr import false_positive
+from support.paths import DOCS
 
-PAGE = Path(__file__).parents[2] / "docs" / sdr.PAGE
+PAGE = DOCS / sdr.PAGE
 
 
 @pytest.mark.parametrize("claim", claims(), ids=lambda claim: f"{claim.where}: {claim.says}: {claim.published}")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from spike_files import clips, write
 
 from dendrix.cli import main
 from dendrix.data.speech.gsc import WORDS
@@ -22,6 +21,7 @@ from dendrix.reproduce.papers import side_by_side
 from dendrix.reproduce.papers.side_by_side import PAGE
 from dendrix.run_folder.record import METRICS, read_lines
 from dendrix.train.sequence.recipe import SequenceRecipe
+from support.spike_files import clips, write
 
 
 def speech_commands(folder: Path) -> None:

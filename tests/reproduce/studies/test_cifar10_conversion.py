@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from image_runs import write_run
-from picture_files import write_binary
 from torch import Tensor
 
 from dendrix.core.files import read_json
@@ -18,6 +16,8 @@ from dendrix.reproduce.studies.conversion_page import check, page
 from dendrix.reproduce.studies.conversion_records import Measured, measure
 from dendrix.reproduce.studies.conversion_results import over_seeds, results
 from dendrix.run_folder.checkpoint import load_checkpoint
+from support.image_runs import write_run
+from support.picture_files import write_binary
 
 
 def synthetic(seed: int, count: int = 1200, steps: int = 32) -> Measured:

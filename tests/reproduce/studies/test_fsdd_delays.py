@@ -15,6 +15,7 @@ from dendrix.reproduce.studies import fsdd_delays as study
 from dendrix.reproduce.studies.fsdd_page import check, page
 from dendrix.reproduce.studies.fsdd_results import Outcome, results
 from dendrix.train.sequence.recipe import Budget
+from support.paths import DOCS
 
 
 def outcome(right: str) -> Outcome:
@@ -54,7 +55,7 @@ def test_means_and_paired_tests() -> None:
 
 
 def test_the_page_of_the_docs_begins_with_what_its_results_say() -> None:
-    docs = Path(__file__).parents[2] / "docs"
+    docs = DOCS
     found = read_json(docs / study.RESULTS)
     assert (docs / study.PAGE).read_text().startswith(page(found))
     assert all(one.passed and one.published for one in check(found))

@@ -13,6 +13,7 @@ from dendrix.recipes import spikegpt_small as recipes
 from dendrix.reproduce.studies import spikegpt_small as study
 from dendrix.reproduce.studies.spikegpt_small_page import check, page
 from dendrix.reproduce.studies.spikegpt_small_results import Outcome, results
+from support.paths import DOCS
 
 
 def outcome(bits: float, carried: float | None = 2.0, rates: dict[str, float] | None = None) -> Outcome:
@@ -51,7 +52,7 @@ def test_means_and_ratios_of_pairs() -> None:
 
 
 def test_the_page_of_the_docs_begins_with_what_its_results_say() -> None:
-    docs = Path(__file__).parents[2] / "docs"
+    docs = DOCS
     found = read_json(docs / study.RESULTS)
     assert (docs / study.PAGE).read_text().startswith(page(found))
     assert all(one.passed and one.published for one in check(found))

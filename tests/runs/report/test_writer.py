@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_files import write_binary
+from support.picture_files import write_binary
 
 from dendrix.data import LogMel
 from dendrix.layers import delay_layers

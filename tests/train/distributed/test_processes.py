@@ -1,16 +1,12 @@
 """Two processes on the loopback device learn what one learns, and end together; matrix products in bfloat16 leave states alone."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from kill_often import recipe as small
 from safetensors.torch import load_file
 
 from dendrix.data import Batch, Splits
@@ -21,8 +17,9 @@ from dendrix.train.command import TrainRun, train_run
 from dendrix.train.distributed.processes import Share, expect_enough
 from dendrix.train.sequence.learner import SequenceLearner
 from dendrix.train.sequence.recipe import Budget, SequenceRecipe
+from support.kill_often import recipe as small
+from support.processes import run_python
 
-TWO = Path(__file__).parent / "two_processes.py"
 DEAD = "RuntimeError: processes: expected all to train on, but another one has ended. Start them again with --resume."
 
 
@@ -30,10 +27,6 @@ DEAD = "RuntimeError: processes: expected all to train on, but another one has e
 def recipe(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SequenceRecipe:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
     return small(tones, epochs=2)
-
-
-def surroundings(folder: Path) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "DENDRIX_CACHE": str(folder / "cache")}
 
 
 def test_shares_are_disjoint_and_make_up_every_batch() -> None:
@@ -57,8 +50,7 @@ def test_a_process_without_an_item_is_refused(recipe: SequenceRecipe) -> None:
 
 
 def test_two_processes_learn_what_one_learns_and_one_that_dies_ends_both(tones: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(TWO), str(tones), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=surroundings(tmp_path))
+    done = run_python("-m", "support.two_processes", tones, tmp_path, DENDRIX_CACHE=tmp_path / "cache")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["[0]", "[0, 0]", DEAD, f"[1, {-signal.SIGKILL}]", DEAD, f"[1, {-signal.SIGKILL}]"]
 
@@ -82,9 +74,9 @@ def test_two_processes_learn_what_one_learns_and_one_that_dies_ends_both(tones: 
 @pytest.mark.slow
 def test_torchrun_starts_the_command(tones: Path, tmp_path: Path) -> None:
     options = "--data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --budget.batch-size 10 --budget.epochs 1 --json"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]
-    command = [*torchrun, "train", "fsdd-delays", *options.split(), "--data.root", str(tones), "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, env=surroundings(tmp_path))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]
+    command = [*torchrun, "train", "fsdd-delays", *options.split(), "--data.root", tones, "--out", tmp_path / "run"]
+    done = run_python(*command, DENDRIX_CACHE=tmp_path / "cache")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["progress"]["stopped"] == "finished"  # one process prints
     assert json.loads((tmp_path / "run" / "run.json").read_text())["progress"]["epoch"] == 1

@@ -1,9 +1,6 @@
 """Two processes train a language model as one does, whether each holds all parameters (DDP) or a share of them (FSDP2)."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,18 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-pytest.importorskip("transformers")
-from two_text_processes import recipe, train
-
-TWO = Path(__file__).parent / "two_text_processes.py"
+from support.processes import run_python
+from support.two_text_processes import recipe, train
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     (folder / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
-    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "DENDRIX_CACHE": str(folder / "cache")}
-    done = subprocess.run([sys.executable, str(TWO), str(folder)], capture_output=True, text=True, env=surroundings)
+    done = run_python("-m", "support.two_text_processes", folder, DENDRIX_CACHE=folder / "cache")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["[0]", *["[0, 0]"] * 7], done.stderr
     return folder

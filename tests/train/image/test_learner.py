@@ -2,16 +2,12 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from picture_files import encoded, write_binary
 
 from dendrix.data import ImageBatch
 from dendrix.models import VGG, ResNetConfig, VGGConfig
@@ -22,6 +18,8 @@ from dendrix.train.health import DivergedError
 from dendrix.train.image.data import CifarData, ImageFolderData
 from dendrix.train.image.learner import ImageLearner, rate
 from dendrix.train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
+from support.picture_files import encoded, write_binary
+from support.processes import run_python
 
 
 @pytest.fixture
@@ -166,10 +164,10 @@ def test_a_folder_of_files_trains_in_the_same_way(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_train_one_network(recipe: ImageRecipe, tmp_path: Path) -> None:
-    options = ["--data.root", str(recipe.data.root), "--data.held-out", "41", "--budget.epochs", "2", "--budget.batch-size", "16", "--json"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]
-    command = [*torchrun, "train", "cifar10-qcfs-vgg-small", *options, "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    options = ["--data.root", recipe.data.root, "--data.held-out", "41", "--budget.epochs", "2", "--budget.batch-size", "16", "--json"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]
+    command = [*torchrun, "train", "cifar10-qcfs-vgg-small", *options, "--out", tmp_path / "run"]
+    done = run_python(*command)
     assert done.returncode == 0, done.stderr
     best = json.loads(done.stdout)["progress"]
     assert best["step"] == 8
