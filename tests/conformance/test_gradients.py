@@ -4,16 +4,24 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import DIFFERENTIABLE, tensors
 from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import Stateful, map_state
+from support.layers import EXAMPLES, Example
+from support.states import tensors
+
+DIFFERENTIABLE = [name for name, example in EXAMPLES.items() if not isinstance(example.smooth, str)]
+TRACED = [
+    pytest.param(name, marks=[pytest.mark.slow] * ("models" in example.of.__module__ or "convert" in example.of.__module__))
+    for name, example in EXAMPLES.items()
+    if not example.untraced
+]
 
 
-@pytest.mark.parametrize("build", DIFFERENTIABLE, indirect=True)
-def test_gradient_of_the_smooth_part(build: Callable[..., Stateful], x: Tensor) -> None:
-    layer = build(spike=torch.sigmoid)
+@pytest.mark.parametrize("example", DIFFERENTIABLE, indirect=True)
+def test_gradient_of_the_smooth_part(example: Example, x: Tensor) -> None:
+    layer = example.differentiable().double().eval()
     names = [name for name, p in layer.named_parameters() if p.requires_grad]
     _, start = layer(x[:2, :2])
     state = map_state(lambda s: s.detach().clone().requires_grad_(), start)
@@ -31,18 +39,21 @@ def test_gradient_of_the_smooth_part(build: Callable[..., Stateful], x: Tensor) 
     assert torch.autograd.gradcheck(run, (x[:2, 2:6].clone().requires_grad_(), *flat, *parameters))
 
 
+@pytest.mark.parametrize("example", TRACED, indirect=True)
 @pytest.mark.usefixtures("fresh_dynamo")
-def test_compiled_equals_eager(build: Callable[..., Stateful], x: Tensor) -> None:
+def test_compiled_equals_eager(build: Callable[[], Stateful], example: Example, x: Tensor) -> None:
     layer = build().train()
     keep = torch.ones(3, 3, dtype=torch.bool)
     keep[1, 1:] = False
     results = []
     for call in (layer, torch.compile(layer, fullgraph=True, backend="aot_eager")):
         layer.zero_grad()
-        inputs = x[:, :3].clone().requires_grad_()
+        inputs = x[:, :3].clone().requires_grad_(not example.tokens)
         torch.manual_seed(1)
         y, state = call(inputs, None, keep)
         y.square().sum().backward()
         gradients = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
-        results.append([y.detach(), inputs.grad, *[part.detach() for part in tensors(state)], *gradients])
+        if not example.tokens:
+            gradients.append(inputs.grad)
+        results.append([y.detach(), *[part.detach() for part in tensors(state)], *gradients])
     assert_close(results[1], results[0])

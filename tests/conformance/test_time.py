@@ -1,15 +1,19 @@
-"""What every layer with a state owes its users: time, rows and padding."""
+"""Properties of every layer with a state: time, rows and padding; and that layers without them are caught."""
 
+import inspect
 from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import tensors
 from torch import Tensor
 from torch.testing import assert_close
 
-from dendrix.core import Stateful, cat, map_state, rows
+from dendrix.core import State, Stateful, cat, map_state, rows, zero_invalid
 from dendrix.layers import PerStep
+from support.layers import EXAMPLES, Example
+from support.states import tensors
+
+FLOATING = [name for name, example in EXAMPLES.items() if not example.tokens]
 
 
 def test_steps_equal_forward(layer: Stateful, x: Tensor) -> None:
@@ -32,9 +36,8 @@ def test_chunks_equal_the_whole(layer: Stateful, x: Tensor) -> None:
     assert_close(tensors(state), tensors(last))
 
 
-def test_the_future_does_not_change_the_past(layer: Stateful, x: Tensor) -> None:
-    changed = x.clone()
-    changed[:, 4:] += 1
+def test_the_future_does_not_change_the_past(layer: Stateful, example: Example, x: Tensor) -> None:
+    changed = torch.cat([x[:, :4], example.changed(x[:, 4:])], 1)
     assert_close(layer(changed)[0][:, :4], layer(x)[0][:, :4])
 
 
@@ -61,7 +64,7 @@ def test_state_is_like_the_input(layer: Stateful, x: Tensor) -> None:
     for chunk in (x, x[:, :1]):
         for part in tensors(layer(chunk)[1]):
             assert part.shape[0] == x.shape[0]
-            assert part.dtype == x.dtype
+            assert part.dtype == torch.float64
             assert part.device == x.device
 
 
@@ -81,8 +84,18 @@ def test_a_row_without_valid_steps_keeps_its_state(layer: Stateful, x: Tensor) -
     assert_close(tensors(after), tensors(before), rtol=0, atol=0)
 
 
+def test_what_stands_at_invalid_steps_does_not_matter(layer: Stateful, example: Example, x: Tensor, valid: Tensor) -> None:
+    keep = valid.view(3, 7, *[1] * (x.dim() - 2))
+    y, state = layer(x, None, valid)
+    changed, after = layer(torch.where(keep, x, example.changed(x)), None, valid)
+    assert_close(changed, y, rtol=0, atol=0)
+    assert_close(tensors(after), tensors(state), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("example", FLOATING, indirect=True)
 def test_invalid_nan_reaches_nothing(layer: Stateful, x: Tensor, valid: Tensor) -> None:
-    poisoned = x.masked_fill(~valid.unsqueeze(-1), torch.nan).requires_grad_()
+    keep = valid.view(3, 7, *[1] * (x.dim() - 2))
+    poisoned = x.masked_fill(~keep, torch.nan).requires_grad_()
     y, state = layer(poisoned, None, valid)
     assert_close(y, layer(x, None, valid)[0])
     (y.sum() + sum(part.sum() for part in tensors(state))).backward()
@@ -99,7 +112,7 @@ def test_inputs_are_not_changed(layer: Stateful, x: Tensor, valid: Tensor) -> No
     assert_close([x, valid, *tensors(state)], before, rtol=0, atol=0)
 
 
-def test_parameters_survive_a_state_dict(build: Callable[..., Stateful], x: Tensor) -> None:
+def test_parameters_survive_a_state_dict(build: Callable[[], Stateful], x: Tensor) -> None:
     layer, other = build(), build()
     with torch.no_grad():
         for p in layer.parameters():
@@ -110,7 +123,7 @@ def test_parameters_survive_a_state_dict(build: Callable[..., Stateful], x: Tens
 
 def test_wrong_input_is_refused(layer: Stateful, x: Tensor) -> None:
     with pytest.raises(ValueError, match=r"expected \[B, T"):
-        layer(x[0, 0])
+        layer(x.flatten()[:3])
     with pytest.raises(ValueError, match="is empty"):
         layer(x[:, :0])
     with pytest.raises(ValueError, match="valid: expected"):
@@ -128,8 +141,97 @@ def test_a_state_of_another_batch_is_refused(layer: Stateful, x: Tensor) -> None
             call()
 
 
-def test_integers_are_refused(layer: Stateful, x: Tensor) -> None:
+def test_a_wrong_dtype_is_refused(layer: Stateful, example: Example, x: Tensor) -> None:
     if isinstance(layer, PerStep):  # what it takes is for its module to say
         return
-    with pytest.raises(TypeError, match="expected a floating dtype"):
-        layer(x.long())
+    wrong, expected = (x.float(), "expected int64") if example.tokens else (x.long(), "expected a floating dtype")
+    with pytest.raises(TypeError, match=expected):
+        layer(wrong)
+
+
+class Culprit(Stateful):
+    """A layer that breaks one promise, [B, T, C] -> [B, T, C]."""
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        x = zero_invalid(x, valid)
+        y, state = self.broken(x, state)
+        return zero_invalid(y, valid), state
+
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """What it does with x."""
+        raise NotImplementedError
+
+
+class HidesState(Culprit):
+    total: Tensor | float = 0.0
+
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        y = x.cumsum(1) + self.total
+        self.total = y[:, -1:].detach()
+        return y, state
+
+
+class ForgetsState(Culprit):
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return x.cumsum(1), x.sum(1)
+
+
+class LooksAhead(Culprit):
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return x + x.roll(-1, 1), ()
+
+
+class MixesRows(Culprit):
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return x - x.mean(0), ()
+
+
+class SharesState(Culprit):
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return x, x.sum((0, 1))
+
+
+class CountsInvalidSteps(Culprit):
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        y = torch.arange(x.shape[1]).view(1, -1, 1) + x + (0 if state is None else state.unsqueeze(1))
+        return y, y[:, -1] - x[:, -1] + 1
+
+
+class WritesToItsInput(Culprit):
+    def broken(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return x, torch.zeros_like(x[:, 0]) if state is None else state.add_(x[:, -1])
+
+
+class LeaksNaN(Stateful):
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        return x if valid is None else x * valid.unsqueeze(2), ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "holds"),
+    [
+        (HidesState, test_steps_equal_forward),
+        (HidesState, test_chunks_equal_the_whole),
+        (ForgetsState, test_steps_equal_forward),
+        (ForgetsState, test_chunks_equal_the_whole),
+        (ForgetsState, test_finished_rows_can_be_dropped),
+        (LooksAhead, test_the_future_does_not_change_the_past),
+        (LooksAhead, test_one_step_is_a_sequence),
+        (MixesRows, test_rows_are_independent),
+        (SharesState, test_state_is_like_the_input),
+        (CountsInvalidSteps, test_valid_steps_equal_the_sequence_without_gaps),
+        (CountsInvalidSteps, test_a_row_without_valid_steps_keeps_its_state),
+        (WritesToItsInput, test_inputs_are_not_changed),
+        (LeaksNaN, test_invalid_nan_reaches_nothing),
+        (LeaksNaN, test_wrong_input_is_refused),
+        (LeaksNaN, test_a_wrong_dtype_is_refused),
+        (SharesState, test_a_state_of_another_batch_is_refused),
+    ],
+)
+def test_what_breaks_a_promise_is_caught(kind: type[Stateful], holds: Callable[..., None]) -> None:
+    broken = Example(kind, kind)
+    keep = torch.ones(3, 7, dtype=torch.bool)
+    keep[1, [0, 2, 3, 6]] = False
+    given = dict(layer=kind(), example=broken, x=broken.input(3, 7), valid=keep)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        holds(**{name: given[name] for name in inspect.signature(holds).parameters})

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from networks import images, plain, settled
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from dendrix.convert import calibrate, clip, convert
 from dendrix.layers import ClippedReLU
+from support.networks import images, plain, settled
 
 
 class Mixed(nn.Module):

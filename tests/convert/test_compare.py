@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from networks import images, plain, residual
 from torch import nn
 from torch.testing import assert_close
 
 from dendrix.convert import compare, convert
 from dendrix.layers import QCFS
+from support.networks import images, plain, residual
 
 
 def test_one_layer_has_no_error_with_as_many_steps_as_levels() -> None:

@@ -5,13 +5,13 @@ import json
 
 import pytest
 import torch
-from networks import images, plain, residual, settled
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from dendrix.convert import SpikingMaxPool, convert
 from dendrix.layers import QCFS
 from dendrix.neurons import RateIF, SignedRateIF
+from support.networks import images, plain, residual, settled
 
 
 def test_the_audit_tells_what_became_of_every_part() -> None:

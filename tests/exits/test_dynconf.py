@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from dynconf import Case, arrays, case
 from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
@@ -23,6 +22,7 @@ from dendrix.exits import (
     scores,
     static_curve,
 )
+from support.dynconf import Case, arrays, case
 
 ALPHA = 30.0
 COMPAT = pytest.mark.parametrize("compat", [True, False])

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pool import pool
 
 from dendrix.exits import RULES, ExitRecord, ExitRule, FixedSteps, Goal, Guarantee, Margin, MaxProbability, MeanSteps, Pareto, Policy, fit
+from support.exit_records import pool
 
 GOALS = [Pareto(0.1), MeanSteps(8), Guarantee(0.1, 0.1), Guarantee(0.1, 0.1, "disagreement")]
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from sparse_codes import assert_rate
 
 from dendrix.layers import KWinners
+from support.sparse_codes import assert_rate
 
 
 def test_the_largest_pass_unchanged_and_alone_learn() -> None:

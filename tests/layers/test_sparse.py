@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from sparse_codes import assert_rate, moved, random_codes
 from torch import Tensor
 
 from dendrix.layers import SparseLinear
+from support.sparse_codes import assert_rate, moved, random_codes
 
 OPTIMISERS: dict[str, Callable[[Iterator[torch.nn.Parameter]], torch.optim.Optimizer]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),

@@ -1,7 +1,5 @@
 """The neurons of converted networks against published spike trains, and what they are made for."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,11 +11,12 @@ from torch.testing import assert_close
 from dendrix.core import use_kernels
 from dendrix.layers import QCFS
 from dendrix.neurons import RateIF, SignedRateIF
+from support.paths import FIXTURES
 
 
 @pytest.fixture(scope="module")
 def pack() -> dict[str, Tensor]:
-    with np.load(Path(__file__).parents[1] / "fixtures" / "dynconf_conversion.npz") as arrays:
+    with np.load(FIXTURES / "dynconf_conversion.npz") as arrays:
         return {name: torch.from_numpy(array) for name, array in arrays.items() if array.dtype.kind == "f" and array.ndim}
 
 

@@ -1,7 +1,6 @@
 """The published recipe, with a network of the fixture's size, takes the training step that the authors' packages take."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from dendrix.recipes import find_recipe
 from dendrix.train.schedule import set_rates
 from dendrix.train.sequence.learner import batch_loss
 from dendrix.train.sequence.recipe import SequenceRecipe
+from support.paths import FIXTURES
 
-FILE = Path(__file__).parents[1] / "fixtures" / "delays_shd_sig12.npz"
+FILE = FIXTURES / "delays_shd_sig12.npz"
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_files import write_binary
 
 from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT, SpikeGPTConfig
 from dendrix.models.gpt2 import GPT2, GPT2Config
@@ -20,6 +19,7 @@ from dendrix.train.loop import fit
 from dendrix.train.sentence.recipe import SentenceRecipe
 from dendrix.train.sequence.recipe import Budget, SequenceRecipe, recipe_to_dict
 from dendrix.train.text.recipe import TextRecipe
+from support.picture_files import write_binary
 
 NAMES = [listed.name for listed in recipes()]
 

@@ -4,14 +4,14 @@ import json
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dendrix.sdr import false_negative, false_positive, set_false_positive, union_false_positive, union_size
+from support.paths import FIXTURES
 
-RECORDS = json.loads((Path(__file__).parents[1] / "fixtures" / "sdr_public_refs.json").read_text())
+RECORDS = json.loads((FIXTURES / "sdr_public_refs.json").read_text())
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "fp": false_positive,
     "fn_swap": false_negative,

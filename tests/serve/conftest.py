@@ -1,57 +1,17 @@
-"""A tiny language model behind a real server on a free port of this machine, in a thread of the test's own process."""
+"""A tiny language model, and servers of it."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import torch
-from fastapi import FastAPI
-from openai import OpenAI
 
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.generate import Decoder
 from dendrix.models import SpikeGPT, SpikeGPTConfig
-from dendrix.serve.app import build_app
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
-from dendrix.serve.scheduler import Scheduler
-from dendrix.serve.server import Server, listen
-
-
-@dataclass(frozen=True)
-class Running:
-    """A server that runs."""
-
-    server: Server
-    app: FastAPI
-    address: tuple[str, int]
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address[0]}:{self.address[1]}"
-
-    @property
-    def scheduler(self) -> Scheduler:
-        scheduler: Scheduler = self.app.state.scheduler
-        return scheduler
-
-    def client(self, token: str = "none") -> OpenAI:
-        """OpenAI's own client, which does not try again by itself."""
-        return OpenAI(base_url=f"{self.url}/v1", api_key=token, max_retries=0, timeout=60)
-
-
-Start = Callable[..., Running]
-
-
-def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    """Whether something becomes true."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
-    return condition()
+from support.servers import Running, Start, running
 
 
 @pytest.fixture(scope="session")
@@ -70,22 +30,6 @@ def served(network: SpikeGPT) -> Served:
     decoder = Decoder(network)
     decoder.prefill(torch.tensor([[0]]))  # compiles, as a server does before it answers
     return Served("tiny", decoder, byte_tokenizer())
-
-
-@contextmanager
-def running(served: Served, limits: Limits, token: str | None = None) -> Iterator[Running]:
-    """A server in a thread, stopped at the end."""
-    with listen("127.0.0.1", 0, limits.stall_s) as listener:
-        ready, app = threading.Event(), build_app(served, limits, token)
-        server = Server(app, limits, ready.set)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        ready.wait(30)
-        try:
-            yield Running(server, app, listener.getsockname())
-        finally:
-            server.stop()
-            thread.join(30)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from conftest import Running, Start, running
 
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
+from support.servers import Running, Start, running
 
 GOOD = {"model": "tiny", "prompt": "hello", "max_tokens": 2}
 WRONG = [

@@ -5,9 +5,9 @@ import socket
 import httpx
 import openai
 import pytest
-from conftest import Start, soon
 
 from dendrix.serve.limits import Limits
+from support.servers import Start, soon
 
 LONG = {"model": "tiny", "prompt": "hello", "max_tokens": 2000, "temperature": 0}
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
-from conftest import Start, soon
 from openai import OpenAI
 
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.models import SpikeGPT
 from dendrix.models.spikegpt.hf_files import save_language_model
 from dendrix.serve.limits import Limits
+from support.servers import Start, soon
 
 
 def test_running_answers_finish_and_new_ones_are_refused(start: Start) -> None:

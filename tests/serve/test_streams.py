@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from conftest import Running
 from openai import AsyncOpenAI
 
 from dendrix.generate import Sampling, TextStream, sample
 from dendrix.serve.prepare import Served
+from support.servers import Running
 
 
 def alone(served: Served, prompt: str, tokens: int, sampling: Sampling = Sampling(0.0), seed: int = 0, stops: Sequence[str] = ()) -> str:

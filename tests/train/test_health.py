@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from kill_often import recipe as small
 
 from dendrix.cli import main
 from dendrix.data import Batch
@@ -20,6 +19,7 @@ from dendrix.train.health import DivergedError, Watch, warnings
 from dendrix.train.sequence.data import FsddData
 from dendrix.train.sequence.learner import SequenceLearner, batch_loss
 from dendrix.train.sequence.recipe import SequenceRecipe
+from support.kill_often import recipe as small
 
 
 @pytest.fixture

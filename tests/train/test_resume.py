@@ -3,14 +3,11 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kill_often import recipe as small
 
 from dendrix.core.files import locked
 from dendrix.recipes import permuted_mnist
@@ -20,8 +17,9 @@ from dendrix.train.command import TrainRun, evaluate_run, train_run
 from dendrix.train.metrics import Scores
 from dendrix.train.sequence.learner import SequenceLearner
 from dendrix.train.sequence.recipe import Budget, SequenceRecipe
+from support.kill_often import recipe as small
+from support.processes import run_python
 
-KILL_OFTEN = Path(__file__).parent / "kill_often.py"
 COMPLETE = ["config.json", "metrics.jsonl", "model.safetensors", "run.json"]
 
 
@@ -64,9 +62,7 @@ def without_times(folder: Path) -> dict[str, object]:
 
 def killed(tones: Path, folder: Path, kills: int, seed: int) -> list[dict]:
     """Kill and resume a run often, and expect what a run in one go gives; returns what happened."""
-    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "DENDRIX_CACHE": str(folder / "cache")}
-    command = [sys.executable, KILL_OFTEN, tones, folder, kills, seed]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=surroundings)
+    done = run_python("-m", "support.kill_often", tones, folder, kills, seed, DENDRIX_CACHE=folder / "cache")
     assert done.returncode == 0, done.stderr
     whole, often = without_times(folder / "whole"), without_times(folder / "killed")
     assert sorted(whole) == COMPLETE

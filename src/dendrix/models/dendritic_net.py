@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_fields, expect_finite, expect_in, expect_valid, zero_invalid
+from ..core import State, Stateful, expect, expect_fields, expect_finite, expect_floating, expect_in, expect_valid, zero_invalid
 from ..errors import InputError
 from ..layers import ActiveDendrites, KWinners, SparseLinear
 
@@ -94,6 +94,7 @@ class DendriticNet(Stateful):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None, task: int | None = None) -> tuple[Tensor, State]:
         """As every layer; `task` tells which task all the inputs belong to, None lets each find its own."""
         expect(x, "B T C", C=self.config.inputs)
+        expect_floating(x)
         expect_valid(valid, x)
         x = zero_invalid(x, valid)
         expect_finite(x)

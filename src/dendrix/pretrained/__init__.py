@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+__all__ = ["find_run", "shipped"]
+
 _HERE = Path(__file__).parent
 
 

@@ -172,9 +172,13 @@ class Block(Stateful):
         self.first = first
 
     def forward(self, x: Tensor, state: BlockState | None = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C", C=self.ln1.normalized_shape[0])
+        expect_floating(x)
+        expect_valid(valid, x)
+        x = zero_invalid(x, valid)
         if self.first:
             x = self.ln0(x)
         y, time = self.get_submodule(self.before)(self.ln1(x), state and state.time, valid)
         x = x + y
         y, channel = self.ffn(self.ln2(x), state and state.channel, valid)
-        return self.drop(x + y), BlockState(time, channel)
+        return zero_invalid(self.drop(x + y), valid), BlockState(time, channel)

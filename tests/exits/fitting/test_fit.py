@@ -1,0 +1,315 @@
+"""Fits against the fixtures, against rules applied one by one, and on inputs that they must refuse."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dendrix.exits import (
+    RULES,
+    Entropy,
+    ExitRecord,
+    Guarantee,
+    Margin,
+    MaxProbability,
+    MeanSteps,
+    Pareto,
+    Parts,
+    Patience,
+    best_scale,
+    decide,
+    fit,
+    pareto_front,
+)
+from dendrix.exits.fitting.goals import Goal
+from dendrix.exits.fitting.outcomes import Outcomes, events, sweep, trace
+from dendrix.exits.fitting.per_step import fit_path
+from support.dynconf import Case, case
+from support.exit_records import pool
+
+REFERENCE = MaxProbability(1.0, scale=30.0, compat=True)
+GOALS = [Pareto(0.05), MeanSteps(5), Guarantee(0.1, 0.1), Guarantee(0.1, 0.1, "disagreement")]
+
+
+@pytest.fixture(scope="module", params=["small", "ties"])
+def fixture(request: pytest.FixtureRequest) -> Case:
+    return case(request.param)
+
+
+def halves(fixture: Case) -> tuple[ExitRecord, ExitRecord]:
+    """The calibration and the test inputs of a fixture."""
+    count = int(fixture.arrays["ours_calib_count"])
+    return fixture.record.subset(torch.arange(count)), fixture.record.subset(torch.arange(count, len(fixture.record)))
+
+
+def reference_outcomes(fixture: Case, part: slice) -> Outcomes:
+    """What the thresholds of a fixture do, with ties read as the reference reads them: by the largest probability."""
+    record = fixture.record.subset(torch.arange(len(fixture.record))[part])
+    right = torch.from_numpy(fixture.arrays["ref_right"]).T[part]
+    return sweep(replace(trace(REFERENCE, record), right=right)).at(fixture.arrays["in_thresholds"].tolist())
+
+
+def rising(values: torch.Tensor, count: int) -> np.ndarray:
+    """Means in the order of the fixtures, which is that of rising thresholds."""
+    return values.flip(0).numpy() / count
+
+
+def test_sweep_of_the_fixtures(fixture: Case) -> None:
+    count = int(fixture.arrays["ours_calib_count"])
+    for part, key in ((slice(count), "port_sweep_calib"), (slice(count, None), "port_sweep_test")):
+        outcomes = reference_outcomes(fixture, part)
+        assert outcomes.correct is not None
+        np.testing.assert_allclose(rising(outcomes.steps, outcomes.count), fixture.arrays[key][:, 0], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(rising(outcomes.correct, outcomes.count), fixture.arrays[key][:, 1], rtol=0, atol=1e-9)
+
+
+def test_front_and_choice_of_the_fixtures(fixture: Case) -> None:
+    outcomes = reference_outcomes(fixture, slice(int(fixture.arrays["ours_calib_count"])))
+    assert outcomes.correct is not None
+    front = pareto_front(rising(outcomes.steps, 1), rising(outcomes.correct, 1))
+    np.testing.assert_array_equal(front, fixture.arrays["ours_pareto_mask"])
+    chosen = fixture.arrays["in_thresholds"][fixture.arrays["ours_selected_index"]]
+    assert outcomes.thresholds[Pareto().choose(outcomes)].item() == chosen
+    calibration, _ = halves(fixture)
+    assert fit(calibration, REFERENCE, thresholds=fixture.arrays["in_thresholds"].tolist()).rule == replace(REFERENCE, threshold=chosen)
+
+
+def test_scale_of_the_fixtures(fixture: Case) -> None:
+    calibration, _ = halves(fixture)
+    assert best_scale(calibration, scales=fixture.arrays["ours_alpha_grid"].tolist()) == fixture.arrays["ours_alpha"]
+
+
+@pytest.mark.parametrize("name", RULES)
+@given(seed=st.integers(0, 99), min_steps=st.integers(1, 4), share=st.floats(0, 1))
+@settings(max_examples=25, deadline=None)
+def test_sweep_equals_deciding_with_every_threshold(name: str, seed: int, min_steps: int, share: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    outputs = torch.randn(12, 6, 3, generator=generator)
+    outputs[:4] = outputs[:4].round()
+    lengths = torch.randint(1, 7, (12,), generator=generator)
+    record = ExitRecord(outputs, torch.randint(3, (12,), generator=generator), lengths)
+    rule = RULES[name](0.0, min_steps)
+    outcomes = sweep(trace(rule, record))
+    for index in {int(share * (len(outcomes.thresholds) - 1)), len(outcomes.thresholds) - 1, 0}:
+        decisions = decide(replace(rule, threshold=outcomes.thresholds[index].item()), record)
+        right_at_end = record.right()[:, -1]
+        right = decisions.answers == record.truth
+        assert outcomes.steps[index] == decisions.steps.sum()
+        assert outcomes.correct is not None
+        assert outcomes.correct[index] == right.sum()
+        assert outcomes.drops is not None
+        assert outcomes.drops[index] == (right_at_end & ~right).sum()
+        assert outcomes.differs[index] == (decisions.answers != record.answers()[:, -1]).sum()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_sweep_knows_that_evidence_beyond_all_numbers_stops_nobody(name: str) -> None:
+    outputs = torch.zeros(4, 5, 2)
+    outputs[:, :, 0] = 2e38  # their sum overflows at step 2
+    record = ExitRecord(outputs, torch.zeros(4, dtype=torch.int64))
+    rule = RULES[name](0.0, min_steps=2)
+    assert decide(rule, record).steps.tolist() == [5] * 4
+    assert set(sweep(trace(rule, record)).steps.tolist()) == {20}
+
+
+@given(seed=st.integers(0, 99), chosen=st.lists(st.booleans(), min_size=12, max_size=12).filter(any))
+@settings(max_examples=30, deadline=None)
+def test_outcomes_of_chosen_inputs_are_those_of_a_smaller_record(seed: int, chosen: list[bool]) -> None:
+    record = pool(12, steps=5, classes=3, seed=seed)
+    among = torch.tensor(chosen)
+    found = events(trace(Margin(0.0), record)).outcomes(among)
+    wanted = sweep(trace(Margin(0.0), record.subset(among)))
+    assert (found.count, found.correct_at_end) == (wanted.count, wanted.correct_at_end)
+    for name in ("thresholds", "steps", "differs", "correct", "drops"):
+        assert torch.equal(getattr(found, name), getattr(wanted, name))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+def test_front_equals_its_definition(points: list[tuple[int, int]]) -> None:
+    def beaten(i: int) -> bool:
+        cost, gain = points[i]
+        better = any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points)
+        return better or points[i] in points[:i]
+
+    cost, gain = zip(*points, strict=True)
+    assert pareto_front(cost, gain).tolist() == [not beaten(i) for i in range(len(points))]
+
+
+def outcomes_of(steps: list[int], correct: list[int], at_end: int = 8) -> Outcomes:
+    """Ten inputs under falling thresholds, by hand."""
+    falling = torch.arange(len(steps), 0, -1).double() / 10
+    loss = at_end - torch.tensor(correct)
+    return Outcomes(10, falling, torch.tensor(steps), loss, torch.tensor(correct), loss, at_end)
+
+
+@pytest.mark.parametrize(
+    ("goal", "steps", "correct", "index"),
+    [
+        (Pareto(), [90, 50, 40, 20], [8, 8, 7, 9], 3),  # the fastest, although a slower one fails
+        (Pareto(), [90, 50, 40, 20], [8, 8, 7, 7], 1),
+        (Pareto(0.1), [90, 50, 40, 20], [8, 8, 7, 6], 2),
+        (Pareto(), [90, 50, 50, 50], [8, 8, 9, 9], 2),  # equally fast: the most accurate, then the highest
+        (MeanSteps(5), [90, 50, 40, 20], [8, 7, 7, 6], 2),  # equally accurate: the fastest
+        (MeanSteps(4.5), [90, 50, 40, 20], [8, 9, 6, 7], 3),
+    ],
+)
+def test_choices_by_hand(goal: Goal, steps: list[int], correct: list[int], index: int) -> None:
+    assert goal.choose(outcomes_of(steps, correct)) == index
+
+
+@pytest.mark.parametrize("goal", GOALS, ids=str)
+@pytest.mark.parametrize("per_step", [False, True])
+def test_policy_does_what_the_fit_counted(goal: Goal, per_step: bool) -> None:
+    record = pool(400)
+    policy = fit(record, MaxProbability(1.0, scale=3.0), goal, per_step=per_step)
+    if not per_step:
+        assert decide(policy.rule, record).steps.double().mean().item() == pytest.approx(policy.mean_steps, abs=1e-9)
+        return
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(0))
+    certification = record.subset(order[200:])
+    assert isinstance(policy.rule.threshold, tuple)
+    assert decide(policy.rule, certification).steps.double().mean().item() == pytest.approx(policy.mean_steps, abs=1e-9)
+    assert policy.parts == {"certification": 200, "selection": 0, "fit": 200}
+
+
+def test_budget_is_kept_and_used() -> None:
+    policy = fit(pool(1000), "margin", MeanSteps(6))
+    assert 5.9 < policy.mean_steps <= 6
+
+
+@given(seed=st.integers(0, 50), low=st.floats(0, 1), high=st.floats(0, 1))
+@settings(max_examples=30, deadline=None)
+def test_path_is_nested(seed: int, low: float, high: float) -> None:
+    record = pool(60, steps=5, classes=3, seed=seed)
+    traces = trace(Margin(0.0), record)
+    path = fit_path(traces, Pareto(), never=torch.inf)
+    low, high = sorted((low, high))
+    assert all(a <= b for a, b in zip(path.thresholds(low), path.thresholds(high), strict=True))
+    level, fresh = path.level(traces.score), traces.score
+    assert torch.equal(level > high, fresh > torch.tensor(path.thresholds(high)))
+
+
+@pytest.mark.parametrize(
+    ("lost", "candidates", "safety", "level", "threshold"),
+    [
+        ([True, False, False, False], [0, 0.2], [0 / 2, 3 / 4], 0.7, 0.2),
+        ([True, False, False, False], [0, 0.2], [0 / 2, 3 / 4], 0.75, torch.inf),
+        ([False, True, False, False], [0, 0.5], [1 / 3, 2 / 3], 0.3, 0),  # a score may not be safer than a higher one: they are pooled
+        ([True, True, True, True], [0], [0 / 5], 0, torch.inf),
+        ([False, False, True, False], [0, 0.7], [2 / 4, 2 / 4], 0.4, 0),  # one loss is added to each block, and shares must not fall
+    ],
+)
+def test_path_by_hand(lost: list[bool], candidates: list[float], safety: list[float], level: float, threshold: float) -> None:
+    scores = torch.tensor([[0.2, 1.0], [0.5, 1.0], [0.7, 1.0], [0.9, 1.0]], dtype=torch.float64)
+    differs = torch.tensor([[one, False] for one in lost])
+    traces = replace(trace(Margin(0.0), ExitRecord(torch.zeros(4, 2, 2))), score=scores, differs=differs)
+    path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
+    assert path.candidates[0].tolist() == candidates
+    assert path.safety[0].tolist() == pytest.approx(safety)
+    assert path.thresholds(level)[0] == threshold
+
+
+def test_path_keeps_what_a_later_loss_makes_unsafe() -> None:
+    """An answer that is right at step 1 and wrong at step 2 was no safe one to build on."""
+    scores = torch.full((4, 3), 0.5)
+    differs = torch.tensor([[False, True, False]] * 4)
+    traces = replace(trace(Margin(0.0), ExitRecord(torch.zeros(4, 3, 2))), score=scores, differs=differs)
+    path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
+    assert [safety.tolist() for safety in path.safety] == [[0], [0], [4 / 5]]
+
+
+def test_path_of_steps_that_nobody_may_use_or_reach() -> None:
+    record = pool(60, steps=6)
+    policy = fit(replace(record, lengths=torch.full((60,), 4)), Margin(0.0, min_steps=3), per_step=True)
+    assert isinstance(policy.rule.threshold, tuple)
+    assert [policy.rule.threshold[t] for t in (0, 1, 4, 5)] == [torch.inf] * 4
+
+
+def test_settings_are_chosen_on_parts_of_their_own() -> None:
+    record = pool(400)
+    policy = fit(record, ["max-probability", "entropy"], scale="ece", seed=3)
+    assert policy.parts == {"certification": 200, "selection": 100, "fit": 100}
+    assert isinstance(policy.rule, (MaxProbability, Entropy))
+    assert policy.rule.scale != 1
+    assert fit(record, ["max-probability", "entropy"], scale="ece", seed=3) == policy
+    assert fit(record, ["max-probability", "entropy"], scale="ece", seed=4) != policy
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(3))
+    parts = Parts(record.subset(order[200:]), record.subset(order[:100]), record.subset(order[100:200]))
+    assert fit(parts, ["max-probability", "entropy"], scale="ece", seed=3).rule == policy.rule
+
+
+def test_the_best_rule_is_chosen() -> None:
+    """Half of the inputs look sure from the start and are wrong: only patience, which waits, keeps their answers."""
+    right = torch.zeros(200, 6, 2)
+    right[:, :, 0] = 1
+    right[::2, 0] = torch.tensor([0.0, 9.0])
+    record = ExitRecord(right, torch.zeros(200, dtype=torch.int64), accumulation="last")
+    assert isinstance(fit(record, ["margin", "patience"]).rule, Patience)
+    assert isinstance(fit(record, ["patience", "margin"]).rule, Patience)
+
+
+def test_without_labels() -> None:
+    record = replace(pool(300), labels=None)
+    assert fit(record, "margin", MeanSteps(6)).mean_steps <= 6
+    assert fit(record, "margin", Guarantee(0.1, loss="disagreement"), per_step=True).mean_steps < 16
+    for goal in (Pareto(), Guarantee(0.1)):
+        with pytest.raises(ValueError, match="labels"):
+            fit(record, "margin", goal)
+    with pytest.raises(ValueError, match="labels"):
+        fit(record, "max-probability", MeanSteps(6), scale="nll")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"rule": "max-probabilty"}, "Did you mean 'max-probability'"),
+        ({"rule": []}, "at least one"),
+        ({"rule": "margin", "scale": "ece"}, "a rule with a scale"),
+        ({"scale": "brier"}, "scale: expected one of ece, nll"),
+        ({"thresholds": [0.5, 0.1]}, "rising order"),
+        ({"thresholds": [-0.5, 0.1]}, "numbers from 0 up"),
+        ({"thresholds": []}, "rising order"),
+        ({"thresholds": [0.1, float("nan")]}, "rising order"),
+        ({"thresholds": [0.5], "per_step": True}, "one or the other"),
+        ({"thresholds": [0.0]}, "Add higher thresholds"),
+        ({"thresholds": [0.9999], "goal": MeanSteps(1)}, "Allow more steps"),
+    ],
+)
+def test_refuses(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit(pool(200), **arguments)  # type: ignore[arg-type]
+
+
+def test_refuses_parts_that_are_not_apart() -> None:
+    record = pool(100)
+    with pytest.raises(ValueError, match="100 of 100 are the same"):
+        Parts(record, selection=record)
+    with pytest.raises(ValueError, match="the same"):
+        Parts(record, fit=record.subset(torch.randperm(100)[:60]))
+    with pytest.raises(ValueError, match="6 of 50 are the same"):
+        Parts(record.subset(torch.arange(50)), selection=record.subset(torch.arange(44, 94)))
+    with pytest.raises(ValueError, match="ExitRecord them alike"):
+        Parts(record, fit=pool(100, steps=5))
+    with pytest.raises(ValueError, match="selection: expected a record"):
+        fit(Parts(record), scale="ece")
+    with pytest.raises(ValueError, match="at least 4 inputs"):
+        fit(pool(3), per_step=True)
+
+
+def test_silent_inputs_are_not_mistaken_for_shared_ones() -> None:
+    quiet = [pool(50, seed=seed) for seed in (0, 1)]
+    for record in quiet:
+        record.outputs[:10] = 0
+    assert Parts(quiet[0], selection=quiet[1]).sizes == {"certification": 50, "selection": 50, "fit": 0}
+
+
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_inputs_that_are_alike_by_chance_are_not_mistaken_for_shared_ones(count: int) -> None:
+    """Outputs that are few whole numbers: 243 different inputs."""
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        one, other = (ExitRecord(torch.randint(3, (count, 5, 1), generator=generator).float()) for _ in range(2))
+        assert Parts(one, fit=other).sizes["fit"] == count

@@ -1,0 +1,133 @@
+"""SpikeGPT in transformers: Auto classes, files, generation with the state carried, padding, training, tokens."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+transformers = pytest.importorskip("transformers")
+
+from dendrix.models.spikegpt.hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTModel, SpikeGPTPreTrainedConfig  # noqa: E402
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
+
+
+def lively(**options: Any) -> SpikeGPTForCausalLM:
+    """A model whose neurons fire and whose logits are far apart, so that rounding decides nothing."""
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 3, **options)).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2 and "emb" not in name:
+                weight.mul_(4)
+    return model.double()
+
+
+@pytest.mark.parametrize("spikes", ["output", "input", "none"])
+@pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"do_sample": True, "top_p": 0.9, "temperature": 1.3}])
+def test_generates_the_same_with_and_without_the_state(spikes: str, options: dict[str, Any]) -> None:
+    model = lively(spikes=spikes)
+    prompt = torch.randint(0, 50, (2, 7))
+    found = []
+    for use_cache in (True, False):
+        torch.manual_seed(4)
+        found.append(model.generate(prompt, max_new_tokens=12, use_cache=use_cache, pad_token_id=0, **options))
+    assert torch.equal(*found)
+    assert found[0].shape == (2, 19)
+
+
+def test_padded_rows_generate_what_they_generate_alone() -> None:
+    model = lively()
+    prompts = [torch.randint(1, 50, (1, n)) for n in (4, 7, 2)]
+    padded = torch.zeros(3, 7, dtype=torch.long)
+    mask = torch.zeros(3, 7, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        padded[row, 7 - prompt.shape[1] :] = prompt
+        mask[row, 7 - prompt.shape[1] :] = 1
+    together = model.generate(padded, attention_mask=mask, max_new_tokens=9, do_sample=False, pad_token_id=0)
+    for row, prompt in enumerate(prompts):
+        alone = model.generate(prompt, max_new_tokens=9, do_sample=False, pad_token_id=0)
+        assert torch.equal(together[row, 7:], alone[0, prompt.shape[1] :])
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_a_classifier_does_not_see_padding(pooling: str) -> None:
+    model = SpikeGPTForSequenceClassification(SpikeGPTPreTrainedConfig(50, 32, 2, pooling=pooling, num_labels=3)).eval()
+    tokens = torch.randint(0, 50, (1, 5))
+    alone = model(tokens).logits
+    for side in (0, 4):
+        padded = torch.zeros(1, 9, dtype=torch.long)
+        mask = torch.zeros(1, 9, dtype=torch.long)
+        padded[:, side : side + 5], mask[:, side : side + 5] = tokens, 1
+        assert_close(model(padded, mask).logits, alone)
+    assert model(tokens, labels=torch.tensor([2])).loss.item() > 0
+
+
+def test_saves_and_loads(tmp_path: Path) -> None:
+    model = lively(start="rwkv", v_threshold=0.5).float()
+    model.save_pretrained(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "generation_config.json", "model.safetensors"]
+    tokens = torch.randint(0, 50, (2, 6))
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert type(again) is SpikeGPTForCausalLM
+    assert torch.equal(again(tokens).logits, model(tokens).logits)
+    body = transformers.AutoModel.from_pretrained(tmp_path)
+    assert type(body) is SpikeGPTModel
+    assert torch.equal(body(tokens).last_hidden_state, model.model(tokens).last_hidden_state)
+    classifier = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=4)
+    assert torch.equal(classifier.model.body.emb.weight, model.model.body.emb.weight)
+    assert classifier.classifier.weight.isfinite().all()
+    assert 0 < classifier.classifier.weight.abs().max() <= 32**-0.5
+    assert transformers.AutoConfig.from_pretrained(tmp_path).network_config() == model.config.network_config()
+
+
+def test_is_the_network_of_our_own() -> None:
+    network = SpikeGPT(SpikeGPTConfig(50, 32, 2)).eval()
+    tokens = torch.randint(0, 50, (2, 6))
+    assert torch.equal(SpikeGPTForCausalLM.of(network)(tokens).logits, network(tokens)[0])
+
+
+def test_a_new_model_begins_as_the_network_does() -> None:
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2, start="rwkv"))
+    body = model.model.body
+    assert not body.blocks[1].att.key.weight.any()
+    assert_close(body.blocks[0].att.time_decay[[0, -1]], torch.tensor([-5.0, 3.0]))
+    assert_close(model.head.weight.T @ model.head.weight, torch.eye(32) * 0.25 * 50 / 32)
+
+
+def test_trainer_takes_a_step(tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2))
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    data = [{"input_ids": tokens, "labels": tokens} for tokens in torch.randint(0, 50, (8, 12))]
+    arguments = transformers.TrainingArguments(tmp_path, max_steps=1, per_device_train_batch_size=4, report_to=[], use_cpu=True)
+    result = transformers.Trainer(model, arguments, train_dataset=data).train()
+    assert result.global_step == 1
+    assert any(not torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+
+
+def test_gradient_checkpointing_changes_no_gradient() -> None:
+    tokens = torch.randint(0, 50, (2, 9))
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2, dropout=0.0)).train()
+    gradients = []
+    for enable in (model.activation_checkpointing_disable, model.activation_checkpointing_enable):
+        enable()
+        model.zero_grad()
+        model(tokens, labels=tokens).loss.backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    assert model.model.body.checkpointing
+    assert_close(gradients[1], gradients[0])
+
+
+def test_bad_input() -> None:
+    model = lively()
+    with pytest.raises(ValueError, match="input_ids: expected tokens"):
+        model(inputs_embeds=torch.zeros(1, 3, 32))
+    with pytest.raises(ValueError, match="expected 0 to 49, got 50"):
+        model(torch.tensor([[50]]))
+    with pytest.raises(ValueError, match="pooling"):
+        SpikeGPTPreTrainedConfig(50, pooling="max")
+    with pytest.raises(ValueError, match="tie_word_embeddings"):
+        SpikeGPTPreTrainedConfig(50, tie_word_embeddings=True)
+    with pytest.raises(ValueError, match="spikes: expected one of"):
+        SpikeGPTPreTrainedConfig(50, spikes="some")
