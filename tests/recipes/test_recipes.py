@@ -15,9 +15,10 @@ from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.train.continual.learner import ContinualRecipe
 from dendrix.train.image.data import CifarData
 from dendrix.train.image.recipe import ImageBudget, ImageRecipe
-from dendrix.train.loop import fit
+from dendrix.train.loop import train_recipe
+from dendrix.train.recipe import recipe_to_dict
 from dendrix.train.sentence.recipe import SentenceRecipe
-from dendrix.train.sequence.recipe import Budget, SequenceRecipe, recipe_to_dict
+from dendrix.train.sequence.recipe import Budget, SequenceRecipe
 from dendrix.train.text.recipe import TextRecipe
 from support.picture_files import write_binary
 
@@ -112,5 +113,5 @@ def test_an_image_recipe_trains_an_epoch(name: str, tmp_path: Path) -> None:
     assert isinstance(recipe, ImageRecipe)
     short = dataclasses.replace(recipe, data=CifarData(held_out=20, root=tmp_path), budget=ImageBudget(epochs=1, batch_size=40))
     (tmp_path / "run").mkdir()
-    assert fit(short, tmp_path / "run", quiet=True)["progress"]["step"] == 2
+    assert train_recipe(short, tmp_path / "run", quiet=True)["progress"]["step"] == 2
     assert load_checkpoint(tmp_path / "run").model.config == recipe.model

@@ -8,7 +8,7 @@ import pytest
 
 from dendrix.models.spikegpt.network import SpikeGPTConfig
 from dendrix.recipes import find_recipe
-from dendrix.train.loop import fit
+from dendrix.train.loop import train_recipe
 from dendrix.train.text.learner import rate
 from dendrix.train.text.recipe import TextRecipe
 
@@ -28,7 +28,7 @@ def test_a_few_steps_of_a_published_recipe(name: str, tmp_path: Path, monkeypatc
     budget = replace(recipe.budget, steps=2, every=2, batch_size=4, context=16, valid_tokens=100, sample_tokens=4)
     small = replace(recipe, data=data, model=replace(recipe.model, vocab_size=size, width=16, layers=7), budget=budget)
     (tmp_path / "run").mkdir()
-    record = fit(small, tmp_path / "run", name=name, quiet=True)
+    record = train_recipe(small, tmp_path / "run", name=name, quiet=True)
     assert record["progress"]["stopped"] == "finished"
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
     assert line["rates"]["matrices"] == rate(recipe.optim, 1, 2)

@@ -11,7 +11,7 @@ from dendrix.models import VGG, VGGConfig
 from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
 from dendrix.train.image.data import CifarData
 from dendrix.train.image.recipe import ImageRecipe
-from dendrix.train.sequence.recipe import recipe_to_dict
+from dendrix.train.recipe import recipe_to_dict
 
 
 def write_run(folder: Path, data: Path, config: VGGConfig) -> Path:
@@ -19,7 +19,7 @@ def write_run(folder: Path, data: Path, config: VGGConfig) -> Path:
     torch.manual_seed(0)
     network, train = VGG(config), CifarData(held_out=20, root=data).load().train
     optimiser = torch.optim.Adam(network.parameters(), 0.03)
-    for x, y in [*image_batches(train, 40)] * 8:
+    for x, _, y in [*image_batches(train, 40)] * 8:
         loss = torch.nn.functional.cross_entropy(network(x), y)
         optimiser.zero_grad()
         loss.backward()

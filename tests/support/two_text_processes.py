@@ -16,9 +16,10 @@ import dendrix.models.spikegpt.hf  # noqa: F401 - loaded here, once for all chil
 from dendrix.models import SpikeGPTConfig
 from dendrix.run_folder.state import Progress
 from dendrix.train.distributed.processes import join
-from dendrix.train.loop import fit
+from dendrix.train.loop import train_recipe
+from dendrix.train.text.data import TextData
 from dendrix.train.text.learner import TextLearner
-from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.train.text.recipe import TextBudget, TextOptim, TextRecipe
 from support.two_processes import together
 
 
@@ -33,7 +34,7 @@ def train(folder: Path, name: str, resume: bool = False, **budget: object) -> in
     """Train into FOLDER/name; returns the exit code."""
     (folder / name).mkdir(exist_ok=True)
     chosen = recipe(folder)
-    fit(replace(chosen, budget=replace(chosen.budget, **budget)), folder / name, quiet=True, resume=resume)
+    train_recipe(replace(chosen, budget=replace(chosen.budget, **budget)), folder / name, quiet=True, resume=resume)
     return 0
 
 

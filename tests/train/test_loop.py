@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from dendrix.data import LogMel, loader
+from dendrix.errors import DivergedError
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.run_folder.checkpoint import load_checkpoint, read_checkpoint
 from dendrix.run_folder.state import Progress
-from dendrix.train.command import TrainRun, evaluate_run, train_run
-from dendrix.train.health import DivergedError
-from dendrix.train.loop import fit
+from dendrix.runs.evaluation import evaluate_run
+from dendrix.train.command import TrainRun, train_run
+from dendrix.train.loop import train_recipe
 from dendrix.train.metrics import Scores, score
 from dendrix.train.sequence import learner as learner_module
 from dendrix.train.sequence.data import FsddData
@@ -96,7 +97,7 @@ def test_delays_stay_in_range_and_move_only_if_learned(recipe: SequenceRecipe, t
 def test_early_stop_waits_for_narrow_delays(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner_module, "score", lambda *_: Scores(0.5, 1.0, [], []))
     still = replace(recipe, budget=Budget(epochs=12, batch_size=40, anneal=0.5, patience=2))
-    record = fit(still, tmp_path, quiet=True)
+    record = train_recipe(still, tmp_path, quiet=True)
     assert record["progress"]["stopped"] == "no better validation"
     assert record["progress"]["step"] == 9  # epochs 0 to 8: annealed after 6, then two more without a better one
 
@@ -137,7 +138,7 @@ def test_interrupt_keeps_the_best_so_far_or_nothing(
 
 def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe: SequenceRecipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"model.inputs: expected 8, as the data have it, got 9. Set --model.inputs 8"):
-        fit(replace(recipe, model=replace(recipe.model, inputs=9)), tmp_path)
+        train_recipe(replace(recipe, model=replace(recipe.model, inputs=9)), tmp_path)
     assert list(tmp_path.glob("*.json*")) == []
 
 
@@ -145,7 +146,7 @@ def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe:
 def test_a_missing_extra_is_named(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"needs {package}, .*pip install dendrix\[train\]"):
-        fit(recipe, tmp_path)
+        train_recipe(recipe, tmp_path)
 
 
 def test_an_existing_folder_is_not_overwritten(recipe: SequenceRecipe, tmp_path: Path) -> None:

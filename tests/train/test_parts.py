@@ -10,8 +10,9 @@ from dendrix.models import Decision
 from dendrix.train.metrics import score
 from dendrix.train.schedule import cosine, one_cycle, set_rates
 from dendrix.train.sequence.augmentation import vary
-from dendrix.train.sequence.data import CommandsData, DigitsData, FsddData, source_from_dict, source_to_dict
+from dendrix.train.sequence.data import CommandsData, DigitsData, FsddData
 from dendrix.train.sequence.recipe import SequenceAugment, SequenceOptim
+from dendrix.train.sources import source_from_dict
 
 
 def test_one_cycle_is_that_of_torch() -> None:
@@ -100,4 +101,4 @@ def test_scores_count_sequences_and_hold_a_decision_after_its_end() -> None:
     ],
 )
 def test_data_descriptions_survive_json(source: DigitsData | FsddData | CommandsData) -> None:
-    assert source_from_dict(source_to_dict(source)) == source
+    assert source_from_dict(source.to_dict()) == source

@@ -13,7 +13,8 @@ from dendrix.core.files import locked
 from dendrix.recipes import permuted_mnist
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import Progress, states
-from dendrix.train.command import TrainRun, evaluate_run, train_run
+from dendrix.runs.evaluation import evaluate_run
+from dendrix.train.command import TrainRun, train_run
 from dendrix.train.metrics import Scores
 from dendrix.train.sequence.learner import SequenceLearner
 from dendrix.train.sequence.recipe import Budget, SequenceRecipe

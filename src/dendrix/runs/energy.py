@@ -1,6 +1,5 @@
 """A trained network of any kind under the energy meter."""
 
-from ..errors import InputError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from ..data.text.corpora import corpus
 from ..data.text.tokenizers import encode
 from ..data.text.tokens import Tokens, counted
 from ..energy import Metered, measure
+from ..errors import InputError
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run
-from .opened import Split, open_run
 from ..run_folder.record import read_record
+from .opened import Split, open_run
 from .text_scores import tokens_of
 
 _CONTEXT = 256

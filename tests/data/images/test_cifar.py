@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dendrix.data import ImageSplits, cifar10
+from dendrix.data import ImageDataset, Splits, cifar10
 from support.picture_files import coloured, write_binary, write_pack, write_python
 
 WRITERS = {"binary": write_binary, "python": write_python, "pack": write_pack}
@@ -114,7 +114,7 @@ def test_both_parts_need_images(held_out: int, tmp_path: Path) -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 def test_the_real_pack(shared: Path) -> None:
-    splits: ImageSplits = cifar10(shared / "data")
+    splits: Splits[ImageDataset] = cifar10(shared / "data")
     assert [len(part) for part in splits] == [45_000, 5_000, 5_000]
     for part in splits:
         assert part.x.shape[1:] == (3, 32, 32)

@@ -11,8 +11,9 @@ from dendrix.models import SpikeGPTConfig
 from dendrix.run_folder.record import METRICS, RUN, read_lines, write_lines
 from dendrix.runs.report.text import draw_text_training
 from dendrix.runs.report.writer import write_report
-from dendrix.train.loop import fit
-from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.train.loop import train_recipe
+from dendrix.train.text.data import TextData
+from dendrix.train.text.recipe import TextBudget, TextOptim, TextRecipe
 
 pytest.importorskip("transformers")
 
@@ -26,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "run").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DENDRIX_CACHE", str(folder / "cache"))
-        fit(recipe, folder / "run", name="spikegpt-small", quiet=True)
+        train_recipe(recipe, folder / "run", name="spikegpt-small", quiet=True)
     return folder / "run"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.picture_files import write_binary
 
 from dendrix.data import LogMel
 from dendrix.layers import delay_layers
@@ -20,9 +19,10 @@ from dendrix.runs.report.network_figures import draw_delays
 from dendrix.runs.report.writer import write_report
 from dendrix.train.image.data import CifarData
 from dendrix.train.image.recipe import ImageBudget, ImageRecipe
-from dendrix.train.loop import fit
+from dendrix.train.loop import train_recipe
 from dendrix.train.sequence.data import FsddData
 from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
+from support.picture_files import write_binary
 
 
 def train(tones: Path, folder: Path, delays: str) -> Path:
@@ -36,7 +36,7 @@ def train(tones: Path, folder: Path, delays: str) -> Path:
         seed=3,
     )
     folder.mkdir()
-    fit(recipe, folder, name="tones", quiet=True)
+    train_recipe(recipe, folder, name="tones", quiet=True)
     return folder
 
 
@@ -155,7 +155,7 @@ def test_an_image_network_has_curves_and_confusion(tmp_path: Path) -> None:
     data, model = CifarData(held_out=40, root=folder), VGGConfig(stages=((8,), (16,)), threshold=2.0)
     run = tmp_path / "run"
     run.mkdir()
-    fit(ImageRecipe(data, model, budget=ImageBudget(epochs=1, batch_size=16)), run, name="images", quiet=True)
+    train_recipe(ImageRecipe(data, model, budget=ImageBudget(epochs=1, batch_size=16)), run, name="images", quiet=True)
     page = write_report(run).read_text()
     assert [what.split()[0] for what in pictures(page)] == ["Loss", "Confusion"]
     assert "of 40 validation items" in page

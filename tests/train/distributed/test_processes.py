@@ -16,7 +16,7 @@ from dendrix.neurons import Neuron
 from dendrix.train.command import TrainRun, train_run
 from dendrix.train.distributed.processes import Share, expect_enough
 from dendrix.train.sequence.learner import SequenceLearner
-from dendrix.train.sequence.recipe import Budget, SequenceRecipe
+from dendrix.train.sequence.recipe import SequenceRecipe
 from support.kill_often import recipe as small
 from support.processes import run_python
 
@@ -41,12 +41,11 @@ def test_shares_are_disjoint_and_make_up_every_batch() -> None:
 def test_a_process_without_an_item_is_refused(recipe: SequenceRecipe) -> None:
     splits: Splits = recipe.data.load()
     count = len(splits.train)
-    expect_enough(recipe, splits, 2)
-    odd = replace(recipe, budget=Budget(batch_size=count - 1))
+    expect_enough(recipe.budget.batch_size, splits, 2)
     with pytest.raises(ValueError, match="batch_size: expected every batch to have an item for each of 2 processes, got 1"):
-        expect_enough(odd, splits, 2)
+        expect_enough(count - 1, splits, 2)
     with pytest.raises(ValueError, match="valid: expected it to have an item for each of 11 processes, got 10"):
-        expect_enough(replace(recipe, budget=Budget(batch_size=count)), splits, 11)
+        expect_enough(count, splits, 11)
 
 
 def test_two_processes_learn_what_one_learns_and_one_that_dies_ends_both(tones: Path, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from dendrix.data import ImageBatch
+from dendrix.errors import DivergedError
 from dendrix.models import VGG, ResNetConfig, VGGConfig
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import Progress
-from dendrix.train.command import TrainRun, evaluate_run, record_run, train_run
-from dendrix.train.health import DivergedError
+from dendrix.runs.evaluation import evaluate_run, record_run
+from dendrix.train.command import TrainRun, train_run
 from dendrix.train.image.data import CifarData, ImageFolderData
 from dendrix.train.image.learner import ImageLearner, rate
 from dendrix.train.image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
@@ -111,9 +111,9 @@ def test_nan_in_the_input_is_found(recipe: ImageRecipe, tmp_path: Path, monkeypa
     original = ImageLearner._batches
 
     def spoilt(learner: ImageLearner) -> object:
-        for x, y in original(learner):
-            x[0, 0, 0, 0] = math.nan
-            yield ImageBatch(x, y)
+        for batch in original(learner):
+            batch.x[0, 0, 0, 0] = math.nan
+            yield batch
 
     monkeypatch.setattr(ImageLearner, "_batches", spoilt)
     with pytest.raises(DivergedError, match="Training diverged at step 0: loss nan"):

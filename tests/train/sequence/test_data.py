@@ -10,20 +10,12 @@ import pytest
 
 from dendrix.data import MelLIF, PublishedMel
 from dendrix.models import DelayNetConfig
-from dendrix.runs.opened import data_of
-from dendrix.train.loop import fit
-from dendrix.train.sequence.data import (
-    SOURCES,
-    DataSource,
-    NmnistData,
-    ShdData,
-    SpeechCommandsData,
-    SscData,
-    WavFolderData,
-    source_from_dict,
-    source_to_dict,
-)
+from dendrix.runs.opened import source_of
+from dendrix.train.loop import train_recipe
+from dendrix.train.recipe import DataSource
+from dendrix.train.sequence.data import NmnistData, ShdData, SpeechCommandsData, SscData, WavFolderData
 from dendrix.train.sequence.recipe import Budget, SequenceRecipe
+from dendrix.train.sources import SOURCES, source_from_dict
 
 CHANGED = [
     ShdData(2.0, 7, False, "speaker", 3, root=Path("a")),
@@ -36,14 +28,14 @@ CHANGED = [
 
 @pytest.mark.parametrize("source", [*(kind() for kind in SOURCES.values()), *CHANGED], ids=lambda source: type(source).__name__)
 def test_descriptions_survive_json(source: DataSource) -> None:
-    assert source_from_dict(json.loads(json.dumps(source_to_dict(source)))) == source
+    assert source_from_dict(json.loads(json.dumps(source.to_dict()))) == source
 
 
 @pytest.mark.parametrize("data", [{"name": "digits", "colour": 3}, 5])
 def test_a_record_that_was_edited_is_refused_in_plain_words(tmp_path: Path, data: object) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"recipe": {"data": data}}))
     with pytest.raises(ValueError, match=r"run\.json: expected the recipe of the run, got one .* Was it edited by hand\?$") as error:
-        data_of(tmp_path).load()
+        source_of(tmp_path).load()
     assert not re.search(r"__|argument|object|NoneType|'int'", str(error.value))
 
 
@@ -67,6 +59,7 @@ def test_a_network_trains_on_a_file_of_the_published_form(tmp_path: Path) -> Non
             file["extra/keys"] = np.array(["zero", "one", "two"], "S")
     model = DelayNetConfig(inputs=20, outputs=3, hidden=(8,), max_delay_ms=50.0, dt_ms=20.0)
     (tmp_path / "run").mkdir()
-    record = fit(SequenceRecipe(ShdData(dt_ms=20.0, group=35, root=tmp_path), model, budget=Budget(epochs=1)), tmp_path / "run", quiet=True)
+    recipe = SequenceRecipe(ShdData(dt_ms=20.0, group=35, root=tmp_path), model, budget=Budget(epochs=1))
+    record = train_recipe(recipe, tmp_path / "run", quiet=True)
     assert 0 <= record["progress"]["best_accuracy"] <= 1
     assert source_from_dict(record["recipe"]["data"]) == ShdData(dt_ms=20.0, group=35, root=tmp_path)

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from dendrix.models import SpikeGPTConfig
-from dendrix.train.loop import fit
+from dendrix.train.loop import train_recipe
+from dendrix.train.text.data import TextData
 from dendrix.train.text.learner import rate
-from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.train.text.recipe import TextBudget, TextOptim, TextRecipe
 
 pytest.importorskip("transformers")
 
@@ -26,7 +27,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TextRecipe:
 
 def trained(recipe: TextRecipe, folder: Path, **options: object) -> dict[str, object]:
     folder.mkdir(exist_ok=True)
-    return fit(recipe, folder, name="test", quiet=True, **options)  # type: ignore[arg-type]
+    return train_recipe(recipe, folder, name="test", quiet=True, **options)  # type: ignore[arg-type]
 
 
 def test_learns_and_leaves_a_folder_of_transformers(recipe: TextRecipe, tmp_path: Path) -> None:

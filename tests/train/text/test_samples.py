@@ -8,8 +8,9 @@ import torch
 
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.run_folder.record import METRICS, read_lines
-from dendrix.train.loop import fit
-from dendrix.train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
+from dendrix.train.loop import train_recipe
+from dendrix.train.text.data import TextData
+from dendrix.train.text.recipe import TextBudget, TextOptim, TextRecipe
 from dendrix.train.text.samples import written
 
 
@@ -39,7 +40,7 @@ def test_a_training_with_samples_is_the_same_training(tmp_path: Path, monkeypatc
     recipe = TextRecipe(TextData(str(tmp_path / "text.txt")), SpikeGPTConfig(256, 16, 1, dropout=0.1), TextOptim(warm_up=1), budget)
     for name, count in (("with", 9), ("without", 0)):
         (tmp_path / name).mkdir()
-        fit(replace(recipe, budget=replace(budget, sample_tokens=count)), tmp_path / name, quiet=True)
+        train_recipe(replace(recipe, budget=replace(budget, sample_tokens=count)), tmp_path / name, quiet=True)
     one, other = (read_lines(tmp_path / name / METRICS) for name in ("with", "without"))
     assert all(len(line["sample"]) == 9 or "\ufffd" in line["sample"] for line in one)
     assert [line["loss"] for line in one] == [line["loss"] for line in other]

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
 
-from ...run_folder.record import RunRecord
 from ...plot import COLOURS, dress, new_figure
+from ...run_folder.record import RunRecord
 from .figures import draw_health
 from .page import flattened, heading, paragraph, picture, table
 

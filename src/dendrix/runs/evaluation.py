@@ -1,0 +1,39 @@
+"""Evaluation of a run: scores on a split or on data of your own, and records of all outputs for exit rules."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..core.trust import Trust
+from ..errors import InputError
+from ..exits import ExitRecord, record_outputs
+from ..models import Converted
+from ..train.metrics import Scores
+from .opened import OpenedRun, Split, open_run
+from .viewing import EVIDENCE
+
+
+def evaluate_run(
+    run: str | Path, split: Split = "test", *, data: str | Path | None = None, root: Path | None = None, trust: Trust = None
+) -> Scores:
+    """Score the network of a run; delays are integers. The arguments and errors are those of `open_run`."""
+    return open_run(run, split, data=data, root=root, trust=trust).score()
+
+
+def record_run(opened: OpenedRun, progress: Callable[[int, int], None] | None = None) -> ExitRecord:
+    """Record what the network of a run answers after every step, with integer delays, for fitting exit rules.
+
+    Args:
+        opened: the run and its data.
+        progress: called with the number of inputs so far and of all.
+    Raises:
+        InputError: the network answers once, and not after every step.
+    """
+    network, decision = opened.network, opened.checkpoint.decision
+    if not opened.answers_over_time:
+        raise InputError(
+            f"{opened.folder}: expected a network that answers after every step, got one that answers once. "
+            f"Convert an image network first: dendrix convert {opened.folder}. Another must return outputs [B, T, K] and its state."
+        )
+    seen = None if progress is None else lambda done: progress(done, len(opened.data))
+    accumulation = EVIDENCE if isinstance(network, Converted) else decision.accumulation
+    return record_outputs(network, opened.batches(), accumulation, opened.dt_ms, seen)

@@ -1,0 +1,83 @@
+"""Data of your own for a trained network: arrays, folders of recordings or images, tables of sentences."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data import find_wavs
+from ..data.arrays import read_arrays
+from ..data.base import Labelled
+from ..data.images.folder import find_images
+from ..data.text.sentences import Sentences, read_rows
+from ..data.text.token_sentences import encoded_sentences
+from ..errors import InputError
+from ..run_folder.checkpoint import Checkpoint
+from ..run_folder.record import RUN, read_record
+from .pictures import image_shape
+from .prediction import encoder_of
+
+_TABLES = (".csv", ".tsv", ".jsonl")
+_LONGEST = 512
+"""Tokens of a sentence, where the run does not say how many it reads."""
+
+
+def own_data(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
+    """Read data of your own as the network takes them; their classes must be among those of the network.
+
+    Args:
+        checkpoint: the network.
+        folder: its run, which tells the size of its images and the tokenizer of its sentences.
+        path: an `.npz` of arrays (see `dendrix.data.read_arrays`), a folder with one sub-folder of wav files or of images for each class,
+            or a table of sentences (.csv, .tsv, .jsonl) with the columns text and label.
+    Raises:
+        OSError: it is not there or may not be read.
+        InputError: it is of another kind than the network takes, damaged, or has a class that the network does not know.
+    """
+    if path.suffix == ".npz":
+        return _known(read_arrays(path, labels=checkpoint.labels or None), checkpoint, path)
+    if path.suffix.lower() in _TABLES:
+        return _sentences(checkpoint, folder, path)
+    if path.is_file():
+        raise InputError(
+            f"{path}: expected an .npz, a folder of wav files or images, or a .csv, .tsv or .jsonl, got a file of another kind."
+        )
+    if checkpoint.encoder is not None:
+        encoder = encoder_of(checkpoint)
+        return _known(find_wavs(path, classes=1).encode(encoder), checkpoint, path)
+    channels, height, width = image_shape(checkpoint, folder)
+    if height != width or channels != 3:
+        raise InputError(
+            f"{path}: expected data for images [{channels}, {height}, {width}], got a folder, whose images become colours on squares. "
+            "Save them as an .npz with x and y."
+        )
+    return _known(find_images(path, height), checkpoint, path)
+
+
+def _sentences(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
+    from ..models.spikegpt.hf_files import load_classifier  # here, not above: transformers is optional
+
+    if not (folder / "tokenizer.json").is_file():
+        raise InputError(f"{path}: expected data for a network that does not read sentences, got a table of them. Name other data.")
+    _, _, _, tokenizer = load_classifier(folder)
+    rows = read_rows(path)
+    labels = tuple(sorted({row.label for row in rows}))
+    sentences = Sentences(tuple(row.text for row in rows), torch.tensor([labels.index(row.label) for row in rows]), labels)
+    longest: int = read_record(folder)["recipe"]["data"].get("max_tokens", _LONGEST) if (folder / RUN).is_file() else _LONGEST
+    return _known(encoded_sentences(sentences, tokenizer, longest), checkpoint, path)
+
+
+def _known(data: Any, checkpoint: Checkpoint, path: Path) -> Labelled:
+    """The data with the classes of the network in their order."""
+    found: Labelled = data
+    if not checkpoint.labels or data.labels == checkpoint.labels:
+        return found
+    if strange := [label for label in data.labels if label not in checkpoint.labels]:
+        raise InputError(
+            f"{path}: expected classes that the network knows, {', '.join(checkpoint.labels)}, got {', '.join(strange)}. "
+            "Rename or move them."
+        )
+    known = torch.tensor([checkpoint.labels.index(label) for label in data.labels])
+    found = replace(data, y=known[data.y], labels=checkpoint.labels)
+    return found
