@@ -114,7 +114,7 @@ def test_exits_stop_a_converted_network_early(work: Path, tmp_path: Path, capsys
     recorded, _ = said(capsys, "exits", "record", work / "qcfs-spikes", "--split", "test", "--out", record)
     assert (recorded["inputs"], recorded["steps"], recorded["dt_ms"]) == (20, 4, None)
     assert ExitRecord.load(record).right()[:, -1].double().mean() == said(capsys, "evaluate", work / "qcfs-spikes")[0]["accuracy"]
-    said(capsys, "exits", "fit", record, "--out", policy, "--goal", "budget", "--steps", "2", "--rule", "margin")
+    said(capsys, "exits", "fit", record, "--out", policy, "--goal", "mean-steps", "--steps", "2", "--rule", "margin")
     (answer,), _ = said(capsys, "exits", "run", policy, work / "qcfs-spikes", work / "picture.png")
     assert answer["label"] in CLASSES
     assert 1 <= answer["steps"] <= answer["of"] == 4
@@ -147,7 +147,7 @@ def test_a_converted_run_has_a_report(work: Path) -> None:
     ("words", "expected"),
     [
         ("convert {}/qcfs --T 0", "steps: expected a number in [1, inf), got 0"),
-        ("convert {}/qcfs --images 0", "images: expected a number in [1, inf)"),
+        ("convert {}/qcfs --inputs 0", "inputs: expected a whole number in [1, inf)"),
         ("convert {}/none", "expected a run folder"),
         ("convert {}/qcfs --out {}/qcfs", "it is already there"),
         ("convert {}/qcfs-spikes", "already converted"),
@@ -155,7 +155,7 @@ def test_a_converted_run_has_a_report(work: Path) -> None:
         ("convert {}/relu --calibrate channel", "choose max_pool='average' or 'spiking'"),
         ("convert {}/qcfs --calibrate layer", "Leave it out"),
         ("convert {}/qcfs --root {}/nowhere", "CIFAR-10: expected"),
-        ("exits record {}/qcfs --out {}/new.npz", "Convert it first: dendrix convert"),
+        ("exits record {}/qcfs --out {}/new.npz", "Convert an image network first: dendrix convert"),
         ("predict {}/qcfs {}/none.png", "none.png"),
     ],
 )
@@ -173,7 +173,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 def test_a_network_of_sounds_is_not_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").mkdir()
     write_checkpoint(tmp_path / "run", Checkpoint(DelayNet(DelayNetConfig(4, 2, (3,))), ("a", "b")))
-    assert "expected the run of an image network, VGG or ResNet, got DelayNet" in refusal(capsys, "convert", tmp_path / "run")
+    assert "expected the run of an image network, got DelayNet" in refusal(capsys, "convert", tmp_path / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

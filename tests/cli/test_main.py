@@ -171,7 +171,7 @@ def test_a_bad_wav_is_one_sentence(
     [
         (shutil.rmtree, "is not there"),
         (lambda run: (run / "model.safetensors").write_bytes(b"12"), "expected the weights"),
-        (lambda run: (run / "config.json").write_text('{"format": 99}'), "expected format 1, got 99"),
+        (lambda run: (run / "config.json").write_text('{"format": 99}'), "expected format 2, got 99"),
         (lambda run: (run / "config.json").unlink(), "has no config.json"),
     ],
 )

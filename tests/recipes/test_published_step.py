@@ -51,7 +51,7 @@ def batch(numbers: dict[str, Tensor]) -> Batch:
 
 
 def test_loss_and_rounded_evaluation(recipe: SequenceRecipe, network: DelayNet, numbers: dict[str, Tensor]) -> None:
-    loss, right = batch_loss(recipe, network, batch(numbers))
+    loss, right = batch_loss(recipe, network, batch(numbers), network.config.outputs)
     assert loss.item() == pytest.approx(numbers["loss"].item(), rel=1e-5)
     assert right == (numbers["m"].argmax(1) == numbers["y"]).sum()
     network.eval()
@@ -79,7 +79,7 @@ def test_three_steps_are_those_of_the_two_published_optimisers(
         set_rates(ours, recipe.optim, epoch / 150, 150)
         anneal(network, epoch / 150 / recipe.budget.anneal)
         for model, optimisers in ((network, [ours]), (twin, [weights, positions])):
-            loss, _ = batch_loss(recipe, model, batch(numbers))
+            loss, _ = batch_loss(recipe, model, batch(numbers), network.config.outputs)
             for optimiser in optimisers:
                 optimiser.zero_grad()
             loss.backward()

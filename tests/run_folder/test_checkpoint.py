@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import dendrix
 from dendrix.data import LogMel, encoder_to_dict
+from dendrix.errors import InputTypeError
 from dendrix.layers import rounded
 from dendrix.models import Decision, DelayNet, DelayNetConfig
-from dendrix.neurons import LIF
 from dendrix.run_folder.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 
@@ -69,7 +70,7 @@ def spoil(path: Path) -> None:
         (lambda f: (f / "model.safetensors").write_bytes(b""), ValueError, "model.safetensors: expected the weights"),
         (lambda f: cut(f / "config.json"), ValueError, "config.json: expected JSON"),
         (lambda f: (f / "config.json").write_text("[1]"), ValueError, "expected a JSON object, got list"),
-        (lambda f: edit(f / "config.json", format=2), ValueError, "expected format 1, got 2"),
+        (lambda f: edit(f / "config.json", format=3), ValueError, "expected format 2, got 3"),
         (lambda f: edit(f / "config.json", model="delay_nat"), ValueError, "Did you mean 'delay_net'"),
         (lambda f: edit(f / "config.json", config={"inputs": 5, "colour": 1}), ValueError, "colour"),
         (lambda f: edit(f / "config.json", config={"inputs": 5, "outputs": 3}), ValueError, "size mismatch"),
@@ -91,7 +92,7 @@ def spoil(path: Path) -> None:
         (lambda f: edit(f / "config.json", config={"inputs": 5, "outputs": 3, "hidden": [10**12]}), ValueError, "memory"),
         (lambda f: (f / "config.json").write_text("[" * 100_000), ValueError, "config.json: expected JSON"),
         (lambda f: spoil(f / "model.safetensors"), ValueError, "but NaN or infinity is in stages.0.weight. Copy"),
-        (lambda f: (f / "config.json").write_text('{"format": 1}'), ValueError, "expected the field 'model'"),
+        (lambda f: (f / "config.json").write_text('{"format": 2}'), ValueError, "expected the field 'model'"),
         (lambda f: (f / "model.safetensors").unlink(), FileNotFoundError, "has no model.safetensors"),
     ],
 )
@@ -119,7 +120,9 @@ def test_a_failed_write_leaves_the_old_file(saved: tuple[Path, DelayNet], monkey
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_what_is_no_known_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"expected one of .*delay_net, .*, got LIF"):
-        write_checkpoint(tmp_path, Checkpoint(LIF(3), ()))
+def test_what_cannot_be_described_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    odd = nn.Linear(2, 2)
+    nn.utils.parametrizations.weight_norm(odd)
+    with pytest.raises(InputTypeError, match=r"expected plain weights to save, got parametrised ones\. Bake them in"):
+        write_checkpoint(tmp_path, Checkpoint(nn.Sequential(odd), ()))
     assert not list(tmp_path.iterdir())

@@ -11,11 +11,12 @@ import torch
 
 from dendrix.cli import main
 from dendrix.data import Batch
-from dendrix.errors import DivergedError, Watch, warnings
+from dendrix.errors import DivergedError
 from dendrix.models import DelayNet, DelayNetConfig
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import Progress
 from dendrix.train.command import TrainRun, train_run
+from dendrix.train.health import Watch, warnings
 from dendrix.train.sequence.data import FsddData
 from dendrix.train.sequence.learner import SequenceLearner, batch_loss
 from dendrix.train.sequence.recipe import SequenceRecipe

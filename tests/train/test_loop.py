@@ -64,7 +64,7 @@ def test_tones_are_told_apart(recipe: SequenceRecipe, tmp_path: Path) -> None:
 def test_early_counts_every_step_of_every_clip(recipe: SequenceRecipe) -> None:
     recipe, model = replace(recipe, augment=SequenceAugment()), DelayNet(recipe.model).eval()
     batch = next(iter(loader(recipe.data.load().train, 25, tail_steps=2)))
-    last, mixed, every = (batch_loss(replace(recipe, early=share), model, batch)[0].item() for share in (0.0, 0.25, 1.0))
+    last, mixed, every = (batch_loss(replace(recipe, early=share), model, batch, 10)[0].item() for share in (0.0, 0.25, 1.0))
     by_clip = []
     for x, valid, y in zip(*batch, strict=True):
         evidence = recipe.decision.evidence(model, x[valid].unsqueeze(0))[0]

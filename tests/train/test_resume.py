@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dendrix.core.files import locked
-from dendrix.recipes import permuted_mnist
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import Progress, states
 from dendrix.runs.evaluation import evaluate_run
@@ -235,9 +234,3 @@ def test_another_environment_is_recorded(recipe: SequenceRecipe, tmp_path: Path,
     train(recipe, part, resume=True)
     record = json.loads((part / "run.json").read_text())
     assert any(text.startswith("Epoch 2: resumed in another environment") for text in record["warnings"])
-
-
-def test_tasks_in_a_row_cannot_be_resumed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="resume: expected a recipe whose runs can be resumed, got permuted-mnist"):
-        train_run(TrainRun(permuted_mnist.recipe(), tmp_path / "run", resume=True), "permuted-mnist")
-    assert not (tmp_path / "run").exists()

@@ -22,6 +22,7 @@ from .lm import finetuning
 from .output import print_json
 from .parse import STYLE, choose, parsed
 from .serve import serve
+from .sweep import sweep
 from .trained import evaluate, predict, report, report_of_training
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
@@ -262,6 +263,7 @@ def lm() -> None:
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "train": train,
+    "sweep": sweep,
     "evaluate": evaluate,
     "predict": predict,
     "convert": convert,

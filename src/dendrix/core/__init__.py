@@ -11,6 +11,7 @@ from .dispatch import chosen_kernels as chosen_kernels
 from .dispatch import find_kernel as find_kernel
 from .dispatch import kernel as kernel
 from .dispatch import record_choice as record_choice
+from .dispatch import unrecorded as unrecorded
 from .dispatch import use_kernels as use_kernels
 from .evidence import ACCUMULATIONS as ACCUMULATIONS
 from .evidence import Evidence as Evidence

@@ -95,6 +95,17 @@ def record_choice(operation: str, device: str, what: str) -> None:
         _chosen[operation, device] = what
 
 
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Leave the record of choices as it was: for checks that are no part of a run."""
+    before = dict(_chosen)
+    try:
+        yield
+    finally:
+        _chosen.clear()
+        _chosen.update(before)
+
+
 def chosen_kernels() -> dict[str, str]:
     """What ran last for each operation and device, with the reason where it was the reference. For run records and `--explain`."""
     return {f"{name} on {device}": what for (name, device), what in sorted(_chosen.items())}

@@ -62,6 +62,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def flattened(value: Any, name: str = "") -> dict[str, Any]:
+    """Nested JSON as one level, with dots between the names."""
+    if isinstance(value, dict):
+        inner = (flattened(part, f"{name}.{key}" if name else str(key)) for key, part in value.items())
+        return {key: part for parts in inner for key, part in parts.items()}
+    return {name: value}
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Have a folder for this process alone. The lock goes with the process, however that ends, and leaves no file.

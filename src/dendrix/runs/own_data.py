@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -40,9 +40,7 @@ def own_data(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
     if path.suffix.lower() in _TABLES:
         return _sentences(checkpoint, folder, path)
     if path.is_file():
-        raise InputError(
-            f"{path}: expected an .npz, a folder of wav files or images, or a .csv, .tsv or .jsonl, got a file of another kind."
-        )
+        raise InputError(f"{path}: expected an .npz, a folder of wav files or images, or a .csv, .tsv or .jsonl, got another file.")
     if checkpoint.encoder is not None:
         encoder = encoder_of(checkpoint)
         return _known(find_wavs(path, classes=1).encode(encoder), checkpoint, path)
@@ -70,14 +68,12 @@ def _sentences(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
 
 def _known(data: Any, checkpoint: Checkpoint, path: Path) -> Labelled:
     """The data with the classes of the network in their order."""
-    found: Labelled = data
     if not checkpoint.labels or data.labels == checkpoint.labels:
-        return found
+        return cast(Labelled, data)
     if strange := [label for label in data.labels if label not in checkpoint.labels]:
         raise InputError(
             f"{path}: expected classes that the network knows, {', '.join(checkpoint.labels)}, got {', '.join(strange)}. "
             "Rename or move them."
         )
     known = torch.tensor([checkpoint.labels.index(label) for label in data.labels])
-    found = replace(data, y=known[data.y], labels=checkpoint.labels)
-    return found
+    return cast(Labelled, replace(data, y=known[data.y], labels=checkpoint.labels))

@@ -40,9 +40,7 @@ def image_shape(checkpoint: Checkpoint, folder: Path) -> tuple[int, int, int]:
     depth = getattr(getattr(checkpoint.model, "config", None), "channels", None)
     side = getattr(source_of(folder), "side", None) if (folder / RUN).is_file() else None
     if depth is None or side is None:
-        raise InputError(
-            f"{folder}: expected a network of images, got {type(checkpoint.model).__name__}, whose run names no size of images."
-        )
+        raise InputError(f"{folder}: expected a network of images, got {type(checkpoint.model).__name__}, whose run names no size.")
     return depth, side, side
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..core import Stateful
+from ..core import Stateful, unrecorded
 from ..data import Batch
 from ..errors import InputError, InputTypeError
 from ..exits.recorder import evaluating
@@ -25,7 +25,7 @@ def expect_classifier(network: nn.Module, batch: Batch, classes: int, decision: 
         InputTypeError: it returns something else than outputs, or outputs and a state.
         InputError: outputs of the wrong shape, a hidden state, or a step that depends on later ones.
     """
-    with torch.random.fork_rng(devices=[]), evaluating(network):
+    with torch.random.fork_rng(devices=[]), evaluating(network), unrecorded():
         first, again = (_outputs(network, batch, classes, decision.padded) for _ in range(2))
         if not torch.allclose(first, again, **_TOLERANCE, equal_nan=True):
             raise InputError(

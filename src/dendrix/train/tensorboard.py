@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from ..core.files import flattened
 from ..errors import MissingExtraError
-from ..runs.report.page import flattened
 
 _FILES = "events.out.tfevents.*"
 

@@ -143,7 +143,7 @@ def test_an_older_run_with_fewer_facts_is_shown(copy: Path) -> None:
 def test_a_network_without_delays_has_no_histogram(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = read_checkpoint(copy)
     bare = replace(checkpoint, model=type(checkpoint.model)(replace(checkpoint.model.config, delays="none")))
-    monkeypatch.setattr(report, "read_checkpoint", lambda _: bare)
+    monkeypatch.setattr(report, "read_checkpoint", lambda _, trust: bare)
     assert "Histogram of the delays" not in pictures(write_report(copy).read_text())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from dendrix.data import Batch, Splits
 from dendrix.data.base import ShuffledBatches
@@ -83,7 +84,7 @@ def test_torchrun_starts_the_command(tones: Path, tmp_path: Path) -> None:
 
 def test_evidence_is_summed_in_float32() -> None:
     x = torch.ones(1, 1000, 2, dtype=torch.bfloat16)
-    evidence = Decision("sum").evidence(lambda x, state, valid: (x, state), x)  # type: ignore[arg-type]
+    evidence = Decision("sum").evidence(nn.Identity(), x)
     assert evidence.dtype == torch.float32
     assert evidence[0, -1].tolist() == [1000, 1000]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dendrix.errors import DivergedError
+from dendrix.errors import DivergedError, InputError
 from dendrix.models import VGG, ResNetConfig, VGGConfig
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import Progress
@@ -61,8 +61,8 @@ def test_a_run_folder_gives_the_best_network_back(recipe: ImageRecipe, tmp_path:
     assert (scores.accuracy, scores.loss) == (best["best_accuracy"], pytest.approx(best["best_loss"]))
     assert scores.accuracy_over_time == [scores.accuracy]
     assert sum(map(sum, scores.confusion)) == 40
-    with pytest.raises(ValueError, match="one that answers at once"):
-        record_run(folder, "valid")
+    with pytest.raises(InputError, match="expected a network that answers after every step, got one that answers once"):
+        record_run(open_run(folder, "valid"))
 
 
 @pytest.mark.parametrize("model", [VGGConfig(stages=((4,),), hidden=(8,), dropout=0.5), ResNetConfig(channels_of=(4,), blocks=(1,))])

@@ -46,11 +46,3 @@ def table(rows: Mapping[str, Any]) -> str:
     """Names and values, one row each."""
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items())
     return f"<table>{cells}</table>"
-
-
-def flattened(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested JSON as one level, with dots between the names."""
-    if isinstance(value, dict):
-        inner = (flattened(part, f"{name}.{key}" if name else str(key)) for key, part in value.items())
-        return {key: part for parts in inner for key, part in parts.items()}
-    return {name: value}

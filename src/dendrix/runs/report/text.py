@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
 
+from ...core.files import flattened
 from ...plot import COLOURS, dress, new_figure
 from ...run_folder.record import RunRecord
 from .figures import draw_health
-from .page import flattened, heading, paragraph, picture, table
+from .page import heading, paragraph, picture, table
 
 
 def text_parts(record: RunRecord, lines: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ...core.files import write_atomic
+from ...core.files import flattened, write_atomic
 from ...core.trust import Trust
 from ...data import Dataset
 from ...layers.delay.base import delay_layers
@@ -16,7 +16,7 @@ from ...run_folder.record import METRICS, RunRecord, caveat, is_text, read_lines
 from ..opened import OpenedRun, open_run
 from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_training
 from .network_figures import draw_activity, draw_delays
-from .page import flattened, heading, page, paragraph, picture, table
+from .page import heading, page, paragraph, picture, table
 from .text import text_parts
 
 REPORT = "report.html"

@@ -1,0 +1,253 @@
+"""Sweep over the fields of a recipe with Optuna: resumable, by several workers on one or many machines, with pruning by validation."""
+
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..checks import expect_count, suggestion
+from ..core.files import write_json
+from ..errors import InputError, MissingExtraError
+from ..run_folder.record import is_text
+from ..run_folder.state import run_folder
+from .loop import train_recipe
+from .recipe import recipe_to_dict
+
+R = TypeVar("R")
+
+RESULTS = "sweep.json"
+_HEARTBEAT_S = 20
+"""A worker that has not been heard of for twice this long has died; its trial goes on elsewhere, from its last epoch."""
+_RETRIES = 5
+_SPECIAL: dict[Any, Any] = {"true": True, "false": False, "none": None}
+"""Words that mean more than themselves, for fields that are no words."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values of one field: a choice, or an interval.
+
+    Args:
+        choices: the values to choose from; empty for an interval.
+        low, high: both included; whole numbers for a field of whole numbers.
+        log: draw uniformly on a logarithmic scale.
+    """
+
+    choices: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+
+    def draw(self, trial: Any, name: str) -> Any:
+        """The value of this field in a trial of Optuna."""
+        if self.choices:
+            return trial.suggest_categorical(name, list(self.choices))
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+def read_space(entries: tuple[str, ...]) -> dict[str, Range]:
+    """A space from words such as `optim.lr=1e-4..1e-1:log`, `model.dropout=0..0.5` and `budget.batch-size=16,32,64`.
+
+    Raises:
+        InputError: a word that is neither an interval nor a choice, or a field that is named twice.
+    """
+    space: dict[str, Range] = {}
+    for entry in entries:
+        name, found, values = entry.partition("=")
+        name = name.replace("-", "_")
+        if not found or not name or not values:
+            raise InputError(f"space: expected FIELD=LOW..HIGH, FIELD=LOW..HIGH:log or FIELD=A,B,C, got '{entry}'. See --help.")
+        if name in space:
+            raise InputError(f"space: expected each field once, got {name} twice. Leave one out.")
+        space[name] = _range(entry, values)
+    if not space:
+        raise InputError("space: expected at least one field, got none. Give --space optim.lr=1e-4..1e-1:log.")
+    return space
+
+
+def with_fields(recipe: R, values: Mapping[str, Any]) -> R:
+    """The recipe with these fields changed, each named by its path, such as `optim.lr`.
+
+    Raises:
+        InputError: there is no such field, or it does not take the value.
+    """
+    for path, value in values.items():
+        recipe = _with_field(recipe, path, path.split("."), value)
+    return recipe
+
+
+def sweep(
+    recipe: Any,
+    space: Mapping[str, Range],
+    folder: Path,
+    *,
+    trials: int,
+    storage: str | None = None,
+    name: str = "sweep",
+    prune: bool = True,
+    seed: int = 0,
+    told: Callable[[dict[str, Any]], None] = lambda line: None,
+) -> list[dict[str, Any]]:
+    """Train a recipe with many settings, or help other workers to; returns all trials, the best first.
+
+    Each trial has a run folder of its own, `folder/runs/NUMBER`. A worker that is started again goes on where it was, and a trial whose
+    worker has died is taken over by another one, which resumes its run if it finds the folder.
+
+    Args:
+        recipe: what to vary.
+        space: the fields to vary, by their path, and their values.
+        folder: of the runs and the results; workers on several machines share it or have one each.
+        trials: how many to complete in all, those that are pruned included.
+        storage: a database URL of Optuna, such as `mysql://...`, for workers on several machines; by default a file in the folder.
+        name: of the study in the storage.
+        prune: stop a trial early whose validation is worse than the median of the others at the same epoch.
+        seed: of the sampler. Every worker draws differently if it has another seed.
+        told: called with each trial that ends.
+    Raises:
+        InputError: an unknown field, a value that a field does not take, or a storage that cannot be reached.
+        MissingExtraError: optuna is missing.
+    """
+    optuna = _optuna()
+    expect_count(trials, "[1, inf)", "trials")
+    for field, values in space.items():
+        with_fields(recipe, {field: values.choices[0] if values.choices else values.low})
+    by_loss = is_text(recipe_to_dict(recipe))
+    if storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    study = _study(optuna, storage or f"sqlite:///{folder.resolve() / 'sweep.db'}", name, by_loss, prune, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def objective(trial: Any) -> float:
+        drawn = {field: values.draw(trial, field) for field, values in space.items()}
+        try:
+            return _train(optuna, trial, with_fields(recipe, drawn), folder, by_loss)
+        except KeyboardInterrupt:  # the same settings come first when the sweep goes on
+            with _quiet():
+                optuna.storages.RetryHeartbeatStaleTrialCallback()(study, study.get_trials(deepcopy=False)[trial.number])
+            raise
+
+    states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+    if len(study.get_trials(deepcopy=False, states=states)) < trials:
+        most = optuna.study.MaxTrialsCallback(trials, states=states)
+        study.optimize(objective, callbacks=[most, lambda _, trial: told(_line(trial))])
+    lines = [_line(trial) for trial in study.get_trials(deepcopy=False, states=states)]
+    lines.sort(key=lambda line: (line["value"] is None, (line["value"] or 0) * (1 if by_loss else -1)))
+    write_json(folder / RESULTS, {"name": name, "measure": "validation loss" if by_loss else "validation accuracy", "trials": lines})
+    return lines
+
+
+def _train(optuna: Any, trial: Any, recipe: Any, folder: Path, by_loss: bool) -> float:
+    """Train one trial, and return its best validation."""
+    with _quiet():
+        known = trial.study.get_trials(deepcopy=False)[trial.number]
+        first = optuna.storages.RetryHeartbeatStaleTrialCallback.retried_trial_number(known)
+    number = trial.number if first is None else first
+
+    def watch(lines: list[dict[str, Any]]) -> None:
+        value = lines[-1].get("valid_loss" if by_loss else "valid_accuracy")
+        if value is not None:
+            trial.report(value, len(lines))
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    with run_folder(folder / "runs" / str(number), resume=True) as place:
+        record = train_recipe(recipe, place, name=f"trial {number}", quiet=True, resume=True, watch=watch)
+    best = record["progress"] or {}
+    value: float | None = best["best_loss" if by_loss else "best_accuracy"]
+    if value is None:
+        raise InputError("data: expected validation data to compare trials on, got none. Hold some out.")
+    return value
+
+
+def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, seed: int) -> Any:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with _quiet():
+            retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)
+            database = optuna.storages.RDBStorage(
+                storage, heartbeat_interval=_HEARTBEAT_S, grace_period=2 * _HEARTBEAT_S, heartbeat_stale_trial_callback=retry
+            )
+        return optuna.create_study(
+            storage=database,
+            study_name=name,
+            direction="minimize" if by_loss else "maximize",
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner(),
+            load_if_exists=True,
+        )
+    except Exception as error:  # drivers of databases raise errors of their own kinds
+        reason = str(error).split("\n")[0]
+        raise InputError(
+            f"storage: expected a database that can be reached, got {storage}: {reason} Check the URL and the server."
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the notes that a part of Optuna is experimental."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*experimental")
+        yield
+
+
+def _line(trial: Any) -> dict[str, Any]:
+    """A trial as JSON."""
+    value = trial.value if trial.value is not None and math.isfinite(trial.value) else None
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "value": value,
+        "epochs": len(trial.intermediate_values),
+        **trial.params,
+    }
+
+
+def _range(entry: str, values: str) -> Range:
+    if ".." not in values:
+        return Range(choices=tuple(_number(value) for value in values.split(",")))
+    interval, _, scale = values.partition(":")
+    low, high = (_number(value) for value in interval.split("..", 1))
+    if isinstance(low, str) or isinstance(high, str) or not low < high or scale not in ("", "log") or (scale and low <= 0):
+        raise InputError(
+            f"space: expected an interval such as 1e-4..1e-1:log, low before high, got '{entry}'. A logarithm needs low above 0."
+        )
+    return Range(low=low, high=high, log=scale == "log")
+
+
+def _number(word: str) -> Any:
+    """A number, or the word as it is."""
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            pass
+    return word
+
+
+def _with_field(value: Any, path: str, names: list[str], new: Any) -> Any:
+    known = [part.name for part in fields(value)] if is_dataclass(value) else []
+    if names[0] not in known:
+        raise InputError(f"{path}: expected a field of the recipe, got '{names[0]}'.{suggestion(names[0], known)}")
+    inner = getattr(value, names[0])
+    if len(names) > 1:
+        return replace(value, **{names[0]: _with_field(inner, path, names[1:], new)})
+    if isinstance(inner, float) and isinstance(new, int):
+        new = float(new)
+    elif not isinstance(inner, str):
+        new = _SPECIAL.get(new, new)
+    if inner is not None and new is not None and type(new) is not type(inner):
+        raise InputError(f"{path}: expected a value like {inner!r}, got {new!r}. Choose values of its kind.")
+    return replace(value, **{names[0]: new})
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as missing:
+        raise MissingExtraError("Sweeps need optuna, which is not installed: pip install dendrix[sweep].") from missing
+    return optuna
