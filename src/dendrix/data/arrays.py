@@ -178,17 +178,19 @@ def _classes(y: Any, labels: Sequence[str] | None) -> tuple[Tensor, tuple[str, .
         if unknown := sorted({str(value) for value in given} - set(names)):
             raise InputError(f"y: expected classes of {', '.join(names)}, got '{unknown[0]}'. Rename it, or add it to labels.")
         return torch.tensor([names.index(str(value)) for value in given]), names
-    whole = [value for value in given if not isinstance(value, bool) and isinstance(value, int | float) and value == int(value)]
-    if len(whole) != len(given):
-        odd = next(value for value in given if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value))
-        raise InputError(f"y: expected whole numbers or names of classes, got {odd!r}. Give one class for each item.")
-    classes = torch.tensor([int(value) for value in whole])
+    if odd := [value for value in given if not _is_whole(value)]:
+        raise InputError(f"y: expected whole numbers or names of classes, got {odd[0]!r}. Give one class for each item.")
+    classes = torch.tensor([int(value) for value in given])
     names = tuple(map(str, range(int(classes.max()) + 1))) if labels is None else tuple(map(str, labels))
     if int(classes.min()) < 0 or int(classes.max()) >= len(names):
         raise InputError(
             f"y: expected classes 0 to {len(names) - 1}, one for each label, got {int(classes.min())} to {int(classes.max())}."
         )
     return classes, names
+
+
+def _is_whole(value: Any) -> bool:
+    return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
 
 
 def _tensor(value: Any, name: str) -> Tensor:

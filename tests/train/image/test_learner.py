@@ -14,6 +14,7 @@ from dendrix.models import VGG, ResNetConfig, VGGConfig
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import Progress
 from dendrix.runs.evaluation import evaluate_run, record_run
+from dendrix.runs.opened import open_run
 from dendrix.train.command import TrainRun, train_run
 from dendrix.train.image.data import CifarData, ImageFolderData
 from dendrix.train.image.learner import ImageLearner, rate

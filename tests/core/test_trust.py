@@ -1,0 +1,72 @@
+"""Files and packages are imported only when they are named, and problems of theirs are one sentence."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dendrix.core.trust import class_path, import_file, trusted
+from dendrix.errors import InputError, UntrustedError
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    sys.modules.pop("some_users_file", None)
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "some_users_file.py").write_text(text)
+    return folder / "some_users_file.py"
+
+
+def test_a_file_is_imported_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "class Net: pass")
+    assert import_file(path) is import_file(path)
+    kind = trusted("some_users_file:Net", path)
+    assert class_path(kind) == "some_users_file:Net"
+    assert trusted("some_users_file:Net", str(path)) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def recipe(:", r"some_users_file\.py, line 1: expected a Python file that can be imported, got SyntaxError"),
+        ("1 / 0", r"expected a Python file that can be imported, got ZeroDivisionError: division by zero"),
+        ("import no_such_package_at_all", "got ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_fails_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        import_file(written(tmp_path, text))
+    assert "some_users_file" not in sys.modules
+
+
+def test_a_file_that_is_not_there_or_hides_a_module_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected a Python file, which is not there"):
+        import_file(tmp_path / "absent.py")
+    (tmp_path / "json.py").write_text("")
+    with pytest.raises(InputError, match="expected a file name that is not that of an imported module, got 'json'"):
+        import_file(tmp_path / "json.py")
+
+
+@pytest.mark.parametrize("trust", [None, "dendrix", "some", "some_users_file_too", "other.py"])
+def test_only_what_is_trusted_is_imported(tmp_path: Path, trust: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "class Net: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UntrustedError, match=r"some_users_file:Net: expected a class that is trusted"):
+        trusted("some_users_file:Net", trust)
+    assert "some_users_file" not in sys.modules
+
+
+def test_a_package_trusts_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trusted_package").mkdir()
+    (tmp_path / "trusted_package" / "__init__.py").write_text("")
+    (tmp_path / "trusted_package" / "nets.py").write_text("class Outer:\n    class Inner: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert trusted("trusted_package.nets:Outer.Inner", "trusted_package").__name__ == "Inner"
+    with pytest.raises(InputError, match=r"expected 'Gone' in trusted_package\.nets, which has no such name"):
+        trusted("trusted_package.nets:Gone", "trusted_package")
+    with pytest.raises(InputError, match="expected a package that can be imported"):
+        trusted("absent_package.nets:Net", "absent_package")
