@@ -26,19 +26,21 @@ def trusted(path: str, trust: Trust) -> Any:
 
     Args:
         path: as `class_path` gives it.
-        trust: a package that the module belongs to, or a Python file whose name is that of the module.
+        trust: a package that the module belongs to, or a Python file that has the name of the module.
     Raises:
         UntrustedError: nothing is trusted, or another package or file.
         InputError: the trusted module has no such name, or cannot be imported.
     """
     module, _, name = path.partition(":")
     allowed = None if trust is None else str(trust)
-    if allowed is None or not ((is_file(allowed) and Path(allowed).stem == module) or f"{module}.".startswith(f"{allowed}.")):
+    file = allowed is not None and is_file(allowed)
+    fits = allowed is not None and (Path(allowed).stem == module.rpartition(".")[2] if file else f"{module}.".startswith(f"{allowed}."))
+    if allowed is None or not fits:
         raise UntrustedError(
             f"{path}: expected a class that is trusted, got trust={allowed!r}. If you trust its code, pass the object itself, "
             f"or name its package or file: trust={module.partition('.')[0]!r} (--trust on the command line)."
         )
-    found: Any = import_file(Path(allowed)) if is_file(allowed) else _imported(module)
+    found: Any = import_file(Path(allowed)) if file else _imported(module)
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
@@ -61,13 +63,10 @@ def import_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a Python file, which is not there. Check the path.")
-    script = sys.modules["__main__"]
-    if Path(getattr(script, "__file__", None) or "").resolve() == path:
-        return script
-    known = sys.modules.get(path.stem)
-    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
-        return known
-    if known is not None:
+    for module in list(sys.modules.values()):  # under whatever name it was imported before
+        if Path(getattr(module, "__file__", None) or "").resolve() == path:
+            return module
+    if path.stem in sys.modules:
         raise InputError(f"{path}: expected a file name that is not that of an imported module, got '{path.stem}'. Rename the file.")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:

@@ -8,10 +8,10 @@ recipes through the entry point group `dendrix.recipes`, each the name of a modu
 import ast
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..checks import expect_one_of
 from ..errors import InputError
@@ -79,6 +79,12 @@ def _of_file(name: str) -> "Callable[[], Recipe]":
     found: Callable[[], Recipe] | None = getattr(module, variant or _MAIN, None)
     if not callable(found):
         raise InputError(f"{file}: expected a function '{variant or _MAIN}' that returns the recipe, which is not there. Write one.")
+    made: Any = found()
+    if not is_dataclass(made) or not all(hasattr(made, name) for name in ("seed", "data", "budget", "learner")):
+        raise InputError(
+            f"{file}: expected a function that returns a recipe, got {type(made).__name__}. Return a SequenceRecipe, an ImageRecipe, or a "
+            "frozen dataclass of your own with seed, data, budget and learner."
+        )
     return found
 
 

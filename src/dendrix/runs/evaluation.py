@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from ..core.trust import Trust
 from ..errors import InputError
 from ..exits import ExitRecord, record_outputs
 from ..models import Converted
@@ -12,11 +12,17 @@ from .opened import OpenedRun, Split, open_run
 from .viewing import EVIDENCE
 
 
-def evaluate_run(
-    run: str | Path, split: Split = "test", *, data: str | Path | None = None, root: Path | None = None, trust: Trust = None
-) -> Scores:
-    """Score the network of a run; delays are integers. The arguments and errors are those of `open_run`."""
-    return open_run(run, split, data=data, root=root, trust=trust).score()
+def evaluate_run(run: str | Path, split: Split = "test", **options: Any) -> Scores:
+    """Score the network of a run; delays are integers.
+
+    Args:
+        run: the folder, or the name of a network that comes with dendrix.
+        split: which part of the data of the training.
+        **options: data, root, network and trust, as in `open_run`.
+    Raises:
+        OSError, InputError: see `open_run`.
+    """
+    return open_run(run, split, **options).score()
 
 
 def record_run(opened: OpenedRun, progress: Callable[[int, int], None] | None = None) -> ExitRecord:

@@ -66,7 +66,13 @@ class OpenedRun:
 
 
 def open_run(
-    run: str | Path, split: Split = "test", *, data: str | Path | None = None, root: Path | None = None, trust: Trust = None
+    run: str | Path,
+    split: Split = "test",
+    *,
+    data: str | Path | None = None,
+    root: Path | None = None,
+    network: nn.Module | None = None,
+    trust: Trust = None,
 ) -> OpenedRun:
     """Open a run with a split of the data that it was trained on, or with data of your own.
 
@@ -75,14 +81,15 @@ def open_run(
         split: which part of the data of the training.
         data: instead of a split, a path of your own data, see `own_data`.
         root: the folder of the training data, if they have moved.
-        trust: the package or file of classes that are not of dendrix or torch.
+        network: takes the weights, for classes that are not of dendrix or torch; it stays as it is.
+        trust: instead of a network, the package or file of such classes.
     Raises:
         OSError: the run or its data are not there, or may not be read.
         UntrustedError: the network or its data are of a class that nobody trusts.
         InputError: a file of the run or the data is damaged, or does not fit.
     """
     folder = find_run(run)
-    checkpoint = load_checkpoint(folder, trust=trust)
+    checkpoint = load_checkpoint(folder, network=network, trust=trust)
     if data is not None:
         return OpenedRun(folder, checkpoint, own_data(checkpoint, folder, Path(data)))
     splits: Any = source_of(folder, root, trust).load()
