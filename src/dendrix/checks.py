@@ -7,23 +7,59 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, InputTypeError
 
-__all__ = ["SEEDS", "expect_count", "expect_fields", "expect_in", "expect_one_of", "nearest", "suggestion"]
+__all__ = [
+    "SEEDS",
+    "expect_count",
+    "expect_each",
+    "expect_fields",
+    "expect_flag",
+    "expect_function",
+    "expect_in",
+    "expect_one_of",
+    "nearest",
+    "suggestion",
+]
 
 SEEDS = "[0, 4294967295]"
 """The interval of seeds that every random number generator in use takes."""
 
 
-def expect_in(value: float, interval: str, name: str) -> None:
-    """Check that a number is finite and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`."""
+def expect_in(value: Any, interval: str, name: str, advice: str = "Choose one inside.") -> float:
+    """Check that a number is finite and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`.
+
+    Returns:
+        the number; numbers of other types, such as those of numpy, as a float.
+    """
     low, high = map(float, interval[1:-1].split(","))
-    if isinstance(value, Real) and math.isfinite(value):
-        above = value >= low if interval.startswith("[") else value > low
-        below = value <= high if interval.endswith("]") else value < high
-        if above and below:
-            return
-    raise InputError(f"{name}: expected a number in {interval}, got {value!r}. Choose one inside.")
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = value if isinstance(value, int) else float(value)
+        above = number >= low if interval.startswith("[") else number > low
+        below = number <= high if interval.endswith("]") else number < high
+        if above and below and -math.inf < number < math.inf:
+            return number
+    raise InputError(f"{name}: expected a number in {interval}, got {value!r}. {advice}")
+
+
+def expect_each(value: Any, count: int | None, interval: str, name: str, advice: str = "Choose one inside.") -> float | tuple[float, ...]:
+    """Check one number with `expect_in`, or one for each of `count` neurons or channels.
+
+    Args:
+        value: a number, or a sequence, array or tensor of 1 or `count` numbers.
+        count: how many there may be; None for any number of them.
+        interval, name, advice: as in `expect_in`.
+    Returns:
+        a number for a number, and a tuple for all else, a tensor without axes included.
+    """
+    if isinstance(value, Real | str) or not (isinstance(value, Iterable) or hasattr(value, "tolist")):
+        return expect_in(value, interval, name, advice)
+    given = value.tolist() if hasattr(value, "tolist") else list(value)
+    numbers = given if isinstance(given, list) else [given]
+    if len(numbers) not in (1, count or len(numbers)) or not numbers or any(isinstance(number, Iterable) for number in numbers):
+        came = f"shape {list(value.shape)}" if hasattr(value, "shape") else f"{len(numbers)} entries"
+        raise InputError(f"{name}: expected one number or one for each of {count or 'the'} channels, got {came}. Give one for each.")
+    return tuple(expect_in(number, interval, name, advice) for number in numbers)
 
 
 def expect_count(value: Any, interval: str, name: str) -> int:
@@ -36,6 +72,20 @@ def expect_count(value: Any, interval: str, name: str) -> int:
         raise InputError(f"{name}: expected a whole number in {interval}, got {value!r}. Choose one inside.")
     expect_in(whole, interval, name)
     return whole
+
+
+def expect_flag(value: Any, name: str) -> bool:
+    """Check that a value is True or False."""
+    if isinstance(value, bool):
+        return value
+    raise InputTypeError(f"{name}: expected True or False, got {value!r}. Pass one of these.")
+
+
+def expect_function(value: Any, name: str, example: str) -> Any:
+    """Check that a value can be called as a function can; a class, which is an instance forgotten, cannot."""
+    if callable(value) and not isinstance(value, type):
+        return value
+    raise InputTypeError(f"{name}: expected a function such as {example}, got {value!r}. Pass an instance or a function.")
 
 
 def expect_fields(config: object, *, whole: Iterable[str] = (), **intervals: str) -> None:

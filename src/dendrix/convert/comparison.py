@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..core import accumulate, expect
 from ..errors import InputError
-from ..neurons import RateIF, SignedRateIF
+from ..neurons import IF, SignedIF
 from .network import SpikingNetwork
 
 
@@ -62,7 +62,7 @@ def compare(
     handles = []
     for path, meter in meters.items():
         neurons = network.body.get_submodule(path)
-        if isinstance(neurons, RateIF | SignedRateIF):
+        if isinstance(neurons, IF | SignedIF):
             handles.append(ann.get_submodule(path).register_forward_hook(meter.see_activation))
             handles.append(neurons.register_forward_hook(meter.see_spikes))
     right_ann, right, same = 0, torch.zeros(steps), torch.zeros(steps)

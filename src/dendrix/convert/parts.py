@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from ..errors import InputError
 from ..layers import ClippedReLU
-from ..neurons import RateIF, SignedRateIF
+from ..neurons import IF, SignedIF
 from .audit import Action, Entry
 from .kinds import (
     AVERAGES,
@@ -96,21 +96,22 @@ class Parts:
             self.problems.append(f"{path}: {error}")
             return
         self._replace(node, neuron)
-        threshold = neuron.threshold
+        threshold = neuron.get_buffer("v_threshold")
         self._note(
             node, "replaced", threshold=tuple(threshold.tolist()) if threshold.dim() else threshold.item(), note=type(neuron).__name__,
             kind=type(module).__name__,
         )  # fmt: skip
 
-    def _neuron(self, size: int, activation: Activation) -> RateIF | SignedRateIF:
-        threshold = activation.threshold
-        if self.neuron == "if":
-            return RateIF(size, threshold)
-        if self.neuron == "signed":
-            return SignedRateIF(size, threshold)
-        if isinstance(activation, ClippedReLU):
-            raise InputError("expected an activation with levels, got a calibrated ReLU. Choose neuron='signed', which needs none.")
-        return SignedRateIF(size, threshold, activation.levels)
+    def _neuron(self, size: int, activation: Activation) -> IF | SignedIF:
+        threshold = activation.threshold.detach()
+        half, limit = threshold / 2, None
+        if self.neuron == "if":  # `to`: the dtype and the device of the activation
+            return IF(size, v_threshold=threshold, v_init=half, amplitude=threshold, detach_reset=False).to(threshold)
+        if self.neuron == "qffs":
+            if isinstance(activation, ClippedReLU):
+                raise InputError("expected an activation with levels, got a calibrated ReLU. Choose neuron='signed', which needs none.")
+            limit = activation.levels
+        return SignedIF(size, v_threshold=threshold, v_init=half, limit=limit).to(threshold)
 
     def _norm(self, node: fx.Node, module: Norm) -> None:
         before = node.all_input_nodes[0]

@@ -2,9 +2,13 @@
 
 from ..checks import SEEDS as SEEDS
 from ..checks import expect_count as expect_count
+from ..checks import expect_each as expect_each
 from ..checks import expect_fields as expect_fields
+from ..checks import expect_flag as expect_flag
+from ..checks import expect_function as expect_function
 from ..checks import expect_in as expect_in
 from ..checks import expect_one_of as expect_one_of
+from .described import Described as Described
 from .dispatch import KERNELS as KERNELS
 from .dispatch import Kernel as Kernel
 from .dispatch import chosen_kernels as chosen_kernels
@@ -21,6 +25,7 @@ from .scanning import StepFn as StepFn
 from .scanning import scan as scan
 from .scanning import zero_invalid as zero_invalid
 from .shapes import expect as expect
+from .shapes import expect_dtype as expect_dtype
 from .shapes import expect_finite as expect_finite
 from .shapes import expect_floating as expect_floating
 from .shapes import expect_state as expect_state

@@ -70,6 +70,15 @@ def expect_floating(x: Tensor, name: str = "x") -> None:
         raise InputTypeError(f"{name}: expected a floating dtype, got {x.dtype}. Use {name}.float().")
 
 
+def expect_dtype(x: Tensor, weight: Tensor, name: str = "x") -> None:
+    """Refuse an input of another dtype than the weights that it meets; under autocast, which converts both, any is right."""
+    expect_floating(x, name)
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise InputTypeError(
+            f"{name}: expected {weight.dtype}, as the weights are, got {x.dtype}. Convert the input or the layer, or use torch.autocast."
+        )
+
+
 def expect_finite(x: Tensor, name: str = "x") -> None:
     """Refuse NaN and infinity at the border: a spiking neuron would turn a NaN into silence and hide it."""
     if torch.compiler.is_compiling() or bool(torch.isfinite(x).all()):

@@ -1,13 +1,17 @@
 """Modules whose memory is an explicit state: `y, state = layer(x, state, valid)`, where None means from rest."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from .described import Described
 from .shapes import expect
 from .state import State
 
 
-class Stateful(nn.Module):
-    """A module over time. `step` and `forward` agree: a sequence in one call, in chunks or step by step is the same."""
+class Stateful(Described):
+    """A module over time. `step` and `forward` agree: a sequence in one call, in chunks or step by step is the same.
+
+    A subclass gives `forward`, and `arguments` if it is to be saved together with its weights.
+    """
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         """One time step: x_t [B, ...] -> y_t [B, ...] and the next state."""

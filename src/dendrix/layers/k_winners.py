@@ -1,9 +1,11 @@
 """k winners take all: the most active channels pass, the others are silent."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from ..core import State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
+from ..core import State, Stateful, expect, expect_count, expect_floating, expect_in, expect_valid, zero_invalid
 from .dendrites.theory import MatchTheory, match_theory
 
 
@@ -25,11 +27,11 @@ class KWinners(Stateful):
 
     def __init__(self, size: int, winners: int, boost: float = 0.0, momentum: float = 0.1):
         super().__init__()
-        expect_in(winners, f"[1, {size}]", "winners")
-        expect_in(boost, "[0, inf)", "boost")
-        expect_in(momentum, "[0, 1]", "momentum")
-        self.size, self.winners, self.boost, self.momentum = size, winners, boost, momentum
-        self.register_buffer("duty_cycle", torch.full((size,), winners / size))
+        self.size = expect_count(size, "[1, inf)", "size")
+        self.winners = expect_count(winners, f"[1, {size}]", "winners")
+        self.boost = expect_in(boost, "[0, inf)", "boost")
+        self.momentum = expect_in(momentum, "[0, 1]", "momentum")
+        self.register_exact("duty_cycle", self.winners / self.size, self.size)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.size)
@@ -60,5 +62,5 @@ class KWinners(Stateful):
         """
         return match_theory(self.size, self.winners, synapses, theta, moved)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, winners={self.winners}, boost={self.boost}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(size=self.size, winners=self.winners, boost=self.boost, momentum=self.momentum)

@@ -1,9 +1,23 @@
 """Layers that act on each time step by itself: any torch module, BatchNorm over valid steps, and a dropout held over time."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_floating, expect_in, expect_state, expect_valid, zero_invalid
+from ..core import (
+    State,
+    Stateful,
+    expect,
+    expect_count,
+    expect_dtype,
+    expect_floating,
+    expect_in,
+    expect_state,
+    expect_valid,
+    zero_invalid,
+)
+from ..errors import InputTypeError
 
 _TOO_FEW = "valid: BatchNorm trains on at least two valid steps, got fewer. Use a larger batch or eval()."
 
@@ -13,7 +27,14 @@ class PerStep(Stateful):
 
     def __init__(self, module: nn.Module):
         super().__init__()
+        if not isinstance(module, nn.Module) or isinstance(module, Stateful):
+            raise InputTypeError(
+                f"module: expected a module that knows no time, got {type(module).__name__}. Layers over time need no PerStep."
+            )
         self.module = module
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(module=self.module)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T ...")
@@ -41,16 +62,20 @@ class BatchNorm(Stateful):
 
     def __init__(self, size: int, eps: float = 1e-5, momentum: float = 0.1):
         super().__init__()
-        self.size, self.eps, self.momentum = size, eps, momentum
-        self.weight = nn.Parameter(torch.ones(size))
-        self.bias = nn.Parameter(torch.zeros(size))
-        self.register_buffer("running_mean", torch.zeros(size))
-        self.register_buffer("running_var", torch.ones(size))
+        self.size = expect_count(size, "[1, inf)", "size")
+        self.eps = expect_in(eps, "(0, inf)", "eps")
+        self.momentum = expect_in(momentum, "[0, 1]", "momentum")
+        self.weight = nn.Parameter(torch.ones(self.size))
+        self.bias = nn.Parameter(torch.zeros(self.size))
+        self.register_buffer("running_mean", torch.zeros(self.size))
+        self.register_buffer("running_var", torch.ones(self.size))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C ...", C=self.size)
         expect_floating(x)
+        if x.dtype not in (torch.bfloat16, torch.float16):  # torch normalises these with float32 statistics
+            expect_dtype(x, self.weight)
         expect_valid(valid, x)
         if not self.training:
             y = self._normalise(zero_invalid(x, valid).flatten(0, 1)).view(x.shape)
@@ -70,8 +95,8 @@ class BatchNorm(Stateful):
         args = self.running_mean, self.running_var, self.weight, self.bias
         return nn.functional.batch_norm(flat, *args, self.training, self.momentum, self.eps)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(size=self.size, eps=self.eps, momentum=self.momentum)
 
 
 class HeldDropout(Stateful):
@@ -84,8 +109,7 @@ class HeldDropout(Stateful):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
-        expect_in(p, "[0, 1)", "p")
-        self.p = p
+        self.p = expect_in(p, "[0, 1)", "p")
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T ...")
@@ -99,5 +123,5 @@ class HeldDropout(Stateful):
             state = torch.ones_like(x[:, 0]) if state is None else state
         return zero_invalid(x, valid), state
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(p=self.p)

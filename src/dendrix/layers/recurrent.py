@@ -1,12 +1,12 @@
 """Feedback: neurons whose last output is fed back into their input."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_floating, expect_state, scan
-from ..errors import InputError
+from ..core import State, Stateful, expect, expect_dtype, expect_floating, expect_state, scan
+from ..errors import InputError, InputTypeError
 from ..neurons import Neuron
 
 
@@ -27,7 +27,9 @@ class Recurrent(Stateful):
 
     def __init__(self, inner: Neuron, feedback: nn.Module):
         super().__init__()
-        self.inner, self.feedback = inner, feedback
+        self.inner, self.feedback = expect_neurons(inner), feedback
+        if not isinstance(feedback, nn.Module) or isinstance(feedback, Stateful):
+            raise InputTypeError(f"feedback: expected a module such as nn.Linear, got {type(feedback).__name__}. It maps [B, C] to [B, C].")
 
     def init_state(self, x_t: Tensor) -> RecurrentState:
         """The state at rest for inputs like `x_t`, one step [B, C]."""
@@ -46,9 +48,23 @@ class Recurrent(Stateful):
     def _checked(self, state: State, x_t: Tensor) -> RecurrentState:
         """The state itself, or the one at rest."""
         expect_floating(x_t)
+        if (weight := next(self.feedback.parameters(), None)) is not None:
+            expect_dtype(x_t, weight)
         if state is None:
             return self.init_state(x_t)
         if not isinstance(state, RecurrentState):
             raise InputError(f"state: expected RecurrentState, got {type(state).__name__}. Pass what the last call returned.")
         expect_state(state.y, Tensor, x_t.shape)
         return state
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(inner=self.inner, feedback=self.feedback)
+
+
+def expect_neurons(inner: Neuron) -> Neuron:
+    """Check that neurons are neurons."""
+    if not isinstance(inner, Neuron):
+        raise InputTypeError(
+            f"inner: expected neurons such as LIF(128), got {inner if isinstance(inner, int) else type(inner).__name__}. Pass a Neuron."
+        )
+    return inner

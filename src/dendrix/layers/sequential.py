@@ -1,9 +1,11 @@
 """Modules in a row, with their states threaded through."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ..core import State, Stateful
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 
 
 class Sequential(Stateful):
@@ -14,7 +16,16 @@ class Sequential(Stateful):
 
     def __init__(self, *modules: nn.Module):
         super().__init__()
+        for position, module in enumerate(modules):
+            if not isinstance(module, nn.Module):
+                raise InputTypeError(
+                    f"modules: expected modules, got {module!r} at position {position}. Pass Sequential(first, second, ...)."
+                )
         self.stages = nn.ModuleList(modules)
+
+    def arguments(self) -> dict[str, Any]:
+        """The modules under the key `"*"`; a subclass with a constructor of its own says for itself."""
+        return {"*": list(self.stages)} if type(self).__init__ is Sequential.__init__ else super().arguments()
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         after = []

@@ -1,11 +1,12 @@
 """A linear layer most of whose weights do not exist."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
+from ..core import State, Stateful, expect, expect_count, expect_dtype, expect_flag, expect_in, expect_valid, zero_invalid
 from .dendrites.theory import MatchTheory, match_theory
 
 
@@ -28,15 +29,14 @@ class SparseLinear(Stateful):
 
     def __init__(self, in_features: int, out_features: int, density: float = 0.5, *, expected_density: float = 1.0, bias: bool = True):
         super().__init__()
-        expect_in(in_features, "[1, inf)", "in_features")
-        expect_in(out_features, "[1, inf)", "out_features")
-        expect_in(density, "(0, 1]", "density")
-        expect_in(expected_density, "(0, 1]", "expected_density")
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features = in_features = expect_count(in_features, "[1, inf)", "in_features")
+        self.out_features = out_features = expect_count(out_features, "[1, inf)", "out_features")
+        self._density = expect_in(density, "(0, 1]", "density")
+        self._expected_density = expect_in(expected_density, "(0, 1]", "expected_density")
         self.synapses = max(1, round(density * in_features))
         bound = 1 / math.sqrt(expected_density * self.synapses)
         self.weight = nn.Parameter(torch.empty(out_features, self.synapses).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(out_features).uniform_(-bound, bound)) if bias else None
+        self.bias = nn.Parameter(torch.empty(out_features).uniform_(-bound, bound)) if expect_flag(bias, "bias") else None
         chosen = None
         if self.synapses < in_features:
             chosen = torch.rand(out_features, in_features).topk(self.synapses).indices.sort().values
@@ -50,7 +50,7 @@ class SparseLinear(Stateful):
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.in_features)
-        expect_floating(x)
+        expect_dtype(x, self.weight)
         expect_valid(valid, x)
         y = nn.functional.linear(zero_invalid(x, valid), self.dense_weight(), self.bias)
         return zero_invalid(y, valid), ()
@@ -65,5 +65,6 @@ class SparseLinear(Stateful):
         """
         return match_theory(self.in_features, active, self.synapses, theta, moved)
 
-    def extra_repr(self) -> str:
-        return f"{self.in_features}, {self.out_features}, synapses={self.synapses}, bias={self.bias is not None}"
+    def arguments(self) -> dict[str, Any]:
+        sizes = dict(in_features=self.in_features, out_features=self.out_features)
+        return dict(**sizes, density=self._density, expected_density=self._expected_density, bias=self.bias is not None)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .. import layers, neurons
-from ..core import Stateful, Surrogate, surrogate
+from ..core import Surrogate, surrogate
+from ..core.described import Described
 from ..core.trust import Trust, class_path, trusted
 from ..errors import InputError, InputTypeError
 
@@ -119,7 +120,7 @@ def _torch_arguments(module: nn.Module) -> dict[str, Any]:
 def _arguments(module: nn.Module) -> dict[str, Any] | None:
     """The constructor arguments of a layer of dendrix or of the user, as its method `arguments` gives them; None if it has none."""
     method = getattr(module, "arguments", None)
-    if method is None or getattr(type(module), "arguments", None) is getattr(Stateful, "arguments", None):
+    if method is None or getattr(type(module), "arguments", None) is Described.arguments:
         return None
     found: dict[str, Any] = method()
     return found

@@ -1,11 +1,12 @@
 """Neurons, one file each: a NamedTuple state, a pure step, a small module. Equations stand in the steps."""
 
-from .adlif import AdLIF as AdLIF
-from .base import Neuron as Neuron
-from .cuba import CubaLIF as CubaLIF
-from .integrate import IF as IF
-from .li import LI as LI
-from .lif import LIF as LIF
-from .plif import PLIF as PLIF
-from .rate import RateIF as RateIF
-from .rate import SignedRateIF as SignedRateIF
+from .adlif import AdLIF
+from .base import Decay, Neuron
+from .cuba import CubaLIF
+from .integrate import IF
+from .li import LI
+from .lif import LIF
+from .plif import PLIF
+from .signed import SignedIF
+
+__all__ = ["IF", "LI", "LIF", "PLIF", "AdLIF", "CubaLIF", "Decay", "Neuron", "SignedIF"]

@@ -1,13 +1,11 @@
 """The adaptive LIF with a second, slow variable, as used on the Heidelberg digits."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..core import Boxcar, expect_in
-from .base import Decay, Neuron
+from ..core import Boxcar, expect_each
+from .base import Decay, Neuron, PerNeuron, Spike
 
 
 class AdLIFState(NamedTuple):
@@ -26,8 +24,8 @@ def adlif_step(
     decay_w: Tensor,
     a: Tensor,
     b: Tensor,
-    v_threshold: float = 1.0,
-    spike: Callable[[Tensor], Tensor],
+    v_threshold: Tensor | float = 1.0,
+    spike: Spike,
 ) -> tuple[Tensor, AdLIFState]:
     """Advance an adaptive LIF population by one time step.
 
@@ -56,37 +54,47 @@ def adlif_step(
 class AdLIF(Neuron):
     """Adaptive LIF neurons, [B, T, C] -> spikes [B, T, C]. Each neuron learns both time constants, `a` and `b`.
 
+    All of these and the threshold are one value, or one per neuron, as in `LIF`.
+
     Args:
         size: number of neurons (channels).
         tau_ms, tau_w_ms: time constants of membrane and adaptation at the start, in ms.
         dt_ms: time step, in ms.
-        a, b: their values at the start.
+        a, b: coupling of the membrane into the adaptation, and jump at a spike, at the start.
         v_threshold: firing threshold.
         spike: Heaviside step with a surrogate gradient.
     """
 
     rule = staticmethod(adlif_step)
     state_type = AdLIFState
+    a: Tensor
+    b: Tensor
 
     def __init__(
         self,
         size: int,
-        tau_ms: float = 10.0,
-        tau_w_ms: float = 60.0,
+        tau_ms: PerNeuron = 10.0,
+        tau_w_ms: PerNeuron = 60.0,
         dt_ms: float = 1.0,
         *,
-        a: float = 0.1,
-        b: float = 0.5,
-        v_threshold: float = 1.0,
-        spike: Callable[[Tensor], Tensor] = Boxcar(),
+        a: PerNeuron = 0.1,
+        b: PerNeuron = 0.5,
+        v_threshold: PerNeuron = 1.0,
+        spike: Spike = Boxcar(),
     ):
         super().__init__(size)
-        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.decay = Decay(size, tau_ms, dt_ms)
-        self.decay_w = Decay(size, tau_w_ms, dt_ms)
-        self.a = nn.Parameter(torch.full((size,), a))
-        self.b = nn.Parameter(torch.full((size,), b))
-        self.constants: dict[str, Any] = dict(v_threshold=v_threshold, spike=spike)
+        self.decay_w = Decay(size, tau_w_ms, dt_ms, name="tau_w_ms")
+        for name, value in (("a", a), ("b", b)):
+            self.register_exact(name, expect_each(value, self.size, "(-inf, inf)", name), self.size, train=True)
+        self.hold(v_threshold=v_threshold, spike=spike)
 
     def params(self) -> dict[str, Any]:
         return dict(decay=self.decay(), decay_w=self.decay_w(), a=self.a, b=self.b, **self.constants)
+
+    def learned(self) -> dict[str, Any]:
+        return dict(**super().learned(), a=self.a, b=self.b)
+
+    def arguments(self) -> dict[str, Any]:
+        leaks = dict(tau_ms=self.decay.tau_ms, tau_w_ms=self.decay_w.tau_ms, dt_ms=self.decay.dt_ms)
+        return dict(size=self.size, **leaks, a=self._exact["a"], b=self._exact["b"], **self.plain())

@@ -1,13 +1,36 @@
 """`Neuron`: a layer whose step is one pure rule; it fills in `step` and `forward` from `rule` and `params()`."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from ..core import State, Stateful, StepFn, expect, expect_floating, expect_state, scan
+from ..core import (
+    Described,
+    State,
+    Stateful,
+    StepFn,
+    expect,
+    expect_count,
+    expect_each,
+    expect_flag,
+    expect_floating,
+    expect_function,
+    expect_in,
+    expect_state,
+    scan,
+)
 from ..errors import InputError
+
+PerNeuron = float | Sequence[float] | NDArray[Any] | Tensor
+"""One value for all neurons, or one for each."""
+
+Spike = Callable[[Tensor], Tensor]
+"""A Heaviside step with a surrogate gradient."""
 
 
 class Neuron(Stateful):
@@ -16,22 +39,57 @@ class Neuron(Stateful):
     A subclass sets `rule`, `state_type` and `params()`. States are float32, also under bfloat16, and float64 for float64.
     """
 
-    rule: ClassVar[StepFn]
+    rule: StepFn
     state_type: ClassVar[type[tuple[Tensor, ...]]]
 
     def __init__(self, size: int):
         super().__init__()
-        if size < 1:
-            raise InputError(f"size must be at least 1 neuron, got {size}.")
-        self.size = size
+        self.size = expect_count(size, "[1, inf)", "size")
+        self._constants: dict[str, Any] = {}
+        self._by_neuron: list[str] = []
 
     def params(self) -> dict[str, Any]:
         """The keyword arguments of the rule; one-dimensional tensors hold one value per channel."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it params().")
 
-    def _params_for(self, x_t: Tensor) -> dict[str, Any]:
-        more = [1] * (x_t.dim() - 2)
-        return {k: v.view(-1, *more) if isinstance(v, Tensor) and v.dim() == 1 and more else v for k, v in self.params().items()}
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The arguments of the rule that are not trained: numbers, flags, the surrogate, and tensors [] or [C]."""
+        return self._constants | {name: getattr(self, name) for name in self._by_neuron}
+
+    def hold(self, *, spike: Spike, **given: PerNeuron | None) -> None:
+        """Check the constants of the rule and keep them.
+
+        Args:
+            spike: Heaviside step with a surrogate gradient.
+            **given: flags, None, and numbers. Where a sequence, an array or a tensor holds one number or one for each neuron, it becomes a
+                buffer of that name, and so a part of the `state_dict`.
+        """
+        for name, value in given.items():
+            if value is None or name in ("detach_reset", "scale_input"):
+                self._constants[name] = value if value is None else expect_flag(value, name)
+            else:
+                kept = self.each(name, value, "(0, inf)" if name == "v_threshold" else "(-inf, inf)")
+                self._constants[name] = None if isinstance(kept, Tensor) else kept
+                self._by_neuron += [name] if isinstance(kept, Tensor) else []
+        self._constants["spike"] = expect_function(spike, "spike", "ATan()")
+        self._check()
+
+    def each(self, name: str, value: PerNeuron, interval: str = "(-inf, inf)") -> float | Tensor:
+        """A checked number, or a buffer of this name, [] or [C], with the values of a sequence, an array or a tensor."""
+        plain = expect_each(value, self.size, interval, name)
+        if not isinstance(plain, tuple):
+            return plain
+        self.register_exact(name, *((plain[0],) if len(plain) == 1 else (plain, self.size)))
+        return self.get_buffer(name)
+
+    def plain(self, *names: str) -> dict[str, Any]:
+        """Attributes of these names and the constants, as `arguments` tells them: tensors as lists."""
+        found = {name: getattr(self, name) for name in names} | self.constants
+        return {name: value.reshape(-1).tolist() if isinstance(value, Tensor) else value for name, value in found.items()}
+
+    def learned(self) -> dict[str, Any]:
+        return {name: value for part in self.children() if isinstance(part, Decay) for name, value in part.learned().items()}
 
     def init_state(self, x_t: Tensor) -> State:
         """The state at rest for inputs like `x_t`, one step [B, C, ...]: its batch size, device and dtype count."""
@@ -44,7 +102,7 @@ class Neuron(Stateful):
         expect_floating(x_t, "x_t")
         expect_state(state, self.state_type, x_t.shape)
         state = self.init_state(x_t) if state is None else state
-        y, state = type(self).rule(x_t, state, **self._params_for(x_t))
+        y, state = self.rule(x_t, state, **self._params_for(x_t))
         return y.to(x_t.dtype), state
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
@@ -54,36 +112,93 @@ class Neuron(Stateful):
         expect_state(state, self.state_type, first.shape)
         if state is None:
             state = self.init_state(first)
-        return scan(type(self).rule, x, state, valid, **self._params_for(first))
+        return scan(self.rule, x, state, valid, **self._params_for(first))
 
-    def extra_repr(self) -> str:
-        return f"{self.size}"
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+    def _params_for(self, x_t: Tensor) -> dict[str, Any]:
+        return {name: by_channel(value, x_t) if isinstance(value, Tensor) else value for name, value in self.params().items()}
+
+    def _check(self) -> None:
+        """Check what a constructor was given, or what a file held: positive thresholds, and resets below them."""
+        found = [self.constants.get(name) for name in ("v_threshold", "v_reset")]
+        if any(isinstance(value, Tensor) and value.is_meta for value in found):
+            return
+        threshold, reset = (value.tolist() if isinstance(value, Tensor) else value for value in found)
+        if isinstance(found[0], Tensor):
+            expect_each(threshold, self.size, "(0, inf)", "v_threshold")
+        if threshold is None or reset is None:
+            return
+        low, high = np.broadcast_arrays(reset, threshold)
+        if (wrong := ~(low < high)).any():
+            raise InputError(
+                f"v_reset: expected less than v_threshold, got {low[wrong][0]:.6g} where that is {high[wrong][0]:.6g}. "
+                "A neuron that is reset to its threshold fires for ever."
+            )
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self._check()
 
 
-class Decay(nn.Module):
+def by_channel(value: Tensor, x_t: Tensor) -> Tensor:
+    """A value per channel, [C], shaped to meet a step x_t [B, C, ...]; a scalar stays one."""
+    return value.view(-1, *[1] * (x_t.dim() - 2)) if value.dim() == 1 and x_t.dim() > 2 else value
+
+
+def filled(rest: Tensor, value: float | Tensor) -> Tensor:
+    """A membrane before the first step, shaped like `rest`, [B, C, ...]: the value for all, or the one of each channel."""
+    if isinstance(value, Tensor):
+        return (rest + by_channel(value, rest)).to(rest.dtype)
+    return torch.full_like(rest, value)
+
+
+class Decay(Described):
     """A decay factor per channel, exp(-dt / tau), trained through log(tau / dt) so that it stays inside (0, 1).
 
     Args:
         size: number of channels.
-        tau_ms: the time constant at the start, in ms.
+        tau_ms: the time constant at the start, in ms, one value or one per channel.
         dt_ms: the time step, in ms.
         factor: the decay itself, instead of `tau_ms`; 1 - dt / tau is the Euler factor that many libraries use.
         train: whether the time constant is a parameter; otherwise it is a fixed buffer.
+        name: the argument that `tau_ms` is called by in the neuron.
     """
 
-    def __init__(self, size: int, tau_ms: float, dt_ms: float, factor: float | None = None, train: bool = True):
+    log_tau: Tensor
+
+    def __init__(
+        self, size: int, tau_ms: PerNeuron, dt_ms: float, factor: PerNeuron | None = None, train: bool = True, name: str = "tau_ms"
+    ):
         super().__init__()
-        if not (0 < tau_ms < math.inf and 0 < dt_ms < math.inf):
-            raise InputError(f"tau_ms and dt_ms must be positive, got {tau_ms} and {dt_ms}. For no leak use IF.")
-        if factor is not None and not 0 < factor < 1:
-            raise InputError(f"decay must lie inside (0, 1), got {factor}. For no leak use IF.")
-        steps = tau_ms / dt_ms if factor is None else -1 / math.log(factor)
-        log_tau = torch.full((size,), math.log(steps))
-        if train:
-            self.log_tau = nn.Parameter(log_tau)
-        else:
-            self.register_buffer("log_tau", log_tau)
+        advice = "For no leak use IF."
+        self.size, self.name = expect_count(size, "[1, inf)", "size"), name
+        self.tau_ms = expect_each(tau_ms, self.size, "(0, inf)", name, advice)
+        self.dt_ms = expect_in(dt_ms, "(0, inf)", "dt_ms")
+        self.factor = None if factor is None else expect_each(factor, self.size, "(0, 1)", "decay", advice)
+        self.trained = expect_flag(train, "train_tau")
+        self.register_exact("log_tau", self._log_steps(), self.size, train)
+
+    def _log_steps(self) -> float | tuple[float, ...]:
+        """log(tau / dt) at the start."""
+        if self.factor is None:
+            return _map(lambda tau: math.log(tau / self.dt_ms), self.tau_ms)
+        return _map(lambda factor: math.log(-1 / math.log(factor)), self.factor)
 
     def forward(self) -> Tensor:
         """The decay per channel, [C]."""
-        return torch.exp(-torch.exp(-self.log_tau))
+        # Below -10 the decay is zero in every dtype, and without the bound its gradient would be 0 times infinity.
+        return torch.exp(-torch.exp(-self.log_tau.clamp_min(-10)))
+
+    def arguments(self) -> dict[str, Any]:
+        leak = dict(tau_ms=self.tau_ms, dt_ms=self.dt_ms, factor=self.factor)
+        return dict(size=self.size, **leak, train=self.trained, name=self.name)
+
+    def learned(self) -> dict[str, Any]:
+        now = {self.name: self.dt_ms * self.log_tau.detach().exp()}
+        return now if self.factor is None else now | {"decay": self().detach()}
+
+
+def _map(fn: Callable[[float], float], value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+    return tuple(map(fn, value)) if isinstance(value, tuple) else fn(value)

@@ -1,12 +1,11 @@
 """The current-based LIF: an exponential synapse in front of a leaky membrane."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..core import ATan, expect_in
-from .base import Decay, Neuron
+from ..core import ATan
+from .base import Decay, Neuron, PerNeuron, Spike
 
 
 class CubaLIFState(NamedTuple):
@@ -22,11 +21,11 @@ def cuba_lif_step(
     *,
     decay_syn: Tensor,
     decay: Tensor,
-    v_threshold: float = 1.0,
-    v_reset: float | None = None,
+    v_threshold: Tensor | float = 1.0,
+    v_reset: Tensor | float | None = None,
     detach_reset: bool = True,
     scale_input: bool = False,
-    spike: Callable[[Tensor], Tensor],
+    spike: Spike,
 ) -> tuple[Tensor, CubaLIFState]:
     """Advance a current-based LIF population by one time step.
 
@@ -55,6 +54,8 @@ def cuba_lif_step(
 class CubaLIF(Neuron):
     """Current-based LIF neurons, [B, T, C] -> spikes [B, T, C]. Each channel learns both time constants.
 
+    Time constants, threshold and reset are one value, or one per neuron, as in `LIF`.
+
     Args:
         size: number of neurons (channels).
         tau_syn_ms, tau_ms: time constants of synapse and membrane at the start, in ms.
@@ -68,23 +69,25 @@ class CubaLIF(Neuron):
     def __init__(
         self,
         size: int,
-        tau_syn_ms: float = 5.0,
-        tau_ms: float = 10.0,
+        tau_syn_ms: PerNeuron = 5.0,
+        tau_ms: PerNeuron = 10.0,
         dt_ms: float = 1.0,
         *,
-        v_threshold: float = 1.0,
-        v_reset: float | None = None,
+        v_threshold: PerNeuron = 1.0,
+        v_reset: PerNeuron | None = None,
         detach_reset: bool = True,
         scale_input: bool = False,
-        spike: Callable[[Tensor], Tensor] = ATan(),
+        spike: Spike = ATan(),
     ):
         super().__init__(size)
-        expect_in(v_threshold, "(0, inf)", "v_threshold")
-        self.decay_syn = Decay(size, tau_syn_ms, dt_ms)
+        self.decay_syn = Decay(size, tau_syn_ms, dt_ms, name="tau_syn_ms")
         self.decay = Decay(size, tau_ms, dt_ms)
-        self.constants: dict[str, Any] = dict(
-            v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, scale_input=scale_input, spike=spike
-        )
+        self.hold(v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, scale_input=scale_input, spike=spike)
 
     def params(self) -> dict[str, Any]:
         return dict(decay_syn=self.decay_syn(), decay=self.decay(), **self.constants)
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(
+            size=self.size, tau_syn_ms=self.decay_syn.tau_ms, tau_ms=self.decay.tau_ms, dt_ms=self.decay.dt_ms, **self.plain()
+        )  # fmt: skip

@@ -1,50 +1,93 @@
-"""The integrate-and-fire neuron: a LIF that does not leak."""
+"""Integrate-and-fire neurons: a LIF that does not leak, also as the neuron of converted networks."""
 
-from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..core import ATan, State, expect_in
-from .base import Neuron
+from ..core import ATan, State
+from .base import Neuron, PerNeuron, Spike, filled
 from .lif import LIFState, lif_step
 
 
-class IF(Neuron):
-    """Integrate-and-fire neurons, [B, T, C] -> [B, T, C]: `lif_step` with decay 1.
+def if_step(
+    x: Tensor,
+    state: LIFState,
+    *,
+    v_threshold: Tensor | float = 1.0,
+    v_reset: Tensor | float | None = None,
+    detach_reset: bool = True,
+    amplitude: Tensor | float = 1.0,
+    spike: Spike,
+) -> tuple[Tensor, LIFState]:
+    """Advance an integrate-and-fire population by one time step: `lif_step` with decay 1.
 
-    The neuron of QCFS is `v_init=theta / 2, amplitude=theta, v_threshold=theta`; `RateIF` is the same with its threshold in the state_dict.
+    h = v + x
+    s = [h >= v_threshold]
+    v <- (1 - s) * h + s * v_reset (hard reset), or v <- h - s * v_threshold (soft reset, `v_reset` None)
+    y = amplitude * s
+
+    Args:
+        x: input current, [B, C, ...], in the units of the threshold.
+        state: the membrane before the step.
+        v_threshold, v_reset, detach_reset, amplitude, spike: as in `lif_step`.
+    Returns:
+        y [B, C, ...] in {0, amplitude}, and the next state. Inputs are never modified.
+    Source: Bu et al. (2022), arXiv 2303.04347: soft reset, starts at v_threshold / 2, amplitude v_threshold. The same neuron with a
+        threshold of s Qp stands in QFFS (fnins.2022.918793).
+    """
+    return lif_step(
+        x, state, decay=1.0, v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, amplitude=amplitude, spike=spike
+    )
+
+
+class IF(Neuron):
+    """Integrate-and-fire neurons, [B, T, C] -> [B, T, C].
+
+    With `v_threshold=theta, v_init=theta / 2, amplitude=theta` they are those of converted networks: under constant input the mean output
+    over T steps is the QCFS activation with T levels, a ReLU that is clipped at the threshold.
 
     Args:
         size: number of neurons (channels).
-        v_threshold, v_reset, detach_reset, amplitude, spike: see `lif_step`.
+        v_threshold, v_reset, detach_reset, amplitude, spike: see `if_step`. Numbers may be one value or one per neuron, as in `LIF`.
         v_init: membrane at rest, before the first step.
     """
 
-    rule = staticmethod(lif_step)
     state_type = LIFState
+    v_init: float | Tensor
 
     def __init__(
         self,
         size: int,
         *,
-        v_threshold: float = 1.0,
-        v_reset: float | None = None,
+        v_threshold: PerNeuron = 1.0,
+        v_reset: PerNeuron | None = None,
         detach_reset: bool = True,
-        v_init: float = 0.0,
-        amplitude: float = 1.0,
-        spike: Callable[[Tensor], Tensor] = ATan(),
+        v_init: PerNeuron = 0.0,
+        amplitude: PerNeuron = 1.0,
+        spike: Spike = ATan(),
     ):
         super().__init__(size)
-        expect_in(v_threshold, "(0, inf)", "v_threshold")
-        self.v_init = v_init
-        self.constants: dict[str, Any] = dict(
-            v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, amplitude=amplitude, spike=spike
-        )
+        self.hold(v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, amplitude=amplitude, spike=spike)
+        self.v_init = self.each("v_init", v_init)
+        # One equation with two kernels: `lif_step` has one for numbers, which trains, and `if_step` one for tensors, which does not.
+        self.rule = if_step if self._by_neuron else lif_step
 
     def params(self) -> dict[str, Any]:
-        return dict(decay=1.0, **self.constants)
+        return self.constants if self._by_neuron else dict(decay=1.0, **self.constants)
 
     def init_state(self, x_t: Tensor) -> State:
-        return LIFState(torch.full_like(super().init_state(x_t).v, self.v_init))
+        return LIFState(filled(super().init_state(x_t).v, self.v_init))
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(size=self.size, **self.plain("v_init"))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(renamed(state_dict, prefix, "v_threshold", "amplitude"), prefix, *args, **kwargs)
+
+
+def renamed(state_dict: dict[str, Any], prefix: str, *names: str) -> dict[str, Any]:
+    """A `state_dict` in which the neurons of converted networks, which 0.1.0 gave one `threshold`, have their values by these names."""
+    if (threshold := state_dict.get(f"{prefix}threshold")) is None:
+        return state_dict
+    rest = {name: value for name, value in state_dict.items() if name != f"{prefix}threshold"}
+    return rest | dict.fromkeys([prefix + name for name in names], threshold) | {f"{prefix}v_init": threshold / 2}

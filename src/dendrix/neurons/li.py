@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .base import Decay, Neuron
+from .base import Decay, Neuron, PerNeuron
 from .lif import LIFState
 
 
@@ -34,9 +34,13 @@ class LI(Neuron):
     rule = staticmethod(li_step)
     state_type = LIFState
 
-    def __init__(self, size: int, tau_ms: float = 10.0, dt_ms: float = 1.0, *, decay: float | None = None, train_tau: bool = True):
+    def __init__(self, size: int, tau_ms: PerNeuron = 10.0, dt_ms: float = 1.0, *, decay: PerNeuron | None = None, train_tau: bool = True):
         super().__init__(size)
         self.decay = Decay(size, tau_ms, dt_ms, decay, train_tau)
 
     def params(self) -> dict[str, Any]:
         return dict(decay=self.decay())
+
+    def arguments(self) -> dict[str, Any]:
+        leak = dict(tau_ms=self.decay.tau_ms, dt_ms=self.decay.dt_ms, decay=self.decay.factor, train_tau=self.decay.trained)
+        return dict(size=self.size, **leak)

@@ -1,13 +1,11 @@
 """The leaky integrate-and-fire neuron, in every variant that the published systems need."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from ..core import ATan, State, expect_in
-from .base import Decay, Neuron
+from ..core import ATan, State
+from .base import Decay, Neuron, PerNeuron, Spike, filled
 
 
 class LIFState(NamedTuple):
@@ -21,12 +19,12 @@ def lif_step(
     state: LIFState,
     *,
     decay: Tensor | float,
-    v_threshold: float = 1.0,
-    v_reset: float | None = None,
+    v_threshold: Tensor | float = 1.0,
+    v_reset: Tensor | float | None = None,
     detach_reset: bool = True,
     scale_input: bool = False,
-    amplitude: float = 1.0,
-    spike: Callable[[Tensor], Tensor],
+    amplitude: Tensor | float = 1.0,
+    spike: Spike,
 ) -> tuple[Tensor, LIFState]:
     """Advance a leaky integrate-and-fire population by one time step.
 
@@ -39,7 +37,7 @@ def lif_step(
         x: input current, [B, C, ...], in the units of the threshold.
         state: the membrane before the step.
         decay: exp(-dt / tau), dimensionless, 0 < decay <= 1, one value or one per channel.
-        v_threshold: firing threshold; a membrane that equals it fires.
+        v_threshold: firing threshold; a membrane that equals it fires. As reset and amplitude, one value or one per channel.
         v_reset: membrane after a spike; None subtracts the threshold instead.
         detach_reset: whether the gradient is cut where the spike acts on the reset.
         scale_input: whether the leak also scales the input (the steady state is then x).
@@ -62,6 +60,8 @@ def lif_step(
 class LIF(Neuron):
     """Leaky integrate-and-fire neurons: [B, T, C] -> spikes [B, T, C]. The equations stand in `lif_step`.
 
+    Time constants, thresholds, resets and starts are one value, or one per neuron: a sequence, an array or a tensor [C].
+
     Args:
         size: number of neurons (channels).
         tau_ms: membrane time constant at the start, in ms.
@@ -74,28 +74,27 @@ class LIF(Neuron):
 
     rule = staticmethod(lif_step)
     state_type = LIFState
+    v_init: float | Tensor
 
     def __init__(
         self,
         size: int,
-        tau_ms: float = 10.0,
+        tau_ms: PerNeuron = 10.0,
         dt_ms: float = 1.0,
         *,
-        decay: float | None = None,
+        decay: PerNeuron | None = None,
         train_tau: bool = True,
-        v_threshold: float = 1.0,
-        v_reset: float | None = None,
+        v_threshold: PerNeuron = 1.0,
+        v_reset: PerNeuron | None = None,
         detach_reset: bool = True,
         scale_input: bool = False,
-        v_init: float = 0.0,
-        amplitude: float = 1.0,
-        spike: Callable[[Tensor], Tensor] = ATan(),
+        v_init: PerNeuron = 0.0,
+        amplitude: PerNeuron = 1.0,
+        spike: Spike = ATan(),
     ):
         super().__init__(size)
-        expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.decay = Decay(size, tau_ms, dt_ms, decay, train_tau)
-        self.v_init = v_init
-        self.constants: dict[str, Any] = dict(
+        self.hold(
             v_threshold=v_threshold,
             v_reset=v_reset,
             detach_reset=detach_reset,
@@ -103,9 +102,14 @@ class LIF(Neuron):
             amplitude=amplitude,
             spike=spike,
         )
+        self.v_init = self.each("v_init", v_init)
 
     def params(self) -> dict[str, Any]:
         return dict(decay=self.decay(), **self.constants)
 
     def init_state(self, x_t: Tensor) -> State:
-        return LIFState(torch.full_like(super().init_state(x_t).v, self.v_init))
+        return LIFState(filled(super().init_state(x_t).v, self.v_init))
+
+    def arguments(self) -> dict[str, Any]:
+        leak = dict(tau_ms=self.decay.tau_ms, dt_ms=self.decay.dt_ms, decay=self.decay.factor, train_tau=self.decay.trained)
+        return dict(size=self.size, **leak, **self.plain("v_init"))

@@ -1,25 +1,32 @@
-"""A ReLU with a ceiling that was measured, not trained: what a ReLU is turned into so that its network can become a spiking one."""
+"""A ReLU with a ceiling that is measured, not trained. Calibration puts it in the place of every ReLU before conversion to spikes."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core import expect_floating
+from ...core import Described, expect_each, expect_floating
 
 
-class ClippedReLU(nn.Module):
+class ClippedReLU(Described):
     """y = clip(x, 0, theta), x [B, C, ...].
 
     Args:
-        threshold: theta, a number, or one value per channel [C]. It is a buffer: data set it, gradients do not.
+        threshold: theta, a number, or one value per channel [C]. It is a buffer: calibration sets it, gradients do not.
     """
 
     threshold: Tensor
 
-    def __init__(self, threshold: float | Tensor = 1.0):
+    def __init__(self, threshold: float | Sequence[float] | Tensor = 1.0):
         super().__init__()
-        self.register_buffer("threshold", torch.as_tensor(threshold, dtype=torch.get_default_dtype()))
+        plain = expect_each(threshold, None, "(0, inf)", "threshold")
+        self.register_exact("threshold", plain, len(plain) if isinstance(plain, tuple) and len(plain) > 1 else None)
 
     def forward(self, x: Tensor) -> Tensor:
         expect_floating(x)
         threshold = self.threshold.view(-1, *[1] * (x.dim() - 2)) if self.threshold.dim() else self.threshold
         return torch.minimum(x.relu(), threshold)
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(threshold=self.threshold.tolist())

@@ -1,4 +1,4 @@
-"""LSQ activations: a quantiser with a learned step, whose network becomes a spiking one as that of QCFS does."""
+"""LSQ: an activation quantised with a learned step; its network is converted to spikes as one of QCFS is."""
 
 import math
 from typing import Any
@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from ...core import expect_floating, expect_in
-from ...errors import InputError
+from ...core import Described, expect_count, expect_floating, expect_in
 
 
-class LSQ(nn.Module):
+class LSQ(Described):
     """Learned step size quantisation of an activation: y = s round(clip(x / s, 0, Qp)) with Qp = 2^bits - 1, ties to even.
 
     The converted neuron has the threshold s Qp. The step is the softplus of a parameter, so that it stays positive.
@@ -23,13 +22,13 @@ class LSQ(nn.Module):
         release of Dynamic Confidence (arXiv 2303.10276); the paper of LSQ divides by the root of all elements instead of B.
     """
 
+    raw_step: Tensor
+
     def __init__(self, bits: int = 2, step: float = 0.5):
         super().__init__()
-        if bits < 1:
-            raise InputError(f"bits: expected at least 1, got {bits}.")
-        expect_in(step, "(0, inf)", "step")
-        self.levels = 2**bits - 1
-        self.raw_step = nn.Parameter(torch.tensor(step + math.log(-math.expm1(-step))))
+        self.levels = 2 ** expect_count(bits, "[1, 24]", "bits") - 1  # beyond 24 float32 does not know all levels
+        self._start = expect_in(step, "(0, inf)", "step")
+        self.register_exact("raw_step", step + math.log(-math.expm1(-step)), train=True)
 
     @property
     def step(self) -> Tensor:
@@ -47,8 +46,11 @@ class LSQ(nn.Module):
         y: Tensor = _LSQ.apply(x, self.step, self.levels)  # type: ignore[no-untyped-call]
         return y
 
-    def extra_repr(self) -> str:
-        return f"levels={self.levels}, step={self.step.item():.3g}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(bits=self.levels.bit_length(), step=self._start)
+
+    def learned(self) -> dict[str, Any]:
+        return dict(step=self.step)
 
 
 class _LSQ(torch.autograd.Function):

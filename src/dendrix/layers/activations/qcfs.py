@@ -1,4 +1,4 @@
-"""The quantising activation whose network becomes a spiking one: what it gives is what an integrate-and-fire neuron sends in L steps."""
+"""QCFS: an activation quantised to L levels, equal to the mean output of an integrate-and-fire neuron over L steps."""
 
 import math
 from typing import Any, Literal
@@ -7,33 +7,33 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from ...core import expect_floating, expect_in, expect_one_of, find_kernel
-from ...errors import InputError
+from ...core import Described, expect_count, expect_floating, expect_in, expect_one_of, find_kernel
 
 Mask = Literal["input", "level"]
 
 
-class QCFS(nn.Module):
+class QCFS(Described):
     """Quantisation, clip, floor and shift: y = theta / L * clip(floor(x L / theta + 1/2), 0, L), one threshold for all neurons.
 
     The threshold is the softplus of a parameter: it cannot become zero or negative, and far from zero it trains as if it were itself
     the parameter.
 
     Args:
-        levels: L, the steps in which the converted neuron tells the activation exactly.
+        levels: L, the number of steps over which the mean output of the converted neuron equals the activation.
         threshold: theta at the start; small starts train badly.
         mask: where gradients pass, u = x / theta: "input" for 0 <= u <= 1, or "level" for levels from 0 to L, which is
             -1/2 <= u L < L + 1/2. The forward pass is the same.
     Source: Bu et al. (2022), arXiv 2303.04347; "input" is the backward pass of the authors' second release, "level" of their first.
     """
 
+    raw_threshold: Tensor
+
     def __init__(self, levels: int = 8, threshold: float = 8.0, mask: Mask = "input"):
         super().__init__()
-        if levels < 1:
-            raise InputError(f"levels: expected at least 1, got {levels}.")
-        expect_in(threshold, "(0, inf)", "threshold")
-        self.levels, self.mask = levels, expect_one_of(mask, ("input", "level"), "mask")
-        self.raw_threshold = nn.Parameter(torch.tensor(threshold + math.log(-math.expm1(-threshold))))
+        self.levels = expect_count(levels, "[1, inf)", "levels")
+        self._start = expect_in(threshold, "(0, inf)", "threshold")
+        self.mask = expect_one_of(mask, ("input", "level"), "mask")
+        self.register_exact("raw_threshold", threshold + math.log(-math.expm1(-threshold)), train=True)
 
     @property
     def threshold(self) -> Tensor:
@@ -49,8 +49,11 @@ class QCFS(nn.Module):
             y = _QCFS.apply(x, self.threshold, self.levels, self.mask)  # type: ignore[no-untyped-call]
         return y
 
-    def extra_repr(self) -> str:
-        return f"levels={self.levels}, threshold={self.threshold.item():.3g}, mask={self.mask}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(levels=self.levels, threshold=self._start, mask=self.mask)
+
+    def learned(self) -> dict[str, Any]:
+        return dict(threshold=self.threshold)
 
 
 def _level(x: Tensor, threshold: Tensor, levels: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What all layers with delays share: the delays themselves, in steps, and how wide each is spread while it trains."""
+"""Base of the layers with delays: the delays in steps, and the width over which each is spread in training."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from ...core import Stateful
 
 
 class Delayed(Stateful):
-    """A layer that sends its inputs, or outputs, with delays of 0 to `taps` - 1 steps. A subclass sets all of what follows.
+    """A layer that sends its inputs, or outputs, with delays of 0 to `taps` - 1 steps. A subclass sets all attributes.
 
     `delay` is a parameter where it is learned and a buffer where it is fixed; `width` is a buffer that training narrows from
     `first_width` to `last_width`; `rounded` says that whole steps are in use.

@@ -1,11 +1,23 @@
 """A linear layer whose every synapse has a learned delay (DCLS-Delays, arXiv 2306.17670)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ...core import State, expect, expect_floating, expect_in, expect_one_of, expect_state, expect_valid, find_kernel, zero_invalid
+from ...core import (
+    State,
+    expect,
+    expect_count,
+    expect_dtype,
+    expect_flag,
+    expect_in,
+    expect_one_of,
+    expect_state,
+    expect_valid,
+    find_kernel,
+    zero_invalid,
+)
 from ...errors import InputError
 from .base import Delayed
 from .gaps import without_gaps
@@ -15,7 +27,9 @@ Interpolation = Literal["gauss", "triangle", "linear"]
 Padding = Literal["causal", "published"]
 
 _NARROWEST = {"gauss": 0.27, "triangle": 1.0, "linear": 1.0}
-"""What the published layer adds to |SIG|: the narrowest Gaussian has width 0.27 and the narrowest triangle reaches one step."""
+"""Added to |SIG| by the published layer: the narrowest Gaussian has width 0.27 and the narrowest triangle reaches one step."""
+_LEAST_MASS = 1e-7
+"""Added by the published layer to the sum over the lags that it divides by."""
 
 
 def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
@@ -38,7 +52,7 @@ def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tenso
     distance = lag - delay.unsqueeze(-1)
     reach = _NARROWEST[interpolation] + (0 if interpolation == "linear" else width.abs().unsqueeze(-1))
     g = torch.exp(-0.5 * (distance / reach) ** 2) if interpolation == "gauss" else torch.relu(reach - distance.abs())
-    return g / (g.sum(-1, keepdim=True) + 1e-7)
+    return g / (g.sum(-1, keepdim=True) + _LEAST_MASS)
 
 
 def delay_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
@@ -132,22 +146,21 @@ class DelayLinear(Delayed):
         padding: Padding = "causal",
     ):
         super().__init__()
-        for name, count in (("in_features", in_features), ("out_features", out_features), ("kernel_count", kernel_count)):
-            expect_in(count, "[1, inf)", name)
-        expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
-        expect_in(dt_ms, "(0, inf)", "dt_ms")
-        expect_one_of(granularity, ("synaptic", "axonal", "dendritic"), "granularity")
-        expect_one_of(interpolation, _NARROWEST, "interpolation")
-        expect_one_of(padding, ("causal", "published"), "padding")
-        self.in_features, self.out_features, self.dt_ms = in_features, out_features, dt_ms
-        self.granularity, self.interpolation, self.padding = granularity, interpolation, padding
+        self.in_features = in_features = expect_count(in_features, "[1, inf)", "in_features")
+        self.out_features = out_features = expect_count(out_features, "[1, inf)", "out_features")
+        kernel_count = expect_count(kernel_count, "[1, inf)", "kernel_count")
+        self._max_delay_ms = expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
+        self.dt_ms = expect_in(dt_ms, "(0, inf)", "dt_ms")
+        self.granularity = expect_one_of(granularity, ("synaptic", "axonal", "dendritic"), "granularity")
+        self.interpolation = expect_one_of(interpolation, _NARROWEST, "interpolation")
+        self.padding = expect_one_of(padding, ("causal", "published"), "padding")
         # 1e-9: 0.3 / 0.1 must count as 3 steps.
         self.taps = int(max_delay_ms / dt_ms + 1e-9) // 2 * 2 + 1
-        learned = train_delays and self.taps > 1
+        learned = expect_flag(train_delays, "train_delays") and self.taps > 1
         self.rounded = not learned
         half = self.taps // 2
-        self.first_width = float(half) if width is None else float(width)
-        self.register_buffer("width", torch.tensor(self.first_width))
+        self.first_width = float(half if width is None else expect_in(width, "[0, inf)", "width"))
+        self.register_exact("width", self.first_width)
         self.weight = nn.Parameter(torch.empty(out_features, in_features, kernel_count))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
         # Published start: position U(-L // 2, L // 2) around the centre, with Python's floor, then clamped.
@@ -169,16 +182,24 @@ class DelayLinear(Delayed):
         if self.rounded:
             lags = self.integer_delay().expand_as(self.weight).permute(2, 1, 0)
             empty = self.weight.new_zeros(self.taps, self.in_features, self.out_features)
-            return empty.scatter_add(0, lags, self.weight.permute(2, 1, 0))
+            return empty.scatter_add(0, lags, self._weight_in_use().permute(2, 1, 0))
         args = (self.weight, self.delay, self.width, self.taps, self.interpolation)
         fused = find_kernel("delay_kernel", self.weight.device.type, *args)
         built: Tensor = fused.run(*args) if fused else delay_kernel(*args)
         return built
 
+    def _weight_in_use(self) -> Tensor:
+        """The weights; on whole steps each is the value of a Gaussian that falls on one tap, W / (1 + 1e-7).
+
+        In float32 that factor is one rounding of the last bit. It is left out there, so that trained networks keep their digits.
+        """
+        one_tap = self.rounded and self.taps > 1 and self.weight.dtype == torch.float64
+        return self.weight / (1 + _LEAST_MASS) if one_tap else self.weight
+
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.in_features)
         expect_valid(valid, x)
-        expect_floating(x)
+        expect_dtype(x, self.weight)
         if self.padding == "published":
             if state is not None or valid is not None:
                 raise InputError("padding='published' takes no state and no valid mask, got one. Use padding='causal'.")
@@ -202,7 +223,7 @@ class DelayLinear(Delayed):
 
     def _dendrites(self, x: Tensor) -> Tensor:
         """The sum over the inputs of each dendrite, [B, T, C_out * K]."""
-        return x @ self.weight.transpose(0, 1).flatten(1)
+        return x @ self._weight_in_use().transpose(0, 1).flatten(1)
 
     def _delayed(self, line: Tensor, past: int) -> Tensor:
         """The outputs from what goes through the delays, [B, past + T, C_in or C_out * K]."""
@@ -213,14 +234,14 @@ class DelayLinear(Delayed):
         else:
             taps = spread(self.delay, self.width, self.taps, self.interpolation)
         if self.granularity == "axonal":
-            return shifted(line, taps[0], past).flatten(2) @ self.weight.flatten(1).t()
+            return shifted(line, taps[0], past).flatten(2) @ self._weight_in_use().flatten(1).t()
         each = shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
         return each.reshape(*each.shape[:2], self.out_features, -1).sum(-1)
 
     def _synaptic(self, line: Tensor, past: int) -> Tensor:
         device = line.device.type
         if self.rounded:
-            integer = (line, self.weight, self.integer_delay(), self.taps, past, self.input_density)
+            integer = (line, self._weight_in_use(), self.integer_delay(), self.taps, past, self.input_density)
             if direct := find_kernel("delay_integer", device, *integer):
                 exact: Tensor = direct.run(*integer)
                 return exact
@@ -239,8 +260,19 @@ class DelayLinear(Delayed):
         index = lengths.unsqueeze(1) + torch.arange(window, device=line.device)
         return line.gather(1, index.unsqueeze(-1).expand(-1, -1, line.shape[2]))
 
-    def extra_repr(self) -> str:
-        return f"{self.in_features}, {self.out_features}, taps={self.taps}, granularity={self.granularity!r}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(
+            in_features=self.in_features,
+            out_features=self.out_features,
+            max_delay_ms=self._max_delay_ms,
+            dt_ms=self.dt_ms,
+            kernel_count=self.weight.shape[2],
+            granularity=self.granularity,
+            interpolation=self.interpolation,
+            width=None if self.first_width == self.taps // 2 else self.first_width,
+            train_delays=not self.rounded,
+            padding=self.padding,
+        )
 
 
 def _at_the_front(valid: Tensor) -> bool:

@@ -1,19 +1,20 @@
-"""Neurons that hear each other's last outputs after delays which are learned (DelRec, arXiv 2509.24852)."""
+"""Recurrent connections with learned delays (DelRec, arXiv 2509.24852)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ...core import State, expect, expect_floating, expect_in, expect_state, expect_valid, select, zero_invalid
+from ...core import State, expect, expect_dtype, expect_flag, expect_in, expect_state, expect_valid, select, zero_invalid
 from ...errors import InputError
 from ...neurons import Neuron
+from ..recurrent import expect_neurons
 from .base import Delayed
 from .gaps import without_gaps
 from .linear import shifted
 
 _BLOCK = 16
-"""Steps that are run one by one; what earlier ones sent to them arrives as one convolution. Measured forward and backward on one core
+"""Steps that are run one by one; the outputs of earlier ones arrive as one convolution. Measured forward and backward on one core
 (batch 64, 96 steps, 256 neurons, 51 lags): a fifth of the time of a sum over all lags at each step, half of that of one long block."""
 
 
@@ -31,7 +32,7 @@ class RecurrentDelay(Delayed):
     y_t = inner(x_t + kept * W a_t),   a_t[c] = sum_k q[c, k] y_{t-1-k}[c]
     q[c, k] = max(0, s - |k - delay[c]|) / s^2,   s = 1 + width,   k = 0 .. L - 1
 
-    Feedback takes one step at least, and the delay comes on top. What a wide q would bring before that, or after L steps, is lost.
+    Feedback takes one step at least, and the delay comes on top. The part of a wide q before that, or after L steps, is lost.
     Where the delays are rounded, q is one at the delay and zero elsewhere. `kept` is a dropout mask that is held over time.
 
     Args:
@@ -57,17 +58,17 @@ class RecurrentDelay(Delayed):
         train_delays: bool = True,
     ):
         super().__init__()
-        expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
-        expect_in(dt_ms, "(0, inf)", "dt_ms")
-        expect_in(start_ms, "[0, inf)", "start_ms")
-        expect_in(width, "[0, inf)", "width")
-        expect_in(dropout, "[0, 1)", "dropout")
-        self.inner, self.dt_ms, self.dropout = inner, dt_ms, dropout
+        self.inner = expect_neurons(inner)
+        self._max_delay_ms = expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
+        self.dt_ms = expect_in(dt_ms, "(0, inf)", "dt_ms")
+        self._start_ms = expect_in(start_ms, "[0, inf)", "start_ms")
+        width = expect_in(width, "[0, inf)", "width")
+        self.dropout = expect_in(dropout, "[0, 1)", "dropout")
         self.taps = int(max_delay_ms / dt_ms + 1e-9) + 1
         self.first_width, self.last_width = width, width * 0.95**100
-        self.register_buffer("width", torch.tensor(float(width)))
+        self.register_exact("width", float(width))
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(inner.size, inner.size)))
-        learned = train_delays and self.taps > 1
+        learned = expect_flag(train_delays, "train_delays") and self.taps > 1
         self.rounded = not learned
         delay = (torch.randn(inner.size).abs() * start_ms / dt_ms).clamp(max=self.taps - 1)
         if learned:
@@ -93,7 +94,7 @@ class RecurrentDelay(Delayed):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.inner.size)
         expect_valid(valid, x)
-        expect_floating(x)
+        expect_dtype(x, self.weight)
         before = self._checked(state, x[:, 0])
         if valid is None:
             return self._run(x, before, None)
@@ -117,7 +118,7 @@ class RecurrentDelay(Delayed):
         return y, RecurrentDelayState(inner, last, state.kept)
 
     def _sent(self, coming: Tensor, y: Tensor, q: Tensor) -> Tensor:
-        """What arrives in the next steps of a block, [B, N, C], after the outputs y [B, C] of this step were sent too."""
+        """The feedback that arrives in the next steps of a block, [B, N, C], with the outputs y [B, C] of this step added."""
         reached = min(coming.shape[1], self.taps)
         if reached == 0:
             return coming
@@ -139,5 +140,13 @@ class RecurrentDelay(Delayed):
         expect_state(state.kept, Tensor, x_t.shape)
         return state
 
-    def extra_repr(self) -> str:
-        return f"taps={self.taps}, dropout={self.dropout}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(
+            inner=self.inner,
+            max_delay_ms=self._max_delay_ms,
+            dt_ms=self.dt_ms,
+            start_ms=self._start_ms,
+            width=self.first_width,
+            dropout=self.dropout,
+            train_delays=not self.rounded,
+        )

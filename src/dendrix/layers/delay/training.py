@@ -1,4 +1,4 @@
-"""What training needs beside a gradient: narrowing widths, learning rates, integer delays for evaluation, a frozen copy."""
+"""Helpers for training delays: narrowing widths, parameter groups, integer delays for evaluation, a frozen copy."""
 
 import contextlib
 import copy

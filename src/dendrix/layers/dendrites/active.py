@@ -1,9 +1,11 @@
 """Active dendrites: segments that read a context and decide how much of each unit's activity passes."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from ...core import State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
+from ...core import State, Stateful, expect, expect_count, expect_dtype, expect_floating, expect_in, expect_valid, zero_invalid
 from ...errors import InputError
 from ..sparse import SparseLinear
 from .theory import MatchTheory, match_theory
@@ -28,14 +30,16 @@ class ActiveDendrites(Stateful):
 
     def __init__(self, size: int, context_size: int, segments: int, *, density: float = 1.0, context_density: float = 0.1):
         super().__init__()
-        expect_in(size, "[1, inf)", "size")
-        expect_in(segments, "[1, inf)", "segments")
-        self.size, self.context_size, self.segments = size, context_size, segments
-        self.response = SparseLinear(context_size, size * segments, density, expected_density=context_density, bias=False)
+        self.size = expect_count(size, "[1, inf)", "size")
+        self.context_size = expect_count(context_size, "[1, inf)", "context_size")
+        self.segments = expect_count(segments, "[1, inf)", "segments")
+        expect_in(context_density, "(0, 1]", "context_density")
+        count = self.size * self.segments
+        self.response = SparseLinear(self.context_size, count, density, expected_density=context_density, bias=False)
 
     def gate(self, context: Tensor) -> Tensor:
         """How much of each unit passes: context [..., D] -> [..., C], each between 0 and 1."""
-        expect_floating(context, "context")
+        expect_dtype(context, self.response.weight, "context")
         if context.dim() < 1 or context.shape[-1] != self.context_size:
             raise InputError(f"context: expected [..., {self.context_size}], got {list(context.shape)}. Build the layer for this width.")
         weight, shape = self.response.dense_weight(), (*context.shape[:-1], self.size, self.segments)
@@ -82,5 +86,6 @@ class ActiveDendrites(Stateful):
         """
         return match_theory(self.context_size, active, self.response.synapses, theta, moved, self.segments)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, context_size={self.context_size}, segments={self.segments}"
+    def arguments(self) -> dict[str, Any]:
+        synapses, sizes = self.response.arguments(), dict(size=self.size, context_size=self.context_size, segments=self.segments)
+        return dict(**sizes, density=synapses["density"], context_density=synapses["expected_density"])

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...core import ATan, State, Stateful, expect, expect_floating, expect_in, expect_valid, zero_invalid
+from ...core import ATan, State, Stateful, expect, expect_count, expect_dtype, expect_function, expect_valid, zero_invalid
 from ...errors import InputError
 from .theory import MatchTheory, match_theory
 
@@ -42,11 +42,12 @@ class DendriticSegments(Stateful):
 
     def __init__(self, size: int, segments: int, synapses: int, theta: int, spike: Callable[[Tensor], Tensor] = ATan()):
         super().__init__()
-        expect_in(segments, "[1, inf)", "segments")
-        expect_in(synapses, f"[1, {size}]", "synapses")
-        expect_in(theta, f"[1, {synapses}]", "theta")
-        self.size, self.segments, self.synapses, self.theta, self.spike = size, segments, synapses, theta, spike
-        self.permanence = nn.Parameter(torch.rand(segments, size))
+        self.size = expect_count(size, "[1, inf)", "size")
+        self.segments = expect_count(segments, "[1, inf)", "segments")
+        self.synapses = expect_count(synapses, f"[1, {size}]", "synapses")
+        self.theta = expect_count(theta, f"[1, {synapses}]", "theta")
+        self.spike: Callable[[Tensor], Tensor] = expect_function(spike, "spike", "ATan()")
+        self.permanence = nn.Parameter(torch.rand(self.segments, self.size))
 
     def connected(self) -> Tensor:
         """Which inputs each segment listens to, {0, 1} [S, C]."""
@@ -69,7 +70,7 @@ class DendriticSegments(Stateful):
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.size)
-        expect_floating(x)
+        expect_dtype(x, self.permanence)
         expect_valid(valid, x)
         overlap = nn.functional.linear(zero_invalid(x, valid), self.connected())
         return zero_invalid(self.spike((overlap - self.theta) / self.theta), valid), ()
@@ -83,5 +84,5 @@ class DendriticSegments(Stateful):
         """
         return match_theory(self.size, active, self.synapses, self.theta, moved)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, segments={self.segments}, synapses={self.synapses}, theta={self.theta}"
+    def arguments(self) -> dict[str, Any]:
+        return dict(size=self.size, segments=self.segments, synapses=self.synapses, theta=self.theta, spike=self.spike)

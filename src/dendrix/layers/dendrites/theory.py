@@ -1,4 +1,4 @@
-"""What the theory of sparse codes says of a layer: how often its segments match by chance, and how often they miss what they know."""
+"""Error rates that the theory of sparse codes predicts for a layer: matches by chance, and misses of known codes."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""The parts of RWKV without weights of their own: token shift and the WKV recurrence."""
+"""Operations of RWKV: token shift and the WKV recurrence."""
