@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.picture_files import coloured, encoded
 
 from dendrix.core.files import write_json
 from dendrix.runs.pictures import read_pictures
+from support.picture_files import coloured, encoded
 
 
 def run_of(folder: Path, data: dict[str, object]) -> Path:

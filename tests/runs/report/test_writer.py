@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.picture_files import write_binary
 
 from dendrix.data import LogMel
 from dendrix.layers import delay_layers
@@ -23,6 +22,7 @@ from dendrix.train.image.recipe import ImageBudget, ImageRecipe
 from dendrix.train.loop import fit
 from dendrix.train.sequence.data import FsddData
 from dendrix.train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
+from support.picture_files import write_binary
 
 
 def train(tones: Path, folder: Path, delays: str) -> Path:
