@@ -28,12 +28,6 @@ VARIANTS: dict[str, Callable[[int], Neuron]] = {
 
 
 @pytest.fixture(autouse=True)
-def _small_inputs_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_SMALLEST", 0)
-    monkeypatch.setattr(fused, "_FEWEST_STEPS", 0)
-
-
-@pytest.fixture(autouse=True)
 def _poisoned_memory() -> Iterator[None]:
     """Deterministic mode fills every `torch.empty` with NaN."""
     torch.use_deterministic_algorithms(True)
@@ -60,6 +54,7 @@ def masked(batch: int, steps: int) -> Tensor:
     return valid
 
 
+@pytest.mark.usefixtures("kernels_of_any_size")
 @pytest.mark.parametrize("shape", [(3, 17, 63), (2, 70, 5), (1, 9, 2049), (2, 1, 8), (2, 5, 3, 4, 2)], ids=str)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_kernel_equals_reference(variant: str, shape: tuple[int, ...]) -> None:
@@ -73,7 +68,7 @@ def test_kernel_equals_reference(variant: str, shape: tuple[int, ...]) -> None:
 
 
 def test_gradients_equal_those_of_float64() -> None:
-    x = torch.randn(2, 40, 33)
+    x = torch.randn(4, 40, 33)
     _, expected = run("reference", LIF(33, spike=Sigmoid()).double(), x.double(), None)
     _, gradients = run("required", LIF(33, spike=Sigmoid()), x, None)
     assert_close([g.double() for g in gradients], expected, rtol=1e-5, atol=1e-5)
@@ -81,7 +76,7 @@ def test_gradients_equal_those_of_float64() -> None:
 
 @pytest.mark.parametrize("variant", ["LIF hard", "LI"])
 def test_bfloat16_equals_the_reference(variant: str) -> None:
-    layer, x, valid = VARIANTS[variant](63), torch.randn(3, 17, 63).bfloat16(), masked(3, 17)
+    layer, x, valid = VARIANTS[variant](63), torch.randn(5, 17, 63).bfloat16(), masked(5, 17)
     expected, expected_gradients = run("reference", layer, x, valid)
     values, gradients = run("required", layer, x, valid)
     assert values[0].dtype == gradients[0].dtype == torch.bfloat16
@@ -91,18 +86,18 @@ def test_bfloat16_equals_the_reference(variant: str) -> None:
 
 
 def test_nan_stays_in_the_membrane_and_in_its_column() -> None:
-    x = torch.randn(2, 8, 5)
+    x = torch.randn(2, 8, 500)
     x[0, 3, 2] = torch.nan
     with use_kernels("required"):
-        y, state = LIF(5)(x)
-        membrane, _ = LI(5)(x)
+        y, state = LIF(500)(x)
+        membrane, _ = LI(500)(x)
     assert state.v.isnan().nonzero().tolist() == [[0, 2]]
     assert not y.isnan().any()
     assert membrane.isnan().sum() == 5
 
 
 def test_strided_inputs_are_read_right_and_left_alone() -> None:
-    x = torch.randn(17, 63, 3).permute(2, 0, 1)
+    x = torch.randn(17, 63, 5).permute(2, 0, 1)
     before = x.clone()
     layer = LIF(63)
     with use_kernels("required"):
@@ -133,7 +128,7 @@ class Spiking(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         torch.set_num_threads(2)
         with use_kernels("required"):
-            return LIF(64)(torch.full((2, 20, 64), 0.1 * (index + 1)))[0].detach()
+            return LIF(64)(torch.full((4, 20, 64), 0.1 * (index + 1)))[0].detach()
 
 
 def test_workers_forked_after_use_do_not_hang() -> None:
@@ -162,7 +157,7 @@ def test_compile_sees_one_node() -> None:
         graphs.append(graph)
         return graph.forward
 
-    layer, x = LIF(16), torch.randn(2, 50, 16)
+    layer, x = LIF(16), torch.randn(6, 50, 16)
     y, _ = torch.compile(layer, fullgraph=True, backend=backend)(x)
     calls = [node.target for node in graphs[0].graph.nodes if "fused_scan" in str(node.target)]
     assert len(calls) == 1
@@ -172,13 +167,15 @@ def test_compile_sees_one_node() -> None:
 @pytest.mark.parametrize(
     ("reason", "x", "options"),
     [
-        ("float64", torch.zeros(2, 3, 4, dtype=torch.float64), {}),
-        ("surrogate", torch.zeros(2, 3, 4), dict(spike=torch.sigmoid)),
+        ("float64", torch.zeros(5, 10, 100, dtype=torch.float64), {}),
+        ("surrogate", torch.zeros(5, 10, 100), dict(spike=torch.sigmoid)),
+        ("90 elements are fewer than", torch.zeros(1, 9, 10), {}),
+        ("1 steps are fewer than", torch.zeros(50, 1, 100), {}),
     ],
-    ids=["float64", "surrogate"],
+    ids=["float64", "surrogate", "elements", "steps"],
 )
 def test_refusals_say_why(reason: str, x: Tensor, options: dict[str, object]) -> None:
-    layer = LIF(4, **options)
+    layer = LIF(x.shape[2], **options)
     assert layer(x)[0].shape == x.shape
     assert reason in chosen_kernels()["lif_step on cpu"]
     with use_kernels("required"), pytest.raises(RuntimeError, match=reason):
@@ -186,7 +183,7 @@ def test_refusals_say_why(reason: str, x: Tensor, options: dict[str, object]) ->
 
 
 def test_a_state_of_another_batch_never_reaches_the_kernel() -> None:
-    x, layer = torch.zeros(3, 50, 16), LIF(16)
+    x, layer = torch.zeros(3, 50, 64), LIF(64)
     state = layer(x)[1]
     layer(x, state)
     with pytest.raises(RuntimeError):  # what torch says of the sizes; the kernel would have read beyond the end of the state
@@ -194,14 +191,8 @@ def test_a_state_of_another_batch_never_reaches_the_kernel() -> None:
     assert "not shaped like" in chosen_kernels()["lif_step on cpu"]
 
 
-def test_small_inputs_take_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_SMALLEST", 100)
-    monkeypatch.setattr(fused, "_FEWEST_STEPS", 2)
-    LIF(5)(torch.zeros(2, 9, 5))
-    assert "90 elements are fewer than 100" in chosen_kernels()["lif_step on cpu"]
-    LIF(5)(torch.zeros(200, 1, 5))
-    assert "1 steps are fewer than 2" in chosen_kernels()["lif_step on cpu"]
-    LIF(5)(torch.zeros(2, 10, 5))
+def test_large_inputs_take_the_kernel() -> None:
+    LIF(64)(torch.zeros(2, 40, 64))
     assert chosen_kernels()["lif_step on cpu"].startswith("kernels.scan")
 
 

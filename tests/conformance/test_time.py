@@ -1,5 +1,6 @@
 """Properties of every layer with a state: time, rows and padding; and that layers without them are caught."""
 
+import contextlib
 import inspect
 from collections.abc import Callable
 
@@ -9,7 +10,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import State, Stateful, cat, map_state, rows, zero_invalid
-from dendrix.layers import PerStep
 from support.layers import EXAMPLES, Example
 from support.states import tensors
 
@@ -134,16 +134,14 @@ def test_wrong_input_is_refused(layer: Stateful, x: Tensor) -> None:
 
 def test_a_state_of_another_batch_is_refused(layer: Stateful, x: Tensor) -> None:
     _, state = layer(x)
-    if not tensors(state):
-        return
+    refused = pytest.raises(ValueError, match=r"state: expected .* Pass") if tensors(state) else contextlib.nullcontext()
     for call in (lambda: layer(x[:2], state), lambda: layer.step(x[:2, 0], state)):
-        with pytest.raises(ValueError, match=r"state: expected .* Pass"):
+        with refused:
             call()
 
 
+@pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "PerStep"], indirect=True)  # its module says what it takes
 def test_a_wrong_dtype_is_refused(layer: Stateful, example: Example, x: Tensor) -> None:
-    if isinstance(layer, PerStep):  # what it takes is for its module to say
-        return
     wrong, expected = (x.float(), "expected int64") if example.tokens else (x.long(), "expected a floating dtype")
     with pytest.raises(TypeError, match=expected):
         layer(wrong)

@@ -31,7 +31,7 @@ def final(steps: int) -> float:
 @pytest.mark.usefixtures("_fast_double")
 def test_auto_takes_the_kernel_unless_it_refuses() -> None:
     assert final(3) == -1
-    assert "test_kernel_table.fast" in chosen_kernels()["double_step on cpu"]
+    assert "test_dispatch.fast" in chosen_kernels()["double_step on cpu"]
     assert final(4) == 4
     assert chosen_kernels()["double_step on cpu"] == "reference (more than three steps)"
 

@@ -1,15 +1,11 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from dendrix.core import expect, expect_finite, expect_floating, expect_in, expect_one_of, expect_state, expect_valid
 from dendrix.neurons.lif import LIFState
-
-
-def test_what_fits_passes() -> None:
-    expect(torch.zeros(2, 3, 4), "B T C", C=4)
-    expect(torch.zeros(2, 3, 4, 5), "B T C ...", C=4)
-    expect(torch.zeros(2, 3, 4), "B T C ...")
 
 
 @pytest.mark.parametrize(
@@ -23,6 +19,7 @@ def test_what_fits_passes() -> None:
     ],
 )
 def test_a_wrong_shape_is_named(shape: tuple[int, ...], axes: str, message: str) -> None:
+    expect(torch.zeros(2, 3, 4)[:, 0] if axes == "B C" else torch.zeros(2, 3, 4), axes, C=4)
     with pytest.raises(ValueError, match=message):
         expect(torch.zeros(shape), axes, C=4)
 
@@ -77,11 +74,6 @@ def test_a_state_is_of_its_layer_and_batch() -> None:
             expect_state(other, LIFState, shape)
 
 
-@pytest.mark.parametrize(("value", "interval"), [(0, "[0, 1)"), (0.999, "[0, 1)"), (1, "(0, 1]"), (1e300, "(0, inf)"), (-3, "(-inf, inf)")])
-def test_inside_an_interval(value: float, interval: str) -> None:
-    expect_in(value, interval, "p")
-
-
 @pytest.mark.parametrize("interval", ["[0, 1)", "(0, inf)", "(-inf, 0)"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_not_finite_lies_nowhere(value: float, interval: str) -> None:
@@ -89,7 +81,11 @@ def test_what_is_not_finite_lies_nowhere(value: float, interval: str) -> None:
         expect_in(value, interval, "p")
 
 
-@pytest.mark.parametrize(("value", "interval"), [(1, "[0, 1)"), (-0.1, "[0, 1)"), (0, "(0, inf)"), (1.1, "(0, 1]")])
-def test_outside_an_interval(value: float, interval: str) -> None:
+@pytest.mark.parametrize(
+    ("inside", "outside", "interval"),
+    [(0, 1, "[0, 1)"), (0.999, -0.1, "[0, 1)"), (1, 1.1, "(0, 1]"), (1e300, 0, "(0, inf)"), (-3, math.inf, "(-inf, inf)")],
+)
+def test_what_lies_outside_an_interval_is_refused(inside: float, outside: float, interval: str) -> None:
+    expect_in(inside, interval, "p")
     with pytest.raises(ValueError, match=r"p: expected a number in .*, got .*\. Choose one inside\."):
-        expect_in(value, interval, "p")
+        expect_in(outside, interval, "p")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dendrix.sdr import SDR, SegmentIndex, segment_index, stack
+from dendrix.sdr import SDR, SegmentIndex, stack
 from dendrix.sdr.layouts import Lists, Packed, Postings, lay_out
 
 
@@ -45,20 +45,14 @@ def test_density_chooses_the_layout() -> None:
 
 
 class Learning(RuleBasedStateMachine):
-    """Insert and delete in any order, beside a plain list; runs are made short so that they fill, join and split."""
+    """Insert and delete in any order, beside a plain list."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(segment_index, "_RUN", 16)
-        self.patch.setattr(segment_index, "_SCRATCH", 40)
         self.index = SegmentIndex(100)
         self.stored = SDR.from_indices(100, [])
         self.there = np.zeros(0, bool)
         self.probes = codes(100, 0.3, 6, seed=9)
-
-    def teardown(self) -> None:
-        self.patch.undo()
 
     @rule(count=st.integers(0, 40), a=st.integers(0, 3) | st.integers(0, 100), seed=st.integers(0, 99))
     def insert(self, count: int, a: int, seed: int) -> None:
@@ -91,12 +85,19 @@ TestLearning.settings = settings(deadline=None, max_examples=12, stateful_step_c
 
 
 def test_more_segments_than_a_run_holds() -> None:
-    index, segments = SegmentIndex(100), SDR.random(100, 3, count=2**16 + 5, seed=1)
-    index.insert(segments)
-    probe = SDR.random(100, 20, seed=2)
-    expected = np.bincount(np.repeat(np.arange(len(segments)), 3), probe.dense()[0][segments.cells], minlength=len(segments))
-    assert np.array_equal(index.overlaps(probe)[0], expected)
-    assert np.array_equal(index.matches(probe, 3).segments, np.flatnonzero(expected == 3))
+    """Runs fill, join and split; more probes come than have their counts held at once."""
+    index, segments = SegmentIndex(100), SDR.random(100, 3, count=2**16 + 5_000, seed=1)
+    for low in range(0, len(segments), 11_000):
+        index.insert(segments[low : low + 11_000])
+    gone = np.arange(60_000, 70_000, 3)
+    index.delete(gone)
+    probes = SDR.random(100, 20, count=9, seed=2)
+    expected = probes.dense().astype(np.int16)[:, segments.cells].reshape(9, -1, 3).sum(2)
+    expected[:, gone] = -1
+    assert np.array_equal(index.overlaps(probes), expected)
+    matches = index.matches(probes, 3)
+    assert np.array_equal(matches.segments, np.nonzero(expected == 3)[1])
+    assert np.array_equal(np.diff(matches.starts), (expected == 3).sum(1))
 
 
 @pytest.mark.parametrize("sizes", [[1] * 200, range(60, 0, -1), range(1, 60), [50, 1] * 30])

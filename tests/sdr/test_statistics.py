@@ -16,8 +16,6 @@ from hypothesis.extra.numpy import arrays
 
 from dendrix.sdr import SDR, Observer, statistics
 
-statistics_module = sys.modules["dendrix.sdr.statistics"]  # the package has a function of this name
-
 
 @given(st.tuples(st.integers(2, 8), st.integers(1, 12)).flatmap(lambda shape: arrays(bool, shape)), st.integers(1, 5))
 @settings(deadline=None, max_examples=50)
@@ -97,12 +95,11 @@ def test_silent_and_saturated_layers(value: float) -> None:
     assert (found.effective_n, found.effective_a) == (5, 5 * value)
 
 
-def test_more_units_than_are_counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = SDR.random(50, 10, count=9, seed=4).dense()
-    whole = statistics(x)
-    monkeypatch.setattr(statistics_module, "_ROWS", 4)
-    monkeypatch.setattr(statistics_module, "_UNITS", 7)
-    assert statistics(x) == whole
+def test_more_codes_and_units_than_are_counted_at_once() -> None:
+    x = SDR.random(9_000, 900, count=600, seed=4).dense()
+    overlaps = x.astype(np.float32) @ x.T.astype(np.float32)
+    expected = np.bincount(overlaps[np.triu_indices(600, 1)].astype(int))
+    assert statistics(x).overlap_counts == tuple(expected.tolist())
 
 
 def test_it_becomes_json() -> None:

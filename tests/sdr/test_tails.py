@@ -1,5 +1,6 @@
 """The urn laws in float64: compiled and plain, with a real number of draws, with replacement."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -8,21 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dendrix.sdr import counting, tails
+from dendrix.sdr import counting
 from dendrix.sdr.tails import upper_tails
 
 
-def test_compiled_and_plain_round_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_at_once_are_compiled_and_round_as_one_by_one() -> None:
     draw = np.random.default_rng(0)
     n = draw.integers(50, 3000, 40)
     a, s = (n * draw.uniform(0, 1, 40)).astype(int), np.minimum(n, draw.integers(0, 80, 40))
     theta = draw.integers(-1, 40, 40)
-    found = {}
-    for worth in (0, 10**9):
-        monkeypatch.setattr(tails, "_WORTH_COMPILING", worth)
-        found[worth] = [upper_tails(a, n - a, s, theta, exactly=exactly, log=log) for exactly in (False, True) for log in (False, True)]
-    for compiled, plain in zip(*found.values(), strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=3e-16)
+    for exactly, log in itertools.product((False, True), repeat=2):
+        plain = [upper_tails(*sizes, exactly=exactly, log=log).item() for sizes in zip(a, n - a, s, theta, strict=True)]
+        many = upper_tails(*(np.tile(sizes, 500) for sizes in (a, n - a, s, theta)), exactly=exactly, log=log)
+        np.testing.assert_allclose(many, np.tile(plain, 500), rtol=3e-16)
 
 
 @settings(deadline=None)

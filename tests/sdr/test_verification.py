@@ -169,9 +169,9 @@ def test_too_few_draws_say_so() -> None:
     assert run.verdict.startswith("No hit in 1000 draws: the probability is at most 0.0038")
 
 
-def test_uneven_weights_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "_tilts", lambda *sizes: (0.99, 0.99))
-    run = verify(10000, 300, 30, 15, draws=2000)
+def test_uneven_weights_give_no_verdict() -> None:
+    run = verify(10000, 300, 30, 15, draws=20)
+    assert run.hits > 1
     assert run.relative_error > 0.2
     assert run.verdict.startswith("The weights are too uneven")
 

@@ -6,7 +6,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import chosen_kernels, map_state, use_kernels
-from dendrix.kernels.rate import operation as rate
 from dendrix.neurons import Neuron, RateIF, SignedRateIF
 
 LAYERS = {
@@ -15,11 +14,6 @@ LAYERS = {
     "signed": lambda size: SignedRateIF(size, 0.75),
     "signed by channel": lambda size: SignedRateIF(size, torch.linspace(0.25, 2, size), limit=2),
 }
-
-
-@pytest.fixture(autouse=True)
-def _small_inputs_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_SMALLEST", 0)
 
 
 def run(mode: str, layer: Neuron, x: Tensor, valid: Tensor | None) -> list[Tensor]:
@@ -32,6 +26,7 @@ def run(mode: str, layer: Neuron, x: Tensor, valid: Tensor | None) -> list[Tenso
     return [y, *after]
 
 
+@pytest.mark.usefixtures("kernels_of_any_size")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("shape", [(3, 4, 5), (2, 1, 33), (1, 9, 3, 7, 5), (4, 2, 3, 8)], ids=str)
 @pytest.mark.parametrize("kind", LAYERS)
@@ -48,6 +43,7 @@ def test_kernel_equals_reference(kind: str, shape: tuple[int, ...], threads: int
         torch.set_num_threads(had)
 
 
+@pytest.mark.usefixtures("kernels_of_any_size")
 @pytest.mark.parametrize("kind", LAYERS)
 def test_inputs_in_any_order_of_memory(kind: str) -> None:
     layer = LAYERS[kind](6)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
-from dendrix.data import Batch, Splits
+from dendrix.data import Splits
 from dendrix.data.base import ShuffledBatches
 from dendrix.models import Decision
 from dendrix.neurons import Neuron
 from dendrix.train.command import TrainRun, train_run
 from dendrix.train.distributed.processes import Share, expect_enough
-from dendrix.train.sequence.learner import SequenceLearner
 from dendrix.train.sequence.recipe import SequenceRecipe
 from support.kill_often import recipe as small
 from support.processes import run_python
@@ -89,23 +89,17 @@ def test_evidence_is_summed_in_float32() -> None:
     assert evidence[0, -1].tolist() == [1000, 1000]
 
 
-def test_bfloat16_keeps_states_and_parameters_in_float32(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_keeps_states_and_parameters_in_float32(recipe: SequenceRecipe, tmp_path: Path) -> None:
     products, states = set(), set()
-    original = SequenceLearner._step
 
-    def look(_module: Neuron, inputs: tuple, result: tuple) -> None:
-        products.add(inputs[0].dtype)
-        states.update(part.dtype for part in result[1])
+    def look(module: torch.nn.Module, inputs: tuple, result: tuple) -> None:
+        if isinstance(module, Neuron) and module.training:
+            products.add(inputs[0].dtype)
+            states.update(part.dtype for part in result[1])
 
-    def watched(learner: SequenceLearner, batch: Batch, step: int) -> object:
-        for module in learner.network.modules():
-            if isinstance(module, Neuron):
-                module.register_forward_hook(look)
-        return original(learner, batch, step)
-
-    monkeypatch.setattr(SequenceLearner, "_step", watched)
     brief = replace(recipe, budget=replace(recipe.budget, epochs=1, precision="bf16"), model=replace(recipe.model, granularity="axonal"))
-    record, folder = train_run(TrainRun(brief, tmp_path / "run", json=True), "tones")
+    with register_module_forward_hook(look):
+        record, folder = train_run(TrainRun(brief, tmp_path / "run", json=True), "tones")
     assert products == {torch.bfloat16}
     assert states == {torch.float32}
     assert record["recipe"]["budget"]["precision"] == "bf16"

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from dendrix.errors import DivergedError, InputError
 from dendrix.models import VGG, ResNetConfig, VGGConfig
@@ -108,16 +110,12 @@ def test_divergence_stops_with_one_sentence_and_leaves_nothing(recipe: ImageReci
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_nan_in_the_input_is_found(recipe: ImageRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = ImageLearner._batches
+def test_nan_in_the_input_is_found(recipe: ImageRecipe, tmp_path: Path) -> None:
+    def spoil(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, VGG):
+            inputs[0][0, 0, 0, 0] = math.nan
 
-    def spoilt(learner: ImageLearner) -> object:
-        for batch in original(learner):
-            batch.x[0, 0, 0, 0] = math.nan
-            yield batch
-
-    monkeypatch.setattr(ImageLearner, "_batches", spoilt)
-    with pytest.raises(DivergedError, match="Training diverged at step 0: loss nan"):
+    with register_module_forward_pre_hook(spoil), pytest.raises(DivergedError, match="Training diverged at step 0: loss nan"):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
