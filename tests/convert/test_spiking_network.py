@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from dendrix.convert import SpikingNetwork, calibrate, convert
 from dendrix.core import cat, rows
-from dendrix.exits import Margin, decide, record
+from dendrix.exits import Margin, decide, record_outputs
 from dendrix.exits import run as run_exits
 from dendrix.layers import LSQ, QCFS
 
@@ -83,7 +83,7 @@ def test_steps_that_are_not_valid_change_nothing(network: SpikingNetwork, curren
 def test_exits_run_the_network_as_they_judge_its_record(network: SpikingNetwork) -> None:
     contrast = torch.linspace(0.1, 4, 12).view(-1, 1, 1, 1)
     currents = network.encode((contrast * images(12)).double(), 5)
-    recorded = record(network, [currents])
+    recorded = record_outputs(network, [currents])
     leads = recorded.outputs.cumsum(1).topk(2, -1).values.diff(dim=-1).abs()
     rule = Margin(1.01 * leads.median().item())  # off any lead: the record is float32
     expected = decide(rule, recorded)

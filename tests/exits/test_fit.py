@@ -291,7 +291,7 @@ def test_refuses_parts_that_are_not_apart() -> None:
         Parts(record, fit=record.subset(torch.randperm(100)[:60]))
     with pytest.raises(ValueError, match="6 of 50 are the same"):
         Parts(record.subset(torch.arange(50)), selection=record.subset(torch.arange(44, 94)))
-    with pytest.raises(ValueError, match="ExitRecord them alike"):
+    with pytest.raises(ValueError, match="Record them alike"):
         Parts(record, fit=pool(100, steps=5))
     with pytest.raises(ValueError, match="selection: expected a record"):
         fit(Parts(record), scale="ece")
