@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core import Stateful, expect, map_state, rows
 from ..errors import InputError
-from .advance import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
+from .blocks import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
 from .rules.base import ExitRule
 
 Batching = Literal["wait", "compact", "refill"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core import Stateful, expect, expect_one_of
 from ..errors import InputError
-from .advance import advance, expect_running, not_finite
+from .blocks import advance, expect_running, not_finite
 from .batching import Answer, Batch, Batching
 from .decisions import Decisions
 from .rules.base import ExitRule

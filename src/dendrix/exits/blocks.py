@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core import Evidence, State, Stateful, accumulate_step, map_state
 from ..errors import InputError, InputTypeError
-from .recorder import expect_outputs, expect_repeated
+from .network import expect_outputs, expect_repeated
 from .rules.base import ExitRule, RuleState
 
 
