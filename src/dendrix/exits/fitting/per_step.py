@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..statistics import require_scipy
 from .goals import Goal
 from .outcomes import Traces
 
@@ -61,13 +62,11 @@ def _safety(score: _Values, safe: NDArray[np.bool_]) -> tuple[_Values, _Values]:
     if not usable.any():  # no input came that far: nothing says that it would be safe to stop there
         return np.zeros(1), np.zeros(1)
     distinct, place = np.unique(score[usable], return_inverse=True)
-    blocks: list[tuple[int, int, int]] = []
-    for first, (kept, count) in enumerate(zip(np.bincount(place, safe[usable]).tolist(), np.bincount(place).tolist(), strict=True)):
-        # Pool adjacent violators (Ayer et al., 1955): a block that is no safer than the one before joins it.
-        while blocks and blocks[-1][0] * count >= kept * blocks[-1][1]:
-            kept, count, first = kept + blocks[-1][0], count + blocks[-1][1], blocks.pop()[2]
-        blocks.append((kept, count, first))
-    kept, count, first = np.array(blocks, dtype=np.float64).T
+    kept, count = np.bincount(place, safe[usable]), np.bincount(place)
+    starts = require_scipy().optimize.isotonic_regression(kept / count, weights=count).blocks[:-1]
+    safe_in, all_in = np.add.reduceat(kept, starts), np.add.reduceat(count, starts)
+    # Blocks whose means are equal but for rounding are one block.
+    starts = starts[np.concatenate([[True], safe_in[1:] * all_in[:-1] > safe_in[:-1] * all_in[1:]])]
+    safety = np.add.reduceat(kept, starts) / (np.add.reduceat(count, starts) + 1)
     # What lies above a candidate begins at the next distinct score.
-    candidates = np.concatenate([[0.0], distinct])[first.astype(np.int64)]
-    return candidates, np.maximum.accumulate(kept / (count + 1))
+    return np.concatenate([[0.0], distinct])[starts], np.maximum.accumulate(safety)
