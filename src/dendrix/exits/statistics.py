@@ -15,6 +15,8 @@ def require_scipy() -> ModuleType:
         import scipy.optimize
         import scipy.stats
     except ImportError as missing:
-        raise MissingExtraError("Fits and reports of exit rules need scipy, which is not installed: pip install dendrix[exits].") from missing
+        raise MissingExtraError(
+            "Fits and reports of exit rules need scipy, which is not installed: pip install dendrix[exits]."
+        ) from missing
     found: ModuleType = scipy
     return found
