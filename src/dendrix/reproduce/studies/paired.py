@@ -64,7 +64,8 @@ def cell_test(differences: Sequence[float]) -> float:
 
 def _rounded_sum(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Sums that are equal but for floating-point rounding become equal: scipy's own tolerance misses ties near zero."""
-    return np.round(values.sum(axis), 12)
+    sums: NDArray[np.float64] = np.round(values.sum(axis), 12)
+    return sums
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
