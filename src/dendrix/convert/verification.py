@@ -53,9 +53,9 @@ class Run(fx.Interpreter):
         if n.op != "call_module":
             return super().run_node(n)
         module = self.originals.get(n) or self.fetch_attr(str(n.target))
-        args, kwargs = self.fetch_args_kwargs_from_env(n)
         if isinstance(module, LEVELS):
-            return torch.minimum(args[0].relu(), module.threshold)
+            return torch.minimum(self.env[n.all_input_nodes[0]].relu(), module.threshold)
+        args, kwargs = self.fetch_args_kwargs_from_env(n)
         return module(*args, **kwargs)
 
 
