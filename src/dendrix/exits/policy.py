@@ -33,7 +33,7 @@ class Policy:
     rule: ExitRule
     goal: Goal
     statement: str
-    """What is guaranteed, in words, and what to know about the fit."""
+    """The guarantee in words, and warnings of the fit."""
     accumulation: str
     """How outputs become evidence."""
     steps: int

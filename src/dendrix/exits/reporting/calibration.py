@@ -83,8 +83,8 @@ def auroc(score: Tensor, right: Tensor) -> float | None:
     if not good or not bad:
         return None
     # By ranks, because sklearn's roc_auc_score refuses the minus infinity of evidence that has overflowed.
-    ranks = require_scipy().stats.rankdata(score.numpy())
-    return float((ranks[right.numpy()].sum() - good * (good + 1) / 2) / (good * bad))
+    ranks = require_scipy().stats.rankdata(score.detach().cpu().numpy())
+    return float((ranks[right.cpu().numpy()].sum() - good * (good + 1) / 2) / (good * bad))
 
 
 def failure_prediction(rule: ExitRule, record: ExitRecord) -> float | None:
@@ -111,7 +111,7 @@ def bootstrap(values: Tensor, level: float = 0.95, resamples: int = 1000, seed: 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.
     """
     expect_in(level, "(0, 1)", "level")
-    numbers = values.double().numpy()
+    numbers = values.detach().double().cpu().numpy()
     if len(numbers) == 1:
         return Interval(numbers[0].item(), numbers[0].item())
     found = require_scipy().stats.bootstrap(
