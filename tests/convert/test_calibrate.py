@@ -96,3 +96,10 @@ def test_a_relu_that_overwrites_what_is_read_again_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"relu does\. Build it with inplace=False"):
         calibrate(Overwrites().eval(), [images()])
+
+
+def test_a_relu_with_a_hook_is_refused() -> None:
+    ann = plain(nn.ReLU)
+    ann[2].register_forward_hook(lambda *_: None)
+    with pytest.raises(ValueError, match="expected ReLUs without forward hooks, which their copies lose, but 2 has one"):
+        calibrate(ann, [images()])

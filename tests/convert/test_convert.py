@@ -145,7 +145,6 @@ class Functional(nn.Module):
         (nn.functional.gelu, "gelu is a function for which there is no spiking form"),
         (torch.sigmoid, "sigmoid is a function for which there is no spiking form"),
         (lambda x: x.softmax(1), "softmax is a function"),
-        (lambda x: x.clamp(0, 1), "clamp is a function"),
         (lambda x: x * x, "mul is a function"),
         (lambda x: nn.functional.max_pool2d(x, 1), "max_pool2d is a functional maximum pooling: make it a module"),
     ],
@@ -171,7 +170,7 @@ def test_dropout_is_removed_and_one_that_never_rests_is_refused() -> None:
         convert(Functional(nn.functional.dropout).eval(), images())
 
 
-@pytest.mark.parametrize("module", [nn.ReLU(), nn.ReLU(inplace=True), nn.GELU(), nn.Sigmoid(), nn.Softmax(1), nn.LayerNorm(6), nn.ReLU6()])
+@pytest.mark.parametrize("module", [nn.ReLU(), nn.ReLU(inplace=True), nn.GELU(), nn.Sigmoid(), nn.Softmax(1), nn.LayerNorm(6)])
 def test_modules_without_a_spiking_form_are_named_unless_allowed(module: nn.Module) -> None:
     ann = settled(nn.Sequential(nn.Conv2d(3, 4, 3), QCFS(4, 1.0), module, nn.Flatten(), nn.Linear(144, 5)))
     with pytest.raises(ValueError, match=f"2 is a {type(module).__name__}"):

@@ -71,6 +71,24 @@ def test_numbers_of_numpy_can_be_saved(policy: Policy, tmp_path: Path) -> None:
         assert Policy.load(tmp_path / "policy.json").rule == rule
 
 
+def test_a_policy_of_0_1_0_is_read(record: ExitRecord, tmp_path: Path) -> None:
+    """Format 2 had other names, and did not say whether the policy stops early."""
+    for goal in (MeanSteps(8), MeanSteps(16)):
+        policy = fit(record, FixedSteps(0.0), goal)
+        path = tmp_path / "policy.json"
+        policy.save(path)
+        old = json.loads(path.read_text())
+        old |= {
+            "format": 2,
+            "how": old.pop("accumulation"),
+            "rule": old["rule"] | {"name": "budget"},
+            "goal": old["goal"] | {"name": "budget"},
+        }
+        del old["stops_early"], old["digest"]
+        path.write_text(json.dumps(old | {"digest": hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()[:32]}))
+        assert Policy.load(path) == policy
+
+
 def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -78,7 +96,7 @@ def rewrite(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 3}, "of format 2, got 3. Update dendrix"),
+        ({"format": 4}, "of format 3, got 4. Update dendrix"),
         ({"format": 1}, "got 1, which does not say for which neurons it holds. Record the network again, and fit"),
         ({"mean_steps": 1.0}, "changed afterwards. Fit it again"),
         ({"rule": {"name": "margin", "threshold": 0.1, "min_steps": 1}}, "changed afterwards"),

@@ -268,7 +268,7 @@ def test_hidden_state_is_found() -> None:
         (dict(block=0), "block"),
         (dict(batch_size=2.5), "batch_size: expected a whole number of at least 1, got 2.5"),
         (dict(block=2.0), "block: expected a whole number"),
-        (dict(x=scripted(1, 2), lengths=torch.tensor([8, 8])), "lengths: expected none with inputs that come one by one"),
+        (dict(x=scripted(1, 2), lengths=torch.tensor([8, 8])), "lengths: expected none with an iterable of inputs"),
         (dict(lengths=torch.tensor([8.0, 4.0])), "lengths: expected 1 to 8 steps, got 4.0 to 8.0"),
         (dict(accumulation="total"), "accumulation: expected one of"),
         (dict(model=Echo()), "evaluation mode"),

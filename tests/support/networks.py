@@ -9,11 +9,12 @@ from dendrix.layers import QCFS
 def settled(network: nn.Module) -> nn.Module:
     """The network in evaluation mode, as if it had been trained."""
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and module.track_running_stats:
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.3, 1.5)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_(0, 0.2)
+            if module.affine:
+                module.weight.data.uniform_(0.5, 1.5)
+                module.bias.data.normal_(0, 0.2)
     return network.eval()
 
 

@@ -1,4 +1,4 @@
-"""What happened to every part of a network that was converted."""
+"""Audit of a conversion: one entry for each part of the network."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,32 +8,32 @@ Action = Literal["replaced", "folded", "averaged", "kept", "removed", "allowed"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One module or function of the network, in the order in which it runs."""
+    """One module or function of the network."""
 
     path: str
-    """Where it stands; a function is named after the module that calls it."""
+    """Path of the module; a function is named after the module that calls it."""
     kind: str
-    """Its class or function."""
+    """Name of its class, or "function"."""
     action: Action
-    """replaced by a neuron, folded into the layer before it, averaged in place of a maximum, kept, removed, or kept on request."""
+    """replaced by neurons, folded into the layer before it, averaged instead of a maximum, kept, removed, or allowed by the caller."""
     threshold: float | tuple[float, ...] | None = None
-    """The neuron's threshold; one per channel where they differ."""
+    """Threshold of the neurons; one per channel where they differ."""
     note: str = ""
-    """What to know about it."""
+    """Reasons and warnings."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One entry for each module and function; `print` shows a table."""
+    """Entries of all modules and functions, in the order in which they run; `print` shows a table."""
 
     entries: tuple[Entry, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert to plain values for JSON."""
         return {"entries": [asdict(entry) for entry in self.entries]}
 
     def with_action(self, action: Action) -> tuple[Entry, ...]:
-        """The entries that met this fate."""
+        """Entries with the given action."""
         return tuple(entry for entry in self.entries if entry.action == action)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Conversion without training: every ReLU gets the ceiling that its activations reach on some data."""
+"""Calibration of ReLU networks: ceilings for their activations, measured on data instead of trained."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -10,24 +10,25 @@ from ..core import expect_finite, expect_in
 from ..errors import InputError
 from ..layers import ClippedReLU
 from .kinds import IN_PLACE_RELUS, RELUS
-from .tracing import label, shape, trace
+from .reparametrization import has_hooks
+from .tracing import free_path, label, shape, trace
 
 Batch = Tensor | Sequence[Tensor]
 """Images [B, C, H, W], or a tuple of which they are the first."""
 
 
 def calibrate(ann: nn.Module, batches: Iterable[Batch], quantile: float = 0.999, per_channel: bool = False) -> nn.Module:
-    """A copy of a ReLU network that `convert` takes: its ReLUs, functional ones too, are clipped where data seldom reach.
+    """Copy a ReLU network for `convert`, with every ReLU, functional ones too, clipped at a high quantile of its activations.
 
-    The weights stay as they are. Networks trained with QCFS are far better at few steps; this is for those that cannot be trained.
+    The weights are not changed. Networks trained with QCFS are far more accurate at few steps; use this where training is impossible.
 
     Args:
-        ann: a trained network in evaluation mode; it stays as it is.
-        batches: training images, never test images; a few hundred do.
-        quantile: share of a layer's activations below its ceiling, the mean over batches of that of each.
-        per_channel: whether each channel has a ceiling of its own.
+        ann: a trained network in evaluation mode; it is not changed.
+        batches: training images, never test images; a few hundred suffice.
+        quantile: share of the activations of a layer below its ceiling, which is the mean over the batches.
+        per_channel: whether each channel has its own ceiling.
     Raises:
-        ValueError: there are no ReLUs or no images, the network cannot be traced, or a layer is silent.
+        ValueError: there are no ReLUs or no images, the network cannot be traced, or all activations of a layer are zero.
     Source: threshold balancing, Diehl et al. (2015), with the quantile of Rueckauer et al. (2017), doi 10.3389/fnins.2017.00682.
     """
     expect_in(quantile, "(0, 1]", "quantile")
@@ -53,28 +54,30 @@ def calibrate(ann: nn.Module, batches: Iterable[Batch], quantile: float = 0.999,
         mean = sums[path] / count
         if not bool(mean.max() > 0):
             raise InputError(f"{path}: expected activations above zero, but the layer is silent. Raise the quantile, or give more images.")
-        module.threshold.copy_(mean.where(mean > 0, mean.max()))  # a silent channel may speak on other images
+        module.threshold.copy_(mean.where(mean > 0, mean.max()))  # a channel may be silent on these images only
     return clipped
 
 
 def clip(ann: nn.Module, example: Tensor, per_channel: bool = False) -> fx.GraphModule:
-    """A copy of a network with a `ClippedReLU` of threshold 1 in the place of every call of a ReLU.
+    """Copy a network with a `ClippedReLU` of threshold 1 in place of every call of a ReLU.
 
     Raises:
-        ValueError: there is none, the network cannot be traced, or a ReLU overwrites what is read elsewhere too.
+        ValueError: there is no ReLU, the network cannot be traced, or a ReLU has a hook or overwrites what is read elsewhere.
     """
     traced = trace(ann, example)
     calls = [node for node in traced.graph.nodes if _is_relu(traced, node)]
     if not calls:
-        raise InputError("ann: expected a network with ReLUs, got none. A network with QCFS is converted without calibration.")
+        raise InputError("ann: expected a network with ReLUs, got none. Networks with QCFS or ReLU6 are converted without calibration.")
     for node in calls:
         before = node.all_input_nodes[0]
         if len(before.users) > 1 and _in_place(traced, node):
             raise InputError(
                 f"ann: expected ReLUs that overwrite nothing that is used again, but {label(node)} does. Build it with inplace=False."
             )
+        if node.op == "call_module" and has_hooks(traced.get_submodule(str(node.target))):
+            raise InputError(f"ann: expected ReLUs without forward hooks, which their copies lose, but {label(node)} has one. Remove it.")
     for node in calls:
-        path = _free(traced, label(node))
+        path = free_path(traced, label(node), replacing=nn.ReLU)
         threshold = torch.ones(shape(node)[1]) if per_channel else 1.0
         traced.add_submodule(path, ClippedReLU(threshold).to(example.device))
         with traced.graph.inserting_before(node):
@@ -95,15 +98,8 @@ def _in_place(traced: fx.GraphModule, node: fx.Node) -> bool:
     return node.target in IN_PLACE_RELUS or bool(node.kwargs.get("inplace"))
 
 
-def _free(traced: fx.GraphModule, path: str) -> str:
-    """The path, or the first of path_1, path_2, ... that no clipped ReLU has yet."""
-    taken = {name for name, module in traced.named_modules() if not isinstance(module, nn.ReLU)}
-    numbered = (f"{path}_{number}" if number else path for number in range(len(taken) + 1))
-    return next(name for name in numbered if name not in taken)
-
-
 def _observer(total: Tensor, quantile: float) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    """Adds the quantile of what enters a layer to a total, of all channels or of each."""
+    """Make a hook that adds the quantile of the inputs of a layer to a total, over all channels or for each."""
 
     def observe(_: nn.Module, args: tuple[Tensor, ...]) -> None:
         values = args[0].transpose(0, 1).flatten(1) if total.dim() else args[0].flatten()

@@ -1,4 +1,4 @@
-"""What a conversion cost: the error of every layer, how often its neurons fire, and the accuracy after every step."""
+"""Comparison of a spiking network with its original: errors and firing rates of every layer, and the accuracy after every step."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,28 +14,29 @@ from .network import SpikingNetwork
 
 @dataclass(frozen=True)
 class LayerError:
-    """One layer of neurons beside the activation that it stands for."""
+    """One layer of neurons, compared with the activation that it replaces."""
 
     path: str
     error: float
-    """Root of the summed squares of (mean output over time - activation), relative to that of the activation."""
+    """Norm of (mean output over time - activation), relative to that of the activation."""
     firing_rate: float
-    """Spikes per neuron and step; negative ones count too."""
+    """Spikes per neuron and step, negative ones included."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A network and what it was converted to, on the same images."""
+    """A network and its spiking form on the same images."""
 
     layers: tuple[LayerError, ...]
+    """Layers that replace a single call of a module of the original."""
     agreement: tuple[float, ...]
-    """Share of images on which both answer the same, after 1, 2, ... steps."""
+    """Share of images with the same answer of both, after 1, 2, ... steps."""
     ann_accuracy: float | None
     accuracy: tuple[float, ...] | None
-    """Share of right answers after 1, 2, ... steps; None without labels."""
+    """Share of correct answers after 1, 2, ... steps; None without labels."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert to plain values for JSON."""
         return asdict(self)
 
 
@@ -46,24 +47,25 @@ def compare(
     """Run both networks once over the images, the spiking one for `steps` steps.
 
     Args:
-        ann: the network that was converted, in evaluation mode.
-        network: what `convert` made of it.
-        images: [N, C, H, W]; not those of a test set where anything is chosen by the result.
+        ann: the original network, in evaluation mode.
+        network: its spiking form, from `convert`.
+        images: [N, C, H, W]; not of a test set if anything is chosen by the result.
         steps: T.
         labels: classes, int64 [N].
-        batch_size: how many images run at once.
+        batch_size: number of images that run at once.
     """
     expect(images, "N C ...", "images")
     if labels is not None:
         expect(labels, "N", "labels", N=len(images))
     if ann.training:
         raise InputError("ann: expected a network in evaluation mode, got one in training mode. Call ann.eval() first.")
-    meters = {path: _Meter() for path in network.layers}
+    modules = dict(ann.named_modules())
+    meters = {path: _Meter() for path in network.layers if path in modules}
     handles = []
     for path, meter in meters.items():
         neurons = network.body.get_submodule(path)
         if isinstance(neurons, IF | SignedIF):
-            handles.append(ann.get_submodule(path).register_forward_hook(meter.see_activation))
+            handles.append(modules[path].register_forward_hook(meter.see_activation))
             handles.append(neurons.register_forward_hook(meter.see_spikes))
     right_ann, right, same = 0, torch.zeros(steps), torch.zeros(steps)
     try:
@@ -90,7 +92,7 @@ def compare(
 
 
 class _Meter:
-    """Watches one layer in both networks; the activation is seen first."""
+    """Sums for one layer of both networks; the original runs first."""
 
     def __init__(self) -> None:
         self.activation = torch.empty(0)

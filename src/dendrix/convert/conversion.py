@@ -1,4 +1,4 @@
-"""From a trained network to a spiking one, in one call."""
+"""Conversion of a trained network to a spiking one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,19 @@ from typing import get_args
 
 from torch import Tensor, nn
 
-from ..core import expect, expect_floating, expect_one_of
+from ..core import expect, expect_finite, expect_floating, expect_one_of
 from ..errors import InputError
 from .audit import Audit
 from .lowering import lower
 from .network import SpikingNetwork
 from .parts import MaxPool, NeuronKind, Parts
 from .tracing import label, shape, trace
+from .verification import Run, expect_images_apart, expect_same, random_images
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A spiking network, and what became of each part of the one that it was made from."""
+    """A spiking network, and what happened to each part of the original."""
 
     network: SpikingNetwork
     audit: Audit
@@ -32,38 +33,44 @@ def convert(
     fold_batch_norm: bool = True,
     allow: Sequence[str] = (),
 ) -> Conversion:
-    """Turn a network with QCFS, LSQ or calibrated activations into a spiking one with the same weights.
+    """Convert a network with QCFS, LSQ or clipped activations to a spiking one with the same weights.
 
-    Each activation becomes a layer of neurons with its threshold; BatchNorm is folded into the layer before it, dropout removed. The
-    result is made to be used: its parameters want no gradients until `network.requires_grad_()`.
+    Each activation becomes a layer of neurons with its threshold: QCFS, LSQ, calibrated ReLUs, and functions that clip to [0, ceiling],
+    such as ReLU6, hardtanh and clamp. BatchNorm is folded into the convolution or linear layer before it where that is exact, dropout is
+    removed, and weights that are pruned, normalised or otherwise parametrized by `torch.nn.utils` become plain. The parameters of the
+    result need no gradients until `network.requires_grad_()`.
 
     Args:
-        ann: the trained network in evaluation mode; it stays as it is.
-        example: images [B, C, H, W] like those to come.
-        neuron: "if" integrates and fires, as published; "signed" also takes back spikes that later input disproves, which is far more
-            accurate at few steps; "qffs" is signed and keeps at most as many spikes as the activation has levels: more steps than
-            levels do harm there.
-        max_pool: what to do with maximum pooling of spikes: refuse it, take the average, or keep sums over time ("spiking", exact).
-        fold_batch_norm: whether to fold; without it the numbers are the same but for rounding.
-        allow: paths of modules and functions, as errors and audits name them, to keep as they are at each step.
+        ann: the trained network in evaluation mode; it is not changed.
+        example: images [B, C, H, W] of the shape that will be used.
+        neuron: "if" integrates and fires, as published; "signed" can also cancel spikes by negative ones, which is far more accurate at few
+            steps; "qffs" is signed with at most as many spikes as the activation has levels: more steps than levels reduce accuracy.
+        max_pool: treatment of maximum pooling of spikes: refuse it, use the average, or keep sums over time ("spiking", exact).
+        fold_batch_norm: whether to fold; without it the results are the same up to rounding.
+        allow: paths of modules and functions, as errors and audits name them, that are kept and applied to each step.
     Raises:
-        ValueError: the network cannot be traced, or parts of it cannot become spikes; each is named.
+        ValueError: the network cannot be traced, parts of it cannot become spikes (each is named), or images of a batch affect each other.
     """
     expect_one_of(neuron, get_args(NeuronKind), "neuron")
     expect_one_of(max_pool, get_args(MaxPool), "max_pool")
     expect(example, "B C ...", "example")
     expect_floating(example, "example")
+    expect_finite(example, "example")
     traced = trace(ann, example, tuple(allow))
     names = {label(node) for node in traced.graph.nodes}
     if unknown := [name for name in allow if name not in names]:
         raise InputError(f"allow: expected parts of the network, got {unknown[0]!r}. Name them as the audit does.")
-    parts = Parts(traced, neuron, max_pool, fold_batch_norm, tuple(allow))
+    images = random_images(example)
+    before = Run(traced, {}, images)
+    parts = Parts(traced, neuron, max_pool, fold_batch_norm, tuple(allow), example.device)
     for node in list(traced.graph.nodes):
         parts.treat(node)
     if parts.problems:
         raise InputError("ann: expected parts that can become spikes. " + " ".join(dict.fromkeys(parts.problems)))
     if not parts.stateful:
         raise InputError("ann: expected activations to replace by neurons, got none. Train with QCFS, or use calibrate.")
+    expect_same(before, Run(traced, parts.originals, images))
+    expect_images_apart(traced, parts.originals, images)
     shapes = {node: shape(node) for node in traced.graph.nodes if "tensor_meta" in node.meta}
     network = lower(traced, parts.stateful, example.shape[1:], shapes)
     return Conversion(network.eval().requires_grad_(False), Audit(tuple(parts.entries)))

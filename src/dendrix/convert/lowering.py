@@ -1,4 +1,4 @@
-"""A traced network is cut before its first neurons; time and state are threaded through what comes behind."""
+"""Lowering of a traced network: a prefix before the first neurons, and a body with time and state."""
 
 import torch
 from torch import Tensor, fx
@@ -9,18 +9,20 @@ from .network import SpikingNetwork
 
 
 def lower(traced: fx.GraphModule, stateful: list[fx.Node], image: torch.Size, shapes: dict[fx.Node, torch.Size]) -> SpikingNetwork:
-    """Cut a graph before its first neurons, and thread time and state through the rest.
+    """Cut a graph before its first neurons, and add time and state to the rest.
 
-    Stateless nodes see all steps folded into the batch; where several tensors cross the cut, they are packed into one.
+    Stateless nodes get all steps folded into the batch; several tensors that cross the cut are packed into one.
 
     Args:
-        traced: the network, with layers over time in the place of its activations.
+        traced: the network, with layers over time in place of its activations.
         stateful: the nodes that call those layers.
         image: shape of one image.
-        shapes: what every node gives for an example, [B, ...].
+        shapes: shapes of the results of all nodes for an example, [B, ...].
     """
     over_time = _after(traced.graph, stateful)
-    cut = [node for node in traced.graph.nodes if node not in over_time and node.op != "get_attr" and over_time & set(node.users)]
+    images = _after(traced.graph, [node for node in traced.graph.nodes if node.op == "placeholder"])
+    read = [node for node in traced.graph.nodes if node not in over_time and over_time & set(node.users)]
+    cut, constants = [node for node in read if node in images], _before([node for node in read if node not in images])
     for node in cut:
         if node not in shapes:
             raise InputError(
@@ -29,24 +31,24 @@ def lower(traced: fx.GraphModule, stateful: list[fx.Node], image: torch.Size, sh
             )
     body = _Body(traced, cut, [shapes[node] for node in cut])
     for node in traced.graph.nodes:
-        if node in over_time or (node.op == "get_attr" and over_time & set(node.users)):
+        if node in over_time or node in constants:
             body.add(node, node in stateful)
     sizes = [shapes[node][1:] for node in cut]
     current = sizes[0] if len(cut) == 1 else torch.Size([sum(size.numel() for size in sizes)])
     return SpikingNetwork(_prefix(traced, cut), body.module(), image, current, tuple(str(node.target) for node in stateful))
 
 
-def _after(graph: fx.Graph, stateful: list[fx.Node]) -> set[fx.Node]:
-    """The nodes over time: layers with a state, and all that reads them."""
+def _after(graph: fx.Graph, first: list[fx.Node]) -> set[fx.Node]:
+    """The first nodes, and all that depend on them."""
     found: set[fx.Node] = set()
     for node in graph.nodes:
-        if node in stateful or found & set(node.all_input_nodes):
+        if node in first or found & set(node.all_input_nodes):
             found.add(node)
     return found
 
 
 def _prefix(traced: fx.GraphModule, cut: list[fx.Node]) -> fx.GraphModule:
-    """images -> the tensor that crosses the cut, or all of them flattened and side by side."""
+    """Graph from images to the tensor that crosses the cut, or to all of them, flattened and concatenated."""
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     needed = _before(cut)
@@ -61,9 +63,9 @@ def _prefix(traced: fx.GraphModule, cut: list[fx.Node]) -> fx.GraphModule:
     return fx.GraphModule(traced, graph)
 
 
-def _before(cut: list[fx.Node]) -> set[fx.Node]:
-    """The nodes that the cut needs, itself included."""
-    found, left = set(cut), list(cut)
+def _before(last: list[fx.Node]) -> set[fx.Node]:
+    """The last nodes, and all that they depend on."""
+    found, left = set(last), list(last)
     while left:
         for node in left.pop().all_input_nodes:
             if node not in found:
@@ -73,7 +75,7 @@ def _before(cut: list[fx.Node]) -> set[fx.Node]:
 
 
 class _Body:
-    """Builds the graph behind the cut. Every value is there over time, [B, T, ...], or folded, [B * T, ...], or both, as it is needed."""
+    """Builds the graph behind the cut. Values are over time, [B, T, ...], or folded, [B * T, ...], or both, as needed."""
 
     def __init__(self, traced: fx.GraphModule, cut: list[fx.Node], shapes: list[torch.Size]):
         self.traced = traced
@@ -93,7 +95,7 @@ class _Body:
             low += width
 
     def add(self, node: fx.Node, stateful: bool) -> None:
-        """Add the next node of the network."""
+        """Append the next node of the network."""
         if stateful:
             path = str(node.target)
             before = self.graph.call_function(_pick, (self.state, path))

@@ -1,4 +1,4 @@
-"""Maximum pooling of spikes: what leaves in all is at every step the largest of what came in."""
+"""Maximum pooling of spikes by their sums over time."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from ..core import State, Stateful, expect, expect_floating, expect_state, scan
 
 
 class MaxPoolState(NamedTuple):
-    """What came in so far, [B, C, H, W]."""
+    """Sum of the inputs so far, [B, C, H, W]."""
 
     total: Tensor
 
@@ -22,16 +22,16 @@ def max_pool_step(x: Tensor, state: MaxPoolState, *, pool: Callable[[Tensor], Te
 
     Args:
         x: spikes, [B, C, H, W].
-        state: the sums before the step.
-        pool: the maximum over windows.
-    Source: ours; Hu et al. (2018), arXiv 1805.01352, let the neuron with the highest rate so far through instead, which is only near.
+        state: sums before the step.
+        pool: maximum over windows.
+    Source: ours; Hu et al. (2018), arXiv 1805.01352, pass the spikes of the neuron with the highest rate so far, an approximation.
     """
     total = state.total + x
     return pool(total) - pool(state.total), MaxPoolState(total)
 
 
 class SpikingMaxPool(Stateful):
-    """Maximum pooling whose rate is the maximum of the rates in its window, at every step: [B, T, C, H, W] -> [B, T, C, H', W'].
+    """Maximum pooling whose rate equals the maximum of the rates in its window at every step: [B, T, C, H, W] -> [B, T, C, H', W'].
 
     Args:
         pool: an `nn.MaxPool2d`, or another that keeps the first two axes.

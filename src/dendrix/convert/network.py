@@ -1,4 +1,4 @@
-"""A converted network: what stands before the first neurons runs once per image, the rest at every step."""
+"""Converted networks: the part before the first neurons runs once per image, the rest at every step."""
 
 import torch
 from torch import Tensor, fx
@@ -8,13 +8,13 @@ from ..errors import InputError
 
 
 class SpikingNetwork(Stateful):
-    """currents [B, T, ...] -> outputs of every step [B, T, ...], not accumulated; `encode` makes the currents of images.
+    """Spiking network: currents [B, T, ...] -> outputs of every step [B, T, ...], not accumulated; `encode` computes the currents.
 
-    State: a dict with the state of every neuron layer by its path in the network that was converted.
+    State: a dict with the state of every neuron layer by its path in the original network.
 
     Args:
-        prefix: images [B, C, ...] -> currents [B, ...]; it knows no time.
-        body: (currents [B, T, ...], state by path, valid, T) -> (outputs, next state), as `lower` makes it.
+        prefix: images [B, C, ...] -> currents [B, ...], without time.
+        body: (currents [B, T, ...], state by path, valid, T) -> (outputs, next state), from `lower`.
         image: shape of one image.
         current: shape of the currents of one step.
         layers: paths of the layers with a state, in the order in which they run.
@@ -26,10 +26,10 @@ class SpikingNetwork(Stateful):
         self.image, self.current, self.layers = image, current, layers
 
     def encode(self, images: Tensor, steps: int) -> Tensor:
-        """The currents into the first neurons, [B, T, ...].
+        """Compute the currents into the first neurons, [B, T, ...].
 
         Args:
-            images: still images [B, C, H, W], computed once and shown at every step without further memory; or frames [B, T, C, H, W].
+            images: still images [B, C, H, W], computed once and repeated at every step without further memory; or frames [B, T, C, H, W].
             steps: T.
         Raises:
             ValueError: a wrong shape, a NaN or an infinity, or fewer than one step.
@@ -63,7 +63,7 @@ class SpikingNetwork(Stateful):
         return zero_invalid(outputs, valid), after
 
     def _parts(self, state: State) -> dict[str, State]:
-        """The state of every layer."""
+        """State of every layer by its path."""
         if state is None:
             return dict.fromkeys(self.layers)
         if not isinstance(state, dict) or tuple(state) != self.layers:

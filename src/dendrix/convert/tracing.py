@@ -1,6 +1,5 @@
-"""A network as a graph: every module and every function that it calls, in order."""
+"""Tracing of a network into a graph of the modules and functions that it calls, in order."""
 
-import copy
 from typing import Any
 
 import torch
@@ -10,28 +9,33 @@ from torch.fx.passes.shape_prop import ShapeProp
 from ..core import expect, expect_finite, expect_floating
 from ..errors import InputError
 from ..layers import LSQ, QCFS, ClippedReLU
+from .reparametrization import copy_with_plain_weights
 
 Activation = QCFS | LSQ | ClippedReLU
 ACTIVATIONS = (QCFS, LSQ, ClippedReLU)
-"""Activations that a neuron can stand for; each has `threshold`."""
+"""Activations that neurons replace; each has `threshold`."""
+LEVELS = (QCFS, LSQ)
+"""Activations with levels, whose threshold is broadcast from the last axis."""
 
 _CHECKS = (expect, expect_finite, expect_floating)
 
 
 def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.GraphModule:
-    """A copy of the network as a graph whose nodes know the shapes that they give for `example`.
+    """Copy a network into a graph whose nodes know the shapes of their results for `example`.
+
+    Weights that hooks or parametrizations of `torch.nn.utils` compute become plain parameters.
 
     Args:
-        ann: a network in evaluation mode, of one input and one output; it stays as it is.
+        ann: a network in evaluation mode, with one input and one output; it is not changed.
         example: images [B, C, H, W].
-        leaves: paths of modules not to look into.
+        leaves: paths of modules that are not traced into.
     Raises:
-        ValueError: the network is in training mode, torch.fx cannot follow it, or what it traced is not the same function.
+        ValueError: the network is in training mode, torch.fx cannot trace it, or the graph is not the same function.
     """
     if training := [path or type(ann).__name__ for path, module in ann.named_modules() if module.training]:
         raise InputError(f"ann: expected a network in evaluation mode, but {training[0]} is in training mode. Call ann.eval() first.")
     tracer = _Tracer(leaves)
-    own = copy.deepcopy(ann)
+    own = copy_with_plain_weights(ann)
     try:
         graph = tracer.trace(own)
     except Exception as error:
@@ -69,28 +73,52 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
 
 
 def _drop_defaults(graph: fx.Graph) -> None:
-    """Arguments that have a default and are not used are none."""
+    """Remove unused inputs that have a default."""
     for node in list(graph.nodes):
         if node.op == "placeholder" and node.args and not node.users:
             graph.erase_node(node)
 
 
 def shape(node: fx.Node) -> torch.Size:
-    """The shape that a node gave for the example."""
+    """Shape of the result of a node for the example."""
     found: torch.Size = node.meta["tensor_meta"].shape
     return found
 
 
+def channel_threshold(activation: Activation, given: torch.Size) -> Tensor:
+    """The threshold of an activation as a number [] or one value per channel [C], for inputs of shape [B, C, ...].
+
+    Raises:
+        ValueError: it differs along another axis.
+    """
+    threshold = activation.threshold
+    if not isinstance(activation, LEVELS) or not threshold.dim():
+        return threshold
+    if threshold.numel() == 1:
+        return threshold.reshape(())
+    whole = torch.Size([1] * (len(given) - threshold.dim())) + threshold.shape
+    if len(whole) != len(given) or whole[1] != threshold.numel():
+        raise InputError(f"threshold: expected one number or one for each of {given[1]} channels, got shape {list(threshold.shape)}.")
+    return threshold.flatten()
+
+
 def label(node: fx.Node) -> str:
-    """The path of a module, or that of the module that calls a function with the name of the function."""
+    """Name of a node: the path of a module, or that of the module that calls a function and the name of the function."""
     if node.op == "call_module":
         return str(node.target)
     stack = [path for path in node.meta.get("nn_module_stack", {}) if path]  # the innermost last
     return f"{stack[-1]}.{getattr(node.target, '__name__', node.target)}" if stack else node.name
 
 
+def free_path(traced: fx.GraphModule, path: str, replacing: type[nn.Module] | tuple[()] = ()) -> str:
+    """The path, or the first of path_1, path_2, ... that no module has but those of a type that is replaced."""
+    taken = {name for name, module in traced.named_modules() if not isinstance(module, replacing)}
+    numbered = (f"{path}_{number}" if number else path for number in range(len(taken) + 1))
+    return next(name for name in numbered if name not in taken)
+
+
 class _Tracer(fx.Tracer):
-    """Stops at torch's own modules and at the activations; passes argument checks, and remembers where tracing failed."""
+    """Traces into all but torch's modules, activations and `leaves`; ignores argument checks, and records where tracing failed."""
 
     def __init__(self, leaves: tuple[str, ...]):
         super().__init__(autowrap_functions=_CHECKS)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..core import Stateful, expect_valid
 from ..errors import InputError
-from ..exits.recorder import Item, evaluating, parts
+from ..exits.network import Item, evaluating, parts
 from ..layers import rounded
 from .products import counted_with_its_parent, products, unknown
 from .report import Report

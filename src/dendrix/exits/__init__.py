@@ -1,54 +1,83 @@
-"""Stop each inference as soon as it is sure: rules, records, fits with a guarantee, and a runner that really stops."""
+"""Early exits: rules that stop each input once its answer is clear, fitted to recorded outputs, and a runner that applies them."""
 
-from ..errors import NoCertificateError as NoCertificateError
-from .batching import Answer as Answer
-from .decisions import Decisions as Decisions
-from .decisions import decide as decide
-from .decisions import scores as scores
-from .fitting.fitter import fit as fit
-from .fitting.goals import Goal as Goal
-from .fitting.goals import MeanSteps as MeanSteps
-from .fitting.goals import Pareto as Pareto
-from .fitting.goals import pareto_front as pareto_front
-from .fitting.guarantee import Guarantee as Guarantee
-from .fitting.parts import Parts as Parts
-from .fitting.resplits import Resplits as Resplits
-from .fitting.resplits import resplits as resplits
-from .fitting.scale import best_scale as best_scale
-from .policy import GOALS as GOALS
-from .policy import Policy as Policy
-from .recorder import expect_explicit_state as expect_explicit_state
-from .recorder import fingerprint as fingerprint
-from .recorder import record_outputs as record_outputs
-from .records import ExitRecord as ExitRecord
-from .reporting.bounds import CONVENTIONS as CONVENTIONS
-from .reporting.bounds import Curve as Curve
-from .reporting.bounds import average_exit_time as average_exit_time
-from .reporting.bounds import optimal_cutoff as optimal_cutoff
-from .reporting.bounds import oracle_curve as oracle_curve
-from .reporting.bounds import policy_curve as policy_curve
-from .reporting.bounds import static_curve as static_curve
-from .reporting.calibration import Calibration as Calibration
-from .reporting.calibration import Interval as Interval
-from .reporting.calibration import auroc as auroc
-from .reporting.calibration import bootstrap as bootstrap
-from .reporting.calibration import calibration as calibration
-from .reporting.calibration import ece as ece
-from .reporting.calibration import failure_prediction as failure_prediction
-from .reporting.comparison import RuleFigures as RuleFigures
-from .reporting.display import save_report_figure as save_report_figure
-from .reporting.display import tables as tables
-from .reporting.reporter import Report as Report
-from .reporting.reporter import report as report
-from .rules.base import ExitRule as ExitRule
-from .rules.base import RuleState as RuleState
-from .rules.entropy import Entropy as Entropy
-from .rules.fixed_steps import FixedSteps as FixedSteps
-from .rules.margin import Margin as Margin
-from .rules.max_probability import MaxProbability as MaxProbability
-from .rules.names import RULES as RULES
-from .rules.patience import Patience as Patience
-from .runner import Answers as Answers
-from .runner import follow as follow
-from .runner import run as run
-from .runner import serve as serve
+from ..errors import NoCertificateError
+from .batching import Answer
+from .decisions import Decisions, decide, scores
+from .fitting.fitter import fit
+from .fitting.goals import Goal, MeanSteps, Pareto, pareto_front
+from .fitting.guarantee import Guarantee
+from .fitting.parts import Parts
+from .fitting.resplits import Resplits, resplits
+from .fitting.scale import best_scale
+from .network import expect_explicit_state, fingerprint
+from .policy import GOALS, Policy
+from .recorder import record_outputs
+from .records import ExitRecord
+from .reporting.bounds import CONVENTIONS, Curve, average_exit_time, optimal_cutoff, oracle_curve, policy_curve, static_curve
+from .reporting.calibration import Calibration, Interval, auroc, bootstrap, calibration, ece, failure_prediction
+from .reporting.comparison import RuleFigures
+from .reporting.display import save_report_figure, tables
+from .reporting.reporter import Report, report
+from .rules.base import ExitRule, RuleState
+from .rules.entropy import Entropy
+from .rules.fixed_steps import FixedSteps
+from .rules.margin import Margin
+from .rules.max_probability import MaxProbability
+from .rules.names import RULES
+from .rules.patience import Patience
+from .runner import Answers, follow, run, serve
+
+__all__ = [
+    "CONVENTIONS",
+    "GOALS",
+    "RULES",
+    "Answer",
+    "Answers",
+    "Calibration",
+    "Curve",
+    "Decisions",
+    "Entropy",
+    "ExitRecord",
+    "ExitRule",
+    "FixedSteps",
+    "Goal",
+    "Guarantee",
+    "Interval",
+    "Margin",
+    "MaxProbability",
+    "MeanSteps",
+    "NoCertificateError",
+    "Pareto",
+    "Parts",
+    "Patience",
+    "Policy",
+    "Report",
+    "Resplits",
+    "RuleFigures",
+    "RuleState",
+    "auroc",
+    "average_exit_time",
+    "best_scale",
+    "bootstrap",
+    "calibration",
+    "decide",
+    "ece",
+    "expect_explicit_state",
+    "failure_prediction",
+    "fingerprint",
+    "fit",
+    "follow",
+    "optimal_cutoff",
+    "oracle_curve",
+    "pareto_front",
+    "policy_curve",
+    "record_outputs",
+    "report",
+    "resplits",
+    "run",
+    "save_report_figure",
+    "scores",
+    "serve",
+    "static_curve",
+    "tables",
+]

@@ -1,4 +1,4 @@
-"""Rows that come and go: a batch in which finished inputs wait, leave, or make room for the next."""
+"""Batches with changing rows: finished inputs wait, are dropped, or are replaced by the next ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from torch import Tensor
 
 from ..core import Stateful, expect, map_state, rows
 from ..errors import InputError
-from .advance import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
+from .blocks import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
 from .rules.base import ExitRule
 
 Batching = Literal["wait", "compact", "refill"]
 
 _SHARE = 16
-"""Rows move once one in so many has finished: to move them costs about as much as to run a few finished ones on."""
+"""Rows are rearranged once one in so many has finished; a move costs about as much as running a few finished rows on."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an input was found to be, and when."""
+    """The answer for one input, and when it was given."""
 
     index: int
-    """The number of the input, in the order in which they came, from 0."""
+    """Number of the input in order of arrival, from 0."""
     answer: int
     """The class with the most evidence."""
     steps: int
-    """After how many steps."""
+    """Number of steps until the answer."""
     stopped: bool
-    """Whether the rule stopped it; otherwise there is no more of the input."""
+    """Whether the rule stopped the input; otherwise the input ended."""
     evidence: Tensor
-    """[K], what the answer rests on."""
+    """Evidence at that step, [K]."""
 
 
 @dataclass
 class Slot:
-    """One row of the batch: its input [T, ...], how many steps of it the network has seen, and whether it still wants an answer."""
+    """One row of the batch: its input [T, ...], the number of steps run so far, and whether it is still unanswered."""
 
     index: int
     x: Tensor
@@ -47,14 +47,14 @@ class Slot:
     open: bool = True
 
     def next(self, steps: int) -> Tensor:
-        """The steps to run now, [steps, ...]; a row that is at its end runs on zeros, which are never looked at."""
+        """Next steps of the input, [steps, ...]; behind its end there are zeros, whose outputs are ignored."""
         part = self.x[self.seen : self.seen + steps]
         missing = min(steps, self.seen + steps - self.length)
         return part if missing <= 0 else torch.cat([part, part.new_zeros(missing, *part.shape[1:])])
 
 
 class Batch:
-    """The rows that run together, and the work that was done: `row_steps` counts every step of every row."""
+    """Rows that run together. `row_steps` counts every step of every row that was run."""
 
     def __init__(self, model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, size: int, block: int):
         self.model, self.rule, self.accumulation = model, rule, accumulation
@@ -67,7 +67,7 @@ class Batch:
         self.row_steps = 0
 
     def answers(self, requests: Iterator[Tensor]) -> Iterator[Answer]:
-        """Answer every request, [T_i, ...] each, in the order in which they finish."""
+        """Answer every request, [T_i, ...], in the order in which they finish."""
         waiting = (self._slot(index, x) for index, x in enumerate(requests))
         while self._arrange(waiting):
             steps = min(self.block, max(slot.length - slot.seen for slot in self.slots if slot.open))
@@ -87,7 +87,7 @@ class Batch:
         return Slot(index, x, len(x))
 
     def _arrange(self, waiting: Iterator[Slot]) -> bool:
-        """Let finished rows leave and others enter, as far as it pays now; whether there is anything to run."""
+        """Replace or drop finished rows where it pays; returns whether anything is left to run."""
         done = [row for row, slot in enumerate(self.slots) if not slot.open]
         if len(done) == len(self.slots):
             self.slots, self.progress = list(islice(waiting, self.size)), None
@@ -113,7 +113,7 @@ class Batch:
 
         network, *judged = self.progress
         rest, *start = self.rest
-        # What is judged may be the network's outputs, and they its state: that part is small and always copied.
+        # The evidence may share memory with the outputs, and they with the network's state: it is small and always copied.
         network = map_state(written if self.in_place else copied, network, rest)
         self.progress = Progress(network, *map_state(copied, judged, start))
         for place, slot in zip(places, newcomers, strict=True):
@@ -129,7 +129,7 @@ class Batch:
         return torch.tensor(places).to(self.slots[0].x.device, non_blocking=True)
 
     def _finished(self, block: Block) -> list[Answer]:
-        """The answers of the rows that are stopped or at their end; the others go on."""
+        """Answers of the rows that have stopped or ended in this block."""
         length = block.stops.shape[1]
         steps = np.arange(1, length + 1) + np.array([[slot.seen] for slot in self.slots])
         last = block.stops | (steps >= np.array([[slot.length] for slot in self.slots]))
@@ -152,7 +152,7 @@ class Batch:
         ]
 
     def _refuse_broken(self, broken: Any, steps: Any) -> None:
-        """Raise if an input that still runs gave a NaN or an infinity before it was stopped."""
+        """Raise if a running input gave a NaN or an infinity before it stopped."""
         for row, slot in enumerate(self.slots):
             if slot.open and broken[row].any():
                 raise not_finite(slot.index, int(steps[row, broken[row].argmax()]))

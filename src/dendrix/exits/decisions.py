@@ -1,4 +1,4 @@
-"""What a rule would have done with recorded outputs: the same as running it, without the network."""
+"""Decisions of a rule on recorded outputs, equal to those of a run, without the network."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from .rules.base import ExitRule, finite_rows
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """When each input stopped and what it answered."""
+    """Exit step and answer of each input."""
 
     steps: Tensor
-    """The step after which it stopped, counted from 1, int64 [N]."""
+    """Step of the exit, counted from 1, int64 [N]."""
     answers: Tensor
-    """The class with the most evidence then, int64 [N]."""
+    """Class with the most evidence at that step, int64 [N]."""
     stopped: Tensor
-    """Whether the rule stopped it; otherwise its input ended first, bool [N]."""
+    """Whether the rule stopped the input; otherwise the input ended first, bool [N]."""
 
 
 def decide(rule: ExitRule, record: ExitRecord) -> Decisions:
-    """Apply a rule to a record; an input that the rule never stops is decided at its end."""
+    """Apply a rule to a record; an input that the rule never stops exits at its end."""
     state = rule.init(len(record))
     flags, answers = [], []
     for evidence_t in record.follow(rule):
@@ -36,10 +36,10 @@ def decide(rule: ExitRule, record: ExitRecord) -> Decisions:
 
 
 def scores(rule: ExitRule, record: ExitRecord) -> Tensor:
-    """The rule's score after each step, [N, T]: what a fit of its threshold looks at. The threshold itself does not matter.
+    """Compute the score of a rule after each step, [N, T]; its threshold does not matter.
 
-    Evidence that has grown beyond all numbers has minus infinity, because no rule stops there. What stands behind an input's end means
-    nothing; `record.valid` tells.
+    Evidence that has overflowed gets minus infinity, because no rule stops there. Values behind the end of an input have no meaning; see
+    `record.valid`.
     """
     memory, columns = rule.init(len(record)).memory, []
     for evidence_t in record.follow(rule):
@@ -49,5 +49,5 @@ def scores(rule: ExitRule, record: ExitRecord) -> Tensor:
 
 
 def at_step(values: Tensor, steps: Tensor) -> Tensor:
-    """Of values after every step [N, T], those after step `steps` (int64 [N], counted from 1): [N]."""
+    """Select from values after every step [N, T] those after step `steps` (int64 [N], counted from 1): [N]."""
     return values.gather(1, steps.unsqueeze(1) - 1).squeeze(1)

@@ -1,4 +1,4 @@
-"""A fitted rule with all that it holds for: the network, the goal, and what is promised. A small JSON file."""
+"""Fitted exit policies: a rule with the network, the goal and the statement that it was fitted for, saved as a small JSON file."""
 
 import hashlib
 import json
@@ -17,45 +17,47 @@ from .rules.base import ExitRule
 from .rules.names import RULES
 
 FORMAT = 3
-"""The version of the file; format 2 is still read. Format 1 is refused: its fingerprints knew weights, but not neurons."""
+"""Version of the file. Format 2 is still read; format 1 is refused, because its fingerprints ignored the kind of neuron."""
 
 _RENAMED = {"rule": {"budget": "fixed-steps"}, "goal": {"budget": "mean-steps"}}
-"""Names that format 2 has for rules and goals of today."""
+"""Old names of rules and goals in format 2."""
 
 GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "mean-steps": MeanSteps, "guarantee": Guarantee}
-"""Every goal by the name that a policy file and the command line use."""
+"""Goals by their names in policy files and on the command line."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A rule, and the networks and inputs that it was fitted for. `fit` makes one."""
+    """A rule, and the network and inputs that it was fitted for. Made by `fit`."""
 
     rule: ExitRule
     goal: Goal
     statement: str
-    """What is promised, in words."""
+    """The guarantee in words, and warnings of the fit."""
     accumulation: str
     """How outputs become evidence."""
     steps: int
-    """T of the record that it was fitted on."""
+    """T of the record it was fitted on."""
     classes: int
     """K."""
     varies: bool
     """Whether inputs may end before step T."""
     dt_ms: float | None
     model: str
-    """The fingerprint of the network; empty if it is unknown."""
+    """Fingerprint of the network; empty if unknown."""
     parts: dict[str, int]
-    """How many inputs chose the scale ("selection"), the thresholds of steps or the rule ("fit"), and the threshold ("certification")."""
+    """Number of inputs that chose the scale ("selection"), thresholds per step or rule ("fit"), and threshold ("certification")."""
     mean_steps: float
-    """Mean steps of the certification part."""
+    """Mean steps on the certification part."""
+    stops_early: bool
+    """Whether any input of the certification part stops before its end."""
     data: tuple[str, ...]
-    """Hashes of the records that it was fitted on."""
+    """Hashes of the records it was fitted on."""
     seed: int
-    """Of the split into parts."""
+    """Seed of the split into parts."""
 
     def check(self, record: ExitRecord) -> None:
-        """Refuse a record that the policy was not made for.
+        """Check that the policy was fitted for this kind of record.
 
         Raises:
             ValueError: T, K, accumulation, the length of a step or the network differ.
@@ -66,7 +68,7 @@ class Policy:
             raise InputError(f"record: expected {self.steps} steps, as the policy was fitted for, got {steps}. Fit a policy for these.")
 
     def check_network(self, classes: int, accumulation: str, dt_ms: float | None = None, model: str = "") -> None:
-        """Refuse a network that the policy was not made for; a fingerprint that either side does not know is not compared.
+        """Check that the policy was fitted for this network; fingerprints are compared only if both are known.
 
         Raises:
             ValueError: K, accumulation, the length of a step or the network differ.
@@ -81,7 +83,7 @@ class Policy:
                 )
 
     def save(self, path: str | Path) -> None:
-        """Write the policy as JSON, whole or not at all."""
+        """Write the policy as JSON, atomically."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         content |= {
             "rule": _rule_fields(self.rule),
@@ -96,8 +98,8 @@ class Policy:
         """Read a policy.
 
         Raises:
-            OSError: there is no such file or it may not be read.
-            ValueError: it is no policy, of another version, or was changed by hand.
+            OSError: the file does not exist or cannot be read.
+            ValueError: it is not a policy, has another version, or was edited.
         """
         content = read_json(Path(path))
         version, digest = content.get("format"), content.pop("digest", None)
@@ -112,9 +114,9 @@ class Policy:
             )
         if _digest(content) != digest:
             raise InputError(f"{path}: expected a policy as it was fitted, but it was changed afterwards. Fit it again.")
-        if content.pop("format") == 2:
-            content = _from_format_2(content)
         try:
+            if content.pop("format") == 2:
+                content = _from_format_2(content)
             rule, goal = dict(content["rule"]), dict(content["goal"])
             return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
         except (KeyError, TypeError, ValueError) as error:
@@ -122,22 +124,23 @@ class Policy:
 
 
 def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a policy that 0.1.0 wrote, under their names of today."""
+    """Fields of a policy of dendrix 0.1.0 under their current names."""
     content = {("accumulation" if name == "how" else name): value for name, value in content.items()}
     for part, names in _RENAMED.items():
         if isinstance(saved := content.get(part), dict) and "name" in saved:
             content[part] = {**saved, "name": names.get(saved["name"], saved["name"])}
-    return content
+    # Exact where all inputs have T steps; format 2 does not hold the mean length of others.
+    return content | {"stops_early": content["mean_steps"] < content["steps"]}
 
 
 def named_rule(name: str) -> ExitRule:
-    """The rule of this name, with a threshold at which it never stops."""
+    """Make the rule with this name, with a threshold at which it never stops."""
     kind = RULES[expect_one_of(name, RULES, "rule")]
     return kind(kind.span[1])
 
 
 def _rule_fields(rule: ExitRule) -> dict[str, Any]:
-    """A rule as JSON: JSON has no infinity, so a threshold that no score exceeds is the word "never"."""
+    """Fields of a rule for JSON. JSON has no infinity, so an infinite threshold is the string "never"."""
     values = [("never" if value == math.inf else value) for value in rule.thresholds]
     return {"name": _name(rule, RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
 

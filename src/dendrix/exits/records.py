@@ -1,4 +1,4 @@
-"""What a network answered at every step of every input, kept so that exit rules can be fitted and compared without running it again."""
+"""Records of a network's outputs at every step, on which exit rules are fitted and compared without running it again."""
 
 import io
 import zipfile
@@ -18,21 +18,21 @@ from ..errors import InputError, InputTypeError
 from .rules.base import ExitRule, finite_rows
 
 _ARRAYS = {"outputs": ("fiub", np.float32), "labels": ("iu", np.int64), "lengths": ("iu", np.int64)}
-"""The kinds of numbers that a file may hold, in numpy's letters, and as what they are read."""
+"""Kinds of numbers that a file may contain, in numpy's letters, and the dtype they are read as."""
 
 
 @dataclass(frozen=True, eq=False)
 class ExitRecord:
-    """The outputs of N inputs at full length. Any framework can write the file: see `load`.
+    """Outputs of N inputs at full length. Any framework can write the file; see `load`.
 
     Args:
-        outputs: per step and not accumulated, [N, T, K], float32 (float64 stays, less becomes float32), moved to the CPU and cut off from
-            any graph; what lies behind an input's end does not count.
-        labels: the true classes, int64 [N]; None if they are unknown.
-        lengths: steps of each input, int64 [N], 1 to T; None if all have T.
+        outputs: per step and not accumulated, [N, T, K], float32 (float64 is kept, narrower types become float32), moved to the CPU and
+            detached; values behind the end of an input are ignored.
+        labels: true classes, int64 [N]; None if unknown.
+        lengths: number of steps of each input, int64 [N], 1 to T; None if all have T.
         accumulation: how outputs become evidence, as in `accumulate`.
-        dt_ms: the length of a step, in ms; None if steps have no duration.
-        model: the fingerprint of the network; empty if it is unknown.
+        dt_ms: length of a step, in ms; None if steps have no duration.
+        model: fingerprint of the network; empty if unknown.
     Raises:
         TypeError, ValueError: shapes or numbers that do not fit together, or an output that is NaN or infinite.
     """
@@ -52,13 +52,13 @@ class ExitRecord:
         expect_one_of(self.accumulation, ACCUMULATIONS, "accumulation")
         expect_fields(self, dt_ms="(0, inf)")
         if not isinstance(self.model, str):
-            raise InputTypeError(f"model: expected a word, got {self.model!r}. It is what dendrix.exits.fingerprint gives.")
+            raise InputTypeError(f"model: expected a word, got {self.model!r}. It is the result of dendrix.exits.fingerprint.")
         count, steps, classes = self.outputs.shape
         for name, low, high in (("labels", 0, classes - 1), ("lengths", 1, steps)):
             if (values := getattr(self, name)) is not None:
                 expect(values, "N", name, N=count)
                 object.__setattr__(self, name, _whole(values, name, low, high))
-        # A few inputs at a time, because outputs may fill most of the memory.
+        # A few inputs at a time, because the outputs may occupy most of the memory.
         finite = torch.cat([finite_rows(self.outputs[start : start + 64]) for start in range(0, count, 64)])
         if (broken := (~finite & self.valid).nonzero()).numel():
             row, step = broken[0].tolist()
@@ -73,12 +73,12 @@ class ExitRecord:
 
     @property
     def ends(self) -> Tensor:
-        """The last step of each input, counted from 1, int64 [N]."""
+        """Last step of each input, counted from 1, int64 [N]."""
         return torch.full((len(self),), self.outputs.shape[1]) if self.lengths is None else self.lengths
 
     @property
     def valid(self) -> Tensor:
-        """Which steps belong to the input, bool [N, T]."""
+        """Whether a step belongs to the input, bool [N, T]."""
         return torch.arange(self.outputs.shape[1]) < self.ends.unsqueeze(1)
 
     @property
@@ -86,30 +86,30 @@ class ExitRecord:
         """The labels, int64 [N].
 
         Raises:
-            ValueError: they are unknown.
+            ValueError: the labels are unknown.
         """
         if self.labels is None:
             raise InputError("labels: expected the true class of every input, got none. Record with labels, or choose what needs none.")
         return self.labels
 
     def follow(self, rule: ExitRule | None = None) -> Iterator[Tensor]:
-        """The evidence after each step, [N, K], one step at a time, summed as in a running network, so the two agree to the bit."""
+        """Yield the evidence after each step, [N, K], accumulated as in a running network, so that the two are bit-identical."""
         state = None
         for outputs_t in self.outputs.unbind(1):
             evidence_t, state = accumulate_step(outputs_t if rule is None else rule.weigh(outputs_t), state, self.accumulation)
             yield evidence_t
 
     def evidence(self, rule: ExitRule | None = None) -> Tensor:
-        """The evidence after each step, [N, T, K]; `follow` needs less memory."""
+        """Evidence after each step, [N, T, K]; `follow` needs less memory."""
         return torch.stack(list(self.follow(rule)), 1)
 
     def answers(self, rule: ExitRule | None = None) -> Tensor:
-        """The class with the most evidence after each step, int64 [N, T]; behind an input's end it stays what it was."""
+        """Class with the most evidence after each step, int64 [N, T]; behind the end of an input its last answer is repeated."""
         found = torch.stack([evidence_t.argmax(-1) for evidence_t in self.follow(rule)], 1)
         return found.gather(1, torch.arange(found.shape[1]).minimum(self.ends.unsqueeze(1) - 1))
 
     def right(self, rule: ExitRule | None = None) -> Tensor:
-        """Whether that answer is true, bool [N, T].
+        """Whether that answer is correct, bool [N, T].
 
         Raises:
             ValueError: the labels are unknown.
@@ -117,13 +117,13 @@ class ExitRecord:
         return self.answers(rule) == self.truth.unsqueeze(1)
 
     def subset(self, index: Tensor) -> "ExitRecord":
-        """The inputs `index` (bool [N] or int64)."""
+        """Record of the inputs `index` (bool [N] or int64)."""
         labels = None if self.labels is None else self.labels[index]
         lengths = None if self.lengths is None else self.lengths[index]
         return replace(self, outputs=self.outputs[index], labels=labels, lengths=lengths)
 
     def save(self, path: str | Path) -> None:
-        """Write an `.npz`, whole or not at all."""
+        """Write an `.npz` file, atomically."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in values.items() if value is not None}
         buffer = io.BytesIO()
@@ -134,10 +134,10 @@ class ExitRecord:
     def load(cls, path: str | Path) -> "ExitRecord":
         """Read an `.npz` with `outputs` [N, T, K] and, if known, `labels` [N], `lengths` [N], `accumulation`, `dt_ms` and `model`.
 
-        Outputs of any real dtype are read as float32, whole numbers as int64; other arrays in the file are left alone.
+        Outputs of any real dtype are read as float32, labels and lengths as int64; other arrays in the file are ignored.
 
         Raises:
-            OSError: there is no such file or it may not be read.
+            OSError: the file does not exist or cannot be read.
             ValueError: it is damaged, or its arrays do not fit together.
         """
         try:
@@ -148,7 +148,7 @@ class ExitRecord:
         except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{path}: expected an .npz of recorded outputs, but it cannot be read ({error}). Record again.") from error
         if "outputs" not in found:
-            raise InputError(f"{path}: expected an array 'outputs' [N, T, K], which is missing. See dendrix.exits.Record.load.")
+            raise InputError(f"{path}: expected an array 'outputs' [N, T, K], which is missing. See dendrix.exits.ExitRecord.load.")
         try:
             return cls(**{name: _read(name, array) for name, array in found.items()})
         except (TypeError, ValueError) as error:
@@ -156,7 +156,7 @@ class ExitRecord:
 
 
 def _read(name: str, array: np.ndarray) -> Any:
-    """An array of a file as the field of that name."""
+    """Convert an array of a file into the field of that name."""
     if name not in _ARRAYS:
         if array.ndim:
             raise InputError(f"{name}: expected a single value, got an array of shape {list(array.shape)}. Check what was recorded.")
@@ -164,12 +164,12 @@ def _read(name: str, array: np.ndarray) -> Any:
     kinds, dtype = _ARRAYS[name]
     if array.dtype.kind not in kinds:
         raise InputError(f"{name}: expected {'whole' if dtype is np.int64 else 'real'} numbers, got {array.dtype}. Convert them first.")
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and that is refused
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite, and those are refused
         return torch.from_numpy(array.astype(dtype))
 
 
 def _whole(values: Tensor, name: str, low: int, high: int) -> Tensor:
-    """Whole numbers in a range, as int64."""
+    """Check for whole numbers in a range, and return them as int64."""
     whole = not values.is_floating_point() and not values.is_complex() and values.dtype != torch.bool
     if whole and low <= int(values.min()) and int(values.max()) <= high:
         return values.long().cpu()

@@ -1,4 +1,4 @@
-"""Run a network so that each input stops as soon as the rule is sure: a batch, a stream of requests, or one input that is still coming."""
+"""Runs in which each input stops when the rule says so: of a batch, a stream of requests, or one input that is still arriving."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from torch import Tensor
 
 from ..core import Stateful, expect, expect_one_of
 from ..errors import InputError
-from .advance import advance, expect_running, not_finite
 from .batching import Answer, Batch, Batching
+from .blocks import advance, expect_running, not_finite
 from .decisions import Decisions
 from .rules.base import ExitRule
 
 
 @dataclass(frozen=True)
 class Answers(Decisions):
-    """When each of N inputs stopped and what it answered, in the order of the inputs."""
+    """Exit step and answer of N inputs, in the order of the inputs."""
 
     evidence: Tensor
-    """What each answer rests on, [N, K]."""
+    """Evidence at the exit, [N, K]."""
     row_steps: int
-    """Steps that the network really ran, summed over rows: at full length it would be the sum of all lengths."""
+    """Number of steps that the network ran, summed over rows; without early exits it would be the sum of all lengths."""
 
 
 def run(
@@ -35,21 +35,21 @@ def run(
     batch_size: int = 64,
     block: int = 8,
 ) -> Answers:
-    """Answer many inputs, each as soon as the rule stops it or it ends.
+    """Run a network over many inputs, each until the rule stops it or it ends.
 
-    The answers are those of every input run alone, and those that `decide` finds in a record, except where two scores or two
-    classes are closer than rounding: a matrix product of another size rounds differently.
+    The answers equal those of every input run alone, and those of `decide` on a record, except where two scores or two classes differ by
+    less than rounding, because matrix products of another size round differently.
 
     Args:
         model: a network in evaluation mode.
         x: inputs [N, T, ...], or an iterable of inputs [T_i, ...] that differ in length.
-        rule: when to stop.
+        rule: the exit rule.
         batching: "wait" runs all rows of a batch until the last one has stopped; "compact" drops finished rows; "refill" also puts
             the next input in their place, from rest.
         accumulation: how outputs become evidence, as in `accumulate`.
         lengths: steps of each input of a tensor x, int64 [N]; None if all have T.
-        batch_size: how many inputs run at once.
-        block: how many steps the network runs in one call. The rule judges every single one, so decisions do not depend on it; a
+        batch_size: number of inputs that run at once.
+        block: number of steps that the network runs in one call. The rule is applied to every step, so decisions do not depend on it; a
             larger block makes fewer calls and runs at most block - 1 steps too many for each input.
     Raises:
         ValueError: the network is in training mode or gives a NaN or an infinity, or an argument is out of range.
@@ -57,7 +57,7 @@ def run(
     batch = _batch(model, rule, batching, accumulation, batch_size, block)
     found = sorted(batch.answers(_inputs(x, lengths)), key=lambda answer: answer.index)
     if not found:
-        raise InputError("x: expected at least one input, got none. An empty stream has nothing to answer; see serve.")
+        raise InputError("x: expected at least one input, got none. For streams that may be empty use serve.")
     return Answers(
         steps=torch.tensor([answer.steps for answer in found]),
         answers=torch.tensor([answer.answer for answer in found]),
@@ -77,11 +77,11 @@ def serve(
     block: int = 8,
     in_order: bool = True,
 ) -> Iterator[Answer]:
-    """Answer a stream of requests as it comes; see `run` for the arguments.
+    """Answer a stream of requests as it arrives; see `run` for the arguments.
 
     Args:
-        requests: inputs [T_i, ...]; the next one is taken only when there is room for it, so at most `batch_size` are open.
-        in_order: whether an answer waits for those of earlier requests, or comes as soon as it is there.
+        requests: inputs [T_i, ...]; the next one is taken only when a row is free, so at most `batch_size` are open.
+        in_order: whether an answer waits for those of earlier requests, or is yielded at once.
     """
     batch = _batch(model, rule, batching, accumulation, batch_size, block)
     answers = batch.answers(iter(requests))
@@ -89,14 +89,14 @@ def serve(
 
 
 def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulation: str = "sum") -> Iterator[Answer]:
-    """Follow one input while it comes, and answer after each step; the last answer is that of the step at which the rule stops.
+    """Run one input while it arrives, and yield an answer after each step, up to the step at which the rule stops.
 
-    Every answer can be used: leave the loop at any time. After the stop no further chunk is asked for.
+    The loop over the answers may be left at any time. After the stop no further chunk is requested.
 
     Args:
         model: a network in evaluation mode.
         chunks: the input in pieces of one or more steps, [T_i, ...]; the network runs once for each piece.
-        rule: when to stop.
+        rule: the exit rule.
         accumulation: how outputs become evidence, as in `accumulate`.
     """
     expect_running(model, rule)
@@ -126,7 +126,7 @@ def _batch(model: Stateful, rule: ExitRule, batching: Batching, accumulation: st
 def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> Iterator[Tensor]:
     if not isinstance(x, Tensor):
         if lengths is not None:
-            raise InputError("lengths: expected none with inputs that come one by one. Cut each input where it ends.")
+            raise InputError("lengths: expected none with an iterable of inputs. Cut each input where it ends.")
         return iter(x)
     expect(x, "N T ...")
     if lengths is None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ..core import Stateful, unrecorded
 from ..data import Batch
 from ..errors import InputError, InputTypeError
-from ..exits.recorder import evaluating
+from ..exits.network import evaluating
 from ..models import Decision
 from ..models.decision import outputs_of
 

@@ -82,6 +82,31 @@ def test_scale_of_the_fixtures(fixture: Case) -> None:
     assert best_scale(calibration, scales=fixture.arrays["ours_alpha_grid"].tolist()) == fixture.arrays["ours_alpha"]
 
 
+@pytest.mark.parametrize("by", ["ece", "nll"])
+@pytest.mark.parametrize("size", [1e-6, 1e3, 1e6, 1e30])
+def test_scale_follows_the_size_of_the_outputs(size: float, by: str) -> None:
+    record = pool(300)
+    found = best_scale(replace(record, outputs=size * record.outputs), by) / size
+    assert best_scale(record, by) / 2 <= found <= 2 * best_scale(record, by)
+
+
+def test_scale_at_the_edge_is_told() -> None:
+    record = pool(300)
+    with pytest.warns(UserWarning, match="The scale, 0.5, is the largest that was tried"):
+        assert best_scale(record, scales=[0.1, 0.25, 0.5]) == 0.5
+    with pytest.warns(UserWarning, match="The scale, 4, is the smallest that was tried"):
+        assert best_scale(record, scales=[4.0, 8.0]) == 4.0
+    wrong = replace(record, labels=(record.answers()[:, -1] + 1) % 10)  # the less certain, the better
+    policy = fit(wrong, goal=Pareto(), scale="nll")
+    assert isinstance(policy.rule, MaxProbability)
+    assert f"The scale, {policy.rule.scale:.4g}, is the largest that was tried; the best one may lie beyond it." in policy.statement
+
+
+@pytest.mark.parametrize("outputs", [torch.zeros(10, 3, 4), torch.randn(10, 3, 1)], ids=["silent", "one class"])
+def test_scale_that_does_not_matter(outputs: torch.Tensor) -> None:
+    assert best_scale(ExitRecord(outputs, torch.zeros(10, dtype=torch.int64))) == 1 / 16
+
+
 @pytest.mark.parametrize("name", RULES)
 @given(seed=st.integers(0, 99), min_steps=st.integers(1, 4), share=st.floats(0, 1))
 @settings(max_examples=25, deadline=None)
@@ -251,6 +276,48 @@ def test_the_best_rule_is_chosen() -> None:
     assert isinstance(fit(record, ["patience", "margin"]).rule, Patience)
 
 
+def growing(gain: float = 10.0, count: int = 1000) -> ExitRecord:
+    """Ten classes over 27 steps, with evidence that soon leads by more than the precision of a probability of scale 1."""
+    record = pool(count, steps=27)
+    return replace(record, outputs=gain * record.outputs)
+
+
+def test_a_policy_that_never_stops_says_so_and_what_to_do() -> None:
+    record, goal = growing(), Guarantee(0.01, 0.1)
+    policy = fit(record, goal=goal)
+    assert (policy.mean_steps, policy.stops_early) == (27, False)
+    assert policy.statement.startswith("With a probability of at least 0.9")
+    assert "No calibration input stops early with this policy. 50.1 % of its scores are equal to the maximum, 1" in policy.statement
+    assert "Fit the scale (scale='ece', or --scale auto), or use the rule margin." in policy.statement
+    for remedy in (fit(record, goal=goal, scale="ece"), fit(record, "margin", goal)):
+        assert remedy.stops_early
+        assert remedy.mean_steps < 20
+        assert "stops early" not in remedy.statement
+
+
+def test_confidence_that_float32_cannot_hold_is_fitted() -> None:
+    policy = fit(growing(gain=5.0), goal=Guarantee(0.01, 0.1))
+    assert policy.stops_early
+    assert policy.mean_steps < 16
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("goal", GOALS, ids=str)
+def test_every_goal_says_when_nothing_stops_early(goal: Goal, per_step: bool) -> None:
+    record = pool(200, steps=5)
+    policy = fit(record, Margin(0.0, min_steps=5), goal, per_step=per_step)
+    assert not policy.stops_early
+    assert policy.statement.endswith("No calibration input stops early with this policy. Try another rule, or a less strict goal.")
+    assert not fit(record, "margin", Guarantee(0.001, 0.1), fallback=True).stops_early
+
+
+def test_the_lowest_of_the_candidates_is_told() -> None:
+    record, told = pool(400), "The threshold is the lowest of those given; a lower one may be faster."
+    high, low = (fit(record, "margin", Pareto(0.1), thresholds=values) for values in ([4.0, 5.0, 6.0], [0.1, 4.0, 6.0]))
+    assert high.statement.endswith(told)
+    assert told not in low.statement
+
+
 def test_without_labels() -> None:
     record = replace(pool(300), labels=None)
     assert fit(record, "margin", MeanSteps(6)).mean_steps <= 6
@@ -291,7 +358,7 @@ def test_refuses_parts_that_are_not_apart() -> None:
         Parts(record, fit=record.subset(torch.randperm(100)[:60]))
     with pytest.raises(ValueError, match="6 of 50 are the same"):
         Parts(record.subset(torch.arange(50)), selection=record.subset(torch.arange(44, 94)))
-    with pytest.raises(ValueError, match="ExitRecord them alike"):
+    with pytest.raises(ValueError, match="Record them alike"):
         Parts(record, fit=pool(100, steps=5))
     with pytest.raises(ValueError, match="selection: expected a record"):
         fit(Parts(record), scale="ece")

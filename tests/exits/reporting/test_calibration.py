@@ -68,6 +68,10 @@ def test_auroc_needs_right_and_wrong_answers() -> None:
         assert auroc(torch.rand(3), right) is None
 
 
+def test_auroc_takes_evidence_that_has_overflowed() -> None:
+    assert auroc(torch.tensor([2.0, -torch.inf, 1.0, -torch.inf]), torch.tensor([True, True, False, False])) == (2 + 0 + 0.5) / 4
+
+
 def test_failure_prediction_looks_at_the_step_of_the_exit() -> None:
     record = ExitRecord(torch.randn(200, 6, 3), torch.randint(3, (200,)), torch.randint(1, 7, (200,)))
     for rule in (Margin(1.5), MaxProbability(0.8)):
@@ -88,6 +92,10 @@ def test_a_bootstrap_interval_is_repeatable_and_near_the_normal_one() -> None:
     assert interval.high == pytest.approx(mean + half, abs=0.15 * half)
     wider = bootstrap(steps, level=0.99)
     assert wider.low < interval.low < interval.high < wider.high
+
+
+def test_a_single_input_has_an_interval_without_width() -> None:
+    assert bootstrap(torch.tensor([3.0])) == (3.0, 3.0)
 
 
 def test_a_level_is_a_probability() -> None:

@@ -70,6 +70,11 @@ def test_says_when_the_policy_was_fitted_on_the_same_inputs() -> None:
     assert "too good" not in shown(policy, other)
 
 
+def test_says_when_nothing_stops_early(by_hand: ExitRecord, policy: Policy) -> None:
+    assert "None of these inputs stops early." in shown(replace(policy, rule=Margin(100.0)), by_hand)
+    assert "None of these" not in shown(policy, by_hand)
+
+
 def shown(policy: Policy, record: ExitRecord, convention: str = "cap") -> str:
     console = Console(width=160)
     with console.capture() as capture:

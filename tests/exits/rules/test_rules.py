@@ -21,7 +21,16 @@ def score_of(rule: ExitRule, *evidence: tuple[float, ...]) -> Tensor:
 
 def test_max_probability_is_the_largest_softmax() -> None:
     odds = math.exp(1.5)
-    assert_close(score_of(MaxProbability(0.5, scale=2.0), (0.0, 3.0), (0.0, 0.0)), torch.tensor([odds / (1 + odds), 0.5]))
+    expected = torch.tensor([odds / (1 + odds), 0.5], dtype=torch.float64)
+    assert_close(score_of(MaxProbability(0.5, scale=2.0), (0.0, 3.0), (0.0, 0.0)), expected)
+
+
+@pytest.mark.parametrize("kind", [MaxProbability, Entropy])
+def test_probabilities_near_one_are_told_apart(kind: type[ExitRule]) -> None:
+    """At leads of 24 to 32 the scores are exactly 1 in float32."""
+    found = score_of(kind(0.5), *[(lead, 0.0) for lead in range(24, 33, 4)])
+    assert (found.diff() > 0).all()
+    assert (found.float() == 1).all()
 
 
 def test_the_lead_that_max_probability_asks_for() -> None:
@@ -37,8 +46,8 @@ def test_the_lead_that_max_probability_asks_for() -> None:
 def test_compat_differs_in_the_order_of_division_only() -> None:
     record = ExitRecord(10 * torch.randn(50, 20, 7))
     ours, theirs = (scores(MaxProbability(0.5, scale=30.0, compat=compat), record) for compat in (False, True))
-    assert_close(ours, theirs, rtol=0, atol=2e-6)
-    assert not torch.equal(ours, theirs)
+    assert_close(ours, theirs, rtol=0, atol=2e-6, check_dtype=False)
+    assert not torch.equal(ours.float(), theirs)
 
 
 def test_a_score_that_equals_the_threshold_does_not_stop() -> None:
@@ -52,7 +61,7 @@ def test_margin_is_the_lead_over_the_second_best() -> None:
 
 def test_entropy_is_zero_for_an_even_distribution_and_one_for_a_certain_one() -> None:
     half = math.log(2) / math.log(4)
-    expected = torch.tensor([0.0, 1.0, 1 - half])
+    expected = torch.tensor([0.0, 1.0, 1 - half], dtype=torch.float64)
     assert_close(score_of(Entropy(0.5), (2.0,) * 4, (500.0, 0.0, 0.0, 0.0), (500.0, 500.0, 0.0, 0.0)), expected)
 
 

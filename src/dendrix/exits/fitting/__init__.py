@@ -1,1 +1,1 @@
-"""From a record of outputs to a policy: goals, scales, thresholds per step, guarantees."""
+"""Fits of exit policies to recorded outputs: goals, scales, thresholds per step, guarantees."""

@@ -1,9 +1,10 @@
-"""From a record to a policy: the threshold, and on request the rule, its scale and thresholds per step, that reach a goal."""
+"""Fit of an exit rule to a record: the threshold for a goal and, on request, the rule, its scale and one threshold per step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import InputError, NoCertificateError
+from ..decisions import scores
 from ..policy import Policy, named_rule
 from ..records import ExitRecord
 from ..rules.base import ExitRule
@@ -16,7 +17,7 @@ from .scale import fit_scale
 
 @dataclass(frozen=True)
 class _Setting:
-    """All but the threshold: a rule, and the path of its thresholds per step, if it has one."""
+    """Everything but the threshold: a rule, and the path of its thresholds per step, if it has one."""
 
     rule: ExitRule
     path: Path | None
@@ -42,18 +43,19 @@ def fit(
 ) -> Policy:
     """Fit an exit rule to recorded outputs.
 
-    What is chosen on data is chosen on other inputs than the threshold is, or a guarantee would be void: a record is dealt into as
-    many parts as the arguments ask for.
+    Settings that are fitted use other inputs than the threshold does, because a guarantee would otherwise be void: the record is split at
+    random into as many parts as the arguments require. A policy that stops no input of its certification part early has
+    `stops_early` False, and its statement says why.
 
     Args:
-        record: the calibration inputs, which nothing was trained on; or its parts, if they should not be dealt at random.
-        rule: by name, or with its own scale and first step (its threshold does not matter). Of several, the best on the part "fit".
+        record: the calibration inputs, which nothing was trained on; or its parts, to choose the split yourself.
+        rule: a name, or a rule with its own scale and first step (its threshold is ignored). Of several, the best on the part "fit".
         goal: `Pareto`, `MeanSteps` or `Guarantee`.
-        scale: fit the rule's scale on the part "selection", by "ece" or "nll"; None keeps that of the rule.
-        per_step: give every step a threshold of its own, from a path that is fitted on the part "fit".
-        thresholds: the only ones to consider, rising; by default all that there are.
+        scale: fit the scale of the rule on the part "selection", by "ece" or "nll"; None keeps that of the rule.
+        per_step: fit one threshold per step, from a path that is fitted on the part "fit".
+        thresholds: the only candidates, in rising order; by default all distinct ones.
         fallback: where a guarantee is impossible, return a policy that never stops early instead of raising.
-        seed: of the deal.
+        seed: of the split.
     Raises:
         NoCertificateError: the guarantee is impossible on so few inputs, or none of `thresholds` passes.
         ValueError: labels are missing where they are needed, or settings contradict each other.
@@ -66,22 +68,29 @@ def fit(
         if per_step:
             raise InputError("thresholds: expected none with per_step, which has a path of its own. Give one or the other.")
     parts = _parts(record, scale is not None, per_step or len(rules) > 1, seed)
+    notes = []
     if parts.selection is not None and scale is not None:
-        rules = fit_scale(rules, parts.selection, scale)
+        rules, note = fit_scale(rules, parts.selection, scale)
+        notes.append(note)
     setting = _best(rules, parts.fit, goal, per_step)
     outcomes = setting.outcomes(parts.certification)
     if thresholds is not None:
         outcomes = outcomes.at(thresholds)
+    full_steps = int(parts.certification.ends.sum())
     try:
         index = goal.choose(outcomes)
-        chosen, mean_steps = setting.at(outcomes.thresholds[index].item()), int(outcomes.steps[index]) / outcomes.count
-        statement = goal.statement(outcomes, index)
+        chosen, steps = setting.at(outcomes.thresholds[index].item()), int(outcomes.steps[index])
+        notes.insert(0, goal.statement(outcomes, index))
+        if steps == full_steps:
+            notes.append(_why_never(setting.rule, parts.certification))
+        elif thresholds is not None and index == len(thresholds) - 1:
+            notes.append("The threshold is the lowest of those given; a lower one may be faster.")
     except NoCertificateError as reason:
         if not fallback:
             raise
-        chosen, mean_steps = replace(setting.rule, threshold=setting.rule.span[1]), parts.certification.ends.double().mean().item()
-        statement = f"No input stops early, so nothing is lost. Nothing faster could be certified: {reason}"
-    return _policy(chosen, goal, statement, parts, mean_steps, record, seed)
+        chosen, steps = replace(setting.rule, threshold=setting.rule.span[1]), full_steps
+        notes.insert(0, f"No input stops early, so nothing is lost. Nothing faster could be certified: {reason}")
+    return _policy(chosen, goal, " ".join(filter(None, notes)), parts, steps, steps < full_steps, record, seed)
 
 
 def _parts(record: ExitRecord | Parts, selection: bool, fit: bool, seed: int) -> Parts:
@@ -95,16 +104,30 @@ def _parts(record: ExitRecord | Parts, selection: bool, fit: bool, seed: int) ->
 
 
 def _best(rules: Sequence[ExitRule], record: ExitRecord | None, goal: Goal, per_step: bool) -> _Setting:
-    """The rule that promises most for the goal on these inputs."""
+    """The rule that ranks best for the goal on these inputs."""
     if record is None:
         return _Setting(rules[0], None)
     settings = [_Setting(rule, fit_path(trace(rule, record), goal, rule.span[1]) if per_step else None) for rule in rules]
     return min(settings, key=lambda setting: goal.rank(setting.outcomes(record))) if len(settings) > 1 else settings[0]
 
 
-def _policy(rule: ExitRule, goal: Goal, statement: str, parts: Parts, mean_steps: float, record: ExitRecord | Parts, seed: int) -> Policy:
+def _why_never(rule: ExitRule, record: ExitRecord) -> str:
+    """The reason why no input of a record stops early, and what to do."""
+    never = "No calibration input stops early with this policy."
+    certain = (scores(rule, record)[record.valid] == rule.span[1]).double().mean().item()
+    if not certain:
+        return f"{never} Try another rule, or a less strict goal."
+    return (
+        f"{never} {100 * certain:.3g} % of its scores are equal to the maximum, {rule.span[1]:g}, and no threshold separates them: the "
+        "evidence is too large for the scale. Fit the scale (scale='ece', or --scale auto), or use the rule margin."
+    )
+
+
+def _policy(
+    rule: ExitRule, goal: Goal, statement: str, parts: Parts, total: int, stops_early: bool, record: ExitRecord | Parts, seed: int
+) -> Policy:
     last = parts.certification
-    _, steps, classes = last.outputs.shape
+    count, steps, classes = last.outputs.shape
     given = [record] if isinstance(record, ExitRecord) else parts.records.values()
     return Policy(
         rule=rule,
@@ -117,7 +140,8 @@ def _policy(rule: ExitRule, goal: Goal, statement: str, parts: Parts, mean_steps
         dt_ms=last.dt_ms,
         model=last.model,
         parts=parts.sizes,
-        mean_steps=mean_steps,
+        mean_steps=total / count,
+        stops_early=stops_early,
         data=tuple(digest(part) for part in given),
         seed=seed,
     )

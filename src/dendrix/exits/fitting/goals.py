@@ -1,4 +1,4 @@
-"""What a fitted threshold is for: a goal looks at the outcomes of many thresholds and chooses one."""
+"""Goals of a fit: each chooses one threshold from the outcomes of many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from .outcomes import Outcomes
 
 @dataclass(frozen=True)
 class Goal:
-    """Subclasses choose a threshold, rank settings by what they would reach, and say in words what their choice is worth."""
+    """Base class of goals: subclasses choose a threshold, rank settings, and state what holds for the chosen threshold."""
 
     @property
     def needs_labels(self) -> bool:
-        """Whether the true classes must be known."""
+        """Whether the goal needs the true classes."""
         return True
 
     def choose(self, outcomes: Outcomes) -> int:
-        """The index of the threshold to use."""
+        """Choose a threshold; returns its index."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it choose(outcomes).")
 
     def rank(self, outcomes: Outcomes) -> int:
-        """How good the best threshold is, in sums over the inputs; less is better. Compares settings, and promises nothing."""
+        """Rank of a setting by its best threshold, in sums over the inputs; less is better. Only for comparisons, without a guarantee."""
         return int(outcomes.steps[self.choose(outcomes)])
 
     def statement(self, outcomes: Outcomes, index: int) -> str:
-        """What is promised of the threshold that was chosen."""
+        """State what holds for the chosen threshold."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it statement(outcomes, index).")
 
 
@@ -39,11 +39,11 @@ class Goal:
 class Pareto(Goal):
     """The fastest threshold that loses at most `eps` of accuracy on the calibration inputs; no guarantee beyond them.
 
-    Of equally fast ones the most accurate, then the highest.
+    Ties are broken by accuracy, then by the higher threshold.
 
     Args:
-        eps: accuracy that may be lost against the full run, 0 to 1.
-    Source: after the threshold search of Dynamic Confidence, arXiv 2303.10276, whose code has none; in this form ours.
+        eps: accuracy that may be lost relative to the full run, 0 to 1.
+    Source: after the threshold search of Dynamic Confidence, arXiv 2303.10276, whose code does not contain it; in this form ours.
     """
 
     eps: float = 0.0
@@ -53,7 +53,7 @@ class Pareto(Goal):
 
     def choose(self, outcomes: Outcomes) -> int:
         correct, at_end = labelled(outcomes)
-        enough = correct >= at_end - self.eps * outcomes.count - 1e-9  # sums of whole numbers against a rounded product
+        enough = correct >= at_end - self.eps * outcomes.count - 1e-9  # integer sums against a rounded product
         if not enough.any():
             raise InputError(
                 f"thresholds: expected one that keeps {at_end} of {outcomes.count} right, less {self.eps:g}, "
@@ -73,7 +73,7 @@ class MeanSteps(Goal):
     """The most accurate threshold within a mean number of steps; without labels, the one that agrees most with the full run.
 
     Args:
-        at_most: mean steps that may be spent, 1 or more.
+        at_most: largest mean number of steps, 1 or more.
     Source: ours.
     """
 
@@ -106,13 +106,13 @@ class MeanSteps(Goal):
 
 
 def pareto_front(cost: ArrayLike, accuracy: ArrayLike) -> NDArray[np.bool_]:
-    """Which points no other point beats: none is as cheap and as accurate, and better in one of the two.
+    """Find the points that no other point dominates: none is as cheap and as accurate, and better in one of the two.
 
     Args:
-        cost: what each point costs, such as mean steps, [M].
-        accuracy: what it reaches, [M].
+        cost: cost of each point, such as mean steps, [M].
+        accuracy: its accuracy, [M].
     Returns:
-        bool [M]; of points that are exactly alike only the first is on the front.
+        bool [M]; of identical points only the first is on the front.
     """
     costs, gains = np.asarray(cost), np.asarray(accuracy)
     order = np.lexsort((np.arange(len(costs)), -gains, costs))
@@ -123,7 +123,7 @@ def pareto_front(cost: ArrayLike, accuracy: ArrayLike) -> NDArray[np.bool_]:
 
 
 def expect_rising(thresholds: Sequence[float]) -> None:
-    """Refuse candidate thresholds that are negative, not finite or not in rising order."""
+    """Check that candidate thresholds are at least 0, finite and in rising order."""
     values = np.asarray(thresholds, dtype=np.float64)
     if values.ndim == 1 and values.size and np.isfinite(values).all() and values[0] >= 0 and (np.diff(values) > 0).all():
         return
@@ -131,7 +131,7 @@ def expect_rising(thresholds: Sequence[float]) -> None:
 
 
 def labelled(outcomes: Outcomes) -> tuple[Tensor, int]:
-    """How many each threshold keeps right, int64 [M], and how many the full run has right.
+    """Number of correct answers for each threshold, int64 [M], and for the full run.
 
     Raises:
         ValueError: the labels are unknown.
@@ -146,7 +146,7 @@ def _misses(outcomes: Outcomes) -> Tensor:
 
 
 def _first(*keys: Tensor) -> int:
-    """The index of the least entry by the first key, then by the second, and so on."""
+    """Index of the smallest entry by the first key, then by the second, and so on."""
     index = torch.arange(len(keys[0]))
     for key in keys:
         index = index[key[index] == key[index].min()]

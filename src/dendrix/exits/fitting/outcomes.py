@@ -1,4 +1,4 @@
-"""What every possible threshold of a rule would have done with a record, found in one pass over its sorted scores."""
+"""Outcomes of all thresholds of a rule on a record, computed in one pass over its sorted scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from ..rules.base import ExitRule
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """What a fit reads of a record: how sure the rule was after each step, and what it would have answered."""
+    """Data of a record that a fit uses: the score after each step, and the answers."""
 
     score: Tensor
-    """[N, T]; minus infinity where no threshold stops: at a score of 0, before the rule's first step, or behind an input's end."""
+    """[N, T]; minus infinity where no threshold stops: at a score of 0, before `min_steps`, or behind the end of an input."""
     ends: Tensor
-    """The last step of each input, counted from 1, int64 [N]."""
+    """Last step of each input, counted from 1, int64 [N]."""
     differs: Tensor
-    """Whether the answer after each step is another than the full run's, bool [N, T]."""
+    """Whether the answer after each step differs from that of the full run, bool [N, T]."""
     right: Tensor | None
-    """Whether it is right, bool [N, T]; None without labels."""
+    """Whether it is correct, bool [N, T]; None without labels."""
 
     @property
     def drops(self) -> Tensor | None:
-        """Whether it is wrong although the full run's is right, bool [N, T]; None without labels."""
+        """Whether it is wrong and that of the full run is correct, bool [N, T]; None without labels."""
         return None if self.right is None else self.differs & at_step(self.right, self.ends).unsqueeze(1)
 
 
 def trace(rule: ExitRule, record: ExitRecord) -> Traces:
-    """Score and answer of every step of a record; the threshold of the rule does not matter."""
+    """Compute score and answer of every step of a record; the threshold of the rule does not matter."""
     score, answers = scores(rule, record), record.answers(rule)
     reached = record.valid & (torch.arange(1, score.shape[1] + 1) >= rule.min_steps) & (score > 0)
     return Traces(
@@ -44,27 +44,27 @@ def trace(rule: ExitRule, record: ExitRecord) -> Traces:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What each of M thresholds does to N inputs, from the strictest down. All but `thresholds` are totals over the inputs, int64 [M]."""
+    """Outcomes of M thresholds on N inputs, from the strictest down. All but `thresholds` are totals over the inputs, int64 [M]."""
 
     count: int
     """N."""
     thresholds: Tensor
     """Falling, [M]."""
     steps: Tensor
-    """Steps until the exit."""
+    """Number of steps until the exit."""
     differs: Tensor
-    """Answers at the exit that are not those of the full run."""
+    """Answers at the exit that differ from those of the full run."""
     correct: Tensor | None
-    """Right answers at the exit; None without labels, as the next two."""
+    """Correct answers at the exit; None without labels, as the next two."""
     drops: Tensor | None
-    """Wrong answers at the exit where the full run is right."""
+    """Wrong answers at the exit where the full run is correct."""
     correct_at_end: int | None
-    """Right answers of the full run."""
+    """Correct answers of the full run."""
 
     def at(self, thresholds: Sequence[float]) -> "Outcomes":
-        """The outcomes of these thresholds instead, which must rise."""
+        """Outcomes of the given thresholds, which must be in rising order."""
         wanted = torch.tensor(thresholds, dtype=torch.float64).flip(0)
-        # Compared as a rule compares, in the precision of the scores.
+        # In the precision of the scores, as a rule compares them.
         index = torch.searchsorted(-self.thresholds, -wanted.to(self.thresholds.dtype)).clamp_max(len(self.thresholds) - 1)
         correct = None if self.correct is None else self.correct[index]
         drops = None if self.drops is None else self.drops[index]
@@ -73,33 +73,33 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Everywhere that an exit can move to, from the highest score down, E of them.
+    """All possible exits, from the highest score down, E of them.
 
-    An input can leave only where its score is higher than ever before, so its exit changes only when the threshold falls below such a
-    score. Running sums over these events are the outcomes of the whole continuum of thresholds.
+    An input can exit only where its score exceeds all its earlier ones, so its exit changes only when the threshold falls below such a
+    score. Running sums over these events are the outcomes of all thresholds.
     """
 
     levels: Tensor
-    """The score, falling, [E]."""
+    """Scores in falling order, [E]."""
     rows: Tensor
-    """The input, int64 [E]."""
+    """Inputs, int64 [E]."""
     change: Tensor
-    """What the move adds to steps, differing, correct and dropped answers, int64 [E, 4]; [E, 2] without labels."""
+    """Change of steps, differing, correct and dropped answers by each event, int64 [E, 4]; [E, 2] without labels."""
     start: Tensor
-    """The same of every input at its end, int64 [N, 4] or [N, 2]."""
+    """The same quantities of every input at its end, int64 [N, 4] or [N, 2]."""
 
     def outcomes(self, chosen: Tensor | None = None) -> Outcomes:
-        """The outcomes of all thresholds there are, for all inputs or the chosen ones (bool [N]).
+        """Sum up the outcomes of all thresholds, for all inputs or the chosen ones (bool [N]).
 
-        Entry i holds for every threshold from `thresholds[i]` up to, but without, `thresholds[i - 1]`. The first entry stops nobody;
-        the last, 0, everybody as soon as the score is positive.
+        Entry i holds for every threshold from `thresholds[i]` up to, but not including, `thresholds[i - 1]`. The first entry stops no
+        input; the last, 0, stops every input as soon as its score is positive.
         """
         levels, change, start = self.levels, self.change, self.start
         if chosen is not None:
             among = chosen[self.rows].nonzero().squeeze(1)
             levels, change, start = levels[among], change[among], start[chosen]
         final = torch.ones(len(levels), dtype=torch.bool)
-        final[:-1] = levels[1:] != levels[:-1]  # equal scores fall below the threshold together
+        final[:-1] = levels[1:] != levels[:-1]  # equal scores exceed a threshold together
         begin = start.sum(0, keepdim=True)
         steps, differs, *truth = torch.cat([begin, begin + change.cumsum(0)[final]]).unbind(1)
         thresholds = torch.cat([levels[final], levels.new_zeros(1)])
@@ -108,13 +108,13 @@ class Events:
 
 
 def events(traces: Traces) -> Events:
-    """All events of the inputs, in O(E log E), where E is at most N T."""
+    """Find all events of the inputs, in O(E log E), where E is at most N T."""
     score, last = traces.score, traces.ends - 1
     before = torch.cat([torch.full_like(score[:, :1], -torch.inf), score.cummax(1).values[:, :-1]], 1)
     rows, columns = (score > before).nonzero(as_tuple=True)
     strictest = torch.ones(len(rows), dtype=torch.bool)
     strictest[:-1] = rows[1:] != rows[:-1]
-    later = torch.where(strictest, last[rows], columns.roll(-1))  # where it would have left under a stricter threshold
+    later = torch.where(strictest, last[rows], columns.roll(-1))  # the exit under a stricter threshold
     steps = torch.arange(1, score.shape[1] + 1).expand_as(score)
     labelled = [] if traces.right is None or traces.drops is None else [traces.right, traces.drops]
     values = [steps, traces.differs, *labelled]
@@ -124,5 +124,5 @@ def events(traces: Traces) -> Events:
 
 
 def sweep(traces: Traces) -> Outcomes:
-    """The outcomes of all thresholds there are, see `Events.outcomes`."""
+    """Compute the outcomes of all thresholds, see `Events.outcomes`."""
     return events(traces).outcomes()

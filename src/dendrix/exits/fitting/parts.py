@@ -1,4 +1,4 @@
-"""Disjoint parts of a record: what chooses the settings of a rule must not be what certifies its threshold."""
+"""Disjoint parts of a record: the inputs that choose the settings of a rule must not certify its threshold."""
 
 import hashlib
 from collections import Counter
@@ -16,9 +16,9 @@ class Parts:
     """Up to three disjoint records of one network.
 
     Args:
-        certification: chooses the threshold; the only part that a guarantee rests on.
-        selection: chooses the scale, and None if that is given.
-        fit: fits thresholds per step and compares rules, and None if there is nothing to fit.
+        certification: chooses the threshold; a guarantee is based on this part only.
+        selection: chooses the scale; None if the scale is given.
+        fit: fits thresholds per step and compares rules; None if there is nothing to fit.
     """
 
     certification: ExitRecord
@@ -31,17 +31,17 @@ class Parts:
 
     @property
     def records(self) -> dict[str, ExitRecord]:
-        """The parts that are there, by name."""
+        """The parts that are not None, by name."""
         return {field.name: part for field in fields(self) if (part := getattr(self, field.name)) is not None}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many inputs each part has; 0 for one that is not there."""
+        """Number of inputs of each part; 0 for one that is None."""
         return {field.name: len(self.records.get(field.name, ())) for field in fields(self)}
 
 
 def split(record: ExitRecord, selection: bool, fit: bool, seed: int) -> Parts:
-    """Deal the inputs of a record at random: half to the certification, the other half to the other parts that are wanted."""
+    """Split the inputs of a record at random: half for the certification, the other half for the other parts that are needed."""
     if not selection and not fit:
         return Parts(record)
     if len(record) < 4:
@@ -54,13 +54,13 @@ def split(record: ExitRecord, selection: bool, fit: bool, seed: int) -> Parts:
 
 
 def kind(record: ExitRecord) -> dict[str, object]:
-    """What records must share to be used together."""
+    """Properties that records must share to be used together."""
     _, steps, classes = record.outputs.shape
     return {"steps": steps, "classes": classes, "accumulation": record.accumulation, "dt_ms": record.dt_ms, "model": record.model}
 
 
 def digest(record: ExitRecord) -> str:
-    """A hash of the outputs, labels and lengths of a record: what a policy remembers of the inputs that it was fitted on."""
+    """Hash of the outputs, labels and lengths of a record, by which a policy recognises the inputs it was fitted on."""
     mixed = hashlib.sha256()
     for values in (record.outputs, record.labels, record.lengths):
         mixed.update(b"none" if values is None else values.contiguous().numpy().tobytes())
@@ -70,9 +70,9 @@ def digest(record: ExitRecord) -> str:
 def _expect_disjoint(one: ExitRecord, name: str, other: ExitRecord, other_name: str) -> None:
     if kind(one) != kind(other):
         raise InputError(f"{other_name}: expected {kind(one)}, as {name} has, got {kind(other)}. Record them alike.")
-    ours, theirs = _unmistakable(one), _unmistakable(other)
+    ours, theirs = _unique_outputs(one), _unique_outputs(other)
     again = len(ours & theirs)
-    # Where outputs are counts of spikes, inputs are alike by chance, but then within a record as often as between two.
+    # Outputs that are spike counts coincide by chance, but then within a record as often as between two.
     if again > 5 + len(one) - len(ours) + len(other) - len(theirs):
         raise InputError(
             f"{other_name}: expected other inputs than in {name}, but {again} of {len(other)} are the same. "
@@ -80,7 +80,7 @@ def _expect_disjoint(one: ExitRecord, name: str, other: ExitRecord, other_name: 
         )
 
 
-def _unmistakable(record: ExitRecord) -> set[bytes]:
-    """The outputs of all inputs that no other input of the record shares; silent ones often do."""
+def _unique_outputs(record: ExitRecord) -> set[bytes]:
+    """Outputs that only one input of the record has; those of silent inputs often coincide."""
     times = Counter(row.tobytes() for row in record.outputs.numpy())
     return {row for row, count in times.items() if count == 1}

@@ -1,4 +1,4 @@
-"""One threshold per step from a single parameter: a path that is fixed before its parameter is certified."""
+"""Thresholds per step that depend on a single parameter: a path that is fixed before its parameter is certified."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..statistics import require_scipy
 from .goals import Goal
 from .outcomes import Traces
 
@@ -15,11 +16,11 @@ _Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Path:
-    """Thresholds for all steps as a function of one level: at each step the lowest above which stopping is safer than the level.
+    """Thresholds of all steps as a function of one level: at each step the lowest above which stopping is safer than the level.
 
-    How safe a score is at a step is the share of inputs about there that lose nothing then and at no later step, made to rise with the
-    score by isotonic regression; one loss is added to each of its blocks, so that few inputs never look certain. A higher level gives
-    thresholds that are nowhere lower: a walk along the levels tests nested rules, as a walk along the thresholds does.
+    The safety of a score at a step is the share of inputs with about this score that lose nothing at this and all later steps, fitted by
+    isotonic regression, with one loss added to each of its blocks so that few inputs never seem certain. A higher level never lowers a
+    threshold, so a walk along the levels tests nested rules, as a walk along the thresholds does.
 
     Source: ours, after the per-step cut-offs of Wu et al., arXiv 2301.09522.
     """
@@ -27,12 +28,12 @@ class Path:
     candidates: list[_Values]
     """Thresholds of each step, rising, from 0."""
     safety: list[_Values]
-    """How safe the scores above each candidate are, up to the next one; rising."""
+    """Safety of the scores above each candidate, up to the next one; rising."""
     never: float
-    """The threshold of a step at which no score is enough."""
+    """Threshold of a step at which no score suffices."""
 
     def level(self, score: Tensor) -> Tensor:
-        """The level below which each score is enough to stop, [N, T] -> float64 [N, T]; minus infinity where it never is."""
+        """Level below which each score suffices to stop, [N, T] -> float64 [N, T]; minus infinity where none does."""
         columns = []
         for t, candidates in enumerate(self.candidates):
             below = np.searchsorted(candidates, score[:, t].double().numpy()) - 1
@@ -41,13 +42,13 @@ class Path:
         return torch.from_numpy(np.stack(columns, 1))
 
     def thresholds(self, level: float) -> tuple[float, ...]:
-        """One threshold per step."""
+        """Thresholds per step for a level."""
         found = [np.searchsorted(safety, level, side="right") for safety in self.safety]
         return tuple(float(c[i]) if i < len(c) else self.never for c, i in zip(self.candidates, found, strict=True))
 
 
 def fit_path(traces: Traces, goal: Goal, never: float) -> Path:
-    """The path that these inputs suggest for a goal, in O(N T log N)."""
+    """Fit a path to these inputs for a goal, in O(N T log N)."""
     drops = traces.drops
     lost = traces.differs if drops is None or not goal.needs_labels else drops
     safe = ~lost.flip(1).cummax(1).values.flip(1)
@@ -56,18 +57,16 @@ def fit_path(traces: Traces, goal: Goal, never: float) -> Path:
 
 
 def _safety(score: _Values, safe: NDArray[np.bool_]) -> tuple[_Values, _Values]:
-    """The candidates of one step, and how safe the scores above each are."""
+    """Candidates of one step, and the safety of the scores above each."""
     usable = score > -np.inf
-    if not usable.any():  # no input came that far: nothing says that it would be safe to stop there
+    if not usable.any():  # no input reaches this step, so nothing is known about its safety
         return np.zeros(1), np.zeros(1)
     distinct, place = np.unique(score[usable], return_inverse=True)
-    blocks: list[tuple[int, int, int]] = []
-    for first, (kept, count) in enumerate(zip(np.bincount(place, safe[usable]).tolist(), np.bincount(place).tolist(), strict=True)):
-        # Pool adjacent violators (Ayer et al., 1955): a block that is no safer than the one before joins it.
-        while blocks and blocks[-1][0] * count >= kept * blocks[-1][1]:
-            kept, count, first = kept + blocks[-1][0], count + blocks[-1][1], blocks.pop()[2]
-        blocks.append((kept, count, first))
-    kept, count, first = np.array(blocks, dtype=np.float64).T
-    # What lies above a candidate begins at the next distinct score.
-    candidates = np.concatenate([[0.0], distinct])[first.astype(np.int64)]
-    return candidates, np.maximum.accumulate(kept / (count + 1))
+    kept, count = np.bincount(place, safe[usable]), np.bincount(place)
+    starts = require_scipy().optimize.isotonic_regression(kept / count, weights=count).blocks[:-1]
+    safe_in, all_in = np.add.reduceat(kept, starts), np.add.reduceat(count, starts)
+    # Blocks whose means are equal but for rounding are one block.
+    starts = starts[np.concatenate([[True], safe_in[1:] * all_in[:-1] > safe_in[:-1] * all_in[1:]])]
+    safety = np.add.reduceat(kept, starts) / (np.add.reduceat(count, starts) + 1)
+    # The scores above a candidate begin at the next distinct score.
+    return np.concatenate([[0.0], distinct])[starts], np.maximum.accumulate(safety)

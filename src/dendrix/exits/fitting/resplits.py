@@ -1,4 +1,4 @@
-"""A guarantee put to the test: fit on many small draws from a pool, and look up the risk on the whole pool."""
+"""Empirical test of a guarantee: fits on many small draws from a pool, with their risk on the whole pool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ from .guarantee import Guarantee
 from .outcomes import Outcomes, events, trace
 
 SIZES = (100, 230, 500, 1000, 2000)
-"""The sizes of draws that are tried by default."""
+"""Default sizes of the draws."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What fits of one kind on draws of one size came to; shares are of all draws."""
+    """Results of one kind of fit on draws of one size; shares are of all draws."""
 
     violations: float
-    """Share of draws whose threshold has a greater risk than eps on the whole pool."""
+    """Share of draws whose threshold has a larger risk than eps on the whole pool."""
     worst_risk: float
     mean_steps: float
     """On the whole pool."""
     drops: float | None
-    """Share of draws whose threshold is less accurate than the full run on the whole pool; None without labels, as the next two."""
+    """Share of draws whose threshold is less accurate than the full run on the pool; None without labels, as the next two."""
     mean_drop: float | None
-    """Of accuracy against the full run."""
+    """Mean loss of accuracy relative to the full run."""
     worst_drop: float | None
 
 
 @dataclass(frozen=True)
 class Resplits:
-    """Fits with a guarantee beside the naive rule, "as fast as possible with no drop on the calibration inputs", at one size of draws."""
+    """Fits with a guarantee and naive fits, "as fast as possible without a drop on the calibration inputs", at one size of draws."""
 
     size: int
-    """Calibration inputs."""
+    """Number of calibration inputs."""
     possible: bool
-    """Whether so few inputs can certify anything; if not, the guaranteed fit runs everything to its end."""
+    """Whether so few inputs can certify anything; if not, the guaranteed fit never stops early."""
     guaranteed: Trial
     naive: Trial | None
     """None without labels."""
@@ -55,14 +55,14 @@ def resplits(
     repeats: int = 400,
     seed: int = 0,
 ) -> list[Resplits]:
-    """Draw calibration inputs from a pool again and again, and count how often the fit breaks its promise.
+    """Draw calibration inputs from a pool repeatedly, and count how often the fit violates its guarantee.
 
     Args:
-        record: the pool, which stands for all inputs there are: larger than the draws.
+        record: the pool, which represents all inputs; it must be larger than the draws.
         rule: by name, or with its own settings.
-        goal: what is promised.
-        sizes: of the draws; those larger than the pool are left out.
-        repeats: draws of each size.
+        goal: the guarantee.
+        sizes: of the draws; sizes larger than the pool are skipped.
+        repeats: number of draws of each size.
         seed: of the draws.
     Source: ours, after the experiments of Angelopoulos et al., arXiv 2110.01052.
     """

@@ -1,1 +1,1 @@
-"""Quality of a policy: curves against oracles, calibration, tables and figures."""
+"""Reports on policies: curves beside oracles, calibration, tables and figures."""

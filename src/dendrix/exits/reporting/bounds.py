@@ -1,4 +1,4 @@
-"""What a rule is measured against: stopping everybody at one step, and stopping each input at its best step, in hindsight."""
+"""Reference curves for rules: stopping all inputs at one step, and stopping each input at its best step in hindsight."""
 
 from dataclasses import dataclass
 
@@ -15,42 +15,42 @@ CONVENTIONS = {
     "one": "an input that is never right costs one step",
     "exclude": "an input that is never right does not count in the steps",
 }
-"""What the oracle pays for an input that is never right. The figures differ by a factor: name the convention beside them."""
+"""Cost of an input that the oracle never answers correctly. Results differ by a factor, so state the convention with them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Accuracy against cost when everything is stopped by step 1, 2, ..., T at the latest, the cap."""
+    """Accuracy against cost when all inputs stop by step 1, 2, ..., T (the cap) at the latest."""
 
     name: str
-    """What stops an input before the cap, to print beside the figures."""
+    """Kind of stop before the cap, for captions."""
     steps: Tensor
     """Mean steps at each cap, float64 [T]."""
     accuracy: Tensor
-    """Share of right answers at each cap, float64 [T]."""
+    """Share of correct answers at each cap, float64 [T]."""
 
     @property
     def survival(self) -> Tensor:
-        """Of a policy's curve, the share of inputs still running at each step, float64 [T]: by how much one more step of cap costs."""
+        """Share of inputs still running at each step, float64 [T], for the curve of a policy: the cost of one more step of cap."""
         return self.steps.diff(prepend=self.steps.new_zeros(1))
 
     @property
     def histogram(self) -> Tensor:
-        """Of a policy's curve, the share of inputs that stop after each step, float64 [T]; the last step takes all that still run."""
+        """Share of inputs that stop after each step, float64 [T], for the curve of a policy; the last step includes all that still run."""
         return -self.survival.diff(append=self.steps.new_zeros(1))
 
 
 def static_curve(record: ExitRecord) -> Curve:
-    """Nothing stops before the cap. Needs labels.
+    """Curve of runs in which nothing stops before the cap. Needs labels.
 
     Args:
-        record: N inputs, up to T steps; a shorter one ends when it ends.
+        record: N inputs, up to T steps; shorter inputs stop at their end.
     """
     return Curve("fixed steps", _capped(record.ends, record).mean(0), record.right().double().mean(0))
 
 
 def policy_curve(rule: ExitRule, record: ExitRecord) -> Curve:
-    """A rule stops what it is sure of, the cap the rest. Needs labels.
+    """Curve of a rule, with all inputs that it has not stopped by the cap stopped there. Needs labels.
 
     Source: arXiv 2303.10276, the loop over caps of the released code.
     """
@@ -60,16 +60,16 @@ def policy_curve(rule: ExitRule, record: ExitRecord) -> Curve:
 
 
 def oracle_curve(record: ExitRecord, convention: str = "cap") -> Curve:
-    """Each input stops at the first step at which it is right. Needs labels.
+    """Curve of an oracle that stops each input at the first step with a correct answer. Needs labels.
 
-    No rule can do this: it looks at the labels, and it credits answers that are right only for a moment. Where answers flicker at
-    chance level it exceeds everything that is possible.
+    No rule can reach it: it uses the labels, and it counts answers that are correct for a single step only. Where answers change at chance
+    level it exceeds everything that is possible.
 
     Args:
         record: N inputs, up to T steps.
-        convention: what an input costs that is not right at any step up to the cap: "cap", "one" step, or nothing, as if it were
-            not there ("exclude"; the mean is then NaN where no input is right).
-    Source: the "potential" of arXiv 2303.10276; its cost of an input that is never right is not stated. "cap" follows its caps.
+        convention: cost of an input without a correct answer at any step up to the cap: "cap", "one" step, or none, because the input is
+            left out ("exclude"; the mean is then NaN where no input is correct).
+    Source: the "potential" of arXiv 2303.10276; the cost of an input that is never correct is not stated there. "cap" follows its caps.
     """
     expect_one_of(convention, CONVENTIONS, "convention")
     right = record.right()
@@ -85,9 +85,9 @@ def oracle_curve(record: ExitRecord, convention: str = "cap") -> Curve:
 
 
 def optimal_cutoff(record: ExitRecord) -> Tensor:
-    """OCT: the first step from which on each input stays right to its end, int64 [N]; its end if it is wrong there. Needs labels.
+    """OCT: first step from which each input stays correct until its end, int64 [N]; its end if it is wrong there. Needs labels.
 
-    A rule could do this in principle, other than the oracle: it asks for answers that last.
+    Unlike the oracle, a rule could reach it in principle.
     Source: Wu et al., arXiv 2301.09522.
     """
     stays = record.right().flip(1).cummin(1).values.flip(1)
@@ -95,10 +95,10 @@ def optimal_cutoff(record: ExitRecord) -> Tensor:
 
 
 def average_exit_time(record: ExitRecord) -> float:
-    """AET in closed form: (c_1 + sum over t > 1 of t (c_t - c_{t-1}) + T (N - c_T)) / N, where c_t inputs are right at step t.
+    """AET in closed form: (c_1 + sum over t > 1 of t (c_t - c_{t-1}) + T (N - c_T)) / N, where c_t inputs are correct at step t.
 
-    The same as the mean of `oracle_curve` with "cap" if an input that is right stays so. An input that ends before T counts with its
-    end in place of T. Needs labels.
+    Equal to the mean of `oracle_curve` with "cap" if inputs that are correct stay so. An input that ends before T counts with its end in
+    place of T. Needs labels.
     Source: Li et al., SEENN, NeurIPS 2023.
     """
     right = record.right().double()

@@ -1,8 +1,9 @@
-"""Whether confidence means what it says, whether it tells right from wrong, and how sure the figures are."""
+"""Calibration of class probabilities, prediction of failures, and bootstrap intervals."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,23 +11,27 @@ from ...core import expect_in
 from ..decisions import at_step, decide, scores
 from ..records import ExitRecord
 from ..rules.base import ExitRule
+from ..statistics import require_scipy
+
+_AT_ONCE = 2**22
+"""Numbers that a bootstrap draws at once; together they may fill the memory."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities of the classes can be believed; each figure over all valid steps, and for each step."""
+    """Calibration of the class probabilities, over all valid steps and for each step."""
 
     ece: float
     """Expected calibration error, 0 to 1."""
     nll: float
     """Mean negative log-likelihood of the true class, in nats."""
     ece_per_step: list[float]
-    """Of the inputs that have that step; up to the last step of the longest."""
+    """Over the inputs that have that step, up to the last step of the longest."""
     nll_per_step: list[float]
 
 
 def calibration(record: ExitRecord, scale: float = 1.0, bins: int = 15) -> Calibration:
-    """Calibration of softmax(evidence / scale). Needs labels.
+    """Measure the calibration of softmax(evidence / scale). Needs labels.
 
     Args:
         record: N inputs, up to T steps.
@@ -50,12 +55,12 @@ def calibration(record: ExitRecord, scale: float = 1.0, bins: int = 15) -> Calib
 
 
 def ece(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
-    """Expected calibration error: the mean over all answers of |accuracy - confidence| in the bin that each falls into.
+    """Expected calibration error: the mean over all answers of |accuracy - confidence| of their bins.
 
     Args:
-        confidence: the probability that was given to the answer, any shape.
-        right: whether the answer was true, bool, the same shape.
-        bins: bins of equal width over 0 to 1, each without its lower end and with its upper.
+        confidence: probability that was assigned to the answer, any shape.
+        right: whether the answer was correct, bool, same shape.
+        bins: number of bins of equal width over 0 to 1; each excludes its lower end and includes its upper end.
     Source: Naeini, Cooper & Hauskrecht, AAAI 2015; Guo et al., ICML 2017, section 2.
     """
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
@@ -66,47 +71,56 @@ def ece(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
 
 
 def auroc(score: Tensor, right: Tensor) -> float | None:
-    """How well a score tells right answers from wrong ones: the probability that a right one has the higher score, ties half.
+    """Area under the ROC curve: the probability that a correct answer has a higher score than a wrong one; ties count half.
 
     Args:
         score: one for each answer, [N].
-        right: whether the answer was true, bool [N].
+        right: whether the answer was correct, bool [N].
     Returns:
-        0.5 for a score that knows nothing, 1 for one that knows all; None if all answers are right, or all wrong.
+        1 for a perfect score, 0.5 for an uninformative one; None if all answers are correct, or all are wrong.
     """
-    good, bad = score[right], score[~right].sort().values
-    if not len(good) or not len(bad):
+    good, bad = int(right.sum()), int((~right).sum())
+    if not good or not bad:
         return None
-    below, upto = torch.searchsorted(bad, good), torch.searchsorted(bad, good, right=True)
-    return float((below + upto).double().mean() / (2 * len(bad)))
+    # By ranks, because sklearn's roc_auc_score refuses the minus infinity of evidence that has overflowed.
+    ranks = require_scipy().stats.rankdata(score.detach().cpu().numpy())
+    return float((ranks[right.cpu().numpy()].sum() - good * (good + 1) / 2) / (good * bad))
 
 
 def failure_prediction(rule: ExitRule, record: ExitRecord) -> float | None:
-    """The AUROC of the rule's score at the step where it stops: how well it tells, then, a right answer from a wrong one. Needs labels."""
+    """AUROC of the rule's score at the exit: how well it separates correct answers from wrong ones. Needs labels."""
     decisions = decide(rule, record)
     return auroc(at_step(scores(rule, record), decisions.steps), decisions.answers == record.truth)
 
 
 class Interval(NamedTuple):
-    """The two ends of an interval."""
+    """Ends of an interval."""
 
     low: float
     high: float
 
 
 def bootstrap(values: Tensor, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Interval:
-    """An interval of the mean of values over inputs, such as steps or right answers, by resampling the inputs (percentiles).
+    """Bootstrap interval (percentiles) of the mean of a quantity over inputs, such as steps or correct answers.
 
     Args:
-        values: one for each input, [N].
-        level: how often the interval covers the mean, about.
-        resamples: how often N of the inputs are drawn, with replacement.
-        seed: of the draws; the same seed draws the same inputs for other values.
+        values: one for each input, [N]. Of a single input the interval has no width.
+        level: approximate probability that the interval covers the mean.
+        resamples: number of resamples, N inputs each, drawn with replacement.
+        seed: of the draws; with the same seed, other values of the same inputs are resampled alike.
     Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.
     """
     expect_in(level, "(0, 1)", "level")
-    generator = torch.Generator().manual_seed(seed)
-    numbers = values.double()
-    means = torch.stack([numbers[torch.randint(len(numbers), (len(numbers),), generator=generator)].mean() for _ in range(resamples)])
-    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)).tolist()
-    return Interval(low, high)
+    numbers = values.detach().double().cpu().numpy()
+    if len(numbers) == 1:
+        return Interval(numbers[0].item(), numbers[0].item())
+    found = require_scipy().stats.bootstrap(
+        (numbers,),
+        np.mean,
+        n_resamples=resamples,
+        batch=max(1, _AT_ONCE // len(numbers)),
+        confidence_level=level,
+        method="percentile",
+        rng=seed,
+    )
+    return Interval(*map(float, found.confidence_interval))

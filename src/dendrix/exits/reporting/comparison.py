@@ -1,4 +1,4 @@
-"""Rules side by side, each with the best threshold that there is in hindsight."""
+"""Comparison of rules, each with its best threshold in hindsight."""
 
 import math
 from collections.abc import Sequence
@@ -21,31 +21,31 @@ Points = tuple[tuple[float, float], ...]
 """(mean steps, accuracy) along a curve."""
 
 _POINTS = 200
-"""The most points of a front that are kept."""
+"""Largest number of points of a front that are kept."""
 
 
 @dataclass(frozen=True)
 class RuleFigures:
-    """One rule with the best single threshold that there is in hindsight: a comparison of rules, not of what a fit would find."""
+    """One rule with its best single threshold in hindsight: compares rules, not the results of fits."""
 
     steps_without_loss: float
-    """The fewest mean steps at no less accuracy than the full run."""
+    """Smallest mean number of steps without a loss of accuracy relative to the full run."""
     accuracy: float | None
-    """The best accuracy within the mean steps of the policy; None if the rule cannot be that fast."""
+    """Best accuracy within the mean steps of the policy; None if the rule cannot be that fast."""
     auroc: float | None
-    """How well the score tells right from wrong where it stops without loss, see `failure_prediction`."""
+    """AUROC of the score at the threshold without loss, see `failure_prediction`."""
     front: Points
-    """No threshold is faster and as accurate."""
+    """Points for which no threshold is faster and as accurate."""
 
 
 def compare(rule: ExitRule, others: Sequence[str | ExitRule], record: ExitRecord, mean_steps: float) -> dict[str, RuleFigures]:
-    """A rule and others on one record, by name; the second of a name is called "margin (2)". Needs labels.
+    """Compare a rule and others on one record, by name; the second with the same name is called "margin (2)". Needs labels.
 
     Args:
         rule: the first.
-        others: by name, and then with the scale of the first; or with settings of their own.
+        others: names, which get the scale of the first rule, or rules with settings of their own.
         record: N inputs.
-        mean_steps: what the rules may spend to reach their `accuracy`.
+        mean_steps: largest mean number of steps for `accuracy`.
     """
     rules = [rule, *(_with_scale(other, scale_of(rule)) if isinstance(other, str) else other for other in others)]
     found: dict[str, RuleFigures] = {}
@@ -56,12 +56,12 @@ def compare(rule: ExitRule, others: Sequence[str | ExitRule], record: ExitRecord
 
 
 def points(curve: Curve) -> Points:
-    """A curve as plain numbers, without the caps at which an oracle that excludes inputs has none left."""
+    """Convert a curve to plain numbers, without the caps at which an oracle that excludes inputs has none left."""
     return tuple((steps, right) for steps, right in zip(curve.steps.tolist(), curve.accuracy.tolist(), strict=True) if math.isfinite(steps))
 
 
 def scale_of(rule: ExitRule) -> float:
-    """The scale of a rule's probabilities; 1 for a rule that has none."""
+    """Scale of a rule; 1 for a rule without a scale."""
     return rule.scale if isinstance(rule, (MaxProbability, Entropy)) else 1.0
 
 

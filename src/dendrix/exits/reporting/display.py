@@ -1,4 +1,4 @@
-"""A report as a table and as a figure."""
+"""Tables and figures of a report."""
 
 from itertools import cycle
 from pathlib import Path
@@ -14,7 +14,7 @@ from .reporter import Report, Truth
 
 
 def tables(report: Report) -> Group:
-    """The figures of a report, and the rules side by side, to print with rich."""
+    """Make tables of the figures of a report and of its rules, to print with rich."""
     figures = Table("figure", "value", "95 % interval", title=f"{report.rule} on {report.count} inputs", title_justify="left")
     low, high = report.mean_steps_interval
     figures.add_row("mean steps", _time(report.mean_steps, report), f"{low:.2f} to {high:.2f}")
@@ -32,10 +32,10 @@ def tables(report: Report) -> Group:
 
 
 def save_report_figure(path: Path, report: Report) -> None:
-    """Accuracy against mean steps: fixed lengths, the policy by cap, its rule in hindsight, other rules, the oracle; and when inputs exit.
+    """Plot accuracy against mean steps for fixed lengths, the policy by cap, rules in hindsight and the oracle; below, the exit steps.
 
     Args:
-        path: where to save; the suffix chooses the format.
+        path: file to write; the suffix chooses the format.
         report: of a record with labels.
     Raises:
         ImportError: matplotlib is missing.
@@ -51,7 +51,7 @@ def save_report_figure(path: Path, report: Report) -> None:
     axis.set_subplotspec(grid[0])
     for name, curve, colour, style in _lines(truth):
         time, right = [unit * steps for steps, _ in curve], [100 * share for _, share in curve]
-        # What a mean time affords is the best point up to it: nothing lies between two points.
+        # Steps, because there are no thresholds between two points.
         axis.plot(time, right, style, color=colour, label=name, linewidth=2, drawstyle="steps-post")
     axis.plot([unit * report.mean_steps], [100 * truth.accuracy], "o", color=COLOURS[2], markersize=9, label="policy")
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -66,7 +66,7 @@ def save_report_figure(path: Path, report: Report) -> None:
 
 
 def _lines(truth: Truth) -> list[tuple[str, Points, str, str]]:
-    """Name, curve, colour and style of every line: grey what is no rule, blue what is the policy's."""
+    """Name, curve, colour and style of every line: references in grey, lines of the policy in blue."""
     own, *others = truth.rules.items()
     lines = [
         ("fixed steps", truth.static, COLOURS[0], "-"),
@@ -92,8 +92,12 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
 
 
 def _notes(report: Report) -> list[str]:
-    warning = "The policy was fitted on these very inputs: the figures are too good. Report on others."
-    return [report.statement, *([warning] if report.fitted_on_these else [])]
+    notes = [report.statement]
+    if report.fitted_on_these:
+        notes.append("The policy was fitted on these very inputs: the figures are too good. Report on others.")
+    if report.mean_steps == report.full_steps:
+        notes.append("None of these inputs stops early.")
+    return notes
 
 
 def _time(steps: float, report: Report) -> str:

@@ -1,4 +1,4 @@
-"""What a policy does with inputs it has not seen, beside what fixed lengths, other rules and an oracle would have done."""
+"""Report on a policy applied to new inputs, beside fixed lengths, other rules and an oracle."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,33 +19,33 @@ from .comparison import Points, RuleFigures, compare, points, scale_of
 
 @dataclass(frozen=True)
 class Truth:
-    """What needs labels."""
+    """Figures that need labels."""
 
     accuracy: float
     accuracy_interval: Interval
-    """Of 95 %, by bootstrap, as all intervals here."""
+    """95 % interval by bootstrap, as all intervals here."""
     accuracy_of_full_run: float
     drops: float
-    """Share of inputs that are wrong although the full run is right."""
+    """Share of inputs that are wrong where the full run is correct."""
     static: Points
-    """Everybody stops at step 1, 2, ..., T."""
+    """All inputs stop at step 1, 2, ..., T."""
     policy: Points
     """The policy with a cap of 1, 2, ..., T steps."""
     oracle: Points
-    """Stopping at the first right answer, with a cap of 1, 2, ..., T steps."""
+    """Stopping at the first correct answer, with a cap of 1, 2, ..., T steps."""
     oracle_name: str
-    """With the convention for inputs that are never right."""
+    """Includes the convention for inputs that are never correct."""
     optimal_cutoff: float
-    """OCT: the mean first step from which on an input stays right."""
+    """OCT: mean of the first step from which an input stays correct."""
     average_exit_time: float
     """AET."""
     ece: float
-    """Expected calibration error of the probabilities, over all steps, at the rule's scale."""
+    """Expected calibration error of the probabilities over all steps, at the scale of the rule."""
     nll: float
     auroc: float | None
-    """How well the score at the exit tells right from wrong; None if all are right, or all wrong."""
+    """AUROC of the score at the exit; None if all answers are correct, or all are wrong."""
     rules: dict[str, RuleFigures]
-    """The policy's rule and those it was compared with."""
+    """The rule of the policy and those it was compared with."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Report:
 
     rule: str
     statement: str
-    """What was promised when the policy was fitted."""
+    """Statement of the policy."""
     count: int
-    """Inputs."""
+    """Number of inputs."""
     fitted_on_these: bool
-    """Whether the policy was fitted on this very record: its figures are then too good."""
+    """Whether the policy was fitted on this record, which makes the figures too good."""
     mean_steps: float
     mean_steps_interval: Interval
     p95_steps: float
@@ -66,32 +66,32 @@ class Report:
     """Mean steps of the full run."""
     dt_ms: float | None
     disagreement: float
-    """Share of inputs that get another answer than from the full run."""
+    """Share of inputs whose answer differs from that of the full run."""
     histogram: tuple[float, ...]
     """Share of inputs that stop after step 1, 2, ..., T."""
     truth: Truth | None
     """None without labels."""
 
     def save(self, path: str | Path) -> None:
-        """Write the report as JSON, whole or not at all."""
+        """Write the report as JSON, atomically."""
         write_json(Path(path), self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON knows them; an interval is [low, high], a curve a list of [mean steps, accuracy]."""
+        """Convert to plain values for JSON; an interval is [low, high], a curve a list of [mean steps, accuracy]."""
         return asdict(self)
 
 
 def report(policy: Policy, record: ExitRecord, rules: Sequence[str | ExitRule] = (), convention: str = "cap", seed: int = 0) -> Report:
-    """Apply a policy to a record and count. Without labels only times and agreement are known.
+    """Apply a policy to a record. Without labels only steps and agreement are reported.
 
     Args:
-        policy: what `fit` returned or `Policy.load` read.
-        record: of the same network; other inputs than the policy was fitted on.
-        rules: to compare with, by name (with the policy's scale) or with settings of their own.
-        convention: what the oracle pays for an input that is never right, see `oracle_curve`.
+        policy: from `fit` or `Policy.load`.
+        record: of the same network, on other inputs than the policy was fitted on.
+        rules: rules to compare with: names, which get the scale of the policy, or rules with settings of their own.
+        convention: cost of an input that is never correct, see `oracle_curve`.
         seed: of the bootstrap.
     Raises:
-        ValueError: the policy was not made for this record.
+        ValueError: the policy was not fitted for this kind of record.
     """
     policy.check(record)
     decisions = decide(policy.rule, record)

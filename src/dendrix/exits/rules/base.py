@@ -1,4 +1,4 @@
-"""What every exit rule is: a score after each step, and a threshold that it must exceed."""
+"""Base class of exit rules: a score after each step, and a threshold that it must exceed."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ...errors import InputError
 
 
 class RuleState(NamedTuple):
-    """How many steps each row has seen, int64 [B], and what the rule's score remembers."""
+    """Number of steps of each row so far, int64 [B], and the memory of the rule's score."""
 
     steps: Tensor
     memory: State
@@ -23,17 +23,17 @@ class RuleState(NamedTuple):
 class ExitRule:
     """Stop a row after the first step at which its score exceeds the threshold (strictly).
 
-    A larger score is a surer answer, so a lower threshold never stops later. Subclasses give `score`, `memory` if the score
+    A larger score means a more certain answer, so a lower threshold never stops later. Subclasses implement `score`, `memory` if the score
     depends on earlier steps, and `span` if it has another range.
 
     Args:
         threshold: one number for all steps, or one for each step (the last one holds for all later steps), each within `span`,
-            or minus infinity, which always stops. Those of the steps are independent of each other and may rise and fall.
+            or minus infinity, which always stops. Thresholds of different steps are independent of each other.
         min_steps: no row stops before this step; steps count from 1.
     """
 
     span: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    """The range of the scores, and so of the thresholds. A threshold at its upper end never stops."""
+    """Range of the scores, and so of the thresholds. A threshold at its upper end never stops."""
 
     threshold: float | tuple[float, ...]
     min_steps: int = 1
@@ -50,40 +50,40 @@ class ExitRule:
             )
         if not isinstance(self.min_steps, Integral) or self.min_steps < 1:
             raise InputError(f"min_steps: expected a whole number of at least 1, got {self.min_steps!r}. Steps count from 1.")
-        # numpy's numbers are welcome, but a policy file holds those of Python
+        # numpy scalars are accepted, but a policy file holds Python numbers
         numbers = tuple(map(float, self.thresholds))
         object.__setattr__(self, "threshold", numbers if isinstance(self.threshold, tuple) else numbers[0])
         object.__setattr__(self, "min_steps", int(self.min_steps))
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """The thresholds of steps 1, 2, ...; the last one holds for all later steps."""
+        """Thresholds of steps 1, 2, ...; the last one holds for all later steps."""
         return self.threshold if isinstance(self.threshold, tuple) else (self.threshold,)
 
     def init(self, batch: int, device: torch.device | str = "cpu") -> RuleState:
-        """The state before the first step of `batch` rows."""
+        """State of `batch` rows before their first step."""
         return RuleState(torch.zeros(batch, dtype=torch.int64, device=device), self.memory(batch, device))
 
     def memory(self, batch: int, device: torch.device | str) -> State:
-        """What the score remembers before the first step, first axis B; nothing by default."""
+        """Memory of the score before the first step, first axis B; empty by default."""
         return ()
 
     def weigh(self, outputs_t: Tensor) -> Tensor:
-        """The outputs of a step [B, K] as they enter the evidence: unchanged by default."""
+        """Transform the outputs of a step [B, K] before they are accumulated; unchanged by default."""
         return outputs_t
 
     def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
-        """How sure the answer after this step is: evidence [B, K] -> score [B], and what to remember."""
+        """Certainty of the answer after this step: evidence [B, K] -> score [B], and the next memory."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it score(evidence_t, memory).")
 
     def step(self, evidence_t: Tensor, state: RuleState) -> tuple[Tensor, RuleState]:
-        """Judge one step.
+        """Apply the rule to one step.
 
         Args:
-            evidence_t: the evidence after this step, [B, K], as `accumulate_step` gives it. A row with a NaN or an infinity never stops.
-            state: `init(B)` or what the last call returned.
+            evidence_t: evidence after this step, [B, K], as `accumulate_step` returns it. A row with a NaN or an infinity never stops.
+            state: `init(B)` or the state that the last call returned.
         Returns:
-            which rows stop now, bool [B], and the next state.
+            whether each row stops now, bool [B], and the next state.
         """
         expect(evidence_t, "B K", "evidence_t", B=len(state.steps))
         score, memory = self.score(evidence_t, state.memory)
@@ -92,14 +92,14 @@ class ExitRule:
         return stop & (steps >= self.min_steps), RuleState(steps, memory)
 
     def _bound(self, steps: Tensor, score: Tensor) -> Tensor | float:
-        """The threshold of each row's next step, as it compares with the score."""
+        """Threshold of the next step of each row, in the dtype of the score."""
         first, *later = self.thresholds
         if not later:
             return first
-        bounds = torch.tensor(self.thresholds, dtype=score.dtype).to(score.device, non_blocking=True)  # a rule never waits for the device
+        bounds = torch.tensor(self.thresholds, dtype=score.dtype).to(score.device, non_blocking=True)  # without waiting for the device
         return bounds[steps.clamp_max(len(bounds) - 1)]
 
 
 def finite_rows(x: Tensor) -> Tensor:
-    """Which rows hold no NaN and no infinity, [..., K] -> bool [...]; three times as fast as `x.isfinite().all(-1)`."""
+    """Whether rows are finite, [..., K] -> bool [...]; three times as fast as `x.isfinite().all(-1)`."""
     return x.abs().amax(-1).isfinite()

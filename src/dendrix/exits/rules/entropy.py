@@ -1,4 +1,4 @@
-"""Stop when the distribution over the classes is narrow enough."""
+"""Exit rule on the entropy of the class probabilities."""
 
 import math
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from .base import ExitRule
 
 @dataclass(frozen=True)
 class Entropy(ExitRule):
-    """The score is 1 - H / ln K, where H is the entropy of softmax(evidence / scale): 0 for an even distribution, 1 for one class.
+    """The score is 1 - H / ln K, where H is the entropy of softmax(evidence / scale): 0 for a uniform distribution, 1 for one class.
+    It is computed in float64, so that large evidence reaches exactly 1 later than in float32.
 
     Args:
-        scale: divides the evidence; a larger one makes the probabilities more even.
+        scale: divides the evidence; a larger one makes the probabilities more uniform.
     Source: Li et al., DT-SNN, DAC 2023; in this form in SEENN, NeurIPS 2023.
     """
 
@@ -32,6 +33,6 @@ class Entropy(ExitRule):
     def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
         if evidence_t.shape[-1] < 2:
             raise InputError(f"evidence_t: expected at least two classes, got {evidence_t.shape[-1]}. One class has no entropy.")
-        logs = (evidence_t / self.scale).log_softmax(-1)
+        logs = (evidence_t.double() / self.scale).log_softmax(-1)
         entropy = torch.special.entr(logs.exp()).sum(-1)
         return (1 - entropy / math.log(evidence_t.shape[-1])).clamp(0, 1), memory  # rounding leaves [0, 1]

@@ -1,4 +1,4 @@
-"""Stop after a fixed number of steps, whatever the evidence says."""
+"""Exit rule that stops after a fixed number of steps."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from .base import ExitRule
 class FixedSteps(ExitRule):
     """The score is the number of steps so far, so `FixedSteps(threshold)` stops at the first step beyond the threshold.
 
-    The baseline that a rule must beat; `FixedSteps.of(t)` stops after step t.
+    Baseline for other rules. `FixedSteps.of(t)` stops after step t.
     """
 
     @classmethod
     def of(cls, steps: int) -> "FixedSteps":
-        """The rule that stops every row after this step."""
+        """Make the rule that stops every row after this step."""
         expect_in(steps, "[1, inf)", "steps")
         return cls(steps - 0.5)
 

@@ -1,4 +1,4 @@
-"""Stop when the best class leads the second best by enough."""
+"""Exit rule on the lead of the best class over the second best."""
 
 from dataclasses import dataclass
 

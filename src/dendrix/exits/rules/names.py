@@ -1,4 +1,4 @@
-"""Every exit rule by name."""
+"""Table of the exit rules by name."""
 
 from .base import ExitRule
 from .entropy import Entropy
@@ -14,15 +14,15 @@ RULES: dict[str, type[ExitRule]] = {
     "patience": Patience,
     "fixed-steps": FixedSteps,
 }
-"""Every rule by the name that a policy file and the command line use."""
+"""Exit rules by their names in policy files and on the command line."""
 
 
 def name_of(rule: ExitRule) -> str:
-    """The name of a rule; of one that is not in the table, that of its class."""
+    """Name of a rule; for a rule outside the table, the name of its class."""
     return next((name for name, kind in RULES.items() if type(rule) is kind), type(rule).__name__)
 
 
 def in_words(rule: ExitRule) -> str:
-    """A rule in a few words: its name and its threshold."""
+    """Describe a rule by its name and its threshold."""
     several = len(rule.thresholds) > 1
     return f"{name_of(rule)}, {'a threshold for every step' if several else f'threshold {rule.thresholds[0]:.6g}'}"

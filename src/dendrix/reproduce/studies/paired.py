@@ -1,30 +1,32 @@
-"""Is one way of training better than another? Tests for outcomes that come in pairs, and what to do about many of them."""
+"""Tests for paired outcomes, and the correction of their p-values for several comparisons."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, MissingExtraError
 
-_ENUMERABLE = 16
-"""Up to this many pairs all choices of signs are counted; beyond, they are drawn."""
 _DRAWS = 100_000
+"""Permutations drawn where there are more; 16 pairs have 65,536, and those are enumerated."""
 
 
 def clip_test(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, float]:
-    """The exact McNemar test: of the clips that only one of two networks gets right, is each as often the one?
+    """Exact McNemar test of whether two networks classify the same clips equally well.
 
-    It speaks of these trained networks and of other clips like these; it cannot say what another training would give.
+    Of the clips that exactly one of the two classifies correctly, each network should be that one equally often. The result holds for these
+    trained networks and other clips like these; it does not predict another training.
 
     Args:
-        one, other: whether each clip was right, bool [N], of the same clips.
+        one, other: whether each clip was classified correctly, bool [N], of the same clips.
     Returns:
-        how many only `one` and only `other` got right, and the two-sided p-value.
+        how many clips only `one` and only `other` got right, and the two-sided p-value.
     Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions"; exact by the binomial.
     """
-    from scipy.stats import binomtest
+    try:
+        from scipy.stats import binomtest
+    except ImportError as missing:
+        raise _missing() from missing
 
     if one.shape != other.shape:
         raise InputError(f"other: expected outcomes of the same {one.size} clips, got {other.size}. Pair them first.")
@@ -34,10 +36,10 @@ def clip_test(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, in
 
 
 def cell_test(differences: Sequence[float]) -> float:
-    """The paired permutation test: could the mean difference be as large, in size, if the sign of each pair were a coin's?
+    """Paired permutation test: the probability of so large a mean difference, in size, if the sign of each pair were random.
 
-    With a pair for each training, of both ways with the same data and seed, it speaks of trainings: the noise between two of them is in it.
-    Six pairs at least, or no outcome is below 5 %.
+    With one pair per training, of both methods with the same data and seed, the result includes the variation between trainings.
+    With fewer than six pairs no outcome is below 5 %.
 
     Args:
         differences: one for each pair.
@@ -45,25 +47,38 @@ def cell_test(differences: Sequence[float]) -> float:
         the two-sided p-value, exact up to 16 pairs, from 100,000 random choices of signs beyond.
     Source: Fisher (1935), "The design of experiments", section 21.
     """
+    try:
+        from scipy.stats import permutation_test
+    except ImportError as missing:
+        raise _missing() from missing
+
     values = np.asarray(differences, float)
     if values.size == 0:
         raise InputError("differences: expected at least one pair, got none.")
-    if values.size <= _ENUMERABLE:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=values.size)))
-    else:
-        signs = np.random.default_rng(0).choice((1.0, -1.0), (_DRAWS, values.size))
-        signs[0] = 1.0  # what was seen is one of the possible outcomes
-    sums = np.abs(signs @ values)
-    return float((sums >= np.abs(values.sum()) * (1 - 1e-12)).mean())
+    if values.size == 1 or not values.any():
+        return 1.0
+    shares = values / np.abs(values).max()
+    found = permutation_test((shares,), _rounded_sum, permutation_type="samples", n_resamples=_DRAWS, rng=0)
+    return float(found.pvalue)
+
+
+def _rounded_sum(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Sums that are equal but for floating-point rounding become equal: scipy's own tolerance misses ties near zero."""
+    sums: NDArray[np.float64] = np.round(values.sum(axis), 12)
+    return sums
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values corrected for having made several tests: the chance of even one false alarm stays below the level.
+    """Correct p-values for several tests, so that the probability of even one false positive stays below the level.
 
-    Source: Holm (1979), "A simple sequentially rejective multiple test procedure".
+    Source: Holm (1979), "A simple sequentially rejective multiple test procedure". scipy has corrections of the false discovery rate only.
     """
     corrected, largest = {}, 0.0
     for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         largest = max(largest, min(1.0, p * (len(p_values) - rank)))
         corrected[name] = largest
     return {name: corrected[name] for name in p_values}
+
+
+def _missing() -> MissingExtraError:
+    return MissingExtraError("Paired tests need scipy, which is not installed: pip install dendrix[exits].")

@@ -1,4 +1,4 @@
-"""A few steps of a running batch: the network, its evidence, the rule, and one transfer to the host of all that is decided there."""
+"""Blocks of steps of a running batch: network, evidence and rule, with one transfer of the decisions to the host per block."""
 
 import inspect
 from typing import Any, NamedTuple
@@ -8,12 +8,12 @@ from torch import Tensor
 
 from ..core import Evidence, State, Stateful, accumulate_step, map_state
 from ..errors import InputError, InputTypeError
-from .recorder import expect_outputs, expect_repeated
+from .network import expect_outputs, expect_repeated
 from .rules.base import ExitRule, RuleState
 
 
 class Progress(NamedTuple):
-    """How far a batch has come: one state whose rows can be dropped, copied and replaced together."""
+    """State of a running batch: its rows are dropped, copied and replaced together."""
 
     network: State
     evidence: Evidence
@@ -21,12 +21,12 @@ class Progress(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What k steps gave. Arrays [B, k] are on the host."""
+    """Results of k steps. Arrays [B, k] are on the host."""
 
     stops: Any
     """Whether the rule stops the row after this step, bool."""
     broken: Any
-    """Whether the outputs of this step hold a NaN or an infinity, bool."""
+    """Whether the outputs of this step contain a NaN or an infinity, bool."""
     answers: Any
     """The class with the most evidence, int64."""
     evidence: Tensor
@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
 @torch.inference_mode()
 def advance(model: Stateful, x: Tensor, rule: ExitRule, accumulation: str, progress: Progress | None) -> Block:
-    """Run x [B, k, ...] from where the batch stands (None: from rest) and judge every step."""
+    """Run x [B, k, ...] from a state (None: from rest) and apply the rule to every step."""
     given = model(x, None if progress is None else progress.network)
     outputs, network = expect_outputs(given, x), given[1]
     if progress is None:
@@ -50,14 +50,14 @@ def advance(model: Stateful, x: Tensor, rule: ExitRule, accumulation: str, progr
 
 @torch.inference_mode()
 def at_rest(model: Stateful, x_t: Tensor, rule: ExitRule, accumulation: str) -> Progress:
-    """One row before its first step, for inputs like x_t [1, ...]. A step that is not valid leaves any network at rest."""
+    """State of one row before its first step, for inputs like x_t [1, ...]: an invalid step leaves any network at rest."""
     nothing = torch.zeros(1, 1, dtype=torch.bool, device=x_t.device)
     outputs, network = model(x_t.unsqueeze(1), None, nothing)
     return Progress(network, Evidence.none(outputs[:, 0], accumulation), rule.init(1, x_t.device))
 
 
 def expect_running(model: Stateful, rule: ExitRule) -> None:
-    """Refuse what cannot run: no rule, a network that takes no state, or one in training mode, where answers depend on batch-mates."""
+    """Check that a rule and a network can run: the network takes a state, and is in evaluation mode, so that rows do not interact."""
     if not isinstance(rule, ExitRule):
         raise InputTypeError(f"rule: expected an exit rule, got {type(rule).__name__}. Give one such as Margin(2.0), or policy.rule.")
     signature = inspect.signature(model.forward)
@@ -71,10 +71,10 @@ def expect_running(model: Stateful, rule: ExitRule) -> None:
 
 @torch.inference_mode()
 def expect_rows_alone(model: Stateful, x: Tensor) -> bool:
-    """Refuse a network that keeps its temporal state to itself, seen by two runs of x [1, T, ...]: its rows could not come and go.
+    """Check by two runs of x [1, T, ...] that a network keeps no state between calls, because its rows could not be exchanged.
 
     Returns:
-        whether a state that it returns may be written to: no part of it shares memory with another part or with the other run.
+        whether a state that it returns may be overwritten: no part of it shares memory with another part or with the other run.
     """
     first, second = model(x), model(x)
     expect_repeated(expect_outputs(first, x), expect_outputs(second, x))
@@ -92,9 +92,9 @@ def expect_rows_alone(model: Stateful, x: Tensor) -> bool:
 
 
 def _expect_rows(state: State, batch: int) -> None:
-    """Refuse a state whose rows cannot be told apart."""
+    """Check that every part of a state has one row per input."""
     if state is None:
-        raise InputTypeError("state: expected what the network has to remember, got None, which means from rest. Return () for nothing.")
+        raise InputTypeError("state: expected the next state of the network, got None, which means from rest. Return () for no state.")
 
     def check(part: Tensor) -> Tensor:
         if not part.dim() or len(part) != batch:
@@ -104,15 +104,15 @@ def _expect_rows(state: State, batch: int) -> None:
     map_state(check, state)
 
 
-def not_finite(index: int, step: int) -> ValueError:
-    """What to raise where a network gives no number."""
-    return ValueError(
+def not_finite(index: int, step: int) -> InputError:
+    """The error for outputs that are NaN or infinite."""
+    return InputError(
         f"outputs: expected finite numbers, got a NaN or an infinity from input {index} at step {step}. Check the input and the weights."
     )
 
 
 def _gather(rule: ExitRule, outputs: Tensor, state: Evidence | None, accumulation: str) -> tuple[Tensor, Evidence]:
-    """The evidence after each step, [B, k, K], and the next state; summed step by step, so that any k gives the same bits."""
+    """Evidence after each step, [B, k, K], and the next state; accumulated step by step, so that the result does not depend on k."""
     state = Evidence.none(outputs[:, 0], accumulation) if state is None else state
     parts = []
     for outputs_t in outputs.unbind(1):
@@ -122,10 +122,10 @@ def _gather(rule: ExitRule, outputs: Tensor, state: Evidence | None, accumulatio
 
 
 def _judge(rule: ExitRule, evidence: Tensor, state: RuleState) -> tuple[Tensor, RuleState]:
-    """Which rows the rule stops at which step, bool [B, k], and its next state."""
+    """Whether the rule stops each row at each step, bool [B, k], and its next state."""
     batch, steps = evidence.shape[:2]
     if isinstance(state.memory, tuple) and not state.memory:
-        # A rule that remembers nothing takes the steps as so many rows, in one go.
+        # A rule without memory takes all steps as rows, in one call.
         before = state.steps.unsqueeze(1) + torch.arange(steps, device=evidence.device)
         flat, _ = rule.step(evidence.flatten(0, 1), RuleState(before.flatten(), ()))
         return flat.view(batch, steps), RuleState(state.steps + steps, ())
