@@ -1,4 +1,4 @@
-"""The plain rival of every classifier of sentences: words and pairs of words, weighed by a logistic regression."""
+"""Bag of words, the baseline of sentence classification: logistic regression on words and pairs of words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from ...data.text.sentences import Sentences, SentenceSplits
 from ...errors import MissingExtraError
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
-"""Inverse strengths of the regularisation, C of scikit-learn; validation chooses."""
+"""Inverse strengths of the regularisation (C of scikit-learn), chosen on validation sentences."""
 
 
 @dataclass(frozen=True)
 class BagOfWords:
-    """How good the rival is."""
+    """Scores of the baseline."""
 
     valid_accuracy: float
     right: tuple[bool, ...]
-    """For every test sentence, whether it was classified right."""
+    """Whether each test sentence was classified correctly."""
     parameters: int
     strength: float
-    """The C that was chosen."""
+    """The chosen C."""
 
     @property
     def accuracy(self) -> float:
-        """On the test sentences."""
+        """Accuracy on the test sentences."""
         return sum(self.right) / len(self.right)
 
 
 def bag_of_words(splits: SentenceSplits, strengths: Sequence[float] = STRENGTHS) -> BagOfWords:
-    """Fit the rival to the training sentences and choose its regularisation on the validation sentences.
+    """Fit the baseline to the training sentences and choose its regularisation on the validation sentences.
 
     Args:
         splits: the sentences.
-        strengths: what to choose from.
+        strengths: values of C to choose from.
     Raises:
-        ImportError: scikit-learn is missing.
+        MissingExtraError: scikit-learn is missing.
     """
     vectorizer, regression = _library()
     words = vectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\S+")

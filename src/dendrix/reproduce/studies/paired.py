@@ -1,6 +1,5 @@
-"""Is one way of training better than another? Tests for outcomes that come in pairs, and what to do about many of them."""
+"""Tests for paired outcomes, and the correction for several tests."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,20 +7,19 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 
-_ENUMERABLE = 16
-"""Up to this many pairs all choices of signs are counted; beyond, they are drawn."""
-_DRAWS = 100_000
+_RESAMPLES = 100_000
+"""Up to 16 pairs all choices of signs are fewer, and the test is exact."""
 
 
 def clip_test(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, float]:
-    """The exact McNemar test: of the clips that only one of two networks gets right, is each as often the one?
+    """The exact McNemar test: whether two networks are equally likely to be the only one that classifies a clip correctly.
 
-    It speaks of these trained networks and of other clips like these; it cannot say what another training would give.
+    It is valid for these two trained networks and further clips of the same kind, not for other trainings.
 
     Args:
-        one, other: whether each clip was right, bool [N], of the same clips.
+        one, other: whether each clip was classified correctly, bool [N], for the same clips.
     Returns:
-        how many only `one` and only `other` got right, and the two-sided p-value.
+        the numbers of clips that only `one` and only `other` classified correctly, and the two-sided p-value.
     Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions"; exact by the binomial.
     """
     from scipy.stats import binomtest
@@ -34,31 +32,30 @@ def clip_test(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, in
 
 
 def cell_test(differences: Sequence[float]) -> float:
-    """The paired permutation test: could the mean difference be as large, in size, if the sign of each pair were a coin's?
+    """The paired permutation test of a zero mean difference: the sign of each difference is exchangeable under the null hypothesis.
 
-    With a pair for each training, of both ways with the same data and seed, it speaks of trainings: the noise between two of them is in it.
-    Six pairs at least, or no outcome is below 5 %.
+    With one pair per training (equal data and seed) it is valid for further trainings, because the variation between trainings is
+    included. At least six pairs are needed for a p-value below 5 %.
 
     Args:
-        differences: one for each pair.
+        differences: of each pair.
     Returns:
         the two-sided p-value, exact up to 16 pairs, from 100,000 random choices of signs beyond.
     Source: Fisher (1935), "The design of experiments", section 21.
     """
+    from scipy.stats import permutation_test
+
     values = np.asarray(differences, float)
     if values.size == 0:
         raise InputError("differences: expected at least one pair, got none.")
-    if values.size <= _ENUMERABLE:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=values.size)))
-    else:
-        signs = np.random.default_rng(0).choice((1.0, -1.0), (_DRAWS, values.size))
-        signs[0] = 1.0  # what was seen is one of the possible outcomes
-    sums = np.abs(signs @ values)
-    return float((sums >= np.abs(values.sum()) * (1 - 1e-12)).mean())
+    if values.size == 1:  # scipy needs two
+        return 1.0
+    found = permutation_test((values,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=0)
+    return float(found.pvalue)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values corrected for having made several tests: the chance of even one false alarm stays below the level.
+    """P-values corrected for several tests: the probability of at least one false rejection stays below the level.
 
     Source: Holm (1979), "A simple sequentially rejective multiple test procedure".
     """

@@ -1,4 +1,4 @@
-"""The rival of classifiers of sentences."""
+"""Bag of words, the baseline of sentence classification."""
 
 import torch
 
