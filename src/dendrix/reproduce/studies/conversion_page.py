@@ -87,7 +87,7 @@ _GOALS = f"""
 
 Of "{BEST}", means over seeds.
 
-| network | goal | measured | |
+| network | goal | measured | verdict |
 |---|---|---|---|
 """
 
