@@ -42,7 +42,7 @@ def spikingjelly_converted(ann: VGG, batches: list[Tensor], like_ours: bool) -> 
     """A ReLU network converted by SpikingJelly: a function of images and steps that returns outputs [B, T, K].
 
     Args:
-        ann: in evaluation mode. Its first module, which normalises images, is not converted, because the converter does not accept division.
+        ann: in evaluation mode. Its first module, which normalises images, is not converted, because the converter accepts no division.
         batches: training images for the measurement of thresholds.
         like_ours: a threshold per channel, and membranes that start at half of it; otherwise a threshold per layer, and membranes at 0.
     """

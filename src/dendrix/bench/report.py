@@ -1,5 +1,6 @@
 """Record of the benchmarks in JSON, and tables in Markdown."""
 
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -53,20 +54,19 @@ def markdown(record: Record) -> str:
     """The record as tables in Markdown."""
     parts = [_INTRODUCTION, "Measured on " + ", ".join(f"{key} {value}" for key, value in record["machine"].items()) + ".\n"]
     parts += [_case_table(list(runs)) for _, runs in groupby(record["cases"], key=lambda case: case["name"])]
-    if record["growth"]:
+    if record.get("growth"):
         lines = ["## Growth", "", "Exponent p of cost ~ size^p:", "", "| axis | sizes | contender | exponent |", "|---|---|---|---|"]
         for growth in record["growth"]:
             sizes = ", ".join(map(str, growth["sizes"]))
             lines += [f"| {growth['about']} | {sizes} | {name} | {p:.2f} |" for name, p in growth["exponents"].items()]
         parts.append("\n".join(lines) + "\n")
-    if record["exits"]:
-        parts.append(exits.table(record["exits"]))
-    if record["serve"]:
-        parts.append(serving.table(record["serve"]))
-    if record["trouble"]:
-        parts.append(trouble.table(record["trouble"]))
-    if record["decode"]:
-        parts.append(decode.table(record["decode"]))
+    sections: dict[str, Callable[[Any], str]] = {
+        "exits": exits.table,
+        "serve": serving.table,
+        "trouble": trouble.table,
+        "decode": decode.table,
+    }
+    parts += [table(record[name]) for name, table in sections.items() if record.get(name)]  # older records do not have all of them
     return "\n".join(parts)
 
 
