@@ -10,7 +10,7 @@ from ..models.spikegpt.network import published_46m
 from ..train.text.recipe import TextBudget, TextData, TextOptim, TextRecipe
 
 _CHARACTERS = 5459
-"""Characters of the training split and one for all others; set --model.vocab-size to what the tokenizer has."""
+"""Characters of the training split and one for all others; set --model.vocab-size to the vocabulary of the tokenizer."""
 
 
 def recipe() -> TextRecipe:
