@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -170,6 +171,7 @@ def _tell(name: str, count: int, total: int) -> None:
 
 def _run_alone(cell: Cell, out: Path) -> None:
     """The work of a process that has one cell and ends with its parent."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, which a training handles
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
