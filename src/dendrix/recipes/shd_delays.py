@@ -56,7 +56,7 @@ def axonal() -> SequenceRecipe:
 
 
 def recurrent() -> SequenceRecipe:
-    """Learned delays only within the layers, as in DelRec, without its augmentation."""
+    """No delays between the layers but learned ones within them, after DelRec, without its augmentation."""
     main = recipe()
     model = replace(
         main.model, delays="none", decay=1 - 1 / 1.05, recurrent_delay_ms=500.0, recurrent_start_ms=150.0, recurrent_dropout=0.2
