@@ -1,4 +1,4 @@
-"""`dendrix bench`: what it writes, what it refuses, and what memory it sees."""
+"""`dendrix bench`: its files, its errors, its memory measurement and its stored results."""
 
 import json
 from dataclasses import replace
@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dendrix.bench import run
-from dendrix.bench.harness import Case, Contender, Outcome, Timing
+from dendrix.bench.harness import Case, Contender, Outcome, Timing, measure
 from dendrix.bench.memory import Footprint, footprint
 from dendrix.bench.report import case_record, markdown
-from dendrix.bench.suite import find, groups, names
+from dendrix.bench.suite import find, groups, names, select
 
 
 def test_a_quick_run_writes_its_record_and_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +32,21 @@ def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Did you mean 'delay-training'"):
         run(("delay-traning",), out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_gpu_cases_run_only_if_named_and_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not [case for case in select(()) if case.name.startswith("gpu")]
+    assert [case.name for case in select(("gpu",))] == ["gpu-lif-100", "gpu-lif-250", "gpu-lif-1024"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    refused = measure(find("gpu-lif-100")).refused
+    assert refused["torch loop (unbind)"] == "no CUDA device was found"
+    assert refused.keys() == {"torch loop (unbind)", "dendrix", "SpikingJelly, Triton"}
+
+
+@pytest.mark.parametrize("name", ["results", "language"])
+def test_the_stored_tables_are_those_of_the_stored_record(name: str) -> None:
+    folder = Path(__file__).parents[2] / "benchmarks"
+    assert (folder / f"{name}.md").read_text() == markdown(json.loads((folder / f"{name}.json").read_text()))
 
 
 @pytest.mark.parametrize("threads", [(), (0,), (1, -2)])
@@ -77,7 +92,7 @@ def test_a_record_has_ratios_in_time_of_dendrix_and_memory_in_mib() -> None:
     assert "peer" not in record["contenders"]
     table = markdown({"machine": {"cores": 2}, "cases": [record], "growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}})
     assert "| dendrix | 1.00 (1.00 to 1.00) | 0.25 | 3.0 | 2.0 | 1e-07 |" in table
-    assert "No number for peer: spikes is off by 1e+00, allowed 1e-06" in table
+    assert "No result for peer: spikes is off by 1e+00, allowed 1e-06" in table
 
 
 def test_without_a_right_dendrix_there_is_no_ratio() -> None:

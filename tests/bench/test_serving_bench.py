@@ -63,4 +63,4 @@ def test_quick_trouble_is_told() -> None:
     assert 10 <= found["answered"] < 30  # a place that is free again before the last has asked takes one more
     assert found["answered_after_they_left"] == found["room"] == 10
     assert found["oversized_refused"] == found["oversized"] == 5
-    assert "30 streams at once at a server with room for 10" in trouble.table(found)
+    assert "30 streams at the same time on a server with room for 10" in trouble.table(found)

@@ -1,3 +1,5 @@
-"""`dendrix bench`: dendrix beside its peers, in one run, after their results were found equal."""
+"""Benchmarks of dendrix beside other libraries (`dendrix bench`), with a comparison of all results before any timing."""
 
-from .run import run as run
+from .command import run
+
+__all__ = ["run"]

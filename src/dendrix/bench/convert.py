@@ -1,4 +1,4 @@
-"""Inference of a converted network: what its time goes into, and what each way to run it costs."""
+"""Inference time of a converted network, by part and by mode of execution."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +15,11 @@ from .harness import OURS, Case, Contender, Results, Step
 
 _STEPPING = "step by step"
 _PARTS = {"convolutions": nn.Conv2d, "neurons": Neuron, "pooling": nn.AvgPool2d | nn.AdaptiveAvgPool2d}
-"""What an inference is made of; copies between them are the rest."""
+"""Parts of an inference that are timed alone; copies between them are the rest."""
 
 
 def cases() -> list[Case]:
-    """A small VGG with signed neurons: all steps folded into the batch, one call after the other, and its parts alone."""
+    """A small VGG with signed neurons: all steps in one call, one call per step, and its parts alone."""
     contenders = (
         Contender(_STEPPING, _inference("signed", block=1)),
         Contender(OURS, _inference("signed"), _STEPPING),
@@ -34,7 +34,7 @@ def cases() -> list[Case]:
 
 
 def _inference(neuron: NeuronKind, block: int | None = None, frames: bool = False, mode: Mode = "auto") -> Callable[..., Step]:
-    """Images to outputs, `block` steps in one call; with `frames` the first layer sees the image anew at every step."""
+    """Images to outputs with `block` steps per call; with `frames`, the first layer computes the image at every step."""
 
     def build(B: int, T: int, side: int) -> Step:
         network, images = _network(neuron, side), torch.rand(B, 3, side, side)
@@ -56,7 +56,7 @@ def _inference(neuron: NeuronKind, block: int | None = None, frames: bool = Fals
 
 
 def _alone(kind: Any) -> Callable[..., Step]:
-    """The layers of one kind on what reaches them in an inference."""
+    """The layers of one kind alone, on their inputs in an inference."""
 
     def build(B: int, T: int, side: int) -> Step:
         network, images = _network("signed", side), torch.rand(B, 3, side, side)

@@ -1,4 +1,4 @@
-"""Decoding: a token of one or many texts, beside GPT-2 with its cache at equal parameters, and beside a mere read of the weights."""
+"""Decoding of one token of one or many texts, beside GPT-2 with its cache at equal parameters, and beside a read of all weights."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ from .harness import Timing, interleave
 CONTEXTS = (128, 1024, 8192)
 _KINDS: tuple[Weights, ...] = ("float32", "bfloat16", "int8")
 _MOST = 2 << 30
-"""Bytes of a cache that is still measured."""
+"""Bytes of the largest cache that is measured."""
 _TOLERANCE = 1e-5
 _RATES = (0.1, 0.2, 0.3)
 SIZES = {"1M": SpikeGPTConfig(256, width=128, layers=4), "46M": SpikeGPTConfig(5458), "216M": published_216m()}
-"""By their parameters; 5,458 is the vocabulary of characters of enwik8 in SpikingJelly's benchmark of the published network."""
+"""Configurations by number of parameters; 5,458 is the vocabulary of enwik8 characters in SpikingJelly's benchmark of that network."""
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,36 @@ class Speed:
     parameters: int
     tokens_per_second: float
     of_bound: float
-    """The time to read the packed weights once, over the time of a step, in the same rounds."""
+    """Time of one read of the packed weights over the time of a step, in the same rounds."""
     read_gb_per_second: float
-    """How fast that read was."""
+    """Speed of that read."""
     state_bytes: int
-    """Memory of one text."""
+    """Bytes of the state of one text."""
     error: float
-    """Largest difference of a logit to plain torch with the same rounded weights, over the largest logit."""
+    """Largest difference of a logit from plain torch with the same rounded weights, over the largest logit."""
     gpt2_parameters: int
     gpt2: dict[int, float]
-    """How many times longer GPT-2 took for a step, by its context."""
+    """Time of a step of GPT-2 over ours, by its context."""
     gpt2_cache_bytes: dict[int, int]
-    """Memory of one text in GPT-2's cache, by its context."""
+    """Bytes of one text in the cache of GPT-2, by its context."""
     cost_of_context: float
-    """The time of a step after 8,192 tokens over that after 128."""
+    """Time of a step after 8,192 tokens over that after 128."""
 
 
 @dataclass(frozen=True)
 class Sparse:
-    """A network whose products are fed by spikes: gathers against the same step with all inputs."""
+    """A network with spikes as inputs of its products: gathers compared with products over all inputs."""
 
     size: str
     weights: Weights
     batch: int
     rate: float
-    """Share of active inputs, measured, over all products of the blocks."""
+    """Measured share of active inputs over all products of the blocks."""
     speedup: float
 
 
 def measured(quick: bool, say: Callable[[str], None], sizes: Sequence[str] = tuple(SIZES)) -> dict[str, Any]:
-    """All speeds of networks of these sizes on one thread, as JSON holds them; quick takes the smallest network alone."""
+    """All speeds of networks of these sizes on one thread, as JSON values; `quick` measures only the smallest network."""
     torch.set_num_threads(1)
     found: dict[str, Any] = {"speeds": [], "sparse": []}
     for size in list(SIZES)[:1] if quick else sizes:
@@ -86,7 +86,7 @@ def measured(quick: bool, say: Callable[[str], None], sizes: Sequence[str] = tup
 
 
 def _states(decoder: Decoder) -> dict[int, Tensor]:
-    """Of a short and of a long text, by their tokens."""
+    """States of a short and of a long text, by number of tokens."""
     text = torch.randint(decoder.config.vocab_size, (1, max(CONTEXTS)), generator=torch.Generator().manual_seed(3))
     return {length: decoder.prefill(text[:, :length])[1] for length in (min(CONTEXTS), max(CONTEXTS))}
 
@@ -97,7 +97,8 @@ def _speed(size: str, decoder: Decoder, states: dict[int, Tensor], batch: int, r
     steps: dict[str, Callable[[], Any]] = {
         f"after {length}": partial(decoder.step, tokens[:, 0], state.expand(batch, -1).contiguous()) for length, state in states.items()
     }
-    steps = {"settle": steps["after 128"], **steps}  # brings back what GPT-2 of the round before has driven out of the cache
+    # "settle" is not reported: it loads the weights into the processor cache again, after GPT-2 in the round before.
+    steps = {"settle": steps["after 128"], **steps}
     weights = decoder.packed.weights.view(np.float32)
     steps["read"] = lambda: compiled(read)(weights)
     parameters = sum(parameter.numel() for parameter in SpikeGPT(config).parameters())
@@ -127,7 +128,7 @@ def _speed(size: str, decoder: Decoder, states: dict[int, Tensor], batch: int, r
 
 
 def read(x: NDArray[np.float32]) -> np.float32:
-    """The sum of all numbers: what reading memory costs at least."""
+    """The sum of all numbers, as a lower bound for a read of the memory."""
     total = np.float32(0)
     for i in range(len(x)):
         total += x[i]
@@ -135,7 +136,7 @@ def read(x: NDArray[np.float32]) -> np.float32:
 
 
 def _error(decoder: Decoder, tokens: Tensor, state: Tensor) -> float:
-    """The gate: no number is printed for wrong results."""
+    """The error of the logits, which must be below the tolerance."""
     found, _ = decoder.step(tokens, state)
     with use_kernels("reference"):
         expected, _ = decoder.step(tokens, state)
@@ -146,11 +147,11 @@ def _error(decoder: Decoder, tokens: Tensor, state: Tensor) -> float:
 
 
 def _sparse(size: str, config: SpikeGPTConfig, kind: Weights, rate: float, batch: int, repeats: int) -> Sparse:
-    """Gathers against all inputs, with a threshold at which about this share of the neurons fires."""
+    """Compare gathers with products over all inputs, at a threshold for which about this share of neurons fires."""
     model, found = _firing(config, rate)
     gathers, dense = Decoder(model, kind), Decoder(model, kind)
     table = dense.packed.table.copy()
-    table[..., -1] = 0  # no product is told that its inputs may be zero
+    table[..., -1] = 0  # marks no product as sparse
     dense.packed = replace(dense.packed, table=table)
     tokens = torch.randint(config.vocab_size, (batch, 32), generator=torch.Generator().manual_seed(1))
     _, state = gathers.prefill(tokens)
@@ -164,7 +165,7 @@ def _sparse(size: str, config: SpikeGPTConfig, kind: Weights, rate: float, batch
 
 
 def _firing(config: SpikeGPTConfig, rate: float) -> tuple[SpikeGPT, float]:
-    """A network on spikes whose share of active inputs is near `rate`, and that share."""
+    """A network with spikes as inputs whose share of active inputs is near `rate`, and this share."""
     tried = []
     for threshold in (1.2, 0.9, 0.7, 0.5, 0.35, 0.25, 0.15):
         model = _network(replace(config, spikes="input", v_threshold=threshold))
@@ -175,7 +176,7 @@ def _firing(config: SpikeGPTConfig, rate: float) -> tuple[SpikeGPT, float]:
 
 @torch.no_grad()
 def firing_rate(model: SpikeGPT) -> float:
-    """The share of non-zero inputs of all products of the blocks, each counted as often as it has weights."""
+    """The share of non-zero inputs of all products of the blocks, weighted by the number of weights."""
     active, total = 0.0, 0.0
 
     def count(layer: nn.Linear, inputs: tuple[Tensor, ...]) -> None:
@@ -191,7 +192,7 @@ def firing_rate(model: SpikeGPT) -> float:
 
 
 def _network(config: SpikeGPTConfig) -> SpikeGPT:
-    """An untrained network, its matrices large enough for its neurons to fire."""
+    """An untrained network with matrices scaled such that its neurons fire."""
     torch.manual_seed(0)
     model = SpikeGPT(config).eval()
     with torch.no_grad():
@@ -206,12 +207,10 @@ def _ratio(one: Timing, other: Timing) -> float:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The section of the report."""
+    """Section of the report."""
     heads = ["network", "weights", "batch", "tokens/s", "of the read", *(f"GPT-2 at {context:,}" for context in CONTEXTS)]
-    heads += ["memory of a text", "GPT-2's at 8,192", "after 8,192 over after 128"]
-    about = (
-        "One thread, its processor time. *Of the read*: the time to read the weights once over that of a step. GPT-2: its time over ours."
-    )
+    heads += ["memory of a text", "GPT-2 at 8,192", "after 8,192 over after 128"]
+    about = "Processor time of one thread. *Of the read*: time of one read of the weights over that of a step. GPT-2: its time over ours."
     lines = ["## Decoding", "", about, "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for s in found["speeds"]:
         gpt2 = {int(context): ratio for context, ratio in s["gpt2"].items()}

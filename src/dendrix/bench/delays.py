@@ -16,7 +16,7 @@ from .inputs import cotangent, spikes
 
 _PLAIN = "torch conv1d"
 _WIDTH = 0.23
-"""The published width for three quarters of training; it makes the Gaussian 0.5 steps wide."""
+"""The published width in the last three quarters of the training; the Gaussian is then 0.5 steps wide."""
 
 
 def _layer(C: int, H: int, L: int) -> DelayLinear:
@@ -109,7 +109,7 @@ def _our_evaluation(density: float) -> Callable[..., Step]:
 
 
 def _conv1d_evaluation(density: float) -> Callable[..., Step]:
-    """The dense form with its kernel made beforehand."""
+    """The dense convolution, with its kernel computed before the timing."""
 
     def build(B: int, T: int, C: int, H: int, L: int) -> Step:
         layer = _layer(C, H, L)
@@ -139,7 +139,7 @@ def _training(
 
 
 def _shd_memory() -> list[Case]:
-    """The three delay layers of the SHD network at batch 256, for their memory alone."""
+    """The three delay layers of the SHD network at batch 256; only memory is measured."""
     layers = (("first", 140, 256, 0.25, False), ("second", 256, 256, 0.10, True), ("read-out", 256, 20, 0.10, True))
     return [
         _training(f"delay-memory-{name}", f"{name} delay layer of the SHD network, batch 256", density, gradient, 256, C, H, repeats=0)
@@ -158,7 +158,7 @@ def _evaluation(percent: int) -> Case:
 
 
 def cases() -> list[Case]:
-    """Training of an inner and of a first layer, kernel construction, evaluation at three densities, and memory."""
+    """Training of an inner and of a first layer, construction of the kernel, evaluation at three densities, and memory."""
     kernel = (
         Contender("torch", _our_kernel("reference")),
         Contender(OURS, _our_kernel("auto"), "torch"),

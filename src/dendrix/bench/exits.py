@@ -1,4 +1,4 @@
-"""What early exits are worth on the clock: trained networks, a fitted rule, and every batching beside the ideal T / mean exit step."""
+"""Measured speed-up of early exits: trained networks, a fitted rule, and every batching beside the ideal T / mean exit step."""
 
 import math
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from .harness import Timing, interleave
 _ACCUMULATION = "sum"
 BATCHES = (1, 8, 64, 256)
 _FILLS, _FEWEST, _MOST = 24, 64, 2048
-"""Inputs per row of the batch, and bounds on their number: the last ones find no successors, which a stream never sees."""
+"""Inputs per row of the batch, and bounds on their number. At the end of the inputs, rows cannot be refilled, unlike in a stream."""
 _NEVER = Margin(math.inf)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained network with the inputs and the rule that it is measured on."""
+    """A trained network, with the inputs and the exit rule of its measurement."""
 
     name: str
     about: str
@@ -40,32 +40,32 @@ class Subject:
 
 @dataclass(frozen=True)
 class Speed:
-    """One network at one batch size. Speed-ups are against the same steps without any rule, all T of them."""
+    """One network at one batch size. Speed-ups are relative to all T steps without a rule."""
 
     subject: str
     about: str
     batch: int
     accuracy: tuple[float, float]
-    """At the exit and at the end."""
+    """Accuracy at the exit and after all steps."""
     ideal: float
     """T / mean exit step."""
     speedup: dict[str, float]
-    """By batching."""
+    """Measured speed-up by batching."""
     row_steps: dict[str, float]
-    """T over the steps that were really run for each input, by batching: what the count alone would give."""
+    """T over the number of computed steps per input, by batching: the speed-up by the count of steps."""
     one_call: float
-    """The time of model(x) at full length, in one call per batch, over that of the fastest batching."""
+    """Time of model(x) at full length, in one call per batch, over that of the fastest batching."""
     overhead: float
-    """The share of the rule, its evidence and all bookkeeping in a run that never stops."""
+    """Share of the time for the rule and all bookkeeping in a run without exits."""
 
 
 def subjects(quick: bool = False) -> list[Subject]:
-    """The delay network and the convolutional one, trained here; quick trains them hardly at all."""
+    """A delay network and a convolutional network, trained here; `quick` trains them very briefly."""
     return [_delay_network(2 if quick else 60), _convolutional_network(1 if quick else 3)]
 
 
 def measured(quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """All speeds, as JSON holds them; quick measures hardly trained networks once."""
+    """All speeds as JSON values; `quick` measures briefly trained networks once."""
     speeds = []
     for subject in subjects(quick):
         for batch in (1, 8) if quick else BATCHES:
@@ -76,7 +76,7 @@ def measured(quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
 
 
 def speed(subject: Subject, batch: int, count: int, repeats: int) -> Speed:
-    """Time every way to run one network on so many inputs at one batch size, in turn."""
+    """Time every batching of one network on `count` inputs, in interleaved rounds."""
     steps = subject.x.shape[1]
     drawn = torch.randint(len(subject.x), (count,), generator=torch.Generator().manual_seed(batch))
     x, chosen = subject.x[drawn], subject.test.subset(drawn)
@@ -117,9 +117,9 @@ def speed(subject: Subject, batch: int, count: int, repeats: int) -> Speed:
 
 
 def table(speeds: list[dict[str, Any]]) -> str:
-    """The section of the report."""
+    """Section of the report."""
     heads = "network | batch | ideal | wait | compact | of ideal | refill | of ideal | one call at full length | overhead"
-    about = "Speed-ups against the same steps without a rule, at full length; the last but one against one call of model(x) per batch."
+    about = "Speed-ups relative to all steps without a rule; *one call* relative to one call of model(x) at full length per batch."
     lines = ["## Early exits", "", about, "", f"| {heads} |", "|---" * (heads.count("|") + 1) + "|"]
     for s in speeds:
         ideal, ways = s["ideal"], s["speedup"]
@@ -154,13 +154,13 @@ def _delay_network(batches: int) -> Subject:
     parts = {name: _spike_trains(patterns, count) for name, count in (("train", 32 * batches), ("valid", 500), ("test", 1000))}
     model = DelayNet(DelayNetConfig(inputs=40, outputs=10, delays="random", dropout=0.0))
     x, y = parts["train"]
-    _train(model, x[:, :32], y)  # longer trains need no other weights
+    _train(model, x[:, :32], y)  # the weights are also valid for longer trains
     about = "noisy spike trains of 64 steps, two layers of 128 with delays of up to 250 ms"
     return _subject("delay network", about, freeze(model), parts, block=16)
 
 
 def _spike_trains(patterns: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Spikes [N, 64, C] at the rates of a class, [10, C], which every input has more or less clearly; and the classes [N]."""
+    """Spikes [N, 64, C] with the rates of a class, [10, C], mixed with the mean rates by a random share; and the classes [N]."""
     y = torch.randint(10, (count,))
     clarity = 0.3 + 0.7 * torch.rand(count, 1)
     rates = clarity * patterns[y] + (1 - clarity) * patterns.mean(0)
@@ -183,7 +183,7 @@ def _convolutional_network(epochs: int) -> Subject:
 
 
 def _frames(x: Tensor) -> Tensor:
-    """The digits as frames [N, 20, 1, 16, 16] whose pixels spike at the rate of their grey; with windows of 17 steps a latency tells it."""
+    """Digits as frames [N, 20, 1, 16, 16] whose pixels spike at the rate of their grey value, decoded from latencies of 17 steps."""
     latency = x.view(len(x), 8, 17, 8)
     grey = (16 - latency.argmax(2)) * latency.any(2) / 16
     rate = 0.3 * nn.functional.interpolate(grey.unsqueeze(1), scale_factor=2.0)
@@ -191,7 +191,7 @@ def _frames(x: Tensor) -> Tensor:
 
 
 def _train(model: Stateful, x: Tensor, y: Tensor) -> None:
-    """One pass of Adam on the decision after every step, so that early ones are worth something."""
+    """One pass of Adam with a loss on the decision after every step, so that early decisions are trained too."""
     optimiser = torch.optim.Adam(param_groups(model, lr=1e-2))
     for rows in torch.split(torch.randperm(len(x)), 32):
         outputs, _ = model(x[rows])
@@ -203,7 +203,7 @@ def _train(model: Stateful, x: Tensor, y: Tensor) -> None:
 
 
 def _subject(name: str, about: str, model: Any, parts: dict[str, tuple[Tensor, Tensor]], block: int) -> Subject:
-    """Fit the rule on the validation part, and keep the test part."""
+    """Fit the rule on the validation part, and record the test part."""
     recorded = {part: record_outputs(model, [parts[part]], _ACCUMULATION) for part in ("valid", "test")}
     policy = fit(recorded["valid"], "margin", Pareto(eps=0.01))
     return Subject(name, about, model, recorded["test"], parts["test"][0], policy.rule, block)

@@ -1,4 +1,4 @@
-"""GPT-2 of transformers with its cache, as the control of decoding."""
+"""GPT-2 of transformers with its cache, the baseline of decoding."""
 
 import warnings
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from .harness import UnavailableError
 
 _LONGEST = 8200
 _NUMBERS = {"float32": 4, "bfloat16": 2, "int8": 4}
-"""Bytes of a number in the cache, by the kind of weights; int8 is of the weights alone."""
+"""Bytes of a number in the cache, by kind of weights; int8 concerns only the weights."""
 
 
 class CachedGPT2:
@@ -21,8 +21,9 @@ class CachedGPT2:
     Args:
         vocab_size: V.
         layers: blocks.
-        parameters: as near to these as a width in steps of 16 comes; the embedding of positions, which SpikeGPT lacks, does not count.
-        weights: "float32", "bfloat16", or "int8": torch's own dynamic quantisation.
+        parameters: target; the width, a multiple of 16, is chosen to be nearest to it. The embedding of positions, which SpikeGPT does not
+            have, is not counted.
+        weights: "float32", "bfloat16", or "int8": dynamic quantisation of torch.
         batch: texts.
     """
 
@@ -39,12 +40,12 @@ class CachedGPT2:
         self._shape, self._batch, self._number = (batch, heads, width // heads), batch, _NUMBERS[weights]
 
     def cache_bytes(self, context: int) -> int:
-        """Memory of one text after so many tokens."""
+        """Bytes of the cache of one text after `context` tokens."""
         _, heads, size = self._shape
         return 2 * len(self._model.transformer.h) * heads * size * context * self._number
 
     def step(self, context: int) -> Callable[[], Any]:
-        """One more token of each text, after so many; what it adds to the cache is taken out again."""
+        """A function that decodes one token of each text after `context` tokens; the cache is restored after each call."""
         batch, heads, size = self._shape
         cache = self._library.DynamicCache()
         for layer in range(len(self._model.transformer.h)):
@@ -81,13 +82,13 @@ def _rounded(model: Any, weights: str) -> Any:
                 setattr(owner, name, _linear(getattr(owner, name)))
         quantised: Any = torch.ao.quantization.quantize_dynamic
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch.ao is to move to a package of its own
+            warnings.simplefilter("ignore")  # torch.ao announces its move to another package
             return quantised(model, {nn.Linear}, torch.qint8)
     return model
 
 
 def _linear(layer: Any) -> nn.Linear:
-    """GPT-2's `Conv1D` as the layer that it is."""
+    """GPT-2's `Conv1D` as an equal `nn.Linear`."""
     inputs, outputs = layer.weight.shape
     linear = nn.Linear(inputs, outputs)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""How cost grows: the exponent p in cost ~ size^p, from a few sizes of one axis with the others held."""
+"""Growth of cost with size: the exponent p of cost ~ size^p, from a few sizes of one axis with the others fixed."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from .suite import find
 
 @dataclass(frozen=True)
 class Growth:
-    """An axis of a case that is doubled a few times. Names in `axes` grow together: a square layer has C and H alike."""
+    """An axis of a case that is doubled a few times. Names in `axes` grow together, such as C and H of a square layer."""
 
     case: str
     about: str
@@ -18,7 +18,7 @@ class Growth:
     contenders: tuple[str, ...]
 
     def at(self, size: int) -> Case:
-        """The case at one size, with the contenders that take part and those they are compared with."""
+        """The case at one size, with only the contenders of this growth."""
         case = find(self.case)
         parts = tuple(c for c in case.contenders if c.name in self.contenders)
         return replace(case, contenders=parts, size={**self.rest, **dict.fromkeys(self.axes, size)}, repeats=3)
@@ -31,7 +31,7 @@ _LANGUAGE = ("torch loops", "dendrix", "GPT-2 (transformers)")
 
 
 def growths() -> list[Growth]:
-    """LIF against time, batch and width; the delay layer against these and the number of taps; training steps; WKV against time."""
+    """LIF by time, batch and width; the delay layer by these and the number of taps; training steps; WKV by time."""
     lif, delay = dict(T=128, B=64, C=256), dict(B=16, T=100, C=128, H=128, L=25)
     step, torch_or_ours = dict(B=16, T=100, C=40, H=128, K=10), ("torch", "dendrix")
     lm = dict(B=4, C=160, L=3)
@@ -52,7 +52,7 @@ def growths() -> list[Growth]:
 
 
 def exponents(growth: Growth, quick: bool = False) -> dict[str, float]:
-    """The exponent of each contender that passed the gate at every size; quick takes the two smallest sizes once."""
+    """The exponent of each contender with correct results at every size; `quick` measures the two smallest sizes once."""
     sizes = growth.sizes[:2] if quick else growth.sizes
     outcomes = [measure(replace(growth.at(size), repeats=1) if quick else growth.at(size)) for size in sizes]
     right = set.intersection(*(set(outcome.timings) for outcome in outcomes))

@@ -1,6 +1,6 @@
-"""Contenders for the same work: each must first give the same results, then they are timed in turn, A B A B.
+"""Comparison and timing of contenders: results are compared first, then contenders are timed in interleaved rounds, A B A B.
 
-Absolute times mean little on a shared machine; ratios within one round hold, because what disturbs one disturbs the next.
+On a shared machine absolute times vary; ratios within one round vary less, because other load affects all contenders of the round.
 """
 
 import statistics
@@ -12,50 +12,52 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import DendrixError
+
 Results = dict[str, Tensor]
 Step = Callable[[], Results]
 
 OURS = "dendrix"
 
 
-class UnavailableError(Exception):
-    """A contender cannot run here, with the reason: a peer is not installed."""
+class UnavailableError(DendrixError):
+    """A contender that cannot run on this machine, with the reason."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do the work of a case.
-
-    `build` takes the sizes of the case by name, makes inputs and modules, and returns the step to be timed; the step
-    returns named results in the layout that all contenders of the case share.
-    """
+    """An implementation of a case."""
 
     name: str
     build: Callable[..., Step]
+    """Takes the sizes of the case by name, makes inputs and modules, and returns the step to be timed. The step returns named results in a
+    layout that is common to all contenders."""
     equals: str | None = None
-    """The contender whose results it must reproduce; None only for a truth and for a limit."""
+    """The contender whose results it must reproduce; None only for a reference and for a limit."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Work that several contenders do. `contenders[0]` is usually the truth that the others must equal."""
+    """A computation that several contenders perform. `contenders[0]` is usually the reference for the results of the others."""
 
     name: str
     about: str
     size: dict[str, int]
     warm: dict[str, int]
-    """A small size of the same work: it loads code before memory is measured, and it is the size of a quick run."""
+    """A small size: it loads code before memory is measured, and is the size of a quick run."""
     contenders: tuple[Contender, ...]
     tolerance: float
     """Largest relative error of a result, see `relative_error`."""
     repeats: int = 7
-    """Rounds of timing; none measures memory alone."""
+    """Rounds of timing; 0 measures only memory."""
     all_threads: bool = True
-    """Whether every number of threads is measured, or the greatest alone because the case takes minutes."""
+    """Whether every number of threads is measured, or only the greatest because the case takes minutes."""
     exact: dict[str, int] | None = None
-    """Another size at which all results are compared, where at the full size only those in `coarse` can be."""
+    """Another size at which all results are compared, if only those in `coarse` can be compared at the full size."""
     coarse: dict[str, float] | None = None
-    """What is compared at the full size if there is an `exact` one, and its tolerance."""
+    """Results that are compared at the full size if there is an `exact` one, and their tolerances."""
+    memory: bool = True
+    """Whether memory is measured; on a GPU it is not."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,14 @@ class Timing:
         return statistics.median(self.seconds)
 
     def ratio_to(self, other: "Timing") -> tuple[float, float, float]:
-        """How many times longer this took than `other`: median, least and greatest over the rounds."""
+        """Ratio of the times to those of `other`: median, least and greatest over the rounds."""
         ratios = [a / b for a, b in zip(self.seconds, other.seconds, strict=True)]
         return statistics.median(ratios), min(ratios), max(ratios)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case gave: errors and timings by contender, and the reason for each contender without numbers."""
+    """Result of a case: errors and timings by contender, and the reason for each contender without timings."""
 
     errors: dict[str, dict[str, float]]
     timings: dict[str, Timing]
@@ -84,7 +86,7 @@ class Outcome:
 
 
 def relative_error(result: Tensor, truth: Tensor) -> float:
-    """Norm of the difference over the norm of the truth; infinite where shapes differ or anything is not finite."""
+    """Norm of the difference over the norm of the truth; infinite if shapes differ or a value is not finite."""
     if result.shape != truth.shape:
         return float("inf")
     difference = torch.linalg.vector_norm(result - truth, dtype=torch.float64)
@@ -93,7 +95,7 @@ def relative_error(result: Tensor, truth: Tensor) -> float:
 
 
 def gate(results: Results, truth: Results, tolerances: dict[str, float]) -> tuple[dict[str, float], str | None]:
-    """Compare results with the truth: the error of each, and None or the reason why no number may be printed."""
+    """Compare results with the truth: the error of each result, and the reason for a refusal or None."""
     if results.keys() != truth.keys():
         return {}, f"returns {sorted(results)} where {sorted(truth)} was expected"
     errors = {name: relative_error(results[name], truth[name]) for name in tolerances}
@@ -103,7 +105,7 @@ def gate(results: Results, truth: Results, tolerances: dict[str, float]) -> tupl
 
 
 def measure(case: Case) -> Outcome:
-    """Build all contenders, compare their results, and time those that are right, in turn."""
+    """Build all contenders, compare their results, and time those with correct results."""
     steps, errors, refused = _compare(case, case.size, case.coarse)
     if case.exact:
         _, exact_errors, wrong = _compare(case, case.exact, None)
@@ -115,7 +117,7 @@ def measure(case: Case) -> Outcome:
 def _compare(
     case: Case, size: dict[str, int], tolerances: dict[str, float] | None
 ) -> tuple[dict[str, Step], dict[str, dict[str, float]], dict[str, str]]:
-    """All steps at one size, the errors of their results, and who is refused and why; without `tolerances`, all results count."""
+    """All steps at one size, the errors of their results, and refused contenders with reasons; without `tolerances`, all results count."""
     steps: dict[str, Step] = {}
     errors: dict[str, dict[str, float]] = {}
     refused: dict[str, str] = {}
@@ -142,7 +144,13 @@ def _compare(
 
 
 def interleave(steps: Mapping[str, Callable[[], Any]], repeats: int, clock: Callable[[], float] = time.perf_counter) -> dict[str, Timing]:
-    """Time every step once per round, for `repeats` rounds; `time.thread_time` leaves out what other processes took."""
+    """Time every step once per round.
+
+    Args:
+        steps: by name.
+        repeats: number of rounds.
+        clock: seconds; `time.thread_time` excludes the time of other processes.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
@@ -153,7 +161,7 @@ def interleave(steps: Mapping[str, Callable[[], Any]], repeats: int, clock: Call
 
 
 def slope(sizes: list[int], seconds: list[float]) -> float:
-    """Exponent p of cost ~ size^p: the least-squares slope of log cost against log size."""
+    """Exponent p of cost ~ size^p: the least-squares slope of log cost over log size."""
     x = torch.tensor(sizes, dtype=torch.float64).log()
     y = torch.tensor(seconds, dtype=torch.float64).log()
     x = x - x.mean()

@@ -1,4 +1,4 @@
-"""Inputs made for fair comparison, filled step by step: nothing larger is allocated beside them, for memory is measured next."""
+"""Inputs of the benchmarks, filled step by step: no larger temporary is allocated, because memory is measured next."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from ..core import StepFn
 from ..neurons import LIF
 
 MARGIN = 1e-5
-"""How far from the threshold a membrane must stay for float32 code to agree on its spikes, whatever the order of additions."""
+"""Least distance of a membrane from the threshold at which float32 code gives the same spikes in any order of additions."""
 
 
 def _empty(batch: int, steps: int, channels: int, time_first: bool) -> Tensor:
@@ -17,10 +17,10 @@ def _empty(batch: int, steps: int, channels: int, time_first: bool) -> Tensor:
 
 @torch.no_grad()
 def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> Tensor:
-    """Random input currents [B, T, C] under which every membrane of `neuron` stays clear of the threshold.
+    """Random input currents [B, T, C] for which no membrane of `neuron` is within 1e-5 of the threshold.
 
-    A membrane at the threshold fires or not by the last bit of an addition, and all that follows differs; the margin of
-    1e-5 lets implementations that add in another order be compared spike by spike.
+    At the threshold, rounding decides whether a neuron fires, and all later steps differ. The margin makes implementations with another
+    order of additions comparable spike by spike.
     """
     generator = torch.Generator().manual_seed(0)
     x = _empty(batch, steps, neuron.size, time_first)
@@ -31,7 +31,7 @@ def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> T
     exact = {k: v.double() if isinstance(v, Tensor) else v for k, v in neuron.params().items()}
     for x_t in x.unbind(1):
         x_t.copy_(current.normal_(0.3, 1.0, generator=generator))
-        # With an infinite threshold nothing is reset: the membrane as it is compared with the real one.
+        # With an infinite threshold nothing is reset, and the result is the membrane that is compared with the threshold.
         _, before = rule(x_t.double(), state, **(exact | {"v_threshold": 1e30}))
         x_t.add_(torch.where((before.v - threshold).abs() < MARGIN, 1e-3, 0.0))
         _, state = rule(x_t.double(), state, **exact)
@@ -40,7 +40,7 @@ def currents(neuron: LIF, batch: int, steps: int, time_first: bool = False) -> T
 
 @torch.no_grad()
 def clearance(neuron: LIF, x: Tensor) -> float:
-    """The least distance of any membrane of `neuron` from its threshold under the currents x [B, T, C]."""
+    """The least distance of any membrane of `neuron` from its threshold for the currents x [B, T, C]."""
     rule: StepFn = neuron.rule
     params, threshold = neuron.params(), float(neuron.constants["v_threshold"])
     state, nearest = neuron.init_state(x[:, 0]), float("inf")

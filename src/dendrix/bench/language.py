@@ -1,4 +1,4 @@
-"""One training step of a language model: spikegpt-small with kernels and without, beside a GPT-2 of equal size."""
+"""Training step of a language model: spikegpt-small with and without kernels, beside a GPT-2 of equal size."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ _GPT2 = "GPT-2 (transformers)"
 _TWIN = "dendrix, no spikes"
 _VOCABULARY = 256
 _LOUDER = 20.0
-"""Weights begin so small that no neuron fires; with some of them so many times larger, one in eight does."""
+"""Factor of some initial weights, which are so small that no neuron fires; with it, one in eight fires."""
 
 
 def _spikegpt(width: int, layers: int, spikes: Spikes) -> SpikeGPT:
@@ -39,10 +39,10 @@ def _gpt2(context: int) -> GPT2:
 
 
 def _step(spikes: Spikes | None, mode: Mode = "auto") -> Callable[..., Step]:
-    """Forward, loss, backward, clipping and AdamW, as `dendrix train` has them; the results are the loss and its gradients.
+    """Forward, loss, backward, clipping and AdamW, as in `dendrix train`; the results are the loss and its gradients.
 
     Args:
-        spikes: where the neurons of SpikeGPT stand; None is GPT-2.
+        spikes: placement of the neurons of SpikeGPT; None is GPT-2.
         mode: of the kernels.
     """
 
@@ -50,7 +50,7 @@ def _step(spikes: Spikes | None, mode: Mode = "auto") -> Callable[..., Step]:
         torch.manual_seed(0)
         network = _gpt2(T) if spikes is None else _spikegpt(C, L, spikes)
         text = torch.randint(_VOCABULARY, (B, T + 1), generator=torch.Generator().manual_seed(1))
-        optimiser = torch.optim.AdamW(network.parameters(), 1e-6)  # so slow that the work of all rounds is the same
+        optimiser = torch.optim.AdamW(network.parameters(), 1e-6)  # a small rate, so that all rounds compute nearly the same
 
         def step() -> Results:
             optimiser.zero_grad()
@@ -72,7 +72,7 @@ def _gradients(network: nn.Module) -> dict[str, Tensor]:
 
 
 def cases() -> list[Case]:
-    """Windows of 256 and of 1,024 tokens, the same number of tokens in a step."""
+    """Windows of 256 and of 1,024 tokens, with the same number of tokens per step."""
     contenders = (
         Contender(_LOOPS, _step("output", "reference")),
         Contender(OURS, _step("output"), _LOOPS),
@@ -83,7 +83,7 @@ def cases() -> list[Case]:
     for B, T in ((16, 256), (4, 1024)):
         about = f"training step of spikegpt-small, 1.1 million parameters, {B} windows of {T} tokens, AdamW"
         size = dict(B=B, T=T, C=160, L=3)
-        # Of millions of membranes a few lie within rounding of the threshold: gradients are compared where there are few.
+        # Of millions of membranes a few are so near to the threshold that rounding decides; gradients are compared at a small size.
         small = {**size, "B": 2, "T": 64}
         found.append(Case(f"lm-{T}", about, size, small, contenders, 1e-4, repeats=5, exact=small, coarse={"loss": 1e-4}))
     return found

@@ -1,4 +1,4 @@
-"""A client that opens many streams of a server at once, and as little else as possible: what is measured is the server."""
+"""Client that opens many concurrent streams of a server, with little overhead of its own."""
 
 import asyncio
 import json
@@ -12,15 +12,15 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one streamed request."""
+    """Result of one streamed request."""
 
     status: int
-    """Of HTTP; 0 if the connection broke before."""
+    """HTTP status; 0 if the connection broke before it arrived."""
     text: str = ""
     complete: bool = False
-    """Whether the stream came to its proper end."""
+    """Whether the stream ended regularly."""
     arrivals_s: tuple[float, ...] = ()
-    """When each part of the text came, after the request was sent."""
+    """Arrival time of each part of the text, after the request was sent."""
 
 
 async def ask(address: Address, body: dict[str, Any], leave_after: int | None = None) -> Reply:
@@ -29,10 +29,10 @@ async def ask(address: Address, body: dict[str, Any], leave_after: int | None = 
     Args:
         address: of the server.
         body: of the request.
-        leave_after: break the connection off after so many parts of the text.
+        leave_after: number of parts of the text after which the client disconnects; None reads to the end.
     """
     content = json.dumps(body | {"stream": True}).encode()
-    head = f"POST /v1/completions HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"  # 1.0: events come as they are, not in chunks
+    head = f"POST /v1/completions HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"  # HTTP 1.0, so that events are not wrapped in chunks
     began, status, texts, arrivals = time.perf_counter(), 0, list[str](), list[float]()
     try:
         reader, writer = await asyncio.open_connection(*address)
@@ -49,13 +49,13 @@ async def ask(address: Address, body: dict[str, Any], leave_after: int | None = 
                     break
         finally:
             writer.close()
-    except (OSError, LookupError):  # broken off by the other side
+    except (OSError, LookupError):  # disconnected by the server
         pass
     return Reply(status, "".join(texts), False, tuple(arrivals))
 
 
 def ask_at_once(address: Address, bodies: Sequence[dict[str, Any]], leave_after: int | None = None) -> list[Reply]:
-    """One stream for each request, all open at the same time."""
+    """Send all requests at the same time, each in its own stream."""
 
     async def streams() -> list[Reply]:
         return await asyncio.gather(*[ask(address, body, leave_after) for body in bodies])

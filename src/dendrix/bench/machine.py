@@ -1,4 +1,4 @@
-"""What a measurement ran on, without anything that identifies the machine."""
+"""Description of the machine of a measurement, without anything that identifies it."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from .peers import versions
 
 
 def describe() -> dict[str, str | int]:
-    """Processor, cores, and the versions of what takes part."""
+    """Processor, cores and versions of the libraries."""
     found: dict[str, str | int] = {
         "cpu": _cpu_model(),
         "cores": os.cpu_count() or 0,

@@ -1,7 +1,7 @@
-"""Peak memory of one step, measured in a fresh process: run as `python -m dendrix.bench.memory CASE CONTENDER SIZE THREADS`.
+"""Peak memory of one step, measured in a fresh process: `python -m dendrix.bench.memory CASE CONTENDER SIZE THREADS`.
 
-The peak is the greatest resident size of the process during the step less that before it, when code is loaded and warm and
-inputs, output gradients and modules exist. The overhead is the peak less the results themselves.
+The peak is the greatest resident size of the process during the step, minus the size before it, when all code is loaded and inputs,
+output gradients and modules exist. The overhead is the peak minus the size of the results.
 """
 
 import json
@@ -21,7 +21,7 @@ _PROC = Path("/proc/self")
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one step, and which kernels ran in it."""
+    """Bytes of one step, and its kernels."""
 
     peak: int
     results: int
@@ -34,10 +34,10 @@ class Footprint:
 
 
 def footprint(case: Case, contender: Contender, threads: int) -> Footprint:
-    """Measure one contender in a process of its own.
+    """Measure one contender in its own process.
 
     Raises:
-        RuntimeError: the process failed, with the end of what it said.
+        RuntimeError: the process failed; with the end of its messages.
     """
     command = [sys.executable, "-m", "dendrix.bench.memory", case.name, contender.name, json.dumps(case.size), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -48,11 +48,11 @@ def footprint(case: Case, contender: Contender, threads: int) -> Footprint:
 
 
 def measure_here(case: Case, contender: Contender) -> Footprint:
-    """One step in this process, which must be a fresh one. Warm first, so that loading code does not count."""
+    """Measure one step in this process, which must be a fresh one. A small step first loads the code."""
     contender.build(**case.warm)()
     step = contender.build(**case.size)
     if _PROC.exists():
-        (_PROC / "clear_refs").write_text("5")  # the peak so far becomes the size now
+        (_PROC / "clear_refs").write_text("5")  # sets the peak to the current size
     before = _peak()
     results = step()
     size = sum(result.numel() * result.element_size() for result in results.values())
@@ -62,7 +62,7 @@ def measure_here(case: Case, contender: Contender) -> Footprint:
 def _peak() -> int:
     """The greatest resident size of this process so far, in bytes."""
     if _PROC.exists():
-        # Not getrusage: on Linux its maximum is inherited from the process that started this one.
+        # Not getrusage, whose maximum on Linux includes the parent process.
         status = (_PROC / "status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
     import resource  # POSIX only
@@ -71,7 +71,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """The fresh process: prints one line of JSON."""
+    """Entry point of the fresh process; prints one line of JSON."""
     from dataclasses import asdict, replace
 
     from .suite import find

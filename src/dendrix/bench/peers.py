@@ -1,4 +1,4 @@
-"""The peers, each optional: SpikingJelly, snnTorch, Norse and DCLS. The only file that imports them."""
+"""The other libraries, each optional: SpikingJelly, snnTorch, Norse and DCLS. No other file imports them."""
 
 import copy
 import warnings
@@ -16,7 +16,7 @@ PEERS = {"spikingjelly": "SpikingJelly", "snntorch": "snnTorch", "norse": "Norse
 
 
 def versions() -> dict[str, str]:
-    """The peers installed here, with their versions."""
+    """Versions of the installed libraries."""
     found = {}
     for package, name in PEERS.items():
         try:
@@ -30,7 +30,7 @@ def _load(module: str) -> Any:
     package = module.split(".")[0]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # norse calls the deprecated torch.jit.script
+            warnings.simplefilter("ignore")  # Norse calls the deprecated torch.jit.script
             return import_module(module)
     except ImportError as error:
         raise UnavailableError(
@@ -39,12 +39,12 @@ def _load(module: str) -> Any:
 
 
 def spikingjelly_converted(ann: VGG, batches: list[Tensor], like_ours: bool) -> Callable[[Tensor, int], Tensor]:
-    """A ReLU network as SpikingJelly's converter makes it spike: a function of images and steps that gives outputs [B, T, K].
+    """A ReLU network converted by SpikingJelly: a function of images and steps that returns outputs [B, T, K].
 
     Args:
-        ann: in evaluation mode; its first module, which normalises images, stays outside, because the converter takes no quotients.
-        batches: training images, to measure thresholds on.
-        like_ours: a threshold for every channel and membranes that start half full; else one for every layer, and membranes at zero.
+        ann: in evaluation mode. Its first module, which normalises images, is not converted, because the converter accepts no division.
+        batches: training images for the measurement of thresholds.
+        like_ours: a threshold per channel, and membranes that start at half of it; otherwise a threshold per layer, and membranes at 0.
     """
     ann2snn = _load("spikingjelly.activation_based.ann2snn")
     reset = _load("spikingjelly.activation_based.functional").reset_net
@@ -63,7 +63,7 @@ def spikingjelly_converted(ann: VGG, batches: list[Tensor], like_ours: bool) -> 
 
 
 def spikingjelly_lif(tau: float, alpha: float, v_threshold: float = 1.0) -> Any:
-    """SpikingJelly's multi-step LIF without input scaling: hard reset to 0, detached; call it on [T, B, C] and reset it after."""
+    """SpikingJelly's multi-step LIF on [T, B, C] without input scaling: hard reset to 0, detached. Reset its state after each call."""
     neuron = _load("spikingjelly.activation_based.neuron")
     surrogate = _load("spikingjelly.activation_based.surrogate")
     return neuron.LIFNode(
@@ -79,18 +79,18 @@ def spikingjelly_lif(tau: float, alpha: float, v_threshold: float = 1.0) -> Any:
 
 
 def spikingjelly_dropout(p: float) -> Any:
-    """SpikingJelly's multi-step dropout, one mask per sample and neuron, in its attribute `mask`."""
+    """SpikingJelly's multi-step dropout, with one mask per sample and neuron in its attribute `mask`."""
     return _load("spikingjelly.activation_based.layer").Dropout(p, step_mode="m")
 
 
 def snntorch_lif(beta: float, alpha: float) -> Any:
-    """snnTorch's Leaky with reset to zero: a step (x_t, mem) -> (spikes, mem)."""
+    """snnTorch's Leaky with reset to zero, a step (x_t, mem) -> (spikes, mem)."""
     snntorch = _load("snntorch")
     return snntorch.Leaky(beta=beta, spike_grad=snntorch.surrogate.atan(alpha=alpha), reset_mechanism="zero")
 
 
 def norse_lif(rate: float) -> Any:
-    """Norse's LIFBoxCell, v <- v + rate * (x - v), reset not detached, triangle of width 1: a step (x_t, state) -> (spikes, state)."""
+    """Norse's LIFBoxCell, v <- v + rate * (x - v), reset not detached, triangle of width 1; a step (x_t, state) -> (spikes, state)."""
     norse = _load("norse.torch")
     return norse.LIFBoxCell(norse.LIFBoxParameters(tau_mem_inv=rate, method="triangle", alpha=1.0), dt=1.0)
 

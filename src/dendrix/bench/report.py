@@ -1,5 +1,6 @@
-"""From outcomes to what is kept: a record that JSON holds, and tables that people read. Ratios first; seconds are for context."""
+"""Record of the benchmarks in JSON, and tables in Markdown."""
 
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -13,16 +14,16 @@ _MIB = 1024 * 1024
 
 _INTRODUCTION = """# Benchmarks
 
-Written by `make bench`. A *ratio* is a contender's time over that of dendrix: median (least to greatest) over rounds in which
-all ran in turn; above 1, dendrix is faster. A contender whose results differ from the truth by more than the tolerance gets no
-number; *error* is the largest relative error, `norm(result - truth) / norm(truth)`, over outputs and gradients. The *limit* is
-one multiply forward and one backward. *Peak* is the growth of resident memory during one step in a fresh process, *overhead*
-the same less the step's results.
+Written by `make bench`. A *ratio* is a contender's time over that of dendrix: median (least to greatest) over interleaved rounds;
+above 1, dendrix is faster. A contender whose results differ from the reference by more than the tolerance has no ratio; *error* is
+the largest relative error, `norm(result - reference) / norm(reference)`, over outputs and gradients. The *limit* is one
+multiplication forward and one backward. *Peak* is the growth of resident memory during one step in a fresh process, *overhead* is
+the peak without the results of the step.
 """
 
 
 def case_record(case: Case, outcome: Outcome, threads: int, footprints: dict[str, Footprint]) -> Record:
-    """One case at one number of threads. `ratio` is the contender's time over that of dendrix in the same round."""
+    """Record of one case at one number of threads. `ratio` is the contender's time over that of dendrix in the same round."""
     ours = outcome.timings.get(OURS)
     contenders: Record = {}
     for name in [c.name for c in case.contenders if c.name not in outcome.refused]:
@@ -50,28 +51,27 @@ def case_record(case: Case, outcome: Outcome, threads: int, footprints: dict[str
 
 
 def markdown(record: Record) -> str:
-    """The whole record as tables in Markdown."""
+    """The record as tables in Markdown."""
     parts = [_INTRODUCTION, "Measured on " + ", ".join(f"{key} {value}" for key, value in record["machine"].items()) + ".\n"]
     parts += [_case_table(list(runs)) for _, runs in groupby(record["cases"], key=lambda case: case["name"])]
-    if record["growth"]:
-        lines = ["## Growth", "", "Cost grows as size to the power of:", "", "| axis | sizes | contender | exponent |", "|---|---|---|---|"]
+    if record.get("growth"):
+        lines = ["## Growth", "", "Exponent p of cost ~ size^p:", "", "| axis | sizes | contender | exponent |", "|---|---|---|---|"]
         for growth in record["growth"]:
             sizes = ", ".join(map(str, growth["sizes"]))
             lines += [f"| {growth['about']} | {sizes} | {name} | {p:.2f} |" for name, p in growth["exponents"].items()]
         parts.append("\n".join(lines) + "\n")
-    if record["exits"]:
-        parts.append(exits.table(record["exits"]))
-    if record["serve"]:
-        parts.append(serving.table(record["serve"]))
-    if record["trouble"]:
-        parts.append(trouble.table(record["trouble"]))
-    if record["decode"]:
-        parts.append(decode.table(record["decode"]))
+    sections: dict[str, Callable[[Any], str]] = {
+        "exits": exits.table,
+        "serve": serving.table,
+        "trouble": trouble.table,
+        "decode": decode.table,
+    }
+    parts += [table(record[name]) for name, table in sections.items() if record.get(name)]  # older records do not have all of them
     return "\n".join(parts)
 
 
 def _case_table(runs: list[Record]) -> str:
-    """One case, its runs at several numbers of threads side by side; the last run has the memory."""
+    """The table of one case, with its runs at several numbers of threads side by side; the last run has the memory."""
     last = runs[-1]
     size = ", ".join(f"{axis} {n}" for axis, n in last["size"].items())
     lines = [f"## {last['name']}", "", f"{last['about']}; {size}; tolerance {last['tolerance']:.0e}{_elsewhere(last)}.", ""]
@@ -91,12 +91,12 @@ def _case_table(runs: list[Record]) -> str:
         lines.append(f"\nSequences per second, by threads: {', '.join(rates)}.")
     if last["name"].startswith("lm"):
         lines.append(f"\nTokens per second, on {last['threads']} threads: {_tokens(last)}.")
-    lines += [f"\nNo number for {name}: {why}" for name, why in last["refused"].items()]
+    lines += [f"\nNo result for {name}: {why}" for name, why in last["refused"].items()]
     return "\n".join(lines) + "\n"
 
 
 def _tokens(run: Record) -> str:
-    """How many tokens a second each contender trains on."""
+    """Training tokens per second of each contender."""
     count = run["size"]["B"] * run["size"]["T"]
     return ", ".join(f"{name} {count / entry['seconds']:,.0f}" for name, entry in run["contenders"].items() if "seconds" in entry)
 
@@ -106,11 +106,11 @@ def _timed(run: Record) -> bool:
 
 
 def _elsewhere(case: Record) -> str:
-    """Where results were compared, if not at the size that was timed."""
+    """The size at which results were compared, if it is not the size that was timed."""
     if not case["exact"]:
         return ""
     coarse = ", ".join(f"{name} within {tolerance:.0e}" for name, tolerance in case["coarse"].items())
-    clear = ", on inputs that leave every membrane clear of the threshold" if case["exact"].get("clear") else ""
+    clear = ", on inputs that keep every membrane away from the threshold" if case["exact"].get("clear") else ""
     return f" at B {case['exact']['B']}{clear}; at full size {coarse}"
 
 

@@ -1,7 +1,7 @@
-"""How the overlap search grows with the number of segments: `python -m dendrix.bench.sdr_growth 100000 1000000 10000000`.
+"""Time and memory of the overlap search by number of segments: `python -m dendrix.bench.sdr_growth 100000 1000000 10000000`.
 
-Each number runs in a fresh process, so that resident memory is that of the index alone; ten million segments take about a minute
-and 1 GiB. Segments have 20 of 16,384 synapses, probes 320 active cells; a query lists the segments that overlap by 5 or more.
+Each number runs in a fresh process, so that resident memory is that of the index only; ten million segments take about a minute and
+1 GiB. Segments have 20 of 16,384 synapses, probes 320 active cells; a query lists the segments with an overlap of 5 or more.
 """
 
 import json
@@ -23,16 +23,16 @@ _BATCH = 2**16
 
 @dataclass(frozen=True)
 class Growth:
-    """What an index of so many segments took, on one thread."""
+    """Time and memory of an index with a number of segments, on one thread."""
 
     segments: int
     inserted_per_second: float
     resident_per_synapse: float
-    """Bytes by which the resident size of the process grew."""
+    """Growth of the resident size of the process, in bytes."""
     held_per_synapse: float
-    """Bytes that the index says it holds."""
+    """Size reported by the index, in bytes."""
     peak_mib: float
-    """Greatest growth of the resident size on the way, with the batch that is being inserted and the matches."""
+    """Greatest growth of the resident size, including the inserted batch and the matches."""
     probes_per_second: float
     """64 probes in one call."""
     single_probes_per_second: float
@@ -41,7 +41,7 @@ class Growth:
 
 
 def measure_here(segments: int) -> Growth:
-    """Fill an index and query it, in this process, which must be a fresh one (Linux)."""
+    """Fill and query an index in this process, which must be a fresh one (Linux)."""
     rng = np.random.default_rng(0)
     probes = SDR.random(_N, _A, _PROBES, rng)
     warm = SegmentIndex(_N)
@@ -78,7 +78,7 @@ def measure_here(segments: int) -> Growth:
 
 
 def measure(segments: int) -> Growth:
-    """The same in a process of its own."""
+    """Run `measure_here` in its own process."""
     command = [sys.executable, "-m", "dendrix.bench.sdr_growth", "--here", str(segments)]
     return Growth(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
 

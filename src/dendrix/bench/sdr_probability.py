@@ -1,4 +1,4 @@
-"""False-positive probabilities: how accurate and how fast, beside scipy's hypergeometric law and sums of log-gamma."""
+"""Accuracy and speed of false-positive probabilities, beside scipy's hypergeometric distribution and sums of log-gamma."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -19,7 +19,7 @@ Grid = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np
 
 
 def _settings(settings: int, thetas: int) -> Grid:
-    """Settings of thousands to millions of cells, 0.5 % to 3 % of them active."""
+    """Settings with thousands to millions of cells, of which 0.5 % to 3 % are active."""
     draw = np.random.default_rng(0)
     n = (10 ** draw.uniform(4, 6.3, (settings, 1))).astype(np.int64)
     a = np.round(n * draw.uniform(0.005, 0.03, n.shape)).astype(np.int64)
@@ -62,7 +62,7 @@ def _scipy(grid: Grid) -> Callable[[], Any]:
 
 
 def _log_gamma(grid: Grid) -> Callable[[], Any]:
-    """The sum of Eq (4), each term from six logarithms of factorials, as most code has it."""
+    """The sum of Eq (4), each term from log-factorials, the common implementation."""
     try:
         special = import_module("scipy.special")
     except ImportError as error:
@@ -82,7 +82,7 @@ def _log_gamma(grid: Grid) -> Callable[[], Any]:
 
 
 def cases() -> list[Case]:
-    """Accuracy against mpmath, and speed on a grid that would take it minutes."""
+    """Accuracy relative to mpmath, and speed on a grid for which mpmath would take minutes."""
     small = dict(settings=20, thetas=4)
     return [
         Case(

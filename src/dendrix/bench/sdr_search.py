@@ -21,7 +21,7 @@ _SHAPES = {
 }
 
 Search = Callable[[SDR, SDR], Callable[[], NDArray[Any]]]
-"""From segments and probes to what computes their overlaps [Q, M]; the preparation is not timed."""
+"""Takes segments and probes, and returns the timed function that computes their overlaps [Q, M]."""
 
 
 def _contender(name: str, search: Search, equals: str | None = _PRODUCT) -> Contender:
@@ -71,7 +71,7 @@ def _sparse_sparse(segments: SDR, probes: SDR) -> Callable[[], NDArray[Any]]:
 
 
 def cases() -> list[Case]:
-    """Four sizes; every contender returns all overlaps as one dense array [Q, M]. dendrix and scipy use one thread."""
+    """Four sizes. Every contender returns all overlaps as one dense array [Q, M]; dendrix and scipy use one thread."""
     contenders = (
         _contender(_PRODUCT, _product, None),
         _contender(OURS, _index),

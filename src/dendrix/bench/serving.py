@@ -1,4 +1,4 @@
-"""What `dendrix serve` bears: a server in a process of its own, on this machine, and many streams of it at once."""
+"""Load test of `dendrix serve`: a server in its own process on this machine, and many concurrent streams."""
 
 import os
 import re
@@ -22,13 +22,13 @@ from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_46m
 from .load import Address, ask_at_once
 
 MODELS = {"1M": SpikeGPTConfig(256, width=160, layers=3, start="rwkv"), "46M": published_46m(256)}
-"""With random weights: what a token costs does not depend on them."""
+"""Networks with random weights, on which the cost of a token does not depend."""
 _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Load:
-    """So many streams at once, each with a request of this size."""
+    """A number of concurrent streams, each with a request of this size."""
 
     model: str
     streams: int
@@ -38,34 +38,34 @@ class Load:
 
 LOADS = (Load("1M", 100, 64, 64), Load("1M", 1000, 32, 32), Load("46M", 100, 32, 32))
 _PROMPTS = 20
-"""Different prompts; streams share them, and each answer must be that which its prompt got alone."""
+"""Number of different prompts. Streams share them, and each answer must equal the answer to its prompt alone."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A server that runs."""
+    """A running server."""
 
     id: int
     address: Address
     kill: Callable[[], None]
 
     def memory(self) -> int:
-        """The greatest resident size since `forget`, in bytes."""
+        """The greatest resident size since `reset_memory`, in bytes."""
         return int(Path(f"/proc/{self.id}/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
 
     def cpu_s(self) -> float:
-        """Seconds that processors have worked for it, which do not depend on what else runs on this machine."""
+        """Processor time in seconds, which does not depend on other processes of this machine."""
         fields = Path(f"/proc/{self.id}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def forget(self) -> None:
-        """Measure the greatest size from now on."""
+    def reset_memory(self) -> None:
+        """Begin a new measurement of the greatest resident size."""
         Path(f"/proc/{self.id}/clear_refs").write_text("5")
 
 
 @contextmanager
 def served(folder: Path, threads: int, port: int = 0, running: int = 1000, waiting: int = 0) -> Iterator[Process]:
-    """The command `dendrix serve` until the end of the block."""
+    """Run the command `dendrix serve` until the end of the block."""
     words = [sys.executable, "-m", "dendrix", "serve", str(folder), "--port", str(port)]
     words += ["--limits.running", str(running), "--limits.waiting", str(waiting)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -73,34 +73,36 @@ def served(folder: Path, threads: int, port: int = 0, running: int = 1000, waiti
         try:
             said = process.stdout.readline() if process.stdout else ""
             if not (found := re.search(r"http://([\d.]+):(\d+)/", said)):
-                raise RuntimeError(f"dendrix serve: expected the line that it is ready, got {said!r}. What it said before is above.")
+                raise RuntimeError(f"dendrix serve: expected the line that it is ready, got {said!r}. Its messages are above.")
             yield Process(process.pid, (found[1], int(found[2])), process.kill)
         finally:
             process.kill()
 
 
 def measured(threads: int, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Bear all loads, one after the other, each by a fresh server.
+    """Run all loads, one after another, each on a new server.
 
     Args:
         threads: of the server.
-        quick: a few short streams: does everything run and agree?
-        say: told what comes next.
+        quick: a few short streams, as a test that everything runs and agrees.
+        say: receives a line before each load.
     Raises:
-        RuntimeError: a stream was lost, or an answer was another than alone; there are no figures then.
+        RuntimeError: a stream was lost, or an answer differs from that to its prompt alone. No figures are returned then.
     """
     records = []
     with tempfile.TemporaryDirectory() as base:
         for load in (Load("1M", 10, 8, 8),) if quick else LOADS:
             say(f"serve: {load}")
-            records.append(bear(load, saved(load.model, Path(base)), threads))
+            records.append(run_load(load, saved(load.model, Path(base)), threads))
     return records
 
 
 def table(records: list[dict[str, Any]]) -> str:
-    """The section of the report."""
+    """Section of the report."""
     heads = "model | streams | prompt, answer | requests/s | tokens/s | tokens per CPU s | first text p50, p99 | answer p50, p99 | state"
-    about = "Greedy streams opened at once, each answer equal to that of its prompt alone, none lost. Times in seconds, states in KiB."
+    about = (
+        "Greedy streams opened at the same time; none was lost, and each answer equals that to its prompt alone. Times in s, states in KiB."
+    )
     lines = ["## Serving", "", about, "", f"| {heads} |", "|---" * (heads.count("|") + 1) + "|"]
     for r in records:
         times = " | ".join(f"{r[name]['p50']:.2f}, {r[name]['p99']:.2f}" for name in ("first_text_s", "latency_s"))
@@ -112,7 +114,7 @@ def table(records: list[dict[str, Any]]) -> str:
 
 
 def saved(name: str, base: Path) -> Path:
-    """The folder of a model, made if it is not there."""
+    """The folder of a model, created if missing."""
     folder = base / name
     if not folder.exists():
         folder.mkdir()
@@ -124,19 +126,19 @@ def saved(name: str, base: Path) -> Path:
     return folder
 
 
-def bear(load: Load, folder: Path, threads: int) -> dict[str, Any]:
-    """One load: what it took, and how long everybody waited."""
+def run_load(load: Load, folder: Path, threads: int) -> dict[str, Any]:
+    """Run one load, and return its throughput, latencies and memory."""
     bodies = requests(load)
     with served(folder, threads) as server:
         alone = [ask_at_once(server.address, [body])[0] for body in bodies]
         before, worked = server.memory(), server.cpu_s()
-        server.forget()
+        server.reset_memory()
         began = time.perf_counter()
         replies = ask_at_once(server.address, [bodies[i % _PROMPTS] for i in range(load.streams)])
         seconds, grown, worked = time.perf_counter() - began, server.memory() - before, server.cpu_s() - worked
     if wrong := [reply for i, reply in enumerate(replies) if not reply.complete or reply.text != alone[i % _PROMPTS].text]:
         raise RuntimeError(
-            f"{load}: {len(wrong)} of {len(replies)} answers were lost or other than alone, such as {wrong[0]}. This is a bug."
+            f"{load}: {len(wrong)} of {len(replies)} answers were lost or differ from those alone, such as {wrong[0]}. This is a bug."
         )
     gaps = np.concatenate([np.diff(reply.arrivals_s) for reply in replies])
     return {

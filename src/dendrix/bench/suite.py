@@ -1,14 +1,17 @@
-"""All cases, by name and by group."""
+"""Cases of the benchmark, by name and by group."""
 
 from ..core import expect_one_of
 from . import convert, decode, delays, language, neurons, sdr_probability, sdr_search, training, wkv
 from .harness import Case
+
+_ONLY_IF_NAMED = ("gpu",)
 
 
 def groups() -> dict[str, list[Case]]:
     """The cases of each group, in the order in which they run."""
     return {
         "lif": neurons.cases(),
+        "gpu": neurons.gpu_cases(),
         "delay": delays.cases(),
         "step": training.cases(),
         "train": training.speech(),
@@ -20,19 +23,21 @@ def groups() -> dict[str, list[Case]]:
 
 
 def names() -> list[str]:
-    """Everything that `dendrix bench` takes as a name: groups, growth, exits, serve, decode whole or by size, and single cases."""
+    """All names that `dendrix bench` accepts: groups, growth, exits, serve, decode or one size of it, and single cases."""
     special = ["growth", "exits", "serve", "decode", *(f"decode-{size}" for size in decode.SIZES)]
     return [*groups(), *special, *(case.name for group in groups().values() for case in group)]
 
 
 def find(name: str) -> Case:
-    """The case of this name."""
+    """The case with this name."""
     found = {case.name: case for group in groups().values() for case in group}
     return found[expect_one_of(name, found, "case")]
 
 
 def select(wanted: tuple[str, ...]) -> list[Case]:
-    """The cases named, singly or by group; all of them if none is named."""
+    """The cases named, singly or by group; all cases that need no GPU if none is named."""
     for name in wanted:
         expect_one_of(name, names(), "benchmark")
-    return [case for group, cases in groups().items() for case in cases if not wanted or group in wanted or case.name in wanted]
+    found = groups()
+    chosen = wanted or tuple(group for group in found if group not in _ONLY_IF_NAMED)
+    return [case for group, cases in found.items() for case in cases if group in chosen or case.name in chosen]

@@ -1,4 +1,4 @@
-"""One whole training step: at the size of SHD beside the stack of the published network, and of spoken digits and commands."""
+"""Complete training steps: of the SHD network beside the published code, and of the networks for spoken digits and commands."""
 
 import copy
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _PADDED = "dendrix, right-padded"
 _PLAIN = "torch"
 
 _PARTS = {"delays": DelayLinear, "BatchNorm": BatchNorm, "neurons": Neuron, "dropout": HeldDropout}
-"""What a step is made of; loss, clipping and optimiser are the rest."""
+"""Parts of a step that are timed alone; loss, clipping and optimiser are the rest."""
 
 
 def _network(config: DelayNetConfig, C: int, H: int, K: int) -> DelayNet:
@@ -41,15 +41,15 @@ def _network(config: DelayNetConfig, C: int, H: int, K: int) -> DelayNet:
 
 
 def _masks(model: DelayNet, batch: int) -> list[Tensor]:
-    """One held dropout mask per hidden layer, [B, H], drawn once so that all contenders drop the same neurons."""
+    """A constant dropout mask for each hidden layer, [B, H], so that all contenders drop the same neurons."""
     generator, p = torch.Generator().manual_seed(3), model.config.dropout
     return [torch.empty(batch, H).bernoulli_(1 - p, generator=generator) / (1 - p) for H in model.config.hidden]
 
 
 def _data(model: DelayNet, B: int, T: int, padded: bool, clear: bool) -> tuple[Tensor, Tensor]:
-    """Spike counts [B, T, C] and labels [B]; with `clear`, the first draw that leaves every membrane clear of the threshold.
+    """Spike counts [B, T, C] and labels [B]; with `clear`, the first draw that keeps every membrane away from the threshold.
 
-    The draw is chosen by the membranes of the plain float64 network alone, not by whether any contenders agree.
+    The draw is chosen by the membranes of the float64 network in plain torch only, not by the agreement of contenders.
     """
     config = model.config
     for seed in range(1, 1000):
@@ -57,12 +57,14 @@ def _data(model: DelayNet, B: int, T: int, padded: bool, clear: bool) -> tuple[T
         x = torch.poisson(torch.full((B, T, config.inputs), _MEAN_COUNT), generator)
         if not clear or _clearance(model, x, padded) >= MARGIN:
             return x, torch.randint(config.outputs, (B,), generator=generator)
-    raise InputError(f"No draw of {B} sequences keeps all membranes {MARGIN} from the threshold. Compare at a smaller batch.")
+    raise InputError(
+        f"B: expected a batch of which some draw keeps all membranes {MARGIN} from the threshold, got {B} sequences. Use a smaller batch."
+    )
 
 
 @torch.no_grad()
 def _clearance(model: DelayNet, x: Tensor, padded: bool) -> float:
-    """The least distance of any hidden membrane from the threshold, in float64 on the plain torch path."""
+    """The least distance of any hidden membrane from the threshold, in float64 and plain torch."""
     exact = _pad(copy.deepcopy(model).double(), padded)
     x, held, nearest = x.double(), iter(_masks(model, len(x))), float("inf")
     with use_kernels("reference"):
@@ -84,7 +86,7 @@ def _pad(model: DelayNet, padded: bool) -> DelayNet:
 
 
 def _optimiser(weights: list[nn.Parameter], delays: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The delays move 100 times as fast as the weights. Source: released configuration of arXiv 2306.17670."""
+    """The learning rate of the delays is 100 times that of the weights. Source: released configuration of arXiv 2306.17670."""
     return torch.optim.Adam([{"params": weights, "weight_decay": 1e-5}, {"params": delays, "lr": 0.1}], lr=1e-3)
 
 
@@ -98,7 +100,7 @@ def _train(outputs: Tensor, time: int, labels: Tensor, optimiser: torch.optim.Op
 
 
 def _ours(config: DelayNetConfig, padded: bool = False, mode: Mode = "auto", mixed: bool = False) -> Callable[..., Step]:
-    """The step of our network; with `mixed`, of sequences of unlike length."""
+    """The step of our network; with `mixed`, for sequences of different lengths."""
 
     def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
         model = _pad(_network(config, C, H, K), padded)
@@ -125,7 +127,7 @@ def _ours(config: DelayNetConfig, padded: bool = False, mode: Mode = "auto", mix
 
 
 def _alone(config: DelayNetConfig, kind: type[nn.Module]) -> Callable[..., Step]:
-    """The stages of one kind by themselves, forward and backward on what reaches them in the network: their share of the step."""
+    """The stages of one kind alone, forward and backward on their inputs in the network."""
 
     def build(B: int, T: int, C: int, H: int, K: int, clear: int = 0) -> Step:
         model = _network(config, C, H, K)
@@ -162,10 +164,10 @@ def _results(loss: Tensor, gradients: list[tuple[Any, Any]]) -> Results:
 
 
 class _Stack(nn.Module):
-    """The published network on [T, B, C] with the weights of ours: Dcls1d, BatchNorm1d, multi-step LIF and dropout, LIF read-out.
+    """The published network on [T, B, C] with the weights of our network: Dcls1d, BatchNorm1d, multi-step LIF and dropout, LIF read-out.
 
     Args:
-        ours: where the weights, delays and sizes come from.
+        ours: source of the weights, delays and sizes.
         masks: the dropout masks, [B, H] each.
         lookahead: steps of padding on the right; the published code uses half the taps.
     """
@@ -224,7 +226,7 @@ def _stack(padded: bool) -> Callable[..., Step]:
 
 
 def speech() -> list[Case]:
-    """The step of spoken digits and of spoken commands, with one delay per synapse and per input neuron, in clips of unlike length."""
+    """Steps of the networks for spoken digits and commands, with a delay per synapse or input neuron and clips of different lengths."""
     small, cases = dict(B=8, T=30, C=20, H=32, K=10), []
     networks = (("fsdd", 20.0, dict(B=16, T=32, C=24, H=128, K=10)), ("commands", 10.0, dict(B=64, T=112, C=40, H=256, K=40)))
     for name, dt_ms, size in networks:
@@ -243,7 +245,7 @@ def speech() -> list[Case]:
 
 
 def cases() -> list[Case]:
-    """The step as published and, beside it, both sides causal, so that each pair does the same mathematics."""
+    """The published step, and a causal variant of both libraries, so that each pair computes the same."""
     shd = published_shd()
     contenders = (
         Contender(_PUBLISHED, _stack(padded=True)),
@@ -254,6 +256,6 @@ def cases() -> list[Case]:
     about = "training step of the SHD network: 25 taps, BatchNorm, LIF, dropout, Adam"
     size = dict(B=256, T=100, C=140, H=256, K=20)
     case = Case("step-shd", about, size, dict(B=8, T=30, C=20, H=32, K=20), contenders, 1e-4, repeats=2, all_threads=False)
-    # Of 13 million membranes in a batch of 256 a few lie within rounding of the threshold: whichever code ran, they may
-    # fire or not, and all that follows differs. Gradients are compared where none does, and the loss at full size.
+    # Of the 13 million membranes in a batch of 256, a few are so near to the threshold that rounding decides whether they fire, and all
+    # later steps differ. Gradients are compared at a size without such membranes, and the loss at full size.
     return [replace(case, exact={**size, "B": 4, "clear": 1}, coarse={"loss": 1e-3})]

@@ -1,4 +1,4 @@
-"""What `dendrix serve` does about floods, clients that leave, prompts that are too long, and a kill."""
+"""Failure test of `dendrix serve`: overload, disconnecting clients, prompts that are too long, and a kill."""
 
 import asyncio
 import tempfile
@@ -12,23 +12,23 @@ from .serving import Load, requests, saved, served
 
 _FLOOD, _QUICK_FLOOD = Load("1M", 600, 32, 32), Load("1M", 30, 8, 8)
 _TOO_LONG = 10_000
-"""Tokens of a prompt; a server takes 8,192 unless told otherwise."""
+"""Tokens of a prompt that is refused; the default limit of a server is 8,192."""
 
 
 def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """Make trouble for one server, and say what became of it.
+    """Test one server, and return counts and times.
 
     Args:
         threads: of the server.
         quick: few and short streams.
-        say: told what comes next.
+        say: receives a line before the test.
     Raises:
-        RuntimeError: a stream that was taken was lost or answered otherwise than alone; there are no figures then.
+        RuntimeError: an accepted stream was lost, or its answer differs from that to its prompt alone. No figures are returned then.
     """
     load = _QUICK_FLOOD if quick else _FLOOD
     room = load.streams // 6
-    """Answers that may run, and as many that may wait."""
-    say(f"serve: {load} for a server with room for {2 * room}, half of the clients gone, prompts of {_TOO_LONG} tokens, a kill")
+    """Number of answers that may run, and number of those that may wait."""
+    say(f"serve: {load} on a server with room for {2 * room}; half of the clients disconnect; prompts of {_TOO_LONG} tokens; a kill")
     bodies = requests(load)
     wanted = [bodies[i % len(bodies)] for i in range(load.streams)]
     with tempfile.TemporaryDirectory() as base:
@@ -37,11 +37,13 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str,
             alone = {str(body): ask_at_once(server.address, [body])[0].text for body in bodies}
 
             def expect_answers(replies: list[Reply], asked: list[dict[str, Any]]) -> None:
-                """Every one that was taken is complete and as alone."""
+                """Every accepted answer is complete and equals that to its prompt alone."""
                 pairs = zip(replies, asked, strict=True)
                 wrong = [reply for reply, body in pairs if reply.status != 429 and not (reply.complete and reply.text == alone[str(body)])]
                 if wrong:
-                    raise RuntimeError(f"serve: {len(wrong)} answers were lost or other than alone, such as {wrong[0]}. This is a bug.")
+                    raise RuntimeError(
+                        f"serve: {len(wrong)} answers were lost or differ from those alone, such as {wrong[0]}. This is a bug."
+                    )
 
             began = time.perf_counter()
             flood = ask_at_once(server.address, wanted)
@@ -49,11 +51,11 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str,
             expect_answers(flood, wanted)
 
             async def leaving() -> list[Reply]:
-                """Of every two streams one leaves after its second part."""
+                """One of every two streams disconnects after its second part."""
                 return await asyncio.gather(*[ask(server.address, body, (None, 2)[i % 2]) for i, body in enumerate(wanted[: 2 * room])])
 
             expect_answers(asyncio.run(leaving())[::2], wanted[: 2 * room : 2])
-            after = ask_at_once(server.address, wanted[: 2 * room])  # as many as there is room for: every place is free again
+            after = ask_at_once(server.address, wanted[: 2 * room])  # fills the server completely, so all places must be free again
             expect_answers(after, wanted[: 2 * room])
 
             long = [body | {"prompt": [97] * _TOO_LONG} for body in wanted[:room]]
@@ -80,12 +82,12 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str,
 
 
 def table(found: dict[str, Any]) -> str:
-    """The section of the report."""
+    """Section of the report."""
     return (
-        "## Serving in trouble\n\n"
-        f"{found['streams']} streams at once at a server with room for {found['room']}: {found['answered']} answered as alone, "
-        f"{found['refused']} refused (429), in {found['flood_s']:.1f} s. {found['left']} of {2 * found['left']} clients left after "
-        f"two parts; the others were answered as alone, and so were {found['answered_after_they_left']} of {found['room']} that came "
-        f"next. Of {found['oversized']} prompts of {_TOO_LONG:,} tokens {found['oversized_refused']} were refused (413). Killed and "
-        f"started again on the same port, the server answered after {found['restart_s']:.1f} s.\n"
+        "## Serving: overload and failures\n\n"
+        f"{found['streams']} streams at the same time on a server with room for {found['room']}: {found['answered']} were answered and "
+        f"{found['refused']} refused (429), in {found['flood_s']:.1f} s. {found['left']} of {2 * found['left']} clients disconnected after "
+        f"two parts; the others were answered, and so were {found['answered_after_they_left']} of the next {found['room']} streams. Every "
+        f"answer equals that to its prompt alone. Of {found['oversized']} prompts of {_TOO_LONG:,} tokens, {found['oversized_refused']} "
+        f"were refused (413). After a kill and a new start on the same port, the server answered after {found['restart_s']:.1f} s.\n"
     )

@@ -1,4 +1,4 @@
-"""WKV forward and backward: the loop that defines it, a form of torch in chunks, and the kernel."""
+"""WKV, forward and backward: the defining loop, a chunked form in torch, and the kernel."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ from .harness import OURS, Case, Contender, Results, Step
 _LOOP = "torch loop (unbind)"
 _CHUNKED = "torch in chunks"
 _CHUNK = 8
-"""Measured: of 2, 4, 8, 16, 32 and 64 steps this is the fastest."""
+"""The fastest of 2, 4, 8, 16, 32 and 64 steps."""
 
 Form = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def chunked(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
-    """`layers.rwkv.wkv` from an empty past with a weight for every pair of steps in a chunk; only the sums go on to the next chunk."""
+    """`layers.rwkv.wkv` from an empty past, with a weight for every pair of steps in a chunk; the sums are passed to the next chunk."""
     aa = bb = torch.zeros_like(k[:, 0])
     pp, outputs = torch.full_like(aa, -1e38), []
     for key, value in zip(torch.split(k, _CHUNK, 1), torch.split(v, _CHUNK, 1), strict=True):
@@ -47,7 +47,7 @@ def _step(form: Form, mode: Mode = "auto") -> Callable[..., Step]:
     def build(B: int, T: int, C: int) -> Step:
         generator = torch.Generator().manual_seed(0)
         k, v, upstream = (torch.randn(B, T, C, generator=generator) for _ in range(3))
-        rate, bonus = torch.exp(torch.linspace(-5, 3, C)), torch.randn(C, generator=generator)  # as SpikeGPT starts
+        rate, bonus = torch.exp(torch.linspace(-5, 3, C)), torch.randn(C, generator=generator)  # the initial values of SpikeGPT
         leaves = {"k": k, "v": v, "rate": rate, "bonus": bonus}
         for leaf in leaves.values():
             leaf.requires_grad_()

@@ -220,13 +220,14 @@ def bench(
     run(wanted, threads, quick, out, json, explain, batch)
 
 
-def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, json: bool = False) -> None:
-    """Make a published result again: figures or trainings, and every quoted number checked. Exit code 1 if a check fails.
+def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, jobs: int = 1, json: bool = False) -> None:
+    """Reproduce a published result or a study: figures or trainings, with a check of every quoted number. Exit code 1 if a check fails.
 
     Args:
-        name: what to reproduce; `sdr` is all of Ahmad & Hawkins (2016), `shd-delays` is DCLS-Delays as published and clean.
+        name: what to reproduce, such as `sdr` (Ahmad & Hawkins 2016) or `shd-delays` (DCLS-Delays, as published and clean).
         out: folder for the page, its figures and runs; by default reproduce/NAME.
-        epochs: train for so many instead of the published number: a trial, which checks no claim.
+        epochs: number of epochs of each training instead of the full number: a trial, in which nothing is checked.
+        jobs: number of trainings that run at a time, each in a process with one thread.
         json: print the checks as JSON.
     """
     from ..reproduce import REPRODUCTIONS
@@ -235,17 +236,19 @@ def reproduce(name: Published, out: Path | None = None, epochs: int | None = Non
     if name not in REPRODUCTIONS:
         raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{suggestion(name, REPRODUCTIONS)}")
     folder = out or Path("reproduce") / name
-    checked = run(name, folder, epochs)
+    checked = run(name, folder, epochs, jobs)
     if json:
         print_json([dataclasses.asdict(result) for result in checked])
     else:
-        table = Table("where", "claimed", "printed", "computed", "verdict", title=REPRODUCTIONS[name])
+        table = Table("where", "claim", "published", "computed", "verdict", title=REPRODUCTIONS[name])
         for result in checked:
             table.add_row(result.where, result.says, result.published, f"{result.computed:.10g}", result.verdict)
         Console().print(table)
-        print(f"The page, and what it is made of, is in {folder}.")
-    if failed := [result.call for result in checked if not result.passed]:
-        raise InputError(f"Expected the known outcome of every check, but {len(failed)} of {len(checked)} differ: {', '.join(failed)}.")
+        print(f"Page, figures and runs are in {folder}.")
+    if failed := [result.call for result in checked if result.passed is False]:
+        raise InputError(
+            f"{name}: expected every check to pass, but {len(failed)} of {len(checked)} failed: {', '.join(failed)}. See {folder}."
+        )
 
 
 def sdr() -> None:

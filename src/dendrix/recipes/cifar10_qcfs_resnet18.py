@@ -1,8 +1,9 @@
 """CIFAR-10 with ResNet-18 and QCFS activations, in the setting of the released code of arXiv 2303.04347. It needs a GPU.
 
 Source: Bu et al. (2022), arXiv 2303.04347; github.com/putshua/ANN_SNN_QCFS: 300 passes, batches of 300, stochastic gradient descent with
-momentum 0.9, rate 0.1 along a cosine, weight decay 5e-4 on all parameters, thresholds from 8. There AutoAugment varies the images, too, and
-the epoch is chosen by test accuracy; here it is chosen by validation. No figure for this network is quoted, for none was verified.
+momentum 0.9, rate 0.1 with cosine decay, weight decay 5e-4 on all parameters, initial thresholds of 8. The released code also uses
+AutoAugment and chooses the epoch by test accuracy; here validation accuracy chooses it. No figure for this network was verified, so none is
+quoted.
 """
 
 from dataclasses import replace
@@ -18,5 +19,5 @@ def recipe() -> ImageRecipe:
 
 
 def resnet_20() -> ImageRecipe:
-    """The same with ResNet-20, fourteen times cheaper."""
+    """The same with ResNet-20, with a fourteenth of the operations."""
     return replace(recipe(), model=resnet20())

@@ -1,7 +1,7 @@
 """CIFAR-10 with a VGG of 8.7 million multiply-adds per image, which one core trains in about twenty minutes.
 
-Thresholds start at 2. From the published 8 so short a training spends its first epochs on lowering them: after one epoch of two, validation
-accuracy is 47 % from 8 and 56 % from 2.
+The initial thresholds are 2. With the published 8, a training this short needs its first epochs to lower them: after one epoch of two,
+validation accuracy is 47 % with 8 and 56 % with 2.
 
 The published networks are in `cifar10-qcfs-vgg16` and `cifar10-qcfs-resnet18`.
 """

@@ -1,20 +1,20 @@
-"""What was published for recipes: each number with its source, its protocol, and how far ours may lie from it. Loads nothing else."""
+"""Published accuracies of recipes, each with its source, its protocol and a tolerance. Imports no other module of dendrix."""
 
 from dataclasses import dataclass
 
-_ELSEWHERE = "as later papers quote it; not compared with the paper itself"
+_ELSEWHERE = "as quoted in later papers; not compared with the paper itself"
 
 
 @dataclass(frozen=True)
 class PublishedAccuracy:
-    """An accuracy on the clips for testing, in per cent: a mean over several seeds.
+    """A published accuracy on the test clips, in per cent, the mean over several seeds.
 
     Args:
         percent: the number as printed, digit by digit.
-        tolerance: how far one training with one seed may lie off, in points: what seeds and the number of clips explain.
-        source: where it is printed.
-        protocol: what it was measured with, where that matters.
-        checked: whether we saw it in the source itself.
+        tolerance: largest difference of one training with one seed, in points, that seeds and the number of clips explain.
+        source: publication of the number.
+        protocol: conditions of the measurement.
+        checked: whether the number was compared with the source itself.
     """
 
     percent: str
@@ -26,7 +26,7 @@ class PublishedAccuracy:
 
 CLAIMS = {
     "shd-delays:published": PublishedAccuracy(
-        "95.07", 1.5, "arXiv 2306.17670", "the epoch is the best of 150 on the clips for testing", _ELSEWHERE
+        "95.07", 1.5, "arXiv 2306.17670", "the epoch is the best of 150 on the test clips", _ELSEWHERE
     ),
     "shd-delays": PublishedAccuracy(
         "93.77",
@@ -38,4 +38,4 @@ CLAIMS = {
     "ssc-delays:published": PublishedAccuracy("80.69", 0.8, "arXiv 2306.17670", "three layers, two synapses for each pair", _ELSEWHERE),
     "gsc-delays:published": PublishedAccuracy("95.35", 0.5, "arXiv 2306.17670", "three layers, two synapses for each pair", _ELSEWHERE),
 }
-"""By recipe. The recipes of the same files that are not here have no published number, or none that we may quote."""
+"""By recipe. The other recipes of the same files have no published number, or none that can be quoted here."""

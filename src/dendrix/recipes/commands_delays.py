@@ -1,6 +1,6 @@
-"""Spoken commands by speakers never heard in training: log-mel frames into a spiking network, read out 100 ms after the clip's end.
+"""Spoken commands of speakers that are not in the training data: log-mel frames, a spiking network, a decision 100 ms after the clip.
 
-Settings are chosen on the validation speakers, never on the test speakers. All of it is causal.
+Settings were chosen on the validation speakers, not on the test speakers. All processing is causal.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from ..train.sequence.recipe import Budget, SequenceAugment, SequenceOptim, Sequ
 from .variants import with_model
 
 COMMANDS_MEL = LogMel(rate=16_000, f_max=8_000.0, mean=-8.0, std=2.0)
-"""Silence is zero, as it is in the tail after the clip: the mean lies at the floor of the logarithm."""
+"""Silence is zero, as after the clip, because the mean is the lower limit of the logarithm."""
 
 
 def recipe() -> SequenceRecipe:
@@ -49,5 +49,5 @@ def axonal() -> SequenceRecipe:
 
 
 def early() -> SequenceRecipe:
-    """The same, trained to answer as early as it can: for exit rules, which stop listening when the word is clear."""
+    """The same, with half of the loss on every step, for early decisions with exit rules."""
     return replace(recipe(), early=0.5)

@@ -1,6 +1,6 @@
-"""Handwritten digits, sent row by row over eight channels: what do delays add to a small spiking network?
+"""Handwritten digits as spikes, row by row in eight channels: the effect of delays in a small spiking network.
 
-Every row of pixels enters by the same channels, so a digit can be told only by combining what came at different times.
+All rows of pixels enter through the same channels, so the network must combine inputs of different times.
 """
 
 from ..models import Decision, DelayNetConfig

@@ -1,6 +1,6 @@
-"""Spoken digits, real recordings: log-mel frames into a spiking network, read out 100 ms after the end of the word.
+"""Spoken digits (FSDD): log-mel frames, a spiking network, a decision 100 ms after the end of the word.
 
-Settings are chosen on validation takes, never on a test take. All of it is causal.
+Settings were chosen on validation takes, not on test takes. All processing is causal.
 """
 
 from dataclasses import replace
@@ -52,11 +52,11 @@ def small() -> SequenceRecipe:
 
 
 def cochlea() -> SequenceRecipe:
-    """The same network on spikes: counts of 700 cells of a causal cochlea, five to a channel."""
+    """The same network with spikes as input: counts of 700 cells of a causal cochlea model, five per channel."""
     main, ear = recipe(), replace(FSDD_COCHLEA, dt_ms=20.0)
     return replace(with_model(main, inputs=ear.channels), data=FsddData(ear))
 
 
 def early() -> SequenceRecipe:
-    """The same, trained to answer as early as it can: for exit rules, which stop listening when the word is clear."""
+    """The same, with half of the loss on every step, for early decisions with exit rules."""
     return replace(recipe(), early=0.5)

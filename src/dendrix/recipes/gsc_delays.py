@@ -1,11 +1,11 @@
 """Google Speech Commands: the largest network and the training of DCLS-Delays, clean and as published.
 
-Sound enters as the published mel spectrogram in decibels. Both choose the epoch on the official validation clips. The published layers
-append silence of their own; the recipes without that name hear as much of it after a clip.
+The input is the published mel spectrogram in decibels, and the official validation clips choose the epoch. In the published protocol each
+layer appends silence to its input; in the other recipes the clip is followed by the same duration of silence.
 
 Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration. Queant, Rancon,
-Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`; its network normalises and reads out
-otherwise, its learned width per neuron is left out, and so no number of that paper is claimed.
+Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`. The network of that paper has another
+normalisation, another read-out and a learned width per neuron, so none of its numbers is claimed.
 """
 
 from dataclasses import replace
@@ -57,7 +57,7 @@ def axonal() -> SequenceRecipe:
 
 
 def recurrent() -> SequenceRecipe:
-    """Three layers of 256 with no delays between them but learned ones within: what DelRec has for the spiking commands."""
+    """Three layers of 256 without delays between them and with learned delays within them, as DelRec for the Spiking Speech Commands."""
     main = recipe()
     optim = replace(main.optim, lr=1e-3, delay_lr=0.05)
     return replace(

@@ -1,8 +1,8 @@
-"""ImageNet with ResNet-34 and QCFS activations of 16 levels. It needs several GPUs, and was never run here.
+"""ImageNet with ResNet-34 and QCFS activations of 16 levels. It needs several GPUs and has not been run here.
 
 Source: Bu et al. (2022), arXiv 2303.04347; github.com/putshua/SNN_conversion_QCFS: 120 passes, rate 0.1, weight decay 5e-4, cut-outs of
-random size and place and flips. There colours are varied, too. The published figures cannot be made again from that release, whose
-training of several processes does not run; none is quoted here.
+random size and place, and flips. The release also varies colours. Its training with several processes does not run, so the published
+figures cannot be reproduced from it and are not quoted here.
 """
 
 from ..models import resnet34

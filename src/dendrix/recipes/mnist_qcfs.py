@@ -1,4 +1,4 @@
-"""MNIST with a tiny VGG and QCFS activations: about a minute on one core, to try conversion with."""
+"""MNIST with a tiny VGG and QCFS activations, a quick example for conversion: about a minute on one core."""
 
 from ..models import VGGConfig
 from ..train.image.data import MnistData

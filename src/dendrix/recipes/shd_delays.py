@@ -1,12 +1,12 @@
 """The Spiking Heidelberg Digits: the network and the training of DCLS-Delays, clean and as published.
 
-The published protocol chooses the epoch on the clips for testing, lets the padding of a batch count, and bins times in float16. The
-recipes without that name differ from it there alone: they choose on a fifth of the training clips, and they hear as much silence after a
-clip as the published layers append.
+In the published protocol the test clips choose the epoch, the padding of a batch counts as input, spike times are binned in float16, and
+each layer appends silence to its input. In the other recipes a fifth of the training clips chooses the epoch, and the clip is followed by
+the same duration of silence; all else is equal.
 
 Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration. Queant, Rancon,
-Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`; its network normalises and reads out
-otherwise, its learned width per neuron is left out, and so no number of that paper is claimed.
+Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`. The network of that paper has another
+normalisation, another read-out and a learned width per neuron, so none of its numbers is claimed.
 """
 
 from dataclasses import replace
@@ -31,7 +31,7 @@ def recipe() -> SequenceRecipe:
 
 
 def published() -> SequenceRecipe:
-    """The same as published: the clips for testing choose the epoch, so the result is no estimate for new clips."""
+    """The same as published: the test clips choose the epoch, so the result is no estimate for new clips."""
     main = recipe()
     return replace(
         with_model(main, padding="published"),

@@ -11,7 +11,7 @@ from ..train.text.data import TextData
 from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
 _CHARACTERS = 5459
-"""Characters of the training split and one for all others; set --model.vocab-size to what the tokenizer has."""
+"""Characters of the training split and one for all others; set --model.vocab-size to the vocabulary of the tokenizer."""
 
 
 def recipe() -> TextRecipe:

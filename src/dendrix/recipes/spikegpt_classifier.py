@@ -1,4 +1,4 @@
-"""Small SpikeGPT that learn to classify sentences: four tasks of the paper, and TREC. `dendrix lm finetune` takes sentences of yours."""
+"""Sentence classification with a small SpikeGPT: four tasks of the paper, and TREC. `dendrix lm finetune` accepts your own sentences."""
 
 from dataclasses import replace
 
@@ -8,25 +8,25 @@ from ..train.text.recipe import TextOptim
 
 
 def recipe() -> SentenceRecipe:
-    """Opinions about films, good or bad (SST-2)."""
+    """Positive or negative film reviews (SST-2)."""
     return SentenceRecipe(SentenceData(), SentenceModel(), TextOptim(lr=3e-3, final_lr=0.0, warm_up=50))
 
 
 def sst5() -> SentenceRecipe:
-    """The same in five grades (SST-5)."""
+    """Film reviews in five grades (SST-5)."""
     return replace(recipe(), data=SentenceData("sst5"))
 
 
 def mr() -> SentenceRecipe:
-    """Opinions about films in ten folds (MR)."""
+    """Positive or negative film reviews in ten folds (MR)."""
     return replace(recipe(), data=SentenceData("mr"))
 
 
 def subj() -> SentenceRecipe:
-    """Subjective or objective, in ten folds (Subj)."""
+    """Subjective or objective sentences, in ten folds (Subj)."""
     return replace(recipe(), data=SentenceData("subj"))
 
 
 def trec() -> SentenceRecipe:
-    """What a question asks for, six kinds (TREC)."""
+    """Six types of questions (TREC)."""
     return replace(recipe(), data=SentenceData("trec"))

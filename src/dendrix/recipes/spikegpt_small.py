@@ -1,4 +1,4 @@
-"""A small SpikeGPT that two CPU cores train on bytes of novels, and the networks that it is compared with."""
+"""A small SpikeGPT on bytes of novels, for training on two CPU cores, and the networks that it is compared with."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ from ..models.gpt2 import GPT2Config
 from ..train.text.data import TextData
 from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
-_MODEL = SpikeGPTConfig(256, width=160, layers=3, start="rwkv", dropout=0.0)  # the text is seen twice: nothing is learned by heart
+_MODEL = SpikeGPTConfig(256, width=160, layers=3, start="rwkv", dropout=0.0)  # no dropout: the text is read only twice
 
 
 def recipe() -> TextRecipe:
-    """A language model of 1.1 million parameters on novels, spikes as published."""
+    """A language model of 1.1 million parameters on novels, with spikes as published."""
     return TextRecipe(TextData(megabytes=10), _MODEL, TextOptim(), TextBudget())
 
 
@@ -26,7 +26,7 @@ def continuous() -> TextRecipe:
 
 
 def pytorch() -> TextRecipe:
-    """The same with weights that begin as in the released training."""
+    """The same with the initial weights of the released training."""
     return replace(recipe(), model=replace(_MODEL, start="pytorch"))
 
 

@@ -1,11 +1,11 @@
 """The Spiking Speech Commands: the largest network and the training of DCLS-Delays, clean and as published.
 
-Both choose the epoch on the official validation clips. The published protocol lets the padding of a batch count and bins times in
-float16; the recipes without that name hear as much silence after a clip as the published layers append.
+The official validation clips choose the epoch. In the published protocol the padding of a batch counts as input, spike times are binned in
+float16, and each layer appends silence to its input; in the other recipes the clip is followed by the same duration of silence.
 
 Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670, and its released configuration. Queant, Rancon,
-Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`; its network normalises and reads out
-otherwise, its learned width per neuron is left out, and so no number of that paper is claimed.
+Cottereau & Masquelier (2025), "DelRec", arXiv 2509.24852, and its code, for the variant `recurrent`. The network of that paper has another
+normalisation, another read-out and a learned width per neuron, so none of its numbers is claimed.
 """
 
 from dataclasses import replace
@@ -60,7 +60,7 @@ def axonal() -> SequenceRecipe:
 
 
 def recurrent() -> SequenceRecipe:
-    """Three layers of 256 with no delays between them but learned ones within, after DelRec: finer steps, soft reset, other surrogate."""
+    """Three layers of 256 with learned delays only within them, as in DelRec: shorter steps, soft reset, another surrogate."""
     main = recipe()
     return replace(
         main,

@@ -1,40 +1,40 @@
-"""`dendrix reproduce NAME`: published results made again, each number beside its source and what became of it."""
+"""Reproductions of published results (`papers`) and the studies of this project (`studies`): `dendrix reproduce NAME`."""
 
+import ast
+import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from ..errors import InputError
-from .claim import Checked as Checked
-from .claim import Claim as Claim
+from .claim import Checked, Claim
 
-REPRODUCTIONS = {
-    "cifar10-conversion": "What conversion to spikes costs and gives on CIFAR-10, stopped early and beside SpikingJelly's: our own study.",
-    "fsdd-delays": "What learned delays are worth on spoken digits: our own study, with paired tests.",
-    "nlu": "What a small SpikeGPT makes of sentences, beside a bag of words: our own study.",
-    "sdr": "Every figure and quoted number of Ahmad & Hawkins (2016), as published and corrected.",
-    "spikegpt-small": "What spikes cost a small language model, beside its continuous twin and GPT-2: our own study.",
-    "shd-delays": "DCLS-Delays on the Spiking Heidelberg Digits: the published protocol and a clean one.",
-    "ssc-delays": "DCLS-Delays on the Spiking Speech Commands: the published protocol and a clean one.",
-    "gsc-delays": "DCLS-Delays on the Google Speech Commands: the published protocol and a clean one.",
-}
-"""What can be reproduced, each in the file of that name, with an underscore for a dash."""
-
-_PAPERS = ("sdr", "shd-delays", "ssc-delays", "gsc-delays")
-_FLOORS = {name: "papers" if name in _PAPERS else "studies" for name in REPRODUCTIONS}
+__all__ = ["REPRODUCTIONS", "Checked", "Claim", "reproduce"]
 
 
-def reproduce(name: str, out: Path, epochs: int | None = None) -> list[Checked]:
-    """Make a published result again: figures or runs and a page of findings in the folder `out`, and each claim checked.
+def _found() -> Iterator[tuple[str, str, str]]:
+    """Name, module and summary of every file of `papers` and `studies` that defines `reproduce`, without importing it."""
+    for path in sorted(Path(__file__).parent.glob("*/*.py"), key=lambda path: path.stem):
+        source = path.read_text()
+        if re.search(r"^(def )?reproduce\b", source, re.MULTILINE):
+            summary = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+            yield path.stem.replace("_", "-"), f".{path.parent.name}.{path.stem}", summary
+
+
+REPRODUCTIONS = {name: summary for name, _, summary in _found()}
+"""Summary of each reproduction, by name."""
+
+
+def reproduce(name: str, out: Path, epochs: int | None = None, jobs: int = 1) -> list[Checked]:
+    """Reproduce a result: write figures, runs and a page into a folder, and check each claim.
 
     Args:
         name: a key of `REPRODUCTIONS`.
-        out: the folder; it is made if it is not there.
-        epochs: train for so many instead of the published number, where networks are trained; that checks no claim.
+        out: the folder, created if missing. Trainings that are already in it continue.
+        epochs: number of epochs of each training instead of the full number: a trial, in which nothing is checked.
+        jobs: number of trainings that run at a time, each in a process with one thread; 1 trains in this process.
     Raises:
-        ValueError: `epochs` is given where nothing is trained.
+        InputError: `epochs` or `jobs` is given where nothing is trained.
     """
-    module = import_module(f".{_FLOORS[name]}.{name.replace('-', '_')}", __name__)
-    if epochs is not None and name == "sdr":
-        raise InputError(f"epochs: expected none, as {name} trains nothing, got {epochs}. Leave it out.")
-    checked: list[Checked] = module.reproduce(out) if epochs is None else module.reproduce(out, epochs=epochs)
+    modules = {name: module for name, module, _ in _found()}
+    checked: list[Checked] = import_module(modules[name], __name__).reproduce(out, epochs, jobs)
     return checked

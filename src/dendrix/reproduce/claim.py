@@ -1,4 +1,4 @@
-"""A published number, what it should be, and what we make of it."""
+"""Published numbers, and checks of the reproduced numbers against them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,17 +10,17 @@ Relation = Literal["is", "below", "above"]
 
 @dataclass(frozen=True)
 class Claim:
-    """One number that was published.
+    """A published number that can be computed exactly.
 
     Args:
         where: figure, table or section.
-        says: what is claimed, in our words.
+        says: the claim, in our words.
         published: the number as printed, digit by digit.
-        quantity: the function that computes it, with a keyword `backend`; float64 must equal mpmath to 1e-12.
-        inputs: its arguments.
-        holds: whether the claim is true, as found once and checked at every reproduction.
-        relation: what the published number is to the true one: "is", or a bound that the true one lies "below" or "above".
-        note: what the reader should know.
+        quantity: function that computes the number, with a keyword `backend`; float64 must equal mpmath to 1e-12.
+        inputs: arguments of `quantity`.
+        holds: whether the claim is true. The verdict was established once and is checked at every reproduction.
+        relation: whether the computed number equals the published one ("is") or lies "below" or "above" it.
+        note: remark for the reader.
     """
 
     where: str
@@ -35,23 +35,23 @@ class Claim:
 
 @dataclass(frozen=True)
 class Checked:
-    """A claim and what came of it."""
+    """A claim and the result of its check."""
 
     where: str
     says: str
     published: str
     call: str
-    """What was computed."""
+    """The computation or training behind `computed`."""
     computed: float
     verdict: str
-    """"agrees", "holds", "false", or by how much the published number is off."""
+    """"agrees", "holds", "false", or the difference from the published number."""
     note: str
-    passed: bool
-    """Whether float64 and mpmath agree and the verdict is the known one: a reproduction that differs is a defect here."""
+    passed: bool | None
+    """Whether the reproduction gives the expected verdict; None if the number is information only and nothing was checked."""
 
 
 def check(claim: Claim) -> Checked:
-    """Compute the number of a claim and judge what was published."""
+    """Compute the number of a claim and compare it with the published one."""
     import mpmath
 
     computed = float(claim.quantity(**claim.inputs))
@@ -61,6 +61,26 @@ def check(claim: Claim) -> Checked:
     published = {"is": "", "below": "< ", "above": "> "}[claim.relation] + claim.published
     call = f"{claim.quantity.__name__}({', '.join(f'{name}={value!r}' for name, value in claim.inputs.items())})"
     return Checked(claim.where, claim.says, published, call, computed, verdict, claim.note, exact and agrees == claim.holds)
+
+
+def compare(where: str, says: str, call: str, computed: float, documented: float | None, tolerance: float, unit: str = "") -> Checked:
+    """Compare the result of a training with a documented one, which another machine, library version or seed gave.
+
+    Args:
+        where: table of the result.
+        says: name of the number.
+        call: the training.
+        computed: the number.
+        documented: the expected number; None checks nothing.
+        tolerance: largest difference that counts as agreement.
+        unit: of the number, for the verdict.
+    """
+    if documented is None:
+        return Checked(where, says, "", call, computed, "no documented number", "", None)
+    off = computed - documented
+    near, unit = abs(off) <= tolerance, unit and f" {unit}"
+    verdict = f"{'agrees' if near else 'differs'}: {off:+.3f}{unit}"
+    return Checked(where, says, f"{documented}", call, computed, verdict, f"tolerance {tolerance:g}{unit}", near)
 
 
 def _judge(claim: Claim, computed: float) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""The demo: the same small network on digits without, with random and with learned delays."""
+"""Demo: a small network on digits without, with random and with learned delays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ VARIANTS: dict[str, Callable[[], SequenceRecipe]] = {"no delays": none, "fixed r
 
 @dataclass(frozen=True)
 class Row:
-    """One network of the comparison."""
+    """Result of one network."""
 
     title: str
     accuracy: float
-    """On the test split."""
+    """Accuracy on the test split."""
     parameters: int
     seconds: float
 
@@ -32,8 +32,8 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
     """Train every variant, score it on the test split and save the figures.
 
     Args:
-        out: folder for the figures; the runs go into its subfolder `runs`.
-        epochs: instead of those of the recipe.
+        out: folder for the figures; the runs are in its subfolder `runs`.
+        epochs: number of epochs instead of that of the recipe.
     """
     rows, curves, over_time = [], {}, {}
     for title, variant in VARIANTS.items():
@@ -56,6 +56,6 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
 
 
 def _free(folder: Path) -> Path:
-    """The folder, or the first of folder-2, folder-3, ... that is not there: the demo can be run again."""
+    """The folder, or the first of folder-2, folder-3, ... that does not exist, so that the demo can be repeated."""
     numbered = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in range(1, 10_000))
     return next(name for name in numbered if not name.exists())

@@ -1,4 +1,4 @@
-"""What was published stays checked, and the page in the docs is the one that is written today."""
+"""Checks of the published numbers, and the page of the docs."""
 
 import json
 from pathlib import Path

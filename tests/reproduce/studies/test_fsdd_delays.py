@@ -1,4 +1,4 @@
-"""The speech study: its cells, what it makes of their outcomes, and that it goes on where it was."""
+"""The speech study: its cells, results and page, and resuming."""
 
 import dataclasses
 import json
@@ -12,20 +12,20 @@ from dendrix.cli import main
 from dendrix.core.files import read_json
 from dendrix.recipes import fsdd_delays as recipes
 from dendrix.reproduce.studies import fsdd_delays as study
-from dendrix.reproduce.studies.fsdd_page import check, page
-from dendrix.reproduce.studies.fsdd_results import Outcome, results
+from dendrix.reproduce.studies.fsdd_delays import Outcome, check, page, results
+from dendrix.reproduce.study import OUTCOME
 from dendrix.train.sequence.recipe import Budget
 from support.paths import DOCS
 
 
 def outcome(right: str) -> Outcome:
-    return Outcome(right, valid_accuracy=0.9, parameters=100, seconds=1.0)
+    return Outcome(right=right, valid_accuracy=0.9, parameters=100, seconds=1.0)
 
 
 def test_every_cell_has_a_name_of_its_own_and_describes_its_training() -> None:
-    cells = study.cells()
-    assert len({cell.name for cell in cells}) == len(cells)
-    axonal = next(cell.described() for cell in cells if (cell.protocol, cell.delays, cell.seed) == ("unheard-small", "axonal", 1))
+    cells = study.cells(Path("out"))
+    assert len({cell.name for cell in cells}) == len(cells) == 116
+    axonal = next(cell.recipe for cell in cells if cell.key == ("unheard-small", "axonal", "george", 1))
     assert axonal == dataclasses.replace(
         recipes.small(),
         model=dataclasses.replace(recipes.small().model, granularity="axonal"),
@@ -35,7 +35,7 @@ def test_every_cell_has_a_name_of_its_own_and_describes_its_training() -> None:
 
 
 def test_means_and_paired_tests() -> None:
-    known = {}
+    known: dict[study.Key, Outcome] = {}
     for seed in range(6):
         known["official", "none", None, seed] = outcome("1100000000")
         known["official", "random", None, seed] = outcome("1111110000")
@@ -56,8 +56,8 @@ def test_means_and_paired_tests() -> None:
 
 def test_the_page_of_the_docs_begins_with_what_its_results_say() -> None:
     docs = DOCS
-    found = read_json(docs / study.RESULTS)
-    assert (docs / study.PAGE).read_text().startswith(page(found))
+    found = read_json(docs / study.STUDY.results_file)
+    assert (docs / study.STUDY.page_file).read_text().startswith(page(found))
     assert all(one.passed and one.published for one in check(found))
     found["official-small"]["delays"]["learned"]["accuracy"] -= 0.05
     assert sum(not one.passed for one in check(found)) == 1
@@ -79,7 +79,8 @@ def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         main_recipe, model=dataclasses.replace(main_recipe.model, hidden=(4,)), budget=Budget(epochs=1, batch_size=20)
     )
     monkeypatch.setattr(recipes, "small", lambda: tiny)
-    monkeypatch.setattr(study, "PROTOCOLS", (study.Protocol("unheard-small", "fsdd-delays:small", (0,), ("anna",)),))
+    one = dataclasses.replace(study.PROTOCOLS["unheard-small"], seeds=(0,), speakers=("anna",))
+    monkeypatch.setattr(study, "PROTOCOLS", {"unheard-small": one})
     monkeypatch.setattr(study, "DELAYS", ("random", "learned"))
 
 
@@ -88,16 +89,16 @@ def test_the_command_trains_what_is_missing_and_writes_the_page(tmp_path: Path, 
     out = tmp_path / "study"
     assert main(["reproduce", "fsdd-delays", "--out", str(out), "--epochs", "2", "--json"]) == 0
     checked = json.loads(capsys.readouterr().out)
-    assert [one["verdict"] for one in checked] == ["a trial of 2 epochs"] * 2
-    kept = out / "runs" / "unheard-small-random-anna-0" / study.OUTCOME
+    assert [(one["verdict"], one["passed"]) for one in checked] == [("trial of 2 epochs", None)] * 2
+    kept = out / "runs" / "unheard-small-random-anna-0" / OUTCOME
     assert len(read_json(kept)["right"]) == 30
-    written = (out / study.PAGE).read_text()
+    written = (out / study.STUDY.page_file).read_text()
     assert "| random |" in written
     assert "| learned - random |" in written
     before = kept.stat().st_mtime_ns
-    (out / "runs" / "unheard-small-learned-anna-0" / study.OUTCOME).unlink()
+    (out / "runs" / "unheard-small-learned-anna-0" / OUTCOME).unlink()
     study.reproduce(out, epochs=2)
     assert kept.stat().st_mtime_ns == before
-    assert (out / study.PAGE).read_text() == written
+    assert (out / study.STUDY.page_file).read_text() == written
     with pytest.raises(ValueError, match=r"expected to resume the same run, but recipe\.budget\.epochs was 2 and is 1"):
         study.reproduce(out)

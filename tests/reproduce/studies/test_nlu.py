@@ -1,14 +1,20 @@
-"""The study of sentences: its recipes, its page, and a trial of it on a data pack of its own."""
+"""The study of sentences: its recipes, its page, and a trial on a small data pack."""
 
 import io
+import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dendrix.core.files import read_json
 from dendrix.data.text.nlu import TASKS as PUBLISHED
 from dendrix.reproduce.studies import nlu as study
-from dendrix.reproduce.studies.nlu_page import page
+from dendrix.reproduce.studies.nlu import LANGUAGE_MODEL, check, page
+from dendrix.reproduce.study import OUTCOME, RUNS
+from dendrix.train.sentence.recipe import SentenceRecipe
+from support.paths import DOCS
 
 pytest.importorskip("transformers")
 
@@ -29,26 +35,47 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_all_networks_differ_in_one_thing(tmp_path: Path) -> None:
-    recipes = {cell.network: cell.described(tmp_path) for cell in study.cells() if cell.task == "mr"}
+    cells = study.cells(tmp_path)
+    recipes = {cell.key[1]: cell.recipe for cell in cells if cell.key[0] == "mr" and isinstance(cell.recipe, SentenceRecipe)}
     assert recipes["spiking"].model.spikes == "output"
     assert recipes["continuous"].model.spikes == "none"
-    assert recipes["pretrained"].data.tokenizer == str(tmp_path / "language-model" / "tokenizer.json")
+    assert recipes["pretrained"].data.tokenizer == str(tmp_path / RUNS / LANGUAGE_MODEL / "tokenizer.json")
     assert recipes["spiking"].optim == recipes["continuous"].optim
-    assert len(study.cells()) == 4 * 5
+    assert [cell.needs for cell in cells if cell.key[1] == "pretrained"] == [(LANGUAGE_MODEL,)] * 5
+    assert len({cell.name for cell in cells}) == len(cells) == 5 * 5 + 1
 
 
-def test_a_cell_and_its_rival(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    study.fit_bag("sst2", pack / "out")
-    study.train(study.Cell("spiking", "sst2"), pack / "out", epochs=1)
-    study.train(study.Cell("spiking", "sst2"), pack / "out", epochs=1)  # complete: stays as it is
-    checked = study.report(pack / "out")
+@pytest.mark.usefixtures("pack")
+def test_a_trial_of_one_network_and_the_bag_of_words(tmp_path: Path) -> None:
+    every = study.cells(tmp_path / "out")
+    some = replace(study.STUDY, cells=lambda _: [cell for cell in every if cell.name in ("sst2-bag", "sst2-spiking")])
+    checked = some.reproduce(tmp_path / "out", epochs=1)
     assert [one.says for one in checked] == ["test accuracy in %, bag of words", "test accuracy in %, spiking"]
     assert checked[0].computed == 100
-    assert "| SST-2 | 100.0 % |" in (pack / "out" / study.PAGE).read_text()
-    capsys.readouterr()
+    written = (tmp_path / "out" / study.STUDY.page_file).read_text()
+    assert "| SST-2 | 100.0 % |" in written
+    assert some.reproduce(tmp_path / "out", epochs=1) == checked  # complete cells stay as they are
+    assert (tmp_path / "out" / study.STUDY.page_file).read_text() == written
 
 
-def test_the_page_says_where_it_loses() -> None:
+def test_outcomes_of_version_0_1_0_give_the_results_and_the_page_of_the_docs(tmp_path: Path) -> None:
+    docs = DOCS
+    found = read_json(docs / study.STUDY.results_file)
+    for task, networks in found.items():
+        for name, kept in networks.items():
+            folder = tmp_path / RUNS / f"{task}-{'bag' if name == study.BAG else name}"
+            folder.mkdir(parents=True)
+            (folder / OUTCOME).write_text(json.dumps(kept))
+    checked = study.STUDY.report(tmp_path)
+    assert len(checked) == 25
+    assert all(one.passed for one in checked)
+    assert read_json(tmp_path / study.STUDY.results_file) == found
+    assert (tmp_path / study.STUDY.page_file).read_text() == (docs / study.STUDY.page_file).read_text()
+    found["trec"]["spiking"]["accuracy"] -= 0.04
+    assert sum(not one.passed for one in check(found)) == 1
+
+
+def test_the_page_compares_the_best_spiking_network_with_the_bag_of_words() -> None:
     def outcome(accuracy: float, seconds: float | None = 60.0) -> dict[str, float | None]:
         return dict(accuracy=accuracy, sentences=100, valid_accuracy=0.5, valid_sentences=100, parameters=10, seconds=seconds)
 
@@ -57,5 +84,5 @@ def test_the_page_says_where_it_loses() -> None:
         "trec": {"bag of words": outcome(0.8, None), "spiking": outcome(0.85)},
     }
     text = page(found)
-    assert "beats the bag of words on TREC (+5.0 points, spiking), and loses on SST-2 (-10.0 points, spiking)" in text
+    assert "sentences of TREC (+5.0 points, spiking), and not better on those of SST-2 (-10.0 points, spiking)" in text
     assert "| SST-2 | 80.0 % | 70.0 % | 90.0 % | ± 7.8 |" in text

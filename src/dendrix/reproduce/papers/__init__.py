@@ -1,1 +1,1 @@
-"""Published results made again, each number beside its source."""
+"""Reproductions of published results, each number beside its source."""

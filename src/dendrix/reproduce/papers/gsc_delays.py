@@ -1,4 +1,4 @@
-"""DCLS-Delays (arXiv 2306.17670) on the Google Speech Commands, as published and clean."""
+"""DCLS-Delays (arXiv 2306.17670) on the Google Speech Commands: the published protocol and a clean one."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The numbers that Ahmad & Hawkins (arXiv 1601.00720v2), their notebooks and the papers around them print.
+"""Numbers printed in Ahmad & Hawkins (arXiv 1601.00720v2), in their notebooks and in related papers.
 
 Section, equation and figure numbers are those of version 2.
 """
@@ -27,8 +27,8 @@ def zeros_of_union(n: int, s: int, m: int, backend: str = "float64") -> float:
 
 
 def claims() -> list[Claim]:
-    """All of them: the text, the figures, the notebooks, the papers around."""
-    return [*_text(), *_figures_4_to_6(), *_figure_7(), *_notebooks(), *_papers_around()]
+    """All claims: of the text, the figures, the notebooks and the related papers."""
+    return [*_text(), *_figures_4_to_6(), *_figure_7(), *_notebooks(), *_related_papers()]
 
 
 def _text() -> list[Claim]:
@@ -37,7 +37,7 @@ def _text() -> list[Claim]:
     ten, bits = dict(n=20_000, a=100, s=25, theta=15, m=10), dict(n=20_000, s=25, m=10)
     return [
         text(
-            "a million patterns: false positives rarer than one in a billion",
+            "a million patterns: false-positive rate below one in a billion",
             "1e-9",
             set_false_positive,
             million,
@@ -46,9 +46,9 @@ def _text() -> list[Claim]:
             note="true up to 953,114 patterns",
         ),
         text("a union of ten patterns has fewer than 250 bits", "250", union_size, bits, relation="below"),
-        text("the share of its zeros, in per cent", "98.75", zeros_of_union, bits, note="so 1.24 % ones; the next sentence says 1.5 %"),
+        text("the share of its zeros, in per cent", "98.75", zeros_of_union, bits, note="thus 1.24 % ones; the next sentence says 1.5 %"),
         text(
-            "its false positives are rarer than one in 10^11",
+            "its false-positive rate is below one in 10^11",
             "1e-11",
             union_false_positive,
             ten,
@@ -115,8 +115,8 @@ def _figure_7() -> list[Claim]:
             for s, number in zip((20, 25, 30), printed, strict=True)
         ),
         union("three patterns, n 20000", "7.92130752699486e-16", inputs={**three, "mode": "plugin_round"}, holds=False, note=_LOST),
-        union("two patterns, n 1000, expected size plugged in", "0.0473894530292855", inputs={**two, "mode": "plugin_round"}),
-        union("the same, exact", "0.0473894530292855", inputs=two, holds=False, note="what plugging in costs"),
+        union("two patterns, n 1000, with the expected size inserted", "0.0473894530292855", inputs={**two, "mode": "plugin_round"}),
+        union("the same, exact", "0.0473894530292855", inputs=two, holds=False, note="the error of inserting the expected size"),
     ]
 
 
@@ -145,7 +145,7 @@ def _notebooks() -> list[Claim]:
     ]
 
 
-def _papers_around() -> list[Claim]:
+def _related_papers() -> list[Claim]:
     hawkins = partial(Claim, "Hawkins & Ahmad, arXiv 1511.00083", quantity=false_positive)
     tables = "Ahmad & Hawkins, arXiv 1503.07469"
     union = partial(Claim, f"{tables}, table 4", quantity=union_false_positive, holds=False)
@@ -158,7 +158,7 @@ def _papers_around() -> list[Claim]:
             "1.6e-18",
             inputs=dict(**many, s=20, theta=10),
             holds=False,
-            note="of the preprint; the journal version was not checked",
+            note="from the preprint; the journal version was not checked",
         ),
         Claim(f"{tables}, table 2", "half of eight bits match", "0.006169265", false_positive, dict(n=64, a=8, s=8, theta=4)),
         union(

@@ -1,4 +1,4 @@
-"""The figures of Ahmad & Hawkins (arXiv 1601.00720v2), as published and corrected. Solid lines are exact, dots are simulations."""
+"""Figures of Ahmad & Hawkins (arXiv 1601.00720v2), as published and corrected: exact values as lines, simulations as dots."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ _DRAWS = 200_000
 
 
 def draw_all(folder: Path) -> dict[str, Path]:
-    """Draw every figure into a folder; returns their paths by the number of the figure."""
+    """Draw every figure into a folder, and return their paths by number."""
     drawn = {}
     for name, draw in FIGURES.items():
         figure, axis = new_axis(*_TITLES[name])
@@ -53,12 +53,12 @@ def _figure_4b(axis: Any) -> None:
 
 
 def _figure_5a(axis: Any) -> None:
-    """False positives against n: fixed a falls as a power of n; a fixed share of n does not fall at all."""
+    """False positives against n: for fixed a they fall as a power of n; for a fixed share of n they do not fall."""
     n = np.arange(300, 20_000, 100)
     for colour, a in zip((_BLUE, _ORANGE, _GREEN), (64, 128, 256), strict=True):
         axis.plot(n, false_positive(n, a, 24, 12), color=colour, label=f"a = {a}")
-    axis.plot(n, false_positive(n, n // 4, 24, 12), color=_GREY, linestyle="--", label="a = n/4: drawn in the paper, captioned n/2")
-    axis.plot(n, false_positive(n, n // 2, 24, 12), color=_GREY, linestyle=":", label="a = n/2, as captioned")
+    axis.plot(n, false_positive(n, n // 4, 24, 12), color=_GREY, linestyle="--", label="a = n/4: drawn in the paper, caption n/2")
+    axis.plot(n, false_positive(n, n // 2, 24, 12), color=_GREY, linestyle=":", label="a = n/2, as in the caption")
     axis.set_yscale("log")
     axis.set_xscale("log")
 
@@ -90,7 +90,7 @@ def _figure_7a(axis: Any) -> None:
 
 
 def _figure_7b(axis: Any) -> None:
-    """False positives of a union: exact, and as published with its expected size plugged in."""
+    """False positives of a union: exact, and as published with its expected size inserted."""
     m = range(1, 20)
     axis.xaxis.get_major_locator().set_params(integer=True)
     for colour, n in zip((_BLUE, _ORANGE, _GREEN), (1000, 10_000, 20_000), strict=True):
@@ -98,7 +98,7 @@ def _figure_7b(axis: Any) -> None:
         plugged = [union_false_positive(n, 200, 25, 15, count, mode="plugin_round") for count in m]
         axis.plot(m, exact, color=colour, label=f"n = {n}, exact")
         axis.scatter(m, plugged, color=colour, s=14, marker="o")
-    axis.scatter([], [], color=_GREY, s=14, marker="o", label="as published: size plugged in")
+    axis.scatter([], [], color=_GREY, s=14, marker="o", label="as published: expected size")
     axis.set_yscale("log")
 
 
@@ -114,9 +114,9 @@ FIGURES: dict[str, Callable[[Any], None]] = {
 _TITLES = {
     "4A": ("False positives against n (s 24, theta 12)", "n", "probability"),
     "4B": ("False negatives under noise (n 6000, a 128, s 30)", "share of bits moved", "probability"),
-    "5A": ("More cells help only if a stays (s 24, theta 12)", "n", "false positive probability"),
-    "5B": ("More synapses help while few are active (theta = s/2)", "s", "false positive probability"),
-    "6": ("Which threshold is enough?", "theta", "false positive probability"),
+    "5A": ("More cells reduce errors only for fixed a (s 24, theta 12)", "n", "false positive probability"),
+    "5B": ("More synapses reduce errors while activity is sparse (theta = s/2)", "s", "false positive probability"),
+    "6": ("Sufficient threshold", "theta", "false positive probability"),
     "7A": ("Size of a union (n 1000)", "patterns", "expected bits"),
     "7B": ("False positives of a union (a 200, s 25, theta 15)", "patterns", "probability"),
 }

@@ -1,4 +1,4 @@
-"""DCLS-Delays (arXiv 2306.17670) on the Spiking Heidelberg Digits, as published and clean."""
+"""DCLS-Delays (arXiv 2306.17670) on the Spiking Heidelberg Digits: the published protocol and a clean one."""
 
 from functools import partial
 

@@ -1,1 +1,1 @@
-"""Studies of this project: several trainings, a table of results, and checks."""
+"""Studies of this project: trainings, results, a page and checks."""

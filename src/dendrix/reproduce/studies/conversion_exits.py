@@ -1,17 +1,17 @@
-"""Exit rules on a converted network: fitted with a guarantee to validation images, reported on test images, and on the clock."""
+"""Exit rules on a converted network: fitted with a guarantee on validation images, evaluated and timed on test images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from ...bench.harness import Step, interleave
+from ...errors import InputError
 from ...exits import Guarantee, Policy, decide, fit, oracle_curve, run
+from ...models import Converted
 from .conversion_records import Measured
-
-if TYPE_CHECKING:
-    from ...models import Converted
 
 GOAL = Guarantee(eps=0.005, delta=0.1)
 BATCH = 64
@@ -20,38 +20,41 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fitted."""
+    """Options of a fit."""
 
-    name: str
     rules: tuple[str, ...]
-    """Of several, the best on a part of the validation images that certifies nothing."""
+    """If several, the best on a part of the validation images that is not used for the guarantee."""
     scale: str | None = None
     per_step: bool = False
 
 
 BEST, PLAIN = "best of the three", "Dynamic Confidence"
-SETTINGS = (
-    Setting(PLAIN, ("max-probability",), "ece"),
-    Setting("margin", ("margin",)),
-    Setting("entropy", ("entropy",), "ece"),
-    Setting(BEST, ("max-probability", "margin", "entropy"), "ece"),
-    Setting("Dynamic Confidence, per step", ("max-probability",), "ece", per_step=True),
-    Setting("margin, per step", ("margin",), per_step=True),
-    Setting("fixed steps", ("fixed-steps",)),
-)
+SETTINGS = {
+    PLAIN: Setting(("max-probability",), "ece"),
+    "margin": Setting(("margin",)),
+    "entropy": Setting(("entropy",), "ece"),
+    BEST: Setting(("max-probability", "margin", "entropy"), "ece"),
+    "Dynamic Confidence, per step": Setting(("max-probability",), "ece", per_step=True),
+    "margin, per step": Setting(("margin",), per_step=True),
+    "fixed steps": Setting(("fixed-steps",)),
+}
 
 
 def fitted(setting: Setting, valid: Measured) -> Policy:
-    """The policy with a guarantee; where none is possible, it never stops early."""
+    """The policy with a guarantee; it never exits early if no guarantee is possible."""
     return fit(valid.record, setting.rules, GOAL, scale=setting.scale, per_step=setting.per_step, fallback=True)
 
 
 def stopped_early(valid: Measured, test: Measured) -> dict[str, dict[str, float]]:
-    """What every setting does to the test images, and the oracle, which costs all steps where it is never right."""
+    """Figures of all steps, of every setting and of the oracle, which takes all steps where no answer is correct.
+
+    Args:
+        valid: recorded validation images, to fit on.
+        test: recorded test images, to evaluate on.
+    """
     record = test.record
     static = record.right().double().mean(0)
     steps = record.outputs.shape[1]
-    found = {setting.name: _figures(fitted(setting, valid), test, static) for setting in SETTINGS}
     oracle = oracle_curve(record, "cap")
     return {
         "all steps": {
@@ -59,7 +62,7 @@ def stopped_early(valid: Measured, test: Measured) -> dict[str, dict[str, float]
             "steps": float(steps),
             "spikes": _mean_spikes(test, torch.full((len(record),), steps)),
         },
-        **found,
+        **{name: _figures(fitted(setting, valid), test, static) for name, setting in SETTINGS.items()},
         "oracle": {"accuracy": oracle.accuracy[-1].item(), "steps": oracle.steps[-1].item()},
     }
 
@@ -83,21 +86,20 @@ def _figures(policy: Policy, test: Measured, static: Tensor) -> dict[str, float]
 
 
 def _mean_spikes(measured: Measured, steps: Tensor) -> float:
-    """Spikes per image until it is stopped."""
+    """Spikes per image until its exit."""
     if measured.spikes is None:
-        return float("nan")
+        raise InputError("measured: expected a record with spikes, got one without. Record the network with `measure`.")
     return measured.spikes.cumsum(1).gather(1, steps.unsqueeze(1) - 1).double().mean().item()
 
 
-def clocked(model: "Converted", images: Tensor, policy: Policy) -> dict[str, float]:
-    """How many times faster the policy is than all steps of the same images, by batching; medians of interleaved rounds.
+def clocked(model: Converted, images: Tensor, policy: Policy) -> dict[str, float]:
+    """Speed-up of the policy over all steps of the same images, by batching; medians of interleaved rounds.
 
     Args:
         model: the converted network.
         images: float [N, C, H, W].
-        policy: fitted for this network, for the T to compare with.
+        policy: fitted for this network and the T to compare with.
     """
-    from ...bench.harness import Step, interleave
 
     def stopping(batching: Literal["wait", "compact", "refill"]) -> Step:
         def step() -> dict[str, Tensor]:
@@ -122,14 +124,14 @@ def clocked(model: "Converted", images: Tensor, policy: Policy) -> dict[str, flo
     return {"T": policy.steps, "images": len(images), "steps": mean, "ideal": policy.steps / mean, "ms_per_image": milliseconds, **speedups}
 
 
-def _currents(model: "Converted", images: Tensor, steps: int) -> Iterator[Tensor]:
-    """The currents [T, ...] of one image after the other, computed batch by batch."""
+def _currents(model: Converted, images: Tensor, steps: int) -> Iterator[Tensor]:
+    """Input currents [T, ...] of one image after another, computed batch by batch."""
     for batch in torch.split(images, BATCH):
         yield from model.encode(batch, steps)
 
 
 @torch.inference_mode()
-def _all_steps(model: "Converted", images: Tensor, steps: int, block: int) -> dict[str, Tensor]:
+def _all_steps(model: Converted, images: Tensor, steps: int, block: int) -> dict[str, Tensor]:
     """All steps of all images, `block` of them in one call."""
     for batch in torch.split(images, BATCH):
         state = None

@@ -1,44 +1,42 @@
-"""What converted networks answer, and how often they spike, step by step: measured once, kept in files, and all else derived from them."""
+"""Recorded outputs and spikes of converted networks at every step, and their files."""
 
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...core.files import write_atomic
-from ...exits import ExitRecord
+from ...data import ImageDataset, image_batches
+from ...exits import ExitRecord, record_outputs
+from ...models import Converted
 from ...runs.viewing import EVIDENCE
 
-if TYPE_CHECKING:
-    from ...data import ImageDataset
-    from ...models import Converted
-
 _AT_ONCE = 8
-"""Images. Their steps lie side by side, and many rows of a convolution leave the cache."""
+"""Images per batch. All steps of a batch are convolved together; a larger batch does not fit the cache."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A converted network on N images."""
+    """Record of a converted network on N images."""
 
     record: ExitRecord
-    """Outputs of every step, [N, T, K], and the labels."""
+    """Outputs at every step, [N, T, K], and labels."""
     spikes: Tensor | None
-    """Spikes of all neurons at every step, negative ones too, int64 [N, T]; None of a network of others."""
+    """Number of spikes of all neurons at every step, negative ones included, int64 [N, T]; None for another library's network."""
 
     def first(self, steps: int) -> "Measured":
-        """The same, had it been shown for fewer steps."""
+        """The record of the first steps."""
         spikes = None if self.spikes is None else self.spikes[:, :steps]
         return Measured(replace(self.record, outputs=self.record.outputs[:, :steps]), spikes)
 
     def accuracy(self) -> list[float]:
-        """After 1, 2, ... T steps."""
+        """Accuracy after 1, 2, ... T steps."""
         shares: list[float] = self.record.right().double().mean(0).tolist()
         return shares
 
@@ -53,33 +51,28 @@ class Measured:
 
     @classmethod
     def load(cls, path: Path) -> "Measured":
-        """Read what `save` wrote."""
+        """Read a file of `save`."""
         with np.load(path) as content:
             spikes = torch.from_numpy(content["spikes"]) if "spikes" in content else None
         return cls(ExitRecord.load(path), spikes)
 
 
-def measure(model: "Converted", data: "ImageDataset", steps: int) -> Measured:
-    """Show every image for so many steps."""
-    from ...data import image_batches
-    from ...exits.recorder import record_outputs
-
+def measure(model: Converted, data: ImageDataset, steps: int) -> Measured:
+    """Record a converted network on every image for a number of steps."""
     with _counted(model) as counts:
         recorded = record_outputs(model, ((model.encode(x, steps), y) for x, _, y in image_batches(data, _AT_ONCE)), accumulation=EVIDENCE)
-    return Measured(recorded, torch.cat(counts)[-len(data) :])  # the first batch runs twice, to see that it gives the same
+    return Measured(recorded, torch.cat(counts)[-len(data) :])  # `record_outputs` runs the first batch twice, to compare
 
 
-def measure_other(run: Callable[[Tensor, int], Tensor], data: "ImageDataset", steps: int) -> Measured:
-    """The same for a network of another library: a function of images and steps that gives outputs [B, T, K]."""
-    from ...data import image_batches
-
+def measure_other(run: Callable[[Tensor, int], Tensor], data: ImageDataset, steps: int) -> Measured:
+    """Record a network of another library: a function of images and steps that returns outputs [B, T, K]."""
     outputs = torch.cat([run(x, steps) for x, _, _ in image_batches(data, _AT_ONCE)])
     return Measured(ExitRecord(outputs, data.y, accumulation=EVIDENCE), None)
 
 
 @contextmanager
-def _counted(model: "Converted") -> Iterator[list[Tensor]]:
-    """While this is open, a list grows by the spikes of every batch, int64 [B, T]."""
+def _counted(model: Converted) -> Iterator[list[Tensor]]:
+    """Yield a list to which every batch appends its number of spikes, int64 [B, T]."""
     found: list[Tensor] = []
     layers = [model.network.body.get_submodule(path) for path in model.network.layers]
 

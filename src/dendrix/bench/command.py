@@ -1,4 +1,4 @@
-"""`dendrix bench`: choose cases, measure, say, write."""
+"""The command `dendrix bench`: choose cases, measure, report and write."""
 
 import json as jsonlib
 import sys
@@ -30,25 +30,25 @@ def run(
     explain: bool = False,
     batch: int | None = None,
 ) -> Record:
-    """Measure dendrix beside its peers; print a table and return the record.
+    """Measure dendrix beside other libraries, print a table and return the record.
 
     Args:
-        wanted: groups or cases to run (`lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or one case by
-            its name); all if empty, `serve` and `decode` (or one size of it, such as `decode-46M`) only if named. `growth` beside others
-            is the growth of these alone.
+        wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or the name of a
+            case; all if empty. Only if named: `gpu`, `serve` and `decode` (or one size of it, such as `decode-46M`). `growth` beside
+            other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
-        quick: small sizes, one round, memory only with `explain`: does everything run and agree? Its ratios mean nothing.
+        quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
         out: folder for `results.json` and `results.md`; None writes no file.
         json: print the record as JSON instead of the table.
-        explain: also print which kernels dendrix ran in each case, or why it ran the reference.
-        batch: another batch size for the whole training step, which takes long at 256.
+        explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
+        batch: batch size of the whole training step instead of 256, which takes long.
     Raises:
-        ValueError: an unknown name, or a number of threads below one.
+        InputError: an unknown name, or a number of threads below one.
     """
     cases = select(wanted)
     if not threads or min(threads) < 1:
         raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
-    # Progress goes to stderr, so that --json prints nothing but JSON.
+    # On stderr, so that --json prints only JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()
     record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": []}
@@ -77,7 +77,7 @@ def run(
 
 
 def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console) -> Record:
-    """What is measured in a way of its own: growth and exits, and, only if they are named because they take long, decoding and serving."""
+    """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
@@ -101,16 +101,16 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
 
 
 def _measured(case: Case, threads: tuple[int, ...], memory: bool, progress: Console) -> list[Record]:
-    """One case at every number of threads; memory, in processes of their own, at the greatest."""
+    """Records of one case at every number of threads; memory, each in its own process, at the greatest."""
     records = []
     for count in sorted(threads) if case.all_threads else (max(threads),):
         torch.set_num_threads(count)
         progress.print(f"{case.name}: {case.about}, {count} threads", soft_wrap=True)
         outcome = measure(case)
         for name, reason in outcome.refused.items():
-            progress.print(f"  {name}: no number, {reason}", soft_wrap=True)
+            progress.print(f"  {name}: no result, {reason}", soft_wrap=True)
         measured: dict[str, Footprint] = {}
-        if memory and count == max(threads):
+        if memory and case.memory and count == max(threads):
             measured = {c.name: footprint(case, c, count) for c in case.contenders if c.name not in outcome.refused}
         records.append(case_record(case, outcome, count, measured))
     return records
