@@ -1,4 +1,4 @@
-"""Batches of images, whether they lie in memory or in files."""
+"""Batches of images, from memory or from files."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,11 +20,23 @@ class ImageBatch(NamedTuple):
 
 
 def take_batch(data: ImageDataset | ImageFiles, index: Tensor, device: torch.device | str = "cpu") -> ImageBatch:
-    """The images `index`, int64 [B], as an image network takes them."""
+    """Return the images `index` as the input of a network.
+
+    Args:
+        data: labelled images.
+        index: int64 [B].
+        device: device of the batch.
+    """
     return ImageBatch(data.take(index).to(device).float().div_(255), data.y[index].to(device))
 
 
 def image_batches(data: ImageDataset | ImageFiles, batch_size: int = 256, device: torch.device | str = "cpu") -> Iterator[ImageBatch]:
-    """All images in their order and unchanged."""
+    """Yield all images in order, without augmentation.
+
+    Args:
+        data: labelled images.
+        batch_size: B; the last batch may be smaller.
+        device: device of the batches.
+    """
     for index in torch.split(torch.arange(len(data)), batch_size):
         yield take_batch(data, index, device)

@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dendrix.sdr import SDR, Observer, statistics
-
-statistics_module = sys.modules["dendrix.sdr.statistics"]  # the package has a function of this name
+from dendrix.sdr import SDR, Observer, observer, statistics
 
 
 @given(st.tuples(st.integers(2, 8), st.integers(1, 12)).flatmap(lambda shape: arrays(bool, shape)), st.integers(1, 5))
@@ -100,8 +98,8 @@ def test_silent_and_saturated_layers(value: float) -> None:
 def test_more_units_than_are_counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     x = SDR.random(50, 10, count=9, seed=4).dense()
     whole = statistics(x)
-    monkeypatch.setattr(statistics_module, "_ROWS", 4)
-    monkeypatch.setattr(statistics_module, "_UNITS", 7)
+    monkeypatch.setattr(observer, "_ROWS", 4)
+    monkeypatch.setattr(observer, "_UNITS", 7)
     assert statistics(x) == whole
 
 
