@@ -133,7 +133,7 @@ def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]
                     f"{where}: expected the column '{column}', got {_few(list(given))}. Name it with --data.text or --data.label."
                 )
             if not isinstance(given[column], str | int) or not str(given[column]).strip():
-                raise InputError(f"{where}: expected a {column}, got {given[column]!r}. Fill it in, or remove the row.")
+                raise InputError(f"{where}: expected a non-empty {column}, got {given[column]!r}. Fill it in, or remove the row.")
         rows.append(Row(str(given[text]), str(given[label]), where))
     if not rows:
         raise InputError(f"{path}: expected sentences, got none. Check the file.")
