@@ -78,7 +78,7 @@ def test_saves_and_loads(tmp_path: Path) -> None:
     assert torch.equal(classifier.model.body.emb.weight, model.model.body.emb.weight)
     assert classifier.classifier.weight.isfinite().all()
     assert 0 < classifier.classifier.weight.abs().max() <= 32**-0.5
-    assert transformers.AutoConfig.from_pretrained(tmp_path).config() == model.config.config()
+    assert transformers.AutoConfig.from_pretrained(tmp_path).network_config() == model.config.network_config()
 
 
 def test_is_the_network_of_our_own() -> None:
