@@ -1,4 +1,4 @@
-"""Loops over samples, compiled on first use."""
+"""Just-in-time compilation of loops over numpy arrays with numba."""
 
 import functools
 from collections.abc import Callable
@@ -7,11 +7,13 @@ from typing import Any
 
 @functools.cache
 def compiled(loop: Callable[..., Any], reorder: bool = True) -> Callable[..., Any]:
-    """The loop as machine code that runs without the interpreter lock. numba is imported here, late: it costs 0.4 s.
+    """Compile a loop to machine code that releases the interpreter lock. numba is imported on the first call, which takes 0.4 s.
 
     Args:
-        loop: a module-level function on numpy arrays; as plain Python it does the same, slowly.
-        reorder: let sums be reordered for speed; False rounds exactly as written, as plain Python does.
+        loop: module-level function of numpy arrays; called uncompiled, it gives the same result slowly.
+        reorder: allow the compiler to reorder sums for speed; False rounds in the written order, as plain Python does.
+    Returns:
+        the compiled function; the same one for the same arguments.
     """
     import numba
 

@@ -1,4 +1,4 @@
-"""One look for all figures. The one place that imports matplotlib, late: it is an extra."""
+"""Figures in one style. The only module that imports matplotlib, an optional dependency, and only when a figure is made."""
 
 import io
 import os
@@ -8,34 +8,39 @@ from typing import Any
 from .errors import MissingExtraError
 
 COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83", "#b2182b", "#01665e")
-"""Of the lines in a figure, in order; an eighth line takes the first colour again."""
+"""Line colours of a figure, in order; an eighth line repeats the first colour."""
 
 
 def new_axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
-    """A matplotlib figure with one axis that says what it shows.
+    """Create a matplotlib figure with one titled and labelled axis; returns the figure and the axis.
 
+    Args:
+        title: title of the axis.
+        x_label, y_label: labels with units.
     Raises:
-        ImportError: matplotlib is missing.
+        MissingExtraError: matplotlib is not installed.
     """
     figure = new_figure(6.4, 4.0)
     return figure, dress(figure.add_subplot(), title, x_label, y_label)
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty matplotlib figure, in inches.
+    """Create an empty matplotlib figure without pyplot.
 
+    Args:
+        width, height: size, in inches.
     Raises:
-        ImportError: matplotlib is missing.
+        MissingExtraError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError as missing:
         raise MissingExtraError("Figures need matplotlib, which is not installed: pip install dendrix[train].") from missing
-    return Figure(figsize=(width, height), layout="constrained")  # not pyplot: no window, and nothing global
+    return Figure(figsize=(width, height), layout="constrained")  # pyplot would keep global state and may open windows
 
 
 def dress(axis: Any, title: str, x_label: str, y_label: str) -> Any:
-    """Give an axis its title, its labels and the look of the house; returns it."""
+    """Set the title, the labels and the style of an axis; returns the axis."""
     axis.set_title(title, loc="left")
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
@@ -45,9 +50,9 @@ def dress(axis: Any, title: str, x_label: str, y_label: str) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure, whole or not at all; the suffix of the path chooses the format. Folders that are missing are made."""
+    """Write a figure atomically and create missing folders; the suffix of the path selects the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # matplotlib reads the format off the suffix
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # matplotlib infers the format from the suffix
     try:
         figure.savefig(temporary, dpi=160)
         temporary.replace(path)
@@ -56,7 +61,7 @@ def save_figure(figure: Any, path: Path) -> None:
 
 
 def as_png(figure: Any) -> bytes:
-    """A figure as the content of a PNG file."""
+    """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()

@@ -197,4 +197,4 @@ def test_thresholds_that_are_not_positive_are_refused(work: Path, tmp_path: Path
 def test_a_damaged_picture_is_named(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes((work / "picture.png").read_bytes()[:60])
-    assert f"{broken}: expected a picture" in refusal(capsys, "predict", work / "qcfs-spikes", work / "picture.png", broken)
+    assert f"{broken}: expected an image" in refusal(capsys, "predict", work / "qcfs-spikes", work / "picture.png", broken)

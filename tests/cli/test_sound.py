@@ -84,7 +84,7 @@ def two_hours(folder: Path) -> None:
     [
         (lambda mine: write_wav(mine / "ten" / "a.wav"), "expected classes that the network knows, 0, 1, 2"),
         (lambda mine: (mine / "5").mkdir(), "5: expected wav files of this class, got an empty folder."),
-        (two_hours, "long.wav: expected at most 60 s of sound, got 7200 s. Cut it into clips."),
+        (two_hours, "long.wav: expected at most 60 s of audio, got 7200 s. Cut it into clips."),
         (lambda mine: (mine / "3" / "0.wav").write_bytes(b"RIFF"), "0.wav: expected a wav file"),
         (lambda mine: (mine / "3" / "notes.txt").write_text("take 3 is bad"), "expected wav files only, got 1 of another kind: notes.txt"),
         (lambda mine: mine.rename(mine.with_name("gone")), "does not exist"),
@@ -109,7 +109,7 @@ def test_recordings_that_may_not_be_read_are_one_sentence(mine: Path, capsys: py
 
 def test_a_recording_of_two_hours_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "fsdd", str(write_wav(tmp_path / "long.wav", 7_200, rate=100))]) == 1
-    assert "expected at most 60 s of sound, got 7200 s" in capsys.readouterr().err
+    assert "expected at most 60 s of audio, got 7200 s" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -43,11 +43,11 @@ def test_three_lines() -> None:
     assert first.operations == Operations(2 * 13 * 64 + 160, 0)
     assert second.operations == Operations(2 * 7 * 8, pytest.approx(0.15 * 2 * 12 * 64))
     assert third.operations.macs == 160
-    assert "spikes feed 0 of 15" in first.note
+    assert "0 of 15 matrix products have spike inputs" in first.note
     assert three_lines(published)[2].operations is None
     assert three_lines(variant)[2].operations == three_lines(variant)[0].operations
 
 
 def test_a_line_says_that_it_is_too_low() -> None:
     model = nn.LSTM(3, 4, batch_first=True)
-    assert "too low, as 1 modules" in three_lines(Metered(model, measure(model, [torch.rand(2, 5, 3)]), "input"))[0].note
+    assert "too low, because 1 modules" in three_lines(Metered(model, measure(model, [torch.rand(2, 5, 3)]), "input"))[0].note

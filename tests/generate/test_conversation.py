@@ -84,5 +84,5 @@ def test_files_of_other_models_and_other_files_are_refused(model: SpikeGPT, tmp_
     save_file({"state": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match="got another file of tensors"):
         Conversation.load(path, model)
-    with pytest.raises(FileNotFoundError, match="expected a saved conversation, but there is none"):
+    with pytest.raises(FileNotFoundError, match="expected a saved conversation, but it does not exist"):
         Conversation.load(tmp_path / "absent", model)

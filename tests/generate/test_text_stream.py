@@ -79,5 +79,5 @@ def test_an_added_token_is_its_own_text() -> None:
 
 
 def test_an_empty_stop_string_is_refused() -> None:
-    with pytest.raises(ValueError, match="stops: expected strings that can occur"):
+    with pytest.raises(ValueError, match="stops: expected non-empty strings"):
         TextStream(BYTES, ["a", ""])

@@ -38,7 +38,7 @@ def test_a_folder_of_transformers_brings_it_back(tmp_path: Path) -> None:
     assert isinstance(again, GPT2)
     assert (again.config, again.training, tokenizer.get_vocab_size()) == (SPEC, False, 256)
     assert torch.equal(again(tokens(8))[0], model(tokens(8))[0])
-    with pytest.raises(ValueError, match=r"expected a model of the type 'spikegpt', but config\.json says 'gpt2'"):
+    with pytest.raises(ValueError, match=r"expected a model of type 'spikegpt', but config\.json has type 'gpt2'"):
         load_language_model(tmp_path)
 
 

@@ -12,7 +12,7 @@ from dendrix.sdr.arguments import probability, whole
 
 @pytest.mark.parametrize("value", [10.5, float("nan"), -1, 0, [1, 2], "ten", None, True, 10**30])
 def test_sizes_are_single_whole_numbers(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"^a: expected|^a must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"^a: expected"):
         whole(a=value)
 
 
@@ -40,6 +40,9 @@ def test_thresholds_far_below_zero_do_not_wrap_around() -> None:
         sdr.false_negative(10, 5, 5, -(2**63))
 
 
+TOO_MANY = r"at most 10,000,000 terms \(settings times overlaps\)"
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -53,10 +56,16 @@ def test_thresholds_far_below_zero_do_not_wrap_around() -> None:
         (lambda: sdr.packing_bounds(7, 3, 2.5), "theta: expected whole numbers"),
         (lambda: sdr.packing_bounds([7, 8], 3, 2), "n: expected one setting at a time"),
         (lambda: sdr.SDR.random(5, True), "a: expected a whole number from 0 to 5, got True"),
-        (lambda: sdr.false_positive(10**6, 10**5, 10**5, 3, failure=0.1), "at most 20,000 cells where synapses fail"),
-        (lambda: sdr.union_false_positive(10**6, 10**5, 25, 3, 2, "bloom", failure=0.1), "at most 20,000 cells where synapses fail"),
-        (lambda: sdr.false_positive(np.arange(10**6) + 9999, 99, 99, 3, failure=0.1), "at most 10,000,000 settings times terms"),
-        (lambda: sdr.false_negative_random(10**6, 9, np.full(10**6, 1e-6), np.arange(99)), "at most 10,000,000 settings times terms"),
+        (lambda: sdr.false_positive(10**6, 10**5, 10**5, 3, failure=0.1), "at most 20,000 cells with failing synapses"),
+        (lambda: sdr.union_false_positive(10**6, 10**5, 25, 3, 2, "bloom", failure=0.1), "at most 20,000 cells with failing synapses"),
+        (
+            lambda: sdr.false_positive(np.arange(10**6) + 9999, 99, 99, 3, failure=0.1),
+            TOO_MANY,
+        ),
+        (
+            lambda: sdr.false_negative_random(10**6, 9, np.full(10**6, 1e-6), np.arange(99)),
+            TOO_MANY,
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(call: Any, says: str) -> None:

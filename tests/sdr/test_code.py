@@ -117,7 +117,7 @@ def test_describes_itself() -> None:
         (lambda: SDR.from_indices(5, [[0.5]]), "codes: expected whole numbers, got float64"),
         (lambda: SDR.from_indices(0, [[]]), "n: expected a whole number from 1 to"),
         (lambda: SDR(5, np.array([0, 2]), np.array([2, 1])), "cells: expected ascending indices"),
-        (lambda: SDR(5, np.array([0, 3]), np.array([1, 2])), "starts: expected to rise from 0 to the 2 cells"),
+        (lambda: SDR(5, np.array([0, 3]), np.array([1, 2])), "starts: expected ascending offsets from 0 to 2, the number of cells"),
         (lambda: SDR.from_dense(np.array([0, 2])), "x: expected zeros and ones"),
         (lambda: SDR.from_dense(np.array([0, np.nan])), "x: expected zeros and ones"),
         (lambda: SDR.from_dense(np.zeros((1, 2, 3))), "x: expected [N, n] or [n], got [1, 2, 3]"),
@@ -130,7 +130,7 @@ def test_describes_itself() -> None:
         (lambda: SDR.random(10, 6).noise(5), "v: expected a whole number from 0 to 4, got 5"),
         (lambda: SDR.random(10, 6).subsample(7), "s: expected a whole number from 0 to 6, got 7"),
         (lambda: SDR.random(10, 6) & SDR.random(11, 6), "n: expected codes of the same length, got 10 and 11"),
-        (lambda: SDR.random(9, 1, 2) | SDR.random(9, 1, 3), "codes: expected equally many, or one, got 2 and 3"),
+        (lambda: SDR.random(9, 1, 2) | SDR.random(9, 1, 3), "codes: expected two batches of the same size, or one code, got 2 and 3"),
         (lambda: stack([]), "batches: expected at least one"),
         (lambda: stack([SDR.random(9, 1), SDR.random(8, 1)]), "batches: expected at least one, all of one n, got n of [8, 9]"),
     ],
@@ -155,7 +155,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"codes\.npz: expected codes that SDR\.save wrote"):
+        with pytest.raises(ValueError, match=r"codes\.npz: expected codes written by SDR\.save"):
             SDR.load(path)
     for place in generator.integers(0, len(whole), 40):
         damaged = bytearray(whole)
@@ -170,7 +170,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="starts"):
         SDR.load(path)
     np.savez(path, n=np.array(3), starts=np.array([0, 1]), cells=np.array([{}]))
-    with pytest.raises(ValueError, match="expected codes that SDR"):
+    with pytest.raises(ValueError, match="expected codes written by SDR"):
         SDR.load(path)
     with pytest.raises(FileNotFoundError):
         SDR.load(tmp_path / "absent.npz")

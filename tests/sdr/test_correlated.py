@@ -50,14 +50,14 @@ def test_the_same_seed_gives_the_same_result() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (dict(cluster=3), "n and a must be multiples of the cluster size, got n=100, a=20, cluster=3"),
-        (dict(cluster=0), "cluster must be at least 1"),
+        (dict(cluster=3), "n and a: expected multiples of the cluster size, got n=100, a=20, cluster=3"),
+        (dict(cluster=0), "cluster: expected at least 1"),
         (dict(cluster=2.5), "cluster: expected whole numbers"),
-        (dict(a=200), "needs a <= n"),
-        (dict(s=21), "at most a=20 synapses, got s=21"),
-        (dict(draws=0), "draws must be at least 1"),
+        (dict(a=200), "a: expected at most n, got n=100, a=200"),
+        (dict(s=21), "at most a=20 synapses for a segment that learned a pattern, got 21"),
+        (dict(draws=0), "draws: expected at least 1"),
         (dict(seed=-1), "seed: expected at least 0, got -1"),
-        (dict(n=10**12), "at most 100,000,000 cells at a time, got n=1,000,000,000,000"),
+        (dict(n=10**12), "at most 100,000,000 cells per call, got n=1,000,000,000,000"),
     ],
 )
 def test_bad_input_is_one_sentence(changes: dict[str, int], sentence: str) -> None:

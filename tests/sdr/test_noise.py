@@ -59,7 +59,7 @@ def test_arrays_of_probabilities(backend: str) -> None:
     [
         (lambda: false_negative_deletion(5, 1.1, 3), "p: expected probabilities in \\[0, 1\\], got 1.1"),
         (lambda: false_negative_deletion(5, math.nan, 3), "p: expected probabilities in \\[0, 1\\], got nan"),
-        (lambda: false_positive_bernoulli(5, "half", 3), "q: expected a probability or an array of them, got 'half'"),
+        (lambda: false_positive_bernoulli(5, "half", 3), "q: expected a probability or an array of probabilities, got 'half'"),
         (lambda: false_positive_bernoulli(5, 0.5, 3, backend="double"), "backend: expected one of"),
         (lambda: false_negative_random(20, 8, [0.5, 0.4], 7), "weights: expected a list of probabilities that sums to 1, got sum 0.9"),
         (lambda: false_negative_random(20, 8, 1.0, 7), "weights: expected one list of probabilities"),

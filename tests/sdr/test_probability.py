@@ -199,7 +199,7 @@ def test_a_set_below_the_range_of_floats() -> None:
         (lambda: false_positive(10**6, 10**4, 10**4, 3, backend="exact"), "Choose another backend"),
         (lambda: false_positive(10**5, 10**3, 10**3, 3, failure=0.1, backend="exact"), "Choose another backend"),
         (lambda: set_false_positive(10_000, 300, 30, 15, 10**5, backend="exact"), "Choose another backend"),
-        (lambda: false_positive(np.arange(2 * 10**6) + 10**6, 10**6, 10**6, 3), "laws of at most 1e.11 overlaps in all, got 2e.12"),
+        (lambda: false_positive(np.arange(2 * 10**6) + 10**6, 10**6, 10**6, 3), "at most 1e.11 overlaps over all settings, got 2e.12"),
         (lambda: false_positive(10, 5, 5, 3, backend="float32"), "backend: expected one of float64, exact, mpmath, got 'float32'"),
         (lambda: false_positive(10, 5, 5, 3, failure=1.5), "failure: expected a probability in \\[0, 1\\], got 1.5"),
         (lambda: false_negative(10, 5, 11, 3), "v: expected at most a, got v=11 with a=10"),

@@ -143,12 +143,12 @@ def test_bad_input_is_one_sentence_and_changes_nothing() -> None:
         index.matches(SDR.random(11, 2), 1)
     with pytest.raises(ValueError, match="segments: expected codes of n = 10 bits, got 11"):
         index.insert(SDR.random(11, 2))
-    with pytest.raises(ValueError, match="ids: expected ids that insert gave, below 3"):
+    with pytest.raises(ValueError, match="ids: expected ids returned by insert, below 3"):
         index.delete([0, 3])
     index.delete(1)
-    with pytest.raises(ValueError, match="one that is deleted already or named twice"):
+    with pytest.raises(ValueError, match="one that is already deleted or repeated"):
         index.delete([0, 1])
-    with pytest.raises(ValueError, match="one that is deleted already or named twice"):
+    with pytest.raises(ValueError, match="one that is already deleted or repeated"):
         index.delete([2, 2])
     with pytest.raises(TypeError, match="ids: expected whole numbers, got float64"):
         index.delete([0.5])

@@ -70,13 +70,13 @@ def test_an_empty_window_states_both_bounds() -> None:
     [
         (lambda: min_theta(100, 50, 4, 1e-9), "even at theta=4, the largest overlap, above 1e-09; raise n or s"),
         (lambda: max_theta(40, 4, 40, 1e-9), "even at theta=1, above 1e-09; lower v=40"),
-        (lambda: best_theta(2048, 40, 20, 8, prior=1.0), "prior must be above 0 and below 1, got 1.0"),
+        (lambda: best_theta(2048, 40, 20, 8, prior=1.0), "prior: expected a number in \\(0, 1\\), got 1.0"),
         (lambda: best_theta(2048, 40, 20, 8, prior=float("nan")), "prior: expected a probability"),
         (lambda: theta_window(2048, 40, 20, 41, 0.1, 0.1), "v: expected at most a"),
         (lambda: theta_window(2048, 40, 20, 8.5, 0.1, 0.1), "v: expected whole numbers"),
         (lambda: min_theta(2048, float("nan"), 20, 0.1), "a: expected whole numbers"),
-        (lambda: min_theta(2048, 0, 20, 0.1), "a must be at least 1, got 0"),
-        (lambda: max_theta(40, 0, 8, 0.1), "s must be at least 1, got 0"),
+        (lambda: min_theta(2048, 0, 20, 0.1), "a: expected at least 1, got 0"),
+        (lambda: max_theta(40, 0, 8, 0.1), "s: expected at least 1, got 0"),
         (lambda: max_theta(40, 20, 8, 0), "target_fn: expected a probability"),
     ],
 )

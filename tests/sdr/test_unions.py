@@ -188,8 +188,8 @@ def test_the_size_in_every_backend(backend: str) -> None:
     [
         (lambda: union_size(10, 11, 2), "s: expected at most n, got s=11 with n=10"),
         (lambda: union_size(0, 0, 2), "n: expected at least 1 cell"),
-        (lambda: union_size(10, 5), "s: expected a list of sizes where m is None, got 5"),
-        (lambda: union_false_positive(10, 5, [], 2), "s: expected a list of sizes where m is None"),
+        (lambda: union_size(10, 5), "s: expected a list of sizes if m is None, got 5"),
+        (lambda: union_false_positive(10, 5, [], 2), "s: expected a list of sizes if m is None"),
         (lambda: union_false_positive(10, 5, 5, 2, 2, "average"), "mode: expected one of exact, plugin_round, plugin_real, bloom"),
         (lambda: union_false_positive(10**6, 5000, 500, 2500, 20), "expected theta up to 2,000 for a union, got 2,500"),
         (lambda: union_false_positive(10**6, 500, 500, 25, 10**7, backend="exact"), "Choose another backend"),

@@ -173,7 +173,7 @@ def test_uneven_weights_give_no_verdict() -> None:
     run = verify(10000, 300, 30, 15, draws=20)
     assert run.hits > 1
     assert run.relative_error > 0.2
-    assert run.verdict.startswith("The weights are too uneven")
+    assert run.verdict.startswith("Inconclusive: a few of the")
 
 
 @pytest.mark.parametrize(
@@ -183,20 +183,20 @@ def test_uneven_weights_give_no_verdict() -> None:
         (dict(theta=float("nan")), "theta: expected whole numbers"),
         (dict(v=2.5), "v: expected whole numbers"),
         (dict(v=-1), "v: expected at least 0"),
-        (dict(a=101), "a <= n and s <= n, got n=100, a=101"),
-        (dict(s=101), "a <= n and s <= n"),
-        (dict(s=11, v=2), "at most the a=10 active cells"),
-        (dict(v=11), "v=11 active cells cannot move"),
-        (dict(a=98, v=3), "v=3 active cells cannot move: there are a=98 of them and n - a = 2 places"),
-        (dict(v=2, m=3), "of one segment or of a union, got a set of 3"),
-        (dict(m=0), "m must be at least 1"),
-        (dict(draws=0), "draws must be at least 1"),
+        (dict(a=101), "a, s: expected at most n, got n=100, a=101"),
+        (dict(s=101), "a, s: expected at most n"),
+        (dict(s=11, v=2), "at most a=10 synapses, one per active cell"),
+        (dict(v=11), "at most a=10 active cells and .* got 11"),
+        (dict(a=98, v=3), "at most a=98 active cells and n - a = 2 inactive ones, got 3"),
+        (dict(v=2, m=3), "one segment or a union for false negatives, got a set of 3"),
+        (dict(m=0), "m: expected at least 1"),
+        (dict(draws=0), "draws: expected at least 1"),
         (dict(seed=-1), "seed: expected at least 0, got -1"),
         (dict(seed=1.5), "seed: expected whole numbers"),
-        (dict(n=10**9), "takes at most n=100000000, got n=1000000000"),
-        (dict(m=10**6, draws=10**6), "at most 1e[+]11 in all; lower draws or m"),
-        (dict(m=3, sampling="tilted"), "one segment or a union, got a set of 3"),
-        (dict(sampling="titled"), "sampling must be auto, plain or tilted, got 'titled'"),
+        (dict(n=10**9), "at most 100000000 cells in a simulation, .* got 1000000000"),
+        (dict(m=10**6, draws=10**6), "at most 1e[+]11 synapses in all, .* Lower draws or m"),
+        (dict(m=3, sampling="tilted"), "for a set of 3 segments, got tilted"),
+        (dict(sampling="titled"), "sampling: expected auto, plain or tilted, got 'titled'"),
         (dict(a=[10, 20]), "one setting at a time"),
     ],
 )

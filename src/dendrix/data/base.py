@@ -1,4 +1,4 @@
-"""Labelled data, its three splits, and the batches made of it."""
+"""Labelled data, its training, validation and test split, and batches."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,15 +99,16 @@ def evenly(count: int, most: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled sequences of unequal length. `dataset[i]` is one pair (x [T_i, C], y []), so a torch DataLoader takes it as it is.
+    """Labelled sequences of different lengths: a map-style torch data set whose item i is the pair (x [T_i, C], y []).
 
     Args:
-        x: one sequence for each item, [T_i, C]; integers, such as spike counts in bytes, become float32 when an item is taken.
-        y: the class of each item, int64 [N].
-        labels: the names of the K classes.
-        dt_ms: the length of one time step, in ms.
+        x: one sequence per item, [T_i, C]. Integer sequences, such as spike counts stored as bytes, become float32 when an item is read.
+        y: class of each item, int64 [N].
+        labels: names of the K classes.
+        dt_ms: length of one time step, in ms.
     Raises:
-        ValueError: sequences and classes differ in number, a class has no name, sequences differ in channels, or dt_ms is not positive.
+        InputError: there is no sequence, the numbers of sequences and classes differ, a class has no name, the sequences differ in the
+            number of channels, or dt_ms is not positive.
     """
 
     x: Sequence[Tensor]
@@ -117,7 +118,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if len(self.x) == 0:
-            raise InputError("x: expected at least one sequence, got none. Check the split or the subset that was asked for.")
+            raise InputError("x: expected at least one sequence, got none. Check the split or the requested subset.")
         expect_fields(self, dt_ms="(0, inf)")
         expect(self.y, "N", "y", N=len(self.x))
         for sequence in self.x:
@@ -136,11 +137,11 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        """C, the width of every sequence."""
+        """Number of channels C of every sequence."""
         return self.x[0].shape[1]
 
     def subset(self, index: Tensor) -> "Dataset":
-        """The items `index`, int64 [M] or bool [N], in that order."""
+        """Return the items `index`, int64 [M] or bool [N], in that order."""
         chosen = index.nonzero().flatten() if index.dtype == torch.bool else index
         return replace(self, x=[self.x[i] for i in chosen.tolist()], y=self.y[chosen])
 
@@ -161,10 +162,12 @@ def collate(samples: Sequence[tuple[Tensor, Tensor]], tail_steps: int = 0) -> Ba
 
     Args:
         samples: pairs of x [T_i, C] and y [].
-        tail_steps: silent steps that still count after each sequence's own end, so that delayed spikes reach the read-out.
+        tail_steps: valid zero steps appended to every sequence, so that delayed spikes still reach the readout.
+    Raises:
+        InputError: `tail_steps` is negative.
     """
     if tail_steps < 0:
-        raise InputError(f"tail_steps must be at least 0, got {tail_steps}.")
+        raise InputError(f"tail_steps: expected at least 0, got {tail_steps}. Use 0 for no tail.")
     lengths = torch.tensor([len(x) + tail_steps for x, _ in samples])
     x = pad_sequence([x for x, _ in samples], batch_first=True)
     x = torch.nn.functional.pad(x, (0, 0, 0, tail_steps))
@@ -173,27 +176,29 @@ def collate(samples: Sequence[tuple[Tensor, Tensor]], tail_steps: int = 0) -> Ba
 
 
 class ShuffledBatches(Sampler[list[int]]):
-    """Random batches of items of similar length, so that little of a batch is padding.
+    """Random batches of items of similar length, which keeps padding small.
 
-    Items are shuffled, cut into pools of `pool` batches, sorted by length inside each pool and cut into batches, which are
-    shuffled again. The order depends on `seed` and `epoch` alone: a run that is resumed sees what it would have seen.
+    Items are shuffled, divided into pools of `pool` batches, sorted by length within each pool and divided into batches; the batches are
+    shuffled again. The order depends on `seed` and `epoch` only, so a resumed run sees the same batches.
 
     Args:
-        lengths: the length of each item, in steps.
+        lengths: length of each item, in steps.
         batch_size: B; the last batch may be smaller.
-        seed: of the order.
+        seed: seed of the order.
         pool: batches per pool; 1 ignores the lengths.
+    Raises:
+        InputError: `batch_size` or `pool` is below 1.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 8):
         if batch_size < 1 or pool < 1:
-            raise InputError(f"batch_size and pool must be at least 1, got {batch_size} and {pool}.")
+            raise InputError(f"batch_size and pool: expected at least 1, got {batch_size} and {pool}. Use 1 for single items.")
         self.lengths = torch.tensor(lengths)
         self.batch_size, self.seed, self.pool = batch_size, seed, pool
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of this epoch; call it before each pass."""
+        """Select the order of an epoch; call it before each pass over the data."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -211,13 +216,15 @@ class ShuffledBatches(Sampler[list[int]]):
 
 
 def loader(dataset: Dataset, batch_size: int, *, tail_steps: int = 0, seed: int | None = None) -> DataLoader[Any]:
-    """A torch DataLoader that yields `Batch`.
+    """Create a torch DataLoader that yields `Batch`.
 
     Args:
-        dataset: what to iterate over.
+        dataset: data set to iterate over.
         batch_size: B.
         tail_steps: as in `collate`.
-        seed: shuffle with this seed (`loader.batch_sampler.set_epoch(n)` before epoch n); None keeps the order.
+        seed: seed of the shuffling; call `loader.batch_sampler.set_epoch(n)` before epoch n. None keeps the order of the data set.
+    Raises:
+        InputError: `batch_size` is below 1 and a seed is given.
     """
     join = partial(collate, tail_steps=tail_steps)
     if seed is None:

@@ -1,4 +1,4 @@
-"""Encoded clips kept on disk, found by what they were made of."""
+"""Disk cache of encoded clips, keyed by the hash of the clips and of the encoder."""
 
 import hashlib
 import json
@@ -22,26 +22,27 @@ from .encoder import Encoder, encoder_to_dict
 from .speech.audio import Wave
 
 _VERSION = 1
-"""Raise it when an encoder's result changes for the same fields: older files are then never found again."""
+"""Increment it when the output of an encoder changes for the same fields, so that older files are not used."""
 
 
 def encode_all(
     clips: Sequence[NDArray[Any]], rate: int, encoder: Encoder, *, decode: Callable[[NDArray[Any]], Wave] = np.asarray, cache: bool = True
 ) -> list[Tensor]:
-    """Encode many clips, on all cores, once: the next call with the same sound and the same encoder reads them from disk.
+    """Encode clips on all cores, or read them from the cache if the same clips and encoder were encoded before.
 
-    The file is named by the hash of the clips, the rate, the encoder and the version of this code; a damaged file is made again.
+    The name of the cache file is the hash of the clips, the sampling rate, the encoder and the version of the cache. A damaged file is
+    replaced.
 
     Args:
-        clips: waves [N_i], or coded sound that `decode` turns into waves.
-        rate: the rate of the waves, in Hz.
-        encoder: what to encode them with.
-        decode: run on a clip only when it is encoded.
-        cache: False neither reads nor writes the disk.
+        clips: waveforms [N_i], or compressed audio that `decode` turns into waveforms.
+        rate: sampling rate of the waveforms, in Hz.
+        encoder: encoder to apply.
+        decode: function that turns a clip into a waveform; it is called only for clips that are encoded.
+        cache: if False, the disk is neither read nor written.
     Returns:
-        x [T_i, C] for each clip.
+        x [T_i, C] of each clip.
     Raises:
-        PermissionError: the cache folder cannot be made or written.
+        PermissionError: the cache folder cannot be created or written.
     """
     path = cache_folder() / f"{_fingerprint(clips, rate, encoder)}.safetensors"
     if cache:
@@ -58,14 +59,14 @@ def encode_all(
 
 
 def cache_folder() -> Path:
-    """DENDRIX_CACHE, or the user's cache folder."""
+    """Return the folder that the environment variable DENDRIX_CACHE names, or else the user's cache folder for dendrix."""
     if chosen := os.environ.get("DENDRIX_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dendrix"
 
 
 def _check_writable(folder: Path) -> None:
-    """Before minutes of work, not after."""
+    """Raise PermissionError unless the folder can be written. Called before encoding, which may take minutes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
@@ -73,7 +74,7 @@ def _check_writable(folder: Path) -> None:
         writable = False
     if not writable:
         raise PermissionError(
-            f"{folder}: expected a cache folder that can be written, and it cannot. Set DENDRIX_CACHE to another, or use cache=False."
+            f"{folder}: expected a writable cache folder, but it cannot be written. Set DENDRIX_CACHE to another one, or use cache=False."
         )
 
 
@@ -94,7 +95,7 @@ def _read(path: Path) -> list[Tensor] | None:
 
 
 def _write(path: Path, encoded: list[Tensor]) -> None:
-    """Store the clips end to end; counts up to 255 take a byte each."""
+    """Store the concatenated clips; counts up to 255 take one byte each."""
     frames = torch.cat(encoded)
     small = frames.to(torch.uint8)
     lengths = torch.tensor([len(x) for x in encoded])

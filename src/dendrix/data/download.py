@@ -1,7 +1,7 @@
-"""Published data, fetched, checked and unpacked. The one place that imports pooch.
+"""Download of published data sets with checksums. The only module that imports pooch.
 
-Nothing is fetched unless it is asked for, and what is already there is never fetched again. A file appears under its own name only
-when it is complete and its checksum is right; a download that is cut off goes on where it was the next time.
+Files are downloaded only on request, and existing files are not downloaded again. A file gets its final name only when it is complete
+and its checksum matches; an interrupted download is resumed by the next call.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from ..errors import InputError, MissingExtraError
 
 @dataclass(frozen=True)
 class Remote:
-    """An archive, or a single file, that is published.
+    """A published archive or file.
 
     Args:
-        archive: its file name.
-        urls: where it may be had, tried in this order.
-        checksum: "sha256:..." or, where nothing better is published, "md5:...".
-        member: the file or folder inside that is wanted; "" takes everything, None the archive as it is.
-        target: what that becomes, relative to the data folder.
+        archive: file name.
+        urls: addresses, tried in this order.
+        checksum: "sha256:..." or, if only that is published, "md5:...".
+        member: file or folder to extract from the archive; "" extracts everything, None keeps the archive as it is.
+        target: path of the result, relative to the data folder.
     """
 
     archive: str
@@ -87,44 +87,53 @@ REMOTES: dict[str, tuple[Remote, ...]] = {
         _mnist("t10k-labels-idx1", "ec29112dd5afa0611ce80d1b7f02629c"),
     ),
 }
-"""What can be fetched. The checksums are those that other libraries publish for these archives: the Heidelberg laboratory and N-MNIST as
-in tonic and SpikingJelly, the Speech Commands as in TensorFlow Datasets, MNIST as in torchvision."""
+"""Files of each data set that `fetch` can download. Sources of the checksums: tonic and SpikingJelly for the Heidelberg data sets and
+N-MNIST, TensorFlow Datasets for the Speech Commands, torchvision for MNIST."""
 
 ELSEWHERE = {"fsdd": "git clone https://github.com/Jakobovski/free-spoken-digit-dataset"}
-"""What nobody publishes a checksum for, so that it is not fetched, and how to get it: git checks what it brings."""
+"""Commands that obtain data sets without a published checksum, which `fetch` refuses."""
 
 
 _BLOCK = 1 << 14
-"""Bytes that are written at once; what came of a block that is not whole is lost when a connection is cut."""
-_PROBLEMS = {"ValueError": "wrong checksum", "ChunkedEncodingError": "cut off half way", "ConnectionError": "no connection"}
+"""Bytes per write; an incomplete block is lost when the connection is interrupted."""
+_PROBLEMS = {"ValueError": "wrong checksum", "ChunkedEncodingError": "connection interrupted", "ConnectionError": "no connection"}
 
 
 def fetch(name: str, root: str | Path | None = None) -> list[Path]:
-    """Bring a data set into a data folder, unless it is there.
+    """Download a data set into a data folder, unless it is already there.
 
     Args:
-        name: one of `REMOTES`.
-        root: the data folder, made if need be. None takes the one named by the environment variable DENDRIX_DATA.
+        name: a key of `REMOTES`.
+        root: data folder, created if necessary. None takes the folder named by the environment variable DENDRIX_DATA.
     Returns:
-        where its parts are; the readers find them when they are given the same root.
+        paths of the parts of the data set; its reader finds them when it gets the same root.
     Raises:
-        ValueError: the name is unknown or that of data without a checksum, or an archive does not hold what it should.
+        InputError: the name is unknown, no checksum is published for the data set, or an archive lacks the expected file or folder.
         FileNotFoundError: no folder is given.
-        ConnectionError: no address gave the right file.
+        ConnectionError: no address delivered a file with the right checksum.
         OSError: the folder cannot be written, or the disk is full.
-        ImportError: pooch is missing.
+        MissingExtraError: pooch is not installed.
     """
     if name in ELSEWHERE:
-        raise InputError(f"{name}: expected data with a published checksum, but there is none. Get them with: {ELSEWHERE[name]}")
+        raise InputError(f"{name}: expected a data set with a published checksum, but it has none. Get it with: {ELSEWHERE[name]}")
     remotes = REMOTES[expect_one_of(name, REMOTES, "name")]
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:
-        raise FileNotFoundError(f"{name}: no data folder was given. Pass the folder to fetch into, or set DENDRIX_DATA to it.")
+        raise FileNotFoundError(f"{name}: no data folder was given. Pass the folder to download into, or set DENDRIX_DATA to it.")
     return [fetch_archive(remote, Path(root).expanduser()) for remote in remotes]
 
 
 def fetch_archive(remote: Remote, root: Path) -> Path:
-    """Fetch and unpack one archive, unless its target is there; an archive that lies beside the target is used. Errors as in `fetch`."""
+    """Download and unpack one archive, unless its target exists; an archive found next to the target is not downloaded again.
+
+    Args:
+        remote: archive or file.
+        root: data folder.
+    Returns:
+        path of the target.
+    Raises:
+        InputError, ConnectionError, OSError, MissingExtraError: as in `fetch`.
+    """
     target = root / remote.target
     if target.exists():
         return target
@@ -137,7 +146,7 @@ def fetch_archive(remote: Remote, root: Path) -> Path:
         unpacked = Path(folder, "all")
         _unpack(archive, unpacked)
         if not (unpacked / remote.member).exists():
-            raise InputError(f"{archive}: expected an archive with {remote.member}, found none in it. Fetch it again.")
+            raise InputError(f"{archive}: expected an archive that contains {remote.member}, but it does not. Download it again.")
         (unpacked / remote.member).rename(target)
     if own:
         archive.unlink()
@@ -156,13 +165,13 @@ def _download(remote: Remote, archive: Path) -> None:
         except failures as error:
             problems.append(f"{url} ({_problem(error)})")
     raise ConnectionError(
-        f"{remote.archive}: expected it from one of {len(problems)} addresses, got {', '.join(problems)}. "
-        f"Are you online? The same again goes on where it was cut off. Otherwise get it elsewhere and put it at {archive}."
+        f"{remote.archive}: expected a download from one of {len(problems)} addresses, got {', '.join(problems)}. "
+        f"Check the connection and repeat the command, which resumes the download, or copy the file to {archive}."
     )
 
 
 def _resuming(archive: Path) -> Callable[[str, str, Any], None]:
-    """A downloader for pooch that keeps what has come from an address, in a hidden file, and later asks only for the rest."""
+    """Return a downloader for pooch that keeps the received bytes of each address in a hidden file and later requests only the rest."""
     import requests
     from tqdm import tqdm
 
@@ -171,7 +180,7 @@ def _resuming(archive: Path) -> Callable[[str, str, Any], None]:
         start = part.stat().st_size if part.exists() else 0
         asked = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         with requests.get(url, headers=asked, stream=True, timeout=30) as response:
-            if response.status_code != requests.codes.requested_range_not_satisfiable:  # else all of it is here
+            if response.status_code != requests.codes.requested_range_not_satisfiable:  # otherwise the hidden file is complete
                 response.raise_for_status()
                 goes_on = response.status_code == requests.codes.partial_content
                 size = int(response.headers.get("Content-Length", 0)) + goes_on * start
@@ -187,7 +196,7 @@ def _resuming(archive: Path) -> Callable[[str, str, Any], None]:
 
 
 def _problem(error: Exception) -> str:
-    """What went wrong, in a few words."""
+    """Return a short description of a failed download."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"status {response.status_code}"
@@ -204,11 +213,11 @@ def _unpack(archive: Path, folder: Path) -> None:
             with tarfile.open(archive) as packed:
                 packed.extractall(folder, filter="data")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise InputError(f"{archive}: expected a zip or tar archive, but it cannot be unpacked ({error}). Fetch it again.") from error
+        raise InputError(f"{archive}: expected a zip or tar archive, but it cannot be unpacked ({error}). Download it again.") from error
 
 
 def _pooch() -> tuple[Any, tuple[type[Exception], ...]]:
-    """Pooch, and what it raises where the next address may do better: an error of the disk is not among it."""
+    """Return pooch and the errors after which the next address is tried; errors of the disk are not among them."""
     try:
         import pooch
         import requests

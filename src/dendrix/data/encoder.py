@@ -1,4 +1,4 @@
-"""What turns sound into input for a network: frozen settings that are called on a wave."""
+"""Base classes of audio encoders: frozen dataclasses that are called on a waveform and return the input of a network."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ from .speech.audio import Wave, check_wave, resample
 
 @dataclass(frozen=True)
 class Encoder:
-    """Sound to frames: `encoder(wave, rate) -> x [T, C]` with T = ceil(duration / dt_ms).
+    """Base class of encoders from audio to frames: `encoder(wave, rate) -> x [T, C]` with T = ceil(duration / dt_ms).
 
-    An encoder is a pure function of its fields and the wave; randomness is seeded by both, so neither the order of the clips
-    nor the number of workers matters. `encoder_to_dict` and `encoder_from_dict` store it beside a model.
+    An encoder is a pure function of its fields and the waveform. Random encoders are seeded by both, so the result depends neither on the
+    order of the clips nor on the number of workers. `encoder_to_dict` and `encoder_from_dict` store an encoder next to a model.
 
     Args:
-        rate: the rate it works at, in Hz; sound at another rate is resampled first.
-        dt_ms: the length of a frame, in ms; a whole number of samples.
+        rate: sampling rate of the encoder, in Hz; audio at another rate is resampled first.
+        dt_ms: length of a frame, in ms; must be a whole number of samples.
+    Raises:
+        InputError: `rate` or `dt_ms` is not positive, or a frame is not a whole number of samples.
     """
 
     rate: int = 16_000
@@ -30,63 +32,72 @@ class Encoder:
 
     def __post_init__(self) -> None:
         if self.rate < 1 or self.dt_ms <= 0 or not (self.rate * self.dt_ms / 1000).is_integer():
-            raise InputError(f"A frame must be a whole number of samples, got dt_ms={self.dt_ms} at rate={self.rate} Hz.")
+            raise InputError(
+                f"dt_ms: expected a whole number of samples per frame, got {self.dt_ms} ms at rate={self.rate} Hz. Change either."
+            )
 
     @property
     def hop(self) -> int:
-        """Samples per frame."""
+        """Number of samples per frame."""
         return int(self.rate * self.dt_ms / 1000)
 
     @property
     def channels(self) -> int:
-        """C, the width of a frame."""
-        raise NotImplementedError(f"{type(self).__name__} is abstract: give it `channels`.")
+        """Number of channels C of a frame."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: define its property `channels`.")
 
     def __call__(self, wave: Wave, rate: int) -> Tensor:
-        """Encode a whole clip: wave [N] at `rate` Hz -> x [T, C], float32.
+        """Encode a whole clip.
 
+        Args:
+            wave: mono samples [N], full scale at 1.
+            rate: sampling rate of the samples, in Hz.
+        Returns:
+            x [T, C], float32.
         Raises:
-            ValueError: the wave is empty, not mono, or holds NaN or infinity.
-            ImportError: it must be resampled and soxr is missing.
+            InputError: the waveform is empty, not mono, or contains NaN, infinity or samples far beyond full scale.
+            MissingExtraError: it must be resampled and soxr is not installed.
         """
         return self.encode(resample(check_wave(np.asarray(wave, np.float32)), rate, self.rate))
 
     def encode(self, wave: Wave) -> Tensor:
-        """A checked wave [N] at the encoder's own rate -> x [T, C]."""
-        raise NotImplementedError(f"{type(self).__name__} is abstract: give it encode(wave).")
+        """Encode a checked waveform [N] at the sampling rate of the encoder to x [T, C]."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: define encode(wave).")
 
 
 class StreamState(NamedTuple):
-    """Where a stream stands: the state of the encoder and the samples that do not fill a frame yet."""
+    """State of a stream."""
 
     inner: State
+    """State of the encoder after the last whole frame."""
     rest: Wave
+    """Samples of the incomplete frame, [N] with N < hop."""
 
 
 @dataclass(frozen=True)
 class CausalEncoder(Encoder):
-    """An encoder whose frames depend on the past only, so that it can follow a live sound: chunks give what the whole gives."""
+    """Base class of encoders whose frames depend on past samples only. A stream encoded in chunks gives the frames of the whole clip."""
 
     def init_state(self) -> State:
-        """The state before the first sample."""
-        raise NotImplementedError(f"{type(self).__name__} is abstract: give it init_state().")
+        """Return the state before the first sample."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: define init_state().")
 
     def advance(self, wave: Wave, state: State) -> tuple[Tensor, State]:
-        """Whole frames: a wave [T * hop] -> x [T, C] and the next state. The state that came in is not modified."""
-        raise NotImplementedError(f"{type(self).__name__} is abstract: give it advance(wave, state).")
+        """Encode whole frames, a waveform [T * hop], to x [T, C]; returns x and the next state. The given state is not modified."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: define advance(wave, state).")
 
     def encode(self, wave: Wave) -> Tensor:
-        # The last frame is filled up with silence.
+        # Zeros complete the last frame.
         return self.advance(np.pad(wave, (0, -len(wave) % self.hop)), self.init_state())[0]
 
     def stream(self, chunk: Wave, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
-        """Encode the next piece of a sound at the encoder's own rate.
+        """Encode the next chunk of a stream.
 
         Args:
-            chunk: samples [N] at `self.rate` Hz, any number of them.
-            state: what the last call returned; None at the start.
+            chunk: samples [N] at `self.rate` Hz, N >= 0.
+            state: state returned by the previous call; None at the start.
         Returns:
-            the frames that are complete now, x [T, C] with T >= 0, and the state for the next call.
+            the frames completed by this chunk, x [T, C] with T >= 0, and the state for the next call.
         """
         inner, rest = state or StreamState(self.init_state(), np.zeros(0, np.float32))
         wave = np.concatenate([rest, chunk])
@@ -98,5 +109,5 @@ class CausalEncoder(Encoder):
 
 
 def encoder_to_dict(encoder: Encoder) -> dict[str, Any]:
-    """The encoder as plain JSON values: its class name under "encoder", then its fields."""
+    """Return the encoder as JSON values: its class name under "encoder", and its fields."""
     return {"encoder": type(encoder).__name__, **dataclasses.asdict(encoder)}

@@ -1,4 +1,4 @@
-"""All encoders by name, so that a saved model can bring its own back."""
+"""Encoders by class name, from which a saved model restores its encoder."""
 
 import dataclasses
 from typing import Any
@@ -15,13 +15,16 @@ from .speech.published_mel import PublishedMel
 _KINDS = (Cochlea, EvenMel, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
 
 ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in _KINDS}
+"""Encoder classes by name."""
 
 
 def encoder_from_dict(saved: dict[str, Any]) -> Encoder:
-    """The encoder that `encoder_to_dict` described.
+    """Return the encoder that `encoder_to_dict` described.
 
+    Args:
+        saved: class name under "encoder", and the fields.
     Raises:
-        ValueError: no such encoder, or it has no such field.
+        InputError: the class or a field is unknown, or the value of a field is out of range.
     """
     values = dict(saved)
     name = expect_one_of(str(values.pop("encoder", "")), ENCODERS, "encoder")

@@ -1,4 +1,4 @@
-"""Data that lie in one `.npz`: where the folder is, and what is wrong with the file."""
+"""Data folder and `.npz` packs: path resolution and checked reading."""
 
 import os
 import zipfile
@@ -14,14 +14,14 @@ from ..errors import InputError
 
 
 def data_root(root: str | Path | None, title: str, advice: str) -> Path:
-    """The folder or file that was given, or the folder that the environment variable DENDRIX_DATA names.
+    """Return the given path, or the folder that the environment variable DENDRIX_DATA names.
 
     Args:
-        root: what the user gave.
-        title: of the data set, for the message.
-        advice: where to get it from, for the message.
+        root: path given by the user; None takes DENDRIX_DATA.
+        title: name of the data set, for the error message.
+        advice: how to get the data set, for the error message.
     Raises:
-        FileNotFoundError: nothing was given, or it does not exist.
+        FileNotFoundError: no path is given, or it does not exist.
     """
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:
@@ -33,20 +33,24 @@ def data_root(root: str | Path | None, title: str, advice: str) -> Path:
 
 
 def read_pack(path: Path, title: str, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays `keys` of an `.npz`.
+    """Read arrays of an `.npz` file.
 
     Args:
-        path: the file.
-        title: of the data set, for the message.
-        keys: the arrays that it must hold.
+        path: file to read.
+        title: name of the data set, for the error message.
+        keys: names of the arrays.
+    Returns:
+        the arrays by name, in the order of `keys`.
     Raises:
-        OSError: the file may not be read.
-        ValueError: it is of another kind, cut short or damaged, or lacks an array.
+        OSError: the file cannot be opened.
+        InputError: the file is not an `.npz`, is truncated or damaged, or lacks an array.
     """
-    with path.open("rb") as file:  # `is_zipfile` of a path would take a lack of permission for another kind of file
+    with path.open("rb") as file:  # given a path, `is_zipfile` would report a file without read permission as not a zip file
         packed = zipfile.is_zipfile(file)
     if not packed:
-        raise InputError(f"{path}: expected the {title} pack or a data folder, got another kind of file or a part of one. Check the path.")
+        raise InputError(
+            f"{path}: expected the {title} pack or a data folder, got another kind of file or a truncated one. Check the path."
+        )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
             return {key: pack[key] for key in keys}

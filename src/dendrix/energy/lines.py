@@ -1,4 +1,4 @@
-"""Three ways to count one network: as built, by the published formula, and fed by spikes."""
+"""Three estimates of one network: as built, by the published formula, and with spikes as the inputs of its matrix products."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -12,57 +12,69 @@ Unit = Literal["token", "input"]
 
 
 class Metered(NamedTuple):
-    """A network and what the meter found."""
+    """A network and its measurement."""
 
     model: nn.Module
     report: Report
     unit: Unit
-    """What figures are given per."""
+    """Unit per which figures are given: a token or an input."""
 
     @property
     def units(self) -> int:
-        """How many were measured."""
+        """Number of measured units."""
         return self.report.steps if self.unit == "token" else self.report.inputs
 
     def per_unit(self, operations: Operations) -> Operations:
-        """Operations of the whole report per token or input."""
+        """Divide the operations of the report by the number of tokens or inputs."""
         return Operations(operations.macs / self.units, operations.acs / self.units)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One way to count."""
+    """One estimate."""
 
     title: str
     operations: Operations | None
-    """Per token or input; None where nothing was measured."""
+    """Operations per token or input; None if there is no measurement."""
     note: str
+    """Assumptions and limitations."""
 
     def picojoules(self, costs: Costs) -> float | None:
-        """The energy per token or input."""
+        """Return the energy per token or input, in pJ; None without operations.
+
+        Args:
+            costs: energy per operation.
+        """
         return None if self.operations is None else self.operations.picojoules(costs)
 
 
 def three_lines(built: Metered, spike_input: Metered | None = None) -> tuple[Line, Line, Line]:
-    """What a network costs as built, what the formula of its paper says, and what it costs where spikes feed its products.
+    """Estimate a network as built, by the formula of its paper, and with spikes as the inputs of its matrix products.
 
     Args:
-        built: the network.
-        spike_input: a variant of it that was trained to be fed by spikes; None where there is none, or where the network is one.
+        built: the measured network.
+        spike_input: a measured variant that was trained with spikes as the inputs of its products; None if there is none, or if `built` is
+            such a network.
+    Returns:
+        the three estimates, in this order.
     """
     fed = _fed(built.report)
     first = Line("as built, measured", built.per_unit(built.report.operations), _says(built.report))
     assumed = formula(built.model, built.report)
-    second = Line(f"published formula, {ASSUMED_RATE:.0%} assumed to fire", built.per_unit(assumed.operations), assumed.left_out)
-    title = "fed by spikes, measured"
+    second = Line(f"published formula, assumed firing rate {ASSUMED_RATE:.0%}", built.per_unit(assumed.operations), assumed.left_out)
+    title = "spike inputs, measured"
     if spike_input is not None:
         third = Line(
-            title, spike_input.per_unit(spike_input.report.operations), f"another network, trained so; {_says(spike_input.report)}"
+            title,
+            spike_input.per_unit(spike_input.report.operations),
+            f"another network, trained with spike inputs; {_says(spike_input.report)}",
         )
     elif fed:
         third = Line(title, first.operations, "the network itself, as built")
     else:
-        third = Line(title, None, "not measured, as this network is not: give the run of one with --spike-input")
+        third = Line(
+            title, None, "not measured, because this network has none: pass the run of a network with spike inputs with --spike-input"
+        )
     return first, second, third
 
 
@@ -71,6 +83,6 @@ def _fed(report: Report) -> int:
 
 
 def _says(report: Report) -> str:
-    said = f"spikes feed {_fed(report)} of {len(report.layers)} matrix products"
+    said = f"{_fed(report)} of {len(report.layers)} matrix products have spike inputs"
     missing = len(report.uncounted)
-    return f"{said}; too low, as {missing} modules with matrices are not counted" if missing else said
+    return f"{said}; too low, because {missing} modules with matrices are not counted" if missing else said

@@ -1,4 +1,4 @@
-"""The meter: watches a network while it runs, and counts."""
+"""Measurement of the operations, firing rates and memory traffic of a running network."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -11,31 +11,32 @@ from ..core import Stateful, expect_valid
 from ..errors import InputError
 from ..exits.network import Item, evaluating, parts
 from ..layers import rounded
-from .products import counted_with_its_parent, products, unknown
+from .matrix_products import counted_with_its_parent, products, unknown
 from .report import Report
-from .spikes import spikes
+from .spike_outputs import spikes
 from .tally import ProductTally, RateTally
 
 
 def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int], None] | None = None) -> Report:
-    """Run a network over batches as it is deployed, in evaluation mode and with integer delays, and count.
+    """Run a network over batches as in deployment, in evaluation mode and with integer delays, and count its operations.
 
-    Counted are matrix products; neurons, normalisation, gates and running averages are not. What a batch's making computes with modules
-    of the network counts too, such as the currents of images in a converted network. The network is as before afterwards.
+    Matrix products are counted; neurons, normalisation, gates and running averages are not. Computations by modules of the network while a
+    batch is created, such as the input currents of a converted image network, are included. The mode and delays of the network are
+    restored afterwards.
 
     Args:
-        model: any network; a `Stateful` gets (x, None, valid), another module x alone.
-        batches: each (x, valid, y), as `dendrix.data.Batch`; (x, y); or x. x [B, T, ...] and valid bool [B, T] for a `Stateful`.
+        model: any network; a `Stateful` is called with (x, None, valid), another module with x only.
+        batches: each (x, valid, y), as `dendrix.data.Batch`; (x, y); or x. For a `Stateful`: x [B, T, ...] and valid bool [B, T].
         progress: called after each batch with the number of inputs so far.
     Raises:
-        ValueError: there is no batch, or one does not fit.
+        InputError: there is no batch, or the shape of a batch does not match the network.
     """
     meter = _Meter(model)
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
         stack.enter_context(rounded(model))
         for name, module in model.named_modules():
-            if module not in meter.told_elsewhere:
+            if module not in meter.counted_elsewhere:
                 stack.callback(module.register_forward_hook(meter.hook(name), with_kwargs=True).remove)
         for item in batches:
             x, valid, _ = parts(item)
@@ -48,11 +49,11 @@ def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int],
 
 
 class _Meter:
-    """The sums of one measurement."""
+    """Accumulators of one measurement."""
 
     def __init__(self, model: nn.Module):
         self.model = model
-        self.told_elsewhere = counted_with_its_parent(model)
+        self.counted_elsewhere = counted_with_its_parent(model)
         self.inputs = self.steps = 0
         self.valid: Tensor | None = None
         self.busy = False
@@ -60,7 +61,7 @@ class _Meter:
         self.rates: dict[str, RateTally] = {}
 
     def run(self, x: Tensor, valid: Tensor | None) -> None:
-        """One batch through the network."""
+        """Run one batch through the network."""
         self.inputs += len(x)
         if not isinstance(self.model, Stateful):
             self.steps += len(x)
@@ -72,10 +73,10 @@ class _Meter:
         try:
             self.model(x, None, valid)
         finally:
-            self.valid = None  # the next batch may be computed with the network before its mask is known
+            self.valid = None  # the network may run while the next batch is created, before its mask is known
 
     def hook(self, name: str) -> Callable[..., None]:
-        """What looks at every call of a module."""
+        """Return the forward hook of a module."""
 
         def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: Any) -> None:
             if self.busy:  # counting may itself call a module
@@ -98,5 +99,5 @@ class _Meter:
 
     def report(self) -> Report:
         layers = tuple(tally.layer() for tally in self.products.values())
-        missed = [name for name, module in self.model.named_modules() if module not in self.told_elsewhere and unknown(module)]
+        missed = [name for name, module in self.model.named_modules() if module not in self.counted_elsewhere and unknown(module)]
         return Report(self.inputs, self.steps, layers, tuple(tally.rate() for tally in self.rates.values()), tuple(missed))

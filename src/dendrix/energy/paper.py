@@ -1,4 +1,4 @@
-"""The energy of a spiking network by the formula of its paper, which assumes what the meter measures."""
+"""Energy estimate of a spiking network by the formula of its paper, which assumes a firing rate instead of measuring it."""
 
 from functools import singledispatch
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from ..models.spikegpt.network import SpikeGPTBody
 from .report import Operations, Report
 
 ASSUMED_RATE = 0.15
-"""The firing rate in SpikeGPT's energy model, arXiv 2302.13939 by two independent transcriptions; where it is from is not said."""
+"""Firing rate in the energy model of SpikeGPT, arXiv 2302.13939, from two independent transcriptions; the paper gives no source for it."""
 
 
 class Assumed(NamedTuple):
-    """What the formula gives, and what it does not count or takes for granted."""
+    """Operations according to the formula, and a description of its assumptions and omissions."""
 
     operations: Operations
     left_out: str
@@ -21,27 +21,30 @@ class Assumed(NamedTuple):
 
 @singledispatch
 def formula(model: nn.Module, report: Report, rate: float = ASSUMED_RATE) -> Assumed:
-    """The operations of the steps in a report by the paper's formula; for networks that have none, as if spikes fed every product.
+    """Compute the operations of the steps of a report by the formula of the paper.
+
+    For networks without a formula, all matrix products are assumed to have spike inputs. Register a function for a class of networks with
+    `@formula.register`.
 
     Args:
         model: the network.
-        report: of `measure`.
-        rate: the assumed firing rate.
+        report: result of `measure`.
+        rate: assumed firing rate.
     """
     return Assumed(
         Operations(0, rate * report.dense.macs),
-        "this network has no formula of its own, so SpikeGPT's way is taken: every matrix product fed by spikes at the assumed rate; "
-        "normalisation, neurons and all memory traffic are left out",
+        "no formula is published for this network, so as for SpikeGPT every matrix product is assumed to have spike inputs at the assumed "
+        "rate; normalisation, neurons and all memory traffic are omitted",
     )
 
 
 @formula.register
 def _spikegpt(model: SpikeGPTBody, report: Report, rate: float = ASSUMED_RATE) -> Assumed:
-    """Per token and block: rate * (3 d^2 + 9 d^2) sums for the projections and the channel mix, 7 d products for WKV."""
+    """Per token and block: rate * (3 d^2 + 9 d^2) additions for the projections and the channel mix, and 7 d products for WKV."""
     width = model.config.width
     blocks = report.steps * model.config.layers
     return Assumed(
         Operations(macs=blocks * 7 * width, acs=blocks * rate * 12 * width**2),
-        "it takes the matrix products of a block to be fed by spikes at the assumed rate, which in the published network none is; "
-        "each block's output projection, the head, normalisation, token shift, gates and all memory traffic are left out",
+        "it assumes that the matrix products of a block have spike inputs at the assumed rate, but in the published network no product has "
+        "them; the output projection of each block, the head, normalisation, token shift, gates and all memory traffic are omitted",
     )

@@ -1,4 +1,4 @@
-"""What the meter found, and what it costs."""
+"""Results of a measurement, and the energy of its operations."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,110 +10,115 @@ Kind = Literal["spikes", "signed spikes", "numbers", "silence"]
 
 @dataclass(frozen=True)
 class Costs:
-    """Energy of one operation on 32-bit floats in 45 nm, in pJ.
+    """Energy per operation on 32-bit floats in 45 nm technology, in pJ.
 
-    The defaults are those of SpikeGPT's energy model, as two independent transcriptions of arXiv 2302.13939 give it; Horowitz (2014),
-    Computing's energy problem, has 3.7 for a product and 0.9 for a sum.
+    The defaults are those of the energy model of SpikeGPT, from two independent transcriptions of arXiv 2302.13939. Horowitz (2014),
+    "Computing's energy problem", gives 3.7 for a multiplication and 0.9 for an addition.
+
+    Raises:
+        InputError: an energy is negative or not finite.
     """
 
     mac_pj: float = 4.5
-    """A product and a sum."""
+    """Multiplication and addition (MAC)."""
     ac_pj: float = 0.9
-    """A sum."""
+    """Addition (AC)."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value < float("inf"):
-                raise InputError(f"{name}: expected a finite energy in pJ, not below zero, got {value}.")
+                raise InputError(f"{name}: expected a finite energy in pJ, not below zero, got {value}. Choose a valid one.")
 
 
 @dataclass(frozen=True)
 class Operations:
-    """Operations of a network or of a part."""
+    """Operations of a network or of a part of it."""
 
     macs: float
-    """Products of a number and a weight, each with a sum."""
+    """Multiplications of a number and a weight, each with an addition."""
     acs: float
-    """Weights that are summed, as a spike chose them."""
+    """Additions of a weight, selected by a spike."""
 
     def picojoules(self, costs: Costs) -> float:
-        """Their energy."""
+        """Return the energy of the operations, in pJ."""
         return self.macs * costs.mac_pj + self.acs * costs.ac_pj
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A matrix product, over everything that was measured."""
+    """A matrix product, summed over all inputs."""
 
     name: str
     module: str
-    """The type of the module that computes it."""
+    """Type of the module."""
     kind: Kind
-    """What it is fed: "spikes" takes one non-zero value, or one for each channel, which can be folded into the weights; "signed spikes" one
-    magnitude; "numbers" any; "silence" zeros alone."""
+    """Values of the inputs. "spikes": one nonzero value, or one per channel, which can be folded into the weights; "signed spikes": one
+    magnitude; "numbers": arbitrary; "silence": only zeros."""
     rate: float
-    """Share of its input values that are not zero."""
+    """Fraction of the input values that are not zero."""
     dense: float
-    """Products of a value and a weight if none is skipped."""
+    """Number of multiplications if no input is skipped."""
     reached: float
-    """Those whose value is not zero."""
+    """Number of multiplications with a nonzero input."""
     weight_bytes: float
-    """Bytes of weights that are read: all of them for each input or step, or, for spikes, those that they reach, if these are fewer."""
+    """Bytes of weights read: all weights per input or time step; for spikes, only the selected weights, if these are fewer."""
     activation_bytes: float
-    """Bytes of inputs read and outputs written; a spike is a bit, signed ones are two."""
+    """Bytes of inputs read and outputs written; a spike takes one bit, a signed spike two."""
 
     @property
     def operations(self) -> Operations:
-        """A spike of any amplitude makes a product a sum; any other input needs all products."""
+        """Additions for spike inputs of any amplitude; for other inputs, all multiplications."""
         return Operations(self.dense, 0) if self.kind == "numbers" else Operations(0, self.reached)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How often the neurons of a layer fire."""
+    """Firing rate of a layer."""
 
     name: str
     rate: float
-    """Mean over neurons and valid steps, 0 to 1."""
+    """Spikes per neuron and valid time step, 0 to 1."""
     dead: float
-    """Share of the neurons that never fired."""
+    """Fraction of the neurons that never fired."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `measure` found, summed over all inputs."""
+    """Result of `measure`, summed over all inputs."""
 
     inputs: int
-    """Rows of all batches."""
+    """Number of inputs (rows of all batches)."""
     steps: int
-    """Valid steps of all rows; as many as inputs where a network answers at once."""
+    """Number of valid time steps of all inputs; equal to `inputs` for a network without a time axis."""
     layers: tuple[Layer, ...]
+    """Matrix products."""
     rates: tuple[Rate, ...]
+    """Firing rates."""
     uncounted: tuple[str, ...]
-    """Modules with matrices of their own that the meter does not know."""
+    """Names of modules with matrices for which no function of `products` is registered."""
 
     @property
     def operations(self) -> Operations:
-        """Of all matrix products."""
+        """Operations of all matrix products."""
         each = [layer.operations for layer in self.layers]
         return Operations(sum(one.macs for one in each), sum(one.acs for one in each))
 
     @property
     def dense(self) -> Operations:
-        """The same if every input were numbers."""
+        """Operations of all matrix products without skipping zeros."""
         return Operations(sum(layer.dense for layer in self.layers), 0)
 
     @property
     def weight_bytes(self) -> float:
-        """Of all layers."""
+        """Bytes of weights read by all layers."""
         return sum(layer.weight_bytes for layer in self.layers)
 
     @property
     def activation_bytes(self) -> float:
-        """Of all layers."""
+        """Bytes of inputs and outputs of all layers."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, with the sums."""
+        """Return the report as JSON values, with the sums over the layers."""
         sums = {"weight_bytes": self.weight_bytes, "activation_bytes": self.activation_bytes}
         return {**asdict(self), "operations": asdict(self.operations), "dense": asdict(self.dense), **sums}

@@ -1,14 +1,14 @@
-"""Sums over the calls of one layer, from which its line of the report is made."""
+"""Accumulators of a layer over its calls."""
 
 import torch
 from torch import Tensor
 
-from .products import Product
+from .matrix_products import Product
 from .report import Kind, Layer, Rate
 
 
 class ProductTally:
-    """One matrix product over all batches; invalid steps do not count."""
+    """Accumulator of one matrix product over all batches, without invalid time steps."""
 
     def __init__(self, name: str, module: str):
         self.name, self.module = name, module
@@ -18,7 +18,7 @@ class ProductTally:
         self.positive = self.negative = False
 
     def add(self, product: Product, valid: Tensor | None) -> None:
-        """Count one call."""
+        """Add one call; `valid` is the mask of the batch, bool [B, T] or None."""
         place = product.x.shape[product.lead :]
         rows = masked_rows(product.x, product.lead, valid).reshape(-1, place[0], place[1:].numel())
         fires = rows != 0
@@ -35,7 +35,7 @@ class ProductTally:
         self._look(rows, fires)
 
     def _look(self, rows: Tensor, fires: Tensor) -> None:
-        """Which magnitudes came in each channel, and in how many rows."""
+        """Update the smallest and largest magnitude of each channel, and the number of rows in which it is active."""
         if not len(rows):
             return
         size = rows.abs()
@@ -48,20 +48,20 @@ class ProductTally:
         self.negative |= bool((rows < 0).any())
 
     def kind(self) -> Kind:
-        """What the product is fed. A channel's own amplitude tells a spike only if it comes and goes: a still image stays."""
+        """Classify the inputs. One amplitude per channel counts as spikes only if it varies over the rows, unlike a static image."""
         active = self.high > 0
         if not bool(active.any()):
             return "silence"
         one = bool(self.low.min() == self.high.max())
         seen = self.seen[active]
-        comes_and_goes = int(seen.sum()) >= 2 * len(seen) and bool((seen < self.rows).any())
+        varies = int(seen.sum()) >= 2 * len(seen) and bool((seen < self.rows).any())
         each = bool((self.low == self.high)[active].all())
-        if not (one or (each and comes_and_goes)):
+        if not (one or (each and varies)):
             return "numbers"
         return "signed spikes" if self.positive and self.negative else "spikes"
 
     def layer(self) -> Layer:
-        """The line of the report."""
+        """Return the entry of the report."""
         kind = self.kind()
         value_size = {"numbers": float(self.value_size), "signed spikes": 2 / 8}.get(kind, 1 / 8)
         weights = self.rows * self.weights if kind == "numbers" else self.weights_met
@@ -78,26 +78,34 @@ class ProductTally:
 
 
 class RateTally:
-    """Spikes of one layer over all batches."""
+    """Accumulator of the spikes of one layer over all batches."""
 
     def __init__(self, name: str):
         self.name, self.rows = name, 0
         self.fired = torch.zeros(())
 
     def add(self, spikes: Tensor, valid: Tensor | None) -> None:
-        """Count one call, [B, T, ...]."""
+        """Add the spikes of one call, [B, T, ...]; `valid` is the mask of the batch, bool [B, T] or None."""
         rows = masked_rows(spikes, 2, valid)
         self.fired = self.fired.to(rows.device) + (rows != 0).sum(0)
         self.rows += len(rows)
 
     def rate(self) -> Rate:
-        """The line of the report."""
+        """Return the entry of the report."""
         share = self.fired.double() / max(self.rows, 1)
         return Rate(self.name, share.mean().item(), (share == 0).double().mean().item())
 
 
 def masked_rows(x: Tensor, lead: int, valid: Tensor | None) -> Tensor:
-    """The inputs or steps of x that count, [N, ...]: its leading axes may be [B, T], [B * T], or [B] for what is computed once a row."""
+    """Return the valid inputs or time steps of x.
+
+    Args:
+        x: values whose leading axes are [B, T], [B * T], or [B] if they are computed once per row.
+        lead: number of leading axes.
+        valid: mask of the batch, bool [B, T], or None.
+    Returns:
+        [N, ...], one row per valid input or time step.
+    """
     shape, rows = x.shape[:lead], x.detach().flatten(0, lead - 1)
     if valid is None:
         return rows

@@ -1,9 +1,17 @@
-"""Text from a trained language model: fast decoding, sampling, and characters as they are complete."""
+"""Text generation: fast decoding, sampling, and streaming of complete characters."""
 
-from .conversation import Conversation as Conversation
-from .conversation import generate as generate
-from .decoder import Decoder as Decoder
-from .packing import Weights as Weights
-from .sampling import Sampling as Sampling
-from .sampling import sample as sample
-from .text_stream import TextStream as TextStream
+from .conversation import Conversation, generate
+from .decoder import Decoder
+from .packing import Weights
+from .sampling import Sampling, sample
+from .text_stream import TextStream
+
+__all__ = [
+    "Conversation",
+    "Decoder",
+    "Sampling",
+    "TextStream",
+    "Weights",
+    "generate",
+    "sample",
+]

@@ -1,4 +1,4 @@
-"""One text that a model goes on with, and its memory in a file."""
+"""Conversations: a text continued by a model, with a state that can be saved."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -23,32 +23,46 @@ _FORMAT = "dendrix-conversation-1"
 
 @dataclass(frozen=True)
 class Conversation:
-    """A text so far: what the model remembers of it, of a size that does not grow."""
+    """State of a text, of constant size."""
 
     state: Tensor
-    """After all tokens but `next`, [1, N]."""
+    """State of the decoder after all tokens except `next`, [1, N]."""
     next: tuple[int, ...]
-    """The last tokens, which the model has not read yet."""
+    """Last tokens, not yet read by the model."""
 
     def reads(self, tokens: Sequence[int]) -> "Conversation":
-        """The conversation with more tokens at its end."""
+        """Return the conversation with more tokens at its end.
+
+        Args:
+            tokens: token ids.
+        """
         return replace(self, next=(*self.next, *tokens))
 
     def save(self, path: Path, model: nn.Module) -> None:
-        """Write a file, whole or not at all, that only conversations with this model can be read from."""
+        """Write the conversation atomically; `load` accepts the file for the same model only.
+
+        Args:
+            path: file to write.
+            model: model of the conversation, whose weights are hashed.
+        Raises:
+            OSError: the file cannot be written.
+        """
         tensors = {"state": self.state.contiguous(), "next": torch.tensor(self.next, dtype=torch.int64)}
         write_atomic(path, safetensors.torch.save(tensors, {"format": _FORMAT, "model": fingerprint(model)}))
 
     @classmethod
     def load(cls, path: Path, model: nn.Module) -> "Conversation":
-        """Read a conversation with this model.
+        """Read a conversation.
 
+        Args:
+            path: file written by `save`.
+            model: model of the conversation.
         Raises:
-            OSError: there is no such file.
-            ValueError: it is no conversation, or one with another model.
+            OSError: the file does not exist.
+            InputError: the file is not a conversation, or one with another model.
         """
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: expected a saved conversation, but there is none. Check the path.")
+            raise FileNotFoundError(f"{path}: expected a saved conversation, but it does not exist. Check the path.")
         try:
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
@@ -63,7 +77,11 @@ class Conversation:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """A digest of the weights."""
+    """Return the SHA-256 of the weights of a model.
+
+    Args:
+        model: any module with its weights on the CPU.
+    """
     digest = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
@@ -81,24 +99,25 @@ def generate(
     stops: Sequence[str] = (),
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[str, Conversation]]:
-    """Go on with a conversation.
+    """Continue a conversation.
 
     Args:
-        decoder: of the model.
-        tokenizer: of the tokenizers library.
-        conversation: with at least one token that the model has not read.
-        sampling: how tokens are drawn.
-        max_new_tokens: at most so many are drawn, at least 1.
-        stops: strings that end the text and are not given.
-        generator: of the random numbers; None is torch's own.
+        decoder: decoder of the model.
+        tokenizer: tokenizer of the tokenizers library.
+        conversation: conversation with at least one token that the model has not read.
+        sampling: sampling parameters.
+        max_new_tokens: largest number of new tokens, at least 1.
+        stops: strings that end the text; they are not part of it.
+        generator: random number generator; None takes that of torch.
     Yields:
-        after each token the text that is now sure, and the conversation with all tokens so far; joined, the texts are the answer.
+        after each token, the text that is complete (empty while characters or stop strings are incomplete), and the conversation with all
+        tokens so far.
     Raises:
-        ValueError: there is nothing to read, or an argument does not fit.
+        InputError: the conversation has no unread token, or an argument is out of range.
     """
     expect_in(max_new_tokens, "[1, inf)", "max_new_tokens")
     if not conversation.next:
-        raise InputError("prompt: expected some text, got none. Write a prompt, or load a conversation to go on with.")
+        raise InputError("prompt: expected some text, got none. Pass a prompt, or load a conversation to continue.")
     text = TextStream(tokenizer, stops)
     logits, state = decoder.prefill(torch.tensor([conversation.next]), conversation.state)
     for left in range(max_new_tokens - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""A trained SpikeGPT made ready to generate: tokens in, logits out, for one text or many at once."""
+"""Decoder of a trained SpikeGPT on the CPU: tokens to logits, for one text or a batch of texts."""
 
 from functools import cached_property
 from typing import get_args
@@ -18,17 +18,17 @@ Ids = NDArray[np.int64]
 
 
 class Decoder:
-    """A `SpikeGPT` laid out for decoding on the CPU; the model itself is not kept.
+    """A `SpikeGPT` with its weights repacked for decoding on the CPU; the model itself is not kept.
 
-    The state is one tensor of rows, [B, N], a row for each text: `state[index]` takes rows out and `torch.cat` puts them together.
-    Inputs are never modified. With the fused kernel, what a row gives depends neither on the other rows nor on how its tokens are cut
-    into calls, to the bit; plain torch (`use_kernels("reference")`) gives the same but for rounding.
+    The state is one tensor, [B, N], with one row per text: `state[index]` selects rows and `torch.cat` combines them. Inputs are never
+    modified. With the fused kernel, the result of a row is bitwise independent of the other rows and of the division of its tokens into
+    calls. Plain torch (`use_kernels("reference")`) gives the same result up to rounding.
 
     Args:
-        model: the trained network.
-        weights: how matrices are held. Embedding, norms and all arithmetic are float32 with each.
+        model: trained network.
+        weights: data type of the matrices. Embedding, norms and all arithmetic are float32 for each type.
     Raises:
-        ValueError: no such kind of weights, or a weight is NaN or infinite.
+        InputError: the data type is unknown, or a weight is NaN or infinite.
     """
 
     def __init__(self, model: SpikeGPT, weights: Weights = "float32"):
@@ -38,20 +38,20 @@ class Decoder:
         self.packed: Packed = pack_network(model, weights)
 
     def rest(self, batch: int = 1) -> Tensor:
-        """The state before any text."""
+        """Return the initial state of `batch` texts, [batch, N]."""
         return pack(rest(self.config, batch), batch)
 
     def __call__(self, tokens: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What follows every token, as the model gives it; zeros where a token is not valid.
+        """Compute the logits after every token.
 
         Args:
-            tokens: int64 [B, T].
-            state: of the texts so far, [B, N]; None is from rest.
-            valid: bool [B, T], False where there is padding, on either side; None: all are valid.
+            tokens: token ids, int64 [B, T].
+            state: state of the texts so far, [B, N]; None starts new texts.
+            valid: bool [B, T], False in the padding, on either side; None if all tokens are valid.
         Returns:
-            logits [B, T, V], and the state after the last token.
+            logits [B, T, V], zero in the padding, and the state after the last token.
         Raises:
-            TypeError, ValueError: tokens that are no integers or not in the vocabulary, or a state of another model or batch.
+            InputError, InputTypeError: the tokens are not int64 or not in the vocabulary, or the state has another shape.
         """
         valid = self._expect(tokens, valid)
         found, state = self._read(tokens, state, valid, valid)
@@ -60,26 +60,31 @@ class Decoder:
         return logits, state
 
     def prefill(self, tokens: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Read prompts, many tokens at once, in memory that does not grow with their length.
+        """Read prompts and compute the logits after the last token of each.
 
         Args:
-            tokens, state, valid: as for a call.
+            tokens, state, valid: as in `__call__`.
         Returns:
-            the logits after each row's last valid token, [B, V], and the state.
+            logits after the last valid token of each row, [B, V], and the state.
         Raises:
-            TypeError, ValueError: as a call, or a row has no valid token.
+            InputError, InputTypeError: as in `__call__`, or a row has no valid token.
         """
         valid = self._expect(tokens, valid)
         if not bool(valid.any(1).all()):
-            raise InputError("valid: expected at least one token in every row, got a row of padding alone. Leave it out.")
+            raise InputError("valid: expected at least one token in every row, got a row of padding only. Remove the row.")
         last = torch.where(valid, torch.arange(tokens.shape[1]), -1).amax(1, keepdim=True)
         return self._read(tokens, state, valid, torch.zeros_like(valid).scatter(1, last, True))
 
     def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One more token of each text: int64 [B] -> logits [B, V] and the state.
+        """Read one token of each text.
 
+        Args:
+            tokens: token ids, int64 [B].
+            state: state of the texts, [B, N].
+        Returns:
+            logits [B, V] and the next state.
         Raises:
-            TypeError, ValueError: as a call.
+            InputError, InputTypeError: as in `__call__`.
         """
         expect(tokens, "B", "tokens")
         self._expect_tokens(tokens)
@@ -101,18 +106,18 @@ class Decoder:
             raise InputError(f"tokens: expected 0 to {self.config.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
 
     def _read(self, tokens: Tensor, state: Tensor | None, valid: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits [W, V] after the tokens that are wanted, row by row, and the state."""
+        """Return the logits [W, V] after the `wanted` tokens, row by row, and the state."""
         chosen = wanted[valid]
         answers = torch.where(chosen, chosen.cumsum(0) - 1, -1)
         state = self.rest(len(tokens)) if state is None else state
         return self._run(tokens[valid].numpy(), valid.nonzero()[:, 0].numpy(), answers.numpy(), state)
 
     def _run(self, tokens: Ids, owners: Ids, answers: Ids, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Read tokens [P], each of the row that owns it; the logits of the token whose answer is n are row n."""
+        """Read tokens [P] of the rows `owners` [P]; `answers` [P] gives the row of the result for the logits of a token, or -1 for none."""
         expect(state, "B N", "state", N=self.packed.state_size)
         if len(owners) and owners[-1] >= len(state):
             raise InputError(
-                f"state: expected a row for each of {owners[-1] + 1} texts, got {len(state)}. Pass what the last call returned."
+                f"state: expected a row for each of {owners[-1] + 1} texts, got {len(state)}. Pass the state returned by the previous call."
             )
         if fused := find_kernel("decode", "cpu", self.packed, tokens, owners, answers, state):
             found: tuple[Tensor, Tensor] = fused.run(self.packed, tokens, owners, answers, state)
@@ -126,7 +131,17 @@ class Decoder:
 
 @torch.no_grad()
 def decode(network: SpikeGPT, tokens: Ids, owners: Ids, answers: Ids, state: Tensor) -> tuple[Tensor, Tensor]:
-    """What the kernel does, in plain torch: row after row."""
+    """Read tokens row by row in plain torch: the definition of the fused kernel.
+
+    Args:
+        network: network with the packed weights.
+        tokens: token ids, int64 [P].
+        owners: row of the state to which each token belongs, int64 [P].
+        answers: row of the result for the logits of each token, or -1 for none, int64 [P].
+        state: [B, N].
+    Returns:
+        logits [number of answers, V], and the next state.
+    """
     logits, after = torch.empty(int(answers.max(initial=-1)) + 1, network.config.vocab_size), state.clone()
     for row in np.unique(owners):
         own = owners == row

@@ -1,4 +1,4 @@
-"""What a SpikeGPT remembers as one row of numbers per text, so that texts are stacked, taken out and saved as rows of one tensor."""
+"""The state of a SpikeGPT as one tensor with one row per text, so that texts can be stacked, selected and saved."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,16 @@ from ..models.spikegpt.network import SpikeGPTConfig
 from ..neurons.lif import LIFState
 
 _NOTHING = -1e38
-"""The exponent of an empty past, as in `layers.rwkv.wkv`."""
+"""Exponent of an empty past, as in `layers.rwkv.wkv`."""
 
 
 def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
-    """The state of a `SpikeGPT` before any text."""
+    """Return the initial state of a `SpikeGPT`.
+
+    Args:
+        config: configuration of the network.
+        batch: number of texts, B.
+    """
 
     def zeros(times: int = 1) -> Tensor:
         return torch.zeros(batch, times * config.width)
@@ -37,15 +42,23 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
 
 
 def pack(state: State, batch: int) -> Tensor:
-    """A state of a `SpikeGPT` as rows, [B, N]: its tensors one after the other."""
+    """Concatenate the tensors of a state to rows, [B, N].
+
+    Args:
+        state: state of a `SpikeGPT`.
+        batch: number of texts, B.
+    """
     return torch.cat([torch.zeros(batch, 0), *_tensors(state)], 1)
 
 
 def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
-    """The inverse of `pack`.
+    """Restore a state from the rows of `pack`.
 
+    Args:
+        rows: [B, N].
+        config: configuration of the network.
     Raises:
-        ValueError: the rows are of another model.
+        InputError: the rows have another size, as for another model.
     """
     empty = rest(config)
     sizes = [part.shape[1] for part in _tensors(empty)]
@@ -56,7 +69,7 @@ def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
 
 
 def _tensors(state: State) -> list[Tensor]:
-    """All tensors of a state in their order."""
+    """Return all tensors of a state in order."""
     found: list[Tensor] = []
 
     def keep(part: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The weights of a SpikeGPT as a few arrays for decoding, rounded if wanted; and back, so that what was rounded away can be measured."""
+"""Repacking of the weights of a SpikeGPT for decoding, optionally quantised, and the inverse, which gives the quantised network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,54 +16,54 @@ from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from .memory import pack, rest
 
 Weights = Literal["float32", "bfloat16", "int8"]
-"""How matrices are held: as trained, in half of the memory, or in a quarter with one scale for each output."""
+"""Data type of the matrices: as trained, half the memory, or a quarter of the memory with one scale per output."""
 
 _WIDEST = 512
-"""Outputs that are summed together at most."""
+"""Largest number of outputs per block."""
 _RATE = 6
-"""The row of a half's vectors whose parameter is the logarithm of a rate."""
+"""Row of `Packed.vectors` that holds the decay rate, whose parameter is its logarithm."""
 _NO_MATRIX = [0] * 6
 _LANES = 16
-"""Outputs are filled up to a multiple of this."""
+"""Number of outputs per block is rounded up to a multiple of this."""
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A network as the decoding kernel reads it."""
+    """Weights in the layout of the decoding kernel. A half is the time mix or a channel mix of a block."""
 
     config: SpikeGPTConfig
     kind: Weights
     embedding: NDArray[Any]
-    """[V, d]: bits as bytes, or floats."""
+    """Embedding, [V, d]: uint8 bits, or float32."""
     ends: NDArray[np.float32]
     """Weight and bias of the first and of the last norm, [4, d]."""
     vectors: NDArray[np.float32]
-    """Of each half of a block, [2 L, 7, d]: weight and bias of its norm, the shares of key, receptance and value, bonus and rate."""
+    """Vectors of each half, [2 L, 7, d]: weight and bias of its norm, mixing ratios of key, receptance and value, bonus, and decay rate."""
     inner: NDArray[np.float32]
-    """Of each half whose neurons stand before its last product, weight and bias of their norm, [2 L, 2, d or 4 d, filled up to 4 d]."""
+    """Weight and bias of the norm before the neurons of each half, [2 L, 2, 4 d], padded; used with `spikes="input"`."""
     weights: NDArray[Any]
-    """All matrices one after the other, each in blocks of outputs: [inputs, width] for each block. bfloat16 is held as int16."""
+    """Concatenated matrices, each in blocks of outputs, [inputs, width] per block. bfloat16 is stored as int16."""
     scales: NDArray[np.float32]
-    """A factor for every output."""
+    """Scale of every output."""
     table: NDArray[np.int64]
-    """Where the matrices of each half are, key, receptance, value and output, [2 L + 1, 4, 6]: first weight, first scale, inputs,
-    outputs, outputs that are summed together, and whether inputs may be zero. The last row begins with the head."""
+    """Positions of the matrices key, receptance, value and output of each half, [2 L + 1, 4, 6]: first weight, first scale, inputs,
+    outputs, outputs per block, and whether inputs may be zero. The last row holds the head."""
     places: NDArray[np.int64]
-    """Where in a row of the state the memory of each half begins, [2 L]."""
+    """Position of the state of each half in a row of the state, [2 L]."""
 
     @cached_property
     def state_size(self) -> int:
-        """Numbers in a row of the state."""
+        """Number of values N in a row of the state."""
         return pack(rest(self.config), 1).shape[1]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
+        """Memory of all arrays, in bytes."""
         return sum(array.nbytes for array in (self.embedding, self.ends, self.vectors, self.weights, self.scales, self.table))
 
 
 class _Matrices:
-    """Matrices as they are put one after the other."""
+    """Builder of the concatenated matrices."""
 
     def __init__(self, kind: Weights):
         self.kind = kind
@@ -72,7 +72,7 @@ class _Matrices:
         self.at = self.scale_at = 0
 
     def add(self, layer: nn.Linear, zeros: bool) -> list[int]:
-        """Put one more; its row of the table."""
+        """Append a matrix; returns its row of the table."""
         outputs, inputs = layer.weight.shape
         width = -(-outputs // (-(-outputs // _WIDEST)))
         width = -(-width // _LANES) * _LANES
@@ -87,7 +87,14 @@ class _Matrices:
 
 
 def rounded_weight(weight: Tensor, kind: Weights) -> tuple[Tensor, Tensor]:
-    """A matrix [out, in] as it is held, bfloat16 as int16, and a scale for each output."""
+    """Quantise a matrix.
+
+    Args:
+        weight: float32 [out, in].
+        kind: data type.
+    Returns:
+        the matrix in its data type (bfloat16 as int16), and a scale per output, [out].
+    """
     ones = torch.ones(len(weight))
     if kind == "float32":
         return weight, ones
@@ -98,10 +105,13 @@ def rounded_weight(weight: Tensor, kind: Weights) -> tuple[Tensor, Tensor]:
 
 
 def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
-    """Lay out a network with at least one block.
+    """Repack the weights of a network with at least one block.
 
+    Args:
+        model: the network.
+        kind: data type of the matrices.
     Raises:
-        ValueError: a weight is NaN or infinite.
+        InputError: a weight is NaN or infinite.
     """
     if broken := [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]:
         raise InputError(f"model: expected finite weights, got NaN or infinity in {', '.join(broken)}. Did the training diverge?")
@@ -130,7 +140,11 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
 
 
 def unpack_network(packed: Packed) -> SpikeGPT:
-    """The network whose weights are those that were packed, in evaluation mode: what decoding has to equal."""
+    """Return a network with the (quantised) packed weights in evaluation mode, which the decoder must equal.
+
+    Args:
+        packed: repacked weights.
+    """
     model = SpikeGPT(packed.config)
     with torch.no_grad():
         embedding = torch.from_numpy(packed.embedding).float()
@@ -150,7 +164,7 @@ def unpack_network(packed: Packed) -> SpikeGPT:
 
 
 class _Half(NamedTuple):
-    """The parameters of one half of a block, in the order in which they are packed."""
+    """Parameters of one half of a block, in the order in which they are packed."""
 
     vectors: list[Tensor]
     inner: list[Tensor]
@@ -175,7 +189,7 @@ def _halves(model: SpikeGPT) -> list[_Half]:
 
 
 def _rows(vectors: Sequence[Tensor], count: int, width: int) -> NDArray[np.float32]:
-    """Vectors as rows, filled up with zeros."""
+    """Return vectors as zero-padded rows, [count, width]."""
     rows = np.zeros((count, width), np.float32)
     for row, vector in zip(rows, vectors, strict=False):
         row[: vector.numel()] = vector.detach().float().flatten().numpy()
@@ -183,7 +197,7 @@ def _rows(vectors: Sequence[Tensor], count: int, width: int) -> NDArray[np.float
 
 
 def _matrix(packed: Packed, place: NDArray[np.int64]) -> Tensor:
-    """A matrix [out, in] as floats."""
+    """Return a matrix as float32 [out, in]."""
     at, scale_at, inputs, outputs, width, _ = place.tolist()
     blocks = -(-outputs // width)
     held = torch.from_numpy(packed.weights[at : at + blocks * width * inputs])

@@ -1,4 +1,4 @@
-"""Which token comes next: the most likely one, or one drawn from those that are likely enough."""
+"""Sampling of the next token: greedy, or random with temperature, top-k and top-p."""
 
 from dataclasses import dataclass
 
@@ -10,28 +10,32 @@ from ..core import expect, expect_fields
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn; each setting narrows what the ones before it left, in the order of transformers."""
+    """Sampling parameters, applied in this order, which is that of transformers.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     temperature: float = 1.0
-    """Divides the logits; 0 takes the most likely token."""
+    """Divisor of the logits; 0 selects the most likely token."""
     top_k: int | None = None
-    """Draw among so many of the most likely tokens; None is all."""
+    """Number of most likely tokens to sample from; None samples from all."""
     top_p: float = 1.0
-    """Draw among the fewest most likely tokens that have this probability together."""
+    """Sample from the smallest set of most likely tokens with at least this total probability."""
 
     def __post_init__(self) -> None:
         expect_fields(self, temperature="[0, inf)", top_k="[1, inf)", top_p="(0, 1]")
 
 
 def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
-    """Draw a token for every row.
+    """Sample a token for every row.
 
     Args:
         logits: [B, V].
-        sampling: what narrows the choice.
-        generator: of the random numbers; None is torch's own. Rows share it: draw row by row where each has one.
+        sampling: sampling parameters.
+        generator: random number generator, shared by the rows; None takes that of torch. Call the function per row for separate generators.
     Returns:
-        tokens int64 [B].
+        token ids, int64 [B].
     Raises:
         FloatingPointError: a logit is NaN or infinite.
     """
@@ -40,7 +44,7 @@ def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator | None
         raise FloatingPointError("logits: expected finite numbers, got NaN or infinity. Did the training diverge?")
     if sampling.temperature == 0:
         return logits.argmax(1)
-    # Relative to the largest, in float64: no temperature is too small for it.
+    # Differences to the largest logit in float64 do not overflow at any temperature.
     scaled = (logits.double() - logits.amax(1, keepdim=True).double()) / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < logits.shape[1]:
         scaled = scaled.masked_fill(scaled < scaled.topk(sampling.top_k).values[:, -1:], -torch.inf)

@@ -1,4 +1,4 @@
-"""Text as it may be shown while its tokens come: whole characters only, and nothing of what a stop string ends."""
+"""Incremental detokenization: complete characters only, ending before the first stop string."""
 
 import codecs
 from collections.abc import Sequence
@@ -9,43 +9,47 @@ from ..errors import InputError
 
 
 class TextStream:
-    """The text of a growing list of tokens.
+    """Incremental decoder of tokens to text.
 
-    A character that lacks bytes waits for them; bytes that can be none become U+FFFD. What may be the beginning of a stop string waits
-    until it is sure that it is not; a stop string itself and what follows it are never given.
+    Bytes of an incomplete character are held back until it is complete; invalid UTF-8 decodes to U+FFFD. Text that may be the beginning of
+    a stop string is held back until it cannot be one. A stop string and the text after it are never returned.
 
     Args:
-        tokenizer: of the tokenizers library.
-        stops: strings that end the text, wherever token borders fall.
+        tokenizer: tokenizer of the tokenizers library.
+        stops: strings that end the text, across token boundaries.
     Raises:
-        ValueError: a stop string is empty.
+        InputError: a stop string is empty.
     """
 
     def __init__(self, tokenizer: Any, stops: Sequence[str] = ()):
         if "" in stops:
-            raise InputError("stops: expected strings that can occur, got an empty one. Leave it out.")
+            raise InputError("stops: expected non-empty strings, got an empty one. Remove it.")
         self.stops = tuple(stops)
         self.stopped = False
-        """Whether a stop string has come; nothing more is given then."""
+        """True after a stop string; no more text is returned then."""
         self._bytes_of = token_bytes(tokenizer)
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._waiting = ""
 
     def push(self, token: int) -> str:
-        """Take one more token and give the text that is now sure, often none."""
+        """Add a token; returns the text that is now complete, which may be empty.
+
+        Args:
+            token: token id; unknown ids have no text.
+        """
         if self.stopped:
             return ""
         return self._release(self._characters.decode(self._bytes_of(token)), final=False)
 
     def finish(self) -> str:
-        """No token follows: give what still waited."""
+        """End the text; returns the text that was held back."""
         if self.stopped:
             return ""
         return self._release(self._characters.decode(b"", final=True), final=True)
 
     def _release(self, new: str, final: bool) -> str:
         text = self._waiting + new
-        # Of all stop strings the one counts that is complete first; of those complete at once, the longest.
+        # The stop string that is complete first ends the text; of several complete at once, the longest.
         found = [(at + len(stop), at) for stop in self.stops if (at := text.find(stop)) >= 0]
         if found:
             self.stopped, self._waiting = True, ""
@@ -56,6 +60,6 @@ class TextStream:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of the text that a stop string begins with."""
+    """Return the length of the longest suffix of the text that is a proper prefix of the stop string."""
     longest = min(len(text), len(stop) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)

@@ -1,4 +1,4 @@
-"""From a network's per-step outputs to one decision for each sequence, the same in training, evaluation and use."""
+"""Decision rule from per-step outputs to one class per sequence, shared by training, evaluation and deployment."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -13,38 +13,53 @@ Accumulation = Literal["sum", "mean", "last", "max", "softmax-sum"]
 
 @dataclass(frozen=True)
 class Decision:
-    """How a sequence is decided; a checkpoint carries it."""
+    """Decision rule of a classifier, stored in its checkpoint.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     accumulation: Accumulation = "mean"
-    """What `accumulate` does with the outputs."""
+    """Accumulation of the outputs over time; see `accumulate`."""
     tail_ms: float = 0.0
-    """Silence that the network still hears after the end of the input, so that delayed spikes count, in ms."""
+    """Duration of zero input appended to a sequence, so that delayed spikes are included, in ms."""
     padded: bool = False
-    """Let the padding of a batch count as input, as published networks with delays do; a decision then depends on its batch."""
+    """Treat the padding of a batch as input, as published networks with delays do; a decision then depends on its batch."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.accumulation, get_args(Accumulation), "accumulation")
         expect_fields(self, tail_ms="[0, inf)")
 
     def tail_steps(self, dt_ms: float) -> int:
-        """The tail in whole steps."""
+        """Return the length of the tail in time steps.
+
+        Args:
+            dt_ms: length of a time step, in ms.
+        """
         return round(self.tail_ms / dt_ms)
 
     def evidence(self, model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The evidence after each step, [B, T, K], for inputs x [B, T, C] that include the tail; the last step decides.
+        """Run a network and accumulate its outputs.
 
-        Of a network that answers once, outputs [B, K], T is 1.
+        Args:
+            model: classifier with per-step outputs [B, T, K], or with one output [B, K] (T is then 1).
+            x: [B, T, C], including the tail.
+            valid: bool [B, T] or None.
+        Returns:
+            evidence after each step, [B, T, K]; the last step determines the decision.
         """
         valid = None if self.padded else valid
         outputs = outputs_of(model, x, valid)
-        # At least float32: a long sum in bfloat16 loses what the later steps say.
+        # At least float32: in a long bfloat16 sum, later terms are lost to rounding.
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-        if outputs.dim() == 2:  # one answer for the whole input
-            return outputs.unsqueeze(1)
-        return accumulate(outputs, valid, self.accumulation)
+        return accumulate(outputs, valid, self.accumulation) if outputs.dim() == 3 else outputs.unsqueeze(1)
 
     def confidence(self, evidence: Tensor) -> Tensor:
-        """Evidence [..., K] as shares that sum to one: a softmax, or the mean softmax where that is what was summed."""
+        """Normalise evidence [..., K] to sum to one: by the softmax, or by the sum for "softmax-sum".
+
+        Args:
+            evidence: result of `evidence`.
+        """
         return evidence / evidence.sum(-1, keepdim=True) if self.accumulation == "softmax-sum" else evidence.softmax(-1)
 
 

@@ -1,4 +1,4 @@
-"""A spiking classifier with learned delays between its layers and, if asked, within them: DCLS-Delays (arXiv 2306.17670), causal."""
+"""Spiking classifier with learned delays between its layers and optionally within them: causal DCLS-Delays (arXiv 2306.17670)."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -19,52 +19,56 @@ SurrogateName = Literal["atan", "triangle"]
 
 @dataclass(frozen=True)
 class DelayNetConfig:
-    """What a `DelayNet` is made of. The network of the paper for SHD is `published_shd()`."""
+    """Configuration of a `DelayNet`. The published network for SHD is `published_shd()`.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     inputs: int
-    """Channels of the input, C."""
+    """Number of input channels, C."""
     outputs: int
-    """Classes, K."""
+    """Number of classes, K."""
     hidden: tuple[int, ...] = (128, 128)
-    """Neurons of each hidden layer."""
+    """Number of neurons of each hidden layer."""
     delays: Delays = "learned"
-    """Trained, fixed at a random start, or none at all."""
+    """"learned": trained; "random": random and fixed; "none": without delays."""
     granularity: Granularity = "synaptic"
     """One delay per synapse, per input neuron (axonal) or per output neuron (dendritic)."""
     max_delay_ms: float = 250.0
-    """The longest delay, in ms."""
+    """Largest delay, in ms."""
     dt_ms: float = 10.0
-    """The time step, in ms."""
+    """Length of a time step, in ms."""
     kernel_count: int = 1
-    """Synapses per pair of neurons."""
+    """Number of synapses per pair of neurons."""
     interpolation: Interpolation = "gauss"
-    """How a synapse spreads over time steps while its delay trains."""
+    """Distribution of a synapse over time steps during the training of its delay."""
     neuron: Cell = "lif"
-    """The hidden neurons: leaky integrate-and-fire, or the adaptive kind."""
+    """Type of the hidden neurons: leaky integrate-and-fire, or adaptive."""
     tau_ms: float = 10.0
-    """Membrane time constant at the start, in ms."""
+    """Initial membrane time constant, in ms."""
     decay: float | None = None
-    """The decay per step itself, instead of tau_ms; adaptive neurons keep tau_ms."""
+    """Decay per step, instead of `tau_ms`; adaptive neurons use `tau_ms`."""
     train_tau: bool = True
-    """Whether each neuron learns its time constant; adaptive neurons always do."""
+    """Train one time constant per neuron; adaptive neurons always do."""
     v_reset: float | None = 0.0
-    """Membrane after a spike; None subtracts the threshold (LIF only)."""
+    """Membrane potential after a spike; None subtracts the threshold (LIF only)."""
     detach_reset: bool = True
-    """Whether no gradient passes through the reset (LIF only)."""
+    """Pass no gradient through the reset (LIF only)."""
     surrogate: SurrogateName = "atan"
-    """The derivative that training takes for that of a spike, for either kind of neuron."""
+    """Surrogate gradient of a spike, for both types of neurons."""
     spike_alpha: float = 5.0
     """Steepness of the arctangent surrogate."""
     dropout: float = 0.4
-    """Probability that a hidden neuron is silenced for a whole sequence."""
+    """Probability that a hidden neuron is dropped for a whole sequence."""
     recurrent_delay_ms: float | None = None
-    """The longest delay of connections within each hidden layer, learned unless `delays` is "random"; None: no such connections."""
+    """Largest delay of the connections within each hidden layer, trained unless `delays` is "random"; None: no such connections."""
     recurrent_start_ms: float = 60.0
-    """These delays start half-normal, with this standard deviation, in ms."""
+    """Standard deviation of the half-normal initialisation of these delays, in ms."""
     recurrent_dropout: float = 0.0
-    """Probability that a hidden neuron hears nothing of its own layer for a whole sequence."""
+    """Probability that a hidden neuron receives no input from its own layer for a whole sequence."""
     padding: Padding = "causal"
-    """"published" appends half of the longest delay as silence in every delay layer; a sequence grows, and cannot be continued."""
+    """"causal", or "published": every delay layer appends zeros of half the largest delay, so sequences grow and cannot be streamed."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
@@ -76,7 +80,9 @@ class DelayNetConfig:
         expect_fields(self, recurrent_delay_ms="[0, inf)", recurrent_start_ms="[0, inf)", recurrent_dropout="[0, 1)")
         expect_fields(self, tau_ms="(0, inf)", decay="(0, 1)", v_reset="(-inf, 1)")
         if min(self.inputs, self.outputs, *self.hidden) < 1:
-            raise InputError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
+            raise InputError(
+                f"inputs, outputs, hidden: expected at least 1, got {self.inputs}, {self.outputs} and {self.hidden}. Raise them."
+            )
 
     def build(self) -> "DelayNet":
         """The network, with the weights of its start."""
@@ -84,7 +90,7 @@ class DelayNetConfig:
 
 
 def published_shd() -> DelayNetConfig:
-    """The paper's network for the Spiking Heidelberg Digits: two layers of 256, delays up to 250 ms, an almost memoryless LIF.
+    """Return the published network for the Spiking Heidelberg Digits: two layers of 256 almost memoryless LIF neurons, delays up to 250 ms.
 
     Source: arXiv 2306.17670 and its released configuration, which has `padding="published"`.
     """
@@ -92,18 +98,21 @@ def published_shd() -> DelayNetConfig:
 
 
 def published_commands() -> DelayNetConfig:
-    """The paper's largest network for the Speech Commands, as spikes or sound: three layers of 512, two synapses for each pair.
+    """Return the largest published network for the Speech Commands (spikes or audio): three layers of 512, two synapses per pair of
+    neurons.
 
-    Source: arXiv 2306.17670 and its released configuration, which has one synapse for each pair and `padding="published"`.
+    Source: arXiv 2306.17670 and its released configuration, which has one synapse per pair and `padding="published"`.
     """
     hidden = (512, 512, 512)
     return DelayNetConfig(140, 35, hidden, max_delay_ms=300.0, kernel_count=2, decay=1 - 1 / 1.5, train_tau=False, dropout=0.25)
 
 
 def delrec_commands() -> DelayNetConfig:
-    """Three layers of 256 with no delays between them but learned ones within, which start short and narrow over the whole training.
+    """Return a network of three layers of 256 with learned recurrent delays within the layers and no delays between them.
 
-    Source: Queant et al., DelRec (arXiv 2509.24852), its settings for the Spiking Speech Commands; BatchNorm and read-out are ours.
+    The recurrent delays are initialised to short values, and their interpolation kernel narrows over the whole training.
+
+    Source: Queant et al., DelRec (arXiv 2509.24852), settings for the Spiking Speech Commands; BatchNorm and readout are ours.
     """
     return replace(
         published_commands(),
@@ -122,9 +131,12 @@ def delrec_commands() -> DelayNetConfig:
 
 
 class DelayNet(Sequential):
-    """x [B, T, C] -> per-step outputs [B, T, K]; state: one entry per stage, as in `Sequential`.
+    """Delay network: x [B, T, C] -> per-step outputs [B, T, K]. The state has one entry per stage, as in `Sequential`.
 
-    Each hidden layer is delays -> BatchNorm -> neurons -> dropout; the read-out is delays -> leaky integrators.
+    Each hidden layer consists of delays, BatchNorm, neurons and dropout; the readout of delays and leaky integrators.
+
+    Args:
+        config: configuration of the network.
     """
 
     def __init__(self, config: DelayNetConfig):
@@ -139,7 +151,9 @@ class DelayNet(Sequential):
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C", "x_t", C=self.config.inputs)
         if self.config.padding == "published":
-            raise InputError("padding='published' has no single step, as a sequence grows in every layer. Use padding='causal'.")
+            raise InputError(
+                "padding: expected 'causal' for a single step, got 'published', which has no single step because sequences grow."
+            )
         expect_finite(x_t, "x_t")
         return super().step(x_t, state)
 
@@ -165,7 +179,7 @@ def _delays(config: DelayNetConfig, before: int, size: int) -> DelayLinear:
 
 
 def _neurons(config: DelayNetConfig, size: int) -> Stateful:
-    """The neurons of a hidden layer, with what connects them."""
+    """Return the neurons of a hidden layer, with their recurrent connections if configured."""
     if config.recurrent_delay_ms is None:
         return _cells(config, size)
     return RecurrentDelay(

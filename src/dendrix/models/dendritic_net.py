@@ -1,4 +1,4 @@
-"""A network for learning task after task: active dendrites, told the task by a prototype, gate units that compete to be active."""
+"""Network for continual learning: active dendrites with a task prototype as context gate units, of which the k strongest are active."""
 
 from dataclasses import dataclass
 
@@ -12,33 +12,39 @@ from ..layers import ActiveDendrites, KWinners, SparseLinear
 
 @dataclass(frozen=True)
 class DendriticNetConfig:
-    """What a `DendriticNet` is made of. The fields at their defaults are the published network for ten tasks of permuted MNIST."""
+    """Configuration of a `DendriticNet`. The defaults are the published network for ten tasks of permuted MNIST.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     inputs: int = 784
-    """Channels of the input, C."""
+    """Number of input channels, C."""
     outputs: int = 10
-    """Classes, K, the same for every task."""
+    """Number of classes, K, the same for every task."""
     hidden: tuple[int, ...] = (2048, 2048)
-    """Units of each hidden layer."""
+    """Number of units of each hidden layer."""
     weight_density: float = 0.5
-    """Share of its inputs that a unit listens to."""
+    """Fraction of nonzero weights per unit."""
     active: float | None = 0.05
-    """Share of a hidden layer's units that may be active at a time, the k winners; None lets all through a ReLU."""
+    """Fraction of active units per hidden layer (k winners); None uses a ReLU instead."""
     boost: float = 0.0
-    """Strength with which units that seldom win are favoured."""
+    """Boost strength of units that are rarely active."""
     segments: int = 10
-    """Segments of each hidden unit, one per task as published; 0 leaves the dendrites out."""
+    """Number of dendritic segments per hidden unit, one per task as published; 0 for a network without dendrites."""
     segment_density: float = 1.0
-    """Share of the context that a segment listens to."""
+    """Fraction of the context to which a segment is connected."""
     tasks: int = 10
-    """Room for prototypes."""
+    """Largest number of tasks (prototypes)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
         expect_fields(self, weight_density="(0, 1]", active="(0, 1]", boost="[0, inf)", segment_density="(0, 1]")
         expect_fields(self, segments="[0, inf)", tasks="[1, inf)")
         if min(self.inputs, self.outputs, *self.hidden) < 1:
-            raise InputError(f"inputs, outputs and hidden sizes must be at least 1, got {self.inputs}, {self.outputs} and {self.hidden}.")
+            raise InputError(
+                f"inputs, outputs, hidden: expected at least 1, got {self.inputs}, {self.outputs} and {self.hidden}. Raise them."
+            )
 
     def build(self) -> "DendriticNet":
         """The network, with the weights of its start."""
@@ -46,17 +52,20 @@ class DendriticNetConfig:
 
 
 class DendriticNet(Stateful):
-    """x [B, T, C] -> outputs [B, T, K]; it knows no time, so its state is ().
+    """Dendritic network: x [B, T, C] -> outputs [B, T, K]. Time steps are independent; the state is ().
 
-    Each hidden layer is sparse weights -> gates of the dendrites -> k winners. The context of a task is its prototype, the mean of its
-    training inputs; where the task is not told, every input takes the prototype that is nearest to it.
+    Each hidden layer consists of sparse weights, dendritic gates and k winners. The context of a task is its prototype, the mean of its
+    training inputs. If the task is not given, every input uses the nearest prototype.
 
+    Args:
+        config: configuration of the network.
     Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651.
     """
 
     prototypes: Tensor
-    """One for each task, [N, C]; the first `known` are there."""
+    """Prototypes of the tasks, [N, C], of which the first `known` are set."""
     known: Tensor
+    """Number of tasks so far, int64 []."""
 
     def __init__(self, config: DendriticNetConfig):
         super().__init__()
@@ -70,29 +79,50 @@ class DendriticNet(Stateful):
 
     @torch.no_grad()
     def begin_task(self, inputs: Tensor) -> int:
-        """Remember the prototype of a new task and return the task's number.
+        """Store the prototype of a new task.
 
         Args:
-            inputs: its training inputs, [N, C].
+            inputs: training inputs of the task, [N, C].
+        Returns:
+            index of the task.
         Raises:
-            ValueError: there is no room left.
+            InputError: the largest number of tasks is reached.
         """
         expect(inputs, "N C", "inputs", C=self.config.inputs)
         task = int(self.known)
         if task == self.config.tasks:
-            raise InputError(f"tasks: expected at most {task}, got one more. Build the network with a larger tasks.")
+            raise InputError(f"tasks: expected at most {task}, got one more. Create the network with more tasks.")
         self.prototypes[task] = inputs.mean(0)
         self.known += 1
         return task
 
     def nearest(self, x: Tensor) -> Tensor:
-        """The task whose prototype is nearest to each input (Euclidean): x [..., C] -> int64 [...]."""
+        """Return the task with the nearest prototype (Euclidean distance) for each input.
+
+        Args:
+            x: [..., C].
+        Returns:
+            indices of tasks, int64 [...].
+        Raises:
+            InputError: there is no prototype yet.
+        """
         if not self.known:
             raise InputError("prototypes: expected at least one, got none. Call begin_task with the inputs of a task first.")
         return torch.cdist(x.flatten(0, -2), self.prototypes[: int(self.known)]).argmin(-1).view(x.shape[:-1])
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None, task: int | None = None) -> tuple[Tensor, State]:
-        """As every layer; `task` tells which task all the inputs belong to, None lets each find its own."""
+        """Compute the outputs.
+
+        Args:
+            x: [B, T, C].
+            state: ignored.
+            valid: bool [B, T] or None.
+            task: task of all inputs; None uses the nearest prototype of each input.
+        Returns:
+            outputs [B, T, K] and the state ().
+        Raises:
+            InputError: x is not finite or has another shape, the task is unknown, or there is no prototype yet.
+        """
         expect(x, "B T C", C=self.config.inputs)
         expect_floating(x)
         expect_valid(valid, x)
@@ -105,7 +135,7 @@ class DendriticNet(Stateful):
         return outputs, ()
 
     def _contexts(self, x: Tensor, task: int | None) -> tuple[Tensor | None, Tensor | None]:
-        """The contexts that occur, [P, C], and the one that each input has, int64 [B, T]; None for a single one."""
+        """Return the contexts, [P, C], and the index of the context of each input, int64 [B, T]; None for a single context."""
         if not self.config.segments:
             return None, None
         if task is None:
@@ -115,7 +145,7 @@ class DendriticNet(Stateful):
 
 
 class _Hidden(nn.Module):
-    """One hidden layer: weights, gates, winners."""
+    """Hidden layer: sparse weights, dendritic gates and k winners."""
 
     def __init__(self, config: DendriticNetConfig, inputs: int, size: int, expected_density: float):
         super().__init__()
@@ -128,7 +158,7 @@ class _Hidden(nn.Module):
             self.winners = KWinners(size, max(1, round(config.active * size)), config.boost)
 
     def forward(self, x: Tensor, valid: Tensor | None, contexts: Tensor | None, which: Tensor | None) -> Tensor:
-        """x [B, T, C] -> [B, T, H]; gates are computed once for each context that occurs, not once for each input."""
+        """Compute x [B, T, C] -> [B, T, H]; gates are computed once per context instead of once per input."""
         x, _ = self.linear(x, None, valid)
         if self.dendrites is not None and contexts is not None:
             gates = self.dendrites.gate(contexts)

@@ -1,4 +1,4 @@
-"""GPT-2, as a control for language models with spikes: the network of transformers, called as `SpikeGPT` is."""
+"""GPT-2 of transformers with the interface of `SpikeGPT`, as a baseline for spiking language models."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,26 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GPT2Config:
-    """What a `GPT2` is made of."""
+    """Configuration of a `GPT2`.
+
+    Raises:
+        InputError: a field is out of range, or `heads` does not divide `width`.
+    """
 
     vocab_size: int
-    """Tokens, V."""
+    """Size of the vocabulary, V."""
     width: int = 128
-    """Channels, d."""
+    """Number of channels, d."""
     layers: int = 5
-    """Blocks."""
+    """Number of blocks."""
     heads: int = 4
-    """Heads of the attention, which share the channels."""
+    """Number of attention heads; must divide `width`."""
     context: int = 256
-    """Learned positions: the most tokens that it sees."""
+    """Number of position embeddings: the length of the context window, in tokens."""
     dropout: float = 0.0
-    """Probability, wherever GPT-2 has it."""
+    """Dropout probability, at all places where GPT-2 uses dropout."""
 
     def __post_init__(self) -> None:
         expect_fields(self, vocab_size="[1, inf)", width="[1, inf)", layers="[1, inf)", heads="[1, inf)", context="[1, inf)")
         expect_fields(self, dropout="[0, 1)")
         if self.width % self.heads:
-            raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}.")
+            raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}. Change either.")
 
     def build(self) -> "GPT2":
         """The network, with the weights of its start."""
@@ -42,14 +46,14 @@ class GPT2Config:
 
 
 class GPT2(nn.Module):
-    """Tokens int64 [B, T] -> logits [B, T, V]; the state is the tokens before, int64 [B, up to context - 1], which are read anew.
+    """GPT-2: tokens int64 [B, T] -> logits [B, T, V]. The state holds the previous tokens, int64 [B, <= context - 1], which are read again.
 
     As in SpikeGPT, the head is not tied to the embedding.
 
     Args:
-        config: what it is made of.
+        config: configuration of the network.
     Raises:
-        ImportError: transformers is missing.
+        MissingExtraError: transformers is not installed.
     Source: Radford et al. (2019), "Language models are unsupervised multitask learners".
     """
 
@@ -60,7 +64,11 @@ class GPT2(nn.Module):
 
     @classmethod
     def of(cls, inner: "GPT2LMHeadModel") -> "GPT2":
-        """A GPT-2 of transformers, with its weights and in its mode."""
+        """Wrap a GPT-2 of transformers.
+
+        Args:
+            inner: model whose weights and training mode are copied.
+        """
         config = inner.config
         config = GPT2Config(config.vocab_size, config.n_embd, config.n_layer, config.n_head, config.n_positions, config.resid_pdrop)
         network = cls(config)
@@ -68,10 +76,15 @@ class GPT2(nn.Module):
         return network.train(inner.training)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What follows each token, and the state after the last; the oldest tokens of the state make room for new ones.
+        """Compute the logits after each token.
 
+        Args:
+            x: token ids, int64 [B, T].
+            state: previous tokens; None starts new texts. The oldest ones are dropped if the context window is full.
+        Returns:
+            logits [B, T, V] and the next state.
         Raises:
-            ValueError: there are more new tokens than the context holds, or some are not in the vocabulary.
+            InputError: there are more tokens than the context window holds, or a token is not in the vocabulary.
         """
         expect(x, "B T", "tokens")
         context, size = self.config.context, self.config.vocab_size
@@ -85,7 +98,7 @@ class GPT2(nn.Module):
         return logits, seen[:, 1:] if seen.shape[1] == context else seen
 
     def step(self, x_t: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One token of each row, int64 [B] -> [B, V] and the next state."""
+        """Read one token of each row, int64 [B]; returns logits [B, V] and the next state."""
         expect(x_t, "B", "x_t")
         y, state = self(x_t.unsqueeze(1), state)
         return y.squeeze(1), state

@@ -1,4 +1,4 @@
-"""Trained networks that come with dendrix: one folder each, like that of a run, with a README.md that says what to expect of it."""
+"""Trained networks shipped with dendrix: one run folder per network, with a model card in README.md."""
 
 from pathlib import Path
 
@@ -8,14 +8,15 @@ _HERE = Path(__file__).parent
 
 
 def shipped() -> tuple[str, ...]:
-    """The names of these networks."""
+    """Return the names of the networks."""
     return tuple(sorted(path.parent.name for path in _HERE.glob("*/config.json")))
 
 
 def find_run(name: str | Path) -> Path:
-    """The folder that a user means: a path that exists, or else a network that comes with dendrix.
+    """Return the run folder of a path or of a shipped network.
 
-    A name that is neither comes back as it is; who opens it says so.
+    Args:
+        name: existing path, or the name of a shipped network; anything else is returned unchanged, and opening it raises the error.
     """
     path = Path(name)
     return _HERE / path if not path.exists() and str(name) in shipped() else path

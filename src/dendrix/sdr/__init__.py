@@ -1,48 +1,64 @@
-"""Sparse distributed representations: exact error rates, inverse design, simulation, overlap search and statistics. No torch."""
+"""Sparse distributed representations: exact error rates, inverse design, simulation, overlap search and statistics. Without torch."""
 
-from .approximations import Approximation as Approximation
-from .approximations import binomial_approximation as binomial_approximation
-from .approximations import chernoff_bound as chernoff_bound
-from .approximations import compare as compare
-from .approximations import leading_term as leading_term
-from .approximations import power_law as power_law
-from .approximations import set_bound as set_bound
-from .code import SDR as SDR
-from .code import stack as stack
-from .correlated import CorrelatedVerification as CorrelatedVerification
-from .correlated import correlated_patterns as correlated_patterns
-from .correlated import verify_correlated as verify_correlated
-from .inverse import max_noise as max_noise
-from .inverse import max_set as max_set
-from .inverse import min_n as min_n
-from .inverse import min_s as min_s
-from .inverse import union_capacity as union_capacity
-from .noise import false_negative_deletion as false_negative_deletion
-from .noise import false_negative_random as false_negative_random
-from .noise import false_positive_bernoulli as false_positive_bernoulli
-from .pareto import Design as Design
-from .pareto import design as design
-from .patterns import Packing as Packing
-from .patterns import exact_match_probability as exact_match_probability
-from .patterns import packing_bounds as packing_bounds
-from .patterns import pattern_count as pattern_count
-from .probability import false_negative as false_negative
-from .probability import false_positive as false_positive
-from .probability import overlap_count as overlap_count
-from .probability import set_false_positive as set_false_positive
-from .segment_index import Matches as Matches
-from .segment_index import SegmentIndex as SegmentIndex
-from .statistics import Observer as Observer
-from .statistics import Statistics as Statistics
-from .statistics import statistics as statistics
-from .threshold import BestTheta as BestTheta
-from .threshold import ThetaWindow as ThetaWindow
-from .threshold import best_theta as best_theta
-from .threshold import max_theta as max_theta
-from .threshold import min_theta as min_theta
-from .threshold import theta_window as theta_window
-from .unions import union_false_negative as union_false_negative
-from .unions import union_false_positive as union_false_positive
-from .unions import union_size as union_size
-from .verification import Verification as Verification
-from .verification import verify as verify
+from .approximations import Approximation, binomial_approximation, chernoff_bound, compare, leading_term, power_law, set_bound
+from .code import SDR, stack
+from .correlated import CorrelatedVerification, correlated_patterns, verify_correlated
+from .inverse import max_noise, max_set, min_n, min_s, union_capacity
+from .noise import false_negative_deletion, false_negative_random, false_positive_bernoulli
+from .observer import Observer, Statistics, statistics
+from .pareto import Design, design
+from .patterns import Packing, exact_match_probability, packing_bounds, pattern_count
+from .probability import false_negative, false_positive, overlap_count, set_false_positive
+from .segment_index import Matches, SegmentIndex
+from .threshold import BestTheta, ThetaWindow, best_theta, max_theta, min_theta, theta_window
+from .unions import union_false_negative, union_false_positive, union_size
+from .verification import Verification, verify
+
+__all__ = [
+    "SDR",
+    "Approximation",
+    "BestTheta",
+    "CorrelatedVerification",
+    "Design",
+    "Matches",
+    "Observer",
+    "Packing",
+    "SegmentIndex",
+    "Statistics",
+    "ThetaWindow",
+    "Verification",
+    "best_theta",
+    "binomial_approximation",
+    "chernoff_bound",
+    "compare",
+    "correlated_patterns",
+    "design",
+    "exact_match_probability",
+    "false_negative",
+    "false_negative_deletion",
+    "false_negative_random",
+    "false_positive",
+    "false_positive_bernoulli",
+    "leading_term",
+    "max_noise",
+    "max_set",
+    "max_theta",
+    "min_n",
+    "min_s",
+    "min_theta",
+    "overlap_count",
+    "packing_bounds",
+    "pattern_count",
+    "power_law",
+    "set_bound",
+    "set_false_positive",
+    "stack",
+    "statistics",
+    "theta_window",
+    "union_capacity",
+    "union_false_negative",
+    "union_false_positive",
+    "union_size",
+    "verify",
+    "verify_correlated",
+]

@@ -1,6 +1,6 @@
-"""The approximations of the papers under their names, and how far they are off.
+"""Published approximations of the error rates, and their relative errors.
 
-Arguments as in `probability`; q = a / n is the sparsity and c = theta / s the part of the synapses that must match.
+Arguments and errors as in `probability`; q = a / n is the sparsity and c = theta / s the fraction of the synapses that must match.
 """
 
 import math
@@ -19,17 +19,20 @@ class Approximation(NamedTuple):
     """One row of `compare`."""
 
     name: str
+    """Name of the approximation."""
     of: str
-    """The function that gives the exact value."""
+    """Name of the function that computes the exact value."""
     value: float
     exact: float
     relative_error: float
-    """value / exact - 1, from the logarithms: it holds where both values are below the range of floats."""
+    """value / exact - 1, computed from the logarithms, so that it is valid even if both values underflow."""
 
 
 def leading_term(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool = False) -> Result:
-    """The first term of the false-positive sum: P[exactly theta in common].
+    """Compute the first term of the false-positive sum: P[overlap = theta].
 
+    Args:
+        n, a, s, theta, log: as in `false_positive`.
     Source: Ahmad and Hawkins (2015), arXiv 1503.07469, Eq (5).
     """
     n, a, s, theta = _checked(n, a, s, theta)
@@ -37,17 +40,21 @@ def leading_term(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool = 
 
 
 def binomial_approximation(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool = False) -> Result:
-    """The false-positive probability as if every synapse were active with probability q on its own: P[Bin(s, q) >= theta].
+    """Compute the false-positive rate for independent cells, each active with probability q: P[Bin(s, q) >= theta].
 
-    Source: the limit of Eq (4), arXiv 1601.00720v2, for many cells.
+    Args:
+        n, a, s, theta, log: as in `false_positive`.
+    Source: limit of Eq (4), arXiv 1601.00720v2, for many cells.
     """
     n, a, s, theta = _checked(n, a, s, theta)
     return false_positive_bernoulli(s, a / np.maximum(n, 1), theta, log=log)
 
 
 def power_law(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool = False) -> Result:
-    """C(s, theta) q^theta: the union bound over all sets of theta synapses, each taken for independent.
+    """Compute C(s, theta) q^theta: the union bound over all sets of theta synapses, assuming independent cells.
 
+    Args:
+        n, a, s, theta, log: as in `false_positive`.
     Source: the reasoning for small q in arXiv 1601.00720v2.
     """
     n, a, s, theta = _checked(n, a, s, theta)
@@ -59,9 +66,11 @@ def power_law(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool = Fal
 
 
 def chernoff_bound(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool = False) -> Result:
-    """An upper bound, exp(-s D(c || q)) with D(c || q) = c ln(c / q) + (1 - c) ln((1 - c) / (1 - q)), where c > q; elsewhere 1.
+    """Compute the upper bound exp(-s D(c || q)) with D(c || q) = c ln(c / q) + (1 - c) ln((1 - c) / (1 - q)) if c > q, and 1 otherwise.
 
-    Source: Chernoff (1952); Hoeffding (1963) shows that it holds without replacement.
+    Args:
+        n, a, s, theta, log: as in `false_positive`.
+    Source: Chernoff (1952); Hoeffding (1963) proves it for sampling without replacement.
     """
     n, a, s, theta = _checked(n, a, s, theta)
     q = a / np.maximum(n, 1)
@@ -74,8 +83,10 @@ def chernoff_bound(n: Counts, a: Counts, s: Counts, theta: Counts, *, log: bool 
 
 
 def set_bound(n: Counts, a: Counts, s: Counts, theta: Counts, m: Counts, *, log: bool = False) -> Result:
-    """The union bound on `set_false_positive`: m times the false-positive probability of one segment. It may exceed 1.
+    """Compute the union bound on `set_false_positive`: m times the false-positive rate of one segment. It may exceed 1.
 
+    Args:
+        n, a, s, theta, m, log: as in `set_false_positive`.
     Source: Eq (9), arXiv 1601.00720v2.
     """
     n, a, s, theta, m = integers(n=n, a=a, s=s, theta=theta, m=m)
@@ -85,12 +96,13 @@ def set_bound(n: Counts, a: Counts, s: Counts, theta: Counts, m: Counts, *, log:
 
 
 def compare(n: int, a: int, s: int, theta: int, m: int | None = None) -> list[Approximation]:
-    """Every approximation beside the exact value, for one setting.
+    """Compare all approximations with the exact values, for one setting.
 
     Args:
-        m: also compare the errors of m segments, and of one segment that holds the union of m patterns.
+        n, a, s, theta: as in `false_positive`.
+        m: if given, also compare the error rates of m segments, and of one segment with the union of m patterns.
     Raises:
-        ValueError: as `false_positive`.
+        InputError: as in `false_positive`.
     """
     setting = (n, a, s, theta)
     exact = false_positive(*setting, log=True)

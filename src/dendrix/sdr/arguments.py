@@ -1,4 +1,4 @@
-"""Argument checks: counts are whole numbers, probabilities lie in [0, 1], arrays broadcast, and results fit in memory."""
+"""Argument checks of `dendrix.sdr`: integer counts, probabilities in [0, 1], shapes that broadcast, and results that fit in memory."""
 
 import math
 import numbers
@@ -15,15 +15,15 @@ Counts: TypeAlias = ArrayLike
 """An integer, or an array of integers that broadcasts with the others."""
 
 Chances: TypeAlias = ArrayLike | Fraction | Sequence[Fraction]
-"""A probability or an array of them, as floats or as fractions."""
+"""A probability or an array of probabilities, as floats or as fractions."""
 
 Result: TypeAlias = Any
-"""float64: a float for integers, an ndarray for arrays; exact: Fraction; mpmath: mpf; for arrays of settings, object arrays of these."""
+"""A float, `Fraction` or `mpf` for the backends "float64", "exact" and "mpmath"; an array of these for array arguments."""
 
 BACKENDS = ("float64", "exact", "mpmath")
 
 LARGEST_INDEX = 2**31 - 1
-"""The largest number of a cell, code or unit: it takes 4 bytes."""
+"""Largest index of a cell, code or unit, stored in 4 bytes."""
 
 _LARGEST = 2**53
 _MOST_SETTINGS = 10**8
@@ -31,19 +31,23 @@ _FROM_ZERO = ("theta", "v", "seed")
 
 
 def integers(**values: Counts) -> list[NDArray[np.int64]]:
-    """The values as integer arrays broadcast against each other; all but `theta` must be at least 0.
+    """Convert values to integer arrays of one broadcast shape.
 
+    Args:
+        values: integers or arrays of integers by name; all except `theta` must be at least 0.
     Raises:
-        ValueError: one is not a whole number, negative or above 2^53, shapes do not broadcast, or the grid has over 10^8 settings.
+        InputError: a value is not an integer, is negative or above 2^53, the shapes do not broadcast, or the grid has over 10^8 settings.
     """
     return broadcast(**{name: _whole(name, value) for name, value in values.items()})
 
 
 def broadcast(**arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    """The arrays at one shape.
+    """Broadcast arrays to one shape.
 
+    Args:
+        arrays: arrays by name.
     Raises:
-        ValueError: the shapes do not broadcast, or the grid has over 10^8 settings.
+        InputError: the shapes do not broadcast, or the grid has over 10^8 settings.
     """
     try:
         shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
@@ -56,7 +60,7 @@ def broadcast(**arrays: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def _whole(name: str, value: Counts) -> NDArray[np.int64]:
-    """One value as int64. Floats pass if they are whole: 1e6 is an integer, 10.5 is not."""
+    """Convert a value to int64. Floats are accepted if they are integers: 1e6 is, 10.5 is not."""
     array = _array(name, value)
     if isinstance(value, int) and array.dtype.kind == "O":  # beyond 64 bits
         raise InputError(f"{name}: expected whole numbers up to 2^53, got {value}. Choose a smaller one.")
@@ -66,30 +70,37 @@ def _whole(name: str, value: Counts) -> NDArray[np.int64]:
     if wrong.size:
         raise InputError(f"{name}: expected whole numbers up to 2^53, got {wrong.flat[0]}. Round it, or choose a smaller one.")
     if name != "theta" and (array < 0).any():
-        raise InputError(f"{name}: expected at least 0, got {array.min()}. Counts are not negative.")
+        raise InputError(f"{name}: expected at least 0, got {array.min()}. Counts cannot be negative.")
     return array.astype(np.int64)
 
 
 def whole(**values: int) -> list[int]:
-    """The values as Python integers; all but `theta`, `v` and `seed` must be at least 1.
+    """Convert values to Python integers.
 
+    Args:
+        values: integers by name; all except `theta`, `v` and `seed` must be at least 1.
     Raises:
-        ValueError: one is an array, no whole number, or too small.
+        InputError: a value is an array, not an integer, or too small.
     """
     arrays = [_whole(name, value) for name, value in values.items()]
     for name, array in zip(values, arrays, strict=True):
         if array.ndim:
             raise InputError(f"{name}: expected one setting at a time, got an array {list(array.shape)}. Loop over the settings.")
         if name not in _FROM_ZERO and array < 1:
-            raise InputError(f"{name} must be at least 1, got {array}.")
+            raise InputError(f"{name}: expected at least 1, got {array}. Choose a larger number.")
     return [int(array) for array in arrays]
 
 
 def whole_number(value: int, name: str, low: int, high: int, advice: str) -> int:
-    """The value, if it is a whole number from `low` to `high`.
+    """Return the value if it is an integer from `low` to `high`.
 
+    Args:
+        value: value to check.
+        name: name of the argument, for the error message.
+        low, high: smallest and largest accepted value.
+        advice: end of the error message.
     Raises:
-        ValueError: it is not; the sentence ends with the advice.
+        InputError: the value is not an integer, or outside the range.
     """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(f"{name}: expected a whole number from {low} to {high}, got {value!r}. {advice}")
@@ -97,10 +108,15 @@ def whole_number(value: int, name: str, low: int, high: int, advice: str) -> int
 
 
 def whole_numbers(values: ArrayLike, name: str, advice: str) -> NDArray[np.integer]:
-    """The values as an array of whole numbers; an empty list counts as one.
+    """Convert values to an integer array; an empty list is accepted.
 
+    Args:
+        values: values to convert.
+        name: name of the argument, for the error message.
+        advice: end of the error message.
     Raises:
-        TypeError: they are floats or booleans; the sentence ends with the advice.
+        InputTypeError: the values are floats or booleans.
+        InputError: the values are lists of unequal lengths.
     """
     array = _array(name, values)
     if array.size and not np.issubdtype(array.dtype, np.integer):
@@ -109,10 +125,12 @@ def whole_numbers(values: ArrayLike, name: str, advice: str) -> NDArray[np.integ
 
 
 def at_most(**pairs: ArrayLike) -> None:
-    """Check that the first array is nowhere above the second, both given by name.
+    """Check that no element of the first array exceeds that of the second.
 
+    Args:
+        pairs: two arrays by name.
     Raises:
-        ValueError: it is, with the first such pair.
+        InputError: an element does; the message shows the first such pair.
     """
     (small, less), (large, more) = pairs.items()
     wrong = np.broadcast_arrays(less, more)
@@ -123,10 +141,13 @@ def at_most(**pairs: ArrayLike) -> None:
 
 
 def probability(name: str, value: float | Fraction) -> float | Fraction:
-    """The value, if it is a number in [0, 1].
+    """Return the value as a float or `Fraction` if it is a number in [0, 1].
 
+    Args:
+        name: name of the argument, for the error message.
+        value: value to check.
     Raises:
-        ValueError: it is not, or it is an array.
+        InputError: the value is not a number in [0, 1].
     """
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value <= 1:
         raise InputError(f"{name}: expected a probability in [0, 1], got {_shown(value, np.asarray(value))}. Choose one inside.")
@@ -134,15 +155,20 @@ def probability(name: str, value: float | Fraction) -> float | Fraction:
 
 
 def probabilities(name: str, value: Chances) -> NDArray[Any]:
-    """The value as an array of floats, or of fractions if it has any.
+    """Convert probabilities to an array of floats, or of fractions if there are any.
 
+    Args:
+        name: name of the argument, for the error message.
+        value: numbers in [0, 1].
     Raises:
-        ValueError: not a number in [0, 1].
+        InputError: a value is not a number in [0, 1].
     """
     array = _array(name, value)
     fractions = array.dtype == object and all(isinstance(entry, Fraction | int | float) for entry in array.flat)
     if not fractions and array.dtype.kind not in "iuf":
-        raise InputError(f"{name}: expected a probability or an array of them, got {_shown(value, array)}. Give numbers in [0, 1].")
+        raise InputError(
+            f"{name}: expected a probability or an array of probabilities, got {_shown(value, array)}. Give numbers in [0, 1]."
+        )
     wrong = array[~((array >= 0) & (array <= 1)).astype(bool)]
     if wrong.size:
         raise InputError(f"{name}: expected probabilities in [0, 1], got {wrong.flat[0]}. Choose one inside.")
@@ -150,7 +176,7 @@ def probabilities(name: str, value: Chances) -> NDArray[Any]:
 
 
 def _array(name: str, value: Any) -> NDArray[Any]:
-    """The value as an array of any kind."""
+    """Convert a value to an array."""
     try:
         return np.asarray(value)
     except ValueError:
@@ -158,17 +184,25 @@ def _array(name: str, value: Any) -> NDArray[Any]:
 
 
 def _shown(value: Any, array: NDArray[Any]) -> str:
-    """A wrong value in an error: as it is, or if it is many, what they are."""
+    """Format an invalid value for an error message: the value itself, or the type and shape of a large array."""
     return repr(value) if array.size <= 4 else f"{array.dtype} {list(array.shape)}"
 
 
 def choose(word: str, words: tuple[str, ...] = BACKENDS, name: str = "backend") -> str:
-    """Check a word against the allowed ones."""
+    """Return the word if it is one of the allowed words.
+
+    Args:
+        word: word to check.
+        words: allowed words.
+        name: name of the argument, for the error message.
+    Raises:
+        InputError: the word is not allowed.
+    """
     if word not in words:
         raise InputError(f"{name}: expected one of {', '.join(words)}, got '{word}'. Choose one of them.")
     return word
 
 
 def plain(values: NDArray[np.float64]) -> Result:
-    """A float where the settings were scalars."""
+    """Return a float for scalar settings, and the array otherwise."""
     return float(values) if values.ndim == 0 else values

@@ -1,4 +1,4 @@
-"""Bisection over whole numbers, and when a probability meets its target."""
+"""Bisection over integers, and the comparison of a probability with its target."""
 
 import math
 from collections.abc import Callable
@@ -10,20 +10,28 @@ TIE = 1e-12  # relative: the accuracy of the float64 probabilities
 
 
 def log_target(name: str, target: float) -> float:
-    """The natural logarithm of a target error; a probability that equals the target up to rounding meets it.
+    """Return the natural logarithm of a target error rate, raised by the rounding error of the probabilities compared with it.
 
+    Args:
+        name: name of the argument, for the error message.
+        target: error rate in (0, 1].
     Raises:
-        ValueError: if the target is no probability above 0.
+        InputError: the target is not in (0, 1].
     """
     if not probability(name, target):
-        raise InputError(f"{name}: expected a probability above 0, got 0. Nothing but an impossible error is that rare.")
+        raise InputError(f"{name}: expected a probability above 0, got 0. Choose a positive one, such as 1e-9.")
     return math.log(target) + TIE
 
 
 def smallest(meets: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The smallest of low..high that meets a condition which, once met, stays met; None where none does.
+    """Return the smallest integer from `low` to `high` that meets a monotone condition, or None if there is none.
 
-    Steps that double lead up to it, so that what is costly for large numbers is asked of numbers of its own size.
+    The search doubles its step from `low` before it bisects, so that a condition that is costly for large numbers is evaluated only for
+    numbers of the size of the result.
+
+    Args:
+        meets: condition that is true for all integers above the smallest one that meets it.
+        low, high: range of the search.
     """
     if low > high:
         return None
@@ -43,7 +51,12 @@ def smallest(meets: Callable[[int], bool], low: int, high: int) -> int | None:
 
 
 def largest(meets: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The largest of low..high that meets a condition which, once lost, stays lost; None where none does."""
+    """Return the largest integer from `low` to `high` that meets a monotone condition, or None if there is none.
+
+    Args:
+        meets: condition that is true for all integers below the largest one that meets it.
+        low, high: range of the search.
+    """
     lost = smallest(lambda value: not meets(value), low, high)
     if lost is None:
         return high if low <= high else None

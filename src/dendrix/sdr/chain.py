@@ -1,8 +1,8 @@
-"""The covering chain in float64: how many cells of a fixed pattern a union covers, pattern by pattern.
+"""Covering chain in float64: the number of cells of a fixed pattern that a union covers, as a Markov chain over the stored patterns.
 
-With a cells, of which k are covered, a random pattern of s cells covers Hypergeom(n, a - k, s) more. Steps of equal patterns are taken
-by repeated squaring. What stays is kept as the logarithm of its probability, and what moves is scaled so that the answer is near 1: all
-terms are positive, so neither thousands of patterns nor probabilities below 1e-308 lose digits.
+If k of the a cells are covered, a random pattern of s cells covers Hypergeom(n, a - k, s) more. Equal steps are combined by repeated
+squaring. The probability of staying is kept as a logarithm, and the transition probabilities are scaled so that the result is near 1. All
+terms are positive, so thousands of patterns and probabilities below 1e-308 keep full precision.
 Source: ours.
 """
 
@@ -21,14 +21,14 @@ _MOST_STATES = 2000
 
 
 def reached(n: int, a: int, sizes: dict[int, int], start: Logs, tilt: float) -> float:
-    """log P[at least `top` cells covered in the end].
+    """Compute log P[at least `top` cells are covered], with top = len(start) - 1.
 
     Args:
-        n: cells.
+        n: number of cells.
         a: cells of the fixed pattern.
-        sizes: how many patterns of each size are added.
-        start: log P[k covered before], k = 0 to top; the last stands for top or more.
-        tilt: a state counts for exp(tilt) more per covered cell while the chain runs.
+        sizes: number of added patterns by their size.
+        start: log P[k cells are covered initially], k = 0 to top; the last entry is for top or more.
+        tilt: exponent per covered cell by which states are scaled while the chain runs.
     """
     top = len(start) - 1
     covered = np.arange(top + 1)
@@ -40,7 +40,7 @@ def reached(n: int, a: int, sizes: dict[int, int], start: Logs, tilt: float) -> 
 
 
 def missed(n: int, a: int, sizes: dict[int, int], start: Logs) -> float:
-    """log P[fewer than `top` cells covered in the end]; arguments as in `reached`."""
+    """Compute log P[fewer than `top` cells are covered]. Arguments as in `reached`."""
     top = len(start) - 1
     scale = float(start[:top].max(initial=-math.inf))
     if scale == -math.inf:
@@ -57,7 +57,7 @@ def missed(n: int, a: int, sizes: dict[int, int], start: Logs) -> float:
 
 
 def distribution(n: int, a: int, sizes: dict[int, int], start: Logs) -> Logs:
-    """log P[k cells covered in the end], k = 0 to top; arguments as in `reached`."""
+    """Compute log P[k cells are covered], k = 0 to top. Arguments as in `reached`."""
     top = len(start) - 1
     state = np.exp(start)
     for size, times in sizes.items():
@@ -69,15 +69,16 @@ def distribution(n: int, a: int, sizes: dict[int, int], start: Logs) -> Logs:
 
 @functools.lru_cache(maxsize=4)
 def _step(n: int, a: int, size: int, top: int) -> tuple[Logs, Logs]:
-    """log P[no new cell], [top], and log P[from i to j > i covered], [top + 1, top + 1], the last column for top or more.
+    """Return log P[no new cell is covered], [top], and log P[j > i cells are covered after i], [top + 1, top + 1]; last column: top or
+    more.
 
-    Kept, because a search for the largest m asks for the same step again and again.
+    Cached, because a search for the largest m evaluates the same step many times.
     """
     if top > _MOST_STATES:
         raise InputError(f"expected theta up to {_MOST_STATES:,} for a union, got {top:,}. Use mode='plugin_real'.")
     covered = np.arange(top)
     hidden = a - covered
-    # None of the hidden cells is drawn, one after the other; where there are too few others, one factor is 0.
+    # Product over the hidden cells of P[cell is not drawn]; if there are too few other cells, a factor is 0.
     with np.errstate(divide="ignore"):
         log_spared = np.log1p(-np.minimum(size / (n - np.arange(a)), 1))
     log_stay = np.cumsum(log_spared)[::-1][:top]
@@ -89,7 +90,7 @@ def _step(n: int, a: int, size: int, top: int) -> tuple[Logs, Logs]:
 
 
 def _advance(state: Logs, log_stay: Logs, move: Logs, times: int) -> Logs:
-    """The state after so many equal steps."""
+    """Return the state after `times` equal steps."""
     stay = np.exp(log_stay)
     while times:
         if times % 2:

@@ -1,4 +1,4 @@
-"""Sparse binary codes: what is active, and conversions to dense, index and packed form."""
+"""Sparse binary codes (SDRs) and their dense, index and packed representations."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ _DENSE = "For dense codes use SDR.from_dense."
 
 @dataclass(frozen=True, eq=False)
 class SDR:
-    """A batch of binary codes of n bits, stored as the cells that are active; one code is a batch of one.
+    """An immutable batch of binary codes of n bits, stored as the indices of the active bits; one code is a batch of one.
 
-    Codes never change: every operation returns new ones. Operations on two batches go code by code, and a batch of one
-    goes with each code of the other. Random operations take a seed, a `numpy.random.Generator` or None, as numpy does. Codes
-    drawn with equal seeds are related, even of other sizes: give a study one generator for all its draws.
+    Operations return new batches. Operations on two batches are applied code by code; a batch of one code is broadcast. Random operations
+    take a seed, a `numpy.random.Generator` or None, as in numpy. Draws with equal seeds are correlated even if their sizes differ: use one
+    generator for all draws of an experiment.
 
     Args:
-        n: bits of every code.
-        starts: where each code begins in `cells`, and the end; int64 [N + 1].
-        cells: the active cells of all codes, ascending within a code; int32 [number of active bits].
+        n: number of bits per code.
+        starts: start of each code in `cells`, and the end; int64 [N + 1].
+        cells: active bits of all codes, ascending within a code; int32 [number of active bits].
     Raises:
-        TypeError: not whole numbers.
-        ValueError: the arrays do not describe codes of n bits.
+        InputTypeError: the arrays are not integers.
+        InputError: the arrays do not describe codes of n bits.
     Source: compressed sparse rows; ours.
     """
 
@@ -43,7 +43,8 @@ class SDR:
         starts, cells = whole_numbers(self.starts, "starts", _DENSE), whole_numbers(self.cells, "cells", _DENSE)
         if starts.ndim != 1 or cells.ndim != 1 or not len(starts) or starts[0] or starts[-1] != len(cells) or (np.diff(starts) < 0).any():
             raise InputError(
-                f"starts: expected to rise from 0 to the {cells.size} cells, got shape {list(starts.shape)}. Use SDR.from_indices."
+                f"starts: expected ascending offsets from 0 to {cells.size}, the number of cells, got shape {list(starts.shape)}. "
+                "Use SDR.from_indices."
             )
         if cells.size and not (cells.min() >= 0 and cells.max() < self.n):
             wrong = cells[(cells < 0) | (cells >= self.n)][0]
@@ -59,10 +60,14 @@ class SDR:
 
     @classmethod
     def from_indices(cls, n: int, codes: Sequence[ArrayLike] | NDArray[np.integer]) -> Self:
-        """Codes from their active cells, in any order: a sequence with one list per code, or an array [N, a].
+        """Create codes from the indices of their active bits.
 
+        Args:
+            n: number of bits per code.
+            codes: one list of indices per code, or an array [N, a]; in any order.
         Raises:
-            ValueError: an index occurs twice in a code, or lies outside 0..n-1.
+            InputError: an index occurs twice in a code, or is outside 0..n-1.
+            InputTypeError: the indices are not integers.
         """
         rows = [whole_numbers(code, "codes", _DENSE) for code in codes]
         if any(row.ndim != 1 for row in rows):
@@ -73,7 +78,13 @@ class SDR:
 
     @classmethod
     def from_dense(cls, x: ArrayLike) -> Self:
-        """Codes from a dense array [N, n], or [n] for one; bool, or numbers that are all 0 or 1."""
+        """Create codes from a dense array.
+
+        Args:
+            x: bool, or numbers 0 and 1, [N, n], or [n] for one code.
+        Raises:
+            InputError: the array has another shape or contains other numbers.
+        """
         dense = np.atleast_2d(np.asarray(x))
         if dense.ndim != 2:
             raise InputError(f"x: expected [N, n] or [n], got {list(dense.shape)}. Reshape it to one row per code.")
@@ -84,17 +95,33 @@ class SDR:
 
     @classmethod
     def from_packed(cls, n: int, words: NDArray[np.uint64]) -> Self:
-        """Codes from packed words [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64."""
+        """Create codes from packed words.
+
+        Args:
+            n: number of bits per code.
+            words: uint64 [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64.
+        Raises:
+            InputError: the array has another shape or type, or a bit beyond n is set.
+        """
         if words.dtype != np.uint64 or words.ndim != 2 or words.shape[1] != -(-n // 64):
             raise InputError(f"words: expected uint64 [N, {-(-n // 64)}] for n = {n}, got {words.dtype} {list(words.shape)}. See packed().")
         bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, bitorder="little")
         if bits[:, n:].any():
-            raise InputError(f"words: expected no bit beyond n = {n}, got some. Is n right?")
+            raise InputError(f"words: expected no bit beyond n = {n}, got some. Check n.")
         return cls.from_dense(bits[:, :n].astype(bool))
 
     @classmethod
     def random(cls, n: int, a: int, count: int = 1, seed: Seed = None) -> Self:
-        """Independent codes, each uniform over all codes with exactly `a` of n bits active."""
+        """Draw independent codes, each uniform over all codes with exactly `a` active bits.
+
+        Args:
+            n: number of bits per code.
+            a: number of active bits per code.
+            count: number of codes.
+            seed: seed, generator or None.
+        Raises:
+            InputError: a > n, or a number is out of range.
+        """
         whole_number(n, "n", 1, LARGEST_INDEX, "Give the length of the codes.")
         whole_number(a, "a", 0, n, "At most all n bits are active.")
         whole_number(count, "count", 0, LARGEST_INDEX, "Draw fewer codes at a time.")
@@ -103,31 +130,33 @@ class SDR:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Codes from a file that `save` wrote.
+        """Load codes from a file written by `save`.
 
+        Args:
+            path: file to read.
         Raises:
-            OSError: there is no such file or it may not be read.
-            ValueError: it is damaged, or no file of codes.
+            OSError: the file does not exist or cannot be opened.
+            InputError: the file is damaged, or was not written by `save`.
         """
         return cls(*storage.read(Path(path)))
 
     def save(self, path: str | Path) -> None:
-        """Write all codes to a `.npz` file, whole or not at all. numpy reads it too: arrays `n`, `starts`, `cells`."""
+        """Write the codes atomically to a `.npz` file with the arrays `n`, `starts` and `cells`."""
         storage.write(Path(path), self.n, self.starts, self.cells)
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Active bits of each code, int64 [N]."""
+        """Number of active bits of each code, int64 [N]."""
         return np.diff(self.starts)
 
     def dense(self) -> NDArray[np.bool_]:
-        """All codes as bool [N, n]."""
+        """Return the codes as bool [N, n]."""
         x = np.zeros((len(self), self.n), bool)
         x[self._rows(), self.cells] = True
         return x
 
     def packed(self) -> NDArray[np.uint64]:
-        """All codes as words, uint64 [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64."""
+        """Return the codes as words, uint64 [N, ceil(n / 64)]; bit i of a code is bit i % 64 of its word i // 64."""
         width = -(-self.n // 64)
         words = np.zeros(len(self) * width, np.uint64)
         place = self._rows() * width + self.cells // 64
@@ -137,40 +166,46 @@ class SDR:
         return words.reshape(len(self), width)
 
     def overlap(self, other: "SDR") -> NDArray[np.int64]:
-        """Bits active in both, code by code, int64 [N]. For all pairs of many codes use `SegmentIndex`."""
+        """Return the number of bits that are active in both batches, code by code, int64 [N]. For all pairs of codes use `SegmentIndex`."""
         return (self & other).counts
 
     def union(self) -> Self:
-        """One code, active wherever any of these is."""
+        """Return the union of all codes as one code."""
         cells = sorted_distinct(self.cells.astype(np.int64))
         return type(self)(self.n, np.array([0, len(cells)]), cells)
 
     def noise(self, v: int, seed: Seed = None) -> Self:
-        """Move exactly v active bits of each code to places where it was off; the number of active bits stays.
+        """Move exactly v active bits of each code to inactive positions; the number of active bits does not change.
 
+        Args:
+            v: number of moved bits.
+            seed: seed, generator or None.
         Raises:
-            ValueError: a code has fewer than v active bits, or fewer than v places that are off.
-        Source: Ahmad & Hawkins 2016, the noise of Eq. (6).
+            InputError: a code has fewer than v active or fewer than v inactive bits.
+        Source: Ahmad & Hawkins (2016), the noise of Eq. (6).
         """
         counts = self.counts
         room = int(np.minimum(counts, self.n - counts).min(initial=self.n))
-        whole_number(v, "v", 0, room, "No code may have fewer active or fewer silent bits than are moved.")
+        whole_number(v, "v", 0, room, "Every code needs at least v active and v inactive bits.")
         rng, moved = np.random.default_rng(seed), np.full(len(self), v)
         kept = self._keys()[self._places(counts - v, rng)]
         rows, rank = draw_subsets(self.n - counts, moved, rng)
-        # Of the silent places of a code, the one of this rank lies beyond the active cells with no more silent places before them.
+        # The inactive bit of a given rank comes after all active bits that have at most that many inactive bits before them.
         silent_before = self._keys() - (np.arange(len(self.cells)) - self.starts[self._rows()])
         passed = np.searchsorted(silent_before, rows * self.n + rank, side="right") - self.starts[rows]
         return self._from_keys(np.sort(np.concatenate([kept, rows * self.n + rank + passed])))
 
     def subsample(self, s: int, seed: Seed = None) -> Self:
-        """Keep s of the active bits of each code, chosen uniformly.
+        """Keep s random active bits of each code.
 
+        Args:
+            s: number of bits that are kept.
+            seed: seed, generator or None.
         Raises:
-            ValueError: a code has fewer than s active bits.
-        Source: Ahmad & Hawkins 2016, section 3.1: the synapses of a segment that learned a pattern.
+            InputError: a code has fewer than s active bits.
+        Source: Ahmad & Hawkins (2016), section 3.1: the synapses of a segment that learned a pattern.
         """
-        whole_number(s, "s", 0, int(self.counts.min(initial=self.n)), "The smallest code has no more active bits.")
+        whole_number(s, "s", 0, int(self.counts.min(initial=self.n)), "The smallest code has that many active bits.")
         return self._from_keys(self._keys()[self._places(np.full(len(self), s), np.random.default_rng(seed))])
 
     def __len__(self) -> int:
@@ -199,11 +234,11 @@ class SDR:
         return left._from_keys(sorted_distinct(np.concatenate([left._keys(), right._keys()])))
 
     def _rows(self) -> NDArray[np.int64]:
-        """Which code each of `cells` belongs to."""
+        """Return the code to which each entry of `cells` belongs."""
         return np.repeat(np.arange(len(self)), self.counts)
 
     def _keys(self) -> NDArray[np.int64]:
-        """The active bits as one ascending list, code * n + cell: set operations on it go code by code."""
+        """Return the active bits as one ascending list of code * n + cell, on which set operations act code by code."""
         return self._rows() * self.n + self.cells
 
     def _from_keys(self, keys: NDArray[np.int64]) -> Self:
@@ -211,19 +246,21 @@ class SDR:
         return type(self)(self.n, _offsets(np.bincount(rows, minlength=len(self))), cells)
 
     def _places(self, wanted: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Where in `cells` a random choice of so many active bits per code stands."""
+        """Return the positions in `cells` of a random choice of `wanted` active bits per code."""
         rows, place = draw_subsets(self.counts, wanted, rng)
         return self.starts[rows] + place
 
     def _beside(self, other: "SDR") -> tuple[Self, "SDR"]:
-        """Both batches at the same length, a batch of one repeated."""
+        """Return both batches with the same number of codes, a batch of one repeated."""
         if self.n != other.n:
             raise InputError(f"n: expected codes of the same length, got {self.n} and {other.n} bits. Build both for one n.")
         if len(self) == len(other) or len(other) == 1:
             return self, other if len(self) == len(other) else other[np.zeros(len(self), np.int64)]
         if len(self) == 1:
             return self[np.zeros(len(other), np.int64)], other
-        raise InputError(f"codes: expected equally many, or one, got {len(self)} and {len(other)}. For all pairs use SegmentIndex.")
+        raise InputError(
+            f"codes: expected two batches of the same size, or one code, got {len(self)} and {len(other)}. For all pairs use SegmentIndex."
+        )
 
     def __repr__(self) -> str:
         active = self.cells.tolist() if len(self) == 1 and len(self.cells) <= 20 else f"{len(self.cells)} active"
@@ -231,10 +268,12 @@ class SDR:
 
 
 def stack(batches: Sequence[SDR]) -> SDR:
-    """Several batches as one, in their order.
+    """Concatenate batches.
 
+    Args:
+        batches: at least one batch, all of the same n.
     Raises:
-        ValueError: there is no batch, or the codes differ in length.
+        InputError: there is no batch, or the codes differ in length.
     """
     lengths = {batch.n for batch in batches}
     if len(lengths) != 1:
@@ -244,5 +283,5 @@ def stack(batches: Sequence[SDR]) -> SDR:
 
 
 def _offsets(counts: ArrayLike) -> NDArray[np.int64]:
-    """Where each of some consecutive runs of these lengths begins, and the end."""
+    """Return the start of each of consecutive runs of the given lengths, and the end."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

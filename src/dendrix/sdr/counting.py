@@ -1,7 +1,7 @@
-"""The definitions, counted: laws of the overlap as weights that are whole numbers, or numbers of any precision.
+"""Distributions of the overlap in integers or arbitrary precision: the backends "exact" and "mpmath".
 
-This is what "exact" and "mpmath" compute, and what float64 is tested against. A law is a list of non-negative weights, one per
-overlap from 0 on; only their proportions matter.
+They evaluate the definitions directly, and float64 is tested against them. A distribution is a list of non-negative weights, one per
+overlap from 0 on, which need not be normalised.
 """
 
 import math
@@ -23,24 +23,26 @@ _MOST_BITS, _MOST_WORK = 10**6, 10**9
 
 
 Number: TypeAlias = Callable[[int], Weight]
-"""What makes a weight from an integer: int or mpf."""
+"""Constructor of a weight from an integer: int or mpf."""
 
 
 class Odds(NamedTuple):
-    """Weights of what happens and of what does not: the probability is hits / (hits + misses), and neither is lost near 0 or 1."""
+    """Weights of an event and of its complement: the probability is hits / (hits + misses), accurate near 0 and near 1."""
 
     hits: Weight
     misses: Weight
 
 
 def counted(odds: Callable[..., Odds], settings: Sequence[NDArray[Any]], log: bool, backend: str) -> Result:
-    """The probability that `odds` gives for every setting: one result if all are scalars, else an object array.
+    """Compute a probability for every setting.
 
     Args:
-        odds: of one setting of Python numbers; its keyword `number` makes a weight from an integer.
+        odds: function of one setting of Python numbers that returns the odds; its keyword `number` converts integers to weights.
         settings: arrays of one shape.
-        log: return natural logarithms; of a fraction, the nearest float.
+        log: return natural logarithms; for "exact", the nearest float.
         backend: "exact" or "mpmath".
+    Returns:
+        one number if all settings are scalars, else an object array.
     """
     import mpmath
 
@@ -62,7 +64,7 @@ def counted(odds: Callable[..., Odds], settings: Sequence[NDArray[Any]], log: bo
 
 
 def logarithm(hits: Weight, misses: Weight) -> Weight:
-    """log of hits / (hits + misses), of any precision, accurate near 0 and near 1."""
+    """Compute log(hits / (hits + misses)) in the precision of mpmath, accurate near 0 and near 1."""
     import mpmath
 
     if not hits:
@@ -71,23 +73,23 @@ def logarithm(hits: Weight, misses: Weight) -> Weight:
 
 
 def affordable(bits: float, numbers: float = 1) -> None:
-    """Refuse to count with numbers that would take minutes, or fill the memory.
+    """Raise InputError if a computation would take minutes or exhaust the memory.
 
     Args:
-        bits: of the largest number; for those of fixed precision, 0.
-        numbers: how many are made.
+        bits: size of the largest number; 0 for numbers of fixed precision.
+        numbers: how many numbers are computed.
     Raises:
-        ValueError: one has more than 1e6 bits, or all of them, with 1000 for the making of each, more than 1e9.
+        InputError: a number has more than 1e6 bits, or all of them, with 1000 more for computing each, have more than 1e9.
     """
     if bits > _MOST_BITS or numbers * (bits + 1000) > _MOST_WORK:
         raise InputError(
-            f"expected to count with at most {_MOST_WORK:.0e} bits, {_MOST_BITS:.0e} a number, got about {numbers:.0e} numbers "
-            f"of {bits + 1000:.0e}. Choose another backend, or smaller patterns."
+            f"expected a computation with at most {_MOST_WORK:.0e} bits, {_MOST_BITS:.0e} per number, got about {numbers:.0e} numbers "
+            f"of {bits + 1000:.0e} bits. Choose another backend, or smaller patterns."
         )
 
 
 def hypergeometric(population: int, marked: int, draws: int, number: Number = int) -> list[Weight]:
-    """Weights of the number of marked balls among those drawn: C(marked, b) C(population - marked, draws - b)."""
+    """Compute the hypergeometric weights C(marked, b) C(population - marked, draws - b) of b marked balls among those drawn."""
     draws, marked = sorted((draws, marked))
     unmarked = population - marked
     low = max(0, draws - unmarked)
@@ -101,7 +103,7 @@ def hypergeometric(population: int, marked: int, draws: int, number: Number = in
 
 
 def binomial(draws: int, share: Weight, number: Number = int) -> list[Weight]:
-    """Weights of the number of successes in independent trials: C(draws, b) x^b (y - x)^(draws - b), where x / y is the share."""
+    """Compute the binomial weights C(draws, b) x^b (y - x)^(draws - b) of b successes, where x / y is the success probability `share`."""
     if number is int:
         x, y = Fraction(share).as_integer_ratio()
         affordable(draws * math.log2(y), draws)
@@ -115,7 +117,7 @@ def binomial(draws: int, share: Weight, number: Number = int) -> list[Weight]:
 
 
 def at_least(law: Sequence[Weight], theta: int, failure: float | Fraction = 0) -> Odds:
-    """Odds that the overlap reaches theta, where each synapse of it fails with the given probability."""
+    """Compute the odds of an overlap of at least theta, if each synapse fails with the given probability."""
     if not failure:
         split = max(theta, 0)
         return Odds(sum(law[split:]), sum(law[:split]))
@@ -131,14 +133,14 @@ def at_least(law: Sequence[Weight], theta: int, failure: float | Fraction = 0) -
 
 
 def covering(n: int, a: int, sizes: dict[int, int], law: list[Weight], number: Number = int) -> list[Weight]:
-    """The law of how many of `a` marked cells a union covers, after more random patterns.
+    """Compute the distribution of the number of marked cells that a union covers, after random patterns are added.
 
     Args:
-        n: cells.
-        a: marked cells.
-        sizes: how many patterns of each size are added.
-        law: of how many are covered before; its last weight stands for so many or more, before and after.
-        number: makes a weight from an integer.
+        n: number of cells.
+        a: number of marked cells.
+        sizes: number of added patterns by their size.
+        law: initial distribution of the number of covered cells; its last weight is for that number or more, here and in the result.
+        number: constructor of a weight from an integer.
     """
     last = len(law) - 1
     for size, times in sizes.items():
@@ -158,7 +160,7 @@ def covering(n: int, a: int, sizes: dict[int, int], law: list[Weight], number: N
 
 
 def _advance(law: list[Weight], step: list[list[Weight]], times: int) -> list[Weight]:
-    """The law after so many equal steps, by repeated squaring of the step, an upper triangle."""
+    """Return the distribution after `times` equal steps, by repeated squaring of the upper triangular transition matrix."""
     while times:
         if times % 2:
             law = [sum(law[i] * step[i][j] for i in range(j + 1)) for j in range(len(law))]

@@ -1,14 +1,14 @@
-"""Random subsets of many ranges at once."""
+"""Random subsets of several ranges."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Seed = int | np.random.Generator | None
-"""A seed, a generator whose stream goes on, or None: another result at every call."""
+"""A seed; a generator, whose stream is continued; or None, which gives a different result at every call."""
 
 
 def sorted_distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The distinct keys in order; `numpy.unique` hashes, which takes forty times as long here."""
+    """Return the distinct keys in ascending order. `numpy.unique` uses hashing, which is forty times slower here."""
     ordered = np.sort(keys)
     fresh: NDArray[np.bool_] = np.diff(ordered, prepend=-1) != 0
     return np.compress(fresh, ordered)
@@ -17,10 +17,15 @@ def sorted_distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 def draw_subsets(
     sizes: NDArray[np.int64], counts: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each row i a uniformly random subset of range(sizes[i]) with counts[i] elements.
+    """Draw for each row i a uniformly random subset of range(sizes[i]) with counts[i] elements.
 
-    A subset is the first counts[i] distinct numbers of an endless uniform stream; of a subset and its complement the smaller is drawn.
+    A subset is the first counts[i] distinct numbers of a uniform stream. If a subset is larger than its complement, the complement is
+    drawn.
 
+    Args:
+        sizes: size of the range of each row, int64 [N].
+        counts: number of elements of each subset, int64 [N].
+        rng: random number generator.
     Returns:
         rows and elements, int64 [sum of counts], sorted by row and within a row.
     """

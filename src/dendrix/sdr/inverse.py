@@ -1,4 +1,4 @@
-"""Sizes for a target: how many cells, synapses, segments or patterns, and how much noise, an error rate allows."""
+"""Inverse problems: the number of cells, synapses, segments or patterns, and the noise, that a target error rate allows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,19 +9,19 @@ from .bisection import largest, log_target, smallest
 from .probability import false_negative, false_positive, set_false_positive
 from .unions import union_false_positive
 
-LARGEST = 2**53  # beyond it float64 does not tell whole numbers apart
+LARGEST = 2**53  # above it, float64 does not represent all integers
 
 
 def min_n(a: int, s: int, theta: int, target_fp: float) -> int:
-    """The fewest cells n at which a random pattern matches with probability <= `target_fp`.
+    """Find the smallest number of cells n at which a random pattern matches with probability <= `target_fp`.
 
     Args:
         a: active cells of a pattern.
         s: synapses of a segment.
         theta: overlap from which the segment matches.
-        target_fp: highest false-positive rate; one within 1e-12 of it, relatively, counts as equal here and in all inverse problems.
+        target_fp: largest false-positive rate. Here and in all inverse problems, a rate within a relative 1e-12 of it is accepted.
     Raises:
-        ValueError: if no n up to 2**53 meets the target.
+        InputError: no n up to 2**53 meets the target.
     """
     a, s, theta = whole(a=a, s=s, theta=theta)
     target = log_target("target_fp", target_fp)
@@ -43,34 +43,34 @@ def min_s(
     target_fn: float = 1.0,
     multiple_of: int = 1,
 ) -> int:
-    """The fewest synapses s that meet both targets, at a fixed `theta` or at theta = ceil(fraction * s).
+    """Find the smallest number of synapses s that meets both targets, at a fixed `theta` or at theta = ceil(fraction * s).
 
-    A fixed theta bounds s from below by the false negatives and from above by the false positives. With a fraction neither is monotone
-    (theta moves only at some s), so all s up to a are looked at; `multiple_of=2` keeps theta = s / 2 exact.
+    With a fixed theta, the false negatives give a lower bound of s and the false positives an upper bound. With a fraction, neither error
+    is monotone in s, so all s up to a are evaluated; `multiple_of=2` keeps theta = s / 2 exact.
 
     Args:
         n: number of cells.
         a: active cells of a pattern.
-        target_fp: highest false-positive rate.
-        theta: overlap from which the segment matches, fixed.
-        fraction: the threshold as a share of the synapses, 0 to 1, instead of `theta`.
-        v: active cells of the stored pattern that move.
-        target_fn: highest false-negative rate.
-        multiple_of: look only at multiples of this number.
+        target_fp: largest false-positive rate.
+        theta: fixed overlap from which the segment matches.
+        fraction: threshold as a fraction of the synapses, 0 to 1, instead of `theta`.
+        v: number of active cells of the stored pattern that are moved.
+        target_fn: largest false-negative rate.
+        multiple_of: consider only multiples of this number.
     Raises:
-        ValueError: if no s <= a meets both; it states both bounds.
+        InputError: no s <= a meets both targets (the message gives both ranges), or not exactly one of `theta` and `fraction` is given.
     """
     n, a, v, multiple_of = whole(n=n, a=a, v=v, multiple_of=multiple_of)
     fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
     if multiple_of > a:
-        raise InputError(f"multiple_of must be at most a={a}, got {multiple_of}.")
+        raise InputError(f"multiple_of: expected at most a={a}, got {multiple_of}. Lower it.")
     sizes = np.arange(multiple_of, a + 1, multiple_of)
     if theta is not None and fraction is None:
         thetas = np.full(len(sizes), whole(theta=theta)[0])
     elif fraction is not None and theta is None:
         thetas = np.ceil(np.round(float(probability("fraction", fraction)) * sizes, 9)).astype(np.int64)
     else:
-        raise InputError(f"Pass theta or fraction, one of the two, got theta={theta} and fraction={fraction}.")
+        raise InputError(f"theta, fraction: expected exactly one of the two, got theta={theta} and fraction={fraction}. Pass one.")
     fires = false_positive(n, a, sizes, thetas, log=True) <= fp
     misses = false_negative(a, sizes, v, thetas, log=True) <= fn
     if not (fires & misses).any():
@@ -82,15 +82,15 @@ def min_s(
 
 
 def max_noise(a: int, s: int, theta: int, target_fn: float) -> int:
-    """The largest number v of moved active cells at which a stored pattern is missed with probability <= `target_fn`.
+    """Find the largest number v of moved active cells at which a stored pattern is missed with probability <= `target_fn`.
 
     Args:
-        a: active cells of the pattern; n must leave room, n >= a + v.
-        s: synapses, all on active cells of the pattern.
+        a: active cells of the pattern; requires n >= a + v.
+        s: number of synapses, all on active cells of the pattern.
         theta: overlap from which the segment matches; up to v = s - theta it never misses.
-        target_fn: highest false-negative rate.
+        target_fn: largest false-negative rate.
     Raises:
-        ValueError: if even a pattern without noise is missed (theta > s).
+        InputError: the pattern is missed even without noise (theta > s).
     """
     a, s, theta = whole(a=a, s=s, theta=theta)
     target = log_target("target_fn", target_fn)
@@ -101,10 +101,16 @@ def max_noise(a: int, s: int, theta: int, target_fn: float) -> int:
 
 
 def max_set(n: int, a: int, s: int, theta: int, target_fp: float) -> int:
-    """The largest number m of independent segments that a random pattern matches, any of them, with probability <= `target_fp`.
+    """Find the largest number m of independent segments at which a random pattern matches any of them with probability <= `target_fp`.
 
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        s: synapses of a segment.
+        theta: overlap from which a segment matches.
+        target_fp: largest false-positive rate.
     Raises:
-        ValueError: if one segment is too many already, or 2**53 are not enough to reach the target.
+        InputError: one segment alone exceeds the target, or even 2**53 segments meet it.
     """
     n, a, s, theta = whole(n=n, a=a, s=s, theta=theta)
     target = log_target("target_fp", target_fp)
@@ -113,13 +119,22 @@ def max_set(n: int, a: int, s: int, theta: int, target_fp: float) -> int:
 
 
 def union_capacity(n: int, a: int, s: int, theta: int, target_fp: float) -> int:
-    """The largest number m of patterns, s synapses each, whose union a random pattern matches with probability <= `target_fp`.
+    """Find the largest number m of patterns, with s synapses each, whose union a random pattern matches with probability <= `target_fp`.
 
-    The exact union is used (the covering chain). Raises as `max_set` does.
+    The error rate of the union is exact (covering chain).
+
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        s: synapses per stored pattern.
+        theta: overlap from which the segment matches.
+        target_fp: largest false-positive rate.
+    Raises:
+        InputError: as in `max_set`.
     """
     n, a, s, theta = whole(n=n, a=a, s=s, theta=theta)
     target = log_target("target_fp", target_fp)
-    if theta > a or target_fp == 1:  # the chain of 2**53 patterns would not end
+    if theta > a or target_fp == 1:  # the chain of 2**53 patterns would not terminate
         return _capacity(LARGEST, n, a, s, theta, target_fp)
     found = largest(lambda m: union_false_positive(n, a, s, theta, m, log=True) <= target, 1, LARGEST)
     return _capacity(found, n, a, s, theta, target_fp)

@@ -1,4 +1,4 @@
-"""Three ways to store a run of segments for counting overlaps; `lay_out` takes the one that suits their density."""
+"""Storage layouts of segments for counting overlaps: lists, postings and packed words, selected by density."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ Counts = NDArray[np.int16]
 
 
 class Layout(Protocol):
-    """Segments at rest. `count` adds their overlaps with each probe to counts[:, first:]; `codes` gives them back."""
+    """Stored segments. `count` adds their overlaps with each probe to counts[:, first:]; `codes` returns the segments."""
 
     @property
     def nbytes(self) -> int: ...
@@ -24,7 +24,7 @@ class Layout(Protocol):
 
 
 class Lists:
-    """The cells of each segment: for the few segments that came last. A query costs one look-up per synapse."""
+    """List of cells per segment, for few segments. A query costs one look-up per synapse."""
 
     def __init__(self, codes: SDR) -> None:
         self._codes = codes
@@ -42,7 +42,7 @@ class Lists:
 
 
 class Postings:
-    """The segments of each cell, an inverted index of 2 bytes per synapse. A query touches the lists of the active cells alone."""
+    """List of segments per cell: an inverted index with 2 bytes per synapse. A query reads only the lists of the active cells."""
 
     def __init__(self, codes: SDR) -> None:
         self._n, self._size = codes.n, len(codes)
@@ -61,7 +61,7 @@ class Postings:
 
 
 class Packed:
-    """The bits of each segment in words: for dense segments. A query costs n / 64 steps per segment."""
+    """Bits of each segment in 64-bit words, for dense segments. A query costs n / 64 steps per segment."""
 
     def __init__(self, codes: SDR) -> None:
         self._n, self._words = codes.n, codes.packed()
@@ -78,11 +78,14 @@ class Packed:
 
 
 def lay_out(codes: SDR) -> Layout:
-    """Store segments in the layout that answers queries fastest.
+    """Store segments in the layout with the fastest queries.
 
-    Lists are for so few synapses, under n / 32, that a list per cell would cost more than it saves. Words are for more than
-    1/16 of the bits: there they take less memory than postings. In time, with probes as dense as the segments, postings and
-    words were measured equal at 6 % (n = 16,384) to 11 % (n = 2,048); sparser probes favour postings.
+    Fewer than n / 32 synapses are stored as lists, since one list per cell would cost more than it saves. Words are used if more than 1/16
+    of the bits are set, where they take less memory than postings. With probes as dense as the segments, the measured query times of
+    postings and words are equal at densities of 6 % (n = 16,384) to 11 % (n = 2,048); sparser probes favour postings.
+
+    Args:
+        codes: segments.
     """
     synapses = len(codes.cells)
     if 32 * synapses < codes.n:

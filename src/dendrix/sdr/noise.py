@@ -1,6 +1,6 @@
-"""Other kinds of noise than a fixed number of moved cells: deletion, random activity, a random count, synapses that fail.
+"""Error rates under other noise than a fixed number of moved cells: deletion, random activity, a random number, and failing synapses.
 
-Arguments and backends as in `probability`; probabilities may be fractions, which "exact" keeps.
+Arguments and backends as in `probability`; probabilities may be fractions, which the backend "exact" does not round.
 """
 
 from fractions import Fraction
@@ -15,22 +15,25 @@ from .counting import Number, Odds, at_least, binomial, counted, hypergeometric
 from .tails import log_complement, log_sum, upper_tails
 
 _TOLERANCE = 1e-9
-"""How far weights may be from a sum of 1."""
+"""Largest deviation of the sum of the weights from 1."""
 
 _MOST_OVERLAPS = 20_000
-"""The time to thin a law grows with the square of its length: here it is seconds."""
+"""Largest overlap with failing synapses; the time grows with its square and is seconds here."""
 
 _MOST_TERMS = 10**7
-"""Of about 100 bytes each."""
+"""Largest number of terms in memory, about 100 bytes each."""
 
 
 def false_negative_deletion(s: Counts, p: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
-    """P[a segment of s synapses misses its pattern when every active cell falls silent with probability p].
+    """Compute the false-negative rate if every active cell is deleted with probability p: P[Bin(s, 1 - p) < theta].
 
-    P[Bin(s, 1 - p) < theta].
-
+    Args:
+        s: synapses of the segment.
+        p: probability that an active cell becomes inactive.
+        theta: overlap from which the segment matches.
+        log, backend: as in `probability`.
     Raises:
-        ValueError: p outside [0, 1], or see `integers`.
+        InputError: p is outside [0, 1], or as in `integers`.
     Source: ours; independent noise in place of Eq (6).
     """
     s, theta = integers(s=s, theta=theta)
@@ -38,12 +41,17 @@ def false_negative_deletion(s: Counts, p: Chances, theta: Counts, *, log: bool =
 
 
 def false_positive_bernoulli(s: Counts, q: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
-    """P[a segment of s synapses fires when every cell is active with probability q, independently].
+    """Compute the false-positive rate if every cell is active independently with probability q: P[Bin(s, q) >= theta].
 
-    P[Bin(s, q) >= theta]: the limit of Eq (4) for many cells at fixed sparsity q = a / n.
+    This is the limit of Eq (4) for many cells at fixed sparsity q = a / n.
 
+    Args:
+        s: synapses of the segment.
+        q: probability that a cell is active.
+        theta: overlap from which the segment matches.
+        log, backend: as in `probability`.
     Raises:
-        ValueError: q outside [0, 1], or see `integers`.
+        InputError: q is outside [0, 1], or as in `integers`.
     Source: ours.
     """
     s, theta = integers(s=s, theta=theta)
@@ -51,7 +59,7 @@ def false_positive_bernoulli(s: Counts, q: Chances, theta: Counts, *, log: bool 
 
 
 def _binomial_tail(name: str, chance: Chances, s: NDArray[np.int64], least: NDArray[np.int64], log: bool, backend: str) -> Result:
-    """P[Bin(s, chance) >= least]; `name` is what the caller's argument is called."""
+    """Compute P[Bin(s, chance) >= least]; `name` is the name of the probability in error messages."""
     choose(backend)
     s, least, chances = broadcast(s=s, theta=least, **{name: probabilities(name, chance)})
     if backend == "float64":
@@ -65,12 +73,16 @@ def _binomial_tail(name: str, chance: Chances, s: NDArray[np.int64], least: NDAr
 
 
 def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts, *, log: bool = False, backend: str = "float64") -> Result:
-    """P[a segment misses its pattern when a random number of the pattern's a cells is moved elsewhere].
+    """Compute the false-negative rate if a random number of active cells is moved.
 
     Args:
+        a: active cells of the pattern.
+        s: synapses of the segment.
         weights: P[v cells are moved] for v = 0, 1, ...; they sum to 1.
+        theta: overlap from which the segment matches.
+        log, backend: as in `probability`.
     Raises:
-        ValueError: weights that are no distribution, or more than a + 1 of them; s > a; or see `integers`.
+        InputError: the weights are not a distribution or more than a + 1, s > a, or as in `integers`.
     Source: ours; Eq (6) averaged over v.
     """
     choose(backend)
@@ -105,30 +117,35 @@ def false_negative_random(a: Counts, s: Counts, weights: Chances, theta: Counts,
 
 
 def overlaps(most: int, settings: int = 1) -> NDArray[np.int64]:
-    """All overlaps from 0 to `most`, for a law at each of the settings that `transmitted` then thins.
+    """Return the overlaps from 0 to `most` on which `transmitted` evaluates the distributions of all settings.
 
+    Args:
+        most: largest overlap.
+        settings: number of settings.
     Raises:
-        ValueError: it would take minutes, or too much memory.
+        InputError: the evaluation would take minutes or too much memory.
     """
     if most > _MOST_OVERLAPS:
-        raise InputError(f"expected overlaps of at most {_MOST_OVERLAPS:,} cells where synapses fail, got up to {most:,}. Set failure=0.")
+        raise InputError(f"expected overlaps of at most {_MOST_OVERLAPS:,} cells with failing synapses, got up to {most:,}. Set failure=0.")
     _in_memory(settings * (most + 1))
     return np.arange(most + 1)
 
 
 def _in_memory(terms: int) -> None:
     if terms > _MOST_TERMS:
-        raise InputError(f"expected at most {_MOST_TERMS:,} settings times terms of their laws, got {terms:,}. Evaluate it in parts.")
+        raise InputError(
+            f"expected at most {_MOST_TERMS:,} terms (settings times overlaps), got {terms:,}. Evaluate the settings in parts."
+        )
 
 
 def transmitted(law: NDArray[np.float64], theta: int | NDArray[np.int64], failure: float, missed: bool, log: bool) -> NDArray[np.float64]:
-    """P[the overlap reaches theta, or misses it] where each synapse of the overlap fails with a probability.
+    """Compute P[the overlap is at least theta, or below it] if each synapse of the overlap fails with a given probability.
 
     Args:
-        law: log P[overlap = b], [..., b from 0].
-        theta: [...].
-        failure: of one synapse.
-        missed: return the probability of missing theta.
+        law: log P[overlap = b], [..., b], b = 0, 1, ...
+        theta: thresholds, [...].
+        failure: failure probability of a synapse.
+        missed: return the probability of an overlap below theta.
         log: return natural logarithms.
     """
     overlap, need = np.arange(law.shape[-1]), np.asarray(theta)[..., None]

@@ -1,4 +1,4 @@
-"""Loops of the overlap search; plain Python that `compiled` compiles. Unsigned indices spare the test for negative ones."""
+"""Loops of the overlap search, to be compiled by `compiled`. Unsigned indices avoid the test for negative ones."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _LINE = 64
 
 
 def transpose(starts: Any, items: Any, begins: Any, owners: Any) -> None:
-    """Sort lists by item: owners[begins[i]:begins[i + 1]] becomes the lists that hold item i, ascending."""
+    """Invert lists: owners[begins[i]:begins[i + 1]] becomes the ascending indices of the lists that contain item i."""
     place = begins[:-1].copy()
     for owner in range(len(starts) - 1):
         for j in range(starts[owner], starts[owner + 1]):
@@ -19,7 +19,7 @@ def transpose(starts: Any, items: Any, begins: Any, owners: Any) -> None:
 
 
 def count_lists(starts: Any, cells: Any, n: int, probe_starts: Any, probe_cells: Any, counts: Any, first: int) -> None:
-    """Add the overlaps of each probe with segments given by their cells to counts[:, first:]."""
+    """Add the overlaps of each probe with segments in the layout `Lists` to counts[:, first:]."""
     active = np.zeros(n, np.uint8)
     for q in range(len(probe_starts) - 1):
         probe = probe_cells[probe_starts[q] : probe_starts[q + 1]]
@@ -35,7 +35,7 @@ def count_lists(starts: Any, cells: Any, n: int, probe_starts: Any, probe_cells:
 
 
 def count_postings(begins: Any, owners: Any, probe_starts: Any, probe_cells: Any, counts: Any, first: int) -> None:
-    """Add the overlaps of each probe with segments given by the lists of their cells to counts[:, first:]."""
+    """Add the overlaps of each probe with segments in the layout `Postings` to counts[:, first:]."""
     for q in range(len(probe_starts) - 1):
         row = counts[q, first:]
         for i in range(probe_starts[q], probe_starts[q + 1]):
@@ -45,7 +45,7 @@ def count_postings(begins: Any, owners: Any, probe_starts: Any, probe_cells: Any
 
 
 def count_packed(words: Any, probes: Any, counts: Any, first: int) -> None:
-    """Add the overlaps of packed probes with packed segments to counts[:, first:]; bits are summed in pairs, fours, bytes."""
+    """Add the overlaps of packed probes with segments in the layout `Packed` to counts[:, first:] by parallel bit counting."""
     pairs, quads, bytewise, summed = np.uint64(_PAIRS), np.uint64(_QUADS), np.uint64(_BYTES), np.uint64(_SUM)
     one, two, four, top = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
     for q in range(len(probes)):
@@ -63,7 +63,7 @@ def count_packed(words: Any, probes: Any, counts: Any, first: int) -> None:
 
 
 def number_reached(counts: Any, theta: int) -> int:
-    """How many counts are >= theta."""
+    """Return the number of counts >= theta."""
     number = 0
     for q in range(len(counts)):
         row = counts[q]
@@ -73,7 +73,7 @@ def number_reached(counts: Any, theta: int) -> int:
 
 
 def collect(counts: Any, theta: int, probe: Any, segment: Any, overlap: Any) -> None:
-    """List the counts >= theta row by row; most rows have few, so whole lines of counts are compared at once."""
+    """List the counts >= theta row by row. Most rows have few, so lines of 64 counts are tested by their maximum first."""
     found = 0
     width = counts.shape[1]
     for q in range(len(counts)):

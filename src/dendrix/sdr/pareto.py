@@ -1,4 +1,4 @@
-"""Sizes (n, a, s, theta) that meet a target error under noise, where none could be smaller without another being larger."""
+"""Pareto-optimal sizes (n, a, s, theta) that meet target error rates under noise."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from .bisection import log_target, smallest
 from .probability import false_negative, false_positive
 
 Bound: TypeAlias = int | tuple[int, int]
-"""A fixed value, or a smallest and a largest one."""
+"""A fixed value, or (smallest, largest)."""
 
 Sizes: TypeAlias = tuple[int, int, int, int, int]
 """n, a, s, theta, v."""
@@ -23,24 +23,24 @@ _MOST_PAIRS = 10**7
 
 @dataclass(frozen=True)
 class Design:
-    """One choice of sizes and how far it stays from the targets."""
+    """Sizes that meet the targets, with their error rates."""
 
     n: int
-    """Cells."""
+    """Number of cells."""
     a: int
     """Active cells of a pattern."""
     s: int
     """Synapses of a segment."""
     theta: int
-    """Overlap from which the segment matches; of all that meet both targets the one with the largest smaller margin."""
+    """Overlap from which the segment matches: of all that meet both targets, the one that maximises the smaller margin."""
     v: int
-    """Moved active cells: the noise, rounded up."""
+    """Number of moved active cells: the noise, rounded up."""
     false_positive: float
     false_negative: float
     margin_fp: float
-    """log10(target_fp / false_positive), decades below the target."""
+    """log10(target_fp / false_positive)."""
     margin_fn: float
-    """log10(target_fn / false_negative); infinite where a miss is impossible."""
+    """log10(target_fn / false_negative); infinite if a miss is impossible."""
 
 
 def design(
@@ -53,18 +53,18 @@ def design(
     s: Bound = (1, 64),
     theta: Bound = (1, 512),
 ) -> list[Design]:
-    """The Pareto set of sizes: fewest cells n, active cells a and synapses s for both targets, sorted by s, then a.
+    """Compute the Pareto front of the smallest n, a and s that meet both targets, sorted by s, then a.
 
     Args:
-        target_fp: highest probability that a random pattern matches.
-        target_noise: share of the active cells that move, 0 to 1.
-        target_fn: highest probability that a stored pattern with this noise is missed.
-        n: cells, fixed or (smallest, largest).
-        a: active cells, likewise. These errors alone would always have fewer of them; what speaks for more is how many patterns there are.
+        target_fp: largest probability that a random pattern matches.
+        target_noise: fraction of the active cells that are moved, 0 to 1.
+        target_fn: largest probability that a stored pattern with this noise is missed.
+        n: number of cells, fixed or (smallest, largest).
+        a: active cells, likewise. The error rates always favour fewer active cells; the lower bound should ensure enough distinct patterns.
         s: synapses, likewise, at most a.
         theta: threshold, likewise.
     Raises:
-        ValueError: if nothing within the bounds meets both targets; it says what each target needs.
+        InputError: no sizes within the bounds meet both targets (the message gives the limits), or a bound is invalid.
     Source: ours, from Ahmad & Hawkins, arXiv 1601.00720, equations 4 and 6.
     """
     fp, fn = log_target("target_fp", target_fp), log_target("target_fn", target_fn)
@@ -85,7 +85,7 @@ def design(
 def _bounds(name: str, bound: Bound) -> tuple[int, int]:
     ends = bound if isinstance(bound, tuple) else (bound, bound)
     if len(ends) != 2 or not 1 <= whole(**{name: ends[0]})[0] <= whole(**{name: ends[1]})[0]:
-        raise InputError(f"{name} must be a positive number or (smallest, largest), got {bound}.")
+        raise InputError(f"{name}: expected a positive number or (smallest, largest), got {bound}. Correct the bounds.")
     low, high = map(int, ends)
     return low, high
 
@@ -93,7 +93,7 @@ def _bounds(name: str, bound: Bound) -> tuple[int, int]:
 def _candidates(
     a: tuple[int, int], s: tuple[int, int], theta: tuple[int, int], noise: float, fn: float
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Each (a, s, theta, v) with the largest theta that false negatives allow, unless a smaller a has as large a theta at the same s."""
+    """Yield each (a, s, theta, v) with the largest theta that the false negatives allow, unless a smaller a allows it for the same s."""
     most_s = min(s[1], a[1])
     if (pairs := (a[1] - a[0] + 1) * (most_s - s[0] + 1)) > _MOST_PAIRS:
         raise InputError(f"expected bounds with at most {_MOST_PAIRS:,} pairs of a and s, got {pairs:,}. Narrow the bounds of a or s.")
@@ -113,12 +113,12 @@ def _candidates(
 
 
 def _cheapest(least: int, most: int, a: int, s: int, theta: int, fp: float) -> int | None:
-    """The fewest cells for the target, in least..most."""
+    """Return the smallest number of cells from `least` to `most` that meets the target, or None."""
     return smallest(lambda n: bool(false_positive(n, a, s, theta, log=True) <= fp), least, most)
 
 
 def _pareto(sizes: list[Sizes]) -> list[Sizes]:
-    """Those that no other undercuts in n, a and s, sorted by s, then a."""
+    """Return the sizes that are not dominated in n, a and s, sorted by s, then a."""
     front: list[Sizes] = []
     for size in sorted(sizes, key=lambda size: (size[2], size[1])):
         if not any(kept[0] <= size[0] and kept[1] <= size[1] for kept in front):
@@ -127,7 +127,7 @@ def _pareto(sizes: list[Sizes]) -> list[Sizes]:
 
 
 def _centred(sizes: Sizes, least: int, target_fp: float, target_fn: float) -> Design:
-    """The design with the theta, from `least` up to the one in `sizes`, whose smaller margin is largest."""
+    """Return the design with the theta, from `least` to the one in `sizes`, that maximises the smaller margin."""
     n, a, s, top, v = sizes
     thetas = np.arange(least, top + 1)
     positives = false_positive(n, a, s, thetas, log=True)
@@ -139,7 +139,7 @@ def _centred(sizes: Sizes, least: int, target_fp: float, target_fn: float) -> De
 
 
 def _nothing(candidates: list[tuple[int, int, int, int]], n: int, target_fp: float, target_fn: float, noise: float) -> str:
-    """Why the answer is empty, and which way to move."""
+    """Return the error message for an empty result: the limits, and how to change the bounds."""
     if not candidates:
         return (
             f"No theta within the bounds keeps false negatives <= {target_fn:g} with {noise:.3g} of the active cells moved; "

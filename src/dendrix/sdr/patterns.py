@@ -1,4 +1,4 @@
-"""How many patterns there are, and how many that differ enough."""
+"""Number of patterns, and bounds on the number of patterns with limited pairwise overlap."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,17 +11,23 @@ from .probability import false_positive
 
 
 class Packing(NamedTuple):
-    """Bounds on the size of the largest set of patterns that pairwise have fewer than theta cells in common."""
+    """Bounds on the size of the largest set of patterns whose pairwise overlaps are below theta."""
 
     at_least: int
     at_most: int
 
 
 def pattern_count(n: Counts, a: Counts, *, log: bool = False) -> Any:
-    """How many patterns of a active cells among n there are, a whole number, or its natural logarithm.
+    """Compute the number of patterns with a of n cells active.
 
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        log: return the natural logarithm.
+    Returns:
+        an integer or float; an object array of these for arrays.
     Raises:
-        ValueError: a > n, or a number of more than 1e6 bits.
+        InputError: a > n, or the number has more than 1e6 bits.
     Source: Ahmad and Hawkins (2015), arXiv 1503.07469, Eq (1).
     """
     n, a = integers(n=n, a=a)
@@ -30,23 +36,29 @@ def pattern_count(n: Counts, a: Counts, *, log: bool = False) -> Any:
 
 
 def exact_match_probability(n: Counts, a: Counts, *, log: bool = False, backend: str = "float64") -> Result:
-    """P[a random pattern of a active cells among n is identical to a given one].
+    """Compute the probability that a random pattern with a of n cells active equals a given one.
 
+    Args:
+        n, a, log, backend: as in `false_positive`.
     Raises:
-        ValueError: as `false_positive`.
+        InputError: as in `false_positive`.
     Source: Ahmad and Hawkins (2015), arXiv 1503.07469, Eq (2).
     """
     return false_positive(n, a, a, a, log=log, backend=backend)
 
 
 def packing_bounds(n: int, a: int, theta: int) -> Packing:
-    """How many patterns of a active cells among n can have pairwise fewer than theta cells in common.
+    """Bound the number of patterns with a of n cells active whose pairwise overlaps are below theta.
 
-    At least the number of all patterns over the number that a single one excludes (Gilbert and Varshamov), and at most what remains when
-    one cell after another is fixed: floor(n / a floor((n - 1) / (a - 1) ... )), theta times (Johnson).
+    Lower bound: the number of all patterns divided by the number that one pattern excludes (Gilbert and Varshamov). Upper bound:
+    floor(n / a floor((n - 1) / (a - 1) ... )), nested theta times (Johnson).
 
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        theta: overlap that no two patterns reach.
     Raises:
-        ValueError: a > n, theta > a, or see `false_positive`.
+        InputError: a > n, theta > a, or as in `false_positive`.
     Source: Gilbert (1952), Varshamov (1957); Johnson (1962).
     """
     n, a, theta = whole(n=n, a=a, theta=theta)

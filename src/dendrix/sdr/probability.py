@@ -1,8 +1,8 @@
-"""How often a segment fires on a random pattern, and how often it misses its own.
+"""False-positive and false-negative rates of dendritic segments.
 
-n potential connections, a active cells, s synapses on the segment, theta the threshold, v active cells moved by noise, m segments.
-Every function takes integers or arrays that broadcast. `log=True` returns the natural logarithm. `backend` is "float64", "exact"
-(a `Fraction`; its logarithm as the nearest float) or "mpmath" (at the caller's `mpmath.mp.prec`); arrays give object arrays there.
+Symbols: n cells, a active cells, s synapses of the segment, threshold theta, v active cells moved by noise, m segments. All functions
+accept integers or arrays that broadcast. `log=True` returns the natural logarithm. `backend` is "float64", "exact" (a `Fraction`; its
+logarithm is the nearest float) or "mpmath" (in the precision `mpmath.mp.prec`); the latter two return object arrays for arrays.
 Source of the equations: Ahmad and Hawkins (2016), arXiv 1601.00720v2.
 """
 
@@ -24,14 +24,20 @@ from .tails import log_complement, log_sum, upper_tails
 def false_positive(
     n: Counts, a: Counts, s: Counts, theta: Counts, *, failure: float | Fraction = 0.0, log: bool = False, backend: str = "float64"
 ) -> Result:
-    """P[a random pattern of a active cells among n has at least theta in common with a segment of s synapses].
+    """Compute the false-positive rate: P[overlap of a random pattern with a segment >= theta].
 
-    1 where theta <= max(0, a + s - n), 0 where theta > min(a, s). Settings that differ in theta alone share one pass over the overlaps.
+    The rate is 1 for theta <= max(0, a + s - n) and 0 for theta > min(a, s). Settings that differ only in theta share one pass over the
+    overlaps.
 
     Args:
+        n: number of cells.
+        a: active cells of the random pattern.
+        s: synapses of the segment.
+        theta: overlap from which the segment matches.
         failure: probability that a synapse of the overlap does not transmit, one for all settings.
+        log, backend: see the module.
     Raises:
-        ValueError: a > n or s > n, a count that is no whole number or too large, a failure outside [0, 1], shapes that do not broadcast.
+        InputError: a > n or s > n, a count is not an integer or too large, `failure` is outside [0, 1], or the shapes do not broadcast.
     Source: Eq (4); with failure ours.
     """
     n, a, s, theta = integers(n=n, a=a, s=s, theta=theta)
@@ -43,14 +49,19 @@ def false_positive(
 def false_negative(
     a: Counts, s: Counts, v: Counts, theta: Counts, *, failure: float | Fraction = 0.0, log: bool = False, backend: str = "float64"
 ) -> Result:
-    """P[a segment with s of a pattern's a cells misses it when exactly v of them are moved elsewhere].
+    """Compute the false-negative rate: P[a segment misses its pattern if exactly v of the active cells are moved].
 
-    Without failure, 0 where v <= s - theta, the margin that is guaranteed; 1 where theta > s; and 0 where theta <= 0.
+    Without failures, the rate is 0 for v <= s - theta (the guaranteed noise tolerance) or theta <= 0, and 1 for theta > s.
 
     Args:
+        a: active cells of the stored pattern.
+        s: synapses of the segment, all on active cells of the pattern.
+        v: number of active cells that are moved elsewhere.
+        theta: overlap from which the segment matches.
         failure: probability that a synapse of the overlap does not transmit, one for all settings.
+        log, backend: see the module.
     Raises:
-        ValueError: s > a or v > a, a count that is no whole number or too large, a failure outside [0, 1], shapes that do not broadcast.
+        InputError: s > a or v > a, a count is not an integer or too large, `failure` is outside [0, 1], or the shapes do not broadcast.
     Source: Eq (6); with failure ours.
     """
     a, s, v, theta = integers(a=a, s=s, v=v, theta=theta)
@@ -62,7 +73,7 @@ def false_negative(
 
 
 def _tail(urn: tuple[Any, Any, Any], theta: Any, failure: float | Fraction, missed: bool, log: bool, backend: str) -> Result:
-    """P[the overlap reaches theta, or misses it]; the urn is how many cells, how many of them active, how many synapses."""
+    """Compute P[the overlap is at least theta, or below it]; `urn` holds the numbers of cells, active cells and synapses."""
     choose(backend)
     failure = probability("failure", failure)
     if backend == "float64":
@@ -81,10 +92,16 @@ def _tail(urn: tuple[Any, Any, Any], theta: Any, failure: float | Fraction, miss
 
 
 def overlap_count(n: Counts, a: Counts, s: Counts, b: Counts, *, log: bool = False) -> Any:
-    """How many patterns of a active cells among n have exactly b in common with a segment of s synapses, a whole number.
+    """Compute the number of patterns whose overlap with a segment is exactly b.
 
+    Args:
+        n, a, s: as in `false_positive`.
+        b: overlap.
+        log: return the natural logarithm.
+    Returns:
+        an integer or float; an object array of these for arrays.
     Raises:
-        ValueError: as `false_positive`.
+        InputError: as in `false_positive`.
     Source: Eq (3).
     """
     n, a, s, b = integers(n=n, a=a, s=s, b=b)
@@ -110,13 +127,14 @@ def set_false_positive(
     log: bool = False,
     backend: str = "float64",
 ) -> Result:
-    """P[a random pattern fires at least one of m segments], exact for segments that are independent and random.
+    """Compute P[a random pattern matches at least one of m segments], exact for independent random segments.
 
     Args:
-        m: how many segments; None if the last axis of `s` and `theta` lists the segments, of any sizes and thresholds.
+        n, a, s, theta, log, backend: as in `false_positive`.
+        m: number of segments; None if the last axis of `s` and `theta` lists the segments, which may differ in size and threshold.
         failure: probability that a synapse of the overlap does not transmit.
     Raises:
-        ValueError: as `false_positive`, or nothing is listed and `m` is None, or fractions that would take minutes.
+        InputError: as in `false_positive`, `m` is None for a single s and theta, or exact fractions would take minutes.
     Source: Eq (8); unequal segments as 1 - prod(1 - p_i).
     """
     counts = integers(n=n, a=a, s=s, theta=theta, m=1 if m is None else m)
@@ -131,7 +149,7 @@ def set_false_positive(
         with np.errstate(divide="ignore", invalid="ignore"):
             silent = np.where(times > 0, times * log_complement(single), 0.0).sum(-1)
             few = log_sum(single + np.log(times))
-        # Where 1 - p rounds to 1, and far above, the union bound is exact to the last digit.
+        # If the probability is this small, the union bound is exact to the last digit.
         logs = np.where(silent > -1e-200, few, log_complement(silent))
         return plain(logs if log else np.exp(logs))
 
@@ -142,7 +160,7 @@ def set_false_positive(
 
 
 def _any_fires(members: Sequence[tuple[int, ...]], number: Number, failure: float | Fraction) -> Odds:
-    """Odds that one of a set fires; its members are (n, a, s, theta, how many)."""
+    """Compute the odds that one of a set of segments matches; its members are (n, a, s, theta, number of such segments)."""
     singles = [at_least(hypergeometric(n, a, s, number), theta, failure) for n, a, s, theta, _ in members]
     times = [member[-1] for member in members]
     if number is int:

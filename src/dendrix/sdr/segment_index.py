@@ -1,4 +1,4 @@
-"""Overlaps of probes with very many segments, exactly, while segments come and go."""
+"""Exact overlap search over large, changing sets of segments."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from .arguments import LARGEST_INDEX, whole_number, whole_numbers
 from .code import SDR, stack
 from .layouts import Counts, Layout, lay_out
 
-_RUN = 2**16  # segments of a run, so that a posting takes 2 bytes
-_LARGEST = 2**15 - 1  # synapses of a segment, so that a count takes 2 bytes
-_DEAD = -(2**15)  # where the count of a deleted segment begins: it stays negative
-_SCRATCH = 2**18  # counts held at once while matches are sought: they stay in the cache
+_RUN = 2**16  # largest number of segments of a run, so that a posting takes 2 bytes
+_LARGEST = 2**15 - 1  # largest number of synapses of a segment, so that a count takes 2 bytes
+_DEAD = -(2**15)  # initial count of a deleted segment, which therefore stays negative
+_SCRATCH = 2**18  # counts in memory at a time during a search, so that they fit in the cache
 
 
 class Matches(NamedTuple):
-    """The segments that match each probe, ascending; those of probe q are segments[starts[q]:starts[q + 1]]."""
+    """Matching segments of each probe in ascending order; those of probe q are segments[starts[q]:starts[q + 1]]."""
 
     starts: NDArray[np.int64]  # [Q + 1]
     segments: NDArray[np.int64]  # ids, [number of matches]
@@ -29,12 +29,12 @@ class Matches(NamedTuple):
 
 @dataclass
 class _Run:
-    """Neighbouring segments, at most 65,536, and the count that each begins with: 0, or far below if it is deleted."""
+    """At most 65,536 consecutive segments, and the initial count of each: 0, or very negative if it is deleted."""
 
     layout: Layout
     base: Counts
     deleted: int = 0
-    """Deleted segments whose synapses are still stored."""
+    """Number of deleted segments whose synapses are still stored."""
 
     def __len__(self) -> int:
         return len(self.base)
@@ -50,7 +50,7 @@ class _Run:
             self.layout, self.deleted = lay_out(self.living()), 0
 
     def living(self) -> SDR:
-        """The segments, those deleted as empty codes: no segment changes its place."""
+        """Return the segments; deleted ones become empty codes, so that positions do not change."""
         codes = self.layout.codes()
         if (self.base >= 0).all():
             return codes
@@ -60,15 +60,19 @@ class _Run:
 
 
 class SegmentIndex:
-    """Dendritic segments of n potential synapses, searched by overlap; every answer is exact.
+    """Index of dendritic segments for exact search by overlap.
 
-    Segments lie in runs. What is inserted becomes a new run, and a run at least half as large as the one before it is joined
-    to that one: each synapse moves O(log) times, and whatever the order of insertions there are O(log) small runs. Each run
-    is stored by its density: postings (cell -> segments) for sparse segments, packed words for dense ones.
+    Segments are stored in runs. Inserted segments form a new run, which is merged with the previous one if it is at least half as large.
+    Each synapse is therefore moved O(log) times, and there are O(log) small runs for any order of insertions. The layout of a run depends
+    on its density: postings (cell -> segments) for sparse segments, packed words for dense ones.
 
-    Deletion marks a segment; its memory is freed when half of its run is deleted, or the run is joined. Ids are given in
-    order and never used again. Queries change nothing and may run in several threads.
+    Deletion marks a segment; its memory is freed when half of its run is deleted or the run is merged. Ids are assigned in order and are
+    not reused. Queries do not modify the index and may run in several threads.
 
+    Args:
+        n: number of potential synapses of a segment: the number of bits of the codes.
+    Raises:
+        InputError: n is not an integer from 1 to 2**31 - 1.
     Source: ours; the inverted index is that of text retrieval (Zobel & Moffat, ACM Computing Surveys 38, 2006).
     """
 
@@ -79,19 +83,23 @@ class SegmentIndex:
         self._given = self._living = 0
 
     def __len__(self) -> int:
-        """Segments that are there: inserted and not deleted."""
+        """Number of segments that were inserted and not deleted."""
         return self._living
 
     @property
     def nbytes(self) -> int:
-        """Bytes held for all segments."""
+        """Memory of all segments, in bytes."""
         return sum(run.layout.nbytes + run.base.nbytes for run in self._runs)
 
     def insert(self, segments: SDR) -> NDArray[np.int64]:
-        """Add segments; returns their ids, int64 [number of segments], counted on from 0.
+        """Add segments.
 
+        Args:
+            segments: codes of n bits, one per segment.
+        Returns:
+            ids of the segments, int64 [number of segments], consecutive from 0 over all calls.
         Raises:
-            ValueError: the segments have another n, or more than 32,767 synapses.
+            InputError: the segments have another n, or more than 32,767 synapses.
         """
         self._expect(segments, "segments")
         if (most := int(segments.counts.max(initial=0))) > _LARGEST:
@@ -107,26 +115,37 @@ class SegmentIndex:
         return ids
 
     def delete(self, ids: ArrayLike) -> None:
-        """Remove segments by their ids.
+        """Remove segments.
 
+        Args:
+            ids: ids returned by `insert`.
         Raises:
-            ValueError: an id was never given, or is deleted already; nothing is removed then.
+            InputError: an id is unknown, already deleted or repeated; no segment is removed in this case.
+            InputTypeError: the ids are not integers.
         """
-        wanted = np.sort(np.atleast_1d(whole_numbers(ids, "ids", "Keep what insert returns.")).astype(np.int64))
+        wanted = np.sort(np.atleast_1d(whole_numbers(ids, "ids", "Pass the ids returned by insert.")).astype(np.int64))
         if wanted.size and not 0 <= wanted[0] <= wanted[-1] < self._given:
             raise InputError(
-                f"ids: expected ids that insert gave, below {self._given}, got {wanted[[0, -1]].tolist()}. Keep what it returns."
+                f"ids: expected ids returned by insert, below {self._given}, got {wanted[[0, -1]].tolist()}. Keep the returned ids."
             )
         edges = np.searchsorted(wanted, [*self._firsts, self._given])
         parts = [(run, wanted[a:b] - first) for run, first, a, b in zip(self._runs, self._firsts, edges, edges[1:], strict=False) if a < b]
         if (np.diff(wanted) == 0).any() or any((run.base[places] < 0).any() for run, places in parts):
-            raise InputError("ids: expected segments that are there, got one that is deleted already or named twice. Delete each once.")
+            raise InputError("ids: expected existing segments, got one that is already deleted or repeated. Delete each once.")
         for run, places in parts:
             run.delete(places)
         self._living -= len(wanted)
 
     def overlaps(self, probes: SDR) -> Counts:
-        """Overlaps of Q probes with all segments, int16 [Q, number of ids given]: one column per id, -1 if it is deleted."""
+        """Compute the overlaps of Q probes with all segments.
+
+        Args:
+            probes: Q codes of n bits.
+        Returns:
+            int16 [Q, number of ids assigned], one column per id; -1 for deleted segments.
+        Raises:
+            InputError: the probes have another n.
+        """
         self._expect(probes, "probes")
         counts = np.empty((len(probes), self._given), np.int16)
         for run, first in zip(self._runs, self._firsts, strict=True):
@@ -134,12 +153,14 @@ class SegmentIndex:
         return counts if self._living == self._given else np.maximum(counts, -1, out=counts)
 
     def matches(self, probes: SDR, theta: int) -> Matches:
-        """The segments whose overlap with a probe is at least theta; memory grows with their number, not with Q times M.
+        """Find the segments whose overlap with a probe is at least theta. The memory is proportional to their number.
 
         Args:
-            probes: Q codes.
-            theta: 0 and less match every segment that is there.
-        Source: Ahmad & Hawkins 2016, Eq. (1).
+            probes: Q codes of n bits.
+            theta: threshold; 0 or less matches every segment that is not deleted.
+        Raises:
+            InputError: the probes have another n, or theta is not an integer.
+        Source: Ahmad & Hawkins (2016), Eq. (1).
         """
         self._expect(probes, "probes")
         theta = max(0, whole_number(theta, "theta", -LARGEST_INDEX, LARGEST_INDEX, "It is a number of synapses."))
@@ -159,7 +180,7 @@ class SegmentIndex:
         return Matches(starts, segment[order], overlap[order])
 
     def _join(self) -> None:
-        """Join the last two runs while the last is at least half as large as the one before and both fit into one."""
+        """Merge the last two runs while the last is at least half as large as the previous one and both fit into one."""
         while len(self._runs) > 1:
             before, last = self._runs[-2:]
             if len(before) > 2 * len(last) or len(before) + len(last) > _RUN:
@@ -174,7 +195,7 @@ class SegmentIndex:
 
 
 def _reached(counts: Counts, theta: int, row: int, column: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Counts]:
-    """Row, column and value of all counts >= theta, row by row; rows and columns are numbered from these."""
+    """Return row, column and value of all counts >= theta, row by row; `row` and `column` are the indices of the first ones."""
     number = compiled(overlap_loops.number_reached)(counts, theta)
     probe, segment, overlap = np.empty(number, np.int64), np.empty(number, np.int64), np.empty(number, np.int16)
     compiled(overlap_loops.collect)(counts, theta, probe, segment, overlap)

@@ -1,7 +1,7 @@
-"""Patterns, segments and noise drawn as sets of cells, and their overlaps counted; numba compiles the loops on first use.
+"""Monte Carlo simulation of patterns, segments and noise as sets of cells, with loops compiled by numba.
 
-A segment is drawn anew for every comparison, a pattern for every `BLOCK` of them. The matches are still independent: given any
-pattern, the chance of a match is the same, so knowing the pattern says nothing about the outcome.
+A new segment is drawn for every comparison, a new pattern for every `BLOCK` comparisons. The matches are nevertheless independent, because
+the probability of a match is the same for every pattern.
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,19 @@ Cells = NDArray[np.int64]
 def count_overlaps(
     n: int, a: int, s: int, v: int, m: int, union: bool, stored: bool, draws: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """How often each overlap came up, int64 [a + 1].
+    """Count the simulated overlaps.
 
-    A pattern is a cells of n; the activity is the pattern with v of its cells moved to others. A segment is s cells of n, or, where
-    `stored`, the first segment is s cells of the pattern. Of m segments the largest overlap counts, or that of their union.
+    A pattern is a set of a of n cells; the activity is the pattern with v cells moved. A segment is a set of s of n cells. The overlap is
+    the largest of m segments, or that of their union.
+
+    Args:
+        n, a, s, v, m: as above.
+        union: use the union of the segments.
+        stored: draw the first segment from the cells of the pattern.
+        draws: number of comparisons.
+        rng: random number generator.
+    Returns:
+        number of draws with each overlap, int64 [a + 1].
     """
     counts = np.zeros(a + 1, np.int64)
     seen = np.zeros(n, np.int64)
@@ -36,11 +45,18 @@ def count_overlaps(
 def weigh_hits(
     n: int, a: int, s: int, v: int, m: int, theta: int, stored: bool, tilts: tuple[float, float], draws: int, rng: np.random.Generator
 ) -> tuple[int, float, float]:
-    """Importance sampling of the union of m segments: hits, and the sums of their weights and squared weights.
+    """Estimate the error rate of the union of m segments by importance sampling.
 
-    A hit is an overlap of at least theta, or of fewer where the first segment is `stored`. The first segment takes each of its cells
-    from the active part of its pool with probability `tilts[0]`, whatever is left there, all others with `tilts[1]`; the weight
-    is the product over all cells of (plain probability) / (tilted probability).
+    A hit is an overlap of at least theta, or below theta if the first segment is `stored`. The first segment draws each of its cells from
+    the active part of its pool with probability `tilts[0]`, the other segments with `tilts[1]`; the weight is the product over all cells of
+    (plain probability) / (tilted probability).
+
+    Args:
+        n, a, s, v, m, stored, draws, rng: as in `count_overlaps`.
+        theta: overlap from which the union matches.
+        tilts: probabilities of an active cell.
+    Returns:
+        number of hits, sum of their weights, and sum of their squared weights.
     """
     sums = np.zeros(3)
     seen = np.zeros(n, np.int64)
@@ -53,17 +69,17 @@ def weigh_hits(
 
 
 def _patterns(n: int, a: int, v: int, draws: int, rng: np.random.Generator) -> Iterator[tuple[Cells, NDArray[np.bool_], int]]:
-    """All cells with the pattern first and the v that move to the front of it; which cells are active; comparisons to draw."""
+    """Yield per block all cells, with the a + v cells of the pattern and its noise first, the active cells, and the number of draws."""
     cells = np.arange(n)
     for start in range(0, draws, BLOCK):
         compiled(_shuffle)(cells, a + v, rng)
         active = np.zeros(n, np.bool_)
-        active[cells[v : a + v]] = True  # v cells of the pattern fall silent, v others fire instead
+        active[cells[v : a + v]] = True  # v cells of the pattern become inactive, and v others active
         yield cells, active, min(BLOCK, draws - start)
 
 
 def _shuffle(cells: Cells, count: int, rng: np.random.Generator) -> None:
-    """Bring `count` random cells to the front, in random order."""
+    """Move `count` random cells to the front, in random order."""
     for i in range(count):
         j = i + int(rng.random() * (len(cells) - i))
         cell = cells[j]
@@ -84,7 +100,7 @@ def _count(
     mark: int,
     rng: np.random.Generator,
 ) -> int:
-    """Add up `counts`; `seen` holds the mark of the last segment or union that had a cell, and the last mark is returned."""
+    """Accumulate `counts`; `seen` [n] holds the mark of the last segment or union that contained a cell. Returns the last mark."""
     uniform = np.empty(s)
     for _ in range(draws):
         mark += 1
@@ -94,14 +110,14 @@ def _count(
                 mark += 1
                 overlap = 0
             pool = first if segment == 0 else cells
-            for i in range(s):  # drawn ahead: the calls would keep the next loop from overlapping its memory accesses
+            for i in range(s):  # drawn before the loop below, whose memory accesses could otherwise not overlap
                 uniform[i] = rng.random()
             for i in range(s):
                 j = i + int(uniform[i] * (len(pool) - i))
                 cell = pool[j]
                 pool[j] = pool[i]
                 pool[i] = cell
-                overlap += active[cell] & (seen[cell] != mark)  # no branch: it would be mispredicted
+                overlap += active[cell] & (seen[cell] != mark)  # without a branch, which would be mispredicted
                 seen[cell] = mark
             largest = max(largest, overlap)
         counts[largest] += 1
@@ -126,7 +142,7 @@ def _weigh(
     mark: int,
     rng: np.random.Generator,
 ) -> int:
-    """Add up the hits, weights and squared weights in `sums`; pools are split into their active cells and the others."""
+    """Accumulate hits, weights and squared weights in `sums`; pools are split into active and inactive cells. Returns the last mark."""
     for _ in range(draws):
         mark += 1
         overlap = 0

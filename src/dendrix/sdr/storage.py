@@ -1,4 +1,4 @@
-"""Files of codes: three arrays in a `.npz`, which any numpy reads. Nothing in them is executed."""
+"""Files of codes: three arrays in an `.npz` without pickles."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from ..errors import InputError
 
 
 def write(path: Path, n: int, starts: NDArray[np.int64], cells: NDArray[np.integer]) -> None:
-    """Write codes whole or not at all."""
+    """Write codes atomically."""
     from ..core.files import write_atomic  # loads torch
 
     buffer = io.BytesIO()
@@ -19,15 +19,15 @@ def write(path: Path, n: int, starts: NDArray[np.int64], cells: NDArray[np.integ
 
 
 def read(path: Path) -> tuple[int, NDArray[np.int64], NDArray[np.integer]]:
-    """The arrays of a file of codes: n, starts, cells.
+    """Read the arrays n, starts and cells of a file of codes.
 
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is damaged, or no file of codes.
+        OSError: the file does not exist or cannot be opened.
+        InputError: the file is damaged, or was not written by `write`.
     """
     content = io.BytesIO(path.read_bytes())
     try:
         with np.load(content, allow_pickle=False) as file:
             return int(file["n"]), file["starts"], file["cells"]
-    except Exception as error:  # a damaged archive raises errors of many kinds, from zlib to struct
-        raise InputError(f"{path}: expected codes that SDR.save wrote, but they cannot be read ({error}). Copy the file again.") from error
+    except Exception as error:  # a damaged archive raises many types of errors, from zlib to struct
+        raise InputError(f"{path}: expected codes written by SDR.save, but they cannot be read ({error}). Copy the file again.") from error

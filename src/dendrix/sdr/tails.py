@@ -1,9 +1,9 @@
-"""The hypergeometric and the binomial law in float64.
+"""Tails of the hypergeometric and the binomial distribution in float64.
 
-Both count marked balls among those drawn from an urn, without or with replacement. Every weight is a product of ratios of neighbours,
-relative to the weight of the most likely count, and the sum of all weights normalises them: no logarithm of a factorial is taken,
-no terms cancel, and the relative error grows by a few roundings per step away from the most likely count.
-Source: the ratio of neighbours is the recursion of the laws; the arrangement is ours.
+Both are the distribution of the number of marked balls drawn from an urn, without or with replacement. Weights are products of the ratios
+of neighbouring probabilities, relative to the mode, and are normalised by their sum. No logarithm of a factorial is needed and no terms
+cancel; the relative error grows by a few roundings per step from the mode.
+Source: the ratios are the standard recursions; the algorithm is ours.
 """
 
 import math
@@ -15,13 +15,13 @@ from ..compiled import compiled
 from ..errors import InputError
 
 BLOCK_BITS = 512
-"""A weight is a float and a number of blocks, each worth 2^-512, so that it does not underflow at 1e-308."""
+"""Weights are stored as a float and a number of blocks of 2^-512, so that they do not underflow at 1e-308."""
 
 _WORTH_COMPILING = 20_000
-"""Steps of the loop, about 20 ms of plain Python: below it, nobody should wait 0.5 s for the compiler."""
+"""Number of steps, about 20 ms of plain Python, below which the loop is not compiled: loading the compiler takes 0.5 s."""
 
 _LONGEST, _MOST_STEPS = 10**8, 10**11
-"""Counts of one law, in 2 GB, and of all, in 10 minutes."""
+"""Largest support of one distribution, 2 GB, and of all distributions, 10 minutes."""
 
 
 def upper_tails(
@@ -34,18 +34,18 @@ def upper_tails(
     exactly: bool = False,
     log: bool = False,
 ) -> NDArray[np.float64]:
-    """P[at least `count` marked balls among those drawn]; arrays broadcast, and equal urns share one pass over their law.
+    """Compute P[at least `count` marked balls are drawn]. Arrays broadcast; equal urns share one pass over their distribution.
 
     Args:
-        marked: marked balls in the urn; with replacement, only its proportion to `unmarked` matters.
-        unmarked: all other balls.
-        draws: how many are drawn; a real number gives the law over the integers that it can reach.
+        marked: number of marked balls in the urn; with replacement, only its ratio to `unmarked` matters.
+        unmarked: number of other balls.
+        draws: number of drawn balls; a real number extends the distribution to the integers that it allows.
         count: any integer.
-        replaced: whether a ball is put back before the next is drawn: the binomial law.
+        replaced: draw with replacement: the binomial distribution.
         exactly: return P[exactly `count`] instead.
         log: return natural logarithms.
     Raises:
-        ValueError: a law reaches more than 10^8 counts, or all of them together more than 10^11.
+        InputError: the support of a distribution exceeds 10^8 counts, or that of all distributions 10^11.
     """
     *balls, counts = np.broadcast_arrays(marked, unmarked, draws, count)
     shape = counts.shape
@@ -61,7 +61,9 @@ def upper_tails(
             f"expected overlaps of at most {_LONGEST:,} cells, got up to {longest - 1:,}. Choose smaller patterns or segments."
         )
     if support.sum() > _MOST_STEPS:
-        raise InputError(f"expected laws of at most {_MOST_STEPS:.0e} overlaps in all, got {support.sum():.0e}. Evaluate fewer settings.")
+        raise InputError(
+            f"expected at most {_MOST_STEPS:.0e} overlaps over all settings, got {support.sum():.0e}. Evaluate fewer settings."
+        )
     worth = len(order) + support.sum() > _WORTH_COMPILING
     loop = compiled(_fill, reorder=False) if worth else _fill
     shares, blocks, taken = np.zeros(len(order)), np.zeros(len(order), np.int64), 0.0 if replaced else 1.0
@@ -73,7 +75,7 @@ def upper_tails(
 
 
 def _probabilities(shares: NDArray[np.float64], exponents: NDArray[np.int64], rest: NDArray[np.bool_], log: bool) -> NDArray[np.float64]:
-    """share * 2^exponent, or where `rest` what it leaves of 1; or their logarithms."""
+    """Return share * 2^exponent, or 1 minus it where `rest` is True, or the logarithms of these."""
     small = np.ldexp(shares, exponents)
     if not log:
         return np.where(rest, 1.0 - small, small)
@@ -94,15 +96,17 @@ def _fill(
     share_blocks: NDArray[np.int64],
     rest: NDArray[np.bool_],
 ) -> None:
-    """The smaller of the two tails of every setting, [N], sorted by urn: one function, because numba compiles no calls of plain ones.
+    """Compute the smaller of the two tails of every setting, [N], sorted by urn. One function, because numba cannot call uncompiled ones.
 
     Args:
-        starts: where a new urn begins, bool [N].
-        longest: the most counts that one law reaches.
-        taken: 1 if a drawn ball leaves the urn, 0 if it is put back.
-        shares: zeros, to be filled with weights as shares of all.
-        share_blocks: zeros, to be filled with their blocks.
-        rest: False, to be set where it is the lower tail.
+        marked, unmarked, draws, counts: settings, [N].
+        starts: True where a new urn begins, bool [N].
+        longest: largest support of a distribution.
+        taken: 1 without replacement, 0 with replacement.
+        exactly: compute P[exactly `counts`] instead.
+        shares: zeros, set to the normalised weights.
+        share_blocks: zeros, set to the number of blocks of the weights.
+        rest: False, set to True where the result is the lower tail.
     """
     tiny, block = 2.0**-BLOCK_BITS, 2.0**BLOCK_BITS
     # At index k - low, in units of `total`: P[exactly k], or above the mode P[at least k] and below it P[at most k].
@@ -122,7 +126,7 @@ def _fill(
                         ratio = (D - k) * (K - taken * k) / ((k + 1) * (L - taken * (D - k - 1)))
                     else:
                         ratio = k * (L - taken * (D - k)) / ((D - k + 1) * (K - taken * (k - 1)))
-                    if ratio < tiny:  # a share of 1e-200
+                    if ratio < tiny:  # with a success probability such as 1e-200
                         ratio *= block
                         scale += 1
                     weight *= ratio
@@ -150,7 +154,7 @@ def _fill(
 
 
 def log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithm of the sum over the last axis of numbers given by their logarithms."""
+    """Compute the logarithm of the sum over the last axis of numbers given by their logarithms."""
     top = np.max(logs, axis=-1, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
@@ -158,6 +162,6 @@ def log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def log_complement(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log(1 - p) from log p, accurate for p near 0 and near 1."""
+    """Compute log(1 - p) from log p, accurate for p near 0 and near 1."""
     with np.errstate(divide="ignore"):
         return np.where(logs > -math.log(2), np.log(-np.expm1(logs)), np.log1p(-np.exp(logs)))

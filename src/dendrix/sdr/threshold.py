@@ -1,4 +1,4 @@
-"""The threshold theta between false positives and false negatives."""
+"""Choice of the threshold theta as a trade-off of false positives and false negatives."""
 
 import math
 from dataclasses import dataclass
@@ -13,33 +13,38 @@ from .probability import false_negative, false_positive
 
 @dataclass(frozen=True)
 class ThetaWindow:
-    """All thresholds from `min_theta` to `max_theta` meet both targets."""
+    """Range of thresholds that meet both targets."""
 
     min_theta: int
-    """The smallest theta whose false-positive rate meets its target."""
+    """Smallest theta whose false-positive rate meets its target."""
     max_theta: int
-    """The largest theta whose false-negative rate meets its target."""
+    """Largest theta whose false-negative rate meets its target."""
 
 
 @dataclass(frozen=True)
 class BestTheta:
-    """The thresholds with the fewest errors, `min_theta` to `max_theta`, all equally good."""
+    """Thresholds with the lowest error rate: all from `min_theta` to `max_theta`."""
 
     min_theta: int
     max_theta: int
     error: float
-    """(1 - prior) * false positive + prior * false negative, at each of them."""
+    """(1 - prior) * false positive + prior * false negative, for all of these thresholds."""
     false_positive: float
-    """At `min_theta`."""
+    """False-positive rate at `min_theta`."""
     false_negative: float
-    """At `min_theta`."""
+    """False-negative rate at `min_theta`."""
 
 
 def min_theta(n: int, a: int, s: int, target_fp: float) -> int:
-    """The smallest threshold at which a random pattern matches with probability <= `target_fp`.
+    """Find the smallest threshold at which a random pattern matches with probability <= `target_fp`.
 
+    Args:
+        n: number of cells.
+        a: active cells of a pattern.
+        s: synapses of a segment.
+        target_fp: largest false-positive rate.
     Raises:
-        ValueError: if the largest overlap possible, min(a, s), is still met by chance too often.
+        InputError: even the largest possible overlap, min(a, s), has a larger false-positive rate.
     """
     n, a, s = whole(n=n, a=a, s=s)
     target = log_target("target_fp", target_fp)
@@ -53,10 +58,15 @@ def min_theta(n: int, a: int, s: int, target_fp: float) -> int:
 
 
 def max_theta(a: int, s: int, v: int, target_fn: float) -> int:
-    """The largest threshold at which a pattern with v moved active cells is missed with probability <= `target_fn`.
+    """Find the largest threshold at which a pattern with v moved active cells is missed with probability <= `target_fn`.
 
+    Args:
+        a: active cells of a pattern.
+        s: synapses of a segment.
+        v: number of active cells of the stored pattern that are moved.
+        target_fn: largest false-negative rate.
     Raises:
-        ValueError: if even theta=1 misses it too often.
+        InputError: even theta=1 has a larger false-negative rate.
     """
     a, s, v = whole(a=a, s=s, v=v)
     target = log_target("target_fn", target_fn)
@@ -67,17 +77,17 @@ def max_theta(a: int, s: int, v: int, target_fn: float) -> int:
 
 
 def theta_window(n: int, a: int, s: int, v: int, target_fp: float, target_fn: float) -> ThetaWindow:
-    """All thresholds that meet both targets.
+    """Find the range of thresholds that meet both targets.
 
     Args:
         n: number of cells.
         a: active cells of a pattern.
         s: synapses of a segment.
-        v: active cells of the stored pattern that move.
-        target_fp: highest false-positive rate; it bounds theta from below.
-        target_fn: highest false-negative rate; it bounds theta from above.
+        v: number of active cells of the stored pattern that are moved.
+        target_fp: largest false-positive rate, which gives the lower bound of theta.
+        target_fn: largest false-negative rate, which gives the upper bound of theta.
     Raises:
-        ValueError: if the window is empty; it states both bounds.
+        InputError: the range is empty; the message gives both bounds.
     Source: ours, from Ahmad & Hawkins, arXiv 1601.00720, equations 4 and 6.
     """
     window = ThetaWindow(min_theta(n, a, s, target_fp), max_theta(a, s, v, target_fn))
@@ -90,19 +100,21 @@ def theta_window(n: int, a: int, s: int, v: int, target_fp: float, target_fn: fl
 
 
 def best_theta(n: int, a: int, s: int, v: int, prior: float = 0.5) -> BestTheta:
-    """The threshold with the fewest errors of both kinds: argmin (1 - prior) * FP + prior * FN over theta in 1..s.
+    """Find the thresholds with the lowest error rate: argmin (1 - prior) * FP + prior * FN over theta in 1..s.
 
     Args:
         n: number of cells.
         a: active cells of a pattern.
         s: synapses of a segment.
-        v: active cells of the stored pattern that move.
-        prior: share of the comparisons in which the stored pattern is there, above 0 and below 1; one half weighs both errors alike.
+        v: number of active cells of the stored pattern that are moved.
+        prior: fraction of the comparisons in which the stored pattern is present, in (0, 1); one half weighs both errors equally.
+    Raises:
+        InputError: `prior` is not in (0, 1), or as in `false_positive` and `false_negative`.
     Source: ours.
     """
     n, a, s, v = whole(n=n, a=a, s=s, v=v)
     if not 0 < probability("prior", prior) < 1:
-        raise InputError(f"prior must be above 0 and below 1, got {prior}.")
+        raise InputError(f"prior: expected a number in (0, 1), got {prior}. Choose one inside.")
     thetas = np.arange(1, s + 1)
     positives = false_positive(n, a, s, thetas, log=True)
     negatives = false_negative(a, s, v, thetas, log=True)

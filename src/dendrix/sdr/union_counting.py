@@ -1,4 +1,4 @@
-"""Unions counted: what "exact" and "mpmath" compute for the functions of `unions`."""
+"""Error rates of unions in integers or arbitrary precision: the backends "exact" and "mpmath" of `unions`."""
 
 import math
 from fractions import Fraction
@@ -7,11 +7,11 @@ from typing import TypeAlias
 from .counting import Number, Odds, Weight, affordable, at_least, binomial, covering, hypergeometric
 
 Sizes: TypeAlias = dict[int, int]
-"""How many patterns of each size are stored."""
+"""Number of stored patterns by their size."""
 
 
 def cover_share(n: int, stored: Sizes, number: Number) -> Odds:
-    """Odds that a cell is in the union."""
+    """Compute the odds that a cell is in the union."""
     free = taken = number(1)
     for size, times in stored.items():
         affordable(times * math.log2(n) if number is int else 0)
@@ -26,7 +26,7 @@ def cover_share(n: int, stored: Sizes, number: Number) -> Odds:
 
 
 def mode_odds(n: int, a: int, theta: int, stored: Sizes, number: Number, mode: str, failure: float | Fraction) -> Odds:
-    """Odds that a random pattern reaches theta in the union, exactly or as an approximation has it."""
+    """Compute the odds that the overlap of a random pattern with the union is at least theta, exactly or by an approximation."""
     if mode == "exact":
         most = min(a, sum(size * times for size, times in stored.items()))
         top = most if failure else min(max(theta, 0), most + 1)
@@ -41,7 +41,7 @@ def mode_odds(n: int, a: int, theta: int, stored: Sizes, number: Number, mode: s
 
 
 def _real_draws(n: int, a: int, draws: Weight) -> list[Weight]:
-    """Weights of the overlap with a real number of draws, by the ratio of neighbours, over the overlaps that it can reach."""
+    """Compute the weights of the overlap for a real number of draws by the ratios of neighbours."""
     low, high = max(0, int(draws - (n - a))), min(a, int(draws))
     weights = [draws * 0] * low + [draws * 0 + 1]
     for b in range(low, high):
@@ -50,7 +50,7 @@ def _real_draws(n: int, a: int, draws: Weight) -> list[Weight]:
 
 
 def covered_odds(n: int, a: int, s: int, v: int, theta: int, others: Sizes, number: Number, failure: float | Fraction) -> Odds:
-    """Odds that a stored pattern is missed with v of its a cells moved, among other patterns."""
+    """Compute the odds that a pattern stored with others is missed if v of its a cells are moved."""
     most = min(a, s + sum(size * times for size, times in others.items()))
     top = most if failure else min(max(theta, 0), most + 1)
     kept = hypergeometric(a, a - v, s, number)

@@ -1,7 +1,7 @@
-"""Several patterns stored on one segment: the size of their union, and the errors of a segment that holds it.
+"""Segments that store the union of several patterns: size of the union and error rates.
 
-n, a, s, theta, v, `failure`, `log` and `backend` as in `probability`; m random patterns of s cells each are stored. With `m=None`, `s` is
-a list of patterns of any sizes, and the other arguments broadcast.
+n, a, s, theta, v, `failure`, `log` and `backend` as in `probability`; the segment stores m random patterns of s cells each. With `m=None`,
+`s` is a list of the sizes of the patterns, and the other arguments broadcast.
 Source of the equations: Ahmad and Hawkins (2016), arXiv 1601.00720v2.
 """
 
@@ -29,10 +29,12 @@ _Settings: TypeAlias = list[NDArray[Any]]
 
 
 def union_size(n: Counts, s: Counts, m: Counts | None = None, *, log: bool = False, backend: str = "float64") -> Result:
-    """Expected number of cells in the union of m random patterns.
+    """Compute the expected number of cells in the union of m random patterns.
 
+    Args:
+        n, s, m, log, backend: see the module.
     Raises:
-        ValueError: n = 0, s > n, no list of sizes where `m` is None, or see `false_positive`.
+        InputError: n = 0, s > n, `m` is None and `s` is not a list, or as in `false_positive`.
     Source: Eq (13), exact; unequal patterns as n (1 - prod(1 - s_i / n)).
     """
     (n, stored), _ = _settings(s, m, n=n)
@@ -59,14 +61,14 @@ def union_false_positive(
     log: bool = False,
     backend: str = "float64",
 ) -> Result:
-    """P[a random pattern has at least theta in common with a segment that holds the union of m random patterns].
+    """Compute the false-positive rate of a segment that stores the union of m random patterns.
 
     Args:
-        mode: "exact"; or an approximation: "plugin_real" puts the expected size of the union in place of s in Eq (4), as a real number of
-            draws, over the overlaps that it can reach; "plugin_round" rounds it to the nearest integer first; "bloom" takes the cells of
-            the pattern for independent, Eq (12) for any theta.
+        n, a, s, theta, m, failure, log, backend: see the module.
+        mode: "exact", or an approximation: "plugin_real" replaces s in Eq (4) by the expected size of the union, a real number of draws;
+            "plugin_round" rounds this size to the nearest integer; "bloom" assumes independent cells, Eq (12) for any theta.
     Raises:
-        ValueError: as `union_size` and `false_positive`; an unknown mode; fractions that would take minutes.
+        InputError: as in `union_size` and `false_positive`, the mode is unknown, or exact fractions would take minutes.
     Source: Eqs (11), (12), (14); the exact value, by the covering chain, is ours.
     """
     choose(mode, MODES, "mode")
@@ -90,13 +92,15 @@ def union_false_negative(
     log: bool = False,
     backend: str = "float64",
 ) -> Result:
-    """P[a segment misses one of the m patterns that it holds when exactly v of that pattern's a cells are moved elsewhere].
+    """Compute P[a segment misses one of its m stored patterns if exactly v of that pattern's a cells are moved].
 
-    The segment holds s of the pattern's cells and, for each of the others, s random cells, which may hit the moved ones. In a list of
-    sizes, the first is that of the pattern.
+    The segment has synapses to s cells of the pattern and, for each other pattern, to s random cells, which may include the moved ones. In
+    a list of sizes, the first is that of the pattern.
 
+    Args:
+        n, a, s, v, theta, m, failure, log, backend: see the module.
     Raises:
-        ValueError: s > a, v > a, v > n - a (no place to move to), m = 0, or as `union_false_positive`.
+        InputError: s > a, v > a, v > n - a (too few inactive cells), m = 0, or as in `union_false_positive`.
     Source: ours, by the covering chain; Eq (6) for m = 1.
     """
     failure = probability("failure", failure)
@@ -111,15 +115,17 @@ def union_false_negative(
 
 
 def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Counts) -> tuple[_Settings, NDArray[np.int64]]:
-    """The settings and, last, how many patterns of each size are stored; and the size of the first pattern.
+    """Return the settings and, last, the number of stored patterns by size; and the size of the first pattern.
 
     Args:
-        target: whether the first pattern is left out of those stored.
+        s, m: see the module.
+        target: exclude the first pattern from the stored ones.
+        counts: other settings by name.
     """
     if m is None:
         (listed,) = integers(s=s)
         if listed.ndim != 1 or not listed.size:
-            raise InputError(f"s: expected a list of sizes where m is None, got {s!r}. Give m, or list the size of every pattern.")
+            raise InputError(f"s: expected a list of sizes if m is None, got {s!r}. Give m, or list the size of every pattern.")
         arrays = integers(**counts)
         sizes: Sizes = dict(Counter(listed[int(target) :].tolist()))
         stored = np.full(arrays[0].shape, sizes, object)
@@ -127,7 +133,7 @@ def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Count
     else:
         *arrays, own, times = integers(**counts, s=s, m=m)
         if target and (times < 1).any():
-            raise InputError("m: expected at least 1 pattern, got 0. The segment holds the pattern that it may miss.")
+            raise InputError("m: expected at least 1 pattern, got 0. Include the pattern that may be missed.")
         stored = np.asarray(np.frompyfunc(lambda size, count: {size: count - target}, 2, 1)(own, times), object)
         largest = own
     if (arrays[0] < 1).any():
@@ -137,14 +143,14 @@ def _settings(s: Counts, m: Counts | None, target: bool = False, **counts: Count
 
 
 def _each(logarithm: Callable[..., float], settings: tuple[NDArray[Any], ...], log: bool) -> Result:
-    """The probability at every setting, from a function that returns its logarithm."""
-    with np.errstate(all="ignore"):  # numpy would report what the function has dealt with
+    """Compute the probability at every setting from a function that returns its logarithm."""
+    with np.errstate(all="ignore"):  # the function handles infinities itself
         logs = np.asarray(np.frompyfunc(logarithm, len(settings), 1)(*settings), np.float64)
     return plain(logs if log else np.exp(logs))
 
 
 def _log_open(n: int, stored: Sizes) -> float:
-    """log P[a cell is in none of the patterns]."""
+    """Compute log P[a cell is not in any pattern]."""
     return sum(times * (math.log1p(-size / n) if size < n else -math.inf) for size, times in stored.items() if times)
 
 

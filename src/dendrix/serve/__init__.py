@@ -1,1 +1,10 @@
-"""`dendrix serve`: a language model behind an OpenAI-compatible HTTP interface, with all its streams advancing together."""
+"""Server of a language model with an OpenAI-compatible HTTP API and continuous batching (`dendrix serve`).
+
+`serve_run` is in `dendrix.serve.run`, which requires the extra `serve`; importing this package does not.
+"""
+
+from .limits import Limits
+
+__all__ = [
+    "Limits",
+]

@@ -1,4 +1,4 @@
-"""Answers in the form that clients of OpenAI's interface read."""
+"""Response bodies of the OpenAI completions API."""
 
 import random
 import time
@@ -11,20 +11,28 @@ from .job import Job, Piece
 
 @dataclass(frozen=True)
 class Form:
-    """What all parts of the answer to one request have in common."""
+    """Fields that all parts of the response to a request share."""
 
     model: str
     id: str = field(default_factory=lambda: f"cmpl-{random.getrandbits(96):024x}")
     created: int = field(default_factory=lambda: int(time.time()))
 
     def body(self, pieces: Iterable[Piece]) -> dict[str, Any]:
-        """A whole answer, or a part of a stream."""
+        """Return the body of a whole response, or of one event of a stream.
+
+        Args:
+            pieces: text of the answers.
+        """
         choices = [{"index": at, "text": text, "logprobs": None, "finish_reason": finish} for at, text, finish in pieces]
         return {"id": self.id, "object": "text_completion", "created": self.created, "model": self.model, "choices": choices}
 
 
 def joined(pieces: Iterable[Piece]) -> list[Piece]:
-    """The pieces of each answer as one, in the order of the answers."""
+    """Join the pieces of each answer, in the order of the answers.
+
+    Args:
+        pieces: text of the answers, in any order of the answers.
+    """
     found: dict[int, Piece] = {}
     for piece in pieces:
         before = found.get(piece.answer)
@@ -33,6 +41,10 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def usage(job: Job) -> dict[str, Any]:
-    """The tokens of a job: of its prompts, of its answers so far, and of both."""
+    """Return the field `usage`: the number of tokens of the prompts, of the answers so far, and of both.
+
+    Args:
+        job: the request.
+    """
     prompts, answers = sum(len(prompt.tokens) for prompt in job.prompts), sum(answer.tokens for answer in job.answers)
     return {"usage": {"prompt_tokens": prompts, "completion_tokens": answers, "total_tokens": prompts + answers}}

@@ -1,4 +1,4 @@
-"""The HTTP interface: what clients of OpenAI's ask for, with health and figures beside it."""
+"""HTTP application: the OpenAI completions API, a health check and metrics."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ from .scheduler import Scheduler
 
 
 def build_app(served: Served, limits: Limits, token: str | None) -> FastAPI:
-    """The application; `app.state.scheduler` is there while it runs.
+    """Create the application; `app.state.scheduler` exists while it runs.
 
     Args:
         served: the language model.
-        limits: what is taken on.
-        token: what clients must have; None lets all in.
+        limits: limits of requests.
+        token: token that clients must send; None admits all clients.
     """
     metrics, created = Metrics(), int(time.time())
 
@@ -40,7 +40,9 @@ def build_app(served: Served, limits: Limits, token: str | None) -> FastAPI:
     async def authorised(request: Request) -> None:
         if not admits(token, request.headers.get("Authorization")):
             raise ApiError(
-                401, "Authorization: expected 'Bearer' and the token of this server. Ask its owner for it.", code="invalid_api_key"
+                401,
+                "Authorization: expected 'Bearer' and the token of this server. Ask its operator for the token.",
+                code="invalid_api_key",
             )
 
     api = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])

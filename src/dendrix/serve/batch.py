@@ -1,4 +1,4 @@
-"""All texts that are read or written now, as the rows of one batch: each turn is one call of the decoder."""
+"""Batch of all running texts: each step is one call of the decoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from .errors import ApiError
 from .job import Answer, Job, Output
 
 _CHUNK = 64
-"""Tokens of a prompt that are read in one turn, so that a long one does not hold up the others."""
+"""Largest number of prompt tokens per step, so that a long prompt does not delay the other texts."""
 
 
 @dataclass
 class Row:
-    """One text: a prompt, read once for all the answers to it, or one answer."""
+    """One text: a prompt, which is read once for all its answers, or an answer."""
 
     job: Job
     answers: list[Answer]
     unread: list[int]
-    """Tokens that the model has not read: the rest of the prompt, or the newest of the answer."""
+    """Tokens not yet read by the model: the rest of the prompt, or the last token of the answer."""
     writing: bool = False
-    """Whether the prompt was read."""
+    """True for an answer, whose prompt has been read."""
 
 
 class Batch:
-    """Texts and their states, row by row.
+    """Running texts and their decoder states, one row per text.
 
     Args:
-        decoder: the language model. No row of its results depends on another.
-        unread: the answers of a job stand still while so many of its pieces lie unread.
+        decoder: the language model, whose results are independent between rows.
+        unread: number of unread pieces at which the answers of a job are paused.
     """
 
     def __init__(self, decoder: Decoder, unread: int):
@@ -41,26 +41,30 @@ class Batch:
 
     @property
     def answers(self) -> int:
-        """That are written, or will be as soon as their prompts are read."""
+        """Number of answers that are generated, including those whose prompts are still read."""
         return sum(len(row.answers) for row in self.rows)
 
     @property
     def idle(self) -> bool:
-        """Whether a turn would do nothing: there are no rows, or all stand still."""
+        """True if a step would do nothing: there are no rows, or all are paused."""
         return not any(self._goes(row) for row in self.rows)
 
     def join(self, jobs: Sequence[Job]) -> None:
-        """Let the prompts of jobs be read from the next turn on."""
+        """Add the prompts of jobs, which are read from the next step on.
+
+        Args:
+            jobs: new jobs.
+        """
         if new := [Row(job, prompt.answers, prompt.tokens) for job in jobs for prompt in job.prompts]:
             self.rows += new
             self._states = torch.cat([self._states, self._decoder.rest(len(new))])
 
     def leave(self) -> None:
-        """Take out the rows of jobs that were cancelled."""
+        """Remove the rows of cancelled jobs."""
         self._keep([(i, row) for i, row in enumerate(self.rows) if not row.job.cancelled])
 
     def advance(self) -> list[Output]:
-        """One more token for every answer that does not stand still, and a part of the prompts; returns what came of it."""
+        """Generate one token of every answer that is not paused and read a part of the prompts; returns the new pieces and errors."""
         parts = self._parts()
         if not parts:
             return []
@@ -84,7 +88,7 @@ class Batch:
         return not row.writing or row.job.unread < self._unread
 
     def _parts(self) -> dict[int, list[int]]:
-        """What each row reads now, by its place. Prompts have about as much of the time as answers have, which so go on."""
+        """Return the tokens that each row reads in this step, by row. Prompts get at most about as many tokens as answers."""
         parts = {i: row.unread for i, row in enumerate(self.rows) if row.writing and self._goes(row)}
         budget = max(_CHUNK, len(parts))
         for i, row in enumerate(self.rows):
@@ -94,7 +98,7 @@ class Batch:
         return parts
 
     def _go_on(self, parts: dict[int, list[int]]) -> None:
-        """After a turn: answers to a prompt that was read have rows of their own, and one that was read in part lets others go first."""
+        """Update the rows after a step: the answers to a completed prompt get their own rows, and incomplete prompts move to the end."""
         first, last = list[tuple[int, Row]](), list[tuple[int, Row]]()
         for i, row in enumerate(self.rows):
             if row.unread:
@@ -105,7 +109,7 @@ class Batch:
         self._keep(first + last)
 
     def _keep(self, rows: list[tuple[int, Row]]) -> None:
-        """These rows, each with a copy of the state that is now at a place."""
+        """Replace the rows by (place, row), where each row takes the state that is now at the given place."""
         places = [i for i, _ in rows]
         if places != list(range(len(self.rows))):
             self._states = self._states[places]
@@ -113,7 +117,7 @@ class Batch:
 
 
 def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
-    """The next token of all answers of the rows by their logits [R, V], as pieces; an error where the logits are no numbers."""
+    """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite."""
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
     for i, (row, numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
@@ -122,14 +126,14 @@ def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
             owners += [i] * len(row.answers)
         else:
             row.job.cancelled = True
-            outputs.append((row.job, ApiError(500, "The model's logits are NaN or infinite. Did its training diverge?")))
+            outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
     for answer, i, token in zip(going, owners, _drawn(going, logits[owners]), strict=True):
         outputs.append((rows[i].job, answer.add(token)))
     return outputs
 
 
 def _drawn(answers: Sequence[Answer], logits: Tensor) -> list[int]:
-    """A token for each answer. Those that are drawn alike, and have no random numbers of their own, are drawn together."""
+    """Sample a token for each answer; answers with equal sampling parameters and without their own generator are sampled together."""
     alike: dict[tuple[Sampling, torch.Generator | None], list[int]] = {}
     for i, answer in enumerate(answers):
         alike.setdefault((answer.sampling, answer.generator), []).append(i)

@@ -1,4 +1,4 @@
-"""POST /v1/completions: a request is read, becomes a job, and its pieces become one answer or a stream of events."""
+"""Handler of POST /v1/completions: reads a request, submits a job, and returns one response or a stream of events."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Completions:
-    """Answers requests with one scheduler."""
+    """Handler of completion requests."""
 
     served: Served
     scheduler: Scheduler
@@ -37,8 +37,10 @@ class Completions:
     metrics: Metrics
 
     async def answer(self, request: Request) -> Response:
-        """The response to one request.
+        """Answer one request.
 
+        Args:
+            request: HTTP request.
         Raises:
             ApiError: the request is refused.
         """
@@ -63,13 +65,15 @@ class Completions:
                 async for part in request.stream():
                     body += part
                     if len(body) > limits.body_bytes:
-                        raise ApiError(413, f"body: expected at most {limits.body_bytes} bytes, got more. Shorten it.", code="too_long")
+                        raise ApiError(
+                            413, f"body: expected at most {limits.body_bytes} bytes, got more. Shorten the request.", code="too_long"
+                        )
         except TimeoutError:
-            raise ApiError(408, f"body: expected all of it within {limits.stall_s:g} s. Send it at once.") from None
+            raise ApiError(408, f"body: expected the whole body within {limits.stall_s:g} s, got a part. Send it without pauses.") from None
         return body
 
     async def _pieces(self, asked: CompletionRequest, job: Job, began: float) -> AsyncIterator[list[Piece]]:
-        """What the answers consist of, a prompt to be repeated included; takes the times."""
+        """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
         if asked.echo:
             texts = [text_of(prompt, self.served.tokenizer) for prompt in asked.prompt]
             yield [Piece(index, texts[index // asked.n]) for index in range(len(texts) * asked.n)]
@@ -85,7 +89,7 @@ class Completions:
         return [piece async for pieces in self._pieces(asked, job, began) for piece in pieces]
 
     async def _events(self, asked: CompletionRequest, job: Job, form: Form, began: float) -> AsyncIterator[bytes]:
-        """The answer as events, each with the text that has come since the last one. An error that comes now is an event too."""
+        """Yield server-sent events with the new text; an error after the start of the stream is an event as well."""
         try:
             async for pieces in self._pieces(asked, job, began):
                 for piece in joined(pieces):
@@ -103,10 +107,10 @@ def _event(content: dict[str, Any]) -> bytes:
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, list[Piece]]) -> list[Piece]:
-    """The result of some work, unless the client goes before.
+    """Return the result of `work`, unless the client disconnects first.
 
     Raises:
-        ClientDisconnect: it did; the work is cancelled.
+        ClientDisconnect: the client disconnected; the work is cancelled.
     """
     working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
@@ -125,7 +129,7 @@ async def _gone(request: Request) -> None:
 
 
 class _Stream(EventSourceResponse):
-    """Events that end with their reader: one that goes, or that reads nothing for too long, gives its place free."""
+    """Event stream that releases its job when the client disconnects or does not read for too long."""
 
     def __init__(self, completions: Completions, job: Job, events: AsyncIterator[bytes]):
         super().__init__(events, sep="\n", send_timeout=completions.limits.stall_s)
@@ -135,6 +139,6 @@ class _Stream(EventSourceResponse):
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            _log.info("A client read nothing for too long.")
+            _log.info("A client did not read for too long.")
         finally:
             self._scheduler.leave(self._job)

@@ -1,4 +1,4 @@
-"""A request while it is answered: its prompts, its answers, and the way their text takes from the scheduler's thread to the event loop."""
+"""Jobs: the prompts and answers of a request, and the transfer of text from the thread of the scheduler to the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,35 +11,39 @@ from ..generate import Sampling, TextStream
 
 
 class Piece(NamedTuple):
-    """Some text of an answer: all that one token made sure."""
+    """Text of an answer that became complete with one token."""
 
     answer: int
-    """Its number in the request."""
+    """Index of the answer in the request."""
     text: str
     finish: str | None = None
-    """Why nothing follows: "stop" or "length"."""
+    """Reason for the end of the answer, "stop" or "length"; None if it continues."""
 
 
 @dataclass
 class Answer:
-    """One answer while it is written."""
+    """One answer during its generation."""
 
     index: int
     sampling: Sampling
     generator: torch.Generator | None
-    """Random numbers of its own, for a seed that the client gave."""
+    """Generator of its own if the client passed a seed."""
     text: TextStream
     most: int
-    """Tokens that it may have."""
+    """Largest number of tokens."""
     tokens: int = 0
-    """Tokens that it has."""
+    """Number of tokens so far."""
     newest: int = -1
-    """The last of them, which the model has not read yet."""
+    """Last token, not yet read by the model."""
     finish: str | None = None
     """As in `Piece`."""
 
     def add(self, token: int) -> Piece:
-        """Take the next token."""
+        """Append a token; returns the text that became complete.
+
+        Args:
+            token: token id.
+        """
         self.newest, self.tokens = token, self.tokens + 1
         text = self.text.push(token)
         if self.text.stopped:
@@ -51,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt and the answers that follow it."""
+    """A prompt and its answers."""
 
     tokens: list[int]
     answers: list[Answer]
@@ -59,36 +63,40 @@ class Prompt:
 
 @dataclass(eq=False)
 class Job:
-    """All answers to one request. One thread writes, the event loop reads; each counts for itself, so no lock is needed."""
+    """All answers to one request. The scheduler's thread only writes `written`, the event loop only `taken`, so no lock is needed."""
 
     prompts: Sequence[Prompt]
     cancelled: bool = False
-    """The reader wants no more."""
+    """True if no more pieces are needed."""
     written: int = 0
-    """Pieces so far."""
+    """Number of pieces so far."""
     taken: int = 0
-    """How many of them the reader has."""
+    """Number of pieces that were read."""
     _pieces: asyncio.Queue[Piece | Exception] = field(default_factory=asyncio.Queue)
 
     @property
     def answers(self) -> list[Answer]:
-        """Of all prompts, in their order."""
+        """Answers of all prompts, in order."""
         return [answer for prompt in self.prompts for answer in prompt.answers]
 
     @property
     def unread(self) -> int:
-        """Pieces that the reader does not have yet."""
+        """Number of pieces that were not read yet."""
         return self.written - self.taken
 
     def put(self, piece: Piece | Exception) -> None:
-        """Lay a piece, or the reason why none will follow, ready for the reader. Call it in the event loop."""
+        """Add a piece, or the error that ends the job, to the queue of the reader. Must be called in the event loop.
+
+        Args:
+            piece: text or error.
+        """
         self._pieces.put_nowait(piece)
 
     async def read(self) -> AsyncIterator[list[Piece]]:
-        """The pieces of all answers as they come, several at a time where the reader is slow, until every answer is finished.
+        """Yield the pieces of all answers until every answer is finished; all pieces in the queue at a time.
 
         Raises:
-            Exception: what was put instead of a piece.
+            Exception: an error that was put instead of a piece.
         """
         unfinished = len(self.answers)
         while unfinished:
@@ -104,4 +112,4 @@ class Job:
 
 
 Output = tuple[Job, Piece | Exception]
-"""What a job's reader gets next."""
+"""The next piece, or error, of a job."""

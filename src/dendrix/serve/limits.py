@@ -1,4 +1,4 @@
-"""What one server takes on at most: beyond it, requests are refused with a reason, and those that run are not slowed down."""
+"""Limits of the server, beyond which requests are refused with a reason."""
 
 import math
 from dataclasses import dataclass, fields
@@ -8,22 +8,26 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on requests and on what is kept for them."""
+    """Largest sizes and numbers of requests, and timeouts.
+
+    Raises:
+        InputError: a limit is too small or not finite.
+    """
 
     prompt_tokens: int = 8192
-    """Tokens of a prompt."""
+    """Tokens per prompt."""
     new_tokens: int = 2048
-    """Tokens of an answer."""
+    """Tokens per answer."""
     running: int = 256
-    """Answers that are written at the same time. A request for several answers, or with several prompts, counts for each."""
+    """Answers generated at the same time. A request counts once for each answer to each prompt."""
     waiting: int = 1024
-    """Answers that wait for their turn; a request beyond them is refused with status 429."""
+    """Answers in the queue; further requests are refused with status 429."""
     body_bytes: int = 1 << 20
-    """Size of a request."""
+    """Bytes per request body."""
     unread: int = 64
-    """Pieces of text that lie ready for a client that does not read; its answers then stand still."""
+    """Unread pieces of text per client, after which its answers are paused."""
     stall_s: float = 30.0
-    """Seconds after which a client that does not read, or does not send the rest of its request, is let go."""
+    """Seconds after which a client that does not read, or does not complete its request, is disconnected."""
     grace_s: float = 30.0
     """Seconds that running answers have to finish after SIGTERM."""
 
@@ -31,4 +35,4 @@ class Limits:
         for field in fields(self):
             value, least = getattr(self, field.name), 0 if field.name in ("waiting", "grace_s") else 1
             if not least <= value < math.inf:
-                raise InputError(f"limits.{field.name}: expected a number of at least {least}, got {value}. Choose one.")
+                raise InputError(f"limits.{field.name}: expected a number of at least {least}, got {value}. Choose a valid one.")

@@ -1,4 +1,4 @@
-"""From a request to a job: prompts become tokens, within the limits."""
+"""Conversion of a request to a job: tokenization of the prompts and checks of the limits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +15,23 @@ from .request import CompletionRequest
 
 @dataclass(frozen=True)
 class Served:
-    """What is served."""
+    """The served model."""
 
     name: str
     decoder: Decoder
     tokenizer: Any
-    """Of the tokenizers library."""
+    """Tokenizer of the tokenizers library."""
 
 
 def prepare(asked: CompletionRequest, served: Served, limits: Limits) -> Job:
-    """The job that a request asks for.
+    """Create the job of a request.
 
+    Args:
+        asked: request.
+        served: the language model.
+        limits: limits of requests.
     Raises:
-        ApiError: 404 for another model, 413 for a prompt that is too long, 422 for tokens that it does not have or too many new ones.
+        ApiError: 404 for an unknown model, 413 for a prompt that is too long, 422 for invalid token ids, too many new tokens or answers.
     """
     if asked.model != served.name:
         raise ApiError(404, f"model: expected '{served.name}', got '{asked.model}'.", "model", "model_not_found")
@@ -43,7 +47,7 @@ def prepare(asked: CompletionRequest, served: Served, limits: Limits) -> Job:
 
 
 def _answer(index: int, asked: CompletionRequest, served: Served) -> Answer:
-    """An answer that is yet to be written. With a seed, each has random numbers of its own; the greedy one needs none."""
+    """Create an empty answer. With a seed, each answer has its own generator; greedy decoding needs none."""
     sampling = Sampling(asked.temperature, top_p=asked.top_p)
     generator = None if asked.seed is None or not asked.temperature else torch.Generator().manual_seed(asked.seed + index)
     return Answer(index, sampling, generator, TextStream(served.tokenizer, asked.stop), asked.max_tokens)
@@ -62,7 +66,12 @@ def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> list[int
 
 
 def text_of(prompt: str | list[int], tokenizer: Any) -> str:
-    """A prompt as text, for an answer that begins with it."""
+    """Return a prompt as text, for answers that repeat it.
+
+    Args:
+        prompt: text or token ids.
+        tokenizer: tokenizer of the tokenizers library.
+    """
     if isinstance(prompt, str):
         return prompt
     stream = TextStream(tokenizer)

@@ -1,4 +1,4 @@
-"""What a client may ask for: the body of POST /v1/completions, checked."""
+"""Parsing and validation of the body of POST /v1/completions."""
 
 from typing import Annotated, Any
 
@@ -13,11 +13,11 @@ def _is_prompt(value: Any) -> bool:
 
 
 def _prompts(value: Any) -> Any:
-    """One prompt, a text or a list of token ids, is a list of one."""
+    """Wrap a single prompt, a text or a list of token ids, in a list."""
     prompts = [value] if _is_prompt(value) else value
     if isinstance(prompts, list) and prompts and all(map(_is_prompt, prompts)):
         return prompts
-    raise InputError("expected a text, a list of texts, a list of token ids or a list of such lists, and none of them empty")
+    raise InputError("expected a text, a list of texts, a list of token ids or a list of such lists, all of them non-empty")
 
 
 def _texts(value: Any) -> Any:
@@ -25,7 +25,7 @@ def _texts(value: Any) -> Any:
 
 
 class _Strict(BaseModel):
-    """No field is guessed at: an unknown one is refused, a number in a string is no number. Null stands for the default."""
+    """Base class that refuses unknown fields and does not convert types; null selects the default."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -36,14 +36,14 @@ class _Strict(BaseModel):
 
 
 class StreamOptions(_Strict):
-    """Of a streamed answer."""
+    """Options of a streamed response."""
 
     include_usage: bool = False
-    """Whether a last chunk counts the tokens."""
+    """Send the numbers of tokens in a last event."""
 
 
 class CompletionRequest(_Strict):
-    """The body of a request, with OpenAI's names, meanings and defaults. What is not supported may be named with the value that it has."""
+    """Body of a request with the names, meanings and defaults of OpenAI. Unsupported fields are accepted only with their neutral value."""
 
     model: str
     prompt: Annotated[list[str | list[int]], BeforeValidator(_prompts)]
@@ -65,10 +65,12 @@ class CompletionRequest(_Strict):
 
 
 def read_request(body: bytes) -> CompletionRequest:
-    """The request in a body.
+    """Parse a request.
 
+    Args:
+        body: JSON in UTF-8.
     Raises:
-        ApiError: 400 if it is no JSON, which is UTF-8; 422 if a field is missing, unknown, of a wrong type or out of its range.
+        ApiError: 400 if the body is not JSON in UTF-8; 422 if a field is missing, unknown, of the wrong type or out of range.
     """
     try:
         return CompletionRequest.model_validate_json(body)
@@ -77,11 +79,11 @@ def read_request(body: bytes) -> CompletionRequest:
     if first["type"] == "json_invalid":
         raise ApiError(400, f"body: expected JSON in UTF-8, but {first['ctx']['error']}.", code="invalid_json")
     name = ".".join(map(str, first["loc"])) or "body"
-    said = first["msg"].removeprefix("Value error, ").rstrip(".")
+    problem = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
-        said = "this server has no such field"
-    came = "" if first["type"] == "missing" else f", got {_shortened(first['input'])}"
-    raise ApiError(422, f"{name}: {said}{came}.", param=name)
+        problem = "this server has no such field"
+    actual = "" if first["type"] == "missing" else f", got {_shortened(first['input'])}"
+    raise ApiError(422, f"{name}: {problem}{actual}.", param=name)
 
 
 def _shortened(value: Any) -> str:

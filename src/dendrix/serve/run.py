@@ -1,4 +1,4 @@
-"""From a run folder to a server that listens. The one place that needs the extra `serve`."""
+"""Start of a server for the language model of a run folder. Importing this module requires the extra `serve`."""
 
 import sys
 from pathlib import Path
@@ -15,31 +15,31 @@ from .server import Server, allow_open_files, listen
 
 _HERE = ("127.0.0.1", "::1", "localhost")
 _FILES = 512
-"""Files of the process itself, and connections that ask for nothing."""
+"""Open files besides the connections of answers: those of the process, and idle connections."""
 
 
 def serve_run(folder: Path, host: str, port: int, *, name: str | None, weights: Weights, token_file: Path | None, limits: Limits) -> None:
-    """Serve the language model of a run folder until a signal comes.
+    """Serve the language model of a run folder until a signal arrives.
 
     Args:
-        folder: what `dendrix train` wrote for a language model.
-        host, port: where to listen; port 0 is any free one.
-        name: of the model; None takes that of the folder.
-        weights: how its matrices are held.
-        token_file: holds the token that clients must send; None takes that of the environment, if there is one.
-        limits: what is taken on.
+        folder: run folder of a language model, written by `dendrix train`.
+        host, port: address to listen on; port 0 selects a free port.
+        name: name of the model; None takes the name of the folder.
+        weights: data type of the matrices.
+        token_file: file with the token that clients must send; None takes DENDRIX_SERVE_TOKEN, if set.
+        limits: limits of requests.
     Raises:
-        OSError: there is no such folder or file, or the address is taken.
-        ValueError: a file is damaged, or the token is too short.
+        OSError: the folder or a file does not exist, or the address is in use.
+        InputError: a file is damaged, or the token is too short.
     """
     token = read_token(token_file)
     allow_open_files(2 * (limits.running + limits.waiting) + _FILES)
     with listen(host, port, limits.stall_s) as listener:
         model, tokenizer = load_language_model(folder)
         served = Served(name or folder.resolve().name, Decoder(network_of(model), weights), tokenizer)
-        served.decoder.prefill(torch.tensor([[0]]))  # compiles, which the first client need not wait for
+        served.decoder.prefill(torch.tensor([[0]]))  # compiles the kernel before the first request
         place = f"[{host}]" if ":" in host else host
         line = f"Serving {served.name} on http://{place}:{listener.getsockname()[1]}/v1. Stop with Ctrl-C."
         if token is None and host not in _HERE:
-            print(f"dendrix: anybody who reaches {host} may use this server. Set {VARIABLE} to have a token asked for.", file=sys.stderr)
+            print(f"dendrix: every client that can reach {host} may use this server. Set {VARIABLE} to require a token.", file=sys.stderr)
         Server(build_app(served, limits, token), limits, lambda: print(line, flush=True)).run([listener])

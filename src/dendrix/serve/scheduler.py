@@ -1,4 +1,4 @@
-"""Continuous batching: a thread in which all answers advance together, token by token, and new ones join between two tokens."""
+"""Continuous batching: a thread that generates all answers in one batch, token by token; new answers join between steps."""
 
 import asyncio
 import logging
@@ -14,25 +14,25 @@ from .limits import Limits
 from .metrics import Metrics
 
 _PATIENCE_S = 0.02
-"""How soon it is seen that the reader of answers that stand still reads on."""
+"""Interval at which paused answers are checked for new reads, in s."""
 _log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Answers jobs with one decoder. `submit` and `leave` belong to the event loop; all else happens in a thread of its own.
+    """Scheduler of jobs on one decoder, in a thread of its own. `submit` and `leave` must be called in the event loop.
 
     Args:
         decoder: the language model.
-        limits: how many answers run and wait.
-        metrics: what is counted.
-        loop: the event loop.
+        limits: limits of running and queued answers.
+        metrics: metrics to update.
+        loop: event loop of the readers.
     """
 
     def __init__(self, decoder: Decoder, limits: Limits, metrics: Metrics, loop: asyncio.AbstractEventLoop):
         self.draining = False
-        """Whether no job is taken on any more."""
+        """True if no new job is accepted."""
         self.held = 0
-        """Answers of all jobs that were taken on and not left."""
+        """Number of answers of all accepted jobs that have not left."""
         self._limits, self._metrics, self._loop = limits, metrics, loop
         self._jobs: set[Job] = set()
         self._incoming = deque[Job]()
@@ -44,14 +44,16 @@ class Scheduler:
 
     @property
     def healthy(self) -> bool:
-        """Whether jobs are taken on and answered."""
+        """True if jobs are accepted and answered."""
         return self._thread.is_alive() and not self.draining
 
     def submit(self, job: Job) -> None:
-        """Take a job on, of at most `limits.running` answers. Call `leave` when it is read to its end, or when nobody reads it any more.
+        """Accept a job. Call `leave` when it is complete or no longer needed.
 
+        Args:
+            job: job with at most `limits.running` answers.
         Raises:
-            ApiError: 429 if too many wait, 503 if the server is about to stop.
+            ApiError: 429 if too many answers are queued, 503 if the server is shutting down.
         """
         new, limits = len(job.answers), self._limits
         if self.draining:
@@ -65,7 +67,11 @@ class Scheduler:
         self._wake.set()
 
     def leave(self, job: Job) -> None:
-        """The job is done, or its reader has gone: its place is free."""
+        """Release a job that is complete or no longer needed.
+
+        Args:
+            job: submitted job.
+        """
         if job in self._jobs:
             self._jobs.remove(job)
             if any(answer.finish is None for answer in job.answers):
@@ -75,12 +81,12 @@ class Scheduler:
             self._wake.set()
 
     def close(self) -> None:
-        """End the thread; readers that are left get an error."""
+        """Stop the thread; the readers of remaining jobs get an error."""
         self.draining = self._closed = True
         self._wake.set()
         self._thread.join()
         for job in self._jobs:
-            job.put(ApiError(503, "The server has shut down before the answer was complete.", code="shutting_down"))
+            job.put(ApiError(503, "The server was shut down before the answer was complete.", code="shutting_down"))
 
     def _work(self) -> None:
         while not self._closed:
@@ -90,13 +96,13 @@ class Scheduler:
                 self._wake.wait(_PATIENCE_S if self._batch.rows else None)
 
     def _turn(self) -> None:
-        """Let jobs come and go, and take one token for every answer."""
+        """Admit and remove jobs, and generate one token of every answer."""
         self._admit()
         began = time.perf_counter()
         try:
             outputs = self._batch.advance()
-        except Exception:  # whatever it is, the server goes on
-            _log.exception("A turn failed; the server goes on.")
+        except Exception:  # any failure ends the jobs of this step only
+            _log.exception("A decoding step failed; the server continues.")
             outputs = self._failed()
         if outputs:
             self._metrics.step_seconds.observe(time.perf_counter() - began)
@@ -106,7 +112,7 @@ class Scheduler:
             self._loop.call_soon_threadsafe(_hand_over, outputs)
 
     def _admit(self) -> None:
-        """Let jobs run in the order in which they came, as far as there is room."""
+        """Start queued jobs in order of arrival while there is room."""
         self._batch.leave()
         room, admitted = self._limits.running - self._batch.answers, list[Job]()
         while self._incoming and (self._incoming[0].cancelled or len(self._incoming[0].answers) <= room):
@@ -117,11 +123,11 @@ class Scheduler:
         self._batch.join(admitted)
 
     def _failed(self) -> list[Output]:
-        """Every job of the batch ends with an error."""
+        """End every job of the batch with an error."""
         jobs = {row.job for row in self._batch.rows}
         for job in jobs:
             job.cancelled = True
-        return [(job, ApiError(500, "The model failed at this answer. The server's log has the reason.")) for job in jobs]
+        return [(job, ApiError(500, "The model failed at this answer. See the log of the server.")) for job in jobs]
 
 
 def _hand_over(outputs: list[Output]) -> None:

@@ -1,4 +1,4 @@
-"""A server from its start to its end: SIGTERM or Ctrl-C lets running answers finish first."""
+"""HTTP server with graceful shutdown: after SIGTERM or Ctrl-C, running answers are finished first."""
 
 import socket
 import sys
@@ -12,19 +12,19 @@ from fastapi import FastAPI
 from .limits import Limits
 
 _FLUSH_S = 5
-"""Seconds for what was written to reach its readers, after the last answer."""
+"""Seconds after the last answer in which clients can read the remaining text."""
 
 _BUFFER = 1 << 16
-"""Bytes that the system keeps for a client that does not read."""
+"""Size of the send buffer of a connection, in bytes."""
 
 
 class Server(uvicorn.Server):
-    """Serves an application on sockets, `run([listener])`, until a signal or `stop`; while answers finish, new requests get 503.
+    """Server that runs an application, `run([listener])`, until a signal or `stop`; during the shutdown, new requests get status 503.
 
     Args:
-        app: as `build_app` makes it.
-        limits: says how long answers have to finish.
-        started: called when requests are answered.
+        app: result of `build_app`.
+        limits: limits with the time for running answers to finish.
+        started: function that is called when the server accepts requests.
     """
 
     def __init__(self, app: FastAPI, limits: Limits, started: Callable[[], None]):
@@ -34,11 +34,11 @@ class Server(uvicorn.Server):
         self._stop_at: float | None = None
 
     def stop(self) -> None:
-        """Take on nothing new, and end when what runs is finished or the time of grace is over."""
+        """Refuse new requests, and exit when the running answers are finished or the grace period is over."""
         self._stop_at = time.monotonic() + self._grace_s
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal stops; a second one does not wait."""
+        """Stop gracefully at the first signal and at once at the second one."""
         if self._stop_at is None:
             self.stop()
         else:
@@ -49,7 +49,7 @@ class Server(uvicorn.Server):
         self._started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether to end."""
+        """Return whether to exit; called ten times per second."""
         if self._stop_at is None:
             return await super().on_tick(counter)
         scheduler = self._app.state.scheduler
@@ -61,10 +61,13 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, stall_s: float) -> socket.socket:
-    """A listening socket; port 0 is any free one.
+    """Create a listening socket.
 
+    Args:
+        host, port: address; port 0 selects a free port.
+        stall_s: seconds after which a connection whose client does not read is closed (Linux).
     Raises:
-        OSError: the address is taken, or not of this machine.
+        OSError: the address is in use, or is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -72,14 +75,18 @@ def listen(host: str, port: int, stall_s: float) -> socket.socket:
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a connection whose client reads nothing ends, and with it what is kept for it
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only: closes a connection whose client does not read
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
     return listener
 
 
 def allow_open_files(count: int) -> None:
-    """Let this process have so many files and connections open, if the system permits it; 1,024 are usual."""
-    if sys.platform == "win32":  # has no such limit
+    """Raise the limit of open files and connections of this process, usually 1,024, as far as the system permits.
+
+    Args:
+        count: required number.
+    """
+    if sys.platform == "win32":  # without such a limit
         return
     import resource
 

@@ -63,7 +63,7 @@ def test_a_pack_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert [len(part) for part in nmnist(tmp_path / "nmnist_small.npz")] == [360, 40, 2]
     for key, value in (("offsets", starts[:-1]), ("labels", np.zeros(401)), ("dt", np.ones(401)), ("offsets", np.minimum(starts, 401))):
         np.savez(tmp_path / "nmnist_small.npz", **{**pack, key: value})
-        with pytest.raises(ValueError, match="they do not fit"):
+        with pytest.raises(ValueError, match="but the arrays do not match"):
             nmnist(tmp_path)
     np.savez(tmp_path / "nmnist_small.npz", **{key: values[: 4 if key == "offsets" else 3] for key, values in pack.items()})
     with pytest.raises(ValueError, match="400 recordings for training and some for testing, got 3"):

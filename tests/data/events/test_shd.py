@@ -141,12 +141,12 @@ GOOD = ([[0.1, 0.2], [0.3]], [[1, 2], [3]], [0, 2], [5, 6])
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
-        (0, [[0.2, 0.1], [0.3]], r"clip 0: expected ascending times, got a step back at spike 1"),
+        (0, [[0.2, 0.1], [0.3]], r"clip 0: expected ascending times, got an earlier one at spike 1"),
         (0, [[0.1, 0.2], [-0.5]], r"clip 1: expected times of 0 to 60 s, got -0.5"),
         (0, [[0.1, np.inf], [0.3]], r"clip 0: expected times of 0 to 60 s, got 0\.0999\d* to inf"),
-        (0, [[100.0, 2000.0], [0.3]], r"clip 0: expected times .* Are they seconds"),
+        (0, [[100.0, 2000.0], [0.3]], r"clip 0: expected times .* Give them in seconds"),
         (0, [[0.1], [0.3]], r"clip 0: expected a unit for each time, got 1 times and 2 units"),
-        (0, [[0.1, 0.2]], r"as many clips, got 1 and 2"),
+        (0, [[0.1, 0.2]], r"the same number of clips, got 1 and 2"),
         (1, [[1, 2], [700]], r"clip 1: expected units 0 to 699, got 700"),
         (2, [0, 3], r"expected labels 0 to 2, got 0 to 3"),
         (2, [0], r"for each clip, got \[1, 2\] of them"),
@@ -175,14 +175,14 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "complaint"),
     [
-        ("labels", [0.0, 1.5], r"labels: expected a row of whole numbers, got float64 of shape \[2\]"),
-        ("labels", [[0], [1]], r"labels: expected a row of whole numbers, got int64 of shape \[2, 1\]"),
-        ("labels", 1, r"labels: expected a row of whole numbers, got int64 of shape \[\]"),
+        ("labels", [0.0, 1.5], r"labels: expected a one-dimensional integer array, got float64 of shape \[2\]"),
+        ("labels", [[0], [1]], r"labels: expected a one-dimensional integer array, got int64 of shape \[2, 1\]"),
+        ("labels", 1, r"labels: expected a one-dimensional integer array, got int64 of shape \[\]"),
         ("labels", [-1, 1], r"expected labels 0 to 2, got -1 to 1"),
-        ("extra/speaker", [b"x", b"y"], r"extra/speaker: expected a row of whole numbers, got \|S1"),
-        ("extra/keys", [b"a", b"b", b"a"], r"expected classes of different names in extra/keys, got a, b, a"),
+        ("extra/speaker", [b"x", b"y"], r"extra/speaker: expected a one-dimensional integer array, got \|S1"),
+        ("extra/keys", [b"a", b"b", b"a"], r"expected distinct class names in extra/keys, got a, b, a"),
         ("extra/keys", b"zero", r"a\.h5: expected spikes in HDF5, but it cannot be read"),
-        ("spikes/units", [[1.5, 2.0], [3.0, 4.0]], r"clip 0: spikes/units: expected a row of whole numbers, got float64"),
+        ("spikes/units", [[1.5, 2.0], [3.0, 4.0]], r"clip 0: spikes/units: expected a one-dimensional integer array, got float64"),
     ],
 )
 def test_values_of_another_kind_are_refused(tmp_path: Path, key: str, value: object, complaint: str) -> None:

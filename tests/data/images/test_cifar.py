@@ -100,7 +100,7 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     start = parts["offsets"][7]
     parts["jpeg"][start : start + 20] = 0
     np.savez(tmp_path / "cifar10_train.npz", **parts)
-    with pytest.raises(ValueError, match=r"cifar10_train.npz, image 7: expected a picture, but it cannot be decoded"):
+    with pytest.raises(ValueError, match=r"cifar10_train.npz, image 7: expected an image, but it cannot be decoded"):
         cifar10(tmp_path)
 
 

@@ -25,7 +25,7 @@ def test_bytes_become_floats_batch_by_batch() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "error", "message"),
     [
-        (torch.rand(2, 1, 3, 3), [0, 1], TypeError, "bytes 0 to 255"),
+        (torch.rand(2, 1, 3, 3), [0, 1], TypeError, r"torch\.uint8 \(0 to 255\)"),
         (torch.zeros(2, 3, 3, dtype=torch.uint8), [0, 1], ValueError, r"expected \[N, C, H, W\]"),
         (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), [0], ValueError, r"y: expected \[N=2\]"),
         (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), [0, 2], ValueError, "expected classes 0 to 1, got 0 to 2"),
@@ -67,7 +67,7 @@ def test_every_kind_of_picture_becomes_colours(mode: str, tmp_path: Path) -> Non
 def test_a_damaged_picture_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "damaged.png"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"damaged\.png: expected a picture, but it cannot be decoded"):
+    with pytest.raises(ValueError, match=r"damaged\.png: expected an image, but it cannot be decoded"):
         read_picture(path)
 
 
@@ -119,7 +119,7 @@ def test_the_middle_is_seven_eighths_and_a_random_part_is_drawn_by_torch(tmp_pat
 
 
 def test_what_is_no_image_folder_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="held_out: expected a share"):
+    with pytest.raises(ValueError, match="held_out: expected a fraction"):
         image_folder(folder, held_out=1.0)
     (folder / "val" / "sea").mkdir()
     with pytest.raises(ValueError, match="expected JPEG or PNG files for every class, got none for sea"):
@@ -134,5 +134,5 @@ def test_what_is_no_image_folder_is_refused(folder: Path) -> None:
 def test_a_damaged_file_in_a_folder_is_named(folder: Path) -> None:
     (folder / "val" / "sky" / "01.png").write_bytes(b"cut")
     splits = image_folder(folder, side=8)
-    with pytest.raises(ValueError, match=r"sky/01\.png: expected a picture"):
+    with pytest.raises(ValueError, match=r"sky/01\.png: expected an image"):
         splits.test.take(torch.arange(6))

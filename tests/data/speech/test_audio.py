@@ -43,9 +43,9 @@ def test_resampling_keeps_duration_and_tone():
     assert len(high) == 48_000
     np.testing.assert_allclose(high[4_000:-4_000], np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)[4_000:-4_000], atol=1e-3)
     assert resample(high, 8_000, 8_000) is high
-    with pytest.raises(ValueError, match="positive number of samples"):
+    with pytest.raises(ValueError, match="positive sampling rate in Hz"):
         resample(high, 0, 8_000)
-    with pytest.raises(ValueError, match="enough sound for a sample at 8000 Hz, got 2 samples at 44100 Hz"):
+    with pytest.raises(ValueError, match="enough audio for one sample at 8000 Hz, got 2 samples at 44100 Hz"):
         resample(high[:2], 44_100, 8_000)
 
 
@@ -73,7 +73,7 @@ def test_a_truncated_file_is_refused(tmp_path, missing):
     path = tmp_path / "a.wav"
     soundfile.write(path, TONE, 8_000, subtype="PCM_16")
     path.write_bytes(path.read_bytes()[:-missing])
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match="the file is truncated"):
         read_wav(path)
 
 
@@ -101,7 +101,7 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path):
     with pytest.raises(ImportError, match=r"pip install dendrix\[audio\]"):
         read_wav(tmp_path / "a.wav")
     monkeypatch.setitem(sys.modules, "soxr", None)
-    with pytest.raises(ImportError, match=r"16000 Hz, which needs soxr: pip install dendrix\[audio\]"):
+    with pytest.raises(ImportError, match=r"16000 Hz needs soxr, which is not installed: pip install dendrix\[audio\]"):
         resample(TONE, 8_000, 16_000)
 
 

@@ -50,7 +50,7 @@ def test_clips_are_brought_to_one_length(folder: Path, tmp_path: Path, monkeypat
 
 def test_what_is_missing_is_named(folder: Path) -> None:
     (folder / "yes" / "1b_nohash_0.wav").unlink()
-    with pytest.raises(ValueError, match=r"validation_list\.txt: expected yes/1b_nohash_0\.wav and 0 others, not there"):
+    with pytest.raises(ValueError, match=r"validation_list\.txt: expected yes/1b_nohash_0\.wav and 0 other files, which are missing"):
         speech_commands(ENCODER, folder, cache=False)
     (folder / "validation_list.txt").write_text("yes/2c_nohash_0.wav")
     with pytest.raises(ValueError, match=r"testing_list\.txt: expected clips that are in no other list"):
@@ -59,7 +59,7 @@ def test_what_is_missing_is_named(folder: Path) -> None:
     with pytest.raises(ValueError, match="expected clips for validation, got none"):
         speech_commands(ENCODER, folder, cache=False)
     (folder / "wow").rename(folder / "whoa")
-    with pytest.raises(FileNotFoundError, match="each of 35 words, no wow"):
+    with pytest.raises(FileNotFoundError, match="each of 35 words, found no wow"):
         speech_commands(ENCODER, folder, cache=False)
     (folder / "validation_list.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"found not both.*dendrix fetch speech-commands"):
@@ -69,5 +69,5 @@ def test_what_is_missing_is_named(folder: Path) -> None:
 def test_a_damaged_clip_is_named(folder: Path) -> None:
     path = folder / "bed" / "0a_nohash_0.wav"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"bed/0a_nohash_0\.wav: expected 962 bytes of samples, got 862: it was cut short"):
+    with pytest.raises(ValueError, match=r"bed/0a_nohash_0\.wav: expected 962 bytes of samples, got 862: the file is truncated"):
         speech_commands(ENCODER, folder, cache=False)

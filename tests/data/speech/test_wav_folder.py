@@ -132,7 +132,7 @@ def test_a_class_that_no_training_speaker_says_is_refused(tmp_path: Path) -> Non
 def test_a_clip_of_two_hours_is_refused_before_it_is_read(folder: Path) -> None:
     path = folder / "low" / "3.wav"
     soundfile.write(path, np.zeros(7_200 * 100, np.int16), 100)  # two hours, at a rate that keeps the file small
-    with pytest.raises(ValueError, match=r"3\.wav: expected at most 60 s of sound, got 7200 s"):
+    with pytest.raises(ValueError, match=r"3\.wav: expected at most 60 s of audio, got 7200 s"):
         wav_folder(ENCODER, folder, cache=False)
     path.write_bytes(b"RIFF")
     with pytest.raises(ValueError, match=r"3\.wav: expected a wav file"):

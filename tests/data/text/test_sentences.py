@@ -64,12 +64,12 @@ def test_labels_that_are_numbers_are_sorted_by_size(tmp_path: Path) -> None:
         ("a.tsv", b"text\tlabel\nfine\tgood\n\xff\xfe\tbad\n", "a.tsv, line 3: expected UTF-8, got the byte 0xff"),
         ("a.tsv", b"phrase\tlabel\nfine\tgood\n", "line 2: expected the column 'text', got 'phrase', 'label'"),
         ("a.tsv", b"text\tlabel\nfine\n", "line 2: expected 2 columns"),
-        ("a.tsv", b"text\tlabel\nfine\t \n", "line 2: expected some label"),
+        ("a.tsv", b"text\tlabel\nfine\t \n", "line 2: expected a non-empty label"),
         ("a.csv", b'text,label\n"open,x\n', "expected a row of the table"),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": \n', "line 2: expected JSON"),
         ("a.jsonl", b"[1]\n", "line 1: expected a JSON object, got list"),
         ("a.jsonl", b'{"text": "a"}\n', "line 1: expected the column 'label'"),
-        ("a.jsonl", b'{"text": null, "label": 1}\n', "line 1: expected some text, got None"),
+        ("a.jsonl", b'{"text": null, "label": 1}\n', "line 1: expected a non-empty text, got None"),
         ("a.tsv", b"text\tlabel\n", "expected sentences, got none"),
         ("a.tsv", b"", "expected sentences, got none"),
         ("a.txt", b"text", "expected a file in .tsv, .csv, .jsonl"),
@@ -85,7 +85,7 @@ def test_damaged_files_are_named_with_the_line(tmp_path: Path, name: str, conten
 def test_labels_that_the_training_never_saw(tmp_path: Path) -> None:
     written(tmp_path / "train.tsv")
     written(tmp_path / "valid.tsv", [("other", "good"), ("strange", "ugly")])
-    with pytest.raises(ValueError, match=r"valid\.tsv, line 3: expected a label of the training, 'bad', 'good', got 'ugly'"):
+    with pytest.raises(ValueError, match=r"valid\.tsv, line 3: expected a label of the training split, 'bad', 'good', got 'ugly'"):
         own_sentences(tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_too_few_rows_for_a_split(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"train\.tsv"):
         own_sentences(tmp_path)
-    with pytest.raises(FileNotFoundError, match="is not there"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         own_sentences(tmp_path / "none.tsv")
     written(tmp_path / "train.tsv")
     written(tmp_path / "train.csv")
@@ -139,5 +139,5 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
     (tmp_path / "nlu.tar.xz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="cannot be read"):
         nlu("mr", tmp_path)
-    with pytest.raises(FileNotFoundError, match="is not there"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         nlu("mr", tmp_path / "..")

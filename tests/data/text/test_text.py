@@ -137,9 +137,9 @@ def test_bad_text(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"empty\.txt: expected some text, got none"):
         corpus(tmp_path / "empty.txt")
     (tmp_path / "short.txt").write_bytes(b"ab")
-    with pytest.raises(ValueError, match="expected some for validation, got none"):
+    with pytest.raises(ValueError, match="expected some text for validation, got none"):
         corpus(tmp_path / "short.txt")
-    with pytest.raises(FileNotFoundError, match="not there"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         corpus(tmp_path / "absent.txt")
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(ValueError, match="expected a tokenizer"):

@@ -135,5 +135,5 @@ def test_a_wrong_field_is_named(wrong: dict, message: str) -> None:
 
 @pytest.mark.parametrize("wrong", [dict(blocks=()), dict(blocks=(2, 2)), dict(channels_of=(0, 1, 2, 3))])
 def test_stages_that_do_not_fit_are_refused(wrong: dict) -> None:
-    with pytest.raises(ValueError, match="channels_of and blocks: expected as many of each"):
+    with pytest.raises(ValueError, match="channels_of and blocks: expected one of each per stage"):
         ResNetConfig(**wrong)

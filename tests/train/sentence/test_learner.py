@@ -99,7 +99,7 @@ def test_bad_input_leaves_nothing_behind(content: str, says: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("words", "says"), [(["sst22"], "Did you mean"), (["none.tsv"], "is not there"), (["sst2", "--model.widht", "3"], "--model.width")]
+    ("words", "says"), [(["sst22"], "Did you mean"), (["none.tsv"], "does not exist"), (["sst2", "--model.widht", "3"], "--model.width")]
 )
 def test_misuse(words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lm", "finetune", *words, "--out", str(tmp_path / "run")]) in (1, 2)

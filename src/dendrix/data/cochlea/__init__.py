@@ -1,1 +1,1 @@
-"""A model of the cochlea, from sound to spikes of the auditory nerve."""
+"""Cochlea models: audio to spikes of the auditory pathway."""

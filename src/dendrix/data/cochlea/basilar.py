@@ -1,4 +1,4 @@
-"""The basilar membrane of the published spike encoder: how fast each place of the cochlea moves for a tone.
+"""Basilar membrane of the published spike encoder: velocity of each place along the cochlea.
 
 Source: Sieroka, Dosch & Rupp (2006), "Semirealistic models of the cochlea", with the parameters of Cramer et al. (2020), arXiv 1910.07407.
 """
@@ -14,27 +14,31 @@ from ...errors import MissingExtraError
 STIFFNESS, DECAY, DENSITY, DAMPING, HEIGHT, MASS, OFFSET = 1e9, 3.0, 1.0, 0.15, 0.1, 0.05, 3500.0
 RESISTANCE = DAMPING * np.sqrt(STIFFNESS * MASS)
 PLACES = 700
+"""Number of places along the membrane, one cell each."""
 LENGTH = 3.5
-"""Of the membrane in cm, from the base (high tones, cell 0) to the apex."""
+"""Length of the membrane in cm, from the base (high frequencies, cell 0) to the apex."""
 
 _GRID = 4096
 _NODES = np.arange(8) - 3
 
 
 def response(omega: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Velocity of the membrane for a unit tone.
+    """Compute the velocity of the membrane in response to a tone of unit amplitude.
 
-    With xi the impedance at a place and G the phase of the wave that has travelled there (both complex):
+    With xi the impedance at a place and G the phase of the travelling wave at that place (both complex):
 
         response = 2 omega / xi * p(place) / p(0) * z,   p = sqrt(G / g) * H0(G)
 
-    The wave is written exp(-i omega t); read with the opposite sign, as the published encoder does, every place answers before the sound.
+    The wave is exp(-i omega t). The published encoder uses the result with the opposite sign convention, which makes the response of every
+    place precede the sound.
 
     Args:
         omega: angular frequency, in rad/s, broadcastable with `place`.
         place: distance from the base, in cm.
+    Returns:
+        complex velocity, in the broadcast shape.
     Raises:
-        ImportError: scipy is missing.
+        MissingExtraError: scipy is not installed.
     """
     try:
         from scipy.special import hankel1e, jv, yv
@@ -45,7 +49,7 @@ def response(omega: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[
     z = 2 / (HEIGHT * root) * (1j * jv(0, kappa) + yv(0, kappa)) / (jv(1, kappa) - 1j * yv(1, kappa))
     g, phase = _wave(omega, place)
     g_base, phase_base = _wave(omega, np.zeros(1))
-    # hankel1e(x) = hankel1(x) exp(-i x): the ratio is formed before the exponential, which alone underflows.
+    # hankel1e(x) = hankel1(x) exp(-i x): the exponential alone would underflow, so it is applied to the ratio.
     pressure = np.sqrt(phase / g) * hankel1e(0, phase) / (np.sqrt(phase_base / g_base) * hankel1e(0, phase_base))
     velocity = 2 * omega / _impedance(omega, place) * pressure * np.exp(1j * (phase - phase_base)) * z
     return np.asarray(velocity)
@@ -57,7 +61,7 @@ def _impedance(omega: NDArray[np.float64], place: NDArray[np.float64]) -> NDArra
 
 
 def _wave(omega: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """The local wave number g and its integral G, the phase."""
+    """Return the local wave number g and its integral G, the phase."""
     inertia = OFFSET + MASS * omega**2
     narrowing = np.exp(-DECAY * place / 2)
 
@@ -76,21 +80,22 @@ def _wave(omega: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[NDArr
 
 @functools.cache
 def _response_table(highest: int) -> NDArray[np.complex128]:
-    """The response at all places on an even grid of log frequency from 1 Hz to the highest, with the neighbours an interpolation needs."""
+    """Return the response of all places on an even grid of log frequency from 1 Hz to `highest`, extended by the interpolation stencil."""
     steps = np.arange(_GRID + len(_NODES)) + _NODES[0]
     omega = 2 * np.pi * float(highest) ** (steps / (_GRID - 1))
     return response(omega[:, None], np.linspace(0, LENGTH, PLACES)[None])
 
 
 def membrane_motion(spectrum: NDArray[np.complex128], rate: int, first: int, last: int) -> NDArray[np.float64]:
-    """Velocity of the places `first` to `last` - 1, [N, last - first], at half the rate of the sound.
+    """Compute the velocity of a range of places at half the sampling rate of the sound.
 
     Args:
-        spectrum: the first N = length // 2 + 1 bins of the discrete Fourier transform of the sound.
-        rate: of the sound, in Hz.
+        spectrum: first N = length // 2 + 1 bins of the discrete Fourier transform of the sound.
+        rate: sampling rate of the sound, in Hz.
+        first, last: places `first` to `last` - 1.
     Returns:
-        Re ifft(response * spectrum) over those N bins, with the bins at linspace(1, rate // 2, N) Hz, as published; the response is
-        interpolated from a table, within 1e-9 of each place's largest.
+        Re ifft(response * spectrum) over the N bins, [N, last - first], with the bins at linspace(1, rate // 2, N) Hz, as published. The
+        response is interpolated from a table; the error is below 1e-9 of the maximum of each place.
     """
     bins = len(spectrum)
     hertz = np.linspace(1, rate // 2, bins)
@@ -111,9 +116,9 @@ def _filtered_half(
     first: int,
     last: int,
 ) -> NDArray[np.complex128]:
-    """The first half of the Hermitian part of response * spectrum, [N // 2 + 1, last - first].
+    """Return the first half of the Hermitian part of response * spectrum, [N // 2 + 1, last - first].
 
-    Its inverse transform is the real part of that of the whole, at half the cost.
+    Its inverse transform is the real part of the inverse transform of the whole, at half the cost.
     """
     bins, places = len(spectrum), last - first
     half = np.zeros((bins // 2 + 1, places), np.complex128)

@@ -1,7 +1,7 @@
-"""Ears for a stream: automatic gain, and a causal filter bank in place of the membrane.
+"""Automatic gain control, and a causal filter bank that replaces the basilar membrane in streams.
 
-The filters are all-pole gammatones with a zero at 0 Hz (and at half the rate), four equal resonators in a row: shallow below the peak
-and steep above it, as a travelling wave.
+The filters are all-pole gammatones with zeros at 0 Hz and at the Nyquist frequency: a cascade of four equal resonators. Their slope is
+shallow below the peak and steep above it, like that of a travelling wave.
 Source: Lyon (1997), "All-pole models of auditory filtering"; the automatic gain is ours.
 """
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from .basilar import LENGTH, response
 
 ORDER = 4
+"""Number of resonators in a cascade."""
 
 
 class FilterBank(NamedTuple):
-    """Coefficients of C filters: each resonator is y[n] = drive * x[n] + near * y[n - 1] + far * y[n - 2]."""
+    """Coefficients of C filters, [C] each; a resonator is y[n] = drive * x[n] + near * y[n - 1] + far * y[n - 2]."""
 
     drive: NDArray[np.float32]
     near: NDArray[np.float32]
@@ -26,18 +27,20 @@ class FilterBank(NamedTuple):
 
 @functools.cache
 def filter_bank(cells: int, f_min: float, f_max: float, quality: float, rate: int) -> FilterBank:
-    """Filters with peaks evenly spaced in log frequency, from `f_max` (cell 0) to `f_min`, in Hz.
+    """Design filters with peaks evenly spaced in log frequency.
 
-    Each filter is as sensitive at its peak as the published membrane is at the place of that peak; sampling moves peaks near half the
-    rate up by at most 7 %. A quality of 1.33 fits the published tuning best, to 3 dB over a range of 40 dB.
+    The gain of each filter at its peak equals the response of the published membrane at the corresponding place. Discretisation shifts
+    peaks near the Nyquist frequency up by at most 7 %. A quality factor of 1.33 fits the published tuning best, to 3 dB over a range of
+    40 dB.
 
     Args:
-        cells: C.
-        quality: of each resonator; larger is sharper.
-        rate: samples per second.
+        cells: number of filters, C.
+        f_min, f_max: peaks of the last filter and of the first one (cell 0), in Hz.
+        quality: quality factor of each resonator; larger is sharper.
+        rate: sampling rate, in Hz.
     """
     peak = np.geomspace(f_max, f_min, cells)
-    # The peak of w / |(1 - w^2 + i w / Q)|^n: its square u = w^2 solves (2n - 1) u^2 + (n - 1) (1 / Q^2 - 2) u - 1 = 0.
+    # Peak w of w / |(1 - w^2 + i w / Q)|^n: u = w^2 solves (2n - 1) u^2 + (n - 1) (1 / Q^2 - 2) u - 1 = 0.
     square = np.roots([2 * ORDER - 1, (ORDER - 1) * (quality**-2 - 2), -1]).max()
     resonance = 2 * np.pi * peak / np.sqrt(square)
     pole = np.exp(resonance / rate * (-1 / (2 * quality) + 1j * np.sqrt(1 - 1 / (4 * quality**2))))
@@ -50,7 +53,7 @@ def filter_bank(cells: int, f_min: float, f_max: float, quality: float, rate: in
 
 
 def _sensitivity(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest response of the published membrane to a tone, at the place where that tone is loudest of its neighbours."""
+    """Return the maximal response of the published membrane at the place whose best frequency is the given one."""
     places = np.linspace(0.3, LENGTH, 33)
     tones = np.geomspace(60, 20_000, 600)
     size = np.abs(response(2 * np.pi * tones[:, None], places[None]))
@@ -59,15 +62,17 @@ def _sensitivity(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def even_out(wave: NDArray[np.float32], keep: float, floor: float, level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Automatic gain: the wave over its recent peak, so that soft and loud voices give about as many spikes.
+    """Automatic gain control: divide the waveform by its recent peak, so that soft and loud voices give similar spike counts.
 
     level <- max(|x|, keep * level);  y = x / (level + floor)
 
     Args:
         wave: x, [N].
-        keep: what is left of the level after a sample, in (0, 1).
-        floor: sounds well below it stay soft.
-        level: [1], advanced in place.
+        keep: decay factor of the level per sample, in (0, 1).
+        floor: amplitude below which sounds are amplified less.
+        level: recent peak, [1], updated in place.
+    Returns:
+        y, [N].
     """
     even = np.empty_like(wave)
     for n in range(len(wave)):
@@ -85,12 +90,15 @@ def filter_wave(
     last: NDArray[np.float32],
     before: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """The motion [N, C] for a wave [N].
+    """Apply the filter bank to a waveform.
 
     Args:
         wave: [N].
-        drive, near, far: of the `FilterBank`.
-        previous: the last two samples, [2], and `last`, `before`: the last two outputs of each resonator, [ORDER, C]; advanced in place.
+        drive, near, far: coefficients of the `FilterBank`, [C].
+        previous: last two samples, [2], updated in place.
+        last, before: last two outputs of each resonator, [ORDER, C], updated in place.
+    Returns:
+        filter outputs, [N, C].
     """
     motion = np.empty((len(wave), len(drive)), np.float32)
     for n in range(len(wave)):

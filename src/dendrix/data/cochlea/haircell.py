@@ -1,6 +1,6 @@
-"""Inner hair cell: from the motion of the membrane to the probability that an auditory nerve fibre fires.
+"""Inner hair cells: membrane velocity to firing probability of the auditory nerve fibres.
 
-Transmitter moves between three pools: q, free in the cell; c, in the cleft; w, being reprocessed. With S = motion + A:
+Transmitter moves between three pools: q, free in the cell; c, in the cleft; w, in reprocessing. With S = velocity + A:
 
     k = G * S / (S + B) if S > 0 else 0           permeability, per second
     dq/dt = Y * max(M - q, 0) + X * w - k * q
@@ -20,7 +20,7 @@ Y, G, L, R, X, A, B, H, M = 5.05, 2000.0, 2500.0, 6580.0, 66.3, 5.0, 300.0, 50_0
 
 
 class HairCellState(NamedTuple):
-    """The pools of each channel, [C]."""
+    """Transmitter pools of each channel, [C]."""
 
     q: NDArray[np.floating]
     c: NDArray[np.floating]
@@ -28,7 +28,7 @@ class HairCellState(NamedTuple):
 
 
 def hair_cells_at_rest(channels: int, dtype: type[np.floating]) -> HairCellState:
-    """The equilibrium in silence."""
+    """Return the equilibrium in silence for `channels` cells."""
     k = G * A / (A + B)
     c = M * Y * k / (L * k + Y * (L + R))
     return HairCellState(*(np.full(channels, pool, dtype) for pool in (c * (L + R) / k, c, c * R / X)))
@@ -37,9 +37,12 @@ def hair_cells_at_rest(channels: int, dtype: type[np.floating]) -> HairCellState
 def euler_hair_cells(
     motion: NDArray[np.float64], rate: float, q: NDArray[np.float64], c: NDArray[np.float64], w: NDArray[np.float64]
 ) -> None:
-    """Published form, explicit Euler, in place: motion [N, C] becomes firing probabilities per sample; the pools advance.
+    """Integrate the published model with explicit Euler steps, in place. Stable only if (L + R) / rate is well below 2.
 
-    Stable only where (L + R) / rate is well below 2; the published recordings have rate 24,000 Hz.
+    Args:
+        motion: membrane velocity, [N, C]; overwritten with the firing probability per sample.
+        rate: sampling rate, in Hz; 24,000 in the published recordings.
+        q, c, w: pools, [C], updated in place.
     """
     for n in range(motion.shape[0]):
         for i in range(motion.shape[1]):
@@ -59,10 +62,10 @@ def euler_hair_cells(
 def exact_hair_cells(
     motion: NDArray[np.float32], rate: float, q: NDArray[np.float32], c: NDArray[np.float32], w: NDArray[np.float32]
 ) -> None:
-    """Stable at any rate, in place as `euler_hair_cells`.
+    """Integrate the model in place with a scheme that is stable at any sampling rate. Arguments as in `euler_hair_cells`.
 
-    q and w take a trapezoidal step, which conserves transmitter; c, the fast one, is integrated exactly, and the probability is
-    1 - exp(-z) with z = H * the integral of c over the sample.
+    q and w are advanced by a trapezoidal step, which conserves transmitter. c, the fast variable, is integrated exactly. The firing
+    probability is 1 - exp(-z), where z is H times the integral of c over the sample.
     """
     dt = np.float32(1 / rate)
     half = np.float32(0.5 / rate)
@@ -85,4 +88,4 @@ def exact_hair_cells(
             c[i] = level + (c[i] - level) * kept
             w[i] = (w[i] * (one - half * x) + retaken * cleft) / (one + half * x)
             z = fired * cleft
-            motion[n, i] = two * z / (two + z + z * z * two * twelfth)  # 1 - exp(-z) to 0.1 % for z < 1, without an exponential
+            motion[n, i] = two * z / (two + z + z * z * two * twelfth)  # 1 - exp(-z) to 0.1 % for z < 1, cheaper than an exponential

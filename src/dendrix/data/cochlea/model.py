@@ -1,4 +1,6 @@
-"""The spike encoder of the Heidelberg data sets: membrane, hair cells, auditory nerve and bushy cells, as published and causal.
+"""Cochlea spike encoders: that of the Heidelberg data sets, as published, and a causal form of it for streams.
+
+Stages: basilar membrane, inner hair cells, auditory nerve fibres and bushy cells.
 
 Source: Cramer, Stradmann, Schemmel & Zenke (2020), "The Heidelberg spiking data sets", arXiv 1910.07407.
 """
@@ -24,21 +26,24 @@ from .haircell import HairCellState, euler_hair_cells, exact_hair_cells, hair_ce
 from .nerve import MEMBRANE_S, SYNAPSE_S, WEIGHT, NerveState, fire, nerve_at_rest, noise_keys
 
 _BLOCK = 100
-"""Cells that are computed together, so that a long clip fits in memory."""
+"""Cells computed together, which bounds the memory for a long clip."""
 
 
 @dataclass(frozen=True)
 class PublishedCochlea(Encoder):
-    """Spike counts of 700 bushy cells, summed over neighbours: [T, 700 / group]. Not causal: it looks at the whole clip.
+    """Published encoder: spike counts of 700 bushy cells, summed over groups of neighbours, [T, 700 / group]. Not causal.
 
-    The loudness is set by the RMS of the clip, a Hann window covers the clip, and the membrane filters by one Fourier transform. Sound is
-    brought to 48 kHz first, the rate of the published recordings: the published hair cell is an explicit Euler step, unstable at low rates.
+    The clip is scaled to a fixed RMS and multiplied by a Hann window of its length; the membrane is one Fourier transform of the clip.
+    Audio is resampled to 48 kHz, the rate of the published recordings, because the published hair cells use explicit Euler steps, which
+    are unstable at low rates.
 
     Args:
-        rms: what the clip is scaled to before the window.
-        group: neighbouring cells that are summed to one channel.
-        trim: count time from the first spike to the last, as published for SHD, instead of over the clip.
-        seed: of the nerve fibres.
+        rms: root mean square to which the clip is scaled before the window.
+        group: number of neighbouring cells that are summed to one channel.
+        trim: return the frames from the first spike to the last, as published for SHD, instead of those of the whole clip.
+        seed: seed of the nerve fibres.
+    Raises:
+        InputError: `group` does not divide 700, a frame is not a whole number of sample pairs, or a field is out of range.
     """
 
     rate: int = 48_000
@@ -52,7 +57,9 @@ class PublishedCochlea(Encoder):
         expect_fields(self, rms="(0, inf)", seed=SEEDS)
         _check_group(PLACES, self.group)
         if self.hop % 2:
-            raise InputError(f"dt_ms: spikes come at half of {self.rate} Hz and must fill whole frames, got {self.dt_ms} ms.")
+            raise InputError(
+                f"dt_ms: expected an even number of samples per frame at {self.rate} Hz, got {self.dt_ms} ms. Change dt_ms or rate."
+            )
 
     @property
     def channels(self) -> int:
@@ -68,9 +75,9 @@ class PublishedCochlea(Encoder):
         return torch.from_numpy(_count(filled.reshape(frames, -1, PLACES), self.group))
 
     def spikes(self, wave: Wave) -> NDArray[np.uint8]:
-        """Spikes {0, 1} of the cells, [N, 700], at half the encoder's rate; N is half the length of the wave, plus 1."""
+        """Return the spikes of the cells at half the sampling rate of the encoder, in {0, 1}, [len(wave) // 2 + 1, 700]."""
         samples, rate = len(wave) // 2 + 1, self.rate / 2
-        # Silence up to a length that transforms fast; at such a length the result is the published one to rounding.
+        # Padding to a length with small prime factors makes the transform fast; a clip of such a length gives the published result.
         bins = _fast_length(samples)
         spectrum = np.fft.fft(_window(wave, self.rms), 2 * bins - 2 + len(wave) % 2)[:bins]
         keys = compiled(noise_keys)(wave, np.array([self.seed], np.uint64))[-samples:]
@@ -84,41 +91,45 @@ class PublishedCochlea(Encoder):
 
 
 class CochleaState(NamedTuple):
-    """Where a stream stands: C cells."""
+    """State of a stream through C cells."""
 
     heard: int
-    """samples since the start"""
+    """Number of samples since the start."""
     key: NDArray[np.uint64]
-    """of the noise, [1]"""
+    """Key of the noise generator, [1]."""
     level: NDArray[np.float32]
-    """the recent peak, [1]"""
+    """Recent peak, [1]."""
     previous: NDArray[np.float32]
-    """the last two samples, [2]"""
+    """Last two samples, [2]."""
     last: NDArray[np.float32]
+    """Last output of each resonator, [4, C]."""
     before: NDArray[np.float32]
-    """the last two outputs of the resonators, [4, C]"""
+    """Output of each resonator one sample earlier, [4, C]."""
     hair: HairCellState
     nerve: NerveState
 
 
 @dataclass(frozen=True)
 class Cochlea(CausalEncoder):
-    """Spike counts of `cells` bushy cells, summed over neighbours: [T, cells / group]. Causal, for streams and early decisions.
+    """Causal encoder for streams and early decisions: spike counts of bushy cells, summed over groups of neighbours, [T, cells / group].
 
-    What differs from the published form: an automatic gain and a short ramp instead of the loudness and a window of the whole clip; a
-    causal filter bank instead of the Fourier transform; and hair and bushy cells that are integrated exactly, so that the number of
-    spikes does not depend on the rate.
+    Differences from `PublishedCochlea`: an automatic gain and a short ramp replace the scaling and the window of the whole clip; a causal
+    filter bank replaces the Fourier transform; hair cells and bushy cells are integrated exactly, so that the spike count does not depend
+    on the sampling rate.
 
     Args:
-        gain: loudness after the automatic gain; more gain, more spikes.
-        release_ms: how fast the automatic gain recovers from a loud sound.
-        floor: peak below which a sound stays soft; full scale is 1.
-        ramp_ms: over which the sound fades in at the start.
-        cells: from high to low.
-        group: neighbouring cells that are summed to one channel.
-        f_min, f_max: peaks of the last and the first filter, in Hz; the others lie evenly in log frequency.
-        quality: of the resonators. 1.33 fits the published membrane; sharper filters tell spoken digits apart better (see `FSDD_COCHLEA`).
-        seed: of the nerve fibres.
+        gain: factor after the automatic gain; a larger gain gives more spikes.
+        release_ms: time constant with which the automatic gain recovers from a loud sound, in ms.
+        floor: peak amplitude below which sounds are amplified less; full scale is 1.
+        ramp_ms: duration of the fade-in at the start, in ms.
+        cells: number of cells, from high to low frequency.
+        group: number of neighbouring cells that are summed to one channel.
+        f_min, f_max: peaks of the last and of the first filter, in Hz; the others are evenly spaced in log frequency.
+        quality: quality factor of the resonators. 1.33 fits the published membrane; sharper filters give better accuracy on spoken digits
+            (see `FSDD_COCHLEA`).
+        seed: seed of the nerve fibres.
+    Raises:
+        InputError: `group` does not divide `cells`, or a field is out of range.
     """
 
     gain: float = 3.0
@@ -159,7 +170,7 @@ class Cochlea(CausalEncoder):
         ramp = np.minimum(1, (state.heard + np.arange(len(wave))) / max(self.ramp_ms * self.rate / 1000, 1))
         loud = (even * self.gain * ramp).astype(np.float32).reshape(-1, self.hop)
         bank = filter_bank(self.cells, self.f_min, self.f_max, self.quality, self.rate)
-        # The synaptic current decays inside a sample too: the integral of both exponentials over it.
+        # Integral over one sample of the synaptic current, which decays within it, through the leaky membrane.
         decays = np.exp(-1 / (MEMBRANE_S * self.rate)) - np.exp(-1 / (SYNAPSE_S * self.rate))
         charge = WEIGHT * decays / (1 / SYNAPSE_S - 1 / MEMBRANE_S)
         frames = np.empty((len(loud), self.channels), np.float32)
@@ -172,11 +183,11 @@ class Cochlea(CausalEncoder):
 
 def _check_group(cells: int, group: int) -> None:
     if group < 1 or cells % group:
-        raise InputError(f"group: expected a divisor of the {cells} cells, got {group}.")
+        raise InputError(f"group: expected a divisor of the {cells} cells, got {group}. Choose one, such as 1.")
 
 
 def _fast_length(n: int) -> int:
-    """The next number without prime factors above 5."""
+    """Return the smallest number >= n without prime factors above 5."""
     while True:
         rest = n
         for prime in (2, 3, 5):
@@ -188,7 +199,7 @@ def _fast_length(n: int) -> int:
 
 
 def _window(wave: Wave, rms: float) -> NDArray[np.float64]:
-    """The clip at a fixed loudness under a Hann window as long as the clip; silence stays silence."""
+    """Scale a clip to the given RMS and apply a Hann window of its length; a silent clip stays zero."""
     loudness = np.sqrt(np.mean(wave.astype(np.float64) ** 2))
     scaled = wave * (rms / loudness) if loudness > 0 else wave.astype(np.float64)
     half = len(wave) // 2
@@ -199,5 +210,5 @@ def _window(wave: Wave, rms: float) -> NDArray[np.float64]:
 
 
 def _count(spikes: NDArray[np.uint8], group: int) -> NDArray[np.float32]:
-    """Spikes [T, N, C] -> counts [T, C / group] over the N samples of a frame and over neighbouring cells."""
+    """Sum spikes [T, N, C] over the N samples of a frame and over groups of neighbouring cells: counts [T, C / group]."""
     return np.asarray(spikes.sum(1, dtype=np.float32).reshape(len(spikes), -1, group).sum(2))

@@ -1,7 +1,7 @@
-"""Auditory nerve and bushy cells: from firing probabilities to spikes.
+"""Auditory nerve fibres and bushy cells: firing probabilities to spikes.
 
-Into each bushy cell go 40 nerve fibres that fire independently and rest 1 ms after a spike. The cell is a leaky integrator with
-a synaptic current; it fires at v = 1, is reset to 0 and rests 1 ms:
+Each bushy cell receives 40 nerve fibres, which fire independently and have a refractory period of 1 ms. The cell is a leaky integrator
+with a synaptic current; it fires at v = 1, is reset to 0 and has a refractory period of 1 ms:
 
     i <- i * exp(-dt / 0.5 ms) + number of its fibres that fired
     v <- v * exp(-dt / 1 ms) + i * charge
@@ -19,22 +19,24 @@ from ...compiled import compiled
 FIBRES = 40
 SYNAPSE_S, MEMBRANE_S, REST_S = 0.5e-3, 1e-3, 1e-3
 WEIGHT = 13_000 / FIBRES
-"""Membrane per second and unit of current."""
+"""Rate of change of the membrane potential per unit of current, in 1/s."""
 
 
 class NerveState(NamedTuple):
-    """What the nerve remembers of C cells; the arrays are advanced in place."""
+    """State of C cells; the arrays are updated in place."""
 
     fired: NDArray[np.uint8]
-    """fibres that fired in each of the last samples, as many as a fibre rests, [D, C]"""
+    """Number of fibres that fired in each of the D samples of the refractory period, [D, C]."""
     current: NDArray[np.float32]
+    """Synaptic current i, [C]."""
     membrane: NDArray[np.float32]
+    """Membrane potential v, [C]."""
     rest: NDArray[np.int32]
-    """samples until the cell integrates again"""
+    """Remaining samples of the refractory period of the cell, [C]."""
 
 
 def nerve_at_rest(cells: int, rate: float) -> NerveState:
-    """Cells that have heard nothing; `rate` in samples per second."""
+    """Return the state of `cells` cells before any input; `rate` is the sampling rate, in Hz."""
     memory = max(round(REST_S * rate) - 1, 0)
     return NerveState(
         np.zeros((memory, cells), np.uint8), np.zeros(cells, np.float32), np.zeros(cells, np.float32), np.zeros(cells, np.int32)
@@ -44,15 +46,17 @@ def nerve_at_rest(cells: int, rate: float) -> NerveState:
 def fire(
     probability: NDArray[np.floating], keys: NDArray[np.uint32], state: NerveState, rate: float, charge: float, first: int = 0
 ) -> NDArray[np.uint8]:
-    """Spikes of the bushy cells, {0, 1} [N, C].
+    """Simulate nerve fibres and bushy cells.
 
     Args:
-        probability: that a fibre which does not rest fires, [N, C].
-        keys: from `noise_keys`, [N].
-        state: advanced in place.
-        rate: samples per second.
-        charge: what one unit of current adds to the membrane in one sample.
-        first: number of the first of these cells; each cell has noise of its own.
+        probability: firing probability per sample of a fibre that is not refractory, [N, C].
+        keys: random numbers from `noise_keys`, [N].
+        state: updated in place.
+        rate: sampling rate, in Hz.
+        charge: increase of the membrane potential per sample and unit of current.
+        first: index of the first of the C cells, which selects their noise.
+    Returns:
+        spikes of the bushy cells, in {0, 1}, [N, C].
     """
     cells = (np.arange(first, first + probability.shape[1]).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)).astype(
         np.uint32
@@ -66,19 +70,22 @@ def fire(
 
 
 def noise_keys(wave: NDArray[np.float32], key: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """A random number for each sample, drawn from a seed and from the sound so far.
+    """Draw one random number per sample from a seed and the samples so far.
 
-    So every clip has noise of its own, it is the same in any order of clips and on any number of workers, and a stream can draw it.
+    The noise therefore differs between clips, does not depend on the order of the clips or the number of workers, and can be drawn in a
+    stream.
 
     Args:
         wave: [N].
-        key: [1], the seed at the start; advanced in place.
+        key: state of the generator, [1], initially the seed; updated in place.
+    Returns:
+        random numbers, uint32 [N].
     """
     bits = wave.view(np.uint32)
     keys = np.empty(len(bits), np.uint32)
     state = key[0]
     for n in range(len(bits)):
-        # A step of Knuth's congruential generator, stirred by the sample; the upper half is the random one.
+        # One step of Knuth's linear congruential generator, perturbed by the sample. The upper bits are the random ones.
         state = (state ^ np.uint64(bits[n])) * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
         state ^= state >> np.uint64(29)
         keys[n] = np.uint32(state >> np.uint64(32))
@@ -89,17 +96,18 @@ def noise_keys(wave: NDArray[np.float32], key: NDArray[np.uint64]) -> NDArray[np
 def nerve_fibres(
     probability: NDArray[np.floating], keys: NDArray[np.uint32], cells: NDArray[np.uint32], fired: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """How many of the 40 fibres of each cell fire in each sample.
+    """Draw the number of fibres of each cell that fire in each sample.
 
-    The fibres of a cell are alike, so one binomial draw among those that do not rest has the distribution of 40 Bernoulli draws.
+    The fibres of a cell have equal firing probabilities, so one binomial draw over the fibres that are not refractory replaces 40 Bernoulli
+    draws.
 
     Args:
-        probability: that a fibre which does not rest fires, [N, C].
-        keys: from `noise_keys`, [N].
-        cells: a random number for each cell, [C].
+        probability: firing probability per sample of a fibre that is not refractory, [N, C].
+        keys: random numbers from `noise_keys`, [N].
+        cells: a random number per cell, [C].
         fired: `NerveState.fired`, [D, C]; not modified.
     Returns:
-        the numbers, [D + N, C]: those of the D samples before, then the new ones.
+        number of fibres that fire, [D + N, C]: in the D previous samples, then in the new ones.
     """
     memory, steps, width = fired.shape[0], probability.shape[0], probability.shape[1]
     counts = np.empty((memory + steps, width), np.uint8)
@@ -116,7 +124,7 @@ def nerve_fibres(
             h = np.uint32((h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D))
             h = np.uint32((h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
             random[i] = h ^ (h >> np.uint32(16))
-            # 1 - (1 - p)^m <= m p: most draws are known to be zero without the power.
+            # 1 - (1 - p)^m <= m p: most draws are zero by this bound, without computing the power.
             maybe[i] = np.float32(random[i]) * np.float32(2.0**-32) < (np.float32(FIBRES) - resting[i]) * np.float32(probability[n, i])
         for i in range(width):
             count = 0
@@ -150,7 +158,17 @@ def bushy_cells(
     membrane: NDArray[np.float32],
     rest: NDArray[np.int32],
 ) -> NDArray[np.uint8]:
-    """Spikes [N, C] in {0, 1} of the bushy cells for the fibres' `counts` [N, C]; the last three arguments advance in place."""
+    """Integrate the bushy cells.
+
+    Args:
+        counts: number of fibres that fire, [N, C].
+        keep_current, keep_membrane: decay factors per sample.
+        charge: increase of the membrane potential per sample and unit of current.
+        rest_samples: refractory period, in samples.
+        current, membrane, rest: fields of `NerveState`, [C], updated in place.
+    Returns:
+        spikes in {0, 1}, [N, C].
+    """
     keep_i, keep_v, gain = np.float32(keep_current), np.float32(keep_membrane), np.float32(charge)
     zero, one, pause = np.float32(0), np.float32(1), np.int32(rest_samples)
     spikes = np.empty(counts.shape, np.uint8)

@@ -1,1 +1,1 @@
-"""Events of neuromorphic sensors: file formats, binning, and the event data sets."""
+"""Event data: file formats of neuromorphic sensors, binning, and event data sets."""

@@ -1,7 +1,8 @@
-"""AEDAT 4, the files that iniVation's DV writes. The one place that imports lz4.
+"""Reader of AEDAT 4 files, the format of iniVation's DV. The only module that imports lz4.
 
-A line `#!AER-DAT4.0`, a header with the compression and the place of the table at the end, then packets: a stream number, a size, and a
-body. Header and bodies are FlatBuffers, and only two of their tables are needed here, so they are read by hand.
+A file consists of the line `#!AER-DAT4.0`, a header with the compression and the position of the table at the end of the file, and packets
+of a stream number, a size and a body. Header and bodies are FlatBuffers; only two of their tables are needed, so they are parsed here
+without the flatbuffers package.
 """
 
 import struct
@@ -20,12 +21,16 @@ _NONE, _LZ4, _LZ4_HIGH = 0, 1, 2
 
 
 def read_aedat4(path: Path) -> NDArray[Any]:
-    """The events of a file, a structured array with fields t (microseconds), x, y, p; frames and motion sensors are passed over.
+    """Read the events of a file; frames and motion sensor data are skipped.
 
+    Args:
+        path: file to read.
+    Returns:
+        a structured array [N] with fields t (in microseconds), x, y, p.
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is of another kind, cut short or damaged, compressed with Zstandard, or of several cameras.
-        ImportError: it is compressed and lz4 is missing.
+        OSError: the file does not exist or cannot be opened.
+        InputError: the file has another format, is truncated or damaged, is compressed with Zstandard, or holds several cameras.
+        MissingExtraError: the file is compressed and lz4 is not installed.
     """
     content = path.read_bytes()
     if not content.startswith(_MAGIC):
@@ -40,24 +45,24 @@ def read_aedat4(path: Path) -> NDArray[Any]:
             raise
         raise InputError(f"{path}: expected whole AEDAT 4 packets, but one cannot be read ({error}). Copy it again.") from error
     if len(parts) > 1:
-        raise InputError(f"{path}: expected the events of one camera, got those of {len(parts)}. Export one of them with DV.")
+        raise InputError(f"{path}: expected the events of one camera, got those of {len(parts)} cameras. Export one of them with DV.")
     return np.concatenate([np.zeros(0, _EVENT), *(part for some in parts.values() for part in some)])
 
 
 def _packets(content: bytes, path: Path) -> Iterator[tuple[int, bytes]]:
-    """The stream number and the unpacked body of each packet."""
+    """Yield the stream number and the decompressed body of each packet."""
     start = len(_MAGIC)
     place = start + 4 + struct.unpack_from("<I", content, start)[0]
     header = content[start:place]
     compression, table = _number(header, 0, "<i", _NONE), _number(header, 1, "<q", -1)
     if compression not in (_NONE, _LZ4, _LZ4_HIGH):
         raise InputError(f"{path}: expected no compression or LZ4, got Zstandard. Save it again with LZ4.")
-    end = len(content) if table < 0 else table  # a recording that was broken off has no table
+    end = len(content) if table < 0 else table  # an interrupted recording has no table
     while place < end:
         stream, size = struct.unpack_from("<ii", content, place)
         place += 8 + size
         if size < 0 or place > min(end, len(content)):
-            raise InputError(f"{path}: expected {size} bytes of a packet, got fewer: it was cut short. Copy it again.")
+            raise InputError(f"{path}: expected a packet of {size} bytes, got fewer: the file is truncated. Copy it again.")
         body = content[place - size : place]
         yield stream, body if compression == _NONE else _decompress(body)
 
@@ -72,7 +77,7 @@ def _decompress(body: bytes) -> bytes:
 
 
 def _events(body: bytes) -> NDArray[Any]:
-    """The vector in field 0 of the root table."""
+    """Return the vector in field 0 of the root table."""
     place = _field(body, 0)
     if place is None:
         return np.zeros(0, _EVENT)
@@ -86,7 +91,7 @@ def _number(buffer: bytes, field: int, kind: str, default: int) -> int:
 
 
 def _field(buffer: bytes, field: int) -> int | None:
-    """Where a field of the root table is, in a FlatBuffer that begins with its size; None where it has its default."""
+    """Return the position of a field of the root table in a size-prefixed FlatBuffer; None if the field has its default value."""
     table = 4 + struct.unpack_from("<I", buffer, 4)[0]
     layout = table - struct.unpack_from("<i", buffer, table)[0]
     if 4 + 2 * field >= struct.unpack_from("<H", buffer, layout)[0]:

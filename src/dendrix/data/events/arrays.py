@@ -1,4 +1,4 @@
-"""Recordings of event cameras and other event sensors: from files to events, and to counts per time step."""
+"""Recordings of event cameras and other event sensors: reading files, and binning events into frames."""
 
 import zipfile
 from collections.abc import Callable
@@ -19,29 +19,32 @@ class Events(NamedTuple):
     """N events, in the order of the file."""
 
     t: NDArray[np.int64]
-    """in microseconds"""
+    """Time in microseconds, [N]."""
     x: NDArray[np.int16]
+    """Column of the sensor, [N]."""
     y: NDArray[np.int16]
-    """0 where the sensor is a line"""
+    """Row of the sensor, [N]; 0 if the sensor is a line."""
     p: NDArray[np.uint8]
-    """polarity, 1 for more and 0 for less"""
+    """Polarity, [N]: 1 for an increase, 0 for a decrease."""
 
 
 def read_events(path: str | Path) -> Events:
-    """Read a file of events, by the ending of its name.
+    """Read a file of events; its suffix selects the format.
 
     Args:
-        path: `.bin` as in N-MNIST or `.bs2`, the same; `.bs1`, the form of these for a line of sensors; `.aedat4`, as DV writes it; or
-            `.npy` with a structured array that `events_from_array` takes.
+        path: `.bin` (format of N-MNIST) or `.bs2` (the same format); `.bs1` (the same for a line sensor); `.aedat4` (format of DV); or
+            `.npy` with a structured array as accepted by `events_from_array`.
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is of another kind, empty, cut short or damaged.
-        ImportError: lz4 is missing, which most `.aedat4` need.
+        OSError: the file does not exist or cannot be opened.
+        InputError: the suffix is unknown, or the file has another format or is empty, truncated or damaged.
+        MissingExtraError: an `.aedat4` file is compressed and lz4 is not installed.
     """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"{path}: expected a file of events ending in {', '.join(_READERS)}, got '{path.suffix}'. Convert it to one.")
+        raise InputError(
+            f"{path}: expected an event file with suffix {', '.join(_READERS)}, got '{path.suffix}'. Convert it to one of these formats."
+        )
     events = reader(path)
     if len(events.t) == 0:
         raise InputError(f"{path}: expected events, got none. Record or copy it again.")
@@ -49,10 +52,13 @@ def read_events(path: str | Path) -> Events:
 
 
 def events_from_array(array: NDArray[Any], name: str = "array") -> Events:
-    """Events from a structured array, as tonic has them: fields t in microseconds, x, p and, if the sensor is no line, y.
+    """Convert a structured array, the representation of tonic, to events.
 
+    Args:
+        array: structured array [N] with fields t (in microseconds), x, p and, unless the sensor is a line, y.
+        name: name of the array, for the error message.
     Raises:
-        ValueError: it is no such array.
+        InputError: the array is not one-dimensional or lacks a field.
     """
     fields = array.dtype.names or ()
     if array.ndim != 1 or not {"t", "x", "p"} <= set(fields):
@@ -64,23 +70,23 @@ def events_from_array(array: NDArray[Any], name: str = "array") -> Events:
 def event_frames(
     events: Events, width: int, height: int, *, dt_ms: float = 10.0, pool: int = 1, duration_ms: float | None = None, name: str = "events"
 ) -> Tensor:
-    """Events per step, counted in [T, 2 * (height / pool) * (width / pool)]: first all places with polarity 0, row by row, then with 1.
+    """Count events per time step, polarity and pixel.
 
     Args:
-        events: in any order; time is counted from the first.
-        width, height: of the sensor, in pixels.
-        dt_ms: the length of a step, in ms.
-        pool: pixels along x and y that are counted together; a divisor of width and height.
-        duration_ms: the length that is wanted, as in `count_per_step`; None takes that of the recording.
-        name: what they are, for the message.
+        events: events in any order; time starts at the earliest event.
+        width, height: size of the sensor, in pixels.
+        dt_ms: length of a time step, in ms.
+        pool: side of the square blocks of pixels that are summed; must divide width and height.
+        duration_ms: length of the result, as in `count_per_step`; None takes that of the recording.
+        name: name of the recording, for the error message.
     Returns:
-        integers, a byte each where they fit.
+        counts [T, 2 * (height / pool) * (width / pool)], uint8 if they fit and int32 otherwise; polarity 0 row by row, then polarity 1.
     Raises:
-        ValueError: an event lies outside of the sensor, or `pool` is no divisor.
+        InputError: an event is outside the sensor, `pool` is not a divisor, or `dt_ms` is not positive.
     """
     expect_in(dt_ms, "(0, inf)", "dt_ms")
     if pool < 1 or width % pool or height % pool:
-        raise InputError(f"pool: expected a divisor of {width} and {height} pixels, got {pool}.")
+        raise InputError(f"pool: expected a divisor of {width} and {height} pixels, got {pool}. Choose one, such as 1.")
     for value, size, axis in ((events.x, width, "x"), (events.y, height, "y"), (events.p, 2, "p")):
         if len(value) and not 0 <= value.min() <= value.max() < size:
             raise InputError(f"{name}: expected {axis} from 0 to {size - 1}, got {value.min()} to {value.max()}. Is the sensor larger?")
@@ -91,13 +97,13 @@ def event_frames(
 
 
 def _read_bin(path: Path) -> Events:
-    """Records of 40 bits: x and y in 8 each, polarity in 1, time in 23."""
+    """Read records of 40 bits: 8 for x, 8 for y, 1 for the polarity, 23 for the time."""
     record = _records(path)
     return Events(_time(record), record[:, 0].astype(np.int16), record[:, 1].astype(np.int16), _polarity(record))
 
 
 def _read_bs1(path: Path) -> Events:
-    """Records of 40 bits: x in 16, polarity in 1, time in 23."""
+    """Read records of 40 bits: 16 for x, 1 for the polarity, 23 for the time."""
     record = _records(path)
     x = record[:, 0].astype(np.int16) << 8 | record[:, 1]
     return Events(_time(record), x, np.zeros_like(x), _polarity(record))
@@ -106,7 +112,7 @@ def _read_bs1(path: Path) -> Events:
 def _records(path: Path) -> NDArray[np.uint8]:
     content = np.frombuffer(path.read_bytes(), np.uint8)
     if len(content) % 5:
-        raise InputError(f"{path}: expected records of 5 bytes, got {len(content)} bytes: it was cut short. Copy it again.")
+        raise InputError(f"{path}: expected records of 5 bytes, got {len(content)} bytes: the file is truncated. Copy it again.")
     return content.reshape(-1, 5)
 
 
@@ -128,7 +134,7 @@ def _read_npy(path: Path) -> Events:
     try:
         with path.open("rb") as file:
             if zipfile.is_zipfile(file):
-                raise InputError("it is an .npz")
+                raise InputError("the file is an .npz")
             file.seek(0)
             array = np.load(file, allow_pickle=False)
     except (ValueError, EOFError) as error:

@@ -1,4 +1,4 @@
-"""Spikes or events in time, counted per step and channel."""
+"""Binning of spikes or events into counts per time step and channel."""
 
 import numpy as np
 import torch
@@ -9,17 +9,19 @@ from torch import Tensor
 def count_per_step(
     time_ms: NDArray[np.floating], channel: NDArray[np.integer], channels: int, dt_ms: float, duration_ms: float | None = None
 ) -> Tensor:
-    """How often each channel occurs in each step, integers [T, C]; a byte each where they fit.
+    """Count the events of each channel in each time step.
 
-    Without a duration, T = ceil(t_last / dt), at least 1, and what occurs at exactly T * dt belongs to the last step. With one,
-    T = ceil(duration / dt), and what occurs at T * dt or later is dropped.
+    Without a duration, T = max(ceil(t_last / dt), 1), and an event at exactly T * dt is counted in the last step. With a duration,
+    T = ceil(duration / dt), and events at T * dt or later are dropped.
 
     Args:
-        time_ms: from 0, in any order, [N]; its type is that of the arithmetic.
-        channel: 0 to `channels` - 1, [N].
+        time_ms: times >= 0, in any order, [N]; their data type is used for the arithmetic.
+        channel: channel of each event, 0 to `channels` - 1, [N].
         channels: C.
-        dt_ms: the length of a step, in ms.
-        duration_ms: the length that is wanted, in ms.
+        dt_ms: length of a time step, in ms.
+        duration_ms: length of the result, in ms; None ends at the last event.
+    Returns:
+        counts [T, C], uint8 if they fit and int32 otherwise.
     """
     end_ms = duration_ms if duration_ms is not None else time_ms.max(initial=0)
     steps = max(int(np.ceil(end_ms / dt_ms)), 1)

@@ -1,7 +1,7 @@
-"""N-MNIST: MNIST's digits on a screen before an event camera that moves, 34 x 34 pixels, two polarities, about 0.3 s each.
+"""N-MNIST: the MNIST digits recorded by a moving event camera, 34 x 34 pixels, two polarities, about 0.3 s each.
 
 Orchard et al. (2015), "Converting static image datasets to spiking neuromorphic datasets using saccades", CC BY-SA 4.0. The published
-folders Train (60,000) and Test (10,000) hold a folder of .bin files for each digit.
+folders Train (60,000 recordings) and Test (10,000) contain one folder of .bin files per digit.
 """
 
 import os
@@ -30,26 +30,28 @@ _VALID_SHARE = 0.1
 
 
 class Recording(NamedTuple):
-    """One digit as the camera saw it."""
+    """Events of one digit."""
 
     events: Events
     digit: int
     name: str
+    """Path of the file, for error messages."""
 
 
 def nmnist(
     root: str | Path | None = None, *, dt_ms: float = 10.0, pool: int = 2, duration_ms: float | None = None, seed: int = 0
 ) -> Splits[Dataset]:
-    """The official parts, in counts per step; a tenth of the training part is for validation.
+    """Load N-MNIST as event counts per time step; a random tenth of the official training split is used for validation.
 
     Args:
-        root: a folder with the published folders Train and Test, the pack `nmnist_small.npz` of a part of them, or a folder that holds
-            either. None takes the folder named by the environment variable DENDRIX_DATA.
-        dt_ms, pool, duration_ms: as in `event_frames`. The whole set at 10 ms takes 1.3 GB with a pool of 2, and 5 GB without.
-        seed: of the validation part.
+        root: folder with the published folders Train and Test, the pack `nmnist_small.npz` with a subset of them, or a folder that
+            contains either. None takes the folder named by the environment variable DENDRIX_DATA.
+        dt_ms, pool, duration_ms: as in `event_frames`. The whole data set at 10 ms takes 1.3 GB of memory with pool=2, and 5 GB with
+            pool=1.
+        seed: seed of the validation split.
     Raises:
-        OSError: nothing is there, or it may not be read.
-        ValueError: a file is damaged, a digit has no file, or an event lies outside of the sensor.
+        OSError: the data are missing or cannot be read.
+        InputError: a file is damaged, a digit has no file, or an event is outside the sensor.
     """
     frames = partial(event_frames, width=SIZE, height=SIZE, dt_ms=dt_ms, pool=pool, duration_ms=duration_ms)
     train, test = (_dataset(part, frames, dt_ms) for part in _recordings(root))
@@ -59,7 +61,7 @@ def nmnist(
 
 
 def _recordings(root: str | Path | None) -> Sequence[Iterable[Recording]]:
-    """The training and the test part, as they are found."""
+    """Return the recordings of the training and of the test split."""
     base = data_root(root, _TITLE, "Get its folders Train and Test")
     for folder in (base / place for place in _FOLDERS):
         if all((folder / part).is_dir() for part in ("Train", "Test")):
@@ -79,7 +81,7 @@ def _dataset(recordings: Iterable[Recording], frames: Callable[..., Tensor], dt_
 
 
 def _folder_recordings(folder: Path) -> Iterator[Recording]:
-    """The files of one part, digit by digit, each read when it is asked for."""
+    """Yield the recordings of one split, digit by digit; each file is read when its recording is requested."""
     for digit in DIGITS:
         names = sorted(name for name in os.listdir(folder / digit) if name.endswith(".bin"))
         if not names:
@@ -89,7 +91,7 @@ def _folder_recordings(folder: Path) -> Iterator[Recording]:
 
 
 def _pack_recordings(path: Path) -> list[list[Recording]]:
-    """The two parts of the pack: `yp` is y and, in bit 7, the polarity; `dt` is the time since the event before, cut at `offsets`."""
+    """Read both splits of the pack: `yp` is y with the polarity in bit 7, `dt` the time since the previous event, split at `offsets`."""
     pack = read_pack(path, _TITLE, ("x", "yp", "dt", "offsets", "labels"))
     ends = pack["offsets"]
     if (
@@ -98,7 +100,7 @@ def _pack_recordings(path: Path) -> list[list[Recording]]:
         or (np.diff(ends) <= 0).any()
         or len(ends) != len(pack["labels"]) + 1
     ):
-        raise InputError(f"{path}: expected a label and a stretch of events for each recording; they do not fit. Copy it again.")
+        raise InputError(f"{path}: expected a label and a range of events for each recording, but the arrays do not match. Copy it again.")
     if len(pack["labels"]) <= _PACK_TRAIN:
         raise InputError(f"{path}: expected {_PACK_TRAIN} recordings for training and some for testing, got {len(pack['labels'])} in all.")
     recordings = []

@@ -1,8 +1,9 @@
-"""Spiking Heidelberg Digits and Spiking Speech Commands: spoken words as the spikes of 700 cells of a cochlea.
+"""Spiking Heidelberg Digits (SHD) and Spiking Speech Commands (SSC): spoken words as spikes of 700 cochlea channels.
 
-Cramer, Stradmann, Schemmel & Zenke (2020), arXiv 1910.07407, https://zenkelab.org/datasets, CC BY 4.0. Each file is described in
-`data.events.spike_file`. SHD: 20 digits in English and German, 8,156 clips for training and 2,264 for testing, where two of the twelve
-speakers are heard for the first time; it has no part for validation. SSC: 35 words, 75,466, 9,981 and 20,382 clips.
+Cramer, Stradmann, Schemmel & Zenke (2020), arXiv 1910.07407, https://zenkelab.org/datasets, CC BY 4.0. File format: see
+`data.events.spike_file`. SHD: 20 classes (the digits in English and German), 8,156 training and 2,264 test clips; two of the twelve
+speakers occur only in the test split, and there is no validation split. SSC: 35 words; 75,466 training, 9,981 validation and 20,382 test
+clips.
 """
 
 from functools import partial
@@ -33,18 +34,19 @@ def shd(
     held_out: HeldOut = "random",
     seed: int = 0,
 ) -> Splits[Dataset]:
-    """The Spiking Heidelberg Digits; clips for validation are taken from the training file, unless a published result is repeated.
+    """Load the Spiking Heidelberg Digits as spike counts per time step.
 
     Args:
-        root: a folder with shd_train.h5 and shd_test.h5, or the folder above. None takes the folder named by the environment variable
+        root: folder with shd_train.h5 and shd_test.h5, or its parent. None takes the folder named by the environment variable
             DENDRIX_DATA.
         dt_ms, group, from_first_spike, half_precision: as in `count_spikes`.
-        held_out: validation takes "random", a fifth of the clips, or "speaker", all clips of one speaker. "test" trains on the whole
-            file and validates on the clips for testing, as published results did: what is chosen on them is no estimate for new clips.
-        seed: of the random fifth; or the number of the speaker, counted round, so that seeds 0, 1, ... leave out one after another.
+        held_out: validation split. "random": a fifth of the training clips. "speaker": all training clips of one speaker. "test": train
+            on the whole training file and validate on the test clips, as in published results; the test accuracy of a model that was
+            selected on these clips is biased.
+        seed: seed of the random fifth; or the index of the held-out speaker, modulo the number of speakers.
     Raises:
-        OSError, ValueError: a file is missing, damaged or of another kind, or there is only one speaker to leave out.
-        ImportError: h5py is missing.
+        OSError, InputError: a file is missing, damaged or in another format, or there is only one speaker and `held_out` is "speaker".
+        MissingExtraError: h5py is not installed.
     """
     expect_one_of(held_out, get_args(HeldOut), "held_out")
     paths = _find(root, "SHD", ("shd_train.h5", "shd_test.h5"))
@@ -66,15 +68,16 @@ def ssc(
     from_first_spike: bool = True,
     half_precision: bool = False,
 ) -> Splits[Dataset]:
-    """The Spiking Speech Commands, in their official parts.
+    """Load the official splits of the Spiking Speech Commands as spike counts per time step.
 
     Args:
-        root: a folder with ssc_train.h5, ssc_valid.h5 and ssc_test.h5, or the folder above. None takes the folder named by the
-            environment variable DENDRIX_DATA.
-        dt_ms, group, from_first_spike, half_precision: as in `count_spikes`. All clips at 10 ms and 140 channels take about 1.1 GB.
+        root: folder with ssc_train.h5, ssc_valid.h5 and ssc_test.h5, or its parent. None takes the folder named by the environment
+            variable DENDRIX_DATA.
+        dt_ms, group, from_first_spike, half_precision: as in `count_spikes`. All clips at 10 ms and 140 channels take about 1.1 GB of
+            memory.
     Raises:
-        OSError, ValueError: a file is missing, damaged or of another kind.
-        ImportError: h5py is missing.
+        OSError, InputError: a file is missing, damaged or in another format.
+        MissingExtraError: h5py is not installed.
     """
     paths = _find(root, "SSC", ("ssc_train.h5", "ssc_valid.h5", "ssc_test.h5"))
     read = partial(read_spike_file, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
@@ -84,7 +87,7 @@ def ssc(
 
 
 def _find(root: str | Path | None, title: str, names: tuple[str, ...]) -> list[Path]:
-    """The folder that holds all the files; if none does, what is missing where most of them are."""
+    """Return the paths of the files; the error names the missing files of the folder that contains most of them."""
     base = data_root(root, title, f"Get {', '.join(names)} with dendrix fetch {title.lower()} or from https://zenkelab.org/datasets")
     missing = {place: [name for name in names if not (base / place / name).is_file()] for place in _PLACES}
     place = min(missing, key=lambda place: len(missing[place]))
@@ -99,11 +102,11 @@ def _find(root: str | Path | None, title: str, names: tuple[str, ...]) -> list[P
 def _check_words(parts: list[SpikeClips], paths: list[Path]) -> None:
     for part, path in zip(parts, paths, strict=True):
         if part.words != parts[0].words:
-            raise InputError(f"{path}: expected the classes of {paths[0].name}, got others. Are these files of one data set?")
+            raise InputError(f"{path}: expected the classes of {paths[0].name}, got different ones. Take all files from one data set.")
 
 
 def _random_share(clips: int, seed: int) -> Tensor:
-    """True for a fifth of the clips, at least one."""
+    """Return a bool mask [N] that selects a random fifth of the clips, at least one."""
     order = torch.randperm(clips, generator=torch.Generator().manual_seed(seed))
     chosen = torch.zeros(clips, dtype=torch.bool)
     chosen[order[: max(round(_VALID_SHARE * clips), 1)]] = True

@@ -1,8 +1,8 @@
-"""Spikes of spoken words in HDF5, as the Heidelberg data sets have them, and their counts per time step. The one place that imports h5py.
+"""Reader of the HDF5 files of the Heidelberg data sets: spikes, counted per time step. The only module that imports h5py.
 
-A file holds, for N clips: `spikes/times` and `spikes/units`, ragged, in seconds and 0 to 699; `labels`, [N]; `extra/speaker`, [N]; and
-`extra/keys`, the names of the classes. Published times are float16: in that type milliseconds above 512 are rounded to halves or
-coarser and microseconds overflow, so they become float64 before anything is computed, unless published results are to be repeated.
+A file contains, for N clips: `spikes/times` (in s) and `spikes/units` (0 to 699), both ragged; `labels`, [N]; `extra/speaker`, [N]; and
+`extra/keys`, the class names. Published times are float16, in which times above 512 ms are rounded to 0.5 ms or more and microseconds
+overflow. They are converted to float64 first, unless a published result is reproduced.
 """
 
 from collections.abc import Callable
@@ -24,18 +24,18 @@ UNITS = 700
 _KEYS = ("spikes/times", "spikes/units", "labels", "extra/keys")
 _LONGEST_S = 60
 _BLOCK = 256
-"""Clips that are read at once: reading one by one is several times slower, all at once takes much memory."""
+"""Clips per read: reading clips one by one is several times slower, and reading all at once takes much memory."""
 
 
 @dataclass(frozen=True)
 class SpikeClips:
-    """What a file holds, counted.
+    """Spike counts and labels of a file.
 
     Args:
-        counts: spikes per step and channel of each clip, integers [T_i, 700 / group], a byte each where they fit.
-        word: the class of each clip, int64 [N].
-        speaker: who spoke it, int64 [N]; None if the file does not say.
-        words: the names of the classes.
+        counts: spikes per time step and channel of each clip, [T_i, 700 / group], uint8 if they fit and int32 otherwise.
+        word: class of each clip, int64 [N].
+        speaker: speaker of each clip, int64 [N]; None if the file has no speakers.
+        words: names of the classes.
     """
 
     counts: list[Tensor]
@@ -47,33 +47,33 @@ class SpikeClips:
 def read_spike_file(
     path: str | Path, *, dt_ms: float = 10.0, group: int = 5, from_first_spike: bool = True, half_precision: bool = False
 ) -> SpikeClips:
-    """Read and count a file of the form that this module describes.
+    """Read a file in the format of this module and count its spikes per time step.
 
     Args:
-        path: the file.
+        path: file to read.
         dt_ms, group, from_first_spike, half_precision: as in `count_spikes`.
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is of another kind, damaged, lacks a key, or holds times, units or labels that cannot be.
-        ImportError: h5py is missing.
+        OSError: the file does not exist or cannot be opened.
+        InputError: the file has another format, is damaged, lacks a key, or contains invalid times, units or labels.
+        MissingExtraError: h5py is not installed.
     """
     path = Path(path)
     _check_binning(dt_ms, group)
     h5py = _h5py()
-    path.open("rb").close()  # a missing file, a folder and a lack of permission each raise their own OSError here
+    path.open("rb").close()  # a missing file, a folder or missing permission raises the specific OSError
     try:
         with h5py.File(path, "r") as file:
             if missing := [key for key in _KEYS if key not in file]:
                 raise InputError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
             words = tuple(file["extra/keys"].asstr("utf-8", "replace")[()].tolist())
             if len(set(words)) < len(words):
-                raise InputError(f"{path}: expected classes of different names in extra/keys, got {', '.join(words)}. Copy it again.")
+                raise InputError(f"{path}: expected distinct class names in extra/keys, got {', '.join(words)}. Copy it again.")
             word = _labels(_whole(file["labels"][()], f"{path}: labels"), len(words), path)
             spoken = _whole(file["extra/speaker"][()], f"{path}: extra/speaker") if "extra/speaker" in file else None
             speaker = None if spoken is None else torch.from_numpy(spoken)
             count = partial(count_spikes, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
             counts = _count_all(file, count, path)
-    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # h5py has a KeyError for a damaged header
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # h5py raises KeyError for a damaged header
         raise InputError(f"{path}: expected spikes in HDF5, but it cannot be read ({error}). Copy it again.") from error
     lengths = {len(counts), len(word), len(word if speaker is None else speaker)}
     if len(lengths) > 1:
@@ -90,18 +90,20 @@ def count_spikes(
     from_first_spike: bool = True,
     half_precision: bool = False,
 ) -> Tensor:
-    """Spikes per step and group of neighbouring units, integers [T, 700 / group].
-
-    Time is counted from the first spike, or from 0, and T is as in `count_per_step` without a duration.
+    """Count spikes per time step and group of neighbouring units. T is as in `count_per_step` without a duration.
 
     Args:
-        times: in s, ascending, [N].
-        units: 0 to 699, [N].
-        dt_ms: the length of a step, in ms.
-        group: neighbouring units that are summed to one channel; a divisor of 700.
-        from_first_spike: drop the silence before the first spike.
-        half_precision: compute in float16, as published results did; about one spike in fifty then falls into another step.
-    Source: Hammouamri et al. (2024), arXiv 2306.17670, as its code does, which calls SpikingJelly.
+        times: spike times, in s, ascending, [N].
+        units: unit of each spike, 0 to 699, [N].
+        dt_ms: length of a time step, in ms.
+        group: number of neighbouring units that are summed to one channel; must divide 700.
+        from_first_spike: measure time from the first spike instead of from 0.
+        half_precision: compute in float16, as in published results; about 2 % of the spikes then fall into another time step.
+    Returns:
+        counts [T, 700 / group], uint8 if they fit and int32 otherwise.
+    Raises:
+        InputError: `dt_ms` is not positive, or `group` is not a divisor of 700.
+    Source: the released code of Hammouamri et al. (2024), arXiv 2306.17670, which calls SpikingJelly.
     """
     _check_binning(dt_ms, group)
     time_ms: NDArray[Any] = 1000 * times.astype(np.float16 if half_precision else np.float64)
@@ -128,7 +130,7 @@ def _whole(values: Any, name: str) -> NDArray[np.int64]:
     row = np.asarray(values)
     if row.ndim != 1 or row.dtype.kind not in "iu":
         raise InputError(
-            f"{name}: expected a row of whole numbers, got {row.dtype} of shape {list(row.shape)}. Is this an SHD or SSC file?"
+            f"{name}: expected a one-dimensional integer array, got {row.dtype} of shape {list(row.shape)}. Is this an SHD or SSC file?"
         )
     return row.astype(np.int64)
 
@@ -145,7 +147,9 @@ def _labels(labels: NDArray[np.int64], classes: int, path: Path) -> Tensor:
 def _count_all(file: Any, count: Callable[[NDArray[np.float64], NDArray[np.int64]], Tensor], path: Path) -> list[Tensor]:
     all_times, all_units = file["spikes/times"], file["spikes/units"]
     if len(all_times) != len(all_units):
-        raise InputError(f"{path}: expected times and units of as many clips, got {len(all_times)} and {len(all_units)}. Copy it again.")
+        raise InputError(
+            f"{path}: expected times and units of the same number of clips, got {len(all_times)} and {len(all_units)}. Copy it again."
+        )
     counts = []
     for start in range(0, len(all_times), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -162,10 +166,10 @@ def _check_spikes(times: NDArray[np.float64], units: NDArray[np.int64], name: st
     if len(times) == 0:
         return
     if not (np.isfinite(times).all() and times.min() >= 0 and times.max() <= _LONGEST_S):
-        raise InputError(
-            f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Are they seconds, and not overflowed?"
-        )
+        raise InputError(f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Give them in seconds.")
     if (np.diff(times) < 0).any():
-        raise InputError(f"{name}: expected ascending times, got a step back at spike {int(np.argmax(np.diff(times) < 0)) + 1}. Sort them.")
+        raise InputError(
+            f"{name}: expected ascending times, got an earlier one at spike {int(np.argmax(np.diff(times) < 0)) + 1}. Sort them."
+        )
     if units.min() < 0 or units.max() >= UNITS:
         raise InputError(f"{name}: expected units 0 to {UNITS - 1}, got {units.min()} to {units.max()}. Is this an SHD or SSC file?")

@@ -1,1 +1,1 @@
-"""Images: files, batches, and the image data sets."""
+"""Image data sets: in memory or decoded from files, and their batches."""

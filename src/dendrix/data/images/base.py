@@ -1,4 +1,4 @@
-"""Labelled images in memory."""
+"""In-memory data sets of labelled images."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ class ImageDataset:
     """Labelled images of one size.
 
     Args:
-        x: uint8 [N, C, H, W]; or float32, from 0 to 1.
-        y: the class of each image, int64 [N].
-        labels: the names of the K classes.
+        x: images, uint8 [N, C, H, W], or float32 in [0, 1].
+        y: class of each image, int64 [N].
+        labels: names of the K classes.
     Raises:
-        ValueError: images and classes differ in number, there are none, or a class has no name.
-        TypeError: the images are not of bytes.
+        InputError: there is no image, the numbers of images and classes differ, or a class has no name.
+        InputTypeError: the images are not uint8.
     """
 
     x: Tensor
@@ -44,15 +44,15 @@ class ImageDataset:
 
     @property
     def channels(self) -> int:
-        """C: 3 for colours, 1 for greys."""
+        """Number of channels C: 3 for colour images, 1 for greyscale images."""
         return self.x.shape[1]
 
     def take(self, index: Tensor) -> Tensor:
-        """The images `index`, int64 [B], as they are: [B, C, H, W]."""
+        """Return the images `index`, int64 [B], [B, C, H, W], in the dtype that they have."""
         return self.x[index]
 
     def subset(self, index: Tensor) -> "ImageDataset":
-        """The items `index`, int64 [M] or bool [N], in that order."""
+        """Return the items `index`, int64 [M] or bool [N], in that order."""
         return replace(self, x=self.x[index], y=self.y[index])
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
@@ -60,7 +60,7 @@ class ImageDataset:
         return image_batches(self, size)
 
     def hash_into(self, digest: Hash) -> None:
-        """Add all images and classes to a digest."""
+        """Update a digest with all images and classes."""
         for x in self.x:
             digest.update(str(tuple(x.shape)).encode())
             hash_tensor(digest, x)
@@ -68,10 +68,14 @@ class ImageDataset:
 
 
 def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> Splits[ImageDataset]:
-    """Three splits of two: the last `held_out` training images become the validation part; the test part stays what it is.
+    """Split the last `held_out` training images off for validation.
 
+    Args:
+        train: training images.
+        test: test images, returned unchanged.
+        held_out: number of validation images.
     Raises:
-        ValueError: nothing would be left to train on, or to validate with.
+        InputError: the training or the validation split would be empty.
     """
     kept = len(train) - held_out
     if held_out < 1 or kept < 1:
@@ -81,17 +85,21 @@ def hold_out(train: ImageDataset, test: ImageDataset, held_out: int) -> Splits[I
 
 
 def mnist_images(root: str | Path | None = None, held_out: int = 1000) -> Splits[ImageDataset]:
-    """MNIST as images [1, 28, 28]; the last `held_out` training images are for validation.
+    """Load MNIST as images [1, 28, 28].
 
+    Args:
+        root: as in `mnist`.
+        held_out: number of training images, from the end, that are used for validation.
     Raises:
-        FileNotFoundError, OSError, ValueError: see `mnist`.
+        OSError: as in `mnist`.
+        InputError: as in `mnist`, or the training or the validation split would be empty.
     """
     train, test = (ImageDataset(part.x.unsqueeze(1), part.y, tuple("0123456789")) for part in mnist(root))
     return hold_out(train, test, held_out)
 
 
 def expect_classes(y: Tensor, count: int, labels: tuple[str, ...]) -> None:
-    """Check that there is a class with a name for each of `count` images."""
+    """Raise InputError unless y holds one class with a name for each of `count` images."""
     expect(y, "N", "y", N=count)
     if int(y.min()) < 0 or int(y.max()) >= len(labels):
         raise InputError(f"y: expected classes 0 to {len(labels) - 1}, got {int(y.min())} to {int(y.max())}. Check labels.")

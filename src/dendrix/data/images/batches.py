@@ -1,4 +1,4 @@
-"""Batches of images, in memory or in files, as image networks take them: float32 [B, C, H, W], 0 to 1."""
+"""Batches of images, from memory or from files."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -23,12 +23,24 @@ class Images(Protocol):
 
 
 def take_batch(data: Images, index: Tensor, device: torch.device | str = "cpu") -> Batch:
-    """The images `index`, int64 [B], as an image network takes them."""
+    """Return the images `index` as the input of a network.
+
+    Args:
+        data: labelled images.
+        index: int64 [B].
+        device: device of the batch.
+    """
     images = data.take(index).to(device)
     return Batch(images if images.is_floating_point() else images.float().div_(255), None, data.y[index].to(device))
 
 
 def image_batches(data: Images, batch_size: int = 256, device: torch.device | str = "cpu") -> Iterator[Batch]:
-    """All images in their order and unchanged."""
+    """Yield all images in order, without augmentation.
+
+    Args:
+        data: labelled images.
+        batch_size: B; the last batch may be smaller.
+        device: device of the batches.
+    """
     for index in torch.split(torch.arange(len(data)), batch_size):
         yield take_batch(data, index, device)

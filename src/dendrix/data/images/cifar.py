@@ -1,7 +1,7 @@
 """CIFAR-10: colour images of 32 x 32 pixels in ten classes, 50,000 for training and 10,000 for testing.
 
-A. Krizhevsky (2009), "Learning multiple layers of features from tiny images"; https://www.cs.toronto.edu/~kriz/cifar.html has it in both
-forms that are read here, free for research with citation.
+A. Krizhevsky (2009), "Learning multiple layers of features from tiny images"; https://www.cs.toronto.edu/~kriz/cifar.html provides the
+binary and the Python version, free for research with citation.
 """
 
 from itertools import pairwise
@@ -26,22 +26,22 @@ _PACK = ("cifar10_train.npz", "cifar10_test_public.npz")
 _PLACES = ("", "images", "cifar10", "cifar-10-batches-bin", "cifar-10-batches-py")
 _SHAPE = (3, 32, 32)
 _ROW = 1 + 3 * 32 * 32
-"""Bytes of an image in the binary form: its class, then the reds, greens and blues, each row by row."""
+"""Bytes per image in the binary version: the class, then the red, green and blue channel, each row by row."""
 
 
 def cifar10(root: str | Path | None = None, held_out: int = 5000) -> Splits[ImageDataset]:
-    """Read CIFAR-10; the last `held_out` training images are for validation.
+    """Load CIFAR-10.
 
     Args:
-        root: a folder with the published files, data_batch_1.bin to data_batch_5.bin and test_batch.bin, or the same without .bin (the
-            Python form), or with a pack of JPEG images, or a folder that holds one of these. None takes the folder that the
-            environment variable DENDRIX_DATA names.
-        held_out: images for validation.
+        root: folder with the published files (data_batch_1.bin to data_batch_5.bin and test_batch.bin of the binary version, or the same
+            names without .bin of the Python version) or with a pack of JPEG images, or a folder that contains one of these. None takes
+            the folder named by the environment variable DENDRIX_DATA.
+        held_out: number of training images, from the end, that are used for validation.
     Raises:
-        FileNotFoundError: no root is given, or none of the three is there.
-        OSError: a file may not be read.
-        ValueError: a file is damaged or of another kind, or nothing is left for training.
-        ImportError: the pack needs Pillow, which is missing.
+        FileNotFoundError: no folder is given, or it contains none of the three.
+        OSError: a file cannot be opened.
+        InputError: a file is damaged or in another format, or the training or the validation split would be empty.
+        MissingExtraError: the pack needs Pillow, which is not installed.
     """
     paths = _find(root)
     read = {".npz": _read_pack, ".bin": _read_binary, "": _read_python}[paths[0].suffix]
@@ -51,7 +51,7 @@ def cifar10(root: str | Path | None = None, held_out: int = 5000) -> Splits[Imag
 
 
 def _find(root: str | Path | None) -> list[Path]:
-    """The files of one form; the last is for testing."""
+    """Return the files of one version; the last one is the test split."""
     base = data_root(root, _TITLE, "Get the files of either version from https://www.cs.toronto.edu/~kriz/cifar.html")
     for place in (base / name for name in _PLACES):
         for names in ([f"{name}.bin" for name in _BATCHES], _BATCHES, _PACK):
@@ -77,7 +77,7 @@ def _read_python(path: Path) -> tuple[Tensor, Tensor]:
     try:
         return _checked(batch[b"data"], np.asarray(batch[b"labels"]), path)
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected a batch of CIFAR-10 with data and labels, got another kind. Check the path.") from error
+        raise InputError(f"{path}: expected a batch of CIFAR-10 with data and labels, got another pickle. Check the path.") from error
 
 
 def _read_pack(path: Path) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
-"""MNIST: handwritten digits, 28 x 28 greys, 60,000 for training and 10,000 for testing.
+"""MNIST: greyscale images of handwritten digits, 28 x 28 pixels, 60,000 for training and 10,000 for testing.
 
-Y. LeCun, C. Cortes and C. Burges, commonly given as CC BY-SA 3.0; http://yann.lecun.com/exdb/mnist and its mirrors hold the four files.
+Y. LeCun, C. Cortes and C. Burges, usually cited as CC BY-SA 3.0; http://yann.lecun.com/exdb/mnist and its mirrors provide the four files.
 """
 
 import gzip
@@ -22,28 +22,28 @@ _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 _PACK = "mnist_small.npz"
 _PLACES = ("", "images", "mnist", "MNIST/raw")
 _UINT8 = 8
-"""The only type of number in these files, by the code that their header gives it."""
+"""Code of unsigned bytes, the only data type of these files, in the header of the idx format."""
 
 
 class Images(NamedTuple):
-    """Labelled pictures."""
+    """Labelled images."""
 
     x: Tensor
-    """Greys 0 to 255, uint8 [N, 28, 28]."""
+    """Intensities 0 to 255, uint8 [N, 28, 28]."""
     y: Tensor
-    """The digit, int64 [N]."""
+    """Digits, int64 [N]."""
 
 
 def mnist(root: str | Path | None = None) -> tuple[Images, Images]:
-    """Read the training and the test images, in their original order.
+    """Load the training and the test images, in their original order.
 
     Args:
-        root: a folder with the four published files, compressed (.gz) or not, the pack `mnist_small.npz` of a
-            part of them, or a folder that holds either. None takes the folder named by the environment variable DENDRIX_DATA.
+        root: folder with the four published files, compressed (.gz) or not, the pack `mnist_small.npz` with a subset of them, or a
+            folder that contains either. None takes the folder named by the environment variable DENDRIX_DATA.
     Raises:
-        FileNotFoundError: no root is given, or neither form is there.
-        OSError: a file may not be read.
-        ValueError: a file is damaged or of another kind.
+        FileNotFoundError: no folder is given, or it contains neither.
+        OSError: a file cannot be opened.
+        InputError: a file is damaged or in another format.
     """
     paths = _find(root)
     arrays = _read_pack(paths[0]) if len(paths) == 1 else [_read_idx(path) for path in paths]
@@ -51,7 +51,7 @@ def mnist(root: str | Path | None = None) -> tuple[Images, Images]:
 
 
 def _find(root: str | Path | None) -> list[Path]:
-    """The four files, or the pack alone."""
+    """Return the four files, or the pack alone."""
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:
         raise FileNotFoundError("MNIST: no data folder was given. Pass the folder of the four idx files, or set DENDRIX_DATA to it.")
@@ -71,7 +71,7 @@ def _find(root: str | Path | None) -> list[Path]:
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:
-    """One file of the published format: two zero bytes, the type, the number of axes, their sizes (big-endian), the numbers."""
+    """Read an idx file: two zero bytes, the data type, the number of axes, their sizes (big-endian), and the values."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -82,7 +82,7 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
         raise InputError(f"{path}: expected an idx file of unsigned bytes, got another kind of file. Check the path.")
     shape = [int(size) for size in np.frombuffer(content, ">u4", axes, 4)]
     if len(content) - start != math.prod(shape):
-        raise InputError(f"{path}: expected {math.prod(shape)} numbers as its header says, got {len(content) - start}. Copy it again.")
+        raise InputError(f"{path}: expected {math.prod(shape)} values according to its header, got {len(content) - start}. Copy it again.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
@@ -90,7 +90,7 @@ def _read_pack(path: Path) -> list[NDArray[np.uint8]]:
     with path.open("rb") as file:
         packed = zipfile.is_zipfile(file)
     if not packed:
-        raise InputError(f"{path}: expected the MNIST pack or a data folder, got another kind of file or a part of one. Check the path.")
+        raise InputError(f"{path}: expected the MNIST pack or a data folder, got another kind of file or a truncated one. Check the path.")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
             return [pack[name] for name in ("train_x", "train_y", "test_x", "test_y")]
@@ -102,6 +102,6 @@ def _images(x: NDArray[np.uint8], y: NDArray[np.uint8], path: Path) -> Images:
     if x.dtype != np.uint8 or x.ndim != 3 or x.shape[1:] != (28, 28) or y.shape != x.shape[:1] or len(y) == 0 or y.min() < 0 or y.max() > 9:
         raise InputError(
             f"{path}: expected images [N, 28, 28] of bytes with N digits 0 to 9, got {list(x.shape)} {x.dtype} and {list(y.shape)} labels. "
-            "Are these the files of MNIST?"
+            "Are these the MNIST files?"
         )
     return Images(torch.from_numpy(x.copy()), torch.from_numpy(y.astype(np.int64)))

@@ -1,4 +1,4 @@
-"""JPEG and PNG pictures. The one place that imports Pillow."""
+"""Decoding of JPEG and PNG images. The only module that imports Pillow."""
 
 import io
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from ...errors import InputError, MissingExtraError
 
 
 def read_picture(source: Path | bytes, name: str = "", change: Callable[[Any], Any] | None = None) -> Tensor:
-    """Decode one picture to colours, uint8 [3, H, W]; greys, palettes and transparency become three colours.
+    """Decode one image to RGB, uint8 [3, H, W]; greyscale, palette and transparent images are converted.
 
     Args:
-        source: a file, or the bytes of one.
-        name: what to call it in an error, instead of the file.
-        change: called on the Pillow image before it becomes a tensor, to crop or resize it.
+        source: path of a file, or its content.
+        name: name of the image in error messages; empty takes the path.
+        change: function applied to the Pillow image before its conversion to a tensor, such as a crop.
     Raises:
-        ImportError: Pillow is missing.
-        OSError: the file may not be read.
-        ValueError: it is damaged, or no picture.
+        MissingExtraError: Pillow is not installed.
+        OSError: the file cannot be opened.
+        InputError: the file is damaged or not an image.
     """
     image = _pillow()
     content = source if isinstance(source, bytes) else source.read_bytes()
@@ -30,8 +30,8 @@ def read_picture(source: Path | bytes, name: str = "", change: Callable[[Any], A
         picture = image.open(io.BytesIO(content)).convert("RGB")
     except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
         what = name or str(source)
-        reason = str(error).partition(" <")[0]  # Pillow ends with the address of the bytes
-        raise InputError(f"{what}: expected a picture, but it cannot be decoded ({reason}). Copy it again or remove it.") from error
+        reason = str(error).partition(" <")[0]  # Pillow appends the memory address of the buffer
+        raise InputError(f"{what}: expected an image, but it cannot be decoded ({reason}). Copy it again or remove it.") from error
     return torch.from_numpy(np.array(change(picture) if change else picture)).permute(2, 0, 1)
 
 
@@ -39,5 +39,5 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as missing:
-        raise MissingExtraError("Pictures need Pillow, which is not installed: pip install dendrix[data].") from missing
+        raise MissingExtraError("Images need Pillow, which is not installed: pip install dendrix[data].") from missing
     return Image

@@ -1,1 +1,1 @@
-"""Sound: files and streams, mel encoders, and the speech data sets."""
+"""Speech: audio files and streams, mel encoders, and speech data sets."""

@@ -1,7 +1,7 @@
-"""Arabic Speech Commands: 40 spoken keywords, 16 kHz, one second each, 10 takes of each word by each of 30 speakers.
+"""Arabic Speech Commands: 40 spoken keywords, 16 kHz, one second per clip, 10 recordings of each word by each of 30 speakers.
 
 Ghandoura, Hjabo & Al Dakkak (2021), https://github.com/abdulkaderghandoura/arabic-speech-commands-dataset, CC BY 4.0.
-The official splits share no speaker. Read here from a pack of Ogg Opus clips: the compression loses a little of the sound.
+The official splits have disjoint speakers. The clips are read from a pack in Ogg Opus, a lossy compression.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TWENTY_WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
     *("yes", "no", "up", "down", "left", "right", "start", "stop", "open", "close"),
 )
-"""The words that the usual keyword tasks have too, by their English names."""
+"""Words that also occur in the usual keyword tasks, by their English names."""
 
 RATE = 16_000
 _TITLE = "Arabic commands"
@@ -35,14 +35,14 @@ _PARTS = ("training", "validation", "test")
 
 @dataclass(frozen=True)
 class CodedClips:
-    """The clips as they are stored.
+    """Compressed clips with their labels.
 
     Args:
-        clips: one Ogg Opus stream each, uint8 [M_i]; `decode_command` makes a wave of it.
-        word: the class of each, int64 [N].
-        speaker: who spoke it, int64 [N].
-        split: 0 for training, 1 for validation, 2 for testing, int64 [N].
-        words: the names of the classes, in English.
+        clips: one Ogg Opus stream per clip, uint8 [M_i], decoded by `decode_command`.
+        word: class of each clip, int64 [N].
+        speaker: speaker of each clip, int64 [N].
+        split: split of each clip, int64 [N]: 0 for training, 1 for validation, 2 for testing.
+        words: names of the classes, in English.
     """
 
     clips: list[NDArray[np.uint8]]
@@ -53,16 +53,16 @@ class CodedClips:
 
 
 def commands(encoder: Encoder, root: str | Path | None = None, *, words: Literal[40, 20] = 40, cache: bool = True) -> Splits[Dataset]:
-    """The official speaker-disjoint split, encoded.
+    """Load the official, speaker-disjoint splits and encode them.
 
     Args:
-        encoder: what the network hears with.
+        encoder: encoder to apply.
         root: as in `command_clips`.
-        words: all 40, or the 20 of `TWENTY_WORDS`.
-        cache: keep the encoded clips on disk (see `data.cache`); they are decoded and encoded once for each encoder.
+        words: 40 for all words, 20 for those of `TWENTY_WORDS`.
+        cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:
-        OSError, ValueError: as in `command_clips`, a clip cannot be decoded, or a part of the split has no clip.
-        ImportError: soundfile is missing.
+        OSError, InputError: as in `command_clips`, a clip cannot be decoded, or a split has no clip.
+        MissingExtraError: soundfile is not installed, or soxr if the sampling rates differ.
     """
     expect_one_of(str(words), ("40", "20"), "words")
     coded = command_clips(root)
@@ -71,22 +71,22 @@ def commands(encoder: Encoder, root: str | Path | None = None, *, words: Literal
     split = torch.from_numpy(coded.split)
     for number, name in enumerate(_PARTS):
         if not (split == number).any():
-            raise InputError(f"{_TITLE}: expected {name} clips, split {number}, got none among {len(split)} clips. Fetch the whole pack.")
+            raise InputError(f"{_TITLE}: expected {name} clips, split {number}, got none among {len(split)} clips. Get the whole pack.")
     x = encode_all(coded.clips, RATE, encoder, decode=decode_command, cache=cache)
     data = Dataset(x, torch.from_numpy(coded.word), coded.words, encoder.dt_ms)
     return Splits(*(data.subset(split == number) for number in range(len(_PARTS))))
 
 
 def command_clips(root: str | Path | None = None) -> CodedClips:
-    """Read the pack; nothing is decoded yet.
+    """Read the pack without decoding the clips.
 
     Args:
-        root: the file `arabic_commands40.npz` or a folder that holds it. None takes the folder named by the environment variable
+        root: the file `arabic_commands40.npz` or a folder that contains it. None takes the folder named by the environment variable
             DENDRIX_DATA.
     Raises:
-        FileNotFoundError: no root is given, or the file is not there.
-        OSError: it may not be read.
-        ValueError: it is damaged.
+        FileNotFoundError: no path is given, or the file does not exist.
+        OSError: the file cannot be opened.
+        InputError: the file is damaged.
     """
     base = data_root(root, _TITLE, "Get arabic_commands40.npz")
     found = next((place for place in (base / name for name in _PLACES) if place.is_file()), None)
@@ -98,16 +98,21 @@ def command_clips(root: str | Path | None = None) -> CodedClips:
     lengths = {len(ends) - 1, len(word), len(speaker), len(split)}
     if len(lengths) > 1 or ends[0] != 0 or ends[-1] != len(pack["ogg"]) or (np.diff(ends) <= 0).any():
         raise InputError(
-            f"{found}: expected a word, a speaker, a split and a stretch of sound for each clip; they do not fit. Copy it again."
+            f"{found}: expected a word, a speaker, a split and audio for each clip, but the arrays do not match. Copy it again."
         )
     return CodedClips(np.split(pack["ogg"], ends[1:-1]), word, speaker, split, tuple(map(str, pack["classes"])))
 
 
 def decode_command(clip: NDArray[np.uint8]) -> Wave:
-    """The sound of one clip, [N] at 16 kHz.
+    """Decode one clip.
 
+    Args:
+        clip: Ogg Opus stream, uint8 [M].
+    Returns:
+        samples [N] at 16 kHz.
     Raises:
-        ValueError: it is damaged or of another rate.
+        InputError: the clip is damaged or has another sampling rate.
+        MissingExtraError: soundfile is not installed.
     """
     wave, rate = decode_audio(clip.tobytes(), f"{_TITLE}: a clip")
     if rate != RATE:
@@ -116,9 +121,9 @@ def decode_command(clip: NDArray[np.uint8]) -> Wave:
 
 
 def _only(coded: CodedClips, wanted: tuple[str, ...]) -> CodedClips:
-    """The clips of some words, which become the classes 0, 1, ... in that order."""
+    """Select the clips of some words, which become the classes 0, 1, ... in the given order."""
     if missing := sorted(set(wanted) - set(coded.words)):
-        raise InputError(f"{_TITLE}: expected the words {', '.join(missing)}, which the pack lacks. Use words=40, or fetch the whole pack.")
+        raise InputError(f"{_TITLE}: expected the words {', '.join(missing)}, which the pack lacks. Use words=40, or get the whole pack.")
     place = {coded.words.index(name): number for number, name in enumerate(wanted)}
     kept = np.flatnonzero(np.isin(coded.word, list(place)))
     word = np.array([place[old] for old in coded.word[kept].tolist()])

@@ -1,4 +1,4 @@
-"""Log-mel frames of a sound whose loudness was evened out: soft and loud voices look alike."""
+"""Log-mel frames after automatic gain control, which reduces the difference between soft and loud voices."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,25 +14,28 @@ from .audio import Wave
 from .mel import LogMel
 
 
-class EvenState(NamedTuple):
-    """Where a stream stands."""
+class EvenMelState(NamedTuple):
+    """State of a stream."""
 
     level: NDArray[np.float32]
-    """the recent peak, [1]"""
+    """Recent peak, [1]."""
     mel: State
+    """State of `LogMel`."""
 
 
 @dataclass(frozen=True)
 class EvenMel(LogMel):
-    """`LogMel` behind an automatic gain, [T, n_mels]. Silence is zero, as it is in the tail after a clip.
+    """`LogMel` after an automatic gain, [T, n_mels]. Silence gives frames of zeros, like the padding after a clip.
 
         level <- max(|x|, exp(-dt / release) * level);   y = x / (level + peak_floor)
 
     Args:
-        release_ms: how fast the gain recovers from a loud sound.
-        peak_floor: sounds well below it stay soft; full scale is 1.
-        centred: subtract from every frame its mean over the channels; the shape of the spectrum is left, not its level.
-    Source: the automatic gain of `Cochlea`; ours.
+        release_ms: time constant with which the gain recovers from a loud sound, in ms.
+        peak_floor: amplitude below which sounds are amplified less; full scale is 1.
+        centred: subtract the mean over the channels from each frame, which keeps the shape of the spectrum and removes its level.
+    Raises:
+        InputError: a field is out of range.
+    Source: ours; the automatic gain is that of `Cochlea`.
     """
 
     n_mels: int = 24
@@ -47,13 +50,13 @@ class EvenMel(LogMel):
         super().__post_init__()
         expect_fields(self, release_ms="(0, inf)", peak_floor="(0, inf)")
 
-    def init_state(self) -> EvenState:
-        return EvenState(np.zeros(1, np.float32), super().init_state())
+    def init_state(self) -> EvenMelState:
+        return EvenMelState(np.zeros(1, np.float32), super().init_state())
 
-    def advance(self, wave: Wave, state: EvenState) -> tuple[Tensor, EvenState]:
+    def advance(self, wave: Wave, state: EvenMelState) -> tuple[Tensor, EvenMelState]:
         level = state.level.copy()
         even = compiled(even_out)(wave, np.exp(-1000 / (self.release_ms * self.rate)), self.peak_floor, level)
         frames, mel = super().advance(even, state.mel)
         if self.centred:
             frames = frames - frames.mean(1, keepdim=True)
-        return frames, EvenState(level, mel)
+        return frames, EvenMelState(level, mel)

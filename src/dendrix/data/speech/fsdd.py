@@ -1,7 +1,8 @@
-"""Free Spoken Digit Dataset: spoken English digits, 8 kHz, 50 takes of each digit by each speaker.
+"""Free Spoken Digit Dataset: spoken English digits, 8 kHz, 50 takes (recordings) of each digit by each speaker.
 
 Zohar Jackson and others, https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
-Official split: takes 0 to 4 are for testing. Takes 5 to 9 are for validation here, the others for training. Or one speaker is for testing.
+Official split: takes 0 to 4 for testing, the others for training; takes 5 to 9 are used for validation here. Alternatively, one speaker is
+held out for testing.
 """
 
 import os
@@ -25,9 +26,10 @@ from .audio import Wave, read_wav
 DIGITS = tuple("0123456789")
 
 FSDD_COCHLEA = Cochlea(f_max=4_000.0)
-"""The spike encoder for this data: all cells below its 4 kHz. Gain and sharpness were chosen on training and validation takes.
+"""Spike encoder for this data set, with all cells below its Nyquist frequency of 4 kHz.
 
-The gain is automatic because one speaker is ten times softer than the others.
+Gain and quality factor were chosen on training and validation takes. The gain is automatic because one speaker is ten times softer than the
+others.
 """
 
 _NAME = re.compile(r"(\d)_(\w+)_(\d+)\.wav")
@@ -36,13 +38,14 @@ _PLACES = ("", "fsdd.npz", "speech/fsdd.npz", "fsdd", "recordings", "free-spoken
 
 @dataclass(frozen=True)
 class Recordings:
-    """The raw clips. `take` and `speaker` say which split a clip is in and who spoke it.
+    """Clips with their labels.
 
     Args:
-        waves: one clip each, [N_i], float32.
-        rate: in Hz, the same for all.
-        digit, take: int64 [N].
-        speaker: names [N].
+        waves: samples of each clip, float32 [N_i].
+        rate: sampling rate of all clips, in Hz.
+        digit: class of each clip, int64 [N].
+        take: number of the recording, int64 [N], which determines the split.
+        speaker: name of the speaker of each clip.
     """
 
     waves: list[Wave]
@@ -53,22 +56,23 @@ class Recordings:
 
 
 def fsdd(encoder: Encoder, root: str | Path | None = None, *, held_out_speaker: str | None = None, cache: bool = True) -> Splits[Dataset]:
-    """The official split, or that of an unheard speaker, encoded.
+    """Load the official split, or one with a held-out speaker, and encode it.
 
     Args:
-        encoder: what the network hears with.
+        encoder: encoder to apply.
         root: as in `fsdd_recordings`.
-        held_out_speaker: None: takes 0-4 are for testing, 5-9 for validation, the rest for training. A name: all clips of that speaker
-            are for testing, takes 5-9 of the others for validation, and the rest for training.
-        cache: keep the encoded clips on disk (see `data.cache`); they are encoded once for each encoder.
+        held_out_speaker: None: takes 0-4 for testing, 5-9 for validation, the others for training. A name: all clips of that speaker for
+            testing, takes 5-9 of the others for validation, and the rest for training.
+        cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:
-        OSError, ValueError: as in `fsdd_recordings`, there is no such speaker, or a part of the split has no clip.
+        OSError, InputError: as in `fsdd_recordings`, the speaker is unknown, or a split has no clip.
+        MissingExtraError: soundfile is not installed, or soxr if the sampling rates differ.
     """
     clips = fsdd_recordings(root)
     parts = _official(clips) if held_out_speaker is None else _unheard(clips, held_out_speaker)
     for name, part in parts.items():
         if not part.any():
-            raise InputError(f"FSDD: expected recordings of the {name}, got none among {len(part)} clips. Fetch the whole data set.")
+            raise InputError(f"FSDD: expected recordings of the {name}, got none among {len(part)} clips. Get the whole data set.")
     x = encode_all(clips.waves, clips.rate, encoder, cache=cache)
     data = Dataset(x, torch.from_numpy(clips.digit), DIGITS, encoder.dt_ms)
     return Splits(*(data.subset(torch.from_numpy(part)) for part in parts.values()))
@@ -89,15 +93,16 @@ def _validation(clips: Recordings) -> NDArray[np.bool_]:
 
 
 def fsdd_recordings(root: str | Path | None = None) -> Recordings:
-    """Read the clips.
+    """Read the clips without encoding them.
 
     Args:
-        root: a folder of `{digit}_{speaker}_{take}.wav` as published, the file `fsdd.npz`, or a folder that holds either. None takes the
-            folder named by the environment variable DENDRIX_DATA.
+        root: folder with the published files `{digit}_{speaker}_{take}.wav`, the file `fsdd.npz`, or a folder that contains either. None
+            takes the folder named by the environment variable DENDRIX_DATA.
     Raises:
-        FileNotFoundError: no root is given, or neither form is there.
-        OSError: a file or folder may not be read.
-        ValueError: a file is damaged.
+        FileNotFoundError: no path is given, or it contains neither.
+        OSError: a file or folder cannot be opened.
+        InputError: a file is damaged, or the files differ in sampling rate.
+        MissingExtraError: soundfile is not installed.
     """
     place = _find(root)
     return _read_pack(place) if place.is_file() else _read_folder(place)
@@ -119,20 +124,20 @@ def _read_folder(folder: Path) -> Recordings:
     rates = {rate for _, rate in read}
     if len(rates) > 1:
         raise InputError(
-            f"FSDD: expected recordings of one rate in {folder}, got {', '.join(map(str, sorted(rates)))} Hz. Bring them to one rate."
+            f"FSDD: expected one sampling rate in {folder}, got {', '.join(map(str, sorted(rates)))} Hz. Resample the files to one rate."
         )
     digit, take = (np.array([int(name[i]) for name in names]) for i in (0, 2))
     return Recordings([wave for wave, _ in read], rates.pop(), digit, take, [name[1] for name in names])
 
 
 def _read_pack(path: Path) -> Recordings:
-    """The compact form: int16 samples as first differences in two byte planes, `lo` and `hi`, cut at `offsets`."""
+    """Read the pack: first differences of the int16 samples in two byte planes, `lo` and `hi`, split at `offsets`."""
     pack = read_pack(path, "FSDD", ("lo", "hi", "offsets", "labels", "take", "speakers", "speaker"))
     try:
         difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]
         samples = np.cumsum(difference, dtype="<i2").astype(np.float32) / 32768
         speaker = [str(pack["speakers"][i]) for i in pack["speaker"]]
     except (ValueError, IndexError) as error:
-        raise InputError(f"{path}: expected the FSDD pack, but its arrays do not fit together ({error}). Copy it again.") from error
+        raise InputError(f"{path}: expected the FSDD pack, but its arrays do not match ({error}). Copy it again.") from error
     waves: list[Wave] = np.split(samples, pack["offsets"][1:-1])
     return Recordings(waves, 8000, pack["labels"].astype(np.int64), pack["take"].astype(np.int64), speaker)

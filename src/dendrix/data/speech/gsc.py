@@ -1,7 +1,7 @@
 """Google Speech Commands v0.02: 35 spoken words, 105,829 clips of up to one second at 16 kHz.
 
-Warden (2018), arXiv 1804.03209, CC BY 4.0. The archive holds a folder for each word and the lists of clips for validation and for
-testing, which share no speaker with the others; folders that begin with an underscore hold noise and are not used here.
+Warden (2018), arXiv 1804.03209, CC BY 4.0. The archive contains one folder per word and the lists of the validation and test clips; the
+three splits have disjoint speakers. Folders whose names begin with an underscore contain noise and are not used.
 """
 
 import os
@@ -29,17 +29,17 @@ _VALID_LIST, _TEST_LIST = "validation_list.txt", "testing_list.txt"
 def speech_commands(
     encoder: Encoder, root: str | Path | None = None, *, exactly_s: float | None = None, cache: bool = True
 ) -> Splits[Dataset]:
-    """The official split, encoded.
+    """Load the official splits and encode them.
 
     Args:
-        encoder: what the network hears with. All clips in 40 channels at 10 ms take 1.7 GB.
-        root: the folder that was in the archive, or the folder above. None takes the folder named by the environment variable DENDRIX_DATA.
-        exactly_s: cut or fill up every clip to this length, in s; published results use 1.
-        cache: keep the encoded clips on disk (see `data.cache`).
+        encoder: encoder to apply. All clips with 40 channels at 10 ms take 1.7 GB of memory.
+        root: folder extracted from the archive, or its parent. None takes the folder named by the environment variable DENDRIX_DATA.
+        exactly_s: length to which every clip is cut or zero-padded, in s; published results use 1. None keeps the lengths.
+        cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:
-        OSError: a folder or file is missing or may not be read.
-        ValueError: a word or a listed clip is missing, a clip is in two parts, a part is empty, or a clip is damaged.
-        ImportError: soundfile is missing, or soxr where the encoder works at another rate.
+        OSError: a folder or file is missing or cannot be opened.
+        InputError: a listed clip is missing or in two lists, a split is empty, or a clip is damaged.
+        MissingExtraError: soundfile is not installed, or soxr if the sampling rates differ.
     """
     base = _find(root)
     names = [f"{word}/{name}" for word in WORDS for name in sorted(os.listdir(base / word)) if name.endswith(".wav")]
@@ -49,12 +49,12 @@ def speech_commands(
         listed = (base / file).read_text().split()
         if absent := [name for name in listed if name not in place]:
             raise InputError(
-                f"{base / file}: expected {absent[0]} and {len(absent) - 1} others, not there. Unpack the whole archive again."
+                f"{base / file}: expected {absent[0]} and {len(absent) - 1} other files, which are missing. Unpack the whole archive again."
             )
         rows = torch.tensor([place[name] for name in listed], dtype=torch.long)
         if part[rows].any():
             raise InputError(
-                f"{base / file}: expected clips that are in no other list, got some of {_VALID_LIST}. Unpack the archive again."
+                f"{base / file}: expected clips that are in no other list, got some from {_VALID_LIST}. Unpack the archive again."
             )
         part[rows] = number
     for number, title in enumerate(("training", "validation", "testing")):
@@ -67,13 +67,15 @@ def speech_commands(
 
 
 def _find(root: str | Path | None) -> Path:
-    base = data_root(root, _TITLE, "Get speech_commands_v0.02.tar.gz with dendrix fetch speech-commands, unpacked,")
+    base = data_root(root, _TITLE, "Get and unpack speech_commands_v0.02.tar.gz with dendrix fetch speech-commands,")
     folder = next((base / place for place in _PLACES if (base / place / _TEST_LIST).is_file()), None)
     if folder is None or not (folder / _VALID_LIST).is_file():
         raise FileNotFoundError(
-            f"{_TITLE}: expected {_VALID_LIST} and {_TEST_LIST} beside the folders of words in {folder or base}, found not both. "
+            f"{_TITLE}: expected {_VALID_LIST} and {_TEST_LIST} next to the folders of the words in {folder or base}, found not both. "
             "Check the path, or get them with dendrix fetch speech-commands."
         )
     if missing := [word for word in WORDS if not (folder / word).is_dir()]:
-        raise FileNotFoundError(f"{folder}: expected a folder for each of 35 words, no {', '.join(missing)}. Unpack the whole archive.")
+        raise FileNotFoundError(
+            f"{folder}: expected a folder for each of 35 words, found no {', '.join(missing)}. Unpack the whole archive."
+        )
     return folder

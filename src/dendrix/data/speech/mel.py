@@ -1,4 +1,4 @@
-"""Log-mel frames: the conventional alternative to spikes."""
+"""Log-mel frames: real-valued spectral features of audio."""
 
 import functools
 from dataclasses import dataclass
@@ -16,18 +16,20 @@ from .audio import Wave
 
 @dataclass(frozen=True)
 class LogMel(CausalEncoder):
-    """Real-valued log-mel energies, [T, n_mels], each frame from the past only.
+    """Causal log-mel energies, [T, n_mels].
 
-    Frame t is the power spectrum of the Hann-windowed `window_ms` before its end, through triangular filters that are evenly
-    spaced in mel, as (log10(energy + floor) - mean) / std. The constants are fixed, not those of the clip, so a stream
-    gives the same frames; mean and std are near those of spoken digits.
+    Frame t is the power spectrum of the Hann-windowed last `window_ms` before the end of the frame, passed through triangular filters that
+    are evenly spaced in mel, and normalised: (log10(energy + floor) - mean) / std. The normalisation is fixed and does not depend on the
+    clip, so a stream gives the same frames; the defaults approximate the statistics of spoken digits.
 
     Args:
         n_mels: number of filters, C.
         window_ms: length of the analysis window, in ms.
         f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
-        floor: added to the energies; full-scale sine is about 0.1.
-        mean, std: of log10(energy + floor).
+        floor: added to the energies; a full-scale sine has an energy of about 0.1.
+        mean, std: mean and standard deviation of log10(energy + floor).
+    Raises:
+        InputError: a field is out of range, or the window is shorter than a frame.
     Source: mel scale 2595 log10(1 + f / 700), O'Shaughnessy (1987), "Speech Communication".
     """
 
@@ -49,7 +51,7 @@ class LogMel(CausalEncoder):
             )
         if self.window < self.hop:
             raise InputError(
-                f"window_ms: expected at least dt_ms={self.dt_ms}, got {self.window_ms}. Samples between frames would be lost."
+                f"window_ms: expected at least dt_ms={self.dt_ms}, got {self.window_ms}. Use a longer window, so that no sample is skipped."
             )
 
     @property
@@ -58,7 +60,7 @@ class LogMel(CausalEncoder):
 
     @property
     def window(self) -> int:
-        """Samples per analysis window."""
+        """Number of samples per analysis window."""
         return round(self.rate * self.window_ms / 1000)
 
     def init_state(self) -> State:
@@ -75,13 +77,22 @@ class LogMel(CausalEncoder):
 
 
 def _fft_size(window: int) -> int:
-    """The next power of two, twice: zero padding gives the narrow low filters bins to stand on."""
+    """Return twice the next power of two: zero padding ensures that the narrow low filters contain frequency bins."""
     return int(2 ** (np.ceil(np.log2(window)) + 1))
 
 
 @functools.cache
 def mel_filters(n_mels: int, n_fft: int, rate: int, f_min: float, f_max: float) -> NDArray[np.float64]:
-    """Triangles of height 1 between neighbouring points of an even mel grid, [n_fft // 2 + 1, n_mels]."""
+    """Compute triangular filters of height 1 between neighbouring points of an evenly spaced mel grid.
+
+    Args:
+        n_mels: number of filters.
+        n_fft: length of the Fourier transform, in samples.
+        rate: sampling rate, in Hz.
+        f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
+    Returns:
+        weights, [n_fft // 2 + 1, n_mels].
+    """
     low, high = 2595 * np.log10(1 + np.array([f_min, f_max]) / 700)
     points = 700 * (10 ** (np.linspace(low, high, n_mels + 2) / 2595) - 1)
     frequency = np.arange(n_fft // 2 + 1)[:, None] * rate / n_fft

@@ -1,6 +1,7 @@
-"""Spikes from log-mel frames, in four codes. All are causal: the frames look at the past only, and so do the codes.
+"""Causal spike encoders of log-mel frames: rate, latency, level-crossing and integrate-and-fire codes.
 
-The codes read the loudness of a band, a = clip((frame - low) / (high - low), 0, 1), but for level crossings, which read its changes.
+The input of the codes is the loudness of a band, a = clip((frame - low) / (high - low), 0, 1); that of the level-crossing code is the
+frame itself.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from .mel import LogMel
 
 @dataclass(frozen=True)
 class MelLoudness(LogMel):
-    """What the codes share: how loud each band is, from 0 to 1, [T, n_mels].
+    """Loudness of each band, 0 to 1, [T, n_mels]: the base class of the codes.
 
     Args:
-        low, high: frames of `LogMel` at which a band counts as silent and as fully loud.
+        low, high: values of `LogMel` that map to loudness 0 and 1.
+    Raises:
+        InputError: `low` is not below `high`, or a field is out of range.
     """
 
     low: float = -1.0
@@ -35,28 +38,31 @@ class MelLoudness(LogMel):
         super().__post_init__()
         expect_fields(self, low="(-inf, inf)", high="(-inf, inf)")
         if self.low >= self.high:
-            raise InputError(f"low: expected less than high={self.high}, got {self.low}.")
+            raise InputError(f"low: expected less than high={self.high}, got {self.low}. Lower it or raise high.")
 
     def advance(self, wave: Wave, state: State) -> tuple[Tensor, State]:
         frames, state = super().advance(wave, state)
         return ((frames - self.low) / (self.high - self.low)).clamp(0, 1), state
 
 
-class RateState(NamedTuple):
-    """Where a stream stands."""
+class MelRateState(NamedTuple):
+    """State of a stream."""
 
     mel: State
+    """State of `LogMel`."""
     key: NDArray[np.uint64]
-    """of the noise, [1]"""
+    """Key of the noise generator, [1]."""
 
 
 @dataclass(frozen=True)
 class MelRate(MelLoudness):
-    """Rate code: a band spikes in a step with probability a * rate_hz * dt, [T, n_mels] in {0, 1}.
+    """Rate code: each band spikes in each step with probability a * rate_hz * dt, [T, n_mels] in {0, 1}.
 
     Args:
-        rate_hz: of a fully loud band; at most one spike per step.
-        seed: of the spikes, which depend on the sound as well.
+        rate_hz: spike rate at loudness 1, in Hz; at most one spike per step.
+        seed: seed of the spikes, which also depend on the audio.
+    Raises:
+        InputError: a field is out of range.
     Source: ours; Bernoulli spikes.
     """
 
@@ -67,35 +73,38 @@ class MelRate(MelLoudness):
         super().__post_init__()
         expect_fields(self, rate_hz=f"(0, {1000 / self.dt_ms}]", seed=SEEDS)
 
-    def init_state(self) -> RateState:
-        return RateState(super().init_state(), np.array([self.seed], np.uint64))
+    def init_state(self) -> MelRateState:
+        return MelRateState(super().init_state(), np.array([self.seed], np.uint64))
 
-    def advance(self, wave: Wave, state: RateState) -> tuple[Tensor, RateState]:
+    def advance(self, wave: Wave, state: MelRateState) -> tuple[Tensor, MelRateState]:
         loudness, mel = super().advance(wave, state.mel)
         key = state.key.copy()
         bits = compiled(noise_keys)(loudness.flatten().numpy(), key).reshape(loudness.shape)
         uniform = torch.from_numpy(bits.astype(np.float64) / 2**32)
-        return (uniform < loudness * self.rate_hz * self.dt_ms / 1000).float(), RateState(mel, key)
+        return (uniform < loudness * self.rate_hz * self.dt_ms / 1000).float(), MelRateState(mel, key)
 
 
-class LatencyState(NamedTuple):
-    """Where a stream stands."""
+class MelLatencyState(NamedTuple):
+    """State of a stream."""
 
     mel: State
+    """State of `LogMel`."""
     held: Tensor
-    """loudness that is being sent, [1, n_mels]"""
+    """Loudness encoded in the current window, [1, n_mels]."""
     phase: int
-    """steps since it was taken"""
+    """Steps since the start of the window."""
 
 
 @dataclass(frozen=True)
 class MelLatency(MelLoudness):
-    """Latency code: every `window_steps` each band spikes once, the sooner the louder, [T, n_mels] in {0, 1}; silent bands do not.
+    """Latency code: in each window of `window_steps`, each band spikes at most once, earlier if it is louder, [T, n_mels] in {0, 1}.
 
-    A loudness a > 0 that is taken at step t comes as a spike at step t + round((1 - a) * (window_steps - 1)).
+    A loudness a > 0 at the first step t of a window gives a spike at step t + round((1 - a) * (window_steps - 1)); a = 0 gives no spike.
 
     Args:
-        window_steps: steps over which one loudness is sent.
+        window_steps: number of steps per window.
+    Raises:
+        InputError: a field is out of range.
     Source: ours; after Thorpe & Gautrais (1998), "Rank order coding".
     """
 
@@ -106,35 +115,38 @@ class MelLatency(MelLoudness):
         super().__post_init__()
         expect_fields(self, window_steps="[2, inf)")
 
-    def init_state(self) -> LatencyState:
-        return LatencyState(super().init_state(), torch.zeros(1, self.n_mels), 0)
+    def init_state(self) -> MelLatencyState:
+        return MelLatencyState(super().init_state(), torch.zeros(1, self.n_mels), 0)
 
-    def advance(self, wave: Wave, state: LatencyState) -> tuple[Tensor, LatencyState]:
+    def advance(self, wave: Wave, state: MelLatencyState) -> tuple[Tensor, MelLatencyState]:
         loudness, mel = super().advance(wave, state.mel)
         step = torch.arange(len(loudness))
         since = (step + state.phase) % self.window_steps
         taken = torch.cat([state.held, loudness])[(step - since).clamp(min=-1) + 1]
         latency = ((1 - taken) * (self.window_steps - 1)).round()
         spikes = (latency == since.unsqueeze(1)) & (taken > 0)
-        return spikes.float(), LatencyState(mel, taken[-1:], (state.phase + len(loudness)) % self.window_steps)
+        return spikes.float(), MelLatencyState(mel, taken[-1:], (state.phase + len(loudness)) % self.window_steps)
 
 
-class LevelState(NamedTuple):
-    """Where a stream stands."""
+class LevelCrossingState(NamedTuple):
+    """State of a stream."""
 
     mel: State
+    """State of `LogMel`."""
     level: NDArray[np.float32]
-    """that was last reported, [n_mels]"""
+    """Level that the spikes so far add up to, [n_mels]."""
 
 
 @dataclass(frozen=True)
 class MelLevels(LogMel):
-    """Level-crossing code: as many spikes as steps of `delta` that a frame has risen or fallen, [T, 2 * n_mels], rises first.
+    """Level-crossing code: number of levels that a frame crosses upwards, then downwards, [T, 2 * n_mels].
 
         n = trunc((x - level) / delta);   level <- level + n * delta
 
     Args:
-        delta: between two levels, in units of the frames of `LogMel`.
+        delta: distance between levels, in units of the frames of `LogMel`.
+    Raises:
+        InputError: a field is out of range.
     Source: level-crossing sampling, Mark & Todd (1981), "A nonuniform sampling approach to data compression"; on mel frames, ours.
     """
 
@@ -148,11 +160,11 @@ class MelLevels(LogMel):
     def channels(self) -> int:
         return 2 * self.n_mels
 
-    def init_state(self) -> LevelState:
+    def init_state(self) -> LevelCrossingState:
         silence = (np.log10(self.floor) - self.mean) / self.std
-        return LevelState(super().init_state(), np.full(self.n_mels, silence, np.float32))
+        return LevelCrossingState(super().init_state(), np.full(self.n_mels, silence, np.float32))
 
-    def advance(self, wave: Wave, state: LevelState) -> tuple[Tensor, LevelState]:
+    def advance(self, wave: Wave, state: LevelCrossingState) -> tuple[Tensor, LevelCrossingState]:
         frames, mel = super().advance(wave, state.mel)
         level = state.level
         change = np.empty(frames.shape, np.float32)
@@ -160,26 +172,29 @@ class MelLevels(LogMel):
             change[t] = np.trunc((frame - level) / np.float32(self.delta))
             level = level + change[t] * np.float32(self.delta)
         spikes = torch.from_numpy(np.concatenate([change, -change], 1)).clamp(min=0)
-        return spikes, LevelState(mel, level)
+        return spikes, LevelCrossingState(mel, level)
 
 
-class LIFState(NamedTuple):
-    """Where a stream stands."""
+class MelLIFState(NamedTuple):
+    """State of a stream."""
 
     mel: State
+    """State of `LogMel`."""
     v: NDArray[np.float32]
-    """[n_mels]"""
+    """Membrane potential, in units of the threshold, [n_mels]."""
 
 
 @dataclass(frozen=True)
 class MelLIF(MelLoudness):
-    """Each band drives a leaky integrate-and-fire neuron with soft reset; its spikes are counted, [T, n_mels].
+    """Integrate-and-fire code: spike counts of one leaky integrate-and-fire neuron with soft reset per band, [T, n_mels].
 
         v <- exp(-dt / tau) * v + gain * a;   n = floor(v);   v <- v - n
 
     Args:
-        tau_ms: membrane time constant.
-        gain: what a fully loud band adds to the membrane in a step, in thresholds.
+        tau_ms: membrane time constant, in ms.
+        gain: input per step at loudness 1, in units of the threshold.
+    Raises:
+        InputError: a field is out of range.
     Source: ours.
     """
 
@@ -190,10 +205,10 @@ class MelLIF(MelLoudness):
         super().__post_init__()
         expect_fields(self, tau_ms="(0, inf)", gain="(0, inf)")
 
-    def init_state(self) -> LIFState:
-        return LIFState(super().init_state(), np.zeros(self.n_mels, np.float32))
+    def init_state(self) -> MelLIFState:
+        return MelLIFState(super().init_state(), np.zeros(self.n_mels, np.float32))
 
-    def advance(self, wave: Wave, state: LIFState) -> tuple[Tensor, LIFState]:
+    def advance(self, wave: Wave, state: MelLIFState) -> tuple[Tensor, MelLIFState]:
         loudness, mel = super().advance(wave, state.mel)
         v, decay = state.v, np.float32(np.exp(-self.dt_ms / self.tau_ms))
         counts = np.empty(loudness.shape, np.float32)
@@ -201,4 +216,4 @@ class MelLIF(MelLoudness):
             v = decay * v + drive
             counts[t] = np.floor(v)
             v = v - counts[t]
-        return torch.from_numpy(counts), LIFState(mel, v)
+        return torch.from_numpy(counts), MelLIFState(mel, v)

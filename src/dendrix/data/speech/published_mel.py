@@ -1,4 +1,4 @@
-"""The mel spectrogram that the published networks with delays hear the Speech Commands through."""
+"""Mel spectrogram of the published delay networks for the Speech Commands."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,20 @@ _FLOOR = 1e-10
 
 @dataclass(frozen=True)
 class PublishedMel(Encoder):
-    """Mel power in decibels, [T, n_mels] with T = N // hop + 1. Not causal: frame t is centred at its start and looks half a window ahead.
+    """Mel power in decibels, [T, n_mels] with T = N // hop + 1. Not causal: the window of frame t is centred at the start of the frame.
 
-        x = 10 log10(max(mel(|stft|^2), 1e-10)),   Hann window, the clip mirrored at both ends
+        x = 10 log10(max(mel(|stft|^2), 1e-10)),   Hann window, reflection padding at both ends of the clip
 
-    Values are as they are, not normalised. As published, the filters reach to 14 kHz and the sound to 4 kHz, so that 53 of 140 are empty
-    and stay at -100 dB. For streams, `LogMel(n_mels=140, window_ms=32)` is the causal form.
+    The values are not normalised. As published, the filters extend to 14 kHz although the audio ends at 4 kHz, so 53 of the 140 filters are
+    empty and give a constant -100 dB. `LogMel(n_mels=140, window_ms=32)` is a causal alternative for streams.
 
     Args:
         n_mels: number of filters, C.
-        window: samples of the window and of the Fourier transform.
+        window: length of the window and of the Fourier transform, in samples.
         f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
-    Source: Hammouamri et al. (2024), arXiv 2306.17670, as its code does with torchaudio; sound is resampled by soxr here.
+    Raises:
+        InputError: a field is out of range.
+    Source: the released code of Hammouamri et al. (2024), arXiv 2306.17670, which uses torchaudio; audio is resampled by soxr here.
     """
 
     rate: int = 8_000
@@ -41,7 +43,7 @@ class PublishedMel(Encoder):
         super().__post_init__()
         expect_fields(self, n_mels="[1, inf)", window="[2, inf)", f_min="[0, inf)")
         if self.f_max <= self.f_min:
-            raise InputError(f"f_max: expected more than f_min={self.f_min}, got {self.f_max}.")
+            raise InputError(f"f_max: expected more than f_min={self.f_min}, got {self.f_max}. Raise it or lower f_min.")
 
     @property
     def channels(self) -> int:

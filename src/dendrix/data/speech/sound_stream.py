@@ -1,4 +1,4 @@
-"""Sound from a pipe, in pieces, while it comes: a wav stream of any rate, or bare samples."""
+"""Reader of audio streams from a pipe: wav streams of any sampling rate, or raw samples."""
 
 import io
 import sys
@@ -12,18 +12,18 @@ from .audio import Wave, mono, resample_stream
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _ENDLESS = (0, 0xFFFFFFFF)
-"""The lengths that a wav writer puts down when it cannot know."""
+"""Data lengths that a program writes if it does not know the length of its wav stream."""
 _LONGEST_MS = 250
-"""So much sound is handed on at once where it comes faster than it is heard."""
+"""Longest chunk, in ms, if the stream is faster than real time."""
 _LONGEST_CHUNK = 1 << 24
-"""A wav stream may say other things before its samples, but not at more length than this, in bytes."""
+"""Longest chunk before the samples of a wav stream, in bytes."""
 _NOT_BARE = (b"RIFF", b"RIFX", b"RF64", b"OggS", b"fLaC", b"ID3\x03", b"ID3\x04", b"FORM", b"caff", b".snd")
-"""How other files of sound begin: to take their bytes for samples would be to answer noise."""
+"""First bytes of other audio formats, which must not be read as raw samples."""
 _NAMED = {(_PCM, 8): "|u1", (_PCM, 16): "<i2", (_PCM, 24): "|u1", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4", (_FLOAT, 64): "<f8"}
 
 
 class _Format(NamedTuple):
-    """How the bytes of a stream are samples."""
+    """Sample format of a stream."""
 
     code: int
     channels: int
@@ -32,11 +32,11 @@ class _Format(NamedTuple):
 
     @property
     def frame(self) -> int:
-        """Bytes of one moment, all channels."""
+        """Bytes per sample of all channels."""
         return self.channels * self.bits // 8
 
     def decode(self, block: bytes) -> Wave:
-        """Whole frames as mono samples [N], full scale at 1, all finite."""
+        """Decode whole frames to finite mono samples [N] with full scale at 1."""
         numbers = np.frombuffer(block, _NAMED[self.code, self.bits])
         if self.bits == 24:
             wide = np.zeros((len(numbers) // 3, 4), np.uint8)
@@ -46,27 +46,27 @@ class _Format(NamedTuple):
             samples = (numbers.astype(np.float32) - np.float32(128)) / np.float32(128)
         else:
             full = 1.0 if self.code == _FLOAT else 2.0 ** (8 * numbers.itemsize - 1)
-            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            with np.errstate(over="ignore"):  # values beyond the range of float32 become infinite, which `mono` refuses
                 samples = numbers.astype(np.float32) / np.float32(full)
         return mono(samples.reshape(-1, self.channels), "stdin")
 
 
 def stream_sound(pipe: io.BufferedIOBase, rate: int) -> Iterator[Wave]:
-    """A sound in pieces [N_i], each as soon as bytes of it are there; what has piled up comes in one piece.
+    """Yield the audio of a stream in chunks [N_i], as soon as bytes are available; buffered bytes form one chunk.
 
     Args:
-        pipe: a wav stream, or bare samples: 16 bits, little-endian, mono, at `rate`. It may end anywhere, also within a sample, which then
-            does not count.
-        rate: of the pieces, in Hz; a wav stream at another rate is resampled.
+        pipe: wav stream, or raw samples: 16-bit, little-endian, mono, at `rate`. The stream may end anywhere; an incomplete last sample is
+            dropped.
+        rate: sampling rate of the chunks, in Hz; a wav stream at another rate is resampled.
     Raises:
-        ValueError: the header of the wav stream is cut short or endless, its format is none that this reads, or a sample is no finite one
-            near full scale.
-        ImportError: the rates differ and soxr is missing.
+        InputError: the header of the wav stream is truncated or too long, the sample format is not supported, or a sample is not finite or
+            far beyond full scale.
+        MissingExtraError: the rates differ and soxr is not installed.
     """
     head = pipe.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
         if head[:4] in _NOT_BARE:
-            raise InputError(f"stdin: expected a wav stream or bare samples, got a file that starts with {head[:4]!r}. Convert it to wav.")
+            raise InputError(f"stdin: expected a wav stream or raw samples, got a file that starts with {head[:4]!r}. Convert it to wav.")
         yield from _pieces(pipe, _Format(_PCM, 1, rate, 16), head)
         return
     found, length = _header(pipe)
@@ -74,7 +74,7 @@ def stream_sound(pipe: io.BufferedIOBase, rate: int) -> Iterator[Wave]:
 
 
 def _pieces(pipe: io.BufferedIOBase, found: _Format, head: bytes, left: int = sys.maxsize) -> Iterator[Wave]:
-    """What comes, decoded: the head, which has come already, and then up to `left` bytes."""
+    """Decode the bytes `head`, which were already read, and then up to `left` bytes of the pipe."""
     size = found.frame * max(found.rate * _LONGEST_MS // 1000, 1)
     block = head
     while more := pipe.read1(min(size, left)):
@@ -83,12 +83,12 @@ def _pieces(pipe: io.BufferedIOBase, found: _Format, head: bytes, left: int = sy
         if whole := len(block) // found.frame * found.frame:
             yield found.decode(block[:whole])
             block = block[whole:]
-    if whole := len(block) // found.frame * found.frame:  # of a head alone
+    if whole := len(block) // found.frame * found.frame:  # the stream ended within `head`
         yield found.decode(block[:whole])
 
 
 def _header(pipe: io.BufferedIOBase) -> tuple[_Format, int]:
-    """Read up to the first sample: the format, and how many bytes of samples there are at most."""
+    """Read up to the first sample; returns the format and the maximal number of bytes of samples."""
     found = None
     while len(chunk := pipe.read(8)) == 8:
         length = int.from_bytes(chunk[4:], "little")
@@ -96,12 +96,12 @@ def _header(pipe: io.BufferedIOBase) -> tuple[_Format, int]:
             return found, sys.maxsize if length in _ENDLESS else length
         if length > _LONGEST_CHUNK:
             raise InputError(
-                f"stdin: expected a wav stream with its samples soon, got {length} bytes of {chunk[:4]!r} before them. Convert it again."
+                f"stdin: expected a short header before the samples of a wav stream, got {length} bytes of {chunk[:4]!r}. Convert it again."
             )
         content = pipe.read(length + length % 2)
         if chunk[:4] == b"fmt " and len(content) >= 16:
             found = _format(content)
-    raise InputError("stdin: expected a wav stream with a format and samples, but it ends before them. Check where it comes from.")
+    raise InputError("stdin: expected a wav stream with a format and samples, but it ends before them. Check its source.")
 
 
 def _format(content: bytes) -> _Format:

@@ -1,4 +1,4 @@
-"""Many wav files, read only when they are encoded."""
+"""Encoding of wav files, with the cache keyed by path, size and modification time."""
 
 import json
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from .audio import Wave, read_wav, resample
 def encode_files(
     base: Path, names: Sequence[str], encoder: Encoder, *, longest_s: float = 60.0, exactly_s: float | None = None, cache: bool = True
 ) -> list[Tensor]:
-    """Encode wav files of any rate; each is brought to the rate of the encoder.
+    """Encode wav files; each is resampled to the sampling rate of the encoder.
 
-    On disk (see `data.cache`) the result is known by the path, size and time of change of every file, so the files are read once.
+    The key in the cache (see `data.cache`) is the path, size and modification time of every file, so a second call does not read the files.
 
     Args:
-        base: the folder.
-        names: of the files, relative to it.
-        encoder: what the network hears with.
-        longest_s: refuse longer files.
-        exactly_s: cut longer clips and fill up shorter ones with silence, to this length.
+        base: folder of the files.
+        names: names of the files, relative to `base`.
+        encoder: encoder to apply.
+        longest_s: longest accepted duration, in s.
+        exactly_s: length to which every clip is cut or zero-padded, in s; None keeps the lengths.
         cache: keep the encoded clips on disk.
     Returns:
-        x [T_i, C] for each file.
+        x [T_i, C] of each file.
     Raises:
-        OSError: a file is not there or may not be read.
-        ValueError: a file is damaged, too long or no wav file.
-        ImportError: soundfile is missing, or soxr where rates differ.
+        OSError: a file does not exist or cannot be opened.
+        InputError: a file is damaged, too long or not a wav file.
+        MissingExtraError: soundfile is not installed, or soxr if the sampling rates differ.
     """
 
     def decode(identity: NDArray[Any]) -> Wave:
@@ -48,7 +48,7 @@ def encode_files(
 
 
 def _identity(base: Path, name: str, exactly_s: float | None) -> NDArray[np.uint8]:
-    """What stands for a file until it is read: bytes that change when the file does."""
+    """Return bytes that identify the content of a file by its path, size and modification time."""
     status = (base / name).stat()
     known = {"base": str(base.resolve()), "name": name, "size": status.st_size, "changed": status.st_mtime_ns, "exactly_s": exactly_s}
     return np.frombuffer(json.dumps(known).encode(), np.uint8)

@@ -1,4 +1,4 @@
-"""Your own recordings: a folder with one sub-folder of wav files for each class."""
+"""Folders of recordings: one sub-folder of wav files per class."""
 
 import hashlib
 import os
@@ -21,18 +21,18 @@ PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 _TITLE = "Wav folder"
 _NAMED = 3
-"""Files that do not belong are named in the message up to this number."""
+"""Largest number of unexpected files that an error message names."""
 
 
 @dataclass(frozen=True)
 class WavClips:
-    """The recordings of a folder; nothing is read yet.
+    """Recordings of a folder by class, not yet read.
 
     Args:
         base: the folder.
-        names: of the files, relative to it, sorted.
-        label: the class of each, int64 [N].
-        labels: the names of the classes, sorted.
+        names: names of the files, relative to `base`, sorted.
+        label: class of each file, int64 [N].
+        labels: names of the classes, sorted.
     """
 
     base: Path
@@ -41,7 +41,7 @@ class WavClips:
     labels: tuple[str, ...]
 
     def encode(self, encoder: Encoder, *, longest_s: float = 60.0, cache: bool = True) -> Dataset:
-        """All clips, in this order; the arguments and errors are those of `encode_files`."""
+        """Encode all clips, in this order. Arguments and errors as in `encode_files`."""
         x = encode_files(self.base, self.names, encoder, longest_s=longest_s, cache=cache)
         return Dataset(x, self.label, self.labels, encoder.dt_ms)
 
@@ -57,22 +57,23 @@ def wav_folder(
     longest_s: float = 60.0,
     cache: bool = True,
 ) -> Splits[Dataset]:
-    """A folder of your own, split into three parts and encoded. Files may differ in rate, sample format and length.
+    """Split a folder of recordings into training, validation and test data, and encode it.
 
-    Where the file names tell the speaker, speakers are split, so that none is in two parts; otherwise the clips of each class are.
+    Files may differ in sampling rate, sample format and length. If the file names contain the speaker, the splits have disjoint speakers;
+    otherwise the clips of each class are split.
 
     Args:
-        encoder: what the network hears with.
+        encoder: encoder to apply.
         root: the folder, as in `find_wavs`.
-        valid, test: the shares of these parts, of which each gets at least one.
-        seed: of the split.
-        speaker_mark: what follows the speaker in a file name, as in `ann_nohash_0.wav` of the Speech Commands.
-        longest_s: refuse longer clips.
-        cache: keep the encoded clips on disk (see `data.cache`).
+        valid, test: fractions of the speakers, or of the clips of each class, for validation and testing; at least one each.
+        seed: seed of the split.
+        speaker_mark: text after the speaker in a file name, as in `ann_nohash_0.wav` of the Speech Commands.
+        longest_s: longest accepted duration, in s.
+        cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:
-        OSError, ValueError: as in `find_wavs` and `encode_files`, there are less than three speakers or clips of a class, only some
-            names tell the speaker, or a class has no clip for training.
-        ImportError: soundfile is missing, or soxr where rates differ.
+        OSError, InputError: as in `find_wavs` and `encode_files`, there are fewer than three speakers or clips of a class, only some file
+            names contain a speaker, or a class has no training clip.
+        MissingExtraError: soundfile is not installed, or soxr if the sampling rates differ.
     """
     expect_in(valid, "(0, 1)", "valid")
     expect_in(test, "(0, 1)", "test")
@@ -80,25 +81,24 @@ def wav_folder(
     clips = find_wavs(root)
     chosen = _split(clips, valid, test, seed, speaker_mark)
     known = set(clips.label[chosen["train"]].tolist())
-    if untaught := [label for i, label in enumerate(clips.labels) if i not in known]:
+    if untrained := [label for i, label in enumerate(clips.labels) if i not in known]:
         raise InputError(
-            f"{clips.base}: expected training clips of every class, got none of {', '.join(untaught)}. Record more, or try another seed."
+            f"{clips.base}: expected training clips of every class, got none of {', '.join(untrained)}. Record more, or try another seed."
         )
     data = clips.encode(encoder, longest_s=longest_s, cache=cache)
     return Splits(*(data.subset(members) for members in chosen.values()))
 
 
 def find_wavs(root: str | Path | None = None, classes: int = 2) -> WavClips:
-    """The recordings of a folder by class, without reading them.
+    """List the recordings of a folder by class, without reading them.
 
     Args:
-        root: a folder with one sub-folder for each class, in which there are wav files only. Sub-folders whose names begin with a dot or
-            an underscore, hidden files, and files beside the sub-folders are not looked at. None takes the folder named by the
-            environment variable DENDRIX_DATA.
-        classes: how many there must be at least; to learn from, two.
+        root: folder with one sub-folder of wav files per class. Sub-folders whose names begin with a dot or an underscore, hidden files,
+            and files next to the sub-folders are ignored. None takes the folder named by the environment variable DENDRIX_DATA.
+        classes: smallest accepted number of classes; training needs two.
     Raises:
-        OSError: the folder is not there or may not be read.
-        ValueError: it holds fewer classes, a class without clips, or other files among the clips.
+        OSError: the folder does not exist or cannot be opened.
+        InputError: it contains fewer classes, a class without clips, or other files among the clips.
     """
     base = data_root(root, _TITLE, "Make a folder with one sub-folder of wav files for each class")
     if not base.is_dir():
@@ -114,25 +114,25 @@ def find_wavs(root: str | Path | None = None, classes: int = 2) -> WavClips:
 
 
 def _wavs(folder: Path) -> list[str]:
-    """The names of the wav files, sorted; anything else is refused."""
+    """Return the sorted names of the wav files of a folder; raises InputError for other files."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     if not names:
-        raise InputError(f"{folder}: expected wav files of this class, got an empty folder. Record some, or remove the folder.")
+        raise InputError(f"{folder}: expected wav files of this class, got an empty folder. Add files, or remove the folder.")
     if others := [name for name in names if not name.lower().endswith(".wav") or not (folder / name).is_file()]:
         more = ", ..." if len(others) > _NAMED else ""
         raise InputError(
             f"{folder}: expected wav files only, got {len(others)} of another kind: {', '.join(others[:_NAMED])}{more}. "
-            "Convert them to wav, or move them away."
+            "Convert them to wav, or move them elsewhere."
         )
     return names
 
 
 def _split(clips: WavClips, valid: float, test: float, seed: int, speaker_mark: str) -> dict[str, Tensor]:
-    """Which clips are in each part, bool [N] by its name."""
-    told = [name.rpartition("/")[2].partition(speaker_mark) for name in clips.names]
-    speakers = [speaker for speaker, mark, _ in told if mark]
-    if speakers and len(speakers) < len(told):
-        odd = next(name for name, (_, mark, _) in zip(clips.names, told, strict=True) if not mark)
+    """Return a bool mask [N] of the clips of each split, by its name."""
+    parted = [name.rpartition("/")[2].partition(speaker_mark) for name in clips.names]
+    speakers = [speaker for speaker, mark, _ in parted if mark]
+    if speakers and len(speakers) < len(parted):
+        odd = next(name for name, (_, mark, _) in zip(clips.names, parted, strict=True) if not mark)
         raise InputError(f"{clips.base}: expected a speaker before '{speaker_mark}' in all file names or in none, got {odd}. Rename it.")
     part: dict[str, Part] = {}
     if speakers:
@@ -146,7 +146,7 @@ def _split(clips: WavClips, valid: float, test: float, seed: int, speaker_mark: 
 
 
 def _deal(names: set[str], valid: float, test: float, seed: int, complaint: str) -> dict[str, Part]:
-    """A part for each name: the order is that of seeded hashes, so it hardly changes when names are added."""
+    """Assign a split to each name in the order of seeded hashes, so that most assignments stay the same when names are added."""
     if len(names) < len(PARTS):
         raise InputError(f"{complaint}, one for each of {', '.join(PARTS)}, got {len(names)}. Record more.")
     order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())

@@ -1,1 +1,1 @@
-"""Text: corpora, labelled sentences, tokenizers, and tokens."""
+"""Text: corpora, labelled sentences, tokenizers, and token sequences."""

@@ -1,7 +1,7 @@
-"""Text to learn from: published corpora by name, or any file or folder of your own, in three splits.
+"""Text corpora in three splits: published ones by name, or files and folders.
 
-WikiText (Merity et al. 2016; CC BY-SA 3.0), enwik8 (Wikipedia of March 2006; CC BY-SA 3.0), Tiny Shakespeare, and English novels of the
-public domain, split by book.
+Published: WikiText (Merity et al. 2016; CC BY-SA 3.0), enwik8 (Wikipedia of March 2006; CC BY-SA 3.0), Tiny Shakespeare, and English novels
+in the public domain, split by book.
 """
 
 import os
@@ -19,7 +19,13 @@ _ENWIK8_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text in three splits; each split is documents, in their order, as bytes."""
+    """A text in three splits.
+
+    Args:
+        train, valid, test: documents of each split, in order, as bytes.
+    Raises:
+        InputError: a split is empty.
+    """
 
     train: tuple[bytes, ...]
     valid: tuple[bytes, ...]
@@ -28,7 +34,7 @@ class Corpus:
     def __post_init__(self) -> None:
         for name, documents in (("training", self.train), ("validation", self.valid), ("testing", self.test)):
             if not any(documents):
-                raise InputError(f"text: expected some for {name}, got none. Give a longer one.")
+                raise InputError(f"text: expected some text for {name}, got none. Use a longer text.")
 
 
 def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
@@ -36,11 +42,11 @@ def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
 
     Args:
         name: "novels", "wikitext-2", "wikitext-103", "enwik8", "tiny-shakespeare", or a path: a folder with train, valid and test
-            (folders or files), a folder of text files, or one text file. What has no splits is cut 90 : 5 : 5, at the end of a line.
-        root: where published corpora lie; None takes the folder named by the environment variable DENDRIX_DATA.
+            (folders or files), a folder of text files, or one text file. A text without splits is divided 90 : 5 : 5 at line ends.
+        root: folder of the published corpora; None takes the folder named by the environment variable DENDRIX_DATA.
     Raises:
-        FileNotFoundError: there is no such file, or no data folder is given.
-        ValueError: a file is empty or damaged.
+        FileNotFoundError: the file does not exist, or no data folder is given.
+        InputError: the name is unknown, or a file is empty or damaged.
     """
     if isinstance(name, Path) or os.sep in name or Path(name).exists():
         return _own(Path(name).expanduser())
@@ -68,38 +74,38 @@ _PUBLISHED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "enwik8": ("enwik8_prefix4M.tar.xz", (), ()),
     "tiny-shakespeare": ("tinyshakespeare.tar.xz", (), ()),
 }
-"""The archive of a corpus; or folders and the files in them."""
+"""Archive of each corpus, and alternatively folders and the files in them."""
 
 
 def _archived(path: Path) -> Corpus:
-    """An archive whose members are named by their split, or hold one text without splits."""
+    """Read an archive whose members are named by their split, or contain one text without splits."""
     try:
         with tarfile.open(path) as archive:
             members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda m: m.name)
             texts = {member.name: _extracted(archive, member) for member in members}
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise InputError(f"{path}: expected an archive of texts, but it cannot be read ({error}). Fetch it again.") from error
+        raise InputError(f"{path}: expected an archive of texts, but it cannot be read ({error}). Download it again.") from error
     splits = [tuple(text for name, text in texts.items() if name.startswith(split)) for split in ("train", "valid", "test")]
     return Corpus(*splits) if all(splits) else _cut(b"".join(texts.values()))
 
 
 def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
-    assert file is not None  # isfile() holds for every member that comes here
+    assert file is not None  # isfile() is true for all members passed to this function
     return file.read()
 
 
 def _enwik8(path: Path) -> Corpus:
-    """The usual split of the 10^8 bytes: 90, 5 and 5 million."""
+    """Read enwik8 in its usual split: 90, 5 and 5 million bytes."""
     text = path.read_bytes()
     if len(text) != _ENWIK8_BYTES:
-        raise InputError(f"{path}: expected {_ENWIK8_BYTES} bytes, got {len(text)}. Fetch it again, or give the file by its path.")
+        raise InputError(f"{path}: expected {_ENWIK8_BYTES} bytes, got {len(text)}. Download it again, or pass the path of the file.")
     return Corpus((text[:90_000_000],), (text[90_000_000:95_000_000],), (text[95_000_000:],))
 
 
 def _own(path: Path) -> Corpus:
     if not path.exists():
-        raise FileNotFoundError(f"{path}: expected a text file or a folder of them, but it is not there. Check the path.")
+        raise FileNotFoundError(f"{path}: expected a text file or a folder of text files, but it does not exist. Check the path.")
     if path.is_file():
         return _cut(_some(path, path.read_bytes()))
     splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
@@ -115,7 +121,7 @@ def _some(path: Path, text: bytes) -> bytes:
 
 
 def _split_of(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
-    """The documents of a split: in a sub-folder of its name, or a file of its name."""
+    """Return the documents of a split: the files of a sub-folder, or a file, with its name."""
     found = [entry for entry in sorted(folder.iterdir()) if entry.stem in names]
     return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [entry.read_bytes()]))
 
@@ -126,7 +132,7 @@ def _documents(folder: Path) -> Iterator[bytes]:
 
 
 def _cut(text: bytes) -> Corpus:
-    """90 : 5 : 5, each at the end of a line if there is one in reach."""
+    """Divide a text 90 : 5 : 5, at the next line end within 10,000 bytes if there is one."""
     first, second = (_line_end(text, len(text) * share // 100) for share in (90, 95))
     return Corpus((text[:first],), (text[first:second],), (text[second:],))
 

@@ -1,6 +1,6 @@
-"""Sentence classification as the literature has it: SST-2, SST-5, MR, Subj and TREC, one `label<TAB>sentence` per line.
+"""Sentence classification benchmarks: SST-2, SST-5, MR, Subj and TREC, one `label<TAB>sentence` per line.
 
-Socher et al. (2013); Pang and Lee (2004, 2005); Li and Roth (2002): free for research. Tokenised, lower case but for TREC.
+Socher et al. (2013); Pang and Lee (2004, 2005); Li and Roth (2002): free for research. Tokenised; lower case except for TREC.
 """
 
 import tarfile
@@ -19,7 +19,7 @@ class _Task(NamedTuple):
     valid: str | None
     test: str | None
     names: tuple[str, ...]
-    """Of the labels 0, 1, and so on."""
+    """Names of the labels 0, 1, ..."""
 
 
 _OPINIONS = ("negative", "positive")
@@ -30,37 +30,39 @@ TASKS = {
     "subj": _Task("subj", None, None, ("subjective", "objective")),
     "trec": _Task("trec_train", None, "trec_test", ("description", "entity", "abbreviation", "human", "location", "number")),
 }
-"""The files of each task. SST has sentences alone, no phrases; the names of TREC's classes follow from how many questions each has."""
+"""Files and classes of each task. SST contains whole sentences only, no phrases. The files of TREC have class numbers only; the names were
+assigned by the number of questions per class."""
 
 
 def nlu(task: str, root: str | Path | None = None, fold: int = 0) -> SentenceSplits:
-    """Read a task in its standard splits; what it has not, MR and Subj all of them, is one of ten folds.
+    """Read a task in its standard splits. Missing splits (all of them for MR and Subj) are folds of the training sentences.
 
     Args:
         task: a key of `TASKS`.
-        root: where `nlu.tar.xz` lies, or the folder above its folder `nlu`; None takes the folder that DENDRIX_DATA names.
-        fold: which tenth is cut out, 0 to 9.
+        root: folder with `nlu.tar.xz` or with a folder `nlu` that contains it; None takes the folder named by the environment variable
+            DENDRIX_DATA.
+        fold: which tenth of the sentences is held out, 0 to 9; see `split_rows`.
     Raises:
-        FileNotFoundError: it is not there.
-        ValueError: it is damaged.
+        FileNotFoundError: no folder is given, or it lacks the archive.
+        InputError: the archive is damaged, or `fold` is out of range.
     """
     base = data_root(root, task, f"Get {_ARCHIVE}")
     path = next((place / _ARCHIVE for place in (base, base / "nlu") if (place / _ARCHIVE).is_file()), None)
     if path is None:
-        raise FileNotFoundError(f"{task}: expected {_ARCHIVE} in {base}, but it is not there. Check the path or DENDRIX_DATA.")
+        raise FileNotFoundError(f"{task}: expected {_ARCHIVE} in {base}, but it does not exist. Check the path or DENDRIX_DATA.")
     about = TASKS[task]
     try:
         with tarfile.open(path) as archive:
             train, valid, test = (None if name is None else _rows(archive, f"{name}.tsv") for name in about[:3])
     except (tarfile.TarError, EOFError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: expected the sentences of {task}, but they cannot be read ({error}). Fetch it again.") from error
+        raise InputError(f"{path}: expected the sentences of {task}, but they cannot be read ({error}). Copy it again.") from error
     return split_rows(train or [], valid, test, fold=fold, names={str(i): name for i, name in enumerate(about.names)})
 
 
 def _rows(archive: tarfile.TarFile, name: str) -> list[Row]:
     member = archive.extractfile(name)
     if member is None:
-        raise InputError(f"{name} is no file")
+        raise InputError(f"{name} is not a file")
     lines = member.read().decode().removesuffix("\n").split("\n")
     parted = [line.partition("\t") for line in lines]
     return [Row(text, label, f"{name}, line {number}") for number, (label, _, text) in enumerate(parted, 1)]

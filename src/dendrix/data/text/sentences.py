@@ -1,4 +1,4 @@
-"""Labelled sentences from files of your own: TSV, CSV or JSON lines, in three splits."""
+"""Labelled sentences from TSV, CSV or JSON Lines files, in three splits."""
 
 import csv
 import io
@@ -19,12 +19,12 @@ FOLDS = 10
 
 
 class Row(NamedTuple):
-    """A sentence with its label and where it stands."""
+    """A sentence with its label and its position."""
 
     text: str
     label: str
     where: str
-    """File and line, for messages."""
+    """File and line, for error messages."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Sentences:
 
     texts: tuple[str, ...]
     y: Tensor
-    """Their classes, int64 [N]."""
+    """Class of each sentence, int64 [N]."""
     labels: tuple[str, ...]
-    """The names of the K classes."""
+    """Names of the K classes."""
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
 class SentenceSplits(NamedTuple):
-    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+    """Training, validation and test split. Choose hyperparameters on `valid`; use `test` only for the reported result."""
 
     train: Sentences
     valid: Sentences
@@ -50,27 +50,28 @@ class SentenceSplits(NamedTuple):
 
 
 def own_sentences(path: Path, *, text: str = "text", label: str = "label", fold: int = 0) -> SentenceSplits:
-    """Read sentences with a header or keys that name the columns.
+    """Read labelled sentences whose columns are named by a header or by JSON keys.
 
     Args:
-        path: a file in .tsv, .csv or .jsonl; or a folder with files named train, valid (validation, dev) and test. Splits that are not
-            there are cut from the training file by `cut`.
-        text: the column of the sentence.
-        label: the column of its label.
-        fold: which tenth is cut out, 0 to 9.
+        path: a .tsv, .csv or .jsonl file; or a folder with files named train, valid (or validation, dev) and test. Missing splits are held
+            out from the training file by `split_rows`.
+        text: column of the sentence.
+        label: column of the label.
+        fold: which tenth of the sentences is held out, 0 to 9; see `split_rows`.
     Raises:
-        OSError: a file is not there or may not be read.
-        ValueError: a file is empty or damaged, a column is missing, a sentence or label is empty, or a label is not in the training.
+        OSError: a file does not exist or cannot be opened.
+        InputError: a file is empty or damaged, a column is missing, a sentence or label is empty, or a label does not occur in the training
+            split.
     """
     if path.is_dir():
         found = {split: _file_of(path, names) for split, names in _SPLITS.items()}
         if found["train"] is None:
-            raise FileNotFoundError(f"{path}: expected a file train.tsv, train.csv or train.jsonl, but there is none. Check the folder.")
+            raise FileNotFoundError(f"{path}: expected a file train.tsv, train.csv or train.jsonl, found none of them. Check the folder.")
         rows = {split: None if file is None else read_rows(file, text, label) for split, file in found.items()}
     elif path.is_file():
         rows = {"train": read_rows(path, text, label), "valid": None, "test": None}
     else:
-        raise FileNotFoundError(f"{path}: expected a file of sentences or a folder of them, but it is not there. Check the path.")
+        raise FileNotFoundError(f"{path}: expected a file of sentences or a folder of such files, but it does not exist. Check the path.")
     return split_rows(rows["train"] or [], rows["valid"], rows["test"], fold=fold)
 
 
@@ -82,33 +83,35 @@ def split_rows(
     fold: int = 0,
     names: dict[str, str] | None = None,
 ) -> SentenceSplits:
-    """Three splits with one set of classes, that of the training.
+    """Build three splits with the classes of the training split.
 
-    Where there is no `test`, it is every tenth row of the training, from row `fold` on; where there is no `valid`, the rows behind them.
+    A missing `test` split is every tenth training row, starting at row `fold`; a missing `valid` split is the row after each of these (or
+    every tenth row from `fold`, if only `valid` is missing).
 
     Args:
-        train: rows of the training.
-        valid, test: of the other splits, or None.
+        train: rows of the training split.
+        valid, test: rows of the other splits, or None.
         fold: 0 to 9.
-        names: of the labels, in the order of their classes; None sorts what the training has, numbers by size.
+        names: name of each label, in the order of the classes; None sorts the labels of the training split, numbers by value.
     Raises:
-        ValueError: a class has no row in the training, or a row of the others has a label that the training has not.
+        InputError: `fold` is out of range, a split is empty, there is only one class, a class has no training row, or a validation or test
+            row has an unknown label.
     """
     if not 0 <= fold < FOLDS:
-        raise InputError(f"fold: expected 0 to {FOLDS - 1}, got {fold}.")
+        raise InputError(f"fold: expected 0 to {FOLDS - 1}, got {fold}. Choose one of these.")
     held: dict[str, list[Row]] = {"train": [], "valid": list(valid or []), "test": list(test or [])}
     cut = [split for split, rows in (("test", test), ("valid", valid)) if rows is None]
     places = {(fold + i) % FOLDS: split for i, split in enumerate(cut)}
     for i, row in enumerate(train):
         held[places.get(i % FOLDS, "train")].append(row)
     if small := [split for split, rows in held.items() if not rows]:
-        raise InputError(f"{small[0]}: expected at least one sentence, got none. Give more sentences, or a file for each split.")
+        raise InputError(f"{small[0]}: expected at least one sentence, got none. Add sentences, or a file for each split.")
     known = list(names or sorted({row.label for row in held["train"]}, key=_by_number))
     _expect_classes(held["train"], known)
     for split in ("valid", "test"):
         for row in held[split]:
             if row.label not in known:
-                raise InputError(f"{row.where}: expected a label of the training, {_few(known)}, got '{row.label}', which it never saw.")
+                raise InputError(f"{row.where}: expected a label of the training split, {_few(known)}, got '{row.label}'. Correct it.")
     labels = tuple(known if names is None else names.values())
     return SentenceSplits(
         *(Sentences(tuple(r.text for r in rows), torch.tensor([known.index(r.label) for r in rows]), labels) for rows in held.values())
@@ -116,7 +119,7 @@ def split_rows(
 
 
 def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
-    """The rows of one file; see `own_sentences`."""
+    """Read the rows of one file. Arguments and errors as in `own_sentences`."""
     if path.suffix not in _FORMATS:
         raise InputError(f"{path}: expected a file in {', '.join(_FORMATS)}, got '{path.suffix or path.name}'. Convert or rename it.")
     content = _decoded(path)
@@ -130,7 +133,7 @@ def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]
                     f"{where}: expected the column '{column}', got {_few(list(given))}. Name it with --data.text or --data.label."
                 )
             if not isinstance(given[column], str | int) or not str(given[column]).strip():
-                raise InputError(f"{where}: expected some {column}, got {given[column]!r}. Fill it in, or leave the row out.")
+                raise InputError(f"{where}: expected a non-empty {column}, got {given[column]!r}. Fill it in, or remove the row.")
         rows.append(Row(str(given[text]), str(given[label]), where))
     if not rows:
         raise InputError(f"{path}: expected sentences, got none. Check the file.")
@@ -138,7 +141,7 @@ def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]
 
 
 def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
-    """The rows of a TSV, which knows no quotes, or a CSV, by line."""
+    """Yield the line number and the fields of each row of a TSV file, which has no quoting, or of a CSV file."""
     style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if path.suffix == ".tsv" else {"strict": True}
     reader = csv.reader(io.StringIO(content, newline=""), **style)
     try:
@@ -147,11 +150,13 @@ def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
             if not values:
                 continue
             if len(values) != len(header):
-                expected = f"{len(header)} columns, as the header has"
-                raise InputError(f"{path}, line {reader.line_num}: expected {expected}, got {len(values)}. Mend the row.")
+                expected = f"{len(header)} columns, as in the header"
+                raise InputError(f"{path}, line {reader.line_num}: expected {expected}, got {len(values)}. Correct the row.")
             yield reader.line_num, dict(zip(header, values, strict=True))
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: expected a row of the table, but it cannot be read ({error}).") from error
+        raise InputError(
+            f"{path}, line {reader.line_num}: expected a row of the table, but it cannot be read ({error}). Correct the row."
+        ) from error
 
 
 def _json_lines(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
@@ -161,9 +166,9 @@ def _json_lines(path: Path, content: str) -> Iterator[tuple[int, dict[str, objec
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Mend the line.") from error
+            raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Correct the line.") from error
         if not isinstance(value, dict):
-            raise InputError(f"{path}, line {number}: expected a JSON object, got {type(value).__name__}. Mend the line.")
+            raise InputError(f"{path}, line {number}: expected a JSON object, got {type(value).__name__}. Correct the line.")
         yield number, value
 
 
@@ -178,12 +183,10 @@ def _decoded(path: Path) -> str:
 
 def _expect_classes(rows: Sequence[Row], known: list[str]) -> None:
     if len(known) < 2:
-        raise InputError(f"label: expected at least two classes in the training, got {_few(known)}. Is it the right column?")
+        raise InputError(f"label: expected at least two classes in the training split, got {_few(known)}. Is it the right column?")
     there = {row.label for row in rows}
     if empty := [label for label in known if label not in there]:
-        raise InputError(
-            f"label: expected training sentences of every class, but '{empty[0]}' has none. Give some, or leave the class out."
-        )
+        raise InputError(f"label: expected training sentences of every class, but '{empty[0]}' has none. Add some, or remove the class.")
 
 
 def _file_of(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -198,5 +201,5 @@ def _by_number(label: str) -> tuple[int, str]:
 
 
 def _few(names: Sequence[str]) -> str:
-    """Names for a message: not hundreds of them."""
+    """Format at most eight names for an error message."""
     return ", ".join(f"'{name}'" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "" if names else "none")

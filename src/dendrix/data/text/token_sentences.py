@@ -17,15 +17,16 @@ from .sentences import Sentences
 
 @dataclass(frozen=True)
 class TokenSentences:
-    """Labelled sequences of tokens. `sentences[i]` is a pair (tokens int64 [T_i], class []), as `collate` takes it."""
+    """Labelled token sequences. `sentences[i]` is the pair (tokens int64 [T_i], class []), the input of `collate`."""
 
     x: tuple[Tensor, ...]
+    """Token ids of each sentence, int64 [T_i]."""
     y: Tensor
-    """int64 [N]"""
+    """Class of each sentence, int64 [N]."""
     labels: tuple[str, ...]
-    """The names of the K classes."""
+    """Names of the K classes."""
     dt_ms: ClassVar[None] = None
-    """A token has no length in time."""
+    """None: tokens have no duration."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -49,16 +50,16 @@ class TokenSentences:
 
 
 class TokenSplits(NamedTuple):
-    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+    """Training, validation and test split. Choose hyperparameters on `valid`; use `test` only for the reported result."""
 
     train: TokenSentences
     valid: TokenSentences
     test: TokenSentences
     tokenizer: Any
-    """Of the tokenizers library."""
+    """Tokenizer of the tokenizers library."""
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the training and validation tokens, their classes, and the vocabulary."""
+        """Return the SHA-256 of the training and validation tokens, their classes, and the vocabulary."""
         digest = hashlib.sha256(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
         for split in (self.train, self.valid):
             split.hash_into(digest)
@@ -66,16 +67,16 @@ class TokenSplits(NamedTuple):
 
 
 def encoded_sentences(sentences: Sentences, tokenizer: Any, max_tokens: int) -> TokenSentences:
-    """The tokens of sentences; of a longer one, its first `max_tokens`.
+    """Tokenize sentences, truncated to `max_tokens`.
 
     Args:
-        sentences: what to encode.
-        tokenizer: of the tokenizers library.
-        max_tokens: at least 1.
+        sentences: labelled sentences.
+        tokenizer: tokenizer of the tokenizers library.
+        max_tokens: largest number of tokens per sentence, at least 1.
     Raises:
-        ValueError: a sentence has no token.
+        InputError: a sentence has no token.
     """
     x = tuple(torch.tensor(found.ids[:max_tokens], dtype=torch.int64) for found in tokenizer.encode_batch(list(sentences.texts)))
     if empty := [i for i, tokens in enumerate(x) if not len(tokens)]:
-        raise InputError(f"text: expected a token in every sentence, but {sentences.texts[empty[0]]!r} has none. Leave it out.")
+        raise InputError(f"text: expected a token in every sentence, but {sentences.texts[empty[0]]!r} has none. Remove it.")
     return TokenSentences(x, sentences.y, sentences.labels)

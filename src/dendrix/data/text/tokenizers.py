@@ -1,4 +1,4 @@
-"""Tokenizers: bytes, characters, a published vocabulary, or one that is learned. The one place that imports tokenizers."""
+"""Tokenizers of bytes, characters and words, and byte pair encoding, read or trained. The only module that imports tokenizers."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ _UNKNOWN = "<unk>"
 
 
 def byte_tokenizer() -> Any:
-    """The 256 bytes of UTF-8; the id of a byte is its value."""
+    """Create a tokenizer of single bytes of UTF-8; the id of a byte is its value."""
     library = _library()
     alphabet = _byte_letters()
     tokenizer = library.Tokenizer(library.models.BPE({letter: byte for byte, letter in enumerate(alphabet)}, []))
@@ -25,11 +25,17 @@ def byte_tokenizer() -> Any:
 
 
 def character_tokenizer(text: str) -> Any:
-    """The characters of a text, sorted; others become the last id."""
+    """Create a tokenizer of single characters.
+
+    Args:
+        text: text whose sorted characters are the vocabulary; other characters get the last id, `<unk>`.
+    Raises:
+        InputError: the text is empty.
+    """
     library = _library()
     vocabulary = {character: i for i, character in enumerate(sorted(set(text)))}
     if not vocabulary:
-        raise InputError("text: expected some characters to make a vocabulary of, got none.")
+        raise InputError("text: expected at least one character for the vocabulary, got none. Use a longer text.")
     vocabulary[_UNKNOWN] = len(vocabulary)
     tokenizer = library.Tokenizer(library.models.WordLevel(vocabulary, unk_token=_UNKNOWN))
     tokenizer.pre_tokenizer = library.pre_tokenizers.Split(library.Regex(r"[\s\S]"), "isolated")
@@ -38,7 +44,12 @@ def character_tokenizer(text: str) -> Any:
 
 
 def word_tokenizer(texts: Iterable[str], size: int) -> Any:
-    """The words and signs of texts in lower case, those that occur twice or more, the most frequent `size`; others become id 0."""
+    """Train a tokenizer of lower-case words and punctuation.
+
+    Args:
+        texts: training texts.
+        size: largest size of the vocabulary: the most frequent words that occur at least twice; others get id 0, `<unk>`.
+    """
     library = _library()
     tokenizer = library.Tokenizer(library.models.WordLevel(unk_token=_UNKNOWN))
     tokenizer.normalizer = library.normalizers.Lowercase()
@@ -49,16 +60,29 @@ def word_tokenizer(texts: Iterable[str], size: int) -> Any:
 
 
 def padding_token(tokenizer: Any) -> str:
-    """A token that may fill up a batch, as masks leave it out: one made for that, the byte 0, or the one for all that is unknown."""
+    """Return the token with which batches are padded: a padding token if there is one, or else the byte 0 or `<unk>`.
+
+    Padding is masked, so any token is possible.
+
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+    """
     vocabulary = tokenizer.get_vocab()
     return next(token for token in ("<|padding|>", "<pad>", _byte_letters()[0], _UNKNOWN) if token in vocabulary)
 
 
 def learned_tokenizer(texts: Iterable[str], size: int) -> Any:
-    """Byte pair encoding learned from texts, with `size` tokens; every text can be encoded."""
+    """Train byte-level byte pair encoding, which can encode any text.
+
+    Args:
+        texts: training texts.
+        size: size of the vocabulary, at least 257.
+    Raises:
+        InputError: `size` is below 257.
+    """
     library = _library()
     if size < 257:
-        raise InputError(f"size: expected at least 257 tokens, the bytes and one more, got {size}.")
+        raise InputError(f"size: expected at least 257 tokens (256 bytes and one merge), got {size}. Use the byte tokenizer for 256.")
     tokenizer = library.Tokenizer(library.models.BPE())
     tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = library.decoders.ByteLevel()
@@ -68,25 +92,34 @@ def learned_tokenizer(texts: Iterable[str], size: int) -> Any:
 
 
 def read_tokenizer(path: Path) -> Any:
-    """A `tokenizer.json`, such as that of GPT-NeoX-20B.
+    """Read a `tokenizer.json`, such as that of GPT-NeoX-20B.
 
+    Args:
+        path: file to read.
     Raises:
-        FileNotFoundError: it is not there.
-        ValueError: it is none.
+        FileNotFoundError: the file does not exist.
+        InputError: the file is not a tokenizer.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a tokenizer.json, but it is not there. Check the path.")
+        raise FileNotFoundError(f"{path}: expected a tokenizer.json, but it does not exist. Check the path.")
     try:
         return _library().Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # the library raises no narrower one
-        raise InputError(f"{path}: expected a tokenizer of the tokenizers library, but it cannot be read ({error}).") from error
+    except Exception as error:  # the library raises only Exception
+        raise InputError(
+            f"{path}: expected a tokenizer of the tokenizers library, but it cannot be read ({error}). Check the path."
+        ) from error
 
 
 def encode(tokenizer: Any, documents: Sequence[bytes]) -> NDArray[np.uint32]:
-    """The token ids of documents, one after the other, uint32 [N].
+    """Tokenize documents and concatenate the result.
 
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+        documents: texts as bytes.
+    Returns:
+        token ids, uint32 [N].
     Raises:
-        ValueError: a document is no UTF-8, which only the tokenizer of bytes takes.
+        InputError: a document is not UTF-8 and the tokenizer is not that of bytes.
     """
     if is_bytes(tokenizer):
         return np.frombuffer(b"".join(documents), np.uint8).astype(np.uint32)
@@ -95,17 +128,20 @@ def encode(tokenizer: Any, documents: Sequence[bytes]) -> NDArray[np.uint32]:
 
 
 def is_bytes(tokenizer: Any) -> bool:
-    """Whether a tokenizer is that of bytes."""
-    if tokenizer.get_vocab_size() != 256:  # a large vocabulary is not copied for this
+    """Return whether a tokenizer is that of `byte_tokenizer`."""
+    if tokenizer.get_vocab_size() != 256:  # avoids copying a large vocabulary
         return False
     vocabulary = tokenizer.get_vocab()
     return all(vocabulary.get(letter) == byte for byte, letter in enumerate(_byte_letters()))
 
 
 def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
-    """A function that gives the bytes of the text's tokens one after the other, for one text. A token may be a part of a character.
+    """Create a function that decodes the tokens of one text one by one to bytes; a token may be part of a character.
 
-    Ids that the tokenizer does not know have no bytes.
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+    Returns:
+        a function of the token id; unknown ids give no bytes.
     """
     decoders = _library().decoders
     if isinstance(tokenizer.decoder, decoders.ByteLevel):
@@ -123,24 +159,27 @@ def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
 
 
 def as_text(document: bytes) -> str:
-    """A document as characters.
+    """Decode a document from UTF-8.
 
+    Args:
+        document: text as bytes.
     Raises:
-        ValueError: it is no UTF-8; the place of the first wrong byte is named.
+        InputError: the document is not UTF-8; the message gives the position of the first invalid byte.
     """
     try:
         return document.decode()
     except UnicodeDecodeError as error:
         wrong = f"the byte {document[error.start]:#04x} at {error.start}"
-        raise InputError(f"text: expected UTF-8, got {wrong}. Mend the file, or use the tokenizer of bytes.") from error
+        raise InputError(f"text: expected UTF-8, got {wrong}. Repair the file, or use the byte tokenizer.") from error
 
 
 _BORDER = re.compile(r"\S\n(?=\S)")
-"""A single line's end between words: tokenizers never join what stands on its two sides, and treat it alike at the end of a text."""
+"""A single line end between words, where a text can be split: no tokenizer merges across it, and its tokens are the same at the end of a
+text."""
 
 
 def _pieces(text: str) -> list[str]:
-    """A long text in pieces, which the library encodes side by side."""
+    """Split a long text into pieces, which the library encodes in parallel."""
     pieces, start = [], 0
     while start < len(text):
         border = _BORDER.search(text, start + 20_000)
@@ -152,7 +191,7 @@ def _pieces(text: str) -> list[str]:
 
 @cache
 def _byte_letters() -> tuple[str, ...]:
-    """The letter that stands for each byte in byte-level vocabularies, as GPT-2 has it: printable ones for themselves."""
+    """Return the character of each byte in the byte-level vocabulary of GPT-2; printable bytes represent themselves."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}

@@ -1,4 +1,4 @@
-"""A corpus as token ids on disk, mapped into memory: it may be larger than that."""
+"""Tokenized corpora in memory-mapped files, which may be larger than the memory."""
 
 import hashlib
 import json
@@ -20,28 +20,37 @@ from .corpora import Corpus
 from .tokenizers import encode
 
 _VERSION = 1
-"""Raise it when the same text and tokenizer give other files."""
+"""Increment it when the files of the same text and tokenizer change."""
 _FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """One split of a text. Sizes are those of the text, so that scores can be given per byte, per character and per word."""
+    """One split of a tokenized text, with the sizes of the text, by which losses are converted to per byte, per character and per word."""
 
     ids: NDArray[Any]
-    """uint16 or uint32 [N], mapped from a file."""
+    """Token ids, uint16 or uint32 [N], memory-mapped."""
     bytes: int
-    """Of UTF-8."""
+    """Number of bytes in UTF-8."""
     characters: int
-    """0 where the text is no UTF-8."""
+    """Number of characters; 0 if the text is not UTF-8."""
     words: int
-    """Between spaces, and one for each line's end: how WikiText is counted."""
+    """Number of words between spaces plus number of line ends, the convention of WikiText."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def windows(self, starts: Tensor, length: int) -> Tensor:
-        """The tokens from each of the `starts` [B] on, int64 [B, length]."""
+        """Return windows of tokens.
+
+        Args:
+            starts: position of the first token of each window, int64 [B].
+            length: number of tokens per window.
+        Returns:
+            token ids, int64 [B, length].
+        Raises:
+            InputError: a window extends beyond the text.
+        """
         expect(starts, "B", "starts")
         last = len(self.ids) - length
         if int(starts.min()) < 0 or int(starts.max()) > last:
@@ -52,16 +61,16 @@ class Tokens:
 
 
 class TextSplits(NamedTuple):
-    """A corpus as tokens. Choose settings on `valid`; `test` is for the figure that is reported."""
+    """A tokenized corpus. Choose hyperparameters on `valid`; use `test` only for the reported result."""
 
     train: Tokens
     valid: Tokens
     test: Tokens
     tokenizer: Any
-    """Of the tokenizers library."""
+    """Tokenizer of the tokenizers library."""
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the training and validation tokens and the vocabulary."""
+        """Return the SHA-256 of the training and validation tokens and the vocabulary."""
         digest = hashlib.sha256(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
         for tokens in (self.train, self.valid):
             digest.update(np.ascontiguousarray(tokens.ids).data)
@@ -69,14 +78,15 @@ class TextSplits(NamedTuple):
 
 
 def tokenised(text: Corpus, tokenizer: Any, folder: Path | None = None) -> TextSplits:
-    """The tokens of a corpus; what has been encoded before is found again.
+    """Tokenize a corpus, or reuse the files of an earlier call with the same text and tokenizer.
 
     Args:
         text: the corpus.
-        tokenizer: of the tokenizers library.
-        folder: where the files go; None takes a folder in the cache, named by what is in it.
+        tokenizer: tokenizer of the tokenizers library.
+        folder: folder of the files; None takes a folder in the cache, named by the hash of the text and the tokenizer.
     Raises:
-        ValueError: a text is no UTF-8 and the tokenizer is not that of bytes.
+        InputError: the text is not UTF-8 and the tokenizer is not that of bytes.
+        OSError: the folder cannot be written.
     """
     described = tokenizer.to_str()
     splits = {name: getattr(text, name) for name in ("train", "valid", "test")}
@@ -89,13 +99,17 @@ def tokenised(text: Corpus, tokenizer: Any, folder: Path | None = None) -> TextS
     if not (place / _FACTS).is_file():
         place.mkdir(parents=True, exist_ok=True)
         facts = {name: _write(place / f"{name}.bin", documents, tokenizer) for name, documents in splits.items()}
-        write_json(place / _FACTS, {"sha256": digest.hexdigest(), **facts})  # last: its presence says that all is there
+        write_json(place / _FACTS, {"sha256": digest.hexdigest(), **facts})  # written last: its presence marks the folder as complete
     train, valid, test = _read(place)
     return TextSplits(train, valid, test, tokenizer)
 
 
 def counted(documents: Sequence[bytes]) -> dict[str, int]:
-    """Bytes, characters and words of a text."""
+    """Count the bytes, characters and words of a text, as in `Tokens`.
+
+    Args:
+        documents: text as bytes.
+    """
     text = b"".join(documents)
     try:
         characters = len(text.decode())

@@ -1,4 +1,4 @@
-"""The two halves of a SpikeGPT block: one mixes over time, the other over channels. Both end in spikes."""
+"""SpikeGPT blocks: a time mix and a channel mix, each followed by spiking neurons."""
 
 from typing import Literal, NamedTuple
 
@@ -12,11 +12,20 @@ from ...layers.rwkv.wkv import WKVState, wkv
 from ...neurons.lif import LIFState, lif_step
 
 Spikes = Literal["output", "input", "none"]
-"""Where the neurons stand: after each half, as published; before every matrix product; or nowhere, the continuous twin."""
+"""Position of the neurons: after each half of a block, as published; before every matrix product; or none (continuous network)."""
 
 
 def lif(x: Tensor, state: LIFState | None, valid: Tensor | None, v_threshold: float) -> tuple[Tensor, LIFState]:
-    """The neuron of SpikeGPT, [B, T, C] -> spikes: tau of two tokens, input scaled, hard reset that passes gradients, ATan(2)."""
+    """Apply the neurons of SpikeGPT: a time constant of two tokens, scaled input, hard reset with gradient, and ATan(2) as the surrogate.
+
+    Args:
+        x: input current, [B, T, C].
+        state: state of the neurons; None starts at zero.
+        valid: bool [B, T] or None.
+        v_threshold: threshold.
+    Returns:
+        spikes [B, T, C] and the next state.
+    """
     if state is None:
         state = LIFState(torch.zeros_like(x[:, 0], dtype=torch.promote_types(x.dtype, torch.float32)))
     constants = dict(v_threshold=v_threshold, v_reset=0.0, detach_reset=False, scale_input=True, spike=ATan(2.0))
@@ -25,47 +34,47 @@ def lif(x: Tensor, state: LIFState | None, valid: Tensor | None, v_threshold: fl
 
 
 class ChannelMixState(NamedTuple):
-    """What the half that mixes over channels remembers."""
+    """State of a channel mix."""
 
     shift: Tensor
-    """Its input at the last token, [B, d]."""
+    """Input at the last token, [B, d]."""
     membranes: tuple[LIFState, ...]
-    """Of its neurons: one layer if they stand after it, two if they stand before its products."""
+    """States of the neurons: one layer with spikes="output", two with "input"."""
 
 
 class TimeMixState(NamedTuple):
-    """What the half that mixes over time remembers."""
+    """State of a time mix."""
 
     shift: Tensor
     """As in `ChannelMixState`."""
     membranes: tuple[LIFState, ...]
     """As in `ChannelMixState`."""
     wkv: WKVState
-    """Both sums over the past."""
+    """Sums over the past."""
 
 
 MixState = TimeMixState | ChannelMixState
 
 
 class _Mix(Stateful):
-    """What both halves share: token shift, and neurons where the configuration wants them."""
+    """Base class of both halves: token shift, and neurons at the configured position."""
 
     receptance: nn.Linear
 
     def __init__(self, hidden: int, spikes: Spikes, v_threshold: float, scale: float):
         super().__init__()
         self.spikes, self.v_threshold, self.scale = spikes, v_threshold, scale
-        if spikes == "input":  # a gated average or a sum of a few bits seldom reaches a threshold by itself
+        if spikes == "input":  # without normalisation, a gated average or a sum of few bits rarely reaches the threshold
             self.norm = nn.LayerNorm(hidden)
 
     def shifted(self, x: Tensor, state: MixState | None, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[LIFState]]:
-        """x or its spikes, the same one token earlier, the next shift state, and the membranes."""
+        """Return x or its spikes, the same one token earlier, the next shift state, and the states of the neurons."""
         expect(x, "B T C", C=self.receptance.in_features)
         expect_floating(x)
         expect_valid(valid, x)
         if state is not None:
             expect_state(state.shift, Tensor, x[:, 0].shape)
-        x = zero_invalid(x, valid)  # an invalid NaN must not reach the gradients of the products
+        x = zero_invalid(x, valid)  # a NaN at an invalid step must not reach the gradients of the products
         membranes = []
         if self.spikes == "input":
             x, after = lif(x, state and state.membranes[0], valid, self.v_threshold)
@@ -74,13 +83,13 @@ class _Mix(Stateful):
         return x, earlier, last, membranes
 
     def mixed(self, x: Tensor, earlier: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
-        """This token and the one before it. Of spikes, each channel takes one of the two bits, so that they stay bits."""
-        if self.spikes == "input":  # exactly 0 or 1, and the gradient passes straight through
+        """Mix this token with the previous one. For spikes, each channel selects one of the two bits, so that the result is binary."""
+        if self.spikes == "input":  # exactly 0 or 1, with a straight-through gradient
             shares = tuple((share >= 0.5).to(x.dtype) + (share - share.detach()) for share in shares)
         return token_mix(x, earlier, *[share.flatten() for share in shares])
 
     def fired(self, x: Tensor, at: Spikes, state: MixState | None, valid: Tensor | None, membranes: list[LIFState]) -> Tensor:
-        """x through neurons if they stand here, and x itself if not."""
+        """Apply the neurons to x if they are at the position `at`; otherwise return x."""
         if self.spikes != at:
             return x
         if at == "input":
@@ -91,13 +100,13 @@ class _Mix(Stateful):
 
 
 class TimeMix(_Mix):
-    """Mixes over time, [B, T, d] -> [B, T, d]: a gated WKV.
+    """Time mix, [B, T, d] -> [B, T, d]: a gated WKV.
 
     Args:
-        width: d.
-        spikes, v_threshold: see `SpikeGPTConfig`.
-        scale: factor of the result before the neurons; 1 but in the released generator.
-    Source: SpikeGPT (arXiv 2302.13939), the released training code.
+        width: number of channels, d.
+        spikes, v_threshold: as in `SpikeGPTConfig`.
+        scale: factor of the result before the neurons; 1 except in the released generator.
+    Source: released training code of SpikeGPT (arXiv 2302.13939).
     """
 
     def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
@@ -118,11 +127,11 @@ class TimeMix(_Mix):
 
 
 class ChannelMix(_Mix):
-    """Mixes over channels, [B, T, d] -> [B, T, d]: a gated layer with 4 d hidden channels, squared ReLU or spikes.
+    """Channel mix, [B, T, d] -> [B, T, d]: a gated layer with 4 d hidden channels and squared ReLU or spikes.
 
     Args:
-        width, spikes, v_threshold, scale: see `TimeMix`.
-    Source: SpikeGPT (arXiv 2302.13939), the released training code.
+        width, spikes, v_threshold, scale: as in `TimeMix`.
+    Source: released training code of SpikeGPT (arXiv 2302.13939).
     """
 
     def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
@@ -141,21 +150,21 @@ class ChannelMix(_Mix):
 
 
 class BlockState(NamedTuple):
-    """What a block remembers: 7 d numbers for each row, however long the text."""
+    """State of a block: 7 d values per row with spikes="output", independent of the length of the text."""
 
     time: MixState
     channel: ChannelMixState
 
 
 class Block(Stateful):
-    """One block on the stream of floats, [B, T, d] -> [B, T, d].
+    """Residual block, [B, T, d] -> [B, T, d].
 
     Args:
-        width, spikes, v_threshold: see `SpikeGPTConfig`.
-        first: whether it is the first one, which normalises the embedding.
-        channel_only: whether a second channel mix stands in the place of the time mix (`ffnPre` of the release).
-        dropout: probability, on the stream.
-        scale: see `TimeMix`.
+        width, spikes, v_threshold: as in `SpikeGPTConfig`.
+        first: True for the first block, which normalises the embedding.
+        channel_only: use a second channel mix instead of the time mix (`ffnPre` of the release).
+        dropout: dropout probability of the residual stream.
+        scale: as in `TimeMix`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""SpikeGPT as a classifier of texts: after every token it answers, and the last or the mean answer is the decision."""
+"""SpikeGPT for text classification, with an output after every token."""
 
 from torch import Tensor, nn
 
@@ -7,26 +7,28 @@ from ...errors import InputError
 from .network import SpikeGPTBody, SpikeGPTConfig
 
 ARCHITECTURE = "SpikeGPTForSequenceClassification"
-"""What the configuration of its folder calls it, which transformers reads too."""
+"""Name of the architecture in `config.json`, which transformers reads."""
 
 
 class SpikeGPTClassifier(SpikeGPTBody):
-    """Tokens int64 [B, T] -> outputs of every token [B, T, K], not accumulated; see `SpikeGPTBody`.
+    """Text classifier: tokens int64 [B, T] -> per-token outputs [B, T, K]; see `SpikeGPTBody`.
 
-    `Decision("last")` or `Decision("mean")` makes the decision of a text: as the head is linear, the mean of its outputs is its output for
-    the mean of what it reads.
+    `Decision("last")` or `Decision("mean")` gives the class of a text. Since the head is linear, the mean of the outputs equals the output
+    for the mean hidden state.
 
     Args:
-        config: what it is made of.
-        outputs: classes, K.
+        config: configuration of the network.
+        outputs: number of classes, K.
+    Raises:
+        InputError: there are fewer than 2 classes.
     """
 
     def __init__(self, config: SpikeGPTConfig, outputs: int):
         super().__init__(config)
         if outputs < 2:
-            raise InputError(f"outputs: expected at least 2 classes, got {outputs}.")
+            raise InputError(f"outputs: expected at least 2 classes, got {outputs}. Choose more.")
         self.classifier = nn.Linear(config.width, outputs)
-        nn.init.zeros_(self.classifier.weight)  # whatever came before, training begins with no opinion
+        nn.init.zeros_(self.classifier.weight)  # equal outputs at the start of training, for pretrained weights as well
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""SpikeGPT as models of Hugging Face transformers; importing this registers the Auto classes. `hf_files` reads and writes their folders."""
+"""SpikeGPT models for Hugging Face transformers; importing this module registers the Auto classes. `hf_files` reads and writes folders."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -24,15 +24,22 @@ from .l2_wrap import l2_wrap
 from .network import SpikeGPT, SpikeGPTBody, SpikeGPTConfig
 
 _OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
-"""Fields of `SpikeGPTConfig` that have another name in transformers."""
+"""Fields of `SpikeGPTConfig` with another name in transformers."""
 
 
 class SpikeGPTPreTrainedConfig(PreTrainedConfig):
-    """The fields of `SpikeGPTConfig` (`width` is `hidden_size`, `layers` is `num_hidden_layers`), the loss and the pooling.
+    """Configuration of the models: the fields of `SpikeGPTConfig`, the loss and the pooling.
 
     Args:
-        l2_wrap: whether training also pulls down the largest logits, as published.
-        pooling: what a classifier reads: "last", the last token that is no padding, or "mean" over all of them.
+        vocab_size, spikes, start, channel_first, dropout, v_threshold, binary_embedding, halve_stream: as in `SpikeGPTConfig`.
+        hidden_size: `width` of `SpikeGPTConfig`.
+        num_hidden_layers: `layers` of `SpikeGPTConfig`.
+        l2_wrap: apply `l2_wrap` to the training loss, as published.
+        pooling: hidden state that a classifier uses: "last", that of the last token that is not padding, or "mean" over all of these.
+        tie_word_embeddings: must be False.
+        more: arguments of `PreTrainedConfig`.
+    Raises:
+        InputError: an argument is out of range.
     """
 
     model_type = "spikegpt"
@@ -59,25 +66,32 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         self.v_threshold, self.binary_embedding, self.halve_stream = v_threshold, binary_embedding, halve_stream
         self.l2_wrap, self.pooling = l2_wrap, pooling
         if tie_word_embeddings:
-            raise InputError("tie_word_embeddings: expected False, as SpikeGPT's embedding is bits and its head is not. Leave it out.")
+            raise InputError(
+                "tie_word_embeddings: expected False, because the embedding of SpikeGPT is binary and its head is not. Remove it."
+            )
         if pooling not in ("last", "mean"):
-            raise InputError(f"pooling: expected 'last' or 'mean', got {pooling!r}.")
+            raise InputError(f"pooling: expected 'last' or 'mean', got {pooling!r}. Choose one of them.")
         super().__init__(tie_word_embeddings=False, **more)
         self.network_config()
 
     def network_config(self) -> SpikeGPTConfig:
-        """What the network is made of."""
+        """Return the configuration of the network."""
         return SpikeGPTConfig(**{field.name: getattr(self, _OURS.get(field.name, field.name)) for field in fields(SpikeGPTConfig)})
 
     @classmethod
     def of(cls, network: SpikeGPTConfig, **more: Any) -> "SpikeGPTPreTrainedConfig":
-        """The configuration of a network; `more` are further arguments."""
+        """Create the configuration of the models from that of a network.
+
+        Args:
+            network: configuration of the network.
+            more: further arguments of this class.
+        """
         return cls(**{_OURS.get(field.name, field.name): getattr(network, field.name) for field in fields(network)}, **more)
 
 
 @dataclass
 class SpikeGPTOutput(ModelOutput):
-    """What the models return; `state` goes into the next call with the tokens that follow."""
+    """Output of the models. Pass `state` to the next call with the following tokens."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -86,7 +100,7 @@ class SpikeGPTOutput(ModelOutput):
 
 
 class SpikeGPTPreTrainedModel(PreTrainedModel):
-    """What all SpikeGPT models share."""
+    """Base class of the SpikeGPT models."""
 
     config_class = SpikeGPTPreTrainedConfig
     base_model_prefix = "model"
@@ -95,7 +109,7 @@ class SpikeGPTPreTrainedModel(PreTrainedModel):
     _is_stateful = True
 
     def _init_weights(self, module: nn.Module) -> None:
-        """What a checkpoint lacks begins as torch has it; a new model's own start follows where it is built."""
+        """Initialise parameters that a checkpoint lacks as torch does; new models are initialised by `start` in their constructors."""
         if isinstance(module, nn.Linear | nn.Embedding | nn.LayerNorm):
             module.reset_parameters()
         elif isinstance(module, TimeMix | ChannelMix):
@@ -104,12 +118,16 @@ class SpikeGPTPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
-        """`generate` is to make no cache of keys and values: the state takes its place."""
+        """Return False: `generate` passes the state instead of a key-value cache."""
         return False
 
 
 class SpikeGPTModel(SpikeGPTPreTrainedModel):
-    """The network without a head."""
+    """The network without a head.
+
+    Args:
+        config: configuration of the model.
+    """
 
     gradient_checkpointing = False
 
@@ -135,9 +153,21 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         return_dict: bool | None = None,
         **ignored: Any,
     ) -> SpikeGPTOutput | tuple[Any, ...]:
-        """Tokens int64 [B, T], zeros in the mask [B, T] where they are padding, on either side, and the state after earlier tokens."""
+        """Compute the hidden states.
+
+        Args:
+            input_ids: token ids, int64 [B, T].
+            attention_mask: [B, T], zero in the padding, on either side.
+            state: state after the previous tokens; None starts new texts.
+            inputs_embeds: must be None.
+            use_cache: False omits the state from the output.
+            return_dict: False returns a tuple.
+            ignored: further arguments of transformers.
+        Raises:
+            InputError: `inputs_embeds` is given, or a token is not in the vocabulary.
+        """
         if input_ids is None or inputs_embeds is not None:
-            raise InputError("input_ids: expected tokens, got embeddings or none. SpikeGPT's embedding is bits that only tokens have.")
+            raise InputError("input_ids: expected tokens, got embeddings or nothing. The binary embedding of SpikeGPT needs token ids.")
         valid = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
         self.body.checkpointing = self.gradient_checkpointing
         hidden, state = self.body(input_ids, state, None if valid is None or bool(valid.all()) else valid)
@@ -146,7 +176,11 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
 
 
 class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
-    """The language model. `generate` carries the state, so that a token costs the same at any length of context."""
+    """Language model. `generate` passes the state, so the cost of a token is independent of the length of the text.
+
+    Args:
+        config: configuration of the model.
+    """
 
     def __init__(self, config: SpikeGPTPreTrainedConfig):
         super().__init__(config)
@@ -157,7 +191,11 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
 
     @classmethod
     def of(cls, network: SpikeGPT) -> "SpikeGPTForCausalLM":
-        """A network of our own with its weights, such as `load_released` gives."""
+        """Convert a network, such as that of `load_released`.
+
+        Args:
+            network: network whose weights and training mode are copied.
+        """
         model = cls(SpikeGPTPreTrainedConfig.of(network.config))
         weights = network.state_dict()
         model.head.load_state_dict({"weight": weights.pop("head.weight")})
@@ -182,7 +220,14 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         logits_to_keep: int = 0,
         **more: Any,
     ) -> SpikeGPTOutput | tuple[Any, ...]:
-        """As `SpikeGPTModel`; `labels` [B, T] are the tokens themselves, -100 where they do not count, and are shifted inside."""
+        """Compute the logits, and the loss if labels are given.
+
+        Args:
+            input_ids, attention_mask, state, use_cache, return_dict: as in `SpikeGPTModel`.
+            labels: the tokens themselves, int64 [B, T], -100 where they are ignored; shifted by one internally.
+            logits_to_keep: number of last tokens for which logits are computed; 0 for all.
+            more: arguments of the loss function.
+        """
         inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, inputs_embeds=more.pop("inputs_embeds", None))
         hidden = inner.last_hidden_state[:, -logits_to_keep:] if logits_to_keep else inner.last_hidden_state
         logits, loss = self.head(hidden), None
@@ -196,18 +241,22 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
     def prepare_inputs_for_generation(
         self, input_ids: Tensor, state: State = None, attention_mask: Tensor | None = None, use_cache: bool | None = None, **ignored: Any
     ) -> dict[str, Any]:
-        """After the prompt, the last token alone goes in, with the state."""
+        """Return the arguments of the next call: after the prompt, only the last token and the state."""
         tokens = input_ids if state is None else input_ids[:, -1:]
         return dict(input_ids=tokens, state=state, attention_mask=attention_mask, use_cache=use_cache, logits_to_keep=1)
 
     @staticmethod
     def _reorder_cache(state: State, beam_idx: Tensor) -> State:
-        """For beam search: each beam goes on from the state of the one that it continues."""
+        """Select the states of the beams that are continued in beam search."""
         return None if state is None else rows(state, beam_idx)
 
 
 class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
-    """A linear classifier of the last token or of the mean over all tokens, padding left out."""
+    """Classifier with a linear head on the last or the mean hidden state, without padding.
+
+    Args:
+        config: configuration of the model.
+    """
 
     def __init__(self, config: SpikeGPTPreTrainedConfig):
         super().__init__(config)
@@ -224,7 +273,13 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         return_dict: bool | None = None,
         **more: Any,
     ) -> SpikeGPTOutput | tuple[Any, ...]:
-        """As `SpikeGPTModel`; `labels` [B] are classes."""
+        """Compute the logits [B, K], and the loss if labels are given.
+
+        Args:
+            input_ids, attention_mask, return_dict: as in `SpikeGPTModel`.
+            labels: classes, int64 [B].
+            more: arguments of the loss function.
+        """
         hidden = self.model(input_ids, attention_mask, use_cache=False).last_hidden_state
         counts = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
         if self.config.pooling == "mean":

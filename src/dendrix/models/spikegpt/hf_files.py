@@ -1,4 +1,4 @@
-"""Folders of transformers: language models and classifiers, with their tokenizers, written whole or not at all, and read."""
+"""Folders of transformers with a language model or classifier and its tokenizer: atomic writing and reading."""
 
 import contextlib
 import errno
@@ -24,26 +24,30 @@ _CONFIG = "config.json"
 
 
 def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) -> None:
-    """Write a network and its tokenizer as a folder of transformers; each file is whole or as it was before.
+    """Write a language model and its tokenizer as a folder of transformers. Each file is written atomically.
 
     Args:
-        folder: exists.
+        folder: existing folder.
         network: the language model.
-        tokenizer: of the tokenizers library.
+        tokenizer: tokenizer of the tokenizers library.
+    Raises:
+        OSError: the folder cannot be written.
     """
     model = network.inner if isinstance(network, GPT2) else SpikeGPTForCausalLM.of(network)
     _save(folder, model, PreTrainedTokenizerFast(tokenizer_object=tokenizer))
 
 
 def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str, ...], pooling: str, tokenizer: Any) -> None:
-    """Write a classifier as a folder that `transformers.pipeline("text-classification", folder)` takes; see `save_language_model`.
+    """Write a classifier as a folder for `transformers.pipeline("text-classification", folder)`. Each file is written atomically.
 
     Args:
-        folder: exists.
+        folder: existing folder.
         network: the classifier.
-        labels: the names of the classes, in the order of the outputs.
+        labels: names of the classes, in the order of the outputs.
         pooling: "last" or "mean".
-        tokenizer: of the tokenizers library.
+        tokenizer: tokenizer of the tokenizers library.
+    Raises:
+        OSError: the folder cannot be written.
     """
     names = dict(enumerate(labels))
     config = SpikeGPTPreTrainedConfig.of(network.config, pooling=pooling, id2label=names, label2id={name: i for i, name in names.items()})
@@ -65,18 +69,22 @@ def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFa
             for file in Path(temporary).iterdir():
                 file.replace(folder / file.name)
     except OSError as error:
-        error.filename = str(folder)  # a full disk names no file, and a temporary one is nobody's business
+        error.filename = str(folder)  # instead of no file, for a full disk, or a temporary file
         raise
-    except SafetensorError as error:  # a full disk, in its own words
+    except SafetensorError as error:  # raised by safetensors for a full disk
         raise OSError(errno.EIO, str(error), str(folder)) from error
 
 
 def load_classifier(folder: str | Path) -> tuple[SpikeGPTClassifier, tuple[str, ...], Literal["last", "mean"], Any]:
-    """The classifier of a folder, in evaluation mode, the names of its classes, its pooling and its tokenizer.
+    """Load a classifier.
 
+    Args:
+        folder: folder written by `save_classifier`.
+    Returns:
+        the classifier in evaluation mode, the names of its classes, its pooling and its tokenizer.
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: a file is damaged, or it is another model.
+        FileNotFoundError: a file does not exist.
+        InputError: a file is damaged, or the folder contains another type of model.
     """
     model, tokenizer = _loaded(Path(folder), SpikeGPTForSequenceClassification)
     network = SpikeGPTClassifier(model.config.network_config(), model.config.num_labels)
@@ -88,17 +96,27 @@ def load_classifier(folder: str | Path) -> tuple[SpikeGPTClassifier, tuple[str, 
 
 
 def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
-    """The SpikeGPT of a folder, in evaluation mode, and its tokenizer, of the tokenizers library.
+    """Load a SpikeGPT language model as a model of transformers.
 
+    Args:
+        folder: folder written by `save_language_model`.
+    Returns:
+        the model in evaluation mode, and its tokenizer of the tokenizers library.
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: a file is damaged, or it is another model.
+        FileNotFoundError: a file does not exist.
+        InputError: a file is damaged, or the folder contains another type of model.
     """
     return _loaded(Path(folder), SpikeGPTForCausalLM)
 
 
 def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
-    """As `load_language_model`, the network of our own or the control that was trained beside it; see `network_of`."""
+    """Load a `SpikeGPT`, or the baseline `GPT2`, and its tokenizer.
+
+    Args:
+        folder: folder written by `save_language_model`.
+    Raises:
+        FileNotFoundError, InputError: as in `load_language_model`.
+    """
     folder = Path(folder)
     if (folder / _CONFIG).is_file() and read_json(folder / _CONFIG).get("model_type") == "gpt2":
         control, tokenizer = _loaded(folder, GPT2LMHeadModel)
@@ -108,34 +126,34 @@ def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
 
 
 def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
-    """The model of a folder, and its tokenizer."""
+    """Return the model of a folder in evaluation mode, and its tokenizer."""
     for name in (_CONFIG, "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
-                f"{folder}: expected a language model as `dendrix train` writes it, but it has no {name}. Check the path."
+                f"{folder}: expected a language model written by `dendrix train`, but it has no {name}. Check the path."
             )
     if (found := read_json(folder / _CONFIG).get("model_type")) != (wanted := kind.config_class.model_type):
-        raise InputError(f"{folder}: expected a model of the type {wanted!r}, but {_CONFIG} says {found!r}. Is it another model?")
+        raise InputError(f"{folder}: expected a model of type {wanted!r}, but {_CONFIG} has type {found!r}. Check the path.")
     try:
         with _silent():
             model, report = kind.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
-    wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(_told, names)))}" for what, names in report.items() if names]
+    wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(_mismatch, names)))}" for what, names in report.items() if names]
     if wrong:
         raise InputError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
     return model.eval(), read_tokenizer(folder / "tokenizer.json")
 
 
-def _told(name: str | tuple[str, torch.Size, torch.Size]) -> str:
-    """A parameter that does not fit, and how its shape differs."""
+def _mismatch(name: str | tuple[str, torch.Size, torch.Size]) -> str:
+    """Return the name of a parameter, with both shapes if they differ."""
     return name if isinstance(name, str) else f"{name[0]} ({list(name[1])} and not {list(name[2])})"
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Transformers is silent: a few megabytes need no bar, a training has its own, and what does not fit is said by us."""
+    """Disable the progress bars and the log of transformers; mismatches are reported by `_loaded`."""
     shows, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity(logging.CRITICAL)
@@ -148,7 +166,11 @@ def _silent() -> Iterator[None]:
 
 
 def network_of(model: SpikeGPTForCausalLM) -> SpikeGPT:
-    """The network of our own with the weights of a model, in its mode."""
+    """Convert a model of transformers to a `SpikeGPT` with its weights and training mode.
+
+    Args:
+        model: model of transformers.
+    """
     network = SpikeGPT(model.config.network_config())
     network.load_state_dict({**model.model.body.state_dict(), "head.weight": model.head.weight})
     return network.train(model.training)

@@ -1,4 +1,4 @@
-"""How the weights of a SpikeGPT begin: in two ways, of which the release meant one and used the other."""
+"""Weight initialisation of SpikeGPT: "rwkv", the scheme of the paper's code, and "pytorch", the one that the released code applies."""
 
 import math
 from typing import TYPE_CHECKING, Literal
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 Start = Literal["pytorch", "rwkv"]
 
 _SILENT = ("att.key", "att.receptance", "att.output", "ffn.value", "ffn.receptance", "ffnPre.value", "ffnPre.receptance")
-"""Matrices that begin at zero with "rwkv"."""
+"""Matrices initialised to zero by "rwkv"."""
 _DRIVE = 2.0
-"""Gain of the norms before neurons that feed products: normal values times 2 let such a neuron fire for about one token in six. Silent
-neurons and a matrix of zeros after them would stay so for ever, as neither has a gradient."""
+"""Gain of the norms before neurons that are inputs of matrix products. With normally distributed values times 2, such a neuron fires for
+about one token in six. Neurons that never fire, before a matrix of zeros, would receive no gradient and could not be trained."""
 
 
 @torch.no_grad()
 def start(body: "SpikeGPTBody") -> None:
-    """Set the decays, bonuses and shares of every block, and norms before neurons; with "rwkv" the matrices too, set by torch before.
+    """Initialise the decays, bonuses and mixing ratios of every block and the norms before neurons; with "rwkv", also the matrices.
 
-    With "pytorch" embeddings are normal and matrices uniform, so the signs of the embedding, which are all that is used of it, hardly
-    move in training: its code is nearly fixed at random. With "rwkv" both begin small or at zero.
+    With "pytorch", embeddings are normal and matrices uniform. Only the signs of the embedding are used, and they hardly change in
+    training: the code of a token stays almost random. With "rwkv", embeddings and matrices are small or zero.
 
-    Source: SpikeGPT (arXiv 2302.13939) as released: its RWKV_Init is skipped unless an environment variable is set, which is not.
+    Args:
+        body: network whose matrices were initialised by torch.
+    Source: SpikeGPT (arXiv 2302.13939) as released; its RWKV_Init is skipped unless an environment variable is set, and the release does
+        not set it.
     """
     width, layers = body.config.width, body.config.layers
     channel = torch.arange(width) / width
@@ -55,19 +58,24 @@ def start(body: "SpikeGPTBody") -> None:
 
 @torch.no_grad()
 def start_head(head: nn.Linear, scheme: Start) -> None:
-    """Set a head as `start` sets the rest."""
+    """Initialise a head like the other matrices.
+
+    Args:
+        head: linear layer, initialised by torch.
+        scheme: "pytorch" or "rwkv".
+    """
     if scheme == "rwkv":
         nn.init.orthogonal_(head.weight, 0.5 * _gain(head.weight))
 
 
 def _gain(weight: Tensor) -> float:
-    """What keeps the size of a signal that an orthogonal matrix widens."""
+    """Return the gain with which a widening orthogonal matrix keeps the variance of its input."""
     rows, columns = weight.shape
     return math.sqrt(max(rows / columns, 1.0))
 
 
 def _start_time(mix: TimeMix, channel: Tensor, late: float, early: float) -> None:
-    """Slow and fast channels side by side; later blocks remember longer."""
+    """Initialise a time mix with decay rates that differ between channels; later blocks have longer memory."""
     index = torch.arange(len(channel))
     mix.time_decay.copy_(-5 + 8 * (index / (len(channel) - 1)) ** (0.7 + 1.3 * late))
     mix.time_first.copy_(math.log(0.3) + 0.5 * ((index + 1) % 3 - 1))

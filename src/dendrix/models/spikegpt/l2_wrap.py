@@ -1,4 +1,4 @@
-"""L2Wrap: a loss that pulls down the largest logit of every token a little, so that logits do not drift off."""
+"""L2Wrap: a penalty on the largest logit of every token, which prevents the logits from drifting."""
 
 from typing import Any
 
@@ -9,14 +9,15 @@ from ...core import expect
 
 
 def l2_wrap(loss: Tensor, logits: Tensor, factor: float = 1e-4) -> Tensor:
-    """The loss itself; its gradient gains `factor / (B T)` times the largest logit at the place of that logit, for every token.
+    """Return the loss unchanged, with `factor / (B T)` times the largest logit of every token added to the gradient of that logit.
 
-    It is scaled like the gradient of the loss: under loss scaling or accumulation both shrink together, unlike in the release.
+    The added gradient is scaled with the gradient of the loss, unlike in the release, so that loss scaling and gradient accumulation affect
+    both equally.
 
     Args:
         loss: scalar [].
         logits: [B, T, V].
-        factor: the strength.
+        factor: strength of the penalty.
     Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4.
     """
     expect(logits, "B T V", "logits")

@@ -1,4 +1,4 @@
-"""SpikeGPT: a language model whose memory is two sums, two membranes and two past inputs per channel, and no cache."""
+"""SpikeGPT: a recurrent spiking language model with a state of constant size instead of a key-value cache."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -17,29 +17,34 @@ _EVERY_HALVED = 6
 
 @dataclass(frozen=True)
 class SpikeGPTConfig:
-    """What a `SpikeGPT` is made of. The defaults are the published network of 46 million parameters but for its vocabulary."""
+    """Configuration of a `SpikeGPT`. The defaults are the published network of 46 million parameters, without its vocabulary.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     vocab_size: int
-    """Tokens, V."""
+    """Size of the vocabulary, V."""
     width: int = 512
-    """Channels of the stream, d."""
+    """Number of channels of the residual stream, d."""
     layers: int = 12
-    """Blocks, L."""
+    """Number of blocks, L."""
     spikes: Spikes = "output"
-    """Where the neurons stand: "output" after each half of a block, as published; "input" before every matrix product of a block, so
-    that these are fed by bits, each time behind a norm; "none", the continuous twin."""
+    """Position of the neurons. "output": after each half of a block, as published. "input": after a norm and before every matrix product of
+    a block, whose inputs are then binary. "none": the same network without spikes."""
     start: Start = "pytorch"
-    """How weights begin: "pytorch" as in the released training, "rwkv" as its code meant to."""
+    """Weight initialisation: "pytorch", as applied by the released training code, or "rwkv", as intended by it."""
     channel_first: bool = False
-    """Whether the first block mixes channels twice and time not at all (`RWKV-ffnPre` of the release)."""
+    """Use a second channel mix instead of the time mix in the first block (`RWKV-ffnPre` of the release)."""
     dropout: float = 0.03
-    """Probability that a channel of the stream is dropped, after each block."""
+    """Dropout probability of the residual stream, after each block."""
     v_threshold: float = 1.0
-    """Of all neurons; checkpoints from before March 2023 need 0.1."""
+    """Threshold of all neurons; checkpoints from before March 2023 need 0.1."""
     binary_embedding: bool = True
-    """Whether embeddings are bits. The released generator feeds floats, unlike the training."""
+    """Binarise the embeddings. The released generator uses floats, unlike the released training code."""
     halve_stream: bool = False
-    """Whether every sixth block halves the stream, as the released generator does; wrong beyond six blocks, as neurons do not scale."""
+    """Halve the residual stream after every sixth block, as the released generator does. This changes the result for more than six blocks,
+    because the neurons are not scale-invariant."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.spikes, get_args(Spikes), "spikes")
@@ -52,27 +57,31 @@ class SpikeGPTConfig:
 
 
 def published_46m(vocab_size: int) -> SpikeGPTConfig:
-    """The network for enwik8; its vocabulary is the characters of the training text."""
+    """Return the published network for enwik8 with 46 million parameters.
+
+    Args:
+        vocab_size: number of distinct characters of the training text.
+    """
     return SpikeGPTConfig(vocab_size)
 
 
 def published_216m() -> SpikeGPTConfig:
-    """The network for OpenWebText2 and WikiText, with the vocabulary of GPT-NeoX-20B."""
+    """Return the published network for OpenWebText2 and WikiText with 216 million parameters and the vocabulary of GPT-NeoX-20B."""
     return SpikeGPTConfig(50_277, width=768, layers=18)
 
 
 class SpikeGPTBody(Stateful):
-    """Tokens int64 [B, T] -> what a head reads, [B, T, d]; state: a `BlockState` per block, of a size that does not grow with the text.
+    """SpikeGPT without a head: tokens int64 [B, T] -> hidden states [B, T, d]. The state is one `BlockState` per block, of constant size.
 
-    Training on a sequence, prefill in chunks and generation token by token are this one function. Parameters are named as in the release.
+    Training on sequences, chunked prefill and token-by-token generation use the same `forward`. Parameters have the names of the release.
 
     Args:
-        config: what it is made of.
-    Source: Zhu et al., SpikeGPT (arXiv 2302.13939), the released training code.
+        config: configuration of the network.
+    Source: released training code of Zhu et al., SpikeGPT (arXiv 2302.13939).
     """
 
     checkpointing = False
-    """Whether training computes the inside of a block a second time instead of keeping it."""
+    """Gradient checkpointing: recompute the activations of a block in the backward pass instead of storing them."""
 
     def __init__(self, config: SpikeGPTConfig):
         super().__init__()
@@ -95,16 +104,22 @@ class SpikeGPTBody(Stateful):
         start(self)
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """One token of each row, int64 [B] -> [B, ...] and the next state."""
+        """Read one token of each row, int64 [B]; returns the result [B, ...] and the next state."""
         expect(x_t, "B", "x_t")
         y, state = self(x_t.unsqueeze(1), state)
         return y.squeeze(1), state
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        """A sequence.
+        """Compute the hidden states of a sequence.
 
+        Args:
+            x: token ids, int64 or int32 [B, T].
+            state: state after the previous tokens; None starts new texts.
+            valid: bool [B, T] or None.
+        Returns:
+            hidden states [B, T, d], zero at invalid steps, and the next state.
         Raises:
-            TypeError, ValueError: tokens that are no integers or not in the vocabulary, or a state of another model or batch.
+            InputError, InputTypeError: the tokens are not integers or not in the vocabulary, or the state has another shape.
         """
         expect(x, "B T", "tokens")
         expect_valid(valid, x)
@@ -138,7 +153,11 @@ class SpikeGPTBody(Stateful):
 
 
 class SpikeGPT(SpikeGPTBody):
-    """Tokens int64 [B, T] -> logits [B, T, V], with a head that is not tied to the embedding. See `SpikeGPTBody`."""
+    """SpikeGPT language model: tokens int64 [B, T] -> logits [B, T, V], with a head not tied to the embedding. See `SpikeGPTBody`.
+
+    Args:
+        config: configuration of the network.
+    """
 
     def __init__(self, config: SpikeGPTConfig):
         super().__init__(config)

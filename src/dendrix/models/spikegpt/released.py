@@ -1,4 +1,4 @@
-"""Checkpoints of the released SpikeGPT code: the network is read off the names and shapes of its parameters."""
+"""Loading of checkpoints of the released SpikeGPT code; the configuration is inferred from the names and shapes of the parameters."""
 
 import pickle
 import re
@@ -15,14 +15,15 @@ from .network import SpikeGPT, SpikeGPTConfig
 
 
 def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTConfig | None = None) -> SpikeGPT:
-    """A SpikeGPT with released weights, in evaluation mode.
+    """Create a SpikeGPT with released weights, in evaluation mode.
 
     Args:
-        weights: a `.pth` file, read as weights only, so that no code in it runs; a `.safetensors` file; or the parameters by name.
-        config: the network; None reads its sizes off the weights. Give one for a checkpoint with the old threshold, 0.1.
+        weights: a `.pth` file, read with `weights_only=True` so that no code in it is executed; a `.safetensors` file; or the parameters by
+            name.
+        config: configuration of the network; None infers its sizes from the weights. Required for a checkpoint with the old threshold, 0.1.
     Raises:
-        OSError: the file is missing or may not be read.
-        ValueError: the file holds something else, or parameters are missing, extra or of another shape; they are listed.
+        OSError: the file does not exist or cannot be opened.
+        InputError: the file is not a checkpoint, or parameters are missing, extra or of another shape; the message lists them.
     """
     tensors = {name.removeprefix("module."): tensor for name, tensor in _read(weights).items()}
     model = SpikeGPT(config or _described(tensors))
@@ -30,12 +31,12 @@ def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTCo
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
     problems += [f"{name} is extra" for name in tensors if name not in wanted]
     problems += [
-        f"{name} is {list(tensors[name].shape)} and not {list(wanted[name].shape)}"
+        f"{name} is {list(tensors[name].shape)} instead of {list(wanted[name].shape)}"
         for name in wanted
         if name in tensors and tensors[name].shape != wanted[name].shape
     ]
     if problems:
-        raise InputError(f"weights: expected those of a SpikeGPT, but {'; '.join(problems)}. Check the file, or give a spec that fits.")
+        raise InputError(f"weights: expected those of a SpikeGPT, but {'; '.join(problems)}. Check the file, or pass a matching config.")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return model.eval()
 
@@ -52,12 +53,12 @@ def _read(weights: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: expected a file of tensors by name, but it cannot be read as one ({reason}). Check the file.") from error
     if not (isinstance(found, dict) and found and all(isinstance(tensor, Tensor) for tensor in found.values())):
-        raise InputError(f"{path}: expected tensors by name, got {type(found).__name__} of something else. Save model.state_dict().")
+        raise InputError(f"{path}: expected tensors by name, got {type(found).__name__} with other content. Save model.state_dict().")
     return found
 
 
 def _described(tensors: Mapping[str, Tensor]) -> SpikeGPTConfig:
-    """The sizes of the network that has these parameters."""
+    """Infer the configuration of the network from its parameters."""
     if "emb.weight" not in tensors or tensors["emb.weight"].dim() != 2:
         raise InputError(f"weights: expected emb.weight [V, d] among the parameters, got {', '.join(sorted(tensors)[:5])}. Check the file.")
     vocabulary, width = tensors["emb.weight"].shape

@@ -1,4 +1,4 @@
-"""What the image networks share."""
+"""Common parts of the image networks: configuration, input normalisation and initialisation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,24 +13,28 @@ from ...layers.activations.qcfs import QCFS, Mask
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What every image network is told. Mean and deviation are those of the training images of CIFAR-10."""
+    """Base configuration of the image networks. The default mean and standard deviation are those of the training images of CIFAR-10.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     outputs: int = 10
-    """Classes, K."""
+    """Number of classes, K."""
     activation: Literal["qcfs", "relu"] = "qcfs"
-    """QCFS, which trains for conversion to spikes, or plain ReLU."""
+    """QCFS, for conversion to a spiking network, or ReLU."""
     levels: int = 4
-    """L of QCFS: the steps in which the converted neuron tells the activation exactly."""
+    """Quantisation levels L of QCFS: the number of time steps after which the converted neuron represents the activation exactly."""
     threshold: float = 8.0
-    """Threshold of QCFS at the start."""
+    """Initial threshold of QCFS."""
     mask: Mask = "input"
-    """Where gradients pass a QCFS, as there."""
+    """Gradient mask of QCFS; see `QCFS`."""
     pool: Literal["average", "max"] = "average"
-    """Averages can be converted; maxima of spikes are not spikes of maxima."""
+    """Pooling. Average pooling can be converted to spikes, max pooling cannot."""
     mean: tuple[float, ...] = (0.491, 0.482, 0.447)
-    """Of each channel of the images, from 0 to 1; there are as many channels."""
+    """Mean of each image channel, 0 to 1; its length is the number of channels."""
     std: tuple[float, ...] = (0.247, 0.243, 0.262)
-    """The standard deviation of each channel."""
+    """Standard deviation of each image channel."""
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -40,26 +44,33 @@ class ImageConfig:
         expect_one_of(self.pool, ("average", "max"), "pool")
         expect_fields(self, levels="[1, inf)", threshold="(0, inf)", outputs="[1, inf)")
         if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
-            raise InputError(f"mean and std: expected one of each per channel, std above 0, got {self.mean} and {self.std}.")
+            raise InputError(f"mean and std: expected one of each per channel, std above 0, got {self.mean} and {self.std}. Correct them.")
 
     @property
     def channels(self) -> int:
-        """C of the images."""
+        """Number of image channels, C."""
         return len(self.mean)
 
     def activate(self) -> nn.Module:
-        """An activation. Every place in a network has its own, which conversion can replace."""
+        """Create an activation module, one for each position, so that conversion can replace it."""
         return QCFS(self.levels, self.threshold, self.mask) if self.activation == "qcfs" else nn.ReLU()
 
     def pooling(self, size: int, stride: int, padding: int = 0) -> nn.Module:
-        """A pooling layer."""
+        """Create a pooling layer.
+
+        Args:
+            size, stride, padding: as in `torch.nn.AvgPool2d`.
+        """
         return (nn.AvgPool2d if self.pool == "average" else nn.MaxPool2d)(size, stride, padding)
 
 
 class Normalise(nn.Module):
-    """x [B, C, H, W] -> (x - mean) / std, by channel. It is the first module of a network, so that nobody can forget it.
+    """Input normalisation as the first module of a network: x [B, C, H, W] -> (x - mean) / std, by channel.
 
-    The numbers belong to the configuration, not to the state_dict, which so has the names of other libraries' networks alone.
+    Mean and standard deviation are part of the configuration and not of the state_dict, whose names thus match those of torchvision.
+
+    Args:
+        config: configuration with mean and standard deviation.
     """
 
     mean: Tensor
@@ -75,7 +86,11 @@ class Normalise(nn.Module):
 
 
 def initialise(network: nn.Module) -> None:
-    """He's start for convolutions, by their outputs; the other modules keep theirs."""
+    """Initialise convolutions with He's scheme (fan-out); other modules are not changed.
+
+    Args:
+        network: network to initialise in place.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

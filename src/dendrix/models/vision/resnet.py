@@ -1,4 +1,4 @@
-"""Residual networks of basic blocks."""
+"""ResNet: residual networks of basic blocks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,21 +11,27 @@ from .parts import ImageConfig, Normalise, initialise
 
 @dataclass(frozen=True)
 class ResNetConfig(ImageConfig):
-    """What a `ResNet` is made of; at its defaults ResNet-18 for 32 x 32 pixels."""
+    """Configuration of a `ResNet`. The default is ResNet-18 for 32 x 32 pixels.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     channels_of: tuple[int, ...] = (64, 128, 256, 512)
-    """Channels of each stage; every stage but the first halves the image."""
+    """Number of channels of each stage; every stage except the first halves the image."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
-    """Residual blocks of each stage."""
+    """Number of residual blocks of each stage."""
     stem: Literal["small", "large"] = "small"
-    """The first layer: 3 x 3 for small images, or 7 x 7 and pooling, which quarter the image."""
+    """First layer: "small", a 3 x 3 convolution; "large", a 7 x 7 convolution and pooling, each with stride 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("channels_of", "blocks"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
         if not self.blocks or len(self.blocks) != len(self.channels_of) or min(*self.blocks, *self.channels_of) < 1:
-            raise InputError(f"channels_of and blocks: expected as many of each, at least 1, got {self.channels_of} and {self.blocks}.")
+            raise InputError(
+                f"channels_of and blocks: expected one of each per stage, at least 1, got {self.channels_of} and {self.blocks}. Fix them."
+            )
 
     def build(self) -> "ResNet":
         """The network, with the weights of its start."""
@@ -33,24 +39,46 @@ class ResNetConfig(ImageConfig):
 
 
 def resnet18(outputs: int = 10, levels: int = 4) -> ResNetConfig:
-    """ResNet-18 for 32 x 32 pixels. Source: He et al. (2016), arXiv 1512.03385, with a 3 x 3 stem as usual for CIFAR."""
+    """Return ResNet-18 for 32 x 32 pixels.
+
+    Args:
+        outputs: number of classes.
+        levels: quantisation levels of QCFS.
+    Source: He et al. (2016), arXiv 1512.03385, with a 3 x 3 stem as usual for CIFAR.
+    """
     return ResNetConfig(outputs, levels=levels)
 
 
 def resnet20(outputs: int = 10, levels: int = 4) -> ResNetConfig:
-    """ResNet-20 for 32 x 32 pixels. Source: He et al. (2016), arXiv 1512.03385, section 4.2, with convolutions as shortcuts."""
+    """Return ResNet-20 for 32 x 32 pixels.
+
+    Args:
+        outputs: number of classes.
+        levels: quantisation levels of QCFS.
+    Source: He et al. (2016), arXiv 1512.03385, section 4.2, with convolutions as shortcuts.
+    """
     return ResNetConfig(outputs, levels=levels, channels_of=(16, 32, 64), blocks=(3, 3, 3))
 
 
 def resnet34(outputs: int = 1000, levels: int = 16) -> ResNetConfig:
-    """ResNet-34 for 224 x 224 pixels, with average pooling. Source: He et al. (2016), arXiv 1512.03385, table 1."""
+    """Return ResNet-34 for 224 x 224 pixels, with average pooling.
+
+    Args:
+        outputs: number of classes.
+        levels: quantisation levels of QCFS.
+    Source: He et al. (2016), arXiv 1512.03385, table 1.
+    """
     return ResNetConfig(
         outputs, levels=levels, blocks=(3, 4, 6, 3), stem="large", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-    )  # the mean and the deviation of ImageNet
+    )  # mean and standard deviation of ImageNet
 
 
 class ResNet(nn.Module):
-    """Images [B, C, H, W], float from 0 to 1 -> outputs [B, K]. Modules have the names of torchvision's `resnet18`."""
+    """ResNet: images [B, C, H, W], float from 0 to 1 -> outputs [B, K]. Modules have the names of torchvision's `resnet18`.
+
+    Args:
+        config: configuration of the network.
+    """
 
     def __init__(self, config: ResNetConfig):
         super().__init__()
@@ -82,7 +110,14 @@ class ResNet(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions, and the input added before the last activation."""
+    """Residual block: two convolutions, and a shortcut added before the last activation.
+
+    Args:
+        config: configuration of the network.
+        channels: number of input channels.
+        size: number of output channels.
+        stride: stride of the first convolution.
+    """
 
     def __init__(self, config: ResNetConfig, channels: int, size: int, stride: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""VGG: plain stacks of 3 x 3 convolutions, pooled between."""
+"""VGG: stages of 3 x 3 convolutions with pooling in between."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,16 +11,20 @@ from .parts import ImageConfig, Normalise, initialise
 
 @dataclass(frozen=True)
 class VGGConfig(ImageConfig):
-    """What a `VGG` is made of; at its defaults a small one for 32 x 32 pixels, with 8.7 million multiply-adds per image."""
+    """Configuration of a `VGG`. The default is a small network for 32 x 32 pixels with 8.7 million multiply-adds per image.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     stages: tuple[tuple[int, ...], ...] = ((16,), (32,), (64, 64), (128, 128))
-    """Channels of each convolution; after every stage pooling halves the image."""
+    """Number of channels of each convolution, by stage; pooling halves the image after every stage."""
     hidden: tuple[int, ...] = ()
-    """Units of each hidden layer between the convolutions and the outputs."""
+    """Number of units of each hidden layer between the convolutions and the outputs."""
     grid: int = 1
-    """Side of the image that the first of them sees, which is averaged to it."""
+    """Side of the image after adaptive average pooling, before the first hidden layer."""
     dropout: float = 0.0
-    """Probability that a hidden unit is silenced."""
+    """Dropout probability of hidden units."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -29,8 +33,8 @@ class VGGConfig(ImageConfig):
         sizes = [*self.hidden, *(size for stage in self.stages for size in stage), self.grid]
         if not all(self.stages) or min(sizes) < 1 or not 0 <= self.dropout < 1:
             raise InputError(
-                f"stages, hidden and grid must be at least 1 and dropout in [0, 1), "
-                f"got {self.stages}, {self.hidden}, {self.grid} and {self.dropout}."
+                f"stages, hidden, grid, dropout: expected sizes of at least 1 and dropout in [0, 1), "
+                f"got {self.stages}, {self.hidden}, {self.grid} and {self.dropout}. Correct them."
             )
 
     def build(self) -> "VGG":
@@ -42,15 +46,22 @@ _VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 
 
 def vgg16(outputs: int = 10, levels: int = 4) -> VGGConfig:
-    """VGG-16 for 32 x 32 pixels.
+    """Return VGG-16 for 32 x 32 pixels.
 
+    Args:
+        outputs: number of classes.
+        levels: quantisation levels of QCFS.
     Source: Simonyan & Zisserman (2015), arXiv 1409.1556, with BatchNorm; two hidden layers of 4096 as in the code of arXiv 2303.04347.
     """
     return VGGConfig(outputs, levels=levels, stages=_VGG16, hidden=(4096, 4096), dropout=0.5)
 
 
 class VGG(nn.Module):
-    """Images [B, C, H, W], float from 0 to 1 -> outputs [B, K]. Modules have the names of torchvision's `vgg16_bn`."""
+    """VGG: images [B, C, H, W], float from 0 to 1 -> outputs [B, K]. Modules have the names of torchvision's `vgg16_bn`.
+
+    Args:
+        config: configuration of the network.
+    """
 
     def __init__(self, config: VGGConfig):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which matrix products a module computes. A new kind of module gets one function here, and the meter counts it."""
+"""Matrix products of each type of module. Register a function of `products` for a new type of module to have it counted."""
 
 from dataclasses import dataclass
 from functools import singledispatch
@@ -14,32 +14,32 @@ from ..models import DendriticNet
 
 @dataclass(frozen=True)
 class Product:
-    """One matrix product as it ran."""
+    """One executed matrix product."""
 
     x: Tensor
-    """Its input: axes that count inputs or steps, then channels, then any further axes of one input."""
+    """Input: axes of inputs and time steps, then channels, then further axes of one input."""
     lead: int
-    """How many axes of x count inputs or steps."""
+    """Number of leading axes of x that index inputs and time steps."""
     reach: float | Tensor
-    """How many weights a value of x meets: the same for all, or one number for each place of one input."""
+    """Number of weights by which a value of x is multiplied: one number, or one for each position of an input."""
     weights: int
-    """How many there are."""
+    """Number of weights."""
     outputs: int
-    """How many numbers one input or step gives."""
+    """Number of outputs per input or time step."""
     weight_bytes: int
-    """Of one weight."""
+    """Size of one weight, in bytes."""
 
 
 @singledispatch
 def products(module: nn.Module, given: dict[str, Any], y: Any) -> tuple[Product, ...]:
-    """The matrix products of one call of a module, those of its sub-modules left out; for a module without weights of its own, none.
+    """Return the matrix products of one call of a module, without those of its sub-modules.
 
-    To teach the meter a module: `@products.register` a function of these arguments for its class.
+    Register a function with `@products.register` for a class of modules; by default, a module has no products.
 
     Args:
-        module: what was called.
-        given: the arguments of its `forward` by name.
-        y: what it returned.
+        module: the called module.
+        given: arguments of its `forward` by name.
+        y: its return value.
     """
     return ()
 
@@ -62,7 +62,7 @@ def _convolution(module: nn.Module, given: dict[str, Any], y: Tensor) -> tuple[P
 
 @products.register
 def _embedding(module: nn.Embedding, given: dict[str, Any], y: Tensor) -> tuple[Product, ...]:
-    return ()  # a table that is looked up
+    return ()  # a table look-up
 
 
 @products.register
@@ -83,7 +83,7 @@ def _active_dendrites(module: ActiveDendrites, given: dict[str, Any], y: Any) ->
 
 @products.register
 def _dendritic_net(module: DendriticNet, given: dict[str, Any], y: Any) -> tuple[Product, ...]:
-    """Where the task is not told, each input is compared with all prototypes. What they gate is known before any input comes."""
+    """Without a given task, each input is compared with all prototypes. The gates of the prototypes can be computed in advance."""
     if not module.config.segments or given.get("task") is not None:
         return ()
     known = module.prototypes[: int(module.known)]
@@ -92,19 +92,19 @@ def _dendritic_net(module: DendriticNet, given: dict[str, Any], y: Any) -> tuple
 
 @products.register
 def _delay(module: DelayLinear, given: dict[str, Any], y: Any) -> tuple[Product, ...]:
-    """A value meets each synapse of its channel once, after that synapse's delay; also where the sequence ends before."""
+    """A value is multiplied once per synapse of its channel, after the delay of the synapse; also if the sequence ends before."""
     return (_dense(given["x"], module.weight, module.out_features, lags=1 if module.rounded else module.taps),)
 
 
 @products.register
 def _recurrent_delay(module: RecurrentDelay, given: dict[str, Any], y: tuple[Tensor, Any]) -> tuple[Product, ...]:
-    """Each output goes back once, after its delay; also where the sequence ends before."""
+    """Each output is fed back once, after its delay; also if the sequence ends before."""
     return (_dense(y[0], module.weight, len(module.weight), lags=1 if module.rounded else module.taps),)
 
 
 @products.register
 def _recurrent(module: Recurrent, given: dict[str, Any], y: tuple[Tensor, Any]) -> tuple[Product, ...]:
-    """The output of each step goes back in the next, through whatever the feedback is; the meter does not look inside it again."""
+    """The output of each step is fed back in the next one; the modules of the feedback are counted here and not by their own calls."""
     steps = y[0].flatten(0, 1)
     with torch.no_grad():
         found = [one for part in module.feedback.modules() for one in products(part, {"input": steps}, module.feedback(steps))]
@@ -112,32 +112,40 @@ def _recurrent(module: Recurrent, given: dict[str, Any], y: tuple[Tensor, Any]) 
 
 
 def counted_with_its_parent(model: nn.Module) -> set[nn.Module]:
-    """The modules whose products another module tells."""
+    """Return the modules whose products are counted by another module.
+
+    Args:
+        model: the network.
+    """
     return {part for module in model.modules() if isinstance(module, Recurrent) for part in module.feedback.modules()}
 
 
 def unknown(module: nn.Module) -> bool:
-    """Whether a module has a matrix of its own and nobody has said what it does with it."""
+    """Return whether a module has a matrix of its own but no registered function of `products`.
+
+    Args:
+        module: module of a network.
+    """
     if products.dispatch(type(module)) is not products.dispatch(object):
         return False
     return any(sum(size > 1 for size in parameter.shape) > 1 for parameter in module.parameters(recurse=False))
 
 
 def _dense(x: Tensor, weight: Tensor, outputs: int, lags: int = 1) -> Product:
-    """Every channel meets the same number of weights, each at so many lags."""
+    """Return a product in which every channel has the same number of weights, each used at `lags` time lags."""
     return Product(x, x.dim() - 1, lags * weight.numel() / x.shape[-1], weight.numel(), outputs, weight.element_size())
 
 
 def _chosen(x: Tensor, layer: SparseLinear) -> Product:
-    """Every output listens to some channels."""
-    listened = torch.full((layer.in_features,), float(layer.out_features))
+    """Return a product in which every output is connected to some channels."""
+    reach = torch.full((layer.in_features,), float(layer.out_features))
     if layer.inputs is not None:
-        listened = torch.bincount(layer.inputs.flatten(), minlength=layer.in_features)
-    return Product(x, x.dim() - 1, listened, layer.weight.numel(), layer.out_features, layer.weight.element_size())
+        reach = torch.bincount(layer.inputs.flatten(), minlength=layer.in_features)
+    return Product(x, x.dim() - 1, reach, layer.weight.numel(), layer.out_features, layer.weight.element_size())
 
 
 def _reach(module: nn.Module, x: Tensor) -> Tensor:
-    """How many weights meet each place of one input: what weights of one pass back from outputs of one, at any stride and padding."""
+    """Return the number of weights for each position of an input: its gradient for weights of one, valid for any stride and padding."""
     ones = {name: torch.ones_like(p) if p.dim() > 1 else torch.zeros_like(p) for name, p in module.named_parameters()}
     with torch.enable_grad():
         sample = torch.ones_like(x[:1]).requires_grad_()

@@ -127,7 +127,7 @@ def test_bad_input_is_one_sentence() -> None:
         statistics(x, sample=1)
     observer = Observer()
     observer.observe(x)
-    with pytest.raises(ValueError, match="x: expected 5 units as before, got 3"):
+    with pytest.raises(ValueError, match="x: expected 5 units as in previous calls, got 3"):
         observer.observe(x[:, :3])
 
 

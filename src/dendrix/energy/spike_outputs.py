@@ -1,4 +1,4 @@
-"""Which modules give spikes or other sparse codes. A new kind of module gets one function here, and the meter tells its rate."""
+"""Spikes and other sparse codes that modules return. Register a function of `spikes` for a new type of module to measure its rate."""
 
 from functools import singledispatch
 from typing import Any
@@ -14,12 +14,14 @@ from ..neurons.base import Neuron
 
 @singledispatch
 def spikes(module: nn.Module, given: dict[str, Any], y: Any) -> Tensor | None:
-    """What a module sends, [B, T, ...], non-zero where it fires; None where it sends no spikes.
+    """Return the spikes of one call of a module, [B, T, ...], nonzero where it fires; None if the module has none.
+
+    Register a function with `@spikes.register` for a class of modules; by default, a module has no spikes.
 
     Args:
-        module: what was called.
-        given: the arguments of its `forward` by name.
-        y: what it returned.
+        module: the called module.
+        given: arguments of its `forward` by name.
+        y: its return value.
     """
     return None
 
