@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils.data import DataLoader, Dataset
 
-from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, map_state, scan, use_kernels
+from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, dispatch, map_state, scan, use_kernels
 from dendrix.kernels.scan import operation as fused
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 
@@ -29,7 +29,7 @@ VARIANTS: dict[str, Callable[[int], Neuron]] = {
 
 @pytest.fixture(autouse=True)
 def _small_inputs_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_SMALLEST", 0)
+    monkeypatch.setattr(dispatch, "SMALLEST", 0)
     monkeypatch.setattr(fused, "_FEWEST_STEPS", 0)
 
 
@@ -195,7 +195,7 @@ def test_a_state_of_another_batch_never_reaches_the_kernel() -> None:
 
 
 def test_small_inputs_take_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_SMALLEST", 100)
+    monkeypatch.setattr(dispatch, "SMALLEST", 100)
     monkeypatch.setattr(fused, "_FEWEST_STEPS", 2)
     LIF(5)(torch.zeros(2, 9, 5))
     assert "90 elements are fewer than 100" in chosen_kernels()["lif_step on cpu"]

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from dendrix.core import chosen_kernels, map_state, use_kernels
-from dendrix.kernels.rate import operation as rate
+from dendrix.core import chosen_kernels, dispatch, map_state, use_kernels
 from dendrix.neurons import Neuron, RateIF, SignedRateIF
 
 LAYERS = {
@@ -19,7 +18,7 @@ LAYERS = {
 
 @pytest.fixture(autouse=True)
 def _small_inputs_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_SMALLEST", 0)
+    monkeypatch.setattr(dispatch, "SMALLEST", 0)
 
 
 def run(mode: str, layer: Neuron, x: Tensor, valid: Tensor | None) -> list[Tensor]:

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from dendrix.kernels.triton import wkv_backward, wkv_forward
 from torch import Tensor
 from torch.testing import assert_close
 
-from dendrix.core import use_kernels
+from dendrix.core import dispatch, use_kernels
 from dendrix.kernels.wkv import cuda as kernels
-from dendrix.kernels.wkv import operation as operation
+from dendrix.kernels.wkv import operation
 from dendrix.layers.rwkv.wkv import WKVState, wkv
 
 
@@ -61,9 +60,9 @@ def test_an_empty_past_and_large_keys() -> None:
 
 def test_trains_through_the_operation_with_strided_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a GPU is given to do, with the kernels in the place of those of the CPU: states, views and autograd."""
-    monkeypatch.setattr(operation, "_SMALLEST", 0)
-    operation.fused_wkv.register_kernel("cpu")(wkv_forward)
-    operation.fused_wkv_backward.register_kernel("cpu")(wkv_backward)
+    monkeypatch.setattr(dispatch, "SMALLEST", 0)
+    operation.fused_wkv.register_kernel("cpu")(operation.forward_on_cuda)
+    operation.fused_wkv_backward.register_kernel("cpu")(operation.backward_on_cuda)
     given = drawn(2, 70, 5)
     found = {}
     for mode in ("reference", "required"):

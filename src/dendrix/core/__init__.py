@@ -1,38 +1,51 @@
 """Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
 
-from ..checks import SEEDS as SEEDS
-from ..checks import expect_count as expect_count
-from ..checks import expect_fields as expect_fields
-from ..checks import expect_in as expect_in
-from ..checks import expect_one_of as expect_one_of
-from .dispatch import KERNELS as KERNELS
-from .dispatch import Kernel as Kernel
-from .dispatch import chosen_kernels as chosen_kernels
-from .dispatch import find_kernel as find_kernel
-from .dispatch import kernel as kernel
-from .dispatch import record_choice as record_choice
-from .dispatch import use_kernels as use_kernels
-from .evidence import ACCUMULATIONS as ACCUMULATIONS
-from .evidence import Evidence as Evidence
-from .evidence import accumulate as accumulate
-from .evidence import accumulate_step as accumulate_step
-from .expect import expect as expect
-from .expect import expect_finite as expect_finite
-from .expect import expect_floating as expect_floating
-from .expect import expect_state as expect_state
-from .expect import expect_valid as expect_valid
-from .scan import StepFn as StepFn
-from .scan import scan as scan
-from .scan import zero_invalid as zero_invalid
-from .state import State as State
-from .state import cat as cat
-from .state import detach as detach
-from .state import map_state as map_state
-from .state import rows as rows
-from .state import select as select
-from .stateful import Stateful as Stateful
-from .surrogate import ATan as ATan
-from .surrogate import Boxcar as Boxcar
-from .surrogate import Sigmoid as Sigmoid
-from .surrogate import Surrogate as Surrogate
-from .surrogate import Triangle as Triangle
+from ..checks import SEEDS, expect_count, expect_fields, expect_in, expect_one_of
+from .dispatch import KERNELS, Kernel, chosen_kernels, find_kernel, kernel, record_choice, too_small, use_kernels
+from .evidence import ACCUMULATIONS, Evidence, accumulate, accumulate_step
+from .expect import expect, expect_finite, expect_floating, expect_state, expect_valid
+from .scan import StepFn, scan, zero_invalid
+from .state import State, cat, detach, leaves, map_state, rows, select
+from .stateful import Stateful
+from .surrogate import ATan, Boxcar, Sigmoid, Surrogate, Triangle
+
+__all__ = [
+    "ACCUMULATIONS",
+    "KERNELS",
+    "SEEDS",
+    "ATan",
+    "Boxcar",
+    "Evidence",
+    "Kernel",
+    "Sigmoid",
+    "State",
+    "Stateful",
+    "StepFn",
+    "Surrogate",
+    "Triangle",
+    "accumulate",
+    "accumulate_step",
+    "cat",
+    "chosen_kernels",
+    "detach",
+    "expect",
+    "expect_count",
+    "expect_fields",
+    "expect_finite",
+    "expect_floating",
+    "expect_in",
+    "expect_one_of",
+    "expect_state",
+    "expect_valid",
+    "find_kernel",
+    "kernel",
+    "leaves",
+    "map_state",
+    "record_choice",
+    "rows",
+    "scan",
+    "select",
+    "too_small",
+    "use_kernels",
+    "zero_invalid",
+]

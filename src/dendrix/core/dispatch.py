@@ -2,15 +2,21 @@
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
+from torch import Tensor
+from torch.autograd import forward_ad
 
 from ..checks import expect_one_of
 from ..errors import KernelError
 
 Mode = Literal["auto", "reference", "required"]
+
+SMALLEST = 4_096
+"""Elements of an input below which numba is not worth loading."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,23 @@ class Kernel:
 
 
 KERNELS: dict[tuple[Hashable, str], Kernel] = {}
-_mode: Mode = "auto"
+_mode: ContextVar[Mode] = ContextVar("mode")
 _chosen: dict[tuple[str, str], str] = {}
+
+
+class _Setting:
+    """The mode of this thread or asyncio task, in a form that torch.compile can read and guard on."""
+
+    # The getter of a context variable takes a default: here the object itself, where no mode is set.
+    set_here = property(_mode.get)
+    traced: Mode | None = None  # set by a `use_kernels` inside a compiled function, and only while that is traced
+
+    def read(self) -> Mode:
+        found: Mode | _Setting = self.traced or self.set_here
+        return "auto" if isinstance(found, _Setting) else found
+
+
+_setting = _Setting()
 
 
 def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None]) -> Callable[..., Any]:
@@ -42,14 +63,23 @@ def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None])
 
 @contextlib.contextmanager
 def use_kernels(mode: Mode) -> Iterator[None]:
-    """Choose how operations run: "auto" (the default), "reference" (plain torch), "required" (a refusal is an error)."""
-    global _mode
+    """Choose how operations run, in this thread or asyncio task: "auto" (the default), "reference" (plain torch), "required".
+
+    Under "required" a kernel that refuses is an error.
+    """
     expect_one_of(mode, get_args(Mode), "mode")
-    before, _mode = _mode, mode
+    if torch.compiler.is_compiling():
+        outside, _setting.traced = _setting.traced, mode
+        try:
+            yield
+        finally:
+            _setting.traced = outside
+        return
+    token = _mode.set(mode)
     try:
         yield
     finally:
-        _mode = before
+        _mode.reset(token)
 
 
 def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> Kernel | None:
@@ -58,19 +88,35 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     Raises:
         KernelError: kernels are required and there is none, or it refuses; not while torch.compile traces.
     """
-    found = _table().get((operation, device))
-    if _mode == "reference":
+    found, mode = _table().get((operation, device)), _setting.read()
+    if mode == "reference":
         reason: str | None = "reference forced"
     elif found is None:
         reason = f"no kernel for {device}"
     else:
-        reason = found.refuses(*args, **params)
+        reason = transform() or found.refuses(*args, **params)
     if not torch.compiler.is_compiling():
         name = _name(operation)
         _chosen[name, device] = found.name if found and reason is None else f"reference ({reason})"
-        if _mode == "required" and reason is not None:
+        if mode == "required" and reason is not None:
             raise KernelError(f"A kernel for {name} was required, but: {reason}. Change the input or use mode 'auto'.")
     return found if reason is None else None
+
+
+def too_small(x: Tensor) -> str | None:
+    """The reason why a kernel is not worth loading numba for, or None."""
+    return f"{x.numel()} elements are fewer than {SMALLEST}" if x.numel() < SMALLEST else None
+
+
+def transform() -> str | None:
+    """The transform of torch that is under way and that kernels have no rule for; they run, and differentiate backward once."""
+    if torch._C._are_functorch_transforms_active():
+        return "a transform of torch.func is active"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation is active"
+    if torch.jit.is_tracing():
+        return "torch.jit traces"
+    return "torch.onnx exports" if torch.onnx.is_in_onnx_export() else None
 
 
 def _table() -> dict[tuple[Hashable, str], Kernel]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..core import State, map_state
+from ..core import State, leaves, map_state
 from ..errors import InputError
 from ..layers.rwkv.wkv import WKVState
 from ..models.spikegpt.blocks import BlockState, ChannelMixState, MixState, TimeMixState
@@ -38,7 +38,7 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
 
 def pack(state: State, batch: int) -> Tensor:
     """A state of a `SpikeGPT` as rows, [B, N]: its tensors one after the other."""
-    return torch.cat([torch.zeros(batch, 0), *_tensors(state)], 1)
+    return torch.cat([torch.zeros(batch, 0), *leaves(state)], 1)
 
 
 def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
@@ -48,20 +48,8 @@ def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
         ValueError: the rows are of another model.
     """
     empty = rest(config)
-    sizes = [part.shape[1] for part in _tensors(empty)]
+    sizes = [part.shape[1] for part in leaves(empty)]
     if rows.dim() != 2 or rows.shape[1] != sum(sizes):
         raise InputError(f"state: expected rows of {sum(sizes)} numbers, got {list(rows.shape)}. Is it of another model?")
     parts = iter(torch.split(rows, sizes, 1))
     return map_state(lambda _: next(parts), empty)
-
-
-def _tensors(state: State) -> list[Tensor]:
-    """All tensors of a state in their order."""
-    found: list[Tensor] = []
-
-    def keep(part: Tensor) -> Tensor:
-        found.append(part)
-        return part
-
-    map_state(keep, state)
-    return found

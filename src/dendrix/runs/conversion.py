@@ -1,6 +1,5 @@
 """From the run of an image network to a run of its spiking form: what `dendrix convert` does; the command line only parses and prints."""
 
-from ..errors import InputError
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,15 +12,16 @@ from ..convert import MaxPool, NeuronKind, calibrate, compare
 from ..core import expect_fields
 from ..core.files import read_json, write_json
 from ..data import FileSplits, ImageBatch, ImageDataset, ImageFiles, ImageSplits, take_batch
+from ..errors import InputError
 from ..exits import fingerprint
-from ..run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
 from ..models import VGG, Converted, ConvertedConfig, Decision, ResNet
 from ..plot import save_figure
 from ..pretrained import find_run
-from .report.conversion_figures import draw_accuracy, draw_layers
+from ..run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
+from ..run_folder.record import RUN, environment, new_folder
 from ..train.metrics import score_images
 from .opened import data_of
-from ..run_folder.record import RUN, environment, new_folder
+from .report.conversion_figures import draw_accuracy, draw_layers
 
 _AT_ONCE = 64
 _ROWS = 256

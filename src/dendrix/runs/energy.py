@@ -1,6 +1,5 @@
 """A trained network of any kind under the energy meter."""
 
-from ..errors import InputError
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,15 +11,16 @@ from torch import Tensor
 from ..core.files import read_json
 from ..data import Dataset, ImageDataset, ImageFiles, loader, take_batch
 from ..data.text.corpora import corpus
-from ..data.text.tokenizers import encode
 from ..data.text.token_sentences import TokenSentences, sentence_batches
+from ..data.text.tokenizers import encode
 from ..data.text.tokens import Tokens, counted
 from ..energy import Metered, measure
+from ..errors import InputError
 from ..models import Converted
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run
-from .opened import Opened, Split, open_run
 from ..run_folder.record import read_record
+from .opened import Opened, Split, open_run
 from .recordings import open_recordings
 from .text_scores import tokens_of
 

@@ -1,6 +1,5 @@
 """A sound that is followed while it comes, until an exit rule is sure of it."""
 
-from ..errors import InputError
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from ..data import CausalEncoder
 from ..data.speech.audio import Wave
+from ..errors import InputError
 from ..exits import ExitRule, follow
 from ..run_folder.checkpoint import Checkpoint
 from .prediction import encoder_of

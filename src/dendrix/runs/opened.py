@@ -1,6 +1,5 @@
 """A run folder with its data: what evaluation, records and reports begin with."""
 
-from ..errors import InputError
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,13 +10,14 @@ from torch import Tensor
 
 from ..data import Dataset, ImageBatch, ImageDataset, ImageFiles, image_batches, loader
 from ..data.text.token_sentences import TokenSentences, sentence_batches
-from ..run_folder.checkpoint import Checkpoint, load_checkpoint
+from ..errors import InputError
 from ..models import Converted, DendriticNet
 from ..pretrained import find_run
-from ..train.continual.learner import PermutedTasks, load_split, recipe_from_dict
-from ..train.sequence.data import AnySource, DigitsData, source_from_dict
-from ..train.metrics import Scores, score, score_images
+from ..run_folder.checkpoint import Checkpoint, load_checkpoint
 from ..run_folder.record import RUN, read_record
+from ..train.continual.learner import PermutedTasks, load_split, recipe_from_dict
+from ..train.metrics import Scores, score, score_images
+from ..train.sequence.data import AnySource, DigitsData, source_from_dict
 
 Split = Literal["train", "valid", "test"]
 _IMAGES_AT_ONCE = 64

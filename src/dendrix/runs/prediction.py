@@ -1,6 +1,5 @@
 """What a trained network hears in a sound."""
 
-from ..errors import InputError
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from ..core import expect_in
 from ..data import Encoder, collate, encoder_from_dict
 from ..data.speech.audio import Wave
+from ..errors import InputError
 from ..run_folder.checkpoint import Checkpoint
 
 

@@ -1,16 +1,16 @@
 """A trained network and recordings of your own."""
 
-from ..errors import InputError
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ..data import find_wavs, loader
-from .prediction import encoder_of
+from ..errors import InputError
 from ..run_folder.checkpoint import load_checkpoint
 from ..train.metrics import Scores
 from .opened import Opened
+from .prediction import encoder_of
 
 
 def open_recordings(run: Path, folder: Path) -> Opened:

@@ -1,6 +1,5 @@
 """How well a language model predicts a text, in units that do not depend on its tokens."""
 
-from ..errors import InputError
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch.nn import functional
 from ..core import detach
 from ..data.text.tokenizers import encode
 from ..data.text.tokens import Tokens, counted
+from ..errors import InputError
 
 
 @dataclass(frozen=True)

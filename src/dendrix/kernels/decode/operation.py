@@ -25,9 +25,7 @@ def _compiled(spikes: str, weights: str) -> Any:
     """The loop for one kind of network; numba compiles it when it is first called."""
     from ..numba import scalars
     from ..numba.specialise import specialise
-    from . import loops as decode_loops
-    from . import product_loops
-    from . import rows as decode_rows
+    from . import loops, product_loops, rows
 
     flags = dict(bits_in=spikes == "input", bits_out=spikes == "output", exponential=specialise(scalars.exp_of_negative, contract=True))
     same = specialise(scalars.same)
@@ -41,20 +39,13 @@ def _compiled(spikes: str, weights: str) -> Any:
     }
     parts["add_rows"] = specialise(product_loops.add_rows, contract=True, load=load, **parts)
     parts["product"] = specialise(product_loops.product, contract=True, **parts)
-    parts["normalise"] = specialise(decode_rows.normalise, any_order=True)
-    rows = decode_rows.fire, decode_rows.mix, decode_rows.average, decode_rows.gate, decode_rows.square
-    loops = (
-        decode_loops.shift,
-        decode_loops.finish,
-        decode_loops.rooms,
-        decode_loops.time_mix,
-        decode_loops.channel_mix,
-        decode_loops.answer,
-    )
+    parts["normalise"] = specialise(rows.normalise, any_order=True)
+    of_rows = rows.fire, rows.mix, rows.average, rows.gate, rows.square
+    of_blocks = loops.shift, loops.finish, loops.rooms, loops.time_mix, loops.channel_mix, loops.answer
     part: Any
-    for part in (*rows, *loops):  # each uses those before it
+    for part in (*of_rows, *of_blocks):  # each uses those before it
         parts[part.__name__] = specialise(part, contract=True, **flags, **parts)
-    return specialise(decode_loops.advance, contract=True, **flags, **parts)
+    return specialise(loops.advance, contract=True, **flags, **parts)
 
 
 @kernel("decode", "cpu", refuses=_refuses)

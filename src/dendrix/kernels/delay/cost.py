@@ -4,6 +4,7 @@ The unit is one multiply-add inside a large matrix product. The other prices are
 they hold as long as memory, vector units and caches stand in about this proportion.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from .spectral import Window, rank
@@ -43,6 +44,15 @@ def spectral(s: Shape, window: Window) -> float:
     # Windows are cut and joined, forward and backward, in strides.
     copies = 6 * rows * (size * s.C + window.steps * s.H) if window.pieces > 1 else 0
     return points * (transforms + rows * s.C * s.H + _MOVE * spectra) + _MOVE * copies + 8 * _CALL
+
+
+@lru_cache
+def dense(s: Shape) -> tuple[str, float, Window]:
+    """The cheaper of "shifted" and "spectral", its price, and the best windows."""
+    window = best_window(s)
+    prices = {"shifted": shifted(s), "spectral": spectral(s, window)}
+    by = min(prices, key=lambda name: prices[name])
+    return by, prices[by], window
 
 
 def best_window(s: Shape) -> Window:

@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 
 # `specialise` binds these: the exponential of numbers <= 0 and constants in the precision of the weights.
-exponential: Any = np.exp
-half: Any = 0.5
-offset: Any = 0.27
-least: Any = 1e-7
-one: Any = 1.0
+exponential: Any = None
+half = offset = least = one = exponential
 
 _TILE = 64
 

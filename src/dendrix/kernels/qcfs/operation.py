@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ...core import kernel
 from ..available import HAS_NUMBA
+from ..gradients import differentiable_once
 from ..numba.pool import in_parts
-from . import loops as qcfs_loops
+from . import loops
 
 _BLOCK = 1 << 15
 """Entries whose gradients are taken together, while they are in the cache, and summed together, in an order that threads do not change."""
@@ -37,8 +38,8 @@ def _compiled(by_level: bool) -> tuple[Any, Any, Any]:
     from ..numba.specialise import specialise
 
     constants: dict[str, Any] = dict(half=np.float32(0.5), zero=np.float32(0), by_level=by_level)
-    forward, backward = (specialise(loop, **constants) for loop in (qcfs_loops.forward, qcfs_loops.input_gradient))
-    return forward, backward, specialise(qcfs_loops.threshold_gradient, any_order=True, **constants)
+    forward, backward = (specialise(loop, **constants) for loop in (loops.forward, loops.input_gradient))
+    return forward, backward, specialise(loops.threshold_gradient, any_order=True, **constants)
 
 
 def _dense(x: Tensor) -> Tensor:
@@ -110,3 +111,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 qcfs.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once(qcfs_backward)

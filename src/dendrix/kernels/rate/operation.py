@@ -8,14 +8,11 @@ import torch
 from torch import Tensor
 
 from ...compiled import compiled
-from ...core import State, kernel
+from ...core import State, kernel, too_small
 from ...neurons.rate import RateState, SignedRateState, rate_step, signed_rate_step
 from ..available import HAS_NUMBA
 from ..numba.pool import in_parts
-from . import loops as rate_loops
-
-_SMALLEST = 4_096
-"""Elements of x below which it is not worth loading numba."""
+from . import loops
 
 
 def _refuses(x: Tensor, state: State, valid: Tensor | None = None, *, threshold: Tensor | float, **_: Any) -> str | None:
@@ -32,12 +29,12 @@ def _refuses(x: Tensor, state: State, valid: Tensor | None = None, *, threshold:
         return "the state is not shaped like a step of x"
     if isinstance(threshold, Tensor) and threshold.numel() not in (1, x.shape[2]):
         return "the threshold is neither one number nor one per channel"
-    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+    return too_small(x)
 
 
 @kernel(rate_step, "cpu", _refuses)
 def rate(x: Tensor, state: RateState, valid: Tensor | None = None, *, threshold: Tensor | float, **_: Any) -> tuple[Tensor, RateState]:
-    y, v = _run(rate_loops.rate, x, state, valid, threshold)
+    y, v = _run(loops.rate, x, state, valid, threshold)
     return y, RateState(v)
 
 
@@ -45,7 +42,7 @@ def rate(x: Tensor, state: RateState, valid: Tensor | None = None, *, threshold:
 def signed(
     x: Tensor, state: SignedRateState, valid: Tensor | None = None, *, threshold: Tensor | float, limit: float, **_: Any
 ) -> tuple[Tensor, SignedRateState]:
-    y, v, sent = _run(rate_loops.signed, x, state, valid, threshold, np.float32(limit))
+    y, v, sent = _run(loops.signed, x, state, valid, threshold, np.float32(limit))
     return y, SignedRateState(v, sent)
 
 

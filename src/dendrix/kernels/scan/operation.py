@@ -6,15 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...core import ATan, Boxcar, Sigmoid, State, StepFn, Triangle, kernel
+from ...core import ATan, Boxcar, Sigmoid, State, StepFn, Triangle, kernel, too_small
 from ...neurons.adlif import adlif_step
 from ...neurons.cuba import cuba_lif_step
 from ...neurons.li import li_step
 from ...neurons.lif import lif_step
 from ..available import HAS_NUMBA, HAS_TRITON
-
-_SMALLEST = 4_096
-"""Elements of x below which it is not worth loading numba."""
+from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 8
 """Steps below which the loop is faster: measured, one fused scan forward and backward costs as much as 5 to 15 steps of small tensors."""
@@ -67,7 +65,7 @@ def _reason_against_numba(x: Tensor) -> str | None:
         return f"x is {x.dtype}; kernels take float32 and bfloat16"
     if x.shape[1] < _FEWEST_STEPS:
         return f"{x.shape[1]} steps are fewer than {_FEWEST_STEPS}"
-    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+    return too_small(x)
 
 
 def _reason_against_triton(x: Tensor) -> str | None:
@@ -148,6 +146,7 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_scan.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once(fused_scan_backward)
 
 _register(lif_step, ("decay",))
 _register(cuba_lif_step, ("decay_syn", "decay"))
@@ -156,7 +155,7 @@ _register(li_step, ("decay",))
 
 
 @fused_scan.register_kernel("cuda")
-def _forward_on_cuda(
+def forward_on_cuda(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     from . import cuda
@@ -168,7 +167,7 @@ def _forward_on_cuda(
 
 
 @fused_scan_backward.register_kernel("cuda")
-def _backward_on_cuda(
+def backward_on_cuda(
     x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
     constants: list[float], surrogate: str,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip

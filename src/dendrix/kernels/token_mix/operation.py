@@ -5,11 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...core import kernel
+from ...core import kernel, too_small
 from ..available import HAS_NUMBA
-
-_SMALLEST = 4_096
-"""Elements of x below which it is not worth loading numba."""
+from ..gradients import differentiable_once
 
 _ROWS = 64
 """Rows of a part; each part sums the gradients of the shares for itself, so that threads change no bit."""
@@ -20,7 +18,7 @@ def _refuses(x: Tensor, earlier: Tensor, shares: tuple[Tensor, ...]) -> str | No
         return "numba is not installed"
     if any(part.dtype != torch.float32 for part in (x, earlier, *shares)):
         return "an input is not float32"
-    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+    return too_small(x)
 
 
 @kernel("token_mix", "cpu", refuses=_refuses)
@@ -67,3 +65,4 @@ def _differentiate(ctx: Any, upstream: list[Tensor]) -> tuple[Tensor, Tensor, Te
 
 
 fused_token_mix.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once(fused_token_mix_backward)

@@ -5,12 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...core import kernel
+from ...core import kernel, too_small
 from ...layers.rwkv.wkv import WKVState
 from ..available import HAS_NUMBA, HAS_TRITON
-
-_SMALLEST = 4_096
-"""Elements of k below which it is not worth loading numba."""
+from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 2
 """One step is a handful of small operations; numba and torch take the same for it."""
@@ -25,7 +23,7 @@ def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState,
         return "numba is not installed"
     if k.shape[1] < _FEWEST_STEPS:
         return f"{k.shape[1]} steps are fewer than {_FEWEST_STEPS}"
-    return f"{k.numel()} elements are fewer than {_SMALLEST}" if k.numel() < _SMALLEST else None
+    return too_small(k)
 
 
 @kernel("wkv", "cuda", refuses=_refuses)
@@ -88,10 +86,11 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_wkv.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once(fused_wkv_backward)
 
 
 @fused_wkv.register_kernel("cuda")
-def _forward_on_cuda(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def forward_on_cuda(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     from . import cuda
 
     _, every = tile(k.shape[2])
@@ -101,7 +100,7 @@ def _forward_on_cuda(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid:
 
 
 @fused_wkv_backward.register_kernel("cuda")
-def _backward_on_cuda(
+def backward_on_cuda(
     k: Tensor, v: Tensor, params: Tensor, marks: Tensor, valid: Tensor, gy: Tensor, gend: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     from . import cuda

@@ -67,7 +67,7 @@ def delay_conv(x: Tensor, kernel: Tensor, past: int = 0) -> Tensor:
         [B, T, C_out]
     """
     padded = nn.functional.pad(x, (0, 0, len(kernel) - 1 - past, 0)).transpose(1, 2)
-    return nn.functional.conv1d(padded, kernel.flip(0).permute(2, 1, 0)).transpose(1, 2)
+    return nn.functional.conv1d(padded, _reversed(kernel, 0).permute(2, 1, 0)).transpose(1, 2)
 
 
 def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
@@ -82,8 +82,13 @@ def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
     """
     channels, count, length = taps.shape
     padded = nn.functional.pad(x, (0, 0, length - 1 - past, 0)).transpose(1, 2)
-    y = nn.functional.conv1d(padded, taps.flip(-1).flatten(0, 1).unsqueeze(1), groups=channels)
+    y = nn.functional.conv1d(padded, _reversed(taps, 2).flatten(0, 1).unsqueeze(1), groups=channels)
     return y.transpose(1, 2).reshape(x.shape[0], -1, channels, count)
+
+
+def _reversed(x: Tensor, axis: int) -> Tensor:
+    # Not `flip`: torch.compile (2.13, CPU) fuses its gradient with the sums of `spread` into a kernel that gives wrong numbers.
+    return x.index_select(axis, torch.arange(x.shape[axis] - 1, -1, -1, device=x.device))
 
 
 def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from ...data import collate
-from ...run_folder.checkpoint import Checkpoint
 from ...layers import Recurrent, RecurrentDelay
 from ...layers.delay.base import delay_layers
 from ...neurons import LI, Neuron
 from ...plot import COLOURS, dress, new_figure
+from ...run_folder.checkpoint import Checkpoint
 
 _NAMED = 4
 """Classes whose share is drawn in colour."""

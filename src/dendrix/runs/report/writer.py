@@ -8,14 +8,14 @@ import torch
 
 from ...core.files import write_atomic
 from ...data import Dataset
-from ...run_folder.checkpoint import Checkpoint, expect_run, load_checkpoint, read_checkpoint
 from ...layers.delay.base import delay_layers
 from ...pretrained import find_run
+from ...run_folder.checkpoint import Checkpoint, expect_run, load_checkpoint, read_checkpoint
+from ...run_folder.record import METRICS, caveat, is_text, read_lines, read_record
+from ..opened import Opened, open_run
 from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_training
 from .network_figures import draw_activity, draw_delays
-from ..opened import Opened, open_run
 from .page import flattened, heading, page, paragraph, picture, table
-from ...run_folder.record import METRICS, caveat, is_text, read_lines, read_record
 from .text import text_parts
 
 REPORT = "report.html"

@@ -1,0 +1,27 @@
+"""Tensors of the CPU as numpy arrays over the same memory."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def array(x: Tensor) -> Any:
+    """A contiguous array of a tensor's numbers, bfloat16 as int16; a copy only where the tensor is not contiguous."""
+    x = x.detach().contiguous()
+    return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def borrowed(x: Tensor) -> Any:
+    """As `array`, for parameters: `Tensor.numpy` forbids for good that a storage is resized, as FSDP does with what it gathers."""
+    return np.asarray(_Memory(x.detach().contiguous()))
+
+
+class _Memory:
+    """numpy's array interface; the array keeps this object, and it the tensor."""
+
+    def __init__(self, x: Tensor):
+        self.x = x
+        kind = np.dtype(str(x.dtype).removeprefix("torch."))
+        self.__array_interface__ = {"shape": tuple(x.shape), "typestr": kind.str, "data": (x.data_ptr(), False), "version": 3}
