@@ -1,6 +1,7 @@
 """The kernel table: fast implementations found by (operation, device type). A kernel may refuse, and says why."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class _Setting:
 
 
 _setting = _Setting()
+_ONNX = "torch.onnx._internal.exporter"
+"""To ask torch whether it exports to ONNX loads this, which takes long and is not needed where nothing is exported."""
 
 
 def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None]) -> Callable[..., Any]:
@@ -96,6 +99,10 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
     else:
         reason = transform() or found.refuses(*args, **params)
     if not torch.compiler.is_compiling():
+        if torch._C._len_torch_dispatch_stack() and "torch.utils.flop_counter" in sys.modules:
+            from ..kernels.flops import count_kernels
+
+            count_kernels()
         name = _name(operation)
         _chosen[name, device] = found.name if found and reason is None else f"reference ({reason})"
         if mode == "required" and reason is not None:
@@ -114,9 +121,11 @@ def transform() -> str | None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
-    if torch.jit.is_tracing():
+    if torch._C._get_tracing_state() is not None:
         return "torch.jit traces"
-    return "torch.onnx exports" if torch.onnx.is_in_onnx_export() else None
+    if _ONNX in sys.modules and torch.onnx.is_in_onnx_export():
+        return "torch.onnx exports"
+    return None
 
 
 def _table() -> dict[tuple[Hashable, str], Kernel]:

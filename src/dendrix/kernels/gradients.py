@@ -2,19 +2,19 @@
 
 from typing import Any, NoReturn
 
+import torch
 from torch import Tensor
-from torch.library import CustomOpDef
 
 from ..errors import KernelError
 
 
-def differentiable_once(backward: CustomOpDef) -> None:
-    """Make a second derivative an error: `backward`, which computes the first, has no gradient."""
+def differentiable_once(backward: str) -> None:
+    """Make a second derivative an error: `backward`, the name of the operation that computes the first, has no gradient."""
+    torch.library.register_autograd(backward, _refuse)
 
-    def refuse(ctx: Any, *grads: Tensor) -> NoReturn:
-        raise KernelError(
-            "Kernels have first derivatives, but a second one was asked for (create_graph=True). "
-            'Compute both under dendrix.use_kernels("reference").'
-        )
 
-    backward.register_autograd(refuse)
+def _refuse(ctx: Any, *grads: Tensor) -> NoReturn:
+    raise KernelError(
+        "Kernels have first derivatives, but a second one was asked for (create_graph=True). "
+        'Compute both under dendrix.use_kernels("reference").'
+    )

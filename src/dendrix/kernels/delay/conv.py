@@ -151,4 +151,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 convolve.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(convolve_backward)
+differentiable_once("dendrix::delay_conv_backward")

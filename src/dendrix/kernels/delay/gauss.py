@@ -94,4 +94,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 gauss_kernel.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(gauss_kernel_backward)
+differentiable_once("dendrix::gauss_kernel_backward")

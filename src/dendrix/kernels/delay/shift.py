@@ -88,4 +88,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 shift.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(shift_backward)
+differentiable_once("dendrix::delay_shift_backward")

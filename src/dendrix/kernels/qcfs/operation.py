@@ -111,4 +111,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 qcfs.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(qcfs_backward)
+differentiable_once("dendrix::qcfs_backward")

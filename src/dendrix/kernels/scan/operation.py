@@ -86,7 +86,10 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
     y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
-    return y.unflatten(2, after_x), type(state)(*[s.unflatten(1, after_x) for s in end.unbind(0)])
+    parts = [s.clone() for s in end.unbind(0)]  # no views: each state has memory of its own, to write to or to free
+    if len(after_x) > 1:
+        y, parts = y.unflatten(2, after_x), [s.unflatten(1, after_x) for s in parts]
+    return y, type(state)(*parts)
 
 
 def tile(columns: int) -> tuple[int, int]:
@@ -146,7 +149,7 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_scan.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(fused_scan_backward)
+differentiable_once("dendrix::fused_scan_backward")
 
 _register(lif_step, ("decay",))
 _register(cuba_lif_step, ("decay_syn", "decay"))

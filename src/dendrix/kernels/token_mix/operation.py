@@ -65,4 +65,4 @@ def _differentiate(ctx: Any, upstream: list[Tensor]) -> tuple[Tensor, Tensor, Te
 
 
 fused_token_mix.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(fused_token_mix_backward)
+differentiable_once("dendrix::fused_token_mix_backward")

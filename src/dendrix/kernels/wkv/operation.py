@@ -33,7 +33,7 @@ def run_wkv(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, 
     if valid is None:
         valid = torch.ones(k.shape[:2], dtype=torch.bool, device=k.device)
     y, end, _ = fused_wkv(k, v, torch.stack([rate, bonus]), torch.stack([state.aa, state.bb, state.pp.detach()]), valid)
-    return y, WKVState(end[0], end[1], end[2].detach())
+    return y, WKVState(end[0].clone(), end[1].clone(), end[2].detach().clone())
 
 
 def tile(columns: int) -> tuple[int, int]:
@@ -86,7 +86,7 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_wkv.register_autograd(_differentiate, setup_context=_keep)
-differentiable_once(fused_wkv_backward)
+differentiable_once("dendrix::fused_wkv_backward")
 
 
 @fused_wkv.register_kernel("cuda")

@@ -5,7 +5,6 @@ loads late: it takes a second that other trainings do not pay.
 """
 
 import copy
-import warnings
 
 import torch
 from torch import Tensor, distributed, nn
@@ -28,8 +27,6 @@ def sharded(network: nn.Module, device: torch.device) -> nn.Module:
     count = distributed.get_world_size() if distributed.is_initialized() else 1
     if count < 2:
         raise InputError("shard: expected several processes to share the parameters, got one. Start them with torchrun, or leave it out.")
-    # The states that a block returns are views, and nothing here changes them in place.
-    warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
     network.to(device)
     for tensor in network.state_dict().values():
         distributed.broadcast(tensor, 0)
