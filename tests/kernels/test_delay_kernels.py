@@ -1,5 +1,6 @@
 """Kernels of the delay layer against the reference: outputs and gradients, odd shapes, every algorithm, compile and opcheck."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from dendrix import use_kernels
 from dendrix.core import chosen_kernels
+from dendrix.errors import InputError
 from dendrix.kernels.delay import conv, cost, gauss, integer, shift
 from dendrix.kernels.delay.spectral import Window
 from dendrix.layers import DelayLinear, delay_conv, delay_kernel, freeze
@@ -139,6 +141,34 @@ def test_a_layer_runs_on_kernels_and_gives_the_reference(threads: int, granulari
         close(ours, plain)
 
 
+@pytest.mark.parametrize("interpolation", ["gauss", "triangle", "linear"])
+@pytest.mark.parametrize(("count", "batch"), [(1, 1), (3, 2)])
+def test_a_single_output(interpolation: Any, count: int, batch: int) -> None:
+    model = DelayLinear(100, 1, 200.0, 10.0, kernel_count=count, interpolation=interpolation)
+    x = (torch.rand(batch, 400, 100) < 0.05).float()
+    y, _ = model(x)
+    assert chosen_kernels()["delay_conv forward on cpu"] == "events"
+    with use_kernels("reference"):
+        close(y, model(x)[0])
+
+
+def test_gradients_of_float32_are_as_exact_as_those_of_a_plain_convolution() -> None:
+    """Of a layer with two synapses per pair and the narrowest published width, against float64; root mean squares, as maxima vary."""
+    model = DelayLinear(16, 16, 250.0, 10.0, kernel_count=2, width=0.23)
+    exact = copy.deepcopy(model).double()
+    x, g = (torch.rand(128, 100, 16) < 0.1).float(), torch.randn(128, 100, 16)
+
+    def errors(mode: str) -> list[Tensor]:
+        with use_kernels(mode):
+            found = torch.autograd.grad(model(x)[0], (model.weight, model.delay), g)
+        return [(a - b).square().mean().sqrt() for a, b in zip(found, truth, strict=True)]
+
+    with use_kernels("reference"):
+        truth = torch.autograd.grad(exact(x.double())[0], (exact.weight, exact.delay), g.double())
+    for ours, plain in zip(errors("required"), errors("reference"), strict=True):
+        assert ours <= plain
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -152,6 +182,15 @@ def test_a_layer_runs_on_kernels_and_gives_the_reference(threads: int, granulari
 def test_refusals_name_the_reason(call: Any, words: str) -> None:
     with use_kernels("required"), pytest.raises(RuntimeError, match=words):
         call(DelayLinear(40, 30, 150.0, 10.0), torch.zeros(6, 50, 40))
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_broken_delays_are_refused_before_they_become_indices(broken: float) -> None:
+    model = DelayLinear(40, 30, 150.0, 10.0)
+    model.delay.data[3, 2, 0] = broken
+    for call in (model.integer_delay, lambda: freeze(model)):
+        with pytest.raises(InputError, match=r"delay: expected finite numbers, got (nan|inf) at index \[3, 2, 0\]"):
+            call()
 
 
 def test_the_choice_follows_shape_and_density() -> None:

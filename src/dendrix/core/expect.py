@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, InputTypeError
+from .dispatch import transform
 from .state import State
 
 
@@ -70,9 +71,9 @@ def expect_floating(x: Tensor, name: str = "x") -> None:
         raise InputTypeError(f"{name}: expected a floating dtype, got {x.dtype}. Use {name}.float().")
 
 
-def expect_finite(x: Tensor, name: str = "x") -> None:
-    """Refuse NaN and infinity at the border: a spiking neuron would turn a NaN into silence and hide it."""
-    if torch.compiler.is_compiling() or bool(torch.isfinite(x).all()):
+def expect_finite(x: Tensor, name: str = "x", advice: str = "Clean the input first.") -> None:
+    """Refuse NaN and infinity, which a spiking neuron would turn into silence; unchecked where torch traces or transforms x."""
+    if torch.compiler.is_compiling() or transform() or bool(torch.isfinite(x).all()):
         return
     first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
-    raise InputError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. Clean the input first.")
+    raise InputError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. {advice}")

@@ -53,7 +53,7 @@ def density_of(x: Tensor, declared: float | None) -> float:
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    add = specialise(loops.add_rows, any_order=True)
+    add = specialise(loops.add_rows, contract=True)
     return specialise(loops.follow, add=add), specialise(loops.follow_backward, add=add)
 
 

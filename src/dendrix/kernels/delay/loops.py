@@ -85,7 +85,10 @@ def build_backward(
 
 
 def add_rows(target: Any, source: Any, start: Any, value: Any, count: int) -> None:
-    """target += sum of value[e] * source[start[e] : start[e] + len(target)] over the first `count` events e, four at a time."""
+    """target += sum of value[e] * source[start[e] : start[e] + len(target)] over the first `count` events e, four at a time.
+
+    Those are summed first, in pairs: what is rounded at the size of the target is one sum, not four.
+    """
     n = len(target)
     e = 0
     while e + 4 <= count:
@@ -93,7 +96,7 @@ def add_rows(target: Any, source: Any, start: Any, value: Any, count: int) -> No
         c, d = source[start[e + 2] : start[e + 2] + n], source[start[e + 3] : start[e + 3] + n]
         u, v, w, x = value[e], value[e + 1], value[e + 2], value[e + 3]
         for j in range(n):
-            target[j] += u * a[j] + v * b[j] + w * c[j] + x * d[j]
+            target[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
         e += 4
     while e < count:
         a, u = source[start[e] : start[e] + n], value[e]
@@ -138,6 +141,7 @@ def follow_backward(x: Any, grad: Any, past: int, grad_kernel: Any, first: int, 
     line = np.zeros(rows * span, x.dtype)
     start = np.empty(rows * length, np.intp)
     value = np.empty(rows * length, x.dtype)
+    sums = np.empty(reach, x.dtype)
     for low in range(0, batch, rows):
         n = min(rows, batch - low)
         for b in range(n):
@@ -150,4 +154,8 @@ def follow_backward(x: Any, grad: Any, past: int, grad_kernel: Any, first: int, 
                         start[count] = b * span + t * outputs
                         value[count] = x[low + b, t, i]
                         count += 1
-            add(grad_kernel[i], line, start, value, count)
+            sums[:] = 0
+            add(sums, line, start, value, count)
+            total = grad_kernel[i]
+            for j in range(reach):
+                total[j] += sums[j]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core import State, expect, expect_floating, expect_in, expect_one_of, expect_state, expect_valid, find_kernel, zero_invalid
+from ...core.numbers import GAUSS_LEAST, GAUSS_NARROWEST
 from ...errors import InputError
 from .base import Delayed
 from .gaps import without_gaps
@@ -14,8 +15,8 @@ Granularity = Literal["synaptic", "axonal", "dendritic"]
 Interpolation = Literal["gauss", "triangle", "linear"]
 Padding = Literal["causal", "published"]
 
-_NARROWEST = {"gauss": 0.27, "triangle": 1.0, "linear": 1.0}
-"""What the published layer adds to |SIG|: the narrowest Gaussian has width 0.27 and the narrowest triangle reaches one step."""
+_NARROWEST = {"gauss": GAUSS_NARROWEST, "triangle": 1.0, "linear": 1.0}
+"""What the published layer adds to |SIG|: the narrowest triangle reaches one step."""
 
 
 def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
@@ -38,7 +39,7 @@ def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tenso
     distance = lag - delay.unsqueeze(-1)
     reach = _NARROWEST[interpolation] + (0 if interpolation == "linear" else width.abs().unsqueeze(-1))
     g = torch.exp(-0.5 * (distance / reach) ** 2) if interpolation == "gauss" else torch.relu(reach - distance.abs())
-    return g / (g.sum(-1, keepdim=True) + 1e-7)
+    return g / (g.sum(-1, keepdim=True) + GAUSS_LEAST)
 
 
 def delay_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
@@ -164,10 +165,9 @@ class DelayLinear(Delayed):
         else:
             self.register_buffer("delay", delay.round())
 
-    def integer_delay(self) -> Tensor:
-        """The delays as deployed, int64, in steps, shaped as `delay`. Ties go as published: c - delay rounds half to even, c = L // 2."""
+    def _whole(self, delay: Tensor) -> Tensor:
         half = self.taps // 2
-        return (half - (half - self.delay.detach()).round()).clamp(0, self.taps - 1).long()
+        return half - (half - delay).round()  # ties as published: what rounds half to even is the distance from the centre
 
     def kernel(self) -> Tensor:
         """The temporal kernel in use, [L, C_in, C_out]; one lag per synapse where the delays are rounded."""
