@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dendrix.core import ATan, Boxcar, Sigmoid, StepFn, Surrogate, Triangle, dispatch, scan, use_kernels
-from dendrix.kernels.scan import operation as fused
+from dendrix.kernels.scan import operation
 from dendrix.kernels.scan.cuda import backward, forward
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 from dendrix.neurons.adlif import AdLIFState, adlif_step
@@ -85,9 +85,9 @@ def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtyp
 def test_neurons_train_through_the_operation(layer: Neuron, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a GPU is given to do, with the kernels in the place of those of the CPU: parameters, shapes and autograd."""
     monkeypatch.setattr(dispatch, "SMALLEST", 0)
-    monkeypatch.setattr(fused, "_FEWEST_STEPS", 0)
-    fused.fused_scan.register_kernel("cpu")(fused.forward_on_cuda)
-    fused.fused_scan_backward.register_kernel("cpu")(fused.backward_on_cuda)
+    monkeypatch.setattr(operation, "_FEWEST_STEPS", 0)
+    operation.fused_scan.register_kernel("cpu")(operation.forward_on_cuda)
+    operation.fused_scan_backward.register_kernel("cpu")(operation.backward_on_cuda)
     x = torch.randn(2, 4, 5, 3, requires_grad=True)
     leaves = [x, *layer.parameters()]
     found = {}

@@ -38,9 +38,9 @@ _chosen: dict[tuple[str, str], str] = {}
 
 
 class _Setting:
-    """The mode of this thread or asyncio task, in a form that torch.compile can read and guard on."""
+    """The mode of this thread or asyncio task, as an attribute, which torch.compile can guard on; it cannot read a ContextVar."""
 
-    # The getter of a context variable takes a default: here the object itself, where no mode is set.
+    # `ContextVar.get` takes a default: the object itself where no mode is set. A property over a C function is read by guards, too.
     set_here = property(_mode.get)
     traced: Mode | None = None  # set by a `use_kernels` inside a compiled function, and only while that is traced
 
@@ -51,7 +51,7 @@ class _Setting:
 
 _setting = _Setting()
 _ONNX = "torch.onnx._internal.exporter"
-"""To ask torch whether it exports to ONNX loads this, which takes long and is not needed where nothing is exported."""
+"""Loaded by `torch.onnx.is_in_onnx_export`, slowly; without it there is no export."""
 
 
 def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None]) -> Callable[..., Any]:
@@ -111,12 +111,12 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
 
 
 def too_small(x: Tensor) -> str | None:
-    """The reason why a kernel is not worth loading numba for, or None."""
+    """The reason against a kernel for a small input, or None."""
     return f"{x.numel()} elements are fewer than {SMALLEST}" if x.numel() < SMALLEST else None
 
 
 def transform() -> str | None:
-    """The transform of torch that is under way and that kernels have no rule for; they run, and differentiate backward once."""
+    """The active transform of torch that kernels do not support, or None. They support a call and one backward pass."""
     if torch._C._are_functorch_transforms_active():
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
@@ -140,7 +140,7 @@ def _name(operation: Hashable) -> str:
 
 
 def known_kernels() -> dict[str, str]:
-    """The kernel of every operation and device that has one, whether or not it would run here."""
+    """All registered kernels by operation and device, whether or not they can run here."""
     return dict(sorted((f"{_name(operation)} on {device}", found.name) for (operation, device), found in _table().items()))
 
 
@@ -151,5 +151,5 @@ def record_choice(operation: str, device: str, what: str) -> None:
 
 
 def chosen_kernels() -> dict[str, str]:
-    """What ran last for each operation and device, with the reason where it was the reference. For run records and `--explain`."""
+    """The kernel that ran last for each operation and device, or why the reference ran. For run records and `--explain`."""
     return {f"{name} on {device}": what for (name, device), what in sorted(_chosen.items())}

@@ -1,10 +1,10 @@
 """Numbers and formulas that several parts share."""
 
 GAUSS_NARROWEST = 0.27
-"""What the published delay layer adds to the width of its Gaussian, in steps (arXiv 2306.17670, `Dcls1d` with version 'v1')."""
+"""Offset of the width of the published delay layer's Gaussian, in steps (arXiv 2306.17670, `Dcls1d` with version 'v1')."""
 
 GAUSS_LEAST = 1e-7
-"""What it adds to the mass of the Gaussian before it divides by it."""
+"""Offset of that Gaussian's mass, by which it is divided."""
 
 
 def mixed_seed(seed: int, number: int) -> int:

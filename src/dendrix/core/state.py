@@ -33,7 +33,7 @@ def leaves(state: State) -> list[Tensor]:
 
 
 def detach(state: State) -> State:
-    """The same numbers cut off from the graph: the chunk edge of truncated back-propagation."""
+    """The state detached from the autograd graph, for truncated back-propagation."""
     return map_state(torch.Tensor.detach, state)
 
 

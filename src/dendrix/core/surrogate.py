@@ -75,7 +75,7 @@ class Surrogate:
     """A step `[u >= 0]` with the gradient `derivative(u)`."""
 
     def derivative(self, u: Tensor) -> Tensor:
-        """The stand-in for the derivative of the step at `u`, any shape."""
+        """The surrogate of the derivative of the step at `u`, any shape."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: give it a derivative(u).")
 
     def __call__(self, u: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Formulas for torch's flop counter. It counts products only, so scans, as all that is elementwise, count as nothing."""
+"""Formulas for torch's flop counter, which counts products and no elementwise operations such as scans."""
 
 from functools import cache
 from math import prod
@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 
 def count_kernels() -> None:
-    """Register the formulas, also with counters that are active: a counter copies the formulas when it is made."""
+    """Register the formulas, and add them to active counters, which copy the registered formulas when they are created."""
     for mode in _get_current_dispatch_mode_stack():
         if isinstance(mode, flop_counter._FlopCounterMode):
             mode.counter.flop_registry |= _registered()

@@ -1,4 +1,4 @@
-"""What all operations with a gradient of their own have in common."""
+"""Shared registration of operations with a gradient of their own."""
 
 from typing import Any, NoReturn
 

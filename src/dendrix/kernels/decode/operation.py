@@ -1,4 +1,4 @@
-"""Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them, rows shared out among threads."""
+"""Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them with the rows divided among threads."""
 
 from functools import cache, partial
 from typing import Any
@@ -64,7 +64,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     after = state.clone(memory_format=torch.contiguous_format)
     logits = state.new_empty(int(answers.max(initial=-1)) + 1, packed.config.vocab_size)
     borders = _shares(owners, min(torch.get_num_threads(), len(state)))
-    # One layout, so that one compiled loop serves all: two might round differently.
+    # One memory layout, so that one compiled loop serves all calls: two might round differently.
     tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
     network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.config.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
@@ -73,7 +73,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
 
 
 def _shares(owners: Any, threads: int) -> Any:
-    """Where each thread's share of the tokens begins: about as many for each, and no row in two."""
+    """Start of each thread's share of the tokens: about equal shares, no row in two of them."""
     fair = [len(owners) * i // threads for i in range(1, threads)]
     starts = np.searchsorted(owners, owners[fair]) if fair else []
     return np.array(sorted({0, *starts, len(owners)}))

@@ -15,7 +15,7 @@ from . import cost, loops, spectral
 from .spectral import Window
 
 _SMALLEST = 500_000
-"""Multiply-adds below which torch's own convolution is done before an operation of ours has been dispatched."""
+"""Multiply-adds below which torch's own convolution is faster than the dispatch of a custom operation."""
 
 
 def _refuses(x: Tensor, kernel: Tensor, past: int, density: float | None) -> str | None:
@@ -28,18 +28,18 @@ def _refuses(x: Tensor, kernel: Tensor, past: int, density: float | None) -> str
 @kernel("delay_conv", "cpu", refuses=_refuses)
 def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
     """`layers.delay.linear.delay_conv`, with the density of x declared or measured."""
-    if not torch.compiler.is_compiling():  # a traced graph may not depend on the numbers in x; there it is measured when it runs
+    if not torch.compiler.is_compiling():  # a traced graph may not depend on the values of x: there the operation measures
         density = density_of(x, density)
     y: Tensor = convolve(x, kernel, past, density)
     return y
 
 
 def choose(x: Tensor, kernel: Tensor, past: int, density: float | None, need_x: bool) -> tuple[str, Window]:
-    """The cheapest algorithm, and the windows of "spectral". Where the gradient of x is needed, a dense one: it has no zeros."""
+    """The cheapest algorithm, and the windows of "spectral". `need_x`: the gradient of x is needed, which is dense."""
     taps, inputs, outputs = kernel.shape
     shape = cost.Shape(x.shape[0], x.shape[1] - past, inputs, outputs, taps)
-    by, price, window = cost.dense(shape)
-    if HAS_NUMBA and not need_x and cost.events(shape, density_of(x, density)) < price:
+    by, dense, window = cost.dense(shape)
+    if HAS_NUMBA and not need_x and cost.events(shape, density_of(x, density)) < dense:
         by = "events"
     return by, window
 

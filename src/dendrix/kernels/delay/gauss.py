@@ -1,4 +1,4 @@
-"""The Gaussian kernel of a delay layer, built in one pass; nothing but weight, delay and width is kept for the gradient."""
+"""The Gaussian kernel of a delay layer, built in one pass; only weight, delay and width are saved for the gradient."""
 
 from functools import cache, partial
 from typing import Any

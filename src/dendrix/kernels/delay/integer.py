@@ -1,6 +1,6 @@
-"""Evaluation with integer delays, one lag per synapse: by events where the input is sparse, else by sliding whole inputs.
+"""Evaluation with integer delays, one lag per synapse: event by event where the input is sparse, else by adding shifted inputs.
 
-A history of spikes in the bits of an integer, the usual alternative, holds no counts; sliding takes any input and was faster.
+The usual alternative, a history of spikes in the bits of an integer, cannot hold counts and was slower.
 """
 
 from functools import cache, partial
@@ -18,10 +18,10 @@ from . import cost, integer_loops
 from .conv import density_of
 
 _SMALLEST = 20_000
-"""Additions, or numbers in the dense kernel, below which the reference is done before an operation of ours has been dispatched."""
+"""Additions, or elements of the dense kernel, below which the reference is faster than the dispatch of a custom operation."""
 
 _TILE = 128
-"""Outputs that the events of a row reach at once."""
+"""Outputs per tile."""
 
 
 def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> str | None:
@@ -79,7 +79,7 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         loop, weights = slide, weight.flatten(1)
         sizes = fold, room
         parts = -(-len(y) // fold)
-    # Unsigned: numba then need not ask whether an index counts from the end.
+    # Unsigned, so that numba does not test for negative indices.
     places = array(place).view(np.uint32)
     in_parts(partial(loop, array(x), borrowed(weights), places, taps, past, *sizes, array(y)), parts)
     return y

@@ -1,7 +1,7 @@
-"""The inner loops of the delay layer's kernels, as plain Python; `specialise` compiles them. No numba here.
+"""Inner loops of the delay layer's kernels, as plain Python that `specialise` compiles.
 
-Every function works on the part [first, last) of one axis, so that threads can share the work. Rows are taken as slices and
-groups of rows are added at once: that is what the compiler turns into vector instructions.
+Every function works on the part [first, last) of one axis, so that threads can share the work. Rows are slices and are added in
+groups, which the compiler vectorises.
 """
 
 from typing import Any
@@ -87,7 +87,7 @@ def build_backward(
 def add_rows(target: Any, source: Any, start: Any, value: Any, count: int) -> None:
     """target += sum of value[e] * source[start[e] : start[e] + len(target)] over the first `count` events e, four at a time.
 
-    Those are summed first, in pairs: what is rounded at the size of the target is one sum, not four.
+    The four are summed first, in pairs, so that the target is rounded once for all of them.
     """
     n = len(target)
     e = 0
@@ -136,7 +136,7 @@ def follow_backward(x: Any, grad: Any, past: int, grad_kernel: Any, first: int, 
     batch, length, _ = x.shape
     steps, outputs = grad.shape[1:]
     reach = grad_kernel.shape[1]
-    rows = 4  # of the batch at a time: their gradients stay in the second-level cache while all inputs pass
+    rows = 4  # of the batch per group, whose gradients fit the second-level cache
     span = (length - 1) * outputs + reach
     line = np.zeros(rows * span, x.dtype)
     start = np.empty(rows * length, np.intp)

@@ -1,4 +1,4 @@
-"""The convolution of a delay layer that delays every channel by itself, forward and backward: axonal and dendritic delays."""
+"""Depthwise convolution for axonal and dendritic delays, forward and backward."""
 
 from functools import cache, partial
 from typing import Any
@@ -14,7 +14,7 @@ from ..numba.pool import in_parts
 from . import shift_loops
 
 _SMALLEST = 100_000
-"""Multiply-adds below which torch's own convolution is done before an operation of ours has been dispatched."""
+"""Multiply-adds below which torch's own convolution is faster than the dispatch of a custom operation."""
 
 
 def _refuses(x: Tensor, taps: Tensor, past: int) -> str | None:

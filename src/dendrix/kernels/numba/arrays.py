@@ -14,7 +14,7 @@ def array(x: Tensor) -> Any:
 
 
 def borrowed(x: Tensor) -> Any:
-    """As `array`, for parameters: `Tensor.numpy` forbids for good that a storage is resized, as FSDP does with what it gathers."""
+    """As `array`, for parameters. `Tensor.numpy` makes a storage non-resizable, but FSDP resizes that of gathered parameters."""
     return np.asarray(_Memory(x.detach().contiguous()))
 
 

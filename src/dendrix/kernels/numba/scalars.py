@@ -1,4 +1,4 @@
-"""What happens to single numbers inside the loops: bfloat16 to float32 and back, and the derivatives of the surrogates."""
+"""Scalar functions for the loops: bfloat16 conversion, the exponential, and the derivatives of the surrogates."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _HALF_PI = np.float32(np.pi / 2)
 
 
 def same(value: Any) -> Any:
-    """A float32 number is read and written as it is."""
+    """The identity: loads and stores float32."""
     return value
 
 

@@ -1,4 +1,4 @@
-"""Neurons of converted networks on the CPU: one pass over memory for all steps, forward only, and from the first step on."""
+"""Neurons of converted networks on the CPU: one pass over memory for all steps, without gradients."""
 
 from functools import partial
 from typing import Any

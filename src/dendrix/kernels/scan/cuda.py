@@ -77,7 +77,7 @@ def _forward(
         for k in tl.range(tl.minimum(every, T - begin), num_stages=STAGES):
             ok = tl.load(valid + row * T + begin + k)
             here = at + (begin + k) * M
-            # An invalid NaN goes no further: neither here nor into the gradient.
+            # Zeroed, so that a NaN at an invalid step reaches neither the states nor the gradient.
             x_t = tl.where(ok, load(x + here, inside), 0.0)
             y_t, after = ADVANCE(x_t, s, p, constants, VARIANT)
             tl.store(y + here, tl.where(ok, y_t, 0.0), mask=inside)

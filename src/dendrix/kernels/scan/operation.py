@@ -15,7 +15,7 @@ from ..available import HAS_NUMBA, HAS_TRITON
 from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 8
-"""Steps below which the loop is faster: measured, one fused scan forward and backward costs as much as 5 to 15 steps of small tensors."""
+"""Steps below which the loop is faster: one fused scan, forward and backward, was measured to cost as much as 5 to 15 steps."""
 
 _SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
@@ -31,7 +31,7 @@ def _register(rule: StepFn, params: tuple[str, ...]) -> None:
     def fused(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
         return _run(name, x, state, valid, {**defaults, **given}, params)
 
-    fused.__name__ = name  # what records of a run show
+    fused.__name__ = name  # for run records
     for device in ("cpu", "cuda"):
         kernel(rule, device, refuses)(fused)
 
@@ -86,14 +86,14 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
     y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
-    parts = [s.clone() for s in end.unbind(0)]  # no views: each state has memory of its own, to write to or to free
+    parts = [s.clone() for s in end.unbind(0)]  # no views: FSDP warns of them, and each state can be freed by itself
     if len(after_x) > 1:
         y, parts = y.unflatten(2, after_x), [s.unflatten(1, after_x) for s in parts]
     return y, type(state)(*parts)
 
 
 def tile(columns: int) -> tuple[int, int]:
-    """Columns of a tile and steps of a chunk: long runs of memory, and a chunk's x, gradient and states in the second-level cache."""
+    """Columns per tile and steps per chunk, so that x, gradient and states of a chunk fit the second-level cache."""
     width = min(columns, 2048)
     return width, min(64, max(8, 16_384 // width))
 

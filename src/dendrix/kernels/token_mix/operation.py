@@ -1,4 +1,4 @@
-"""The mixtures of token shift as one torch operation: all of them in one pass over memory, and one backward."""
+"""The mixtures of token shift as one torch operation: one pass over memory forward and one backward."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..available import HAS_NUMBA
 from ..gradients import differentiable_once
 
 _ROWS = 64
-"""Rows of a part; each part sums the gradients of the shares for itself, so that threads change no bit."""
+"""Rows per part. Each part sums the gradients of its shares separately, so results do not depend on the number of threads."""
 
 
 def _refuses(x: Tensor, earlier: Tensor, shares: tuple[Tensor, ...]) -> str | None:

@@ -11,7 +11,7 @@ from ..available import HAS_NUMBA, HAS_TRITON
 from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 2
-"""One step is a handful of small operations; numba and torch take the same for it."""
+"""Steps below which plain torch is as fast."""
 
 
 def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> str | None:
@@ -37,7 +37,7 @@ def run_wkv(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, 
 
 
 def tile(columns: int) -> tuple[int, int]:
-    """Channels of a tile and steps of a chunk: the sums of a chunk stay in the cache."""
+    """Channels per tile and steps per chunk, so that the sums of a chunk fit the cache."""
     return min(columns, 256), 64
 
 

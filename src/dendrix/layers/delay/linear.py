@@ -16,7 +16,7 @@ Interpolation = Literal["gauss", "triangle", "linear"]
 Padding = Literal["causal", "published"]
 
 _NARROWEST = {"gauss": GAUSS_NARROWEST, "triangle": 1.0, "linear": 1.0}
-"""What the published layer adds to |SIG|: the narrowest triangle reaches one step."""
+"""Offset that the published layer adds to |SIG|: the narrowest triangle reaches one step."""
 
 
 def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
