@@ -13,6 +13,8 @@ exponential: Any = None
 half = offset = least = one = exponential
 
 _TILE = 64
+_CACHED = 320_000
+"""Numbers per group of batch rows, 1.3 MB in float32, which a second-level cache holds."""
 
 
 def build(weight: Any, delay: Any, width: Any, lags: Any, kernel: Any, first: int, last: int) -> None:
@@ -136,8 +138,8 @@ def follow_backward(x: Any, grad: Any, past: int, grad_kernel: Any, first: int, 
     batch, length, _ = x.shape
     steps, outputs = grad.shape[1:]
     reach = grad_kernel.shape[1]
-    rows = 4  # of the batch per group, whose gradients fit the second-level cache
     span = (length - 1) * outputs + reach
+    rows = max(1, min(8, _CACHED // span))  # of the batch per group
     line = np.zeros(rows * span, x.dtype)
     start = np.empty(rows * length, np.intp)
     value = np.empty(rows * length, x.dtype)

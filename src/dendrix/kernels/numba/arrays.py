@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_KINDS = {dtype: np.dtype(str(dtype).removeprefix("torch.")).str for dtype in (torch.float32, torch.float64)}
+
 
 def array(x: Tensor) -> Any:
     """A contiguous array of a tensor's numbers, bfloat16 as int16; a copy only where the tensor is not contiguous."""
@@ -23,5 +25,5 @@ class _Memory:
 
     def __init__(self, x: Tensor):
         self.x = x
-        kind = np.dtype(str(x.dtype).removeprefix("torch."))
-        self.__array_interface__ = {"shape": tuple(x.shape), "typestr": kind.str, "data": (x.data_ptr(), False), "version": 3}
+        kind = _KINDS[x.dtype]
+        self.__array_interface__ = {"shape": tuple(x.shape), "typestr": kind, "data": (x.data_ptr(), False), "version": 3}
