@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader, Dataset
 
 from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, map_state, scan, use_kernels
-from dendrix.kernels.scan import operation as fused
+from dendrix.kernels.scan import operation
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 
 # Each compiled variant takes seconds: together these cover every rule, reset, detachment, scaling and surrogate.
@@ -142,11 +142,11 @@ def test_opcheck(variant: str) -> None:
     name, states, params = {"LIF hard": ("lif_step", 1, 1), "AdLIF": ("adlif_step", 3, 4)}[variant]
     x, start = torch.randn(2, 9, 5, requires_grad=True), torch.randn(states, 2, 5, requires_grad=True)
     rest = torch.rand(params, 5, requires_grad=True), masked(2, 9), name, [True, True, False], [1.0, 0.1, 1.0, 2.0], "ATan"
-    torch.library.opcheck(fused.fused_scan, (x, start, *rest))
+    torch.library.opcheck(operation.fused_scan, (x, start, *rest))
     with torch.no_grad():
-        y, end, marks = fused.fused_scan(x, start, *rest)
+        y, end, marks = operation.fused_scan(x, start, *rest)
     arguments = [t.detach() for t in (x, marks, rest[0], rest[1], y, end)]
-    torch.library.opcheck(fused.fused_scan_backward, (*arguments, *rest[2:]))
+    torch.library.opcheck(operation.fused_scan_backward, (*arguments, *rest[2:]))
 
 
 def test_compile_sees_one_node() -> None:

@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -61,6 +63,54 @@ def test_the_mode_comes_back_after_an_error() -> None:
         raise KeyError
     find_kernel("nothing", "cpu")
     assert chosen_kernels()["nothing on cpu"] == "reference (no kernel for cpu)"
+
+
+@pytest.mark.usefixtures("_fast_double")
+def test_the_mode_holds_for_its_thread_alone() -> None:
+    with ThreadPoolExecutor(1) as pool, use_kernels("reference"):
+        assert final(3) == 3
+        assert pool.submit(final, 3).result() == -1
+
+
+@pytest.mark.usefixtures("_fast_double")
+def test_the_mode_holds_for_its_task_alone() -> None:
+    async def task(mode: str) -> float:
+        with use_kernels(mode):
+            await asyncio.sleep(0)  # the other task enters its mode
+            found = final(3)
+            await asyncio.sleep(0)
+        return found
+
+    async def both() -> list[float]:
+        return await asyncio.gather(task("reference"), task("auto"))
+
+    assert asyncio.run(both()) == [3, -1]
+
+
+@pytest.mark.usefixtures("_fast_double")
+def test_a_compiled_function_follows_the_mode_of_its_caller() -> None:
+    compiled: Callable[[int], float] = torch.compile(lambda x: scan(double_step, x, x[:, 0]), fullgraph=True, backend="eager")
+    x = torch.ones(1, 3, 1)
+
+    def run() -> float:
+        return compiled(x)[1].item()
+
+    assert run() == -1
+    with ThreadPoolExecutor(1) as pool, use_kernels("reference"):
+        assert run() == 4
+        assert pool.submit(run).result() == -1
+    assert run() == -1
+
+
+@pytest.mark.usefixtures("_fast_double")
+def test_the_mode_inside_a_compiled_function() -> None:
+    def reference(x: Tensor) -> tuple[Tensor, Tensor]:
+        with use_kernels("reference"):
+            return scan(double_step, x, x[:, 0])
+
+    x = torch.ones(1, 3, 1)
+    assert torch.compile(reference, fullgraph=True, backend="eager")(x)[1] == 4
+    assert final(3) == -1
 
 
 def test_unknown_mode() -> None:

@@ -3,7 +3,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dendrix.core import cat, detach, map_state, rows, select
+from dendrix.core import cat, detach, leaves, map_state, rows, select
 
 
 class Pair(NamedTuple):
@@ -26,6 +26,13 @@ def test_map_keeps_the_structure() -> None:
 def test_map_over_two_states() -> None:
     total = map_state(torch.add, nested(), nested())
     assert total["first"][0].b.tolist() == [[0, 2], [4, 6], [8, 10]]
+
+
+def test_leaves_stand_in_order() -> None:
+    state = nested()
+    assert [leaf.shape for leaf in leaves(state)] == [(3,), (3, 2), (3,)]
+    assert leaves(state)[1] is state["first"][0].b
+    assert leaves(()) == []
 
 
 def test_rows_reorder_and_drop() -> None:

@@ -42,3 +42,22 @@ def test_zero_fires() -> None:
 def test_a_bump_has_a_positive_size(surrogate: type[Surrogate], size: float) -> None:
     with pytest.raises(ValueError, match=r"expected a number in \(0, inf\), got"):
         surrogate(size)  # type: ignore[call-arg]
+
+
+def test_forward_mode_and_vmap_have_the_same_derivative() -> None:
+    spike, u, tangent = ATan(5.0), torch.randn(4, 3), torch.randn(4, 3)
+    slope = spike.derivative(u)
+    assert torch.equal(torch.func.jvp(spike, (u,), (tangent,))[1], tangent * slope)
+    assert torch.equal(torch.func.vmap(torch.func.grad(lambda u: spike(u).sum()))(u), slope)
+    torch.testing.assert_close(torch.func.jacfwd(spike)(u[0]), torch.diag(slope[0]))
+    with torch.autograd.forward_ad.dual_level():
+        dual = spike(torch.autograd.forward_ad.make_dual(u, tangent))
+        assert torch.equal(torch.autograd.forward_ad.unpack_dual(dual).tangent, tangent * slope)
+
+
+def test_the_second_derivative_is_that_of_the_surrogate() -> None:
+    u = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(ATan()(u).sum(), u, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), u)
+    (expected,) = torch.autograd.grad(ATan().derivative(u).sum(), u)
+    assert torch.equal(second, expected)

@@ -85,8 +85,8 @@ def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtyp
 @pytest.mark.usefixtures("kernels_of_any_size")
 def test_neurons_train_through_the_operation(layer: Neuron) -> None:
     """What a GPU is given to do, with the kernels in the place of those of the CPU: parameters, shapes and autograd."""
-    operation.fused_scan.register_kernel("cpu")(operation._forward_on_cuda)
-    operation.fused_scan_backward.register_kernel("cpu")(operation._backward_on_cuda)
+    operation.fused_scan.register_kernel("cpu")(operation.forward_on_cuda)
+    operation.fused_scan_backward.register_kernel("cpu")(operation.backward_on_cuda)
     x = torch.randn(2, 4, 5, 3, requires_grad=True)
     leaves = [x, *layer.parameters()]
     found = {}

@@ -61,8 +61,8 @@ def test_an_empty_past_and_large_keys() -> None:
 @pytest.mark.usefixtures("kernels_of_any_size")
 def test_trains_through_the_operation_with_strided_input() -> None:
     """What a GPU is given to do, with the kernels in the place of those of the CPU: states, views and autograd."""
-    operation.fused_wkv.register_kernel("cpu")(operation._forward_on_cuda)
-    operation.fused_wkv_backward.register_kernel("cpu")(operation._backward_on_cuda)
+    operation.fused_wkv.register_kernel("cpu")(operation.forward_on_cuda)
+    operation.fused_wkv_backward.register_kernel("cpu")(operation.backward_on_cuda)
     given = drawn(2, 70, 5)
     found = {}
     for mode in ("reference", "required"):

@@ -1,44 +1,58 @@
 """Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
 
-from ..checks import SEEDS as SEEDS
-from ..checks import expect_count as expect_count
-from ..checks import expect_each as expect_each
-from ..checks import expect_fields as expect_fields
-from ..checks import expect_flag as expect_flag
-from ..checks import expect_function as expect_function
-from ..checks import expect_in as expect_in
-from ..checks import expect_one_of as expect_one_of
-from .described import Described as Described
-from .dispatch import KERNELS as KERNELS
-from .dispatch import Kernel as Kernel
-from .dispatch import chosen_kernels as chosen_kernels
-from .dispatch import find_kernel as find_kernel
-from .dispatch import kernel as kernel
-from .dispatch import record_choice as record_choice
-from .dispatch import unrecorded as unrecorded
-from .dispatch import use_kernels as use_kernels
-from .evidence import ACCUMULATIONS as ACCUMULATIONS
-from .evidence import Evidence as Evidence
-from .evidence import accumulate as accumulate
-from .evidence import accumulate_step as accumulate_step
-from .scanning import StepFn as StepFn
-from .scanning import scan as scan
-from .scanning import zero_invalid as zero_invalid
-from .shapes import expect as expect
-from .shapes import expect_dtype as expect_dtype
-from .shapes import expect_finite as expect_finite
-from .shapes import expect_floating as expect_floating
-from .shapes import expect_state as expect_state
-from .shapes import expect_valid as expect_valid
-from .state import State as State
-from .state import cat as cat
-from .state import detach as detach
-from .state import map_state as map_state
-from .state import rows as rows
-from .state import select as select
-from .stateful import Stateful as Stateful
-from .surrogate import ATan as ATan
-from .surrogate import Boxcar as Boxcar
-from .surrogate import Sigmoid as Sigmoid
-from .surrogate import Surrogate as Surrogate
-from .surrogate import Triangle as Triangle
+from ..checks import SEEDS, expect_count, expect_each, expect_fields, expect_flag, expect_function, expect_in, expect_one_of
+from .described import Described
+from .dispatch import KERNELS, Kernel, chosen_kernels, find_kernel, kernel, record_choice, too_small, unrecorded, use_kernels
+from .evidence import ACCUMULATIONS, Evidence, accumulate, accumulate_step
+from .scanning import StepFn, scan, zero_invalid
+from .shapes import expect, expect_dtype, expect_finite, expect_floating, expect_state, expect_valid
+from .state import State, cat, detach, leaves, map_state, rows, select
+from .stateful import Stateful
+from .surrogate import ATan, Boxcar, Sigmoid, Surrogate, Triangle
+
+__all__ = [
+    "ACCUMULATIONS",
+    "KERNELS",
+    "SEEDS",
+    "ATan",
+    "Boxcar",
+    "Described",
+    "Evidence",
+    "Kernel",
+    "Sigmoid",
+    "State",
+    "Stateful",
+    "StepFn",
+    "Surrogate",
+    "Triangle",
+    "accumulate",
+    "accumulate_step",
+    "cat",
+    "chosen_kernels",
+    "detach",
+    "expect",
+    "expect_count",
+    "expect_dtype",
+    "expect_each",
+    "expect_fields",
+    "expect_finite",
+    "expect_flag",
+    "expect_floating",
+    "expect_function",
+    "expect_in",
+    "expect_one_of",
+    "expect_state",
+    "expect_valid",
+    "find_kernel",
+    "kernel",
+    "leaves",
+    "map_state",
+    "record_choice",
+    "rows",
+    "scan",
+    "select",
+    "too_small",
+    "unrecorded",
+    "use_kernels",
+    "zero_invalid",
+]

@@ -1,4 +1,4 @@
-"""From per-step outputs to the running decision that losses, exit rules and plots read."""
+"""Accumulation of per-step outputs into the running decision for losses, exit rules and plots."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ from ..errors import InputError
 from .shapes import expect, expect_valid
 
 ACCUMULATIONS = ("sum", "mean", "last", "max", "softmax-sum")
-"""The ways to turn outputs into evidence, explained in `accumulate`."""
+"""The accumulations of `accumulate`."""
 
 
 def accumulate(outputs: Tensor, valid: Tensor | None = None, accumulation: str = "sum") -> Tensor:
-    """Turn per-step outputs into evidence: what a decision after each step would rest on.
+    """Accumulate per-step outputs into evidence, the basis of a decision after each step.
 
     Args:
         outputs: one vector per step, [B, T, K], not accumulated.
@@ -46,7 +46,7 @@ def accumulate(outputs: Tensor, valid: Tensor | None = None, accumulation: str =
 
 
 class Evidence(NamedTuple):
-    """The state of a running decision: what was summed or kept so far [B, K], and over how many steps, int64 [B]."""
+    """The state of a running decision: the accumulated outputs [B, K] and the number of steps, int64 [B]."""
 
     kept: Tensor
     steps: Tensor
@@ -59,11 +59,11 @@ class Evidence(NamedTuple):
 
 
 def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, accumulation: str = "sum") -> tuple[Tensor, Evidence]:
-    """One step of `accumulate`, for networks that are followed while they run.
+    """One step of `accumulate`, for networks that run step by step.
 
     Args:
         outputs_t: the outputs of this step, [B, K].
-        state: what the last call returned; None at the start.
+        state: the state returned by the last call; None at the start.
         accumulation: as in `accumulate`.
     Returns:
         the evidence after this step, [B, K], and the next state.

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, written under a temporary name and renamed; and folders that one process has for itself."""
+"""Atomic file writes, JSON files, and exclusive locks on folders."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from ..errors import InputError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -42,7 +42,7 @@ def expect_writable(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all. Not-a-number and infinity are refused: they are no JSON."""
+    """Write a value atomically as indented JSON. NaN and infinity raise ValueError: they are no JSON."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -72,7 +72,7 @@ def flattened(value: Any, name: str = "") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Have a folder for this process alone. The lock goes with the process, however that ends, and leaves no file.
+    """Lock a folder for this process. The lock ends with the process, however that ends, and leaves no file.
 
     Raises:
         BlockingIOError: another process has it.

@@ -1,4 +1,4 @@
-"""`scan` drives a rule through time; a fused kernel may replace the loop, it never changes the result."""
+"""`scan` runs a step function over time: a loop, or a fused kernel with the same result."""
 
 from collections.abc import Callable
 from typing import Any

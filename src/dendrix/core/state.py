@@ -20,8 +20,20 @@ def map_state(fn: Callable[..., Tensor], state: State, *others: State) -> State:
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
 
 
+def leaves(state: State) -> list[Tensor]:
+    """All tensors of a state, in order."""
+    found: list[Tensor] = []
+
+    def note(part: Tensor) -> Tensor:
+        found.append(part)
+        return part
+
+    map_state(note, state)
+    return found
+
+
 def detach(state: State) -> State:
-    """The same numbers cut off from the graph: the chunk edge of truncated back-propagation."""
+    """The state detached from the autograd graph, for truncated back-propagation."""
     return map_state(torch.Tensor.detach, state)
 
 

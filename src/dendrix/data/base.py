@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 
 from ..core import expect, expect_fields
+from ..core.numbers import mixed_seed
 from ..errors import InputError
 
 
@@ -205,7 +206,7 @@ class ShuffledBatches(Sampler[list[int]]):
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
         order = torch.randperm(len(self.lengths), generator=generator)
         batches: list[Tensor] = []
         for pool in torch.split(order, self.pool * self.batch_size):

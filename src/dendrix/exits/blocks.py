@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..core import Evidence, State, Stateful, accumulate_step, map_state
+from ..core import Evidence, State, Stateful, accumulate_step, leaves
 from ..errors import InputError, InputTypeError
 from .network import expect_outputs, expect_repeated
 from .rules.base import ExitRule, RuleState
@@ -78,16 +78,10 @@ def expect_rows_alone(model: Stateful, x: Tensor) -> bool:
     """
     first, second = model(x), model(x)
     expect_repeated(expect_outputs(first, x), expect_outputs(second, x))
-    memory: list[int] = []
-
-    def note(part: Tensor) -> Tensor:
-        memory.append(part.untyped_storage().data_ptr())
-        return part
-
     states = (first[1], second[1])
     if any(state is None for state in states):
         return False
-    map_state(note, states)
+    memory = [part.untyped_storage().data_ptr() for part in leaves(states)]
     return len(memory) == len(set(memory))
 
 
@@ -95,13 +89,9 @@ def _expect_rows(state: State, batch: int) -> None:
     """Check that every part of a state has one row per input."""
     if state is None:
         raise InputTypeError("state: expected the next state of the network, got None, which means from rest. Return () for no state.")
-
-    def check(part: Tensor) -> Tensor:
+    for part in leaves(state):
         if not part.dim() or len(part) != batch:
             raise InputError(f"state: expected tensors [B={batch}, ...], got {list(part.shape)}. Each input has a row of its own.")
-        return part
-
-    map_state(check, state)
 
 
 def not_finite(index: int, step: int) -> InputError:

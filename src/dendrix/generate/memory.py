@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..core import State, map_state
+from ..core import State, leaves, map_state
 from ..errors import InputError
 from ..layers.rwkv.wkv import WKVState
 from ..models.spikegpt.blocks import BlockState, ChannelMixState, MixState, TimeMixState
@@ -48,7 +48,7 @@ def pack(state: State, batch: int) -> Tensor:
         state: state of a `SpikeGPT`.
         batch: number of texts, B.
     """
-    return torch.cat([torch.zeros(batch, 0), *_tensors(state)], 1)
+    return torch.cat([torch.zeros(batch, 0), *leaves(state)], 1)
 
 
 def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
@@ -61,20 +61,8 @@ def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
         InputError: the rows have another size, as for another model.
     """
     empty = rest(config)
-    sizes = [part.shape[1] for part in _tensors(empty)]
+    sizes = [part.shape[1] for part in leaves(empty)]
     if rows.dim() != 2 or rows.shape[1] != sum(sizes):
         raise InputError(f"state: expected rows of {sum(sizes)} numbers, got {list(rows.shape)}. Is it of another model?")
     parts = iter(torch.split(rows, sizes, 1))
     return map_state(lambda _: next(parts), empty)
-
-
-def _tensors(state: State) -> list[Tensor]:
-    """Return all tensors of a state in order."""
-    found: list[Tensor] = []
-
-    def keep(part: Tensor) -> Tensor:
-        found.append(part)
-        return part
-
-    map_state(keep, state)
-    return found

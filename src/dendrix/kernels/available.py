@@ -1,4 +1,4 @@
-"""What is installed to compile kernels with; finding it loads nothing."""
+"""Availability of numba and Triton, found without importing them."""
 
 import importlib.util
 

@@ -42,8 +42,8 @@ def test_what_a_copy_is_made_of_names_it() -> None:
 def test_the_second_process_finds_it_compiled(tmp_path: Path) -> None:
     code = """
 import numpy as np
-from dendrix.kernels.cpu import scalars
-from dendrix.kernels.cpu.specialise import specialise
+from dendrix.kernels.numba import scalars
+from dendrix.kernels.numba.specialise import specialise
 sigmoid = specialise(scalars.sigmoid, exponential=specialise(scalars.exp_of_negative))
 sigmoid(np.float32(1), np.float32(2))
 print(sum(sigmoid.stats.cache_hits.values()))

@@ -1,6 +1,5 @@
 """The squared ReLU is what its name says."""
 
-import pytest
 import torch
 
 from dendrix.layers.activations.squared_relu import squared_relu
@@ -14,8 +13,8 @@ def test_equals_its_definition_to_the_bit() -> None:
     assert torch.equal(torch.autograd.grad(found, x, upstream)[0], torch.autograd.grad(expected, x, upstream)[0])
 
 
-def test_a_second_derivative_is_refused_and_not_wrong() -> None:
-    x = torch.ones(3, requires_grad=True)
-    (gradient,) = torch.autograd.grad((squared_relu(x) ** 2).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
+def test_second_derivatives_backward_and_of_torch_func() -> None:
+    x = torch.randn(5, dtype=torch.float64)
+    assert torch.autograd.gradgradcheck(squared_relu, x.clone().requires_grad_())
+    expected = torch.diag(2 * (x > 0).double())
+    assert torch.equal(torch.func.hessian(lambda x: squared_relu(x).sum())(x), expected)

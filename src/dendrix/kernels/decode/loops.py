@@ -1,8 +1,8 @@
-"""A whole SpikeGPT on a list of tokens, each of some row: matrix products take many tokens at once, memories follow one after the other.
+"""A whole SpikeGPT on a list of tokens, each of some row: matrix products over many tokens at once, recurrences token by token.
 
-Tokens of one row stand in their order. So a step of many texts, a prompt, and both together are the same thing; and as each product is
-summed in one order whatever stands beside it, a row's result is the same to the bit in all of them. Arrays are as `generate.packing`
-lays them out; a state is a row of numbers, of each block the parts that the model's own state has, in that order.
+Tokens of one row stand in their order. A step of many texts, a prompt, and a mixture of both are therefore one operation. Each product
+is summed in one order whatever the batch, so a row's result is bitwise the same in all of them. Arrays are laid out as in
+`generate.packing`; a state is a row of numbers with, for each block, the parts of the model's own state in that order.
 """
 
 from typing import Any
@@ -14,9 +14,9 @@ normalise: Any = None
 fire = mix = average = gate = square = product = normalise
 
 _TOKENS = 64
-"""Tokens that go through a block together."""
+"""Tokens per pass through a block."""
 _WIDEST = 512
-"""Outputs that are summed together at most."""
+"""Largest number of outputs per block of a matrix."""
 _CHUNK = 32
 """As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
@@ -40,7 +40,7 @@ def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, th
 
 
 def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
-    """Add to x [n, d] what the half gives that mixes over time; its memory begins at column `at` of the state."""
+    """Add the output of a time mix to x [n, d]; its memory begins at column `at` of the state."""
     vectors, inner, table, weights, scales, threshold = network
     mixed, made, _, h, work = room
     n, d = x.shape
@@ -61,7 +61,7 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
 
 
 def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
-    """The same for a half that mixes over channels."""
+    """Add the output of a channel mix to x [n, d]; arguments as in `time_mix`."""
     vectors, inner, table, weights, scales, threshold = network
     mixed, made, wide, h, work = room
     n, d = x.shape
@@ -82,7 +82,7 @@ def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: An
 
 
 def finish(x: Any, y: Any, owners: Any, state: Any, at: Any, threshold: Any) -> None:
-    """Add y to the stream x, or its spikes."""
+    """Add y, or the spikes of neurons driven by it, to the residual stream x."""
     n, d = x.shape
     for t in range(n):
         if bits_out:
@@ -92,7 +92,7 @@ def finish(x: Any, y: Any, owners: Any, state: Any, at: Any, threshold: Any) -> 
 
 
 def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any) -> None:
-    """The logits of the tokens that want them, in their rows."""
+    """Write the logits of the tokens with an entry in `wanted` to their rows."""
     vectors, _, table, weights, scales, _ = network
     mixed, _, _, _, work = room
     n, low = np.int64(0), len(logits)
@@ -105,7 +105,7 @@ def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any)
 
 
 def rooms(count: Any, d: Any) -> Any:
-    """Room for what `count` tokens make inside a block."""
+    """Buffers for the intermediate results of `count` tokens inside a block."""
     active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.arange(4 * d).astype(np.int32)
     work = (*active, np.empty((count, _WIDEST), np.float32), np.empty((_CHUNK, _WIDEST), np.float32))
     mixed, made, wide = np.empty((3, count, d), np.float32), np.empty((3, count, d), np.float32), np.empty((count, 4 * d), np.float32)

@@ -1,4 +1,4 @@
-"""Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them, rows shared out among threads."""
+"""Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them with the rows divided among threads."""
 
 from functools import cache, partial
 from typing import Any
@@ -25,9 +25,7 @@ def _compiled(spikes: str, weights: str) -> Any:
     """The loop for one kind of network; numba compiles it when it is first called."""
     from ..numba import scalars
     from ..numba.specialise import specialise
-    from . import loops as decode_loops
-    from . import product_loops
-    from . import rows as decode_rows
+    from . import loops, product_loops, rows
 
     flags = dict(bits_in=spikes == "input", bits_out=spikes == "output", exponential=specialise(scalars.exp_of_negative, contract=True))
     same = specialise(scalars.same)
@@ -41,20 +39,13 @@ def _compiled(spikes: str, weights: str) -> Any:
     }
     parts["add_rows"] = specialise(product_loops.add_rows, contract=True, load=load, **parts)
     parts["product"] = specialise(product_loops.product, contract=True, **parts)
-    parts["normalise"] = specialise(decode_rows.normalise, any_order=True)
-    rows = decode_rows.fire, decode_rows.mix, decode_rows.average, decode_rows.gate, decode_rows.square
-    loops = (
-        decode_loops.shift,
-        decode_loops.finish,
-        decode_loops.rooms,
-        decode_loops.time_mix,
-        decode_loops.channel_mix,
-        decode_loops.answer,
-    )
+    parts["normalise"] = specialise(rows.normalise, any_order=True)
+    of_rows = rows.fire, rows.mix, rows.average, rows.gate, rows.square
+    of_blocks = loops.shift, loops.finish, loops.rooms, loops.time_mix, loops.channel_mix, loops.answer
     part: Any
-    for part in (*rows, *loops):  # each uses those before it
+    for part in (*of_rows, *of_blocks):  # each uses those before it
         parts[part.__name__] = specialise(part, contract=True, **flags, **parts)
-    return specialise(decode_loops.advance, contract=True, **flags, **parts)
+    return specialise(loops.advance, contract=True, **flags, **parts)
 
 
 @kernel("decode", "cpu", refuses=_refuses)
@@ -73,7 +64,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     after = state.clone(memory_format=torch.contiguous_format)
     logits = state.new_empty(int(answers.max(initial=-1)) + 1, packed.config.vocab_size)
     borders = _shares(owners, min(torch.get_num_threads(), len(state)))
-    # One layout, so that one compiled loop serves all: two might round differently.
+    # One memory layout, so that one compiled loop serves all calls: two might round differently.
     tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
     network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.config.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
@@ -82,7 +73,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
 
 
 def _shares(owners: Any, threads: int) -> Any:
-    """Where each thread's share of the tokens begins: about as many for each, and no row in two."""
+    """Start of each thread's share of the tokens: about equal shares, no row in two of them."""
     fair = [len(owners) * i // threads for i in range(1, threads)]
     starts = np.searchsorted(owners, owners[fair]) if fair else []
     return np.array(sorted({0, *starts, len(owners)}))

@@ -13,11 +13,11 @@ add_inputs_widened: Any = None
 """`add_inputs` on float32."""
 
 _CHUNK = 32
-"""Inputs whose weights are held as float32 in the cache while all rows use them."""
+"""Inputs per chunk, whose weights are held in the cache as float32 for all rows."""
 _DENSE_ALONE = 0.5
-"""Share of active inputs from which on a single row takes all of them: memory is read fastest in one run without gaps."""
+"""Share of active inputs above which a single row uses all inputs, because contiguous reads are fastest."""
 _DENSE = 0.35
-"""The same for several rows, which share what they read."""
+"""The same for several rows, which share their reads."""
 _ZERO = np.float32(0)
 
 
@@ -54,7 +54,7 @@ def add_inputs(x: Any, active: Any, first: Any, last: Any, block: Any, start: An
 
 
 def add_all(x: Any, block: Any, inputs: Any, width: Any, sums: Any) -> None:
-    """`add_inputs` for all inputs of a block, one after the other: four at once are four runs of memory, a third slower from afar."""
+    """`add_inputs` for all inputs of a block, one at a time: four at once read four streams, a third slower from main memory."""
     for i in range(np.uintp(inputs)):
         xi = x[i]
         for j in range(np.uintp(width)):

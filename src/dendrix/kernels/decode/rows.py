@@ -1,4 +1,4 @@
-"""What decoding does to the channels of one token: norms, neurons, shifts, WKV and gates."""
+"""Operations of decoding on the channels of one token: norms, neurons, shifts, WKV and gates."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def fire(x: Any, v: Any, threshold: Any) -> None:
 
 
 def mix(x: Any, before: Any, share: Any, y: Any) -> None:
-    """This token and the one before it; of spikes, each channel takes one of both."""
+    """Mix this token with the one before it; of spikes, each channel takes one of the two."""
     for j in range(np.uintp(len(share))):
         s = share[j]
         if bits_in:
@@ -45,7 +45,7 @@ def mix(x: Any, before: Any, share: Any, y: Any) -> None:
 
 
 def average(k: Any, v: Any, bonus: Any, rate: Any, sums: Any) -> None:
-    """One step of WKV, from v into v; sums are its state, one part after the other. See `wkv_loops`."""
+    """One step of WKV, from v into v; sums are its state, one part after the other. See `kernels.wkv.loops`."""
     width = np.uintp(len(k))
     for j in range(width):
         key, value = k[j], v[j]

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ...core import kernel, record_choice
 from ..available import HAS_NUMBA
+from ..gradients import differentiable_once
+from ..numba.arrays import array
 from ..numba.pool import in_parts
-from . import cost as delay_cost
-from . import loops as delay_loops
-from . import spectral as delay_spectral
+from . import cost, loops, spectral
 from .spectral import Window
 
 _SMALLEST = 500_000
-"""Multiply-adds below which torch's own convolution is done before an operation of ours has been dispatched."""
+"""Multiply-adds below which torch's own convolution is faster than the dispatch of a custom operation."""
 
 
 def _refuses(x: Tensor, kernel: Tensor, past: int, density: float | None) -> str | None:
@@ -28,52 +28,48 @@ def _refuses(x: Tensor, kernel: Tensor, past: int, density: float | None) -> str
 @kernel("delay_conv", "cpu", refuses=_refuses)
 def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
     """`layers.delay.linear.delay_conv`, with the density of x declared or measured."""
-    taps, inputs, outputs = kernel.shape
-    shape = delay_cost.Shape(x.shape[0], x.shape[1] - past, inputs, outputs, taps)
-    window = delay_cost.best_window(shape)
-    dense = {"shifted": delay_cost.shifted(shape), "spectral": delay_cost.spectral(shape, window)}
-    by = min(dense, key=lambda name: dense[name])
-    back_by = by
-    if HAS_NUMBA:
-        following = delay_cost.events(shape, density_of(x, density))
-        if following < dense[by]:
-            by = "events"
-            # The gradient of x is dense; where it is needed, that of the kernel comes along with it.
-            back_by = back_by if x.requires_grad and torch.is_grad_enabled() else by
-    record_choice("delay_conv forward", "cpu", by)
-    record_choice("delay_conv backward", "cpu", back_by)
-    y: Tensor = convolve(x, kernel, past, by, back_by, list(window))
+    if not torch.compiler.is_compiling():  # a traced graph may not depend on the values of x: there the operation measures
+        density = density_of(x, density)
+    y: Tensor = convolve(x, kernel, past, density)
     return y
+
+
+def choose(x: Tensor, kernel: Tensor, past: int, density: float | None, need_x: bool) -> tuple[str, Window]:
+    """The cheapest algorithm, and the windows of "spectral". `need_x`: the gradient of x is needed, which is dense."""
+    taps, inputs, outputs = kernel.shape
+    shape = cost.Shape(x.shape[0], x.shape[1] - past, inputs, outputs, taps)
+    by, dense, window = cost.dense(shape)
+    if HAS_NUMBA and not need_x and cost.events(shape, density_of(x, density)) < dense:
+        by = "events"
+    return by, window
 
 
 def density_of(x: Tensor, declared: float | None) -> float:
     """The share of non-zero numbers in x, as declared or else measured."""
-    if declared is not None:
-        return declared
-    # A traced graph may not depend on the numbers in x.
-    return 1.0 if torch.compiler.is_compiling() else int(x.count_nonzero()) / x.numel()
+    return int(x.count_nonzero()) / x.numel() if declared is None else declared
 
 
 @cache
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    add = specialise(delay_loops.add_rows, any_order=True)
-    return specialise(delay_loops.follow, add=add), specialise(delay_loops.follow_backward, add=add)
+    # Gradients sum thousands of events, outputs a few: the sums in pairs as written are more exact, and a little slower.
+    add, add_in_pairs = specialise(loops.add_rows, any_order=True), specialise(loops.add_rows, contract=True)
+    return specialise(loops.follow, add=add), specialise(loops.follow_backward, add=add_in_pairs)
 
 
 def _follow(x: Tensor, kernel: Tensor, past: int) -> Tensor:
     taps, inputs, outputs = kernel.shape
     by_input = kernel.transpose(0, 1).reshape(inputs, taps * outputs)
     y = x.new_empty(x.shape[0], x.shape[1] - past, outputs)
-    in_parts(partial(_compiled()[0], x.contiguous().numpy(), by_input.numpy(), past, y.numpy()), len(y))
+    in_parts(partial(_compiled()[0], array(x), array(by_input), past, array(y)), len(y))
     return y
 
 
 def _follow_backward(grad: Tensor, x: Tensor, taps: int, past: int) -> Tensor:
     inputs, outputs = x.shape[2], grad.shape[2]
     by_input = x.new_zeros(inputs, taps * outputs)
-    in_parts(partial(_compiled()[1], x.contiguous().numpy(), grad.contiguous().numpy(), past, by_input.numpy()), inputs)
+    in_parts(partial(_compiled()[1], array(x), array(grad), past, array(by_input)), inputs)
     return by_input.view(inputs, taps, outputs).transpose(0, 1).contiguous()
 
 
@@ -106,26 +102,26 @@ def _shifted_backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, need_x
 
 
 @torch.library.custom_op("dendrix::delay_conv", mutates_args=())
-def convolve(x: Tensor, kernel: Tensor, past: int, by: str, back_by: str, window: list[int]) -> Tensor:
-    """y [B, T, H] from x [B, past + T, C] and kernel [L, C, H], by "shifted", "spectral" or "events"."""
+def convolve(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
+    """y [B, T, H] from x [B, past + T, C] and kernel [L, C, H]; the density of x changes the algorithm only. None: measured."""
+    by, window = choose(x, kernel, past, density, need_x=False)
+    record_choice("delay_conv forward", "cpu", by)
     kernel = kernel.contiguous()
     if by == "events":
         return _follow(x, kernel, past)
-    if by == "shifted":
-        return _shifted(x, kernel, past)
-    return delay_spectral.forward(x, kernel, past, Window(*window))
+    return _shifted(x, kernel, past) if by == "shifted" else spectral.forward(x, kernel, past, window)
 
 
 @convolve.register_fake
-def _(x: Tensor, kernel: Tensor, past: int, by: str, back_by: str, window: list[int]) -> Tensor:
+def _(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
     return x.new_empty(x.shape[0], x.shape[1] - past, kernel.shape[2])
 
 
 @torch.library.custom_op("dendrix::delay_conv_backward", mutates_args=())
-def convolve_backward(
-    grad: Tensor, x: Tensor, kernel: Tensor, past: int, by: str, window: list[int], need_x: bool
-) -> tuple[Tensor, Tensor]:
+def convolve_backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, density: float | None, need_x: bool) -> tuple[Tensor, Tensor]:
     """Gradients of x (empty unless `need_x`) and of the kernel."""
+    by, window = choose(x, kernel, past, density, need_x)
+    record_choice("delay_conv backward", "cpu", by)
     kernel = kernel.contiguous()
     grad_x = None
     if by == "events":
@@ -133,28 +129,27 @@ def convolve_backward(
     elif by == "shifted":
         grad_x, grad_kernel = _shifted_backward(grad, x, kernel, past, need_x)
     else:
-        grad_x, grad_kernel = delay_spectral.backward(grad, x, kernel, past, Window(*window), need_x)
+        grad_x, grad_kernel = spectral.backward(grad, x, kernel, past, window, need_x)
     return x.new_empty(0) if grad_x is None else grad_x, grad_kernel
 
 
 @convolve_backward.register_fake
-def _(
-    grad: Tensor, x: Tensor, kernel: Tensor, past: int, by: str, window: list[int], need_x: bool
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+def _(grad: Tensor, x: Tensor, kernel: Tensor, past: int, density: float | None, need_x: bool) -> tuple[Tensor, Tensor]:
     contiguous = torch.contiguous_format
     grad_x = torch.empty_like(x, memory_format=contiguous) if need_x else x.new_empty(0)
     return grad_x, torch.empty_like(kernel, memory_format=contiguous)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, kernel, ctx.past, _, ctx.by, ctx.window = inputs
+    x, kernel, ctx.past, ctx.density = inputs
     ctx.save_for_backward(x, kernel)
 
 
 def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     need_x = ctx.needs_input_grad[0]
-    grad_x, grad_kernel = convolve_backward(grad, *ctx.saved_tensors, ctx.past, ctx.by, ctx.window, need_x)
-    return grad_x if need_x else None, grad_kernel, None, None, None, None
+    grad_x, grad_kernel = convolve_backward(grad, *ctx.saved_tensors, ctx.past, ctx.density, need_x)
+    return grad_x if need_x else None, grad_kernel, None, None
 
 
 convolve.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::delay_conv_backward")

@@ -1,4 +1,4 @@
-"""The Gaussian kernel of a delay layer, built in one pass; nothing but weight, delay and width is kept for the gradient."""
+"""The Gaussian kernel of a delay layer, built in one pass; only weight, delay and width are saved for the gradient."""
 
 from functools import cache, partial
 from typing import Any
@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from ...core import kernel
+from ...core.numbers import GAUSS_LEAST, GAUSS_NARROWEST
 from ..available import HAS_NUMBA
+from ..gradients import differentiable_once
 from ..numba import scalars
+from ..numba.arrays import array, borrowed
 from ..numba.pool import in_parts
-from . import loops as delay_loops
+from . import loops
 
 
 def _refuses(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> str | None:
@@ -39,19 +42,15 @@ def _compiled(dtype: torch.dtype) -> tuple[Any, Any]:
 
     real: Any = np.float32 if dtype == torch.float32 else np.float64
     exponential = specialise(scalars.exp_of_negative) if dtype == torch.float32 else np.exp
-    constants = dict(half=real(0.5), offset=real(0.27), least=real(1e-7), one=real(1))
-    loops = (delay_loops.build, delay_loops.build_backward)
-    forward, backward = (specialise(loop, any_order=True, exponential=exponential, **constants) for loop in loops)
+    constants = dict(half=real(0.5), offset=real(GAUSS_NARROWEST), least=real(GAUSS_LEAST), one=real(1))
+    both = (loops.build, loops.build_backward)
+    forward, backward = (specialise(loop, any_order=True, exponential=exponential, **constants) for loop in both)
     return forward, backward
 
 
-def _arrays(*tensors: Tensor) -> list[Any]:
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
 def _inputs(weight: Tensor, delay: Tensor, width: Tensor, taps: int) -> list[Any]:
-    w, d = _arrays(weight, delay)
-    return [w, d, w.dtype.type(width.item()), np.arange(taps, dtype=w.dtype)]
+    w = borrowed(weight)
+    return [w, borrowed(delay), w.dtype.type(width.item()), np.arange(taps, dtype=w.dtype)]
 
 
 @torch.library.custom_op("dendrix::gauss_kernel", mutates_args=())
@@ -60,7 +59,7 @@ def gauss_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int) -> Ten
     outputs, inputs, _ = weight.shape
     built = weight.new_empty(taps, inputs, outputs)
     forward, _ = _compiled(weight.dtype)
-    in_parts(partial(forward, *_inputs(weight, delay, width, taps), built.numpy()), inputs)
+    in_parts(partial(forward, *_inputs(weight, delay, width, taps), array(built)), inputs)
     return built
 
 
@@ -76,7 +75,7 @@ def gauss_kernel_backward(grad: Tensor, weight: Tensor, delay: Tensor, width: Te
     each = weight.new_zeros(weight.shape[1])
     _, backward = _compiled(weight.dtype)
     inputs = _inputs(weight, delay, width, len(grad))
-    in_parts(partial(backward, *inputs, *_arrays(grad, grad_weight, grad_delay, each)), len(each))
+    in_parts(partial(backward, *inputs, *map(array, (grad, grad_weight, grad_delay, each))), len(each))
     return grad_weight, grad_delay, each.sum()
 
 
@@ -95,3 +94,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 gauss_kernel.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::gauss_kernel_backward")

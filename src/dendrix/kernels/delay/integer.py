@@ -1,6 +1,6 @@
-"""Evaluation with integer delays, one lag per synapse: by events where the input is sparse, else by sliding whole inputs.
+"""Evaluation with integer delays, one lag per synapse: event by event where the input is sparse, else by adding shifted inputs.
 
-A history of spikes in the bits of an integer, the usual alternative, holds no counts; sliding takes any input and was faster.
+The usual alternative, a history of spikes in the bits of an integer, cannot hold counts and was slower.
 """
 
 from functools import cache, partial
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ...core import kernel, record_choice
 from ..available import HAS_NUMBA
+from ..numba.arrays import array, borrowed
 from ..numba.pool import in_parts
-from . import cost as delay_cost
-from . import integer_loops as delay_integer_loops
+from . import cost, integer_loops
 from .conv import density_of
 
 _SMALLEST = 20_000
-"""Additions, or numbers in the dense kernel, below which the reference is done before an operation of ours has been dispatched."""
+"""Additions, or elements of the dense kernel, below which the reference is faster than the dispatch of a custom operation."""
 
 _TILE = 128
-"""Outputs that the events of a row reach at once."""
+"""Outputs per tile."""
 
 
 def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> str | None:
@@ -38,24 +38,29 @@ def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, den
 @kernel("delay_integer", "cpu", refuses=_refuses)
 def run(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> Tensor:
     """y[b, t, o] = sum_{i, k} weight[o, i, k] * x[b, past + t - delay[o, i, k], i]: x [B, past + T, C] -> [B, T, H]."""
-    outputs, inputs, count = weight.shape
-    shape = delay_cost.Shape(x.shape[0], x.shape[1] - past, inputs * count, outputs, taps)
-    by = "events" if delay_cost.scattered(shape, past, density_of(x[:, past:], density)) < delay_cost.sliding(shape) else "sliding"
-    record_choice("delay_integer", "cpu", by)
-    y: Tensor = integer_delays(x, weight, delay, taps, past, by)
+    y: Tensor = integer_delays(x, weight, delay, taps, past, density)
     return y
+
+
+def choose(x: Tensor, weight: Tensor, taps: int, past: int, density: float | None) -> str:
+    """The cheaper of "events" and "sliding"."""
+    outputs, inputs, count = weight.shape
+    shape = cost.Shape(x.shape[0], x.shape[1] - past, inputs * count, outputs, taps)
+    return "events" if cost.scattered(shape, past, density_of(x[:, past:], density)) < cost.sliding(shape) else "sliding"
 
 
 @cache
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    return specialise(delay_integer_loops.scatter), specialise(delay_integer_loops.slide, any_order=True)
+    return specialise(integer_loops.scatter), specialise(integer_loops.slide, any_order=True)
 
 
 @torch.library.custom_op("dendrix::integer_delays", mutates_args=())
-def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, by: str) -> Tensor:
-    """`run` by "events" or by "sliding"."""
+def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> Tensor:
+    """See `run`; the density of x changes the algorithm only. None: measured."""
+    by = choose(x, weight, taps, past, density)
+    record_choice("delay_integer", "cpu", by)
     outputs, inputs, _ = weight.shape
     steps = x.shape[1] - past
     y = x.new_empty(x.shape[0], steps, outputs)
@@ -67,20 +72,19 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         sizes: tuple[int, ...] = (size,)
         parts = len(y)
     else:
-        fold = delay_cost.fold(len(x), steps)
-        room = delay_integer_loops.padded(steps * fold)
+        fold = cost.fold(len(x), steps)
+        room = integer_loops.padded(steps * fold)
         span = (taps - 1) * fold + room
         place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + (taps - 1 - delay.int()) * fold).flatten(1)
         loop, weights = slide, weight.flatten(1)
         sizes = fold, room
         parts = -(-len(y) // fold)
-    # Unsigned: numba then need not ask whether an index counts from the end.
-    places = place.contiguous().numpy().view(np.uint32)
-    work = partial(loop, x.detach().contiguous().numpy(), weights.detach().contiguous().numpy(), places, taps, past, *sizes, y.numpy())
-    in_parts(work, parts)
+    # Unsigned, so that numba does not test for negative indices.
+    places = array(place).view(np.uint32)
+    in_parts(partial(loop, array(x), borrowed(weights), places, taps, past, *sizes, array(y)), parts)
     return y
 
 
 @integer_delays.register_fake
-def _(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, by: str) -> Tensor:
+def _(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> Tensor:
     return x.new_empty(x.shape[0], x.shape[1] - past, weight.shape[0])

@@ -1,4 +1,4 @@
-"""Loops for delays that are whole steps, one per synapse; plain Python that `specialise` compiles. They take batch rows first to last."""
+"""Loops for integer delays, one per synapse, over batch rows `first` to `last`; plain Python that `specialise` compiles."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room
     batch, length, inputs = x.shape
     steps, outputs = y.shape[1:]
     synapses = weight.shape[1]
-    tile = 32  # inputs that stay in the first-level cache while all outputs pass
+    tile = 32  # inputs that fit the first-level cache
     lead = taps - 1 - past
     rows = np.zeros((inputs, (taps - 1) * fold + room), x.dtype)
     flat = rows.reshape(-1)
@@ -65,7 +65,7 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room
     for group in range(first, last):
         low_row, high_row = group * fold, min(batch, (group + 1) * fold)
         for t in range(length):
-            for low in range(0, inputs, 16):  # in squares, of which a cache holds both sides
+            for low in range(0, inputs, 16):  # in square blocks that fit the cache
                 for b in range(low_row, high_row):
                     for i in range(low, min(inputs, low + 16)):
                         rows[i, (lead + t) * fold + b - low_row] = x[b, t, i]

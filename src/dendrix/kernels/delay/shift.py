@@ -1,4 +1,4 @@
-"""The convolution of a delay layer that delays every channel by itself, forward and backward: axonal and dendritic delays."""
+"""Depthwise convolution for axonal and dendritic delays, forward and backward."""
 
 from functools import cache, partial
 from typing import Any
@@ -8,11 +8,13 @@ from torch import Tensor
 
 from ...core import kernel
 from ..available import HAS_NUMBA
+from ..gradients import differentiable_once
+from ..numba.arrays import array
 from ..numba.pool import in_parts
-from . import shift_loops as delay_shift_loops
+from . import shift_loops
 
 _SMALLEST = 100_000
-"""Multiply-adds below which torch's own convolution is done before an operation of ours has been dispatched."""
+"""Multiply-adds below which torch's own convolution is faster than the dispatch of a custom operation."""
 
 
 def _refuses(x: Tensor, taps: Tensor, past: int) -> str | None:
@@ -37,12 +39,12 @@ def run(x: Tensor, taps: Tensor, past: int) -> Tensor:
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    return specialise(delay_shift_loops.shift, any_order=True), specialise(delay_shift_loops.shift_backward, any_order=True)
+    return specialise(shift_loops.shift, any_order=True), specialise(shift_loops.shift_backward, any_order=True)
 
 
 def _shifted(x: Tensor, taps: Tensor, lead: int, steps: int) -> Tensor:
     y = x.new_empty(len(x), steps, x.shape[2])
-    in_parts(partial(_compiled()[0], x.contiguous().numpy(), taps.contiguous().numpy(), lead, y.numpy()), len(y))
+    in_parts(partial(_compiled()[0], array(x), array(taps), lead, array(y)), len(y))
     return y
 
 
@@ -62,7 +64,7 @@ def shift_backward(grad: Tensor, x: Tensor, taps: Tensor, past: int, need_x: boo
     """Gradients of x (empty unless `need_x`) and of the taps."""
     grad_x = _shifted(grad, taps.flip(0), past, x.shape[1]) if need_x else x.new_empty(0)  # the same sum, backwards in time
     grad_taps = torch.empty_like(taps, memory_format=torch.contiguous_format)
-    arrays = x.contiguous().numpy(), grad.contiguous().numpy(), len(taps) - 1 - past, grad_taps.numpy()
+    arrays = array(x), array(grad), len(taps) - 1 - past, array(grad_taps)
     in_parts(partial(_compiled()[1], *arrays), x.shape[2])
     return grad_x, grad_taps
 
@@ -86,3 +88,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 shift.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::delay_shift_backward")

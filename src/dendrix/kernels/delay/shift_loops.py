@@ -1,11 +1,11 @@
-"""Loops that delay every channel by itself; plain Python that `specialise` compiles. Vectors are neighbouring channels."""
+"""Loops of the depthwise convolution, as plain Python that `specialise` compiles, vectorised over neighbouring channels."""
 
 from typing import Any
 
 import numpy as np
 
 _TILE = 128
-"""Channels at a time: what the lags of one step reach stays in the first-level cache."""
+"""Channels per tile: the inputs that one step reads fit the first-level cache."""
 
 
 def shift(x: Any, taps: Any, lead: int, y: Any, first: int, last: int) -> None:

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 _BLOCK = 6_000_000
-"""Numbers in the spectra of one block, 24 MB in float32; more blocks would read and write the sums more often."""
+"""Elements of the spectra of one block, 24 MB in float32; more blocks would read and write the sums more often."""
 
 
 class Window(NamedTuple):
-    """How time is cut: `pieces` windows of `steps` outputs each."""
+    """Division of time into `pieces` windows of `steps` outputs each."""
 
     pieces: int
     steps: int
@@ -115,7 +115,7 @@ def _join(windows: Tensor, taps: int, past: int, window: Window, length: int) ->
 
 
 def _scratch(like: Tensor, size: int) -> Callable[..., Tensor]:
-    """Memory that each block writes again: `room(*shape)` is its beginning. Fresh memory for each would cost page faults."""
+    """A buffer that every block reuses, to avoid page faults; `room(*shape)` is a view of its beginning."""
     room = like.new_empty(size)
     return lambda *shape: room[: math.prod(shape)].view(shape)
 

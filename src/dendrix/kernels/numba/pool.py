@@ -1,4 +1,4 @@
-"""A few threads of our own for loops that release the GIL. numba's `prange` would bring an OpenMP that dies in forked workers."""
+"""Thread pool for loops that release the GIL. numba's `prange` is not used: its OpenMP crashes in forked workers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 
 _PARTS = 4
-"""Parts per thread. Parts are taken, not assigned: torch's own threads spin for a while after an operation and may hold a core."""
+"""Parts per thread. Threads take the next free part: torch's own threads may occupy a core for a while after an operation."""
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -36,7 +36,7 @@ def in_parts(work: Callable[[int, int], None], count: int) -> None:
     others = [_pool.submit(_take, work, left) for _ in range(threads - 1)]
     _take(work, left)
     for other in others:
-        if not other.cancel():  # one that has not begun finds nothing left to do
+        if not other.cancel():  # a thread that has not started has nothing left to do
             other.result()
     return None
 

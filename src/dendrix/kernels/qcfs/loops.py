@@ -1,4 +1,4 @@
-"""The loops of QCFS over all entries of a tensor, in whatever order they lie in memory."""
+"""Loops of QCFS over the elements of a tensor in memory order."""
 
 from typing import Any
 

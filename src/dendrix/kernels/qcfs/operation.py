@@ -1,4 +1,4 @@
-"""QCFS in one pass forward and one backward; nothing but the input is kept for the gradient."""
+"""QCFS in one pass forward and one backward; only the input is saved for the gradient."""
 
 from functools import cache, partial
 from typing import Any
@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ...core import kernel
 from ..available import HAS_NUMBA
+from ..gradients import differentiable_once
 from ..numba.pool import in_parts
-from . import loops as qcfs_loops
+from . import loops
 
 _BLOCK = 1 << 15
-"""Entries whose gradients are taken together, while they are in the cache, and summed together, in an order that threads do not change."""
+"""Elements per block of the backward pass, which fits the cache; blocks are summed in an order independent of the threads."""
 
 
 def _refuses(x: Tensor, threshold: Tensor, levels: int, mask: str) -> str | None:
@@ -37,18 +38,18 @@ def _compiled(by_level: bool) -> tuple[Any, Any, Any]:
     from ..numba.specialise import specialise
 
     constants: dict[str, Any] = dict(half=np.float32(0.5), zero=np.float32(0), by_level=by_level)
-    forward, backward = (specialise(loop, **constants) for loop in (qcfs_loops.forward, qcfs_loops.input_gradient))
-    return forward, backward, specialise(qcfs_loops.threshold_gradient, any_order=True, **constants)
+    forward, backward = (specialise(loop, **constants) for loop in (loops.forward, loops.input_gradient))
+    return forward, backward, specialise(loops.threshold_gradient, any_order=True, **constants)
 
 
 def _dense(x: Tensor) -> Tensor:
-    """x itself if its entries lie side by side in either usual order, otherwise a copy of which they do."""
+    """x itself if it is contiguous or channels-last, otherwise a contiguous copy."""
     last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return x.detach() if last else x.detach().contiguous()
 
 
 def _entries(x: Tensor) -> NDArray[np.float32]:
-    """All entries of a dense tensor, as they lie in memory."""
+    """The elements of a dense tensor in memory order."""
     entries: NDArray[np.float32] = x.as_strided((x.numel(),), (1,)).numpy()
     return entries
 
@@ -110,3 +111,4 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 qcfs.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::qcfs_backward")

@@ -1,4 +1,4 @@
-"""Neurons of converted networks on the CPU: one pass over memory for all steps, forward only, and from the first step on."""
+"""Neurons of converted networks on the CPU: one pass over memory for all steps, without gradients."""
 
 from functools import partial
 from typing import Any
@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 
 from ...compiled import compiled
-from ...core import State, kernel
+from ...core import State, kernel, too_small
 from ...neurons.integrate import if_step
 from ...neurons.lif import LIFState
 from ...neurons.signed import SignedIFState, signed_if_step
 from ..available import HAS_NUMBA
 from ..numba.pool import in_parts
-from . import loops as rate_loops
-
-_SMALLEST = 4_096
-"""Elements of x below which it is not worth loading numba."""
+from . import loops
 
 
 def _refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> str | None:
@@ -37,14 +34,14 @@ def _refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any)
         return "a value is neither one number nor one per channel"
     if given.get("v_reset") is not None:
         return "the reset is hard"
-    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+    return too_small(x)
 
 
 @kernel(if_step, "cpu", _refuses)
 def rate(
     x: Tensor, state: LIFState, valid: Tensor | None = None, *, v_threshold: Tensor | float, amplitude: Tensor | float, **_: Any
 ) -> tuple[Tensor, LIFState]:
-    y, v = _run(rate_loops.rate, x, state, valid, [v_threshold, amplitude])
+    y, v = _run(loops.rate, x, state, valid, [v_threshold, amplitude])
     return y, LIFState(v)
 
 
@@ -52,7 +49,7 @@ def rate(
 def signed(
     x: Tensor, state: SignedIFState, valid: Tensor | None = None, *, v_threshold: Tensor | float, limit: float, **_: Any
 ) -> tuple[Tensor, SignedIFState]:
-    y, v, sent = _run(rate_loops.signed, x, state, valid, [v_threshold], np.float32(limit))
+    y, v, sent = _run(loops.signed, x, state, valid, [v_threshold], np.float32(limit))
     return y, SignedIFState(v, sent)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..numba import scalars
+from ..numba.arrays import array
 from ..numba.pool import in_parts
 from ..numba.specialise import specialise
 from . import adlif, cuba, li, lif, loops
@@ -32,11 +33,6 @@ def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool
     return specialise(loops.forward, advance=advance), specialise(loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row)
 
 
-def _array(x: Tensor) -> np.ndarray[Any, Any]:
-    x = x.detach().contiguous()
-    return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
-
-
 def forward(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str,
     width: int, every: int,
@@ -46,8 +42,8 @@ def forward(
     y, end = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(start)
     marks = start.new_empty((steps + every - 1) // every, *start.shape)
     loop, _ = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
-    arrays = [_array(x), _array(start), _array(params), tuple(map(np.float32, constants)), _array(valid)]
-    work = partial(loop, *arrays, _array(y), _array(end), _array(marks), width, every)
+    arrays = [array(x), array(start), array(params), tuple(map(np.float32, constants)), array(valid)]
+    work = partial(loop, *arrays, array(y), array(end), array(marks), width, every)
     in_parts(work, x.shape[0] * -(-columns // width))
     return y, end, marks
 
@@ -60,7 +56,7 @@ def backward(
     gx, gstart = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(gend)
     gparams = gend.new_empty(len(params), *gend.shape[1:])
     _, loop = _compiled(rule, tuple(flags), surrogate, x.dtype == torch.bfloat16)
-    arrays = [_array(x), _array(marks), _array(params), tuple(map(np.float32, constants)), _array(valid), _array(gy), _array(gend)]
-    work = partial(loop, *arrays, _array(gx), _array(gstart), _array(gparams), width, every)
+    arrays = [array(x), array(marks), array(params), tuple(map(np.float32, constants)), array(valid), array(gy), array(gend)]
+    work = partial(loop, *arrays, array(gx), array(gstart), array(gparams), width, every)
     in_parts(work, x.shape[0] * -(-x.shape[2] // width))
     return gx, gstart, gparams

@@ -1,4 +1,4 @@
-"""One kernel forward and one backward drive every rule of `rules.py` through time.
+"""One kernel forward and one backward drive every rule of `cuda_steps` through time.
 
 A program owns one row of the batch and one block of columns and walks through T alone: no two programs meet. The states stay in
 registers, float32. The forward pass keeps its input and a mark of the states every so many steps; the backward pass computes the
@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from . import cuda_steps as rules
+from . import cuda_steps
 from .cuda_steps import Constants, Variant
 
 # Steps of input in flight: a later step's load does not wait for this step's membrane.
@@ -77,7 +77,7 @@ def _forward(
         for k in tl.range(tl.minimum(every, T - begin), num_stages=STAGES):
             ok = tl.load(valid + row * T + begin + k)
             here = at + (begin + k) * M
-            # An invalid NaN goes no further: neither here nor into the gradient.
+            # Zeroed, so that a NaN at an invalid step reaches neither the states nor the gradient.
             x_t = tl.where(ok, load(x + here, inside), 0.0)
             y_t, after = ADVANCE(x_t, s, p, constants, VARIANT)
             tl.store(y + here, tl.where(ok, y_t, 0.0), mask=inside)
@@ -153,7 +153,7 @@ def forward(
     grid, options = launch(x, contract=False)
     _forward[grid](
         x, start.unbind(0), params.unbind(0), Constants(*constants), valid, y, end.unbind(0), marks.unbind(1),
-        steps, columns, every, start.numel(), ADVANCE=getattr(rules, f"{rule}_advance"), VARIANT=_variant(flags, surrogate), **options,
+        steps, columns, every, start.numel(), ADVANCE=getattr(cuda_steps, f"{rule}_advance"), VARIANT=_variant(flags, surrogate), **options,
     )  # fmt: skip
     return y, end, marks
 
@@ -168,10 +168,10 @@ def backward(
     gparams = gend.new_empty(len(params), batch, columns)
     trace = gend.new_empty(len(gend), batch, every, columns)
     grid, options = launch(x, contract=False)
+    advance, pullback = (getattr(cuda_steps, f"{rule}_{direction}") for direction in ("advance", "pullback"))
     _backward[grid](
         gy, gend.unbind(0), x, marks.unbind(1), params.unbind(0), Constants(*constants), valid, trace.unbind(0),
         gx, gstart.unbind(0), gparams.unbind(0), steps, columns, every, gend.numel(),
-        ADVANCE=getattr(rules, f"{rule}_advance"), PULLBACK=getattr(rules, f"{rule}_pullback"), VARIANT=_variant(flags, surrogate),
-        **options,
+        ADVANCE=advance, PULLBACK=pullback, VARIANT=_variant(flags, surrogate), **options,
     )  # fmt: skip
     return gx, gstart, gparams

@@ -27,7 +27,7 @@ class Constants(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """What a kernel is compiled for: hard reset, reset detached, input scaled, and the class name of the surrogate."""
+    """Compile-time options of a kernel: hard reset, detached reset, scaled input, and the class name of the surrogate."""
 
     hard: bool
     detached: bool

@@ -1,4 +1,4 @@
-"""The loops of every fused scan: rows of a batch, tiles of columns, chunks of time that fit the cache.
+"""Loops of every fused scan, over rows of a batch, tiles of columns and chunks of time that fit the cache.
 
 A rule brings two functions over one tile at one time step. `at` is (row, step, first column, number of columns), `s` [., n, width]
 holds its n states before and after steps, `p` [m, width] its m parameters, and `c` is (v_threshold, v_reset, amplitude, sharpness).

@@ -6,18 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...core import ATan, Boxcar, Sigmoid, State, StepFn, Triangle, kernel
+from ...core import ATan, Boxcar, Sigmoid, State, StepFn, Triangle, kernel, too_small
 from ...neurons.adlif import adlif_step
 from ...neurons.cuba import cuba_lif_step
 from ...neurons.li import li_step
 from ...neurons.lif import lif_step
 from ..available import HAS_NUMBA, HAS_TRITON
-
-_SMALLEST = 4_096
-"""Elements of x below which it is not worth loading numba."""
+from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 8
-"""Steps below which the loop is faster: measured, one fused scan forward and backward costs as much as 5 to 15 steps of small tensors."""
+"""Steps below which the loop is faster: one fused scan, forward and backward, was measured to cost as much as 5 to 15 steps."""
 
 _SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
@@ -33,7 +31,7 @@ def _register(rule: StepFn, params: tuple[str, ...]) -> None:
     def fused(x: Tensor, state: State, valid: Tensor | None = None, **given: Any) -> tuple[Tensor, State]:
         return _run(name, x, state, valid, {**defaults, **given}, params)
 
-    fused.__name__ = name  # what records of a run show
+    fused.__name__ = name  # for run records
     for device in ("cpu", "cuda"):
         kernel(rule, device, refuses)(fused)
 
@@ -67,7 +65,7 @@ def _reason_against_numba(x: Tensor) -> str | None:
         return f"x is {x.dtype}; kernels take float32 and bfloat16"
     if x.shape[1] < _FEWEST_STEPS:
         return f"{x.shape[1]} steps are fewer than {_FEWEST_STEPS}"
-    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+    return too_small(x)
 
 
 def _reason_against_triton(x: Tensor) -> str | None:
@@ -88,11 +86,14 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
     y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
-    return y.unflatten(2, after_x), type(state)(*[s.unflatten(1, after_x) for s in end.unbind(0)])
+    parts = [s.clone() for s in end.unbind(0)]  # no views: FSDP warns of them, and each state can be freed by itself
+    if len(after_x) > 1:
+        y, parts = y.unflatten(2, after_x), [s.unflatten(1, after_x) for s in parts]
+    return y, type(state)(*parts)
 
 
 def tile(columns: int) -> tuple[int, int]:
-    """Columns of a tile and steps of a chunk: long runs of memory, and a chunk's x, gradient and states in the second-level cache."""
+    """Columns per tile and steps per chunk, so that x, gradient and states of a chunk fit the second-level cache."""
     width = min(columns, 2048)
     return width, min(64, max(8, 16_384 // width))
 
@@ -148,6 +149,7 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_scan.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::fused_scan_backward")
 
 _register(lif_step, ("decay",))
 _register(cuba_lif_step, ("decay_syn", "decay"))
@@ -156,7 +158,7 @@ _register(li_step, ("decay",))
 
 
 @fused_scan.register_kernel("cuda")
-def _forward_on_cuda(
+def forward_on_cuda(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     from . import cuda
@@ -168,7 +170,7 @@ def _forward_on_cuda(
 
 
 @fused_scan_backward.register_kernel("cuda")
-def _backward_on_cuda(
+def backward_on_cuda(
     x: Tensor, marks: Tensor, params: Tensor, valid: Tensor, gy: Tensor, gend: Tensor, rule: str, flags: list[bool],
     constants: list[float], surrogate: str,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip

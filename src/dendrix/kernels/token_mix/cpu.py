@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..numba.arrays import array
 from ..numba.pool import in_parts
 from ..numba.specialise import specialise
 
@@ -33,13 +34,13 @@ def backward(x: Tensor, earlier: Tensor, shares: Tensor, upstream: list[Tensor],
     inputs = [_rows(tensor) for tensor in (x, earlier, shares)]
     parts = -(-len(inputs[0]) // rows)
     gshares = shares.new_empty(parts, *shares.shape)
-    outputs = _rows(gx), _rows(gearlier), gshares.numpy()
+    outputs = _rows(gx), _rows(gearlier), array(gshares)
     in_parts(partial(_compiled()[1], *inputs, tuple(map(_rows, upstream)), *outputs, rows), parts)
     return gx, gearlier, gshares
 
 
 def _rows(x: Tensor) -> Any:
-    return x.detach().contiguous().flatten(0, -2).numpy()
+    return array(x.flatten(0, -2))
 
 
 def _mix(x: Any, earlier: Any, shares: Any, mixed: Any, rows: int, first: int, last: int) -> None:

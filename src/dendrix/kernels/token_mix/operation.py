@@ -1,18 +1,16 @@
-"""The mixtures of token shift as one torch operation: all of them in one pass over memory, and one backward."""
+"""The mixtures of token shift as one torch operation: one pass over memory forward and one backward."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...core import kernel
+from ...core import kernel, too_small
 from ..available import HAS_NUMBA
-
-_SMALLEST = 4_096
-"""Elements of x below which it is not worth loading numba."""
+from ..gradients import differentiable_once
 
 _ROWS = 64
-"""Rows of a part; each part sums the gradients of the shares for itself, so that threads change no bit."""
+"""Rows per part. Each part sums the gradients of its shares separately, so results do not depend on the number of threads."""
 
 
 def _refuses(x: Tensor, earlier: Tensor, shares: tuple[Tensor, ...]) -> str | None:
@@ -20,7 +18,7 @@ def _refuses(x: Tensor, earlier: Tensor, shares: tuple[Tensor, ...]) -> str | No
         return "numba is not installed"
     if any(part.dtype != torch.float32 for part in (x, earlier, *shares)):
         return "an input is not float32"
-    return f"{x.numel()} elements are fewer than {_SMALLEST}" if x.numel() < _SMALLEST else None
+    return too_small(x)
 
 
 @kernel("token_mix", "cpu", refuses=_refuses)
@@ -67,3 +65,4 @@ def _differentiate(ctx: Any, upstream: list[Tensor]) -> tuple[Tensor, Tensor, Te
 
 
 fused_token_mix.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::fused_token_mix_backward")

@@ -1,4 +1,4 @@
-"""WKV through time: one kernel forward and one backward. The equations stand in `layers.rwkv.wkv`, the manner in `scan.py`.
+"""WKV through time: one kernel forward and one backward. Equations in `layers.rwkv.wkv`, structure as in `scan.cuda`.
 
 A program owns one row of the batch and one block of channels. Of two exponentials at a time, that of the larger exponent is one.
 """
@@ -56,7 +56,7 @@ def _forward(k, v, parameters, start, valid, y, end, marks, T, M, every, marks_s
         for i in tl.range(tl.minimum(every, T - begin), num_stages=STAGES):
             ok = tl.load(valid + row * T + begin + i)
             here = at + (begin + i) * M
-            # An invalid NaN goes no further: neither here nor into the gradient.
+            # Zeroed, so that a NaN at an invalid step reaches neither the sums nor the gradient.
             k_t, v_t = tl.where(ok, load(k + here, inside), 0.0), tl.where(ok, load(v + here, inside), 0.0)
             past, now = weigh(s[2], p[1] + k_t)
             tl.store(y + here, tl.where(ok, (past * s[0] + now * v_t) / (past * s[1] + now), 0.0), mask=inside)

@@ -1,4 +1,4 @@
-"""The loops of WKV: rows of a batch, tiles of channels, chunks of time that fit the cache. Exponents are as in `layers.rwkv.wkv`.
+"""Loops of WKV over rows of a batch, tiles of channels and chunks of time that fit the cache. Exponents as in `layers.rwkv.wkv`.
 
 Of two exponentials at a time, that of the larger exponent is one: each pair costs a single exp. Indices in the innermost loops are
 unsigned: numba would test signed ones for being negative, and the loops would not vectorise.

@@ -5,15 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...core import kernel
+from ...core import kernel, too_small
 from ...layers.rwkv.wkv import WKVState
 from ..available import HAS_NUMBA, HAS_TRITON
-
-_SMALLEST = 4_096
-"""Elements of k below which it is not worth loading numba."""
+from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 2
-"""One step is a handful of small operations; numba and torch take the same for it."""
+"""Steps below which plain torch is as fast."""
 
 
 def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> str | None:
@@ -25,7 +23,7 @@ def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState,
         return "numba is not installed"
     if k.shape[1] < _FEWEST_STEPS:
         return f"{k.shape[1]} steps are fewer than {_FEWEST_STEPS}"
-    return f"{k.numel()} elements are fewer than {_SMALLEST}" if k.numel() < _SMALLEST else None
+    return too_small(k)
 
 
 @kernel("wkv", "cuda", refuses=_refuses)
@@ -35,11 +33,11 @@ def run_wkv(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, 
     if valid is None:
         valid = torch.ones(k.shape[:2], dtype=torch.bool, device=k.device)
     y, end, _ = fused_wkv(k, v, torch.stack([rate, bonus]), torch.stack([state.aa, state.bb, state.pp.detach()]), valid)
-    return y, WKVState(end[0], end[1], end[2].detach())
+    return y, WKVState(end[0].clone(), end[1].clone(), end[2].detach().clone())
 
 
 def tile(columns: int) -> tuple[int, int]:
-    """Channels of a tile and steps of a chunk: the sums of a chunk stay in the cache."""
+    """Channels per tile and steps per chunk, so that the sums of a chunk fit the cache."""
     return min(columns, 256), 64
 
 
@@ -88,10 +86,11 @@ def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tenso
 
 
 fused_wkv.register_autograd(_differentiate, setup_context=_keep)
+differentiable_once("dendrix::fused_wkv_backward")
 
 
 @fused_wkv.register_kernel("cuda")
-def _forward_on_cuda(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def forward_on_cuda(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     from . import cuda
 
     _, every = tile(k.shape[2])
@@ -101,7 +100,7 @@ def _forward_on_cuda(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid:
 
 
 @fused_wkv_backward.register_kernel("cuda")
-def _backward_on_cuda(
+def backward_on_cuda(
     k: Tensor, v: Tensor, params: Tensor, marks: Tensor, valid: Tensor, gy: Tensor, gend: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     from . import cuda

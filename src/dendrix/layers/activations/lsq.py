@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from ...core import Described, expect_count, expect_floating, expect_in
 
@@ -54,11 +53,16 @@ class LSQ(Described):
 
 
 class _LSQ(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, step: Tensor, levels: int) -> Tensor:
+    def forward(x: Tensor, step: Tensor, levels: int) -> Tensor:
+        return (x / step).clamp(0, levels).round_().mul_(step)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        x, step, ctx.levels = inputs
         ctx.save_for_backward(x, step)
-        ctx.levels = levels  # type: ignore[attr-defined]
-        return (x / step).clamp_(0, levels).round_().mul_(step)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from ...core import Described, expect_count, expect_floating, expect_in, expect_one_of, find_kernel
 
@@ -63,11 +62,16 @@ def _level(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
 class _QCFS(torch.autograd.Function):
     """The masks are written out: the gradient of torch.clamp at its bounds changed between releases."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, threshold: Tensor, levels: int, mask: Mask) -> Tensor:
+    def forward(x: Tensor, threshold: Tensor, levels: int, mask: Mask) -> Tensor:
+        return _level(x, threshold, levels).clamp(0, levels).mul_(threshold / levels)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, Mask], output: Tensor) -> None:
+        x, threshold, ctx.levels, ctx.mask = inputs
         ctx.save_for_backward(x, threshold)
-        ctx.levels, ctx.mask = levels, mask  # type: ignore[attr-defined]
-        return _level(x, threshold, levels).clamp_(0, levels).mul_(threshold / levels)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
@@ -75,5 +79,5 @@ class _QCFS(torch.autograd.Function):
         level = _level(x, threshold, ctx.levels)
         inside = (level >= 0) & (level <= ctx.levels) if ctx.mask == "level" else (x >= 0) & (x <= threshold)
         dx = upstream * inside
-        share = level.clamp_(0, ctx.levels) / ctx.levels
+        share = level.clamp(0, ctx.levels) / ctx.levels
         return dx, torch.dot(upstream.flatten(), share.flatten()) - torch.dot(dx.flatten(), x.flatten()) / threshold, None, None

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from ...core.dispatch import transform
 
 
 def squared_relu(x: Tensor) -> Tensor:
@@ -12,20 +13,27 @@ def squared_relu(x: Tensor) -> Tensor:
 
     Source: So et al., Primer (arXiv 2109.08668).
     """
-    y: Tensor = _SquaredReLU.apply(x)  # type: ignore[no-untyped-call]
-    return y
+    if transform():
+        return x.relu().square()
+    square: Tensor = _SquaredReLU.apply(x)[0]  # type: ignore[no-untyped-call]
+    return square
 
 
 class _SquaredReLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        positive = x.relu()
-        ctx.save_for_backward(positive)
-        return positive * positive
+    """The square and the ReLU: the gradient reads the ReLU, and a second derivative goes through what it reads only if it is an output."""
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        positive = x.relu()
+        ctx.save_for_backward(positive)
+        ctx.set_materialize_grads(False)
+        return positive * positive, positive
+
+    @staticmethod
+    def backward(ctx: Any, of_square: Tensor | None, of_positive: Tensor | None) -> Tensor | None:
         (positive,) = ctx.saved_tensors
-        gradient: Tensor = upstream * positive
-        return gradient.mul_(2)
+        gradient: Tensor | None = None if of_square is None else (of_square * positive).mul_(2)
+        if of_positive is None:
+            return gradient
+        passed: Tensor = of_positive * (positive > 0)
+        return passed if gradient is None else gradient + passed

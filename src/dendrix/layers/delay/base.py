@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ...core import Stateful
+from ...core import Stateful, expect_finite
 
 
 class Delayed(Stateful):
@@ -22,8 +22,16 @@ class Delayed(Stateful):
     rounded: bool
 
     def integer_delay(self) -> Tensor:
-        """The delays as deployed, int64, in steps, shaped as `delay`."""
-        return self.delay.detach().round().clamp(0, self.taps - 1).long()
+        """The delays as deployed, int64, in steps, shaped as `delay`.
+
+        Raises:
+            InputError: a delay is NaN or infinite.
+        """
+        expect_finite(self.delay, "delay", "Its training diverged: load an earlier state.")
+        return self._whole(self.delay.detach()).clamp(0, self.taps - 1).long()
+
+    def _whole(self, delay: Tensor) -> Tensor:
+        return delay.round()
 
     def delays_ms(self) -> Tensor:
         """The delays in use, in ms, shaped as `delay`."""

@@ -18,6 +18,7 @@ from ...core import (
     find_kernel,
     zero_invalid,
 )
+from ...core.numbers import GAUSS_LEAST, GAUSS_NARROWEST
 from ...errors import InputError
 from .base import Delayed
 from .gaps import without_gaps
@@ -26,10 +27,8 @@ Granularity = Literal["synaptic", "axonal", "dendritic"]
 Interpolation = Literal["gauss", "triangle", "linear"]
 Padding = Literal["causal", "published"]
 
-_NARROWEST = {"gauss": 0.27, "triangle": 1.0, "linear": 1.0}
-"""Added to |SIG| by the published layer: the narrowest Gaussian has width 0.27 and the narrowest triangle reaches one step."""
-_LEAST_MASS = 1e-7
-"""Added by the published layer to the sum over the lags that it divides by."""
+_NARROWEST = {"gauss": GAUSS_NARROWEST, "triangle": 1.0, "linear": 1.0}
+"""Offset that the published layer adds to |SIG|: the narrowest triangle reaches one step."""
 
 
 def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
@@ -52,7 +51,7 @@ def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tenso
     distance = lag - delay.unsqueeze(-1)
     reach = _NARROWEST[interpolation] + (0 if interpolation == "linear" else width.abs().unsqueeze(-1))
     g = torch.exp(-0.5 * (distance / reach) ** 2) if interpolation == "gauss" else torch.relu(reach - distance.abs())
-    return g / (g.sum(-1, keepdim=True) + _LEAST_MASS)
+    return g / (g.sum(-1, keepdim=True) + GAUSS_LEAST)
 
 
 def delay_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
@@ -81,7 +80,7 @@ def delay_conv(x: Tensor, kernel: Tensor, past: int = 0) -> Tensor:
         [B, T, C_out]
     """
     padded = nn.functional.pad(x, (0, 0, len(kernel) - 1 - past, 0)).transpose(1, 2)
-    return nn.functional.conv1d(padded, kernel.flip(0).permute(2, 1, 0)).transpose(1, 2)
+    return nn.functional.conv1d(padded, _reversed(kernel, 0).permute(2, 1, 0)).transpose(1, 2)
 
 
 def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
@@ -96,8 +95,13 @@ def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
     """
     channels, count, length = taps.shape
     padded = nn.functional.pad(x, (0, 0, length - 1 - past, 0)).transpose(1, 2)
-    y = nn.functional.conv1d(padded, taps.flip(-1).flatten(0, 1).unsqueeze(1), groups=channels)
+    y = nn.functional.conv1d(padded, _reversed(taps, 2).flatten(0, 1).unsqueeze(1), groups=channels)
     return y.transpose(1, 2).reshape(x.shape[0], -1, channels, count)
+
+
+def _reversed(x: Tensor, axis: int) -> Tensor:
+    # Not `flip`: torch.compile (2.13, CPU) fuses its gradient with the sums of `spread` into a kernel that gives wrong numbers.
+    return x.index_select(axis, torch.arange(x.shape[axis] - 1, -1, -1, device=x.device))
 
 
 def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
@@ -172,10 +176,9 @@ class DelayLinear(Delayed):
         else:
             self.register_buffer("delay", delay.round())
 
-    def integer_delay(self) -> Tensor:
-        """The delays as deployed, int64, in steps, shaped as `delay`. Ties go as published: c - delay rounds half to even, c = L // 2."""
+    def _whole(self, delay: Tensor) -> Tensor:
         half = self.taps // 2
-        return (half - (half - self.delay.detach()).round()).clamp(0, self.taps - 1).long()
+        return half - (half - delay).round()  # ties as published: what rounds half to even is the distance from the centre
 
     def kernel(self) -> Tensor:
         """The temporal kernel in use, [L, C_in, C_out]; one lag per synapse where the delays are rounded."""
@@ -194,7 +197,7 @@ class DelayLinear(Delayed):
         In float32 that factor is one rounding of the last bit. It is left out there, so that trained networks keep their digits.
         """
         one_tap = self.rounded and self.taps > 1 and self.weight.dtype == torch.float64
-        return self.weight / (1 + _LEAST_MASS) if one_tap else self.weight
+        return self.weight / (1 + GAUSS_LEAST) if one_tap else self.weight
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.in_features)

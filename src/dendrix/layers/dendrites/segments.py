@@ -11,18 +11,6 @@ from ...errors import InputError
 from .theory import MatchTheory, match_theory
 
 
-class _Connect(torch.autograd.Function):
-    """1 at the s largest permanences of each segment, else 0; the gradient passes straight through."""
-
-    @staticmethod
-    def forward(ctx: Any, permanence: Tensor, synapses: int) -> Tensor:
-        return torch.zeros_like(permanence).scatter_(1, permanence.topk(synapses, sorted=False).indices, 1)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0], None
-
-
 class DendriticSegments(Stateful):
     """Segments that match when at least theta of their s synapses are active, [B, T, C] -> {0, 1} [B, T, S].
 
@@ -51,8 +39,9 @@ class DendriticSegments(Stateful):
 
     def connected(self) -> Tensor:
         """Which inputs each segment listens to, {0, 1} [S, C]."""
-        connected: Tensor = _Connect.apply(self.permanence, self.synapses)  # type: ignore[no-untyped-call]
-        return connected
+        largest = self.permanence.topk(self.synapses, sorted=False).indices
+        connected = torch.zeros_like(self.permanence).scatter(1, largest, 1)
+        return connected + (self.permanence - self.permanence.detach())  # adds zero; the gradient passes straight through
 
     @torch.no_grad()
     def store_(self, codes: Tensor) -> None:

@@ -25,12 +25,12 @@ def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = N
     before = torch.zeros_like(x[:, :1]) if state is None else state.unsqueeze(1)
     line = torch.cat([before, x], 1)
     if valid is None:
-        return line[:, :-1], line[:, -1]
+        return line[:, :-1], line[:, -1].clone()
     steps = torch.arange(1, x.shape[1] + 1, device=x.device)
     newest = torch.where(valid, steps, 0).cummax(1).values  # where on the line the newest valid step stands
     newest = torch.cat([torch.zeros_like(newest[:, :1]), newest], 1)
     found = line.gather(1, newest.unsqueeze(2).expand(-1, -1, x.shape[2]))
-    return found[:, :-1], found[:, -1]
+    return found[:, :-1], found[:, -1].clone()
 
 
 def token_mix(x: Tensor, earlier: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:

@@ -21,19 +21,25 @@ def l2_wrap(loss: Tensor, logits: Tensor, factor: float = 1e-4) -> Tensor:
     Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4.
     """
     expect(logits, "B T V", "logits")
-    wrapped: Tensor = _L2Wrap.apply(loss, logits, factor)  # type: ignore[no-untyped-call]
+    largest, where = logits.max(-1, keepdim=True)
+    wrapped: Tensor = _L2Wrap.apply(loss, logits, largest * (factor / largest.numel()), where)  # type: ignore[no-untyped-call]
     return wrapped
 
 
 class _L2Wrap(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, loss: Tensor, logits: Tensor, factor: float) -> Tensor:
-        largest, where = logits.max(-1, keepdim=True)
-        ctx.save_for_backward(largest * (factor / largest.numel()), where)
-        ctx.shape = logits.shape
+    def forward(loss: Tensor, logits: Tensor, pull: Tensor, where: Tensor) -> Tensor:
         return loss.clone()
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor], output: Tensor) -> None:
+        _, logits, pull, where = inputs
+        ctx.save_for_backward(pull, where)
+        ctx.shape = logits.shape
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
         pull, where = ctx.saved_tensors
-        return upstream, pull.new_zeros(ctx.shape).scatter_(-1, where, pull * upstream), None
+        return upstream, pull.new_zeros(ctx.shape).scatter(-1, where, pull * upstream), None, None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...core import expect_fields
+from ...core.numbers import mixed_seed
 from ...data import Batch, Images, Splits, mnist
 from ...data.base import Hash, hash_tensor
 from ...errors import InputError
@@ -40,7 +41,7 @@ class PermutedTasks:
 
     def task(self, number: int) -> Tensor:
         """The inputs of a task, [N, C]."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, number))
         return self.x[:, torch.randperm(self.x.shape[1], generator=generator)]
 
     def first(self, tasks: int) -> "PermutedTasks":

@@ -1,11 +1,9 @@
-"""Parameters, their gradients and the optimiser's moments shared out over processes: FSDP2 of torch, on GPUs and on CPUs.
+"""Sharding of parameters, gradients and optimiser moments over processes with FSDP2, on GPUs and on CPUs.
 
-accelerate prepares it for GPUs alone, so torch is called directly; accelerate still starts, joins and sums. What is needed of torch
-loads late: it takes a second that other trainings do not pay.
+accelerate prepares FSDP2 for GPUs alone, so torch is called directly. torch's modules for it load late, because they take a second.
 """
 
 import copy
-import warnings
 
 import torch
 from torch import Tensor, distributed, nn
@@ -14,10 +12,10 @@ from ...errors import InputError
 
 
 def sharded(network: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of a network of which every process holds its share; a block's parameters are whole only while it computes.
+    """A copy of a network with its parameters sharded over all processes; those of a block are gathered while it computes.
 
     Args:
-        network: its parameters become those of the first process. Blocks are what stands in its lists of modules.
+        network: its parameters become those of the first process. Blocks are the entries of its module lists.
         device: where to compute.
     Raises:
         ValueError: there is one process alone.
@@ -28,8 +26,6 @@ def sharded(network: nn.Module, device: torch.device) -> nn.Module:
     count = distributed.get_world_size() if distributed.is_initialized() else 1
     if count < 2:
         raise InputError("shard: expected several processes to share the parameters, got one. Start them with torchrun, or leave it out.")
-    # The states that a block returns are views, and nothing here changes them in place.
-    warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
     network.to(device)
     for tensor in network.state_dict().values():
         distributed.broadcast(tensor, 0)
@@ -43,13 +39,13 @@ def sharded(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def joined(x: Tensor) -> Tensor:
-    """A tensor with all of its shares; all processes ask together. One that is not shared out comes back as it is."""
+    """The whole of a sharded tensor; a collective call. Other tensors are returned as they are."""
     found: Tensor = x.full_tensor() if hasattr(x, "full_tensor") else x
     return found
 
 
 def shared_like(x: Tensor, like: Tensor) -> Tensor:
-    """A tensor shared out as another one is, if it is."""
+    """A tensor sharded like another one, if that one is sharded."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     return distribute_tensor(x.to(like.device), like.device_mesh, like.placements) if isinstance(like, DTensor) else x

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...core.numbers import mixed_seed
 from ...data.text.tokens import TextSplits, Tokens
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
@@ -117,7 +118,7 @@ class TextLearner(Learner):
             return {}
         length = min(_PROMPT, self.recipe.budget.context)
         prompt = self.splits.valid.windows(torch.zeros(1, dtype=torch.int64), length)[0].to(self.accelerator.device)
-        added = written(self.network, prompt, count, self.recipe.seed * 1_000_003 + step)
+        added = written(self.network, prompt, count, mixed_seed(self.recipe.seed, step))
         return {"sample": self.splits.tokenizer.decode(added.tolist(), skip_special_tokens=False)}
 
     def _place(self) -> tuple[int, int]:
@@ -143,7 +144,7 @@ class TextLearner(Learner):
 
     def _starts(self, step: int) -> Tensor:
         """Where the windows of a step begin, all of them, the same in every process."""
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(mixed_seed(self.recipe.seed, step))
         budget = self.recipe.budget
         return torch.randint(len(self.splits.train) - budget.context, (budget.batch_size,), generator=generator)
 
