@@ -70,7 +70,7 @@ def test_a_converted_run_says_what_it_came_from_and_what_it_cost(work: Path) -> 
 def test_tables_show_every_layer(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(work / "qcfs"), "--steps", "2", "--neuron", "if", "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("features.2", "QCFS", "RateIF", "folded", "original", "20 validation images"))
+    assert all(word in shown for word in ("features.2", "QCFS", "IF", "folded", "original", "20 validation images"))
 
 
 def test_evaluate_scores_the_last_step_of_the_comparison(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,9 +189,9 @@ def test_weights_of_other_shapes_are_refused(work: Path, tmp_path: Path, capsys:
 def test_thresholds_that_are_not_positive_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(work / "qcfs-spikes", tmp_path / "run")
     weights = safetensors.torch.load_file(tmp_path / "run" / "model.safetensors")
-    weights["network.body.features.6.threshold"].fill_(0)
+    weights["network.body.features.6.v_threshold"].fill_(0)
     safetensors.torch.save_file(weights, tmp_path / "run" / "model.safetensors")
-    assert "threshold: expected positive finite numbers, got 0" in refusal(capsys, "predict", tmp_path / "run", work / "picture.png")
+    assert "v_threshold: expected a number in (0, inf), got 0" in refusal(capsys, "predict", tmp_path / "run", work / "picture.png")
 
 
 def test_a_damaged_picture_is_named(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,7 +113,7 @@ def of_another_kind(run: Path) -> None:
         (of_another_size, "mismatched head.weight ([256, 16] and not [100, 16]), model.body.emb.weight"),
         (of_other_tokens, "tokens: expected 0 to 255"),
         (no_weights, "it cannot be read"),
-        (of_another_kind, "expected a model of the type 'spikegpt', but config.json says 'llama'"),
+        (of_another_kind, "expected a model of type 'spikegpt', but config.json has type 'llama'"),
     ],
 )
 def test_spoiled_runs(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], spoil: Callable[[Path], None], says: str) -> None:
@@ -130,7 +130,7 @@ def test_spoiled_runs(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[st
     ("content", "options", "says"),
     [
         (b"", "", "text.txt: expected some text, got none"),
-        (b"ab", "", "text: expected some for validation, got none"),
+        (b"ab", "", "text: expected some text for validation, got none"),
         (b"abc \xff\n" * 99, "--data.tokenizer characters", "expected UTF-8, got the byte 0xff at 4"),
         (b"abc \xff\n" * 99, "--data.tokenizer learned", "expected UTF-8, got the byte 0xff at 4"),
         (b"abc\n" * 999, "--model.vocab-size 100", "Set --model.vocab-size 256"),

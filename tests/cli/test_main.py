@@ -151,7 +151,7 @@ def test_predict_takes_stereo_8_bit_and_any_rate(
         (lambda path: path.write_bytes(b""), "empty file"),
         (lambda path: path.write_text("no sound at all"), "expected a wav file"),
         (lambda path: write_wav(path, np.zeros(0)), "without samples"),
-        (lambda path: write_wav(path, np.zeros(4000)) and path.write_bytes(path.read_bytes()[:-1000]), "cut short"),
+        (lambda path: write_wav(path, np.zeros(4000)) and path.write_bytes(path.read_bytes()[:-1000]), "truncated"),
     ],
 )
 def test_a_bad_wav_is_one_sentence(

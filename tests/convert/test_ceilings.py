@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from networks import images
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
 from dendrix.convert import calibrate, compare, convert
 from dendrix.layers import LSQ, QCFS
+from support.networks import images
 
 
 class Acting(nn.Module):

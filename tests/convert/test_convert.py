@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from dendrix.convert import SpikingMaxPool, convert
 from dendrix.layers import QCFS
-from dendrix.neurons import RateIF, SignedRateIF
+from dendrix.neurons import IF, SignedIF
 from support.networks import images, plain, residual, settled
 
 
@@ -33,7 +33,7 @@ def test_the_audit_tells_what_became_of_every_part() -> None:
     ]
     assert audit.entries[1].note == "into 0"
     assert audit.entries[2].threshold == pytest.approx(1.0)
-    assert audit.entries[2].note == "SignedRateIF"
+    assert audit.entries[2].note == "SignedIF"
     assert json.loads(json.dumps(audit.to_dict()))["entries"][2]["action"] == "replaced"
     assert [line.split()[0] for line in str(audit).splitlines()[:2]] == ["path", "0"]
     assert [entry.path for entry in audit.with_action("removed")] == ["8"]
@@ -83,15 +83,13 @@ def test_the_network_itself_is_left_alone() -> None:
     assert all(parameter.requires_grad for parameter in ann.parameters())
 
 
-@pytest.mark.parametrize(
-    ("neuron", "kind", "limit"), [("if", RateIF, None), ("signed", SignedRateIF, float("inf")), ("qffs", SignedRateIF, 4)]
-)
+@pytest.mark.parametrize(("neuron", "kind", "limit"), [("if", IF, None), ("signed", SignedIF, None), ("qffs", SignedIF, 4)])
 def test_each_neuron_has_the_threshold_of_its_activation(neuron: str, kind: type[nn.Module], limit: float | None) -> None:
     ann = plain()
     ann[5].raw_threshold.data.fill_(2.0)
     layer = convert(ann, images(), neuron=neuron).network.body.get_submodule("5")
     assert type(layer) is kind
-    assert layer.threshold == ann[5].threshold
+    assert layer.v_threshold == ann[5].threshold
     assert getattr(layer, "limit", None) == limit
 
 
@@ -215,7 +213,7 @@ def test_in_place_sums_are_refused_where_they_reach_further() -> None:
 def test_thresholds_that_are_not_positive_are_refused(raw: float) -> None:
     ann = plain()
     ann[5].raw_threshold.data.fill_(raw)
-    with pytest.raises(ValueError, match="5: threshold: expected positive finite numbers"):
+    with pytest.raises(ValueError, match="5: v_threshold: expected a number in \\(0, inf\\)"):
         convert(ann, images())
 
 

@@ -4,13 +4,13 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from networks import images, settled
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.testing import assert_close
 
 from dendrix.convert import Conversion, convert
 from dendrix.layers import QCFS
+from support.networks import images, settled
 
 LEVELS = 16
 

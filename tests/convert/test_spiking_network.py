@@ -178,5 +178,5 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="state: expected a dict of 3 states by layer"):
         network(currents, {"2": None})
     _, state = network(currents)
-    with pytest.raises(ValueError, match="state: expected SignedRateState"):
+    with pytest.raises(ValueError, match="state: expected SignedIFState"):
         network(currents[:2], state)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from networks import images
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from dendrix.convert import convert
 from dendrix.layers import QCFS
+from support.networks import images
 
 Function = Callable[[Tensor], Tensor]
 

@@ -136,10 +136,10 @@ def test_channels_keep_their_own_decay_over_further_axes() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(size=0), "size must be at least 1"),
-        (dict(size=2, tau_ms=0.0), "tau_ms and dt_ms must be positive, got 0.0 and 1.0. For no leak use IF"),
-        (dict(size=2, tau_ms=math.nan), "tau_ms and dt_ms must be positive, got nan"),
-        (dict(size=2, decay=1.0), r"decay must lie inside \(0, 1\), got 1.0"),
+        (dict(size=0), r"size: expected a whole number in \[1, inf\), got 0"),
+        (dict(size=2, tau_ms=0.0), r"tau_ms: expected a number in \(0, inf\), got 0\.0\. For no leak use IF"),
+        (dict(size=2, tau_ms=math.nan), r"tau_ms: expected a number in \(0, inf\), got nan"),
+        (dict(size=2, decay=1.0), r"decay: expected a number in \(0, 1\), got 1\.0"),
         (dict(size=2, v_threshold=0.0), "v_threshold: expected a number in"),
     ],
 )

@@ -17,7 +17,7 @@ decays = st.floats(0.05, 0.99)
 
 
 def test_plif_starts_as_a_lif_with_that_time_constant_and_learns_one_number() -> None:
-    layer = PLIF(3, tau_steps=4.0)
+    layer = PLIF(3, tau_ms=8.0, dt_ms=2.0)
     y, state = layer(torch.full((1, 2, 3), 0.8))
     assert not y.any()
     torch.testing.assert_close(state.v, torch.full((1, 3), 0.8 / 4 + 0.75 * 0.8 / 4))
@@ -26,9 +26,9 @@ def test_plif_starts_as_a_lif_with_that_time_constant_and_learns_one_number() ->
     assert layer.w.grad is not None
 
 
-def test_plif_needs_more_than_one_step() -> None:
-    with pytest.raises(ValueError, match=r"tau_steps: expected a number in \(1, inf\), got 1\.0"):
-        PLIF(2, tau_steps=1.0)
+def test_the_time_constant_of_plif_is_longer_than_a_step() -> None:
+    with pytest.raises(ValueError, match=r"tau_ms: expected a number in \(0\.5, inf\), got 0\.5\. Choose one longer"):
+        PLIF(2, tau_ms=0.5, dt_ms=0.5)
 
 
 @given(currents=currents, decay_syn=decays, decay=decays, reset=st.one_of(st.none(), st.floats(-0.5, 0.2)), scale=st.booleans())

@@ -113,7 +113,7 @@ def test_bad_input_is_one_sentence() -> None:
         (np.ones(5), r"x: expected activations \[N, n\] or \[B, T, n\], got \[5\]"),
         (np.ones((4, 0)), r"got \[4, 0\]"),
         (np.where(np.eye(4) > 0, np.nan, 0), "x: expected numbers, got NaN"),
-        (x[:1], "codes: expected at least 2, for their overlap, got 1"),
+        (x[:1], "codes: expected at least 2 to compute overlaps, got 1"),
     ):
         with pytest.raises(ValueError, match=sentence):
             statistics(bad)

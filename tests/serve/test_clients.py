@@ -23,9 +23,9 @@ def test_a_stream_that_is_closed_gives_its_place_free(start: Start) -> None:
 
 
 def test_a_request_that_is_given_up_gives_its_place_free(start: Start) -> None:
-    server = start()
+    server = start(Limits(new_tokens=10**6))
     with pytest.raises(openai.APITimeoutError):
-        server.client().with_options(timeout=1).completions.create(**LONG)
+        server.client().with_options(timeout=1).completions.create(**LONG | {"max_tokens": 10**6})
     assert soon(lambda: server.scheduler.held == 0)
 
 

@@ -1,9 +1,10 @@
-"""Small networks to convert, with BatchNorm statistics that are not at their start."""
+"""Small networks to convert, with BatchNorm statistics that are not at their start, and the neurons of converted ones."""
 
 import torch
 from torch import Tensor, nn
 
 from dendrix.layers import QCFS
+from dendrix.neurons import IF, SignedIF
 
 
 def settled(network: nn.Module) -> nn.Module:
@@ -79,6 +80,18 @@ class Residual(nn.Module):
 
 def residual(stem: bool = True) -> nn.Module:
     return settled(Residual(stem))
+
+
+def rate_if(size: int, theta: float | Tensor = 1.0) -> IF:
+    """IF neurons as `convert` makes them."""
+    theta = torch.as_tensor(theta)
+    return IF(size, v_threshold=theta, v_init=theta / 2, amplitude=theta)
+
+
+def signed_if(size: int, theta: float | Tensor = 1.0, limit: int | None = None) -> SignedIF:
+    """SignedIF neurons as `convert` makes them."""
+    theta = torch.as_tensor(theta)
+    return SignedIF(size, v_threshold=theta, v_init=theta / 2, limit=limit)
 
 
 def images(count: int = 6) -> Tensor:

@@ -36,8 +36,8 @@ def expect_classifier(network: nn.Module, batch: Batch, classes: int, decision: 
             _expect_causal(network, batch, first)
 
 
-def _outputs(network: nn.Module, batch: Batch, classes: int, grows: bool) -> Tensor:
-    outputs = outputs_of(network, batch.x, batch.valid)
+def _outputs(network: nn.Module, batch: Batch, classes: int, padded: bool) -> Tensor:
+    outputs = outputs_of(network, batch.x, None if padded else batch.valid)
     if not isinstance(outputs, Tensor):
         raise InputTypeError(
             f"network: expected outputs, or a pair (outputs, state), got {type(outputs).__name__}. Return a tensor [B, T, K] or [B, K]."
@@ -46,7 +46,7 @@ def _outputs(network: nn.Module, batch: Batch, classes: int, grows: bool) -> Ten
     shape = list(outputs.shape)
     wanted = f"[{count}, {classes}]" if batch.valid is None else f"[{count}, {steps}, {classes}] or [{count}, {classes}]"
     over_time = batch.valid is not None and len(shape) == 3 and [shape[0], shape[2]] == [count, classes]
-    fits = shape == [count, classes] or (over_time and (shape[1] >= steps if grows else shape[1] == steps))
+    fits = shape == [count, classes] or (over_time and (shape[1] >= steps if padded else shape[1] == steps))
     if not fits:
         raise InputError(
             f"network: expected outputs {wanted} for inputs {list(batch.x.shape)} and {classes} classes, got {shape}. "

@@ -25,7 +25,12 @@ def test_bytes_become_floats_batch_by_batch() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "error", "message"),
     [
-        (torch.rand(2, 1, 3, 3), [0, 1], TypeError, r"torch\.uint8 \(0 to 255\)"),
+        (
+            torch.rand(2, 1, 3, 3).double(),
+            [0, 1],
+            TypeError,
+            r"or of float32 from 0 to 1, got torch\.float64",
+        ),
         (torch.zeros(2, 3, 3, dtype=torch.uint8), [0, 1], ValueError, r"expected \[N, C, H, W\]"),
         (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), [0], ValueError, r"y: expected \[N=2\]"),
         (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), [0, 2], ValueError, "expected classes 0 to 1, got 0 to 2"),

@@ -6,13 +6,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import chosen_kernels, map_state, use_kernels
-from dendrix.neurons import Neuron, RateIF, SignedRateIF
+from dendrix.neurons import Neuron
+from support.networks import rate_if, signed_if
 
 LAYERS = {
-    "if": lambda size: RateIF(size, 0.75),
-    "if by channel": lambda size: RateIF(size, torch.linspace(0.25, 2, size)),
-    "signed": lambda size: SignedRateIF(size, 0.75),
-    "signed by channel": lambda size: SignedRateIF(size, torch.linspace(0.25, 2, size), limit=2),
+    "if": lambda size: rate_if(size, 0.75),
+    "if by channel": lambda size: rate_if(size, torch.linspace(0.25, 2, size)),
+    "signed": lambda size: signed_if(size, 0.75),
+    "signed by channel": lambda size: signed_if(size, torch.linspace(0.25, 2, size), limit=2),
 }
 
 
@@ -53,8 +54,8 @@ def test_inputs_in_any_order_of_memory(kind: str) -> None:
 
 def test_what_the_kernel_cannot_do_is_left_to_the_reference() -> None:
     x = torch.randn(2, 3, 4, requires_grad=True)
-    RateIF(4)(x)[0].sum().backward()
+    rate_if(4)(x)[0].sum().backward()
     assert x.grad is not None
-    assert "gradients are wanted" in chosen_kernels()["rate_step on cpu"]
-    RateIF(4).double()(torch.randn(2, 3, 4, dtype=torch.float64))
-    assert "not float32" in chosen_kernels()["rate_step on cpu"]
+    assert "gradients are wanted" in chosen_kernels()["if_step on cpu"]
+    rate_if(4).double()(torch.randn(2, 3, 4, dtype=torch.float64))
+    assert "not float32" in chosen_kernels()["if_step on cpu"]

@@ -81,7 +81,7 @@ def test_what_does_not_fit(recipe: TextRecipe, tmp_path: Path) -> None:
         trained(replace(recipe, budget=TextBudget(context=5000)), tmp_path / "b")
     with pytest.raises(ValueError, match="accumulate: expected a divisor"):
         TextBudget(batch_size=4, accumulate=3)
-    with pytest.raises(FileNotFoundError, match="not there"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         trained(replace(recipe, data=TextData("/nowhere/text.txt")), tmp_path / "c")
 
 
