@@ -146,8 +146,8 @@ def test_a_converted_run_has_a_report(work: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("convert {}/qcfs --T 0", "steps: expected a number in [1, inf), got 0"),
-        ("convert {}/qcfs --inputs 0", "inputs: expected a number in [1, inf), got 0"),
+        ("convert {}/qcfs --T 0", "steps: expected a whole number in [1, inf), got 0"),
+        ("convert {}/qcfs --inputs 0", "inputs: expected a whole number in [1, inf), got 0"),
         ("convert {}/none", "expected a run folder"),
         ("convert {}/qcfs --out {}/qcfs", "it is already there"),
         ("convert {}/qcfs-spikes", "already converted"),

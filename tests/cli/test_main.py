@@ -198,7 +198,7 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays --budget.epochs many", "many"),
         ("train fsdd-delays --model.delays lerned", "learned"),
         ("train fsdd-delays --model.inputs 0", "inputs"),
-        ("train fsdd-delays --budget.epochs -1", "epochs: expected a number in [1, inf), got -1"),
+        ("train fsdd-delays --budget.epochs -1", "epochs: expected a whole number in [1, inf), got -1"),
         ("train fsdd-delays --budget.batch-size 0", "batch_size"),
         ("train fsdd-delays --optim.lr nan", "lr: expected a number"),
         ("train fsdd-delays --augment.mask-steps -2", "mask_steps"),
@@ -281,7 +281,7 @@ def test_a_damaged_record_is_one_sentence(run: Path, tmp_path: Path, capsys: pyt
 def test_a_demo_without_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, message = failure(capsys, "demo", "--epochs", "0", "--out", tmp_path / "demo")
     assert code == 1
-    assert "epochs: expected a number in [1, inf), got 0" in message
+    assert "epochs: expected a whole number in [1, inf), got 0" in message
     assert not list(tmp_path.iterdir())
 
 

@@ -97,7 +97,7 @@ def test_hugging_face_data_sets_are_taken() -> None:
         ((X, [0, float("nan")]), "y: expected whole numbers"),
         ((X, [-1, 0]), r"y: expected classes 0 to 0, .* got -1 to 0"),
         ((X, Y, [2]), "lengths: expected one for each of 2 rows, got 1"),
-        ((X, Y, [2, 5]), r"lengths: expected a number in \[1, 4\], got 5"),
+        ((X, Y, [2, 5]), r"lengths: expected a whole number in \[1, 4\], got 5"),
         ((X, Y, [2, 2.5]), r"lengths: expected a whole number in \[1, 4\], got 2.5"),
         ((X[..., 0], Y), r"x, item 0: expected \[T, C\], got \[4\]"),
         ((torch.full((2, 1, 4, 4), 3.0), Y), "x: expected images of bytes"),

@@ -69,5 +69,5 @@ def test_random_winners_match_by_chance_as_predicted() -> None:
 
 @pytest.mark.parametrize("winners", [0, 9])
 def test_impossible_numbers_of_winners_are_refused(winners: int) -> None:
-    with pytest.raises(ValueError, match=r"winners: expected a number in \[1, 8\]"):
+    with pytest.raises(ValueError, match=r"winners: expected a whole number in \[1, 8\]"):
         KWinners(8, winners)

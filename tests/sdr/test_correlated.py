@@ -40,7 +40,7 @@ def test_the_report_says_where_the_theory_holds() -> None:
     assert "the difference is not significant" in verify_correlated(400, 40, 20, 6, 1, draws=20_000).verdict
     report = verify_correlated(400, 40, 20, 6, 4, draws=20_000)
     assert report.ratio > 6
-    assert "does not hold for these patterns" in report.verdict
+    assert "does not apply to these patterns" in report.verdict
 
 
 def test_the_same_seed_gives_the_same_result() -> None:

@@ -92,7 +92,7 @@ def test_bad_arguments_are_refused() -> None:
         QCFS(4, 0.0)
     with pytest.raises(ValueError, match="mask: expected one of input, level"):
         QCFS(4, mask="both")
-    with pytest.raises(ValueError, match="bits: expected at least 1"):
+    with pytest.raises(ValueError, match=r"bits: expected a whole number in \[1, 24\], got 0"):
         LSQ(0)
     with pytest.raises(ValueError, match=r"step: expected a number in \(0, inf\)"):
         LSQ(2, -1.0)

@@ -186,8 +186,8 @@ def test_start_of_the_positions() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (dict(in_features=0), r"in_features: expected a number in \[1, inf\)"),
-        (dict(kernel_count=0), r"kernel_count: expected a number in \[1, inf\)"),
+        (dict(in_features=0), r"in_features: expected a whole number in \[1, inf\)"),
+        (dict(kernel_count=0), r"kernel_count: expected a whole number in \[1, inf\)"),
         (dict(max_delay_ms=-1.0), r"max_delay_ms: expected a number in \[0, inf\)"),
         (dict(max_delay_ms=float("nan")), "got nan"),
         (dict(dt_ms=0.0), r"dt_ms: expected a number in \(0, inf\)"),

@@ -69,7 +69,7 @@ def test_training_finds_the_cells_that_tell() -> None:
 
 @pytest.mark.parametrize(("synapses", "theta", "named"), [(11, 3, "synapses"), (0, 1, "synapses"), (5, 6, "theta"), (5, 0, "theta")])
 def test_impossible_sizes_are_refused(synapses: int, theta: int, named: str) -> None:
-    with pytest.raises(ValueError, match=f"{named}: expected a number in"):
+    with pytest.raises(ValueError, match=f"{named}: expected a whole number in"):
         DendriticSegments(10, 2, synapses, theta)
 
 
