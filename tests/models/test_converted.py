@@ -70,7 +70,7 @@ def test_bad_configurations_are_refused() -> None:
         ConvertedConfig("vog", {})
     with pytest.raises(ValueError, match="ceilings: expected one of"):
         ConvertedConfig("vgg", asdict(SMALL_VGG), ceilings="none")
-    with pytest.raises(ValueError, match=r"steps: expected a number in \[1, inf\)"):
+    with pytest.raises(ValueError, match=r"steps: expected a whole number in \[1, inf\)"):
         ConvertedConfig("vgg", asdict(SMALL_VGG), steps=0)
     with pytest.raises(ValueError, match="maximum of spikes"):
         Converted(ConvertedConfig("vgg", asdict(VGGConfig(pool="max"))))
