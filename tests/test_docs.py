@@ -1,4 +1,4 @@
-"""Every Python and console snippet of the README and the docs runs, page by page, in order."""
+"""Every Python and console snippet of the README and the docs runs, page by page, in order; a snippet that begins with `# NAME.py` is a file."""
 
 import os
 import re
@@ -14,6 +14,7 @@ from dendrix.cli import main
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SNIPPET = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# (\w+\.py)\n")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 
 
@@ -22,7 +23,9 @@ def test_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "snippet"}
     for language, code in SNIPPET.findall(page.read_text()):
-        if language == "python":
+        if language == "python" and (named := FILE.match(code)):
+            Path(named[1]).write_text(code)
+        elif language == "python":
             exec(compile(code, str(page), "exec"), names)
         else:
             for command in re.findall(r"^\$ (.*)", code, re.MULTILINE):

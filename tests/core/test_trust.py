@@ -12,8 +12,11 @@ from dendrix.errors import InputError, UntrustedError
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
+    path = list(sys.path)
     yield
-    sys.modules.pop("some_users_file", None)
+    sys.path[:] = path
+    for name in ("some_users_file", "some_recipe", "other"):
+        sys.modules.pop(name, None)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -27,6 +30,14 @@ def test_a_file_is_imported_once(tmp_path: Path) -> None:
     kind = trusted("some_users_file:Net", path)
     assert class_path(kind) == "some_users_file:Net"
     assert trusted("some_users_file:Net", str(path)) is kind
+
+
+def test_a_trusted_file_vouches_for_the_classes_that_it_imports(tmp_path: Path) -> None:
+    written(tmp_path, "class Net: pass")
+    (tmp_path / "some_recipe.py").write_text("from some_users_file import Net")
+    assert class_path(trusted("some_users_file:Net", tmp_path / "some_recipe.py")) == "some_users_file:Net"
+    with pytest.raises(UntrustedError, match="some_users_file:Other: expected a class that is trusted"):
+        trusted("some_users_file:Other", tmp_path / "some_recipe.py")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +65,9 @@ def test_a_file_that_is_not_there_or_hides_a_module_is_refused(tmp_path: Path) -
 @pytest.mark.parametrize("trust", [None, "dendrix", "some", "some_users_file_too", "other.py"])
 def test_only_what_is_trusted_is_imported(tmp_path: Path, trust: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, "class Net: pass")
+    (tmp_path / "other.py").write_text("Net = int")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UntrustedError, match=r"some_users_file:Net: expected a class that is trusted"):
         trusted("some_users_file:Net", trust)
     assert "some_users_file" not in sys.modules

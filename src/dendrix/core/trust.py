@@ -26,21 +26,30 @@ def trusted(path: str, trust: Trust) -> Any:
 
     Args:
         path: as `class_path` gives it.
-        trust: a package that the module belongs to, or a Python file that has the name of the module.
+        trust: a package that the module belongs to, or a Python file that defines the class or imports it.
     Raises:
         UntrustedError: nothing is trusted, or another package or file.
         InputError: the trusted module has no such name, or cannot be imported.
     """
     module, _, name = path.partition(":")
     allowed = None if trust is None else str(trust)
-    file = allowed is not None and is_file(allowed)
-    fits = allowed is not None and (Path(allowed).stem == module.rpartition(".")[2] if file else f"{module}.".startswith(f"{allowed}."))
-    if allowed is None or not fits:
-        raise UntrustedError(
-            f"{path}: expected a class that is trusted, got trust={allowed!r}. If you trust its code, pass the object itself, "
-            f"or name its package or file: trust={module.partition('.')[0]!r} (--trust on the command line)."
-        )
-    found: Any = import_file(Path(allowed)) if file else _imported(module)
+    if allowed is not None and is_file(allowed):
+        file = import_file(Path(allowed))
+        if Path(allowed).stem == module.rpartition(".")[2]:
+            return _named(file, path)
+        for found in vars(file).values():  # what the file imports has run with it
+            if isinstance(found, type) and class_path(found) == path:
+                return found
+    elif allowed is not None and f"{module}.".startswith(f"{allowed}."):
+        return _named(_imported(module), path)
+    raise UntrustedError(
+        f"{path}: expected a class that is trusted, got trust={allowed!r}. If you trust its code, pass the object itself, "
+        f"or name its package or file: trust={module.partition('.')[0]!r} (--trust on the command line)."
+    )
+
+
+def _named(found: Any, path: str) -> Any:
+    module, _, name = path.partition(":")
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
@@ -54,7 +63,7 @@ def is_file(name: str | Path) -> bool:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a Python file as the module of its name; the same file is imported once.
+    """Import a Python file as the module of its name, as `python FILE` would find its imports; the same file is imported once.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -73,6 +82,8 @@ def import_file(path: Path) -> ModuleType:
         raise InputError(f"{path}: expected a Python file, but it cannot be imported. Check its name.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # dataclasses and pickle look their module up
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -86,4 +97,4 @@ def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InputError(f"{module}: expected a package that can be imported, but {error}. Install it, or start where it lies.") from error
+        raise InputError(f"{module}: expected a package that can be imported, but {error}. Install it, or name its file.") from error
