@@ -1,4 +1,7 @@
-"""Every Python and console snippet of the README and the docs runs, page by page, in order; a snippet that begins with `# NAME.py` is a file."""
+"""Every Python and console snippet of the README and the docs runs, page by page, in order.
+
+A snippet that begins with `# NAME.py` is written as that file.
+"""
 
 import os
 import re

@@ -31,7 +31,7 @@ def trusted(path: str, trust: Trust) -> Any:
         UntrustedError: nothing is trusted, or another package or file.
         InputError: the trusted module has no such name, or cannot be imported.
     """
-    module, _, name = path.partition(":")
+    module = path.partition(":")[0]
     allowed = None if trust is None else str(trust)
     if allowed is not None and is_file(allowed):
         file = import_file(Path(allowed))
