@@ -1,30 +1,67 @@
 """Atomic file writes, JSON files, and exclusive locks on folders."""
 
 import contextlib
+import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import InputError
+from .limits import expect_within
+
+_LONGEST_NAME = 200
+"""Bytes of a name that a temporary name keeps, as 255 are the most that file systems take."""
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part.
+
+    The target of a symbolic link is replaced, not the link. A device or a pipe is written through, as there is no file to replace.
+
+    Raises:
+        OSError: the file cannot be written, or the disk is full; it names the file.
+    """
+    target = _target(path)
+    try:
+        if target is None:
+            with path.open("wb") as device:
+                device.write(content)
+            return
+        _replace(target, content)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file, and the temporary one is nobody's business
+        raise
+
+
+def _replace(target: Path, content: bytes) -> None:
+    temporary = target.with_name(f".{target.name[:_LONGEST_NAME]}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # a full disk names no file, and the temporary one is nobody's business
-        raise
+        if target.exists():
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path | None:
+    """The regular file that a path names or would name, behind all symbolic links; None for a device or a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return path.resolve() if path.is_symlink() else path
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
+    if not stat.S_ISREG(mode):
+        return None
+    return path.resolve() if path.is_symlink() else path
 
 
 def expect_writable(path: Path) -> None:
@@ -33,12 +70,42 @@ def expect_writable(path: Path) -> None:
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, or it is a folder itself.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
+    target = _target(path)
+    if target is None or target.exists():
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"{path}: expected a file that may be written to, but it may not. Choose another, or change its mode.")
+        if target is None:
+            return
+    folder = target.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {folder} is none. Make it first.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{path}: expected a folder that may be written to, but {folder} may not. Choose another.")
+
+
+def seekable(path: Path) -> IO[bytes]:
+    """Open a file for reading; the content of a pipe or a device, such as `<(command)` gives, is read into memory first.
+
+    Raises:
+        OSError: it does not exist or cannot be opened.
+        InputError: a pipe or device gives more than the limit.
+    """
+    file = path.open("rb")
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    with file:
+        blocks, size = [], 0
+        while block := file.read(1 << 20):
+            blocks.append(block)
+            size += len(block)
+            expect_within(size, "pipe_bytes", str(path))
+        return io.BytesIO(b"".join(blocks))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, or of a pipe or a device up to the limit. Errors as in `seekable`."""
+    with seekable(path) as file:
+        return file.read()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -54,12 +121,25 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: it is no JSON object.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_bytes(path), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected JSON, but it cannot be read ({error}). Copy the file again.") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a JSON object, got {type(value).__name__}. Is this the right file?")
     return value
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs of a JSON text, as `object_pairs_hook` gives them.
+
+    Raises:
+        InputError: a name comes twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise InputError(f"'{next(name for name in names if names.count(name) > 1)}' is there twice")
+    return found
 
 
 def flattened(value: Any, name: str = "") -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 import lz4.frame
@@ -14,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dendrix.core.limits import allow
 from dendrix.data import Events, event_frames, events_from_array, read_events
 from dendrix.data.events.binning import count_per_step
 from support.event_files import record, some
@@ -50,8 +52,146 @@ def aedat4(packets: list[tuple[int, bytes]], compression: int = 1, table: bool =
     return b"#!AER-DAT4.0\r\n" + sized(header) + bodies + (b"a table" if table else b"")
 
 
+def claiming(body: bytes, size: int) -> bytes:
+    """A file of one LZ4 packet whose header claims this size."""
+    content = aedat4([(0, body)])
+    start = content.index(b'\x04"M\x18')
+    frame = bytearray(lz4.frame.compress(body, store_size=True))
+    frame[6:14] = struct.pack("<Q", size)
+    frame[14] = xxhash(bytes(frame[4:14]))
+    return content[: start - 4] + struct.pack("<i", len(frame)) + bytes(frame)
+
+
+def xxhash(content: bytes) -> int:
+    """The check byte of the header of an LZ4 frame: the second byte of xxHash32 of a short content with seed 0."""
+    primes = (2654435761, 2246822519, 3266489917, 668265263, 374761393)
+    state, place = primes[4] + len(content), 0
+    while place + 4 <= len(content):
+        state = (state + struct.unpack_from("<I", content, place)[0] * primes[2]) & 0xFFFFFFFF
+        state = ((state << 17 | state >> 15) * primes[3]) & 0xFFFFFFFF
+        place += 4
+    for byte in content[place:]:
+        state = (state + byte * primes[4]) & 0xFFFFFFFF
+        state = ((state << 11 | state >> 21) * primes[0]) & 0xFFFFFFFF
+    for shift, prime in ((15, primes[1]), (13, primes[2])):
+        state = ((state ^ state >> shift) * prime) & 0xFFFFFFFF
+    return (state ^ state >> 16) >> 8 & 0xFF
+
+
+def npy(header: str) -> bytes:
+    """An array of 8 bytes whose header is this text."""
+    line = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(line)) + line + bytes(8)
+
+
 def same(a: Events, b: Events) -> bool:
     return all(np.array_equal(one, other) and one.dtype == other.dtype for one, other in zip(a, b, strict=True))
+
+
+FIELD_TYPES = {"t": "<i8", "x": "<i8", "y": "<i8", "p": "<i8"}
+
+
+def one(**values: float) -> np.ndarray:
+    """Two events, one of which has these values, in the type of each value."""
+    kinds = {**FIELD_TYPES, **{name: np.asarray(value).dtype.str for name, value in values.items()}}
+    array = np.zeros(2, list(kinds.items()))
+    for name, value in values.items():
+        array[name][1] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"x": 65_537}, "x: expected numbers from 0 to 32767, got 0 to 65537"),
+        ({"x": 70_000}, "got 0 to 70000"),
+        ({"x": np.uint16(40_000)}, "got 0 to 40000"),
+        ({"y": -1}, "y: expected numbers from 0 to 32767, got -1 to 0"),
+        ({"p": 256}, "p: expected numbers from -1 to 1, got 0 to 256"),
+        ({"p": np.uint8(2)}, "got 0 to 2"),
+        ({"p": 0.5}, r"p: expected whole numbers, got 0\.5"),
+        ({"x": 1.5}, r"x: expected whole numbers, got 1\.5"),
+        ({"y": np.nan}, "y: expected whole numbers, got nan"),
+        ({"x": 1 + 2j}, "x: expected numbers"),
+        ({"x": "a"}, "x: expected numbers"),
+        ({"t": 0.25}, r"t: expected whole microseconds, got float64, which may be seconds.*time_unit='s', 'ms' or 'us'"),
+        ({"t": np.float32(3)}, "got float32, which may be seconds"),
+        ({"t": np.uint64(2**63 + 1)}, "t: expected numbers from"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, values: dict[str, float], says: str) -> None:
+    np.save(tmp_path / "a.npy", one(**values))
+    for read in (lambda: events_from_array(one(**values)), lambda: read_events(tmp_path / "a.npy")):
+        with pytest.raises(ValueError, match=says):
+            read()
+
+
+def test_off_is_minus_one_too_and_whole_floats_fit() -> None:
+    events = events_from_array(one(p=-1, x=3.0, y=np.float32(7)))
+    assert [part.tolist() for part in events[1:]] == [[0, 3], [0, 7], [0, 0]]
+    assert events_from_array(one(p=np.int8(1))).p.tolist() == [0, 1]
+    assert events_from_array(one(p=True)).p.tolist() == [0, 1]
+
+
+def test_times_of_other_units_are_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", one(t=0.25))
+    assert read_events(tmp_path / "a.npy", time_unit="s").t.tolist() == [0, 250_000]
+    assert events_from_array(one(t=0.25), time_unit="ms").t.tolist() == [0, 250]
+    assert events_from_array(one(t=3), time_unit="ms").t.tolist() == [0, 3000]
+    for value in (np.inf, 1e30):
+        with pytest.raises(ValueError, match="t: expected"):
+            events_from_array(one(t=value), time_unit="s")
+    with pytest.raises(ValueError, match="time_unit: expected us, ms or s, got 'h'"):
+        events_from_array(one(t=1.0), time_unit="h")  # type: ignore[arg-type]
+    (tmp_path / "a.bin").write_bytes(record(some()))
+    with pytest.raises(ValueError, match="time_unit: expected it with an .npy alone"):
+        read_events(tmp_path / "a.bin", time_unit="s")
+
+
+def test_frames_of_events_made_by_hand_are_checked_too() -> None:
+    events = some()
+    with pytest.raises(ValueError, match="t: expected whole microseconds, got float64"):
+        event_frames(events._replace(t=events.t / 1e6), 34, 34)
+    with pytest.raises(ValueError, match="x: expected whole numbers"):
+        event_frames(events._replace(x=events.x + 0.5), 34, 34)
+
+
+def test_an_overflow_mark_advances_the_time() -> None:
+    marks = Events(
+        np.array([100, 0, 50, 0, 0, 7]), np.array([1, 0, 2, 0, 0, 3], np.int16), np.array([5, 240, 6, 240, 240, 7]), np.zeros(6, int)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, t, y in (
+            (".bin", [100, 8242, 3 * 8192 + 7], [5, 6, 7]),
+            (".bs2", [100, 0, 50, 0, 0, 7], [5, 240, 6, 240, 240, 7]),  # a format of its own, with rows up to 255
+        ):
+            path = Path(folder, f"a{suffix}")
+            path.write_bytes(record(marks))
+            events = read_events(path)
+            assert (events.t.tolist(), events.y.tolist()) == (t, y)
+
+
+def test_sizes_of_narrow_integer_types() -> None:
+    events = Events(np.array([0]), np.array([259], np.int16), np.array([259], np.int16), np.array([1], np.uint8))
+    width, height = events.x.max() + 1, events.y.max() + 1
+    frames = event_frames(events, width, height, pool=np.uint8(1))
+    assert frames.shape == (1, 135_200)
+    assert frames.nonzero().tolist() == [[0, 135_199]]
+    assert count_per_step(np.array([1.0]), np.array([0], np.uint8), np.uint8(200), 0.001, 2.0).shape == (2000, 200)
+
+
+def test_a_time_far_away_is_refused_before_memory_is_taken() -> None:
+    events = some()._replace(t=np.array([*range(49), 10**15]))
+    with pytest.raises(
+        ValueError, match=r"clip 3, 100,000,000,000 steps of 2,312 channels: expected at most 134,217,728 frame values"
+    ) as error:
+        event_frames(events, 34, 34, name="clip 3")
+    assert "--allow frame_values=231200000000000" in str(error.value)
+    assert len(event_frames(events, 34, 34, duration_ms=100.0)) == 10  # a stated length drops what is behind it
+    with pytest.raises(ValueError, match="frame values"):
+        event_frames(some(), 34, 34, dt_ms=1e-9)
+    with allow(frame_values=1e10), pytest.raises(ValueError, match="at most 10,000,000,000 frame values"):
+        event_frames(events, 34, 34)
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a.bs2", "a.BIN"])
@@ -138,7 +278,7 @@ def test_events_outside_of_the_sensor_are_refused() -> None:
         ("a.bin", b"", "expected events, got none"),
         ("a.bin", b"123456", "records of 5 bytes, got 6 bytes: the file is truncated"),
         ("a.bs1", b"1234", "records of 5 bytes"),
-        ("a.aedat", b"#!AER-DAT2.0", r"with suffix \.bin, .*, got '\.aedat'"),
+        ("a.dat", b"% Data file", r"with suffix \.bin, .*, got '\.dat'"),
         ("a", b"", "got ''"),
         ("a.npy", b"", "expected a structured array in .npy, but it cannot be read"),
         ("a.npy", b"\x93NUMPY\x01", "cannot be read"),
@@ -151,6 +291,16 @@ def test_events_outside_of_the_sensor_are_refused() -> None:
         ("a.aedat4", aedat4([(0, event_packet(some())[:-20])], 0), "cannot be read"),
         ("a.aedat4", aedat4([(0, event_packet(some()))])[:-100], r"expected a packet of \d+ bytes, got fewer: the file is truncated"),
         ("a.aedat4", aedat4([(0, event_packet(some()))]).replace(b'\x04"M\x18', b"abcd"), "cannot be read"),
+        ("a.aedat4", aedat4([(0, event_packet(some()))])[:-40], "packet of"),
+        ("a.aedat4", claiming(event_packet(some()), 1 << 40), "LZ4 of a plausible size, got .* that claim 1,099,511,627,776"),
+        (
+            "a.npy",
+            npy("{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,), }"),
+            "it claims 8,000,000,000,000 bytes of numbers",
+        ),
+        ("a.npy", npy("{'descr': '<i8', 'fortran_order': False, 'shape': (1, ("), "cannot be read"),
+        ("a.npy", npy("{'descr': '<i8', 'fortran_order': False, 'shape': (-1,), }"), "cannot be read"),
+        ("a.npy", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"), "it contains Python objects"),
     ],
 )
 def test_what_is_no_event_file_is_refused(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:

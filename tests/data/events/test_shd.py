@@ -55,7 +55,7 @@ def test_no_spike_is_lost(pairs: list[tuple[float, int]], group: int, from_first
 def test_half_precision_times_are_widened_before_they_are_used(tmp_path: Path) -> None:
     times = np.array([0.7, 1.2, 33.0, 59.9], np.float16)
     write(tmp_path / "a.h5", [times], [[0, 0, 0, 0]], [0], [0])
-    (counts,) = read_spike_file(tmp_path / "a.h5", dt_ms=0.25, from_first_spike=False).counts
+    (counts,) = read_spike_file(tmp_path / "a.h5", dt_ms=0.25, from_first_spike=False, time_unit="s").counts
     exact = np.minimum(times.astype(np.float64) * 1000 // 0.25, len(counts) - 1).astype(int)
     assert counts[:, 0].nonzero().flatten().tolist() == exact.tolist()
     with np.errstate(over="ignore"):
@@ -161,6 +161,58 @@ def test_what_cannot_be_is_refused(tmp_path: Path, place: int, value: list, comp
     with pytest.raises(ValueError, match=complaint) as error:
         read_spike_file(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("times", "kind"), [([0.5, 12.0, 59.0], np.float16), ([0.0, 1.0, 3.0], np.float32), ([1, 2], np.uint16)])
+def test_times_that_may_be_milliseconds_need_a_unit(tmp_path: Path, times: list[float], kind: type) -> None:
+    path = tmp_path / "a.h5"
+    write(path, [times, [0.1]], [[0] * len(times), [1]], [0, 1], None)
+    with h5py.File(path, "a") as file:
+        del file["spikes/times"]
+        rows = file.create_dataset("spikes/times", (2,), h5py.vlen_dtype(kind))
+        rows[0], rows[1] = np.array(times, kind), np.array([0], kind)
+    with pytest.raises(ValueError, match=r"clip 0: expected times in s.*which may be ms.*time_unit='s' or 'ms'"):
+        read_spike_file(path)
+    settings = {"dt_ms": 1.0, "from_first_spike": False}
+    in_ms, in_s = (read_spike_file(path, time_unit=unit, **settings).counts[0] for unit in ("ms", "s"))
+    assert len(in_ms) == max(int(np.ceil(times[-1])), 1)
+    assert len(in_s) == int(np.ceil(1000 * times[-1]))
+    assert in_ms.sum() == in_s.sum() == len(times)
+    with pytest.raises(ValueError, match="time_unit: expected one of ms, s, got 'min'"):
+        read_spike_file(path, time_unit="min")  # type: ignore[arg-type]
+
+
+def test_a_file_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    for key in ("labels", "extra/speaker", "extra/keys"):
+        for count, says in (
+            (300_000_000, "expected at most 10,000,000 labels, got 300,000,000.*--allow labels=300000000"),
+            (9_000_000, "hold"),
+        ):
+            write(path, *GOOD)
+            with h5py.File(path, "a") as file:
+                del file[key]
+                file.create_dataset(key, (count,), "S8" if key == "extra/keys" else np.uint16, chunks=(1 << 16,), compression="gzip")
+            assert path.stat().st_size < 20_000
+            with pytest.raises(ValueError, match=says):
+                read_spike_file(path)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 1, 3), (0,)])
+@pytest.mark.parametrize("key", ["spikes/times", "spikes/units"])
+def test_wrong_shapes_are_refused(tmp_path: Path, key: str, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "a.h5"
+    write(path, *GOOD)
+    with h5py.File(path, "a") as file:
+        del file[key]
+        file[key] = np.zeros(shape)
+    with pytest.raises(ValueError, match=r"a\.h5: ") as error:
+        read_spike_file(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_group_of_any_integer_type(folder: Path) -> None:
+    assert torch.equal(shd(folder, group=np.uint8(5)).test.x[0], shd(folder, group=5).test.x[0])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", ["spikes/times", "spikes/units", "labels", "extra/keys"])

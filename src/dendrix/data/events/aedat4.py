@@ -13,11 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.files import read_bytes
+from ...core.limits import expect_within
 from ...errors import InputError, MissingExtraError
 
 _MAGIC = b"#!AER-DAT4.0\r\n"
 _EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("unused", "V3")])
 _NONE, _LZ4, _LZ4_HIGH = 0, 1, 2
+_DENSEST = 256
+"""Largest ratio of LZ4's output to its input, rounded up."""
+_BLOCK = 1 << 16
+"""Bytes that are decompressed at a time."""
 
 
 def read_aedat4(path: Path) -> NDArray[Any]:
@@ -32,15 +38,17 @@ def read_aedat4(path: Path) -> NDArray[Any]:
         InputError: the file has another format, is truncated or damaged, is compressed with Zstandard, or holds several cameras.
         MissingExtraError: the file is compressed and lz4 is not installed.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     if not content.startswith(_MAGIC):
         raise InputError(f"{path}: expected an AEDAT 4 file, got one that starts with {content[:14]!r}. Convert it with DV.")
     try:
-        parts = dict[int, list[NDArray[Any]]]()
+        parts, count = dict[int, list[NDArray[Any]]](), 0
         for stream, body in _packets(content, path):
             if body[8:12] == b"EVTS":
                 parts.setdefault(stream, []).append(_events(body))
-    except (struct.error, RuntimeError, ValueError) as error:
+                count += len(parts[stream][-1])
+                expect_within(count, "events", str(path))
+    except (struct.error, RuntimeError, ValueError, OverflowError, MemoryError) as error:
         if str(error).startswith(str(path)):
             raise
         raise InputError(f"{path}: expected whole AEDAT 4 packets, but one cannot be read ({error}). Copy it again.") from error
@@ -64,16 +72,25 @@ def _packets(content: bytes, path: Path) -> Iterator[tuple[int, bytes]]:
         if size < 0 or place > min(end, len(content)):
             raise InputError(f"{path}: expected a packet of {size} bytes, got fewer: the file is truncated. Copy it again.")
         body = content[place - size : place]
-        yield stream, body if compression == _NONE else _decompress(body)
+        yield stream, body if compression == _NONE else _decompress(body, path)
 
 
-def _decompress(body: bytes) -> bytes:
+def _decompress(body: bytes, path: Path) -> bytes:
+    """Decompress a body in blocks, whatever size it claims, up to the largest that LZ4 can give and the limit of events."""
     try:
         import lz4.frame
     except ImportError as missing:
         raise MissingExtraError("Reading compressed AEDAT 4 needs lz4, which is not installed: pip install dendrix[data].") from missing
-    unpacked: bytes = lz4.frame.decompress(body)
-    return unpacked
+    unpack, parts, size = lz4.frame.LZ4FrameDecompressor(), [], 0
+    if (claimed := lz4.frame.get_frame_info(body)["content_size"]) > _DENSEST * len(body):
+        raise InputError(f"{path}: expected LZ4 of a plausible size, got {len(body):,} bytes that claim {claimed:,}. Copy it again.")
+    for start in range(0, len(body), _BLOCK):
+        parts.append(unpack.decompress(body[start : start + _BLOCK]))
+        size += len(parts[-1])
+        expect_within(size / _EVENT.itemsize, "events", str(path))
+        if unpack.eof:
+            return b"".join(parts)
+    raise InputError(f"{path}: expected whole LZ4, got a part of it: the file is damaged. Copy it again.")
 
 
 def _events(body: bytes) -> NDArray[Any]:

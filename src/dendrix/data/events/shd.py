@@ -8,7 +8,7 @@ clips.
 
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from ...core import expect_one_of
 from ...errors import InputError
 from ..base import Dataset, Splits
 from ..pack import data_root
-from .spike_file import SpikeClips, read_spike_file
+from .spike_file import SpikeClips, SpikeTimeUnit, read_spike_file
 
 HeldOut = Literal["random", "speaker", "test"]
 _PLACES = ("", "shd", "ssc", "SHD", "SSC", "speech", "hdspikes")
@@ -33,6 +33,7 @@ def shd(
     half_precision: bool = False,
     held_out: HeldOut = "random",
     seed: int = 0,
+    time_unit: SpikeTimeUnit | None = None,
 ) -> Splits[Dataset]:
     """Load the Spiking Heidelberg Digits as spike counts per time step.
 
@@ -43,6 +44,7 @@ def shd(
         held_out: validation split. "random": a fifth of the training clips. "speaker": all training clips of one speaker. "test": train
             on the whole training file and validate on the test clips, as in published results; the test accuracy of a model that was
             selected on these clips is biased.
+        time_unit: as in `read_spike_file`.
         seed: seed of the random fifth; or the index of the held-out speaker, modulo the number of speakers.
     Raises:
         OSError, InputError: a file is missing, damaged or in another format, or there is only one speaker and `held_out` is "speaker".
@@ -50,7 +52,8 @@ def shd(
     """
     expect_one_of(held_out, get_args(HeldOut), "held_out")
     paths = _find(root, "SHD", ("shd_train.h5", "shd_test.h5"))
-    read = partial(read_spike_file, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
+    binning: dict[str, Any] = {"dt_ms": dt_ms, "group": group, "from_first_spike": from_first_spike, "half_precision": half_precision}
+    read = partial(read_spike_file, **binning, time_unit=time_unit)
     train, test = map(read, paths)
     _check_words([train, test], paths)
     if held_out == "test":
@@ -67,6 +70,7 @@ def ssc(
     group: int = 5,
     from_first_spike: bool = True,
     half_precision: bool = False,
+    time_unit: SpikeTimeUnit | None = None,
 ) -> Splits[Dataset]:
     """Load the official splits of the Spiking Speech Commands as spike counts per time step.
 
@@ -75,12 +79,14 @@ def ssc(
             variable DENDRIX_DATA.
         dt_ms, group, from_first_spike, half_precision: as in `count_spikes`. All clips at 10 ms and 140 channels take about 1.1 GB of
             memory.
+        time_unit: as in `read_spike_file`.
     Raises:
         OSError, InputError: a file is missing, damaged or in another format.
         MissingExtraError: h5py is not installed.
     """
     paths = _find(root, "SSC", ("ssc_train.h5", "ssc_valid.h5", "ssc_test.h5"))
-    read = partial(read_spike_file, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
+    binning: dict[str, Any] = {"dt_ms": dt_ms, "group": group, "from_first_spike": from_first_spike, "half_precision": half_precision}
+    read = partial(read_spike_file, **binning, time_unit=time_unit)
     parts = [read(path) for path in paths]
     _check_words(parts, paths)
     return Splits(*(_dataset(part, dt_ms) for part in parts))

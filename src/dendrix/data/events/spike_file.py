@@ -9,20 +9,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...core import expect_in
+from ...core import expect_count, expect_in, expect_one_of
+from ...core.limits import expect_within
 from ...errors import InputError, MissingExtraError
 from .binning import count_per_step
 
 UNITS = 700
 _KEYS = ("spikes/times", "spikes/units", "labels", "extra/keys")
+SpikeTimeUnit = Literal["s", "ms"]
 _LONGEST_S = 60
+_PLAIN_S = 5
+"""Longest clip that is read without saying its unit, in s: published clips last up to 1.4 s, and as ms up to 1,400."""
+_DENSEST = 1100
+"""Largest ratio of the compression of HDF5 (deflate), rounded up."""
 _BLOCK = 256
 """Clips per read: reading clips one by one is several times slower, and reading all at once takes much memory."""
 
@@ -45,26 +51,34 @@ class SpikeClips:
 
 
 def read_spike_file(
-    path: str | Path, *, dt_ms: float = 10.0, group: int = 5, from_first_spike: bool = True, half_precision: bool = False
+    path: str | Path,
+    *,
+    dt_ms: float = 10.0,
+    group: int = 5,
+    from_first_spike: bool = True,
+    half_precision: bool = False,
+    time_unit: SpikeTimeUnit | None = None,
 ) -> SpikeClips:
     """Read a file in the format of this module and count its spikes per time step.
 
     Args:
         path: file to read.
         dt_ms, group, from_first_spike, half_precision: as in `count_spikes`.
+        time_unit: unit of the times; None takes seconds, as published, and refuses times that may be milliseconds.
     Raises:
         OSError: the file does not exist or cannot be opened.
         InputError: the file has another format, is damaged, lacks a key, or contains invalid times, units or labels.
         MissingExtraError: h5py is not installed.
     """
     path = Path(path)
-    _check_binning(dt_ms, group)
+    group = _check_binning(dt_ms, group)
+    if time_unit is not None:
+        expect_one_of(time_unit, ("s", "ms"), "time_unit")
     h5py = _h5py()
     path.open("rb").close()  # a missing file, a folder or missing permission raises the specific OSError
     try:
         with h5py.File(path, "r") as file:
-            if missing := [key for key in _KEYS if key not in file]:
-                raise InputError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
+            _check_sizes(file, path)
             words = tuple(file["extra/keys"].asstr("utf-8", "replace")[()].tolist())
             if len(set(words)) < len(words):
                 raise InputError(f"{path}: expected distinct class names in extra/keys, got {', '.join(words)}. Copy it again.")
@@ -72,9 +86,12 @@ def read_spike_file(
             spoken = _whole(file["extra/speaker"][()], f"{path}: extra/speaker") if "extra/speaker" in file else None
             speaker = None if spoken is None else torch.from_numpy(spoken)
             count = partial(count_spikes, dt_ms=dt_ms, group=group, from_first_spike=from_first_spike, half_precision=half_precision)
-            counts = _count_all(file, count, path)
-    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # h5py raises KeyError for a damaged header
-        raise InputError(f"{path}: expected spikes in HDF5, but it cannot be read ({error}). Copy it again.") from error
+            counts = _count_all(file, count, path, time_unit)
+    except (InputError, MissingExtraError):
+        raise
+    except Exception as error:  # h5py raises errors of any kind for damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: expected spikes in HDF5, but it cannot be read ({reason}). Copy it again.") from error
     lengths = {len(counts), len(word), len(word if speaker is None else speaker)}
     if len(lengths) > 1:
         raise InputError(f"{path}: expected spikes, a label and a speaker for each clip, got {sorted(lengths)} of them. Copy it again.")
@@ -105,7 +122,7 @@ def count_spikes(
         InputError: `dt_ms` is not positive, or `group` is not a divisor of 700.
     Source: the released code of Hammouamri et al. (2024), arXiv 2306.17670, which calls SpikingJelly.
     """
-    _check_binning(dt_ms, group)
+    group = _check_binning(dt_ms, group)
     time_ms: NDArray[Any] = 1000 * times.astype(np.float16 if half_precision else np.float64)
     if from_first_spike:
         time_ms = time_ms - time_ms[:1]
@@ -120,10 +137,31 @@ def _h5py() -> Any:
     return h5py
 
 
-def _check_binning(dt_ms: float, group: int) -> None:
+def _check_binning(dt_ms: float, group: int) -> int:
+    """Check both, and return the group as a plain integer."""
     expect_in(dt_ms, "(0, inf)", "dt_ms")
-    if group < 1 or UNITS % group:
+    group = expect_count(group, f"[1, {UNITS}]", "group")
+    if UNITS % group:
         raise InputError(f"group: expected a divisor of the {UNITS} units, got {group}. The published networks use 5.")
+    return group
+
+
+def _check_sizes(file: Any, path: Path) -> None:
+    """Raise InputError unless all arrays are there and the file can hold what they claim."""
+    if missing := [key for key in _KEYS if key not in file]:
+        raise InputError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
+    size = path.stat().st_size
+    for key in (*_KEYS, "extra/speaker"):
+        if key not in file:
+            continue
+        held = file[key]
+        expect_within(held.size, "labels", f"{path}: {key}")
+        if held.size * held.dtype.itemsize > _DENSEST * size:
+            raise InputError(
+                f"{path}: {key}: expected what {size:,} bytes can hold, got a claim of {held.size:,} values. The file is damaged: copy it again."
+            )
+        if key.startswith("spikes/") and held.ndim not in (1, 2):
+            raise InputError(f"{path}: {key}: expected one row for each clip, got shape {list(held.shape)}. Is this an SHD or SSC file?")
 
 
 def _whole(values: Any, name: str) -> NDArray[np.int64]:
@@ -144,7 +182,9 @@ def _labels(labels: NDArray[np.int64], classes: int, path: Path) -> Tensor:
     return word
 
 
-def _count_all(file: Any, count: Callable[[NDArray[np.float64], NDArray[np.int64]], Tensor], path: Path) -> list[Tensor]:
+def _count_all(
+    file: Any, count: Callable[[NDArray[np.float64], NDArray[np.int64]], Tensor], path: Path, time_unit: SpikeTimeUnit | None
+) -> list[Tensor]:
     all_times, all_units = file["spikes/times"], file["spikes/units"]
     if len(all_times) != len(all_units):
         raise InputError(
@@ -154,10 +194,28 @@ def _count_all(file: Any, count: Callable[[NDArray[np.float64], NDArray[np.int64
     for start in range(0, len(all_times), _BLOCK):
         block = slice(start, start + _BLOCK)
         for clip, (times, units) in enumerate(zip(all_times[block], all_units[block], strict=True), start):
-            times, units = times.astype(np.float64), _whole(units, f"{path}: clip {clip}: spikes/units")
-            _check_spikes(times, units, f"{path}: clip {clip}")
+            name = f"{path}: clip {clip}"
+            times, units = _seconds(times, time_unit, name), _whole(units, f"{name}: spikes/units")
+            _check_spikes(times, units, name)
             counts.append(count(times, units))
     return counts
+
+
+def _seconds(times: Any, unit: SpikeTimeUnit | None, name: str) -> NDArray[np.float64]:
+    """The times of a clip in s; raises InputError where they may be in ms and nobody says."""
+    if np.asarray(times).dtype.kind not in "iuf":
+        raise InputError(f"{name}: expected times as numbers, got {np.asarray(times).dtype}. Is this an SHD or SSC file?")
+    found: NDArray[np.float64] = times.astype(np.float64)
+    if unit is not None or not len(found):
+        return found / (1000 if unit == "ms" else 1)
+    last = found.max()
+    whole = times.dtype.kind in "iu" or (len(found) > 1 and last >= 1 and bool((found == np.rint(found)).all()))
+    if last <= _LONGEST_S and (whole or last > _PLAIN_S):
+        raise InputError(
+            f"{name}: expected times in s, of clips of up to {_PLAIN_S} s, got times up to {last:g}, which may be ms. "
+            "Say what they are: time_unit='s' or 'ms'."
+        )
+    return found
 
 
 def _check_spikes(times: NDArray[np.float64], units: NDArray[np.int64], name: str) -> None:
@@ -166,7 +224,9 @@ def _check_spikes(times: NDArray[np.float64], units: NDArray[np.int64], name: st
     if len(times) == 0:
         return
     if not (np.isfinite(times).all() and times.min() >= 0 and times.max() <= _LONGEST_S):
-        raise InputError(f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Give them in seconds.")
+        raise InputError(
+            f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Give them in seconds, or say time_unit='ms'."
+        )
     if (np.diff(times) < 0).any():
         raise InputError(
             f"{name}: expected ascending times, got an earlier one at spike {int(np.argmax(np.diff(times) < 0)) + 1}. Sort them."
