@@ -18,3 +18,29 @@ def record(events: Events, wide: bool = False) -> bytes:
     places = [struct.pack(">H", x) if wide else bytes([x, y]) for x, y in zip(events.x, events.y, strict=True)]
     times = [struct.pack(">I", p << 23 | t)[1:] for t, p in zip(events.t.tolist(), events.p.tolist(), strict=True)]
     return b"".join(place + time for place, time in zip(places, times, strict=True))
+
+
+def aedat2(
+    events: Events, camera: str | None = "eu.seebetter.ini.chips.davis.DAVIS240C", address: str = "davis", end: bool = True
+) -> bytes:
+    """AEDAT 2.0: lines, and big-endian pairs of an address and a time; of an address of DVS128, 0 p, 1-7 x, 8-14 y, of DAVIS 11, 12, 22."""
+    lines = ["#!AER-DAT2.0", "# This is a raw AE data file - do not edit"] + ([f"# AEChip: {camera}"] if camera else [])
+    head = "".join(f"{line}\r\n" for line in [*lines, *(["# End of ASCII Header"] if end else [])]).encode()
+    rows = zip(*(part.tolist() for part in events), strict=True)
+    if address == "davis":
+        return head + b"".join(struct.pack(">Ii", y << 22 | x << 12 | p << 11, t) for t, x, y, p in rows)
+    return head + b"".join(struct.pack(">Ii", y << 8 | x << 1 | p, t) for t, x, y, p in rows)
+
+
+AEDAT3_HEAD = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#Start-Time: 2016-02-19 13:17:27 (TZ+0100)\r\n#!END-HEADER\r\n"
+
+
+def aedat3_packet(events: Events, kind: int = 1, source: int = 1, invalid: int = 0) -> bytes:
+    """A packet of AEDAT 3.1; times beyond 31 bits go into the header. The first `invalid` events are marked as such."""
+    times = events.t.tolist()
+    overflow = times[0] >> 31 if times else 0
+    body = b"".join(
+        struct.pack("<Ii", x << 17 | y << 2 | p << 1 | (i >= invalid), t - (overflow << 31))
+        for i, (t, x, y, p) in enumerate(zip(*(part.tolist() for part in events), strict=True))
+    )
+    return struct.pack("<hhiiiiii", kind, source, 8, 4, overflow, len(times), len(times), len(times) - invalid) + body

@@ -17,6 +17,7 @@ from .download import fetch
 from .encoder import CausalEncoder, Encoder, encoder_to_dict
 from .encoders import ENCODERS, encoder_from_dict
 from .events.arrays import Events, event_frames, events_from_array, read_events
+from .events.gesture import dvs_gesture
 from .events.nmnist import nmnist
 from .events.shd import shd, ssc
 from .images.base import ImageDataset, mnist_images
@@ -63,6 +64,7 @@ __all__ = [
     "collate",
     "commands",
     "digits",
+    "dvs_gesture",
     "encoder_from_dict",
     "encoder_to_dict",
     "event_frames",

@@ -144,7 +144,7 @@ def test_times_of_other_units_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="time_unit: expected us, ms or s, got 'h'"):
         events_from_array(one(t=1.0), time_unit="h")  # type: ignore[arg-type]
     (tmp_path / "a.bin").write_bytes(record(some()))
-    with pytest.raises(ValueError, match="time_unit: expected it with an .npy alone"):
+    with pytest.raises(ValueError, match=r"time_unit: expected it with an \.npy alone"):
         read_events(tmp_path / "a.bin", time_unit="s")
 
 

@@ -59,8 +59,8 @@ def read_aedat(path: Path) -> NDArray[Any]:
         a structured array [N] of `EVENT`.
     Raises:
         OSError: the file does not exist or cannot be opened.
-        InputError: the file has another format or version, is truncated or damaged, is of an unknown camera or of several, or has more events
-            than the limit.
+        InputError: the file has another format or version, is truncated or damaged, is of an unknown camera or of several, or has more
+            events than the limit.
     """
     parts, count = [np.zeros(0, EVENT)], 0
     for part in stream_aedat(path):
@@ -98,9 +98,7 @@ def _header(file: IO[bytes], path: Path) -> tuple[bytes, _Lines]:
     first = file.readline(_LONGEST_LINE)
     version = first.removeprefix(_VERSION).strip()
     if not first.startswith(_VERSION) or version not in _ENDS:
-        raise InputError(
-            f"{path}: expected an AEDAT file of version 2.0 or 3.1, got one that starts with {first[:14]!r}. Convert it with DV."
-        )
+        raise InputError(f"{path}: expected AEDAT of version 2.0 or 3.1, got a file that starts with {first[:14]!r}. Convert it with DV.")
     camera, end = "", file.tell()
     while (line := file.readline(_LONGEST_LINE)).startswith(b"#") and line.endswith(b"\n") and _is_text(line):
         end = file.tell()

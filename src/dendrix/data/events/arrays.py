@@ -46,12 +46,13 @@ def read_events(path: str | Path, *, time_unit: TimeUnit | None = None) -> Event
 
     Args:
         path: `.bin` (format of N-MNIST) or `.bs2` (the same format of SLAYER); `.bs1` (the same for a line sensor); `.aedat` (AEDAT 2.0 and
-            3.1); `.aedat4` (format of DV); `.raw`, `.h5` or `.hdf5` (Prophesee cameras, read by evlib); or `.npy` with a structured array as
-            accepted by `events_from_array`.
+            3.1); `.aedat4` (format of DV); `.raw`, `.h5` or `.hdf5` (Prophesee cameras, read by evlib); or `.npy` with a structured array
+            as accepted by `events_from_array`.
         time_unit: of a `.npy`, as in `events_from_array`.
     Raises:
         OSError: the file does not exist or cannot be opened.
-        InputError: the suffix is unknown, or the file has another format, is empty, truncated or damaged, or has more events than the limit.
+        InputError: the suffix is unknown, or the file has another format, is empty, truncated or damaged, or has more events than the
+            limit.
         MissingExtraError: the package for the format is not installed.
     """
     path = Path(path)
@@ -99,10 +100,10 @@ def _microseconds(t: NDArray[Any], name: str, unit: TimeUnit | None) -> NDArray[
     if unit is None:
         if t.dtype.kind == "f":
             raise InputError(
-                f"{name}: t: expected whole microseconds, got {t.dtype}, which may be seconds. Say what it is: time_unit='s', 'ms' or 'us'."
+                f"{name}: t: expected whole microseconds, got {t.dtype}, which may be seconds. Say what: time_unit='s', 'ms' or 'us'."
             )
         return _whole(t, -_LATEST, _LATEST, f"{name}: t").astype(np.int64)
-    factor = _MICROSECONDS[unit] if unit in _MICROSECONDS else 0
+    factor = _MICROSECONDS.get(unit, 0)
     if not factor:
         raise InputError(f"time_unit: expected us, ms or s, got {unit!r}. Choose one of these.")
     if t.dtype.kind == "f":

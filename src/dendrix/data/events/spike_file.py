@@ -155,11 +155,9 @@ def _check_sizes(file: Any, path: Path) -> None:
         if key not in file:
             continue
         held = file[key]
-        expect_within(held.size, "labels", f"{path}: {key}")
+        expect_within(held.shape[0] if held.shape else 1, "labels", f"{path}: {key}")
         if held.size * held.dtype.itemsize > _DENSEST * size:
-            raise InputError(
-                f"{path}: {key}: expected what {size:,} bytes can hold, got a claim of {held.size:,} values. The file is damaged: copy it again."
-            )
+            raise InputError(f"{path}: {key}: expected what {size:,} bytes can hold, got {held.size:,} claimed values. Copy it again.")
         if key.startswith("spikes/") and held.ndim not in (1, 2):
             raise InputError(f"{path}: {key}: expected one row for each clip, got shape {list(held.shape)}. Is this an SHD or SSC file?")
 
@@ -225,7 +223,8 @@ def _check_spikes(times: NDArray[np.float64], units: NDArray[np.int64], name: st
         return
     if not (np.isfinite(times).all() and times.min() >= 0 and times.max() <= _LONGEST_S):
         raise InputError(
-            f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Give them in seconds, or say time_unit='ms'."
+            f"{name}: expected times of 0 to {_LONGEST_S} s, got {times.min():g} to {times.max():g}. Give them in seconds, or say "
+            "time_unit='ms'."
         )
     if (np.diff(times) < 0).any():
         raise InputError(
