@@ -4,7 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -48,13 +47,9 @@ def stats(file: Pack, array: str | None = None, theta: int | None = None, json: 
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as pack:
-            return {name: pack[name] for name in pack.files}
-    except OSError:
-        raise
-    except Exception as error:  # a damaged archive raises errors of many kinds, from zlib to struct
-        raise InputError(f"{file}: expected an .npz of arrays, but it cannot be read ({error}). Save it with numpy.savez.") from error
+    from ..core.archives import read_npz
+
+    return read_npz(file, None, "an .npz of arrays", "Save it with numpy.savez.")
 
 
 def _table(name: str, values: dict[str, Any]) -> Table:

@@ -1,7 +1,5 @@
 """Data of the user's own as data sets: arrays and tensors, torch and Hugging Face data sets, and `.npz` files."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core import expect, expect_count
+from ..core.archives import read_npz
 from ..errors import InputError, InputTypeError
 from .base import Data, Dataset, Splits
 from .images.base import ImageDataset
@@ -66,18 +65,15 @@ def read_arrays(path: str | Path, *, labels: Sequence[str] | None = None, dt_ms:
         OSError: there is no such file or it may not be read.
         InputError: it is damaged, or its arrays do not fit together.
     """
-    try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as pack:
-            found = {name: pack[name] for name in ("x", "y", "lengths", "labels", "dt_ms") if name in pack}
-    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: expected an .npz of arrays, but it cannot be read ({error}). Save it with numpy.savez.") from error
+    names = ("x", "y", "lengths", "labels", "dt_ms")
+    found = read_npz(Path(path), names, "an .npz of arrays", "Save it with numpy.savez.")
     if missing := [name for name in ("x", "y") if name not in found]:
         raise InputError(f"{path}: expected an array '{missing[0]}', which is missing. Save x and y, and lengths if rows are padded.")
-    names = labels if labels is not None else [str(name) for name in found["labels"]] if "labels" in found else None
-    step = dt_ms if dt_ms is not None else float(found["dt_ms"]) if "dt_ms" in found else 1.0
     try:
-        return as_dataset((found["x"], found["y"], found.get("lengths")), labels=names, dt_ms=step)
-    except (InputError, InputTypeError) as error:
+        given = [str(name) for name in found["labels"].tolist()] if labels is None and "labels" in found else labels
+        step = dt_ms if dt_ms is not None else float(found["dt_ms"]) if "dt_ms" in found else 1.0
+        return as_dataset((found["x"], found["y"], found.get("lengths")), labels=given, dt_ms=step)
+    except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
 
 

@@ -2,14 +2,13 @@
 
 import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ..core.archives import read_npz
 from ..errors import InputError
 
 
@@ -51,8 +50,7 @@ def read_pack(path: Path, title: str, keys: Sequence[str]) -> dict[str, NDArray[
         raise InputError(
             f"{path}: expected the {title} pack or a data folder, got another kind of file or a truncated one. Check the path."
         )
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
-            return {key: pack[key] for key in keys}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: expected the {title} pack, but it cannot be read ({error}). Copy it again.") from error
+    found = read_npz(path, keys, f"the {title} pack")
+    if missing := [key for key in keys if key not in found]:
+        raise InputError(f"{path}: expected the {title} pack, but it cannot be read (it lacks {', '.join(missing)}). Copy it again.")
+    return {key: found[key] for key in keys}

@@ -1,8 +1,6 @@
 """Records of a network's outputs at every step, on which exit rules are fitted and compared without running it again."""
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core import ACCUMULATIONS, accumulate_step, expect, expect_fields, expect_floating, expect_one_of
+from ..core.archives import read_npz
 from ..core.files import write_atomic
 from ..errors import InputError, InputTypeError
 from .rules.base import ExitRule, finite_rows
@@ -140,13 +139,11 @@ class ExitRecord:
             OSError: the file does not exist or cannot be read.
             ValueError: it is damaged, or its arrays do not fit together.
         """
-        try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as pack:
-                found = {field.name: pack[field.name] for field in fields(cls) if field.name in pack}
-                if "how" in pack:  # the name of `accumulation` in files of 0.1.0
-                    found.setdefault("accumulation", pack["how"])
-        except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{path}: expected an .npz of recorded outputs, but it cannot be read ({error}). Record again.") from error
+        names = [field.name for field in fields(cls)]
+        found = read_npz(Path(path), (*names, "how"), "an .npz of recorded outputs", "Record again.")
+        if "how" in found:  # the name of `accumulation` in files of 0.1.0
+            found.setdefault("accumulation", found["how"])
+            del found["how"]
         if "outputs" not in found:
             raise InputError(f"{path}: expected an array 'outputs' [N, T, K], which is missing. See dendrix.exits.ExitRecord.load.")
         try:

@@ -25,9 +25,10 @@ def read(path: Path) -> tuple[int, NDArray[np.int64], NDArray[np.integer]]:
         OSError: the file does not exist or cannot be opened.
         InputError: the file is damaged, or was not written by `write`.
     """
-    content = io.BytesIO(path.read_bytes())
+    from ..core.archives import read_npz  # loads torch
+
+    found = read_npz(path, ("n", "starts", "cells"), "codes written by SDR.save", "Copy the file again.")
     try:
-        with np.load(content, allow_pickle=False) as file:
-            return int(file["n"]), file["starts"], file["cells"]
-    except Exception as error:  # a damaged archive raises many types of errors, from zlib to struct
+        return int(found["n"]), found["starts"], found["cells"]
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected codes written by SDR.save, but they cannot be read ({error}). Copy the file again.") from error

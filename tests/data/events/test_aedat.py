@@ -94,7 +94,7 @@ def test_what_is_none_is_refused(tmp_path: Path, content: bytes, complaint: str)
 
 def test_the_limit_of_events(tmp_path: Path) -> None:
     (tmp_path / "a.aedat").write_bytes(AEDAT3_HEAD + aedat3_packet(some()))
-    with allow(events=49), pytest.raises(ValueError, match="at most 49 events, got 50.*--allow events=50"):
+    with allow(events=49), pytest.raises(ValueError, match=r"at most 49 events, got 50.*--allow events=50"):
         read_events(tmp_path / "a.aedat")
 
 

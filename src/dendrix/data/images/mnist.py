@@ -6,7 +6,6 @@ Y. LeCun, C. Cortes and C. Burges, usually cited as CC BY-SA 3.0; http://yann.le
 import gzip
 import math
 import os
-import zipfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -16,13 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...core.limits import expect_within
 from ...errors import InputError
+from ..pack import read_pack
 
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _PACK = "mnist_small.npz"
 _PLACES = ("", "images", "mnist", "MNIST/raw")
 _UINT8 = 8
 """Code of unsigned bytes, the only data type of these files, in the header of the idx format."""
+
+
+_DENSEST = 1100
+"""Largest ratio of gzip's output to its input, rounded up."""
 
 
 class Images(NamedTuple):
@@ -73,29 +78,28 @@ def _find(root: str | Path | None) -> list[Path]:
 def _read_idx(path: Path) -> NDArray[np.uint8]:
     """Read an idx file: two zero bytes, the data type, the number of axes, their sizes (big-endian), and the values."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(4)
+            axes = head[3] if len(head) > 3 else 0
+            sizes = file.read(4 * axes)
+            if head[:3] != bytes([0, 0, _UINT8]) or len(sizes) < 4 * axes:
+                raise InputError(f"{path}: expected an idx file of unsigned bytes, got another kind of file. Check the path.")
+            shape = [int(size) for size in np.frombuffer(sizes, ">u4")]
+            if math.prod(shape) > path.stat().st_size * (_DENSEST if path.suffix == ".gz" else 1):
+                raise InputError(f"{path}: expected {math.prod(shape)} values according to its header, got fewer. Copy it again.")
+            expect_within(math.prod(shape), "array_bytes", str(path))
+            values = file.read(math.prod(shape))
+            behind = file.read(1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: expected a gzip file, but it cannot be read ({error}). Copy it again.") from error
-    axes = content[3] if len(content) > 3 else 0
-    start = 4 + 4 * axes
-    if content[:3] != bytes([0, 0, _UINT8]) or len(content) < start:
-        raise InputError(f"{path}: expected an idx file of unsigned bytes, got another kind of file. Check the path.")
-    shape = [int(size) for size in np.frombuffer(content, ">u4", axes, 4)]
-    if len(content) - start != math.prod(shape):
-        raise InputError(f"{path}: expected {math.prod(shape)} values according to its header, got {len(content) - start}. Copy it again.")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    if len(values) != math.prod(shape) or behind:
+        came = "more" if behind else str(len(values))
+        raise InputError(f"{path}: expected {math.prod(shape)} values according to its header, got {came}. Copy it again.")
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def _read_pack(path: Path) -> list[NDArray[np.uint8]]:
-    with path.open("rb") as file:
-        packed = zipfile.is_zipfile(file)
-    if not packed:
-        raise InputError(f"{path}: expected the MNIST pack or a data folder, got another kind of file or a truncated one. Check the path.")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
-            return [pack[name] for name in ("train_x", "train_y", "test_x", "test_y")]
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: expected the MNIST pack, but it cannot be read ({error}). Copy it again.") from error
+    return list(read_pack(path, "MNIST", ("train_x", "train_y", "test_x", "test_y")).values())
 
 
 def _images(x: NDArray[np.uint8], y: NDArray[np.uint8], path: Path) -> Images:

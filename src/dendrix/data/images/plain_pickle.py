@@ -1,41 +1,93 @@
 """Reader of pickles that contain only plain data; it never executes code from the file."""
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...core.files import read_bytes
 from ...errors import InputError
 
-_ARRAYS = {"_reconstruct", "ndarray", "dtype"}
-"""Names that numpy needs to restore an array of numbers; all others are refused."""
-_MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray"}
+_MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric"}
+_KINDS = "biufcSU"
+"""Kinds of numbers and texts of arrays, in numpy's letters."""
+
+
+class _Type:
+    """Type of the numbers of an array. Unlike numpy's own, it takes no more from the file than the order of bytes."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        self.found = np.dtype(code if isinstance(code, str) else bytes(code).decode("ascii"))
+        if self.found.kind not in _KINDS:
+            raise pickle.UnpicklingError(f"it contains an array of {self.found}")
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1] if isinstance(state[1], str) else bytes(state[1]).decode("ascii")
+        if any(part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError("it contains an array of records")
+        if order in "<>=":
+            self.found = self.found.newbyteorder(order)
+
+
+class _Array(np.ndarray[Any, Any]):
+    """Array that is filled after it was made, as numpy pickles one; its content must have the size that its shape claims."""
+
+    def __setstate__(self, state: Any) -> None:  # type: ignore[override]
+        _, shape, kind, columns_first, content = state
+        super().__setstate__((1, shape, _type_of(kind), bool(columns_first), _as_bytes(content)))
+
+
+def _type_of(kind: Any) -> np.dtype[Any]:
+    if not isinstance(kind, _Type):
+        raise pickle.UnpicklingError("it contains an array without a type")
+    return kind.found
+
+
+def _as_bytes(content: Any) -> bytes:
+    """The content of an array. Protocol 0 and Python 2 give it as a text of one character for each byte."""
+    return content.encode("latin1") if isinstance(content, str) else bytes(memoryview(content))
+
+
+def _empty(*_: Any) -> Any:
+    return np.ndarray.__new__(_Array, (0,), np.uint8)
+
+
+def _of_buffer(content: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """An array as protocol 5 has it."""
+    return np.frombuffer(bytearray(_as_bytes(content)), _type_of(kind)).reshape(shape, order=order)
+
+
+def _scalar(kind: Any, content: Any) -> Any:
+    return np.frombuffer(_as_bytes(content), _type_of(kind), 1)[0]
+
+
+def _encoded(text: str, _: str) -> bytes:
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+_NAMES = {"_reconstruct": _empty, "ndarray": "ndarray", "dtype": _Type, "_frombuffer": _of_buffer, "scalar": _scalar}
+"""Names of numpy that restore arrays and numbers; all others are refused."""
 
 
 class _PlainUnpickler(pickle.Unpickler):
     """Unpickler for containers, numbers, strings and numpy arrays of numbers; it refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module in _MODULES and name in _ARRAYS:
-            return {"_reconstruct": _empty, "ndarray": "ndarray", "dtype": _number_type}[name]
+        if module in _MODULES and name in _NAMES:
+            return _NAMES[name]
         if (module, name) == ("_codecs", "encode"):  # encoding of bytes in protocol 2 of Python 3
-            return _bytes
+            return _encoded
+        if name == "bytes" and module in ("builtins", "__builtin__"):  # of an empty array in protocol 2
+            return _no_bytes
         raise pickle.UnpicklingError(f"it requires {module}.{name}")
-
-
-def _empty(*_: Any) -> Any:
-    return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
-
-
-def _number_type(code: str, *_: Any) -> Any:
-    if np.dtype(code).hasobject:
-        raise pickle.UnpicklingError("it contains an array of objects")
-    return np.dtype(code)
-
-
-def _bytes(text: str, _: str) -> bytes:
-    return text.encode("latin1")
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -47,10 +99,19 @@ def read_plain_pickle(path: Path) -> Any:
         OSError: the file cannot be opened.
         InputError: the file is damaged, or contains anything else.
     """
+    content = read_bytes(path)
     try:
-        with path.open("rb") as file:
-            return _PlainUnpickler(file, encoding="bytes").load()
-    except OSError:
-        raise
+        _check_sizes(content)
+        return _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a damaged pickle may raise any exception
-        raise InputError(f"{path}: expected a pickle of plain data and arrays, but it cannot be read ({error}). Check the path.") from error
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: expected a pickle of plain data and arrays, but it cannot be read ({reason}). Check the path."
+        ) from error
+
+
+def _check_sizes(content: bytes) -> None:
+    """Go through the instructions once: each must be whole, and a place in the memo, for which memory is taken, within their number."""
+    for instruction, argument, _ in pickletools.genops(content):
+        if "PUT" in instruction.name and int(argument) > len(content):
+            raise pickle.UnpicklingError(f"it claims to remember {argument:,} objects in {len(content):,} bytes")

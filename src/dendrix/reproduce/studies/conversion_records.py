@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...core.archives import read_npz
 from ...core.files import write_atomic
 from ...data import ImageDataset, image_batches
 from ...exits import ExitRecord, record_outputs
@@ -52,8 +53,8 @@ class Measured:
     @classmethod
     def load(cls, path: Path) -> "Measured":
         """Read a file of `save`."""
-        with np.load(path) as content:
-            spikes = torch.from_numpy(content["spikes"]) if "spikes" in content else None
+        content = read_npz(path, ("spikes",), "recorded outputs")
+        spikes = torch.from_numpy(content["spikes"]) if content else None
         return cls(ExitRecord.load(path), spikes)
 
 
