@@ -82,6 +82,8 @@ def _fingerprint(clips: Sequence[NDArray[Any]], rate: int, encoder: Encoder) -> 
     settings = {"version": _VERSION, "rate": rate, "lengths": [len(clip) for clip in clips], **encoder_to_dict(encoder)}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for clip in clips:
+        if clip.dtype.kind not in "uf":  # integers are divided by their full scale, and floats of the same values are not
+            digest.update(clip.dtype.str.encode())
         digest.update(np.ascontiguousarray(clip, np.float32).tobytes())
     return digest.hexdigest()[:32]
 

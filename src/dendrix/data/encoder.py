@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core import State
 from ..errors import InputError
-from .speech.audio import Wave, check_wave, resample
+from .speech.audio import Wave, as_wave, check_wave, resample
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Encoder:
         """Encode a whole clip.
 
         Args:
-            wave: mono samples [N], full scale at 1.
+            wave: mono samples [N], floats with full scale at 1 or integers, as in `as_wave`.
             rate: sampling rate of the samples, in Hz.
         Returns:
             x [T, C], float32.
@@ -58,7 +58,7 @@ class Encoder:
             InputError: the waveform is empty, not mono, or contains NaN, infinity or samples far beyond full scale.
             MissingExtraError: it must be resampled and soxr is not installed.
         """
-        return self.encode(resample(check_wave(np.asarray(wave, np.float32)), rate, self.rate))
+        return self.encode(resample(check_wave(as_wave(wave)), rate, self.rate))
 
     def encode(self, wave: Wave) -> Tensor:
         """Encode a checked waveform [N] at the sampling rate of the encoder to x [T, C]."""
@@ -94,13 +94,13 @@ class CausalEncoder(Encoder):
         """Encode the next chunk of a stream.
 
         Args:
-            chunk: samples [N] at `self.rate` Hz, N >= 0.
+            chunk: samples [N] at `self.rate` Hz, N >= 0, as in `__call__`.
             state: state returned by the previous call; None at the start.
         Returns:
             the frames completed by this chunk, x [T, C] with T >= 0, and the state for the next call.
         """
         inner, rest = state or StreamState(self.init_state(), np.zeros(0, np.float32))
-        wave = np.concatenate([rest, chunk])
+        wave = np.concatenate([rest, as_wave(chunk)])
         ready = len(wave) // self.hop * self.hop
         if ready == 0:
             return torch.zeros(0, self.channels), StreamState(inner, wave)

@@ -1,12 +1,20 @@
+import io
 import os
+import struct
 import sys
+import threading
+import time
 import wave
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
-from dendrix.data import read_wav, resample
+from dendrix.core.limits import allow
+from dendrix.data import CausalEncoder, Cochlea, EvenMel, LogMel, PublishedMel, read_wav, resample
+from dendrix.data.cache import encode_all
+from dendrix.data.speech.audio import as_wave, decode_audio
 
 TONE = (0.5 * np.sin(np.arange(800) * 0.3)).astype(np.float32)
 
@@ -66,6 +74,110 @@ def test_what_is_no_sound_is_refused_in_one_sentence(tmp_path, content, complain
         read_wav(path)
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
+
+
+def riff(samples: bytes, length: int, size: int, rate: int = 8_000) -> bytes:
+    """16-bit PCM of one channel whose data chunk and whole claim these lengths."""
+    form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
+    return b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", length) + samples
+
+
+PCM = (TONE * 32767).astype("<i2")
+
+
+@pytest.mark.parametrize("size", [0, 36, 0x7FFFF024, 0x80000024, 0xFFFFFFFF])
+@pytest.mark.parametrize("length", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFDB, 0xFFFFFFFF])
+def test_a_length_that_its_writer_did_not_know_is_that_of_the_file(tmp_path, length, size):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(PCM.tobytes(), length, size))
+    np.testing.assert_array_equal(read_wav(path)[0], PCM / np.float32(32768))
+
+
+def test_a_closed_file_without_samples_is_empty(tmp_path):
+    content = riff(b"LIST" + struct.pack("<I", 4) + b"INFO", 0, 0)
+    path = tmp_path / "a.wav"
+    path.write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
+    with pytest.raises(ValueError, match="without samples"):
+        read_wav(path)
+
+
+def test_a_pipe_is_read(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    content = riff(PCM.tobytes(), 2 * len(PCM), 36 + 2 * len(PCM))
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    np.testing.assert_array_equal(read_wav(path)[0], PCM / np.float32(32768))
+    writer.join()
+
+
+def test_a_device_without_end_is_refused():
+    with (
+        allow(pipe_bytes=1 << 22),
+        pytest.raises(ValueError, match=r"/dev/zero: expected at most 4,194,304 pipe bytes.*--allow pipe_bytes="),
+    ):
+        read_wav("/dev/zero")
+
+
+@pytest.mark.parametrize("rate", [1_000_001, 2**31 - 1])
+def test_a_rate_beyond_the_limit_is_refused_at_once(tmp_path, rate):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(bytes(2_000_000), 2_000_000, 2_000_036, rate))
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=r"a\.wav: expected at most 1,000,000 audio hz, got .*--allow audio_hz="):
+        read_wav(path)
+    with pytest.raises(ValueError, match="rate: expected at most 1,000,000 audio hz"):
+        resample(np.zeros(10, np.float32), rate, 8_000)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_the_longest_recording(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(bytes(8_000), 8_000, 8_036, rate=1))
+    with pytest.raises(ValueError, match="expected at most 3,600 audio s, got 4,000"):
+        read_wav(path)
+    with allow(audio_s=4_000):
+        assert len(read_wav(path)[0]) == 4_000
+
+
+def test_flac_that_claims_more_than_it_holds_is_refused():
+    file = io.BytesIO()
+    soundfile.write(file, TONE, 8_000, format="FLAC")
+    content = bytearray(file.getvalue())
+    content[21:26] = bytes([content[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # 2^36 - 1 samples
+    with pytest.raises(ValueError, match="clip: expected at most 3,600 audio s, got 8,589,935"):
+        decode_audio(bytes(content), "clip")
+
+
+ENCODERS = (LogMel(), PublishedMel(), Cochlea(), EvenMel())
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8])
+def test_integer_samples_are_divided_by_their_full_scale(encoder, kind):
+    half = {np.uint8: 128 + 64 * TONE}.get(kind, np.iinfo(kind).max // 2 * TONE.astype(np.float64)).astype(kind)
+    rate = encoder.rate
+    whole = encoder(half, rate)
+    expected = encoder(half.astype(np.float32) / 2 ** (8 * half.itemsize - 1) - (1 if kind == np.uint8 else 0), rate)
+    torch.testing.assert_close(whole, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(encoder(torch.from_numpy(half), rate), whole, rtol=0, atol=0)
+    if isinstance(encoder, CausalEncoder):
+        torch.testing.assert_close(encoder.stream(half)[0], encoder.stream(as_wave(half))[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("wave", [np.ones(800, np.int64), np.ones(800, bool), np.ones(800, np.uint16), np.ones(800, complex), 3e4 * TONE])
+def test_samples_of_unknown_full_scale_are_refused(wave):
+    with pytest.raises(ValueError, match=r"full scale at 1.*Divide the"):
+        LogMel()(wave, 8_000)
+
+
+def test_clips_of_integers_and_of_floats_have_their_own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path))
+    half = (16384 * TONE).astype(np.int16)
+    of_integers, of_floats = (encode_all([clip], 8_000, LogMel())[0] for clip in (half, half.astype(np.float32) / 32768))
+    torch.testing.assert_close(of_integers, of_floats, rtol=0, atol=1e-6)
+    ones = np.clip(half, -1, 1)
+    assert not torch.equal(encode_all([ones], 8_000, LogMel())[0], encode_all([ones.astype(np.float32)], 8_000, LogMel())[0])
 
 
 @pytest.mark.parametrize("missing", [1, 100, 1_500, 1_620])

@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError
-from .audio import Wave, mono, resample_stream
+from .audio import UNKNOWN, Wave, check_rate, mono, resample_stream
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_ENDLESS = (0, 0xFFFFFFFF)
-"""Data lengths that a program writes if it does not know the length of its wav stream."""
 _LONGEST_MS = 250
 """Longest chunk, in ms, if the stream is faster than real time."""
 _LONGEST_CHUNK = 1 << 24
@@ -93,7 +91,7 @@ def _header(pipe: io.BufferedIOBase) -> tuple[_Format, int]:
     while len(chunk := pipe.read(8)) == 8:
         length = int.from_bytes(chunk[4:], "little")
         if chunk[:4] == b"data" and found is not None:
-            return found, sys.maxsize if length in _ENDLESS else length
+            return found, sys.maxsize if length == 0 or length >= UNKNOWN else length
         if length > _LONGEST_CHUNK:
             raise InputError(
                 f"stdin: expected a short header before the samples of a wav stream, got {length} bytes of {chunk[:4]!r}. Convert it again."
@@ -113,4 +111,5 @@ def _format(content: bytes) -> _Format:
             f"stdin: expected a wav stream of PCM or float samples, got format {found.code} with {found.bits} bits, {found.channels} "
             f"channels and {found.rate} Hz. Convert it to 16-bit PCM."
         )
+    check_rate(found.rate, "stdin")
     return found
