@@ -234,7 +234,7 @@ def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, js
         policy: what `dendrix exits fit` wrote for this network.
         run: a folder that `dendrix train` or `dendrix convert` wrote.
         files: wav files of any rate, or - for standard input: a wav stream, or bare 16-bit samples, mono, at the network's rate; or, for a
-            converted network, JPEG or PNG files.
+            converted network, image files.
         trust: the package or Python file of classes that are not of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, of pictures with "steps" and "of".
     """

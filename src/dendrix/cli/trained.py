@@ -77,7 +77,7 @@ def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json
     Args:
         run: a folder that `dendrix train` or `dendrix convert` wrote, or the name of a network that comes with dendrix, such as fsdd.
         files: one or more wav files of any rate; or - for one sound on standard input, as a wav stream or as bare 16-bit samples, mono, at
-            the network's rate, which is answered while it comes; or, for a network of images, JPEG or PNG files of any size.
+            the network's rate, which is answered while it comes; or, for a network of images, image files of any size.
         top: how many classes to name.
         trust: the package or Python file of classes that are not of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "top"}, or of a stream lines of {"label", "confidence", "heard_ms", "final"}.

@@ -13,6 +13,7 @@ from ..core.archives import read_npz
 from ..errors import InputError, InputTypeError
 from .base import Data, Dataset, Splits
 from .images.base import ImageDataset
+from .images.pictures import plain
 
 _TEXT = (str, np.str_)
 
@@ -157,10 +158,10 @@ def _hugging_face(data: Any, columns: tuple[str, str] | None) -> tuple[Any, Any,
 
 
 def _picture(value: Any) -> Any:
-    """A Pillow image as [C, H, W]; anything else as it is."""
+    """A Pillow image as [C, H, W], upright and without transparency; anything else as it is."""
     if not hasattr(value, "getbands"):
         return value
-    pixels = np.asarray(value)
+    pixels = np.array(plain(value))
     return np.moveaxis(pixels[..., None] if pixels.ndim == 2 else pixels, -1, 0)
 
 
@@ -203,14 +204,20 @@ def _sequence(value: Any, number: int) -> Tensor:
     """One sequence [T, C]; float64 becomes float32, bytes stay bytes, which a data set turns into numbers when an item is taken."""
     found = _tensor(value, "x")
     expect(found, "T C", f"x, item {number}")
-    return found if found.dtype in (torch.float32, torch.uint8) else found.float()
+    if found.dtype == torch.uint8:
+        return found
+    numbers = found.float()
+    if not numbers.isfinite().all():
+        odd = found[~numbers.isfinite()][0].item()
+        raise InputError(f"x, item {number}: expected finite numbers, got {odd}. Repair or drop the item.")
+    return numbers
 
 
 def _images(x: Any) -> Tensor:
     found = _tensor(x, "x") if isinstance(x, Tensor | np.ndarray) else torch.stack([_tensor(part, "x") for part in x])
     if found.dtype == torch.uint8:
         return found
-    if not found.is_floating_point() or float(found.min()) < 0 or float(found.max()) > 1:
+    if not found.is_floating_point() or not (float(found.min()) >= 0 and float(found.max()) <= 1):
         raise InputError(
             f"x: expected images of bytes (uint8), or of numbers from 0 to 1, got {found.dtype} from {found.min().item():g} to "
             f"{found.max().item():g}. Scale them; a network can normalise in its first layer."

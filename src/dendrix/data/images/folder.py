@@ -1,4 +1,4 @@
-"""Image folders, such as ImageNet: `train` and `val`, each with one sub-folder of JPEG or PNG files per class."""
+"""Image folders, such as ImageNet: `train` and `val`, each with one sub-folder of image files per class."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,13 @@ from ..base import Batch, Hash, Splits, hash_tensor
 from ..pack import data_root
 from .base import expect_classes
 from .batches import image_batches
-from .pictures import read_picture
+from .pictures import ENDINGS, read_picture
 
 _TITLE = "image folder"
-_ENDINGS = {".jpeg", ".jpg", ".png"}
+_BESIDE = frozenset((".csv", ".db", ".html", ".ini", ".json", ".jsonl", ".md", ".py", ".rst", ".tsv", ".txt", ".xml", ".yaml", ".yml"))
+"""Suffixes of files that may lie among images and are ignored."""
+_NAMED = 3
+"""Largest number of unexpected files that an error message names."""
 _MARGIN = 8 / 7
 """Shorter side of an image relative to the side of its centre crop: 256 / 224, as usual for ImageNet."""
 _SMALLEST, _LARGEST_RATIO = 0.08, 4 / 3
@@ -120,24 +123,34 @@ def image_folder(root: str | Path | None = None, side: int = 224, held_out: floa
 
 
 def find_images(folder: Path, side: int) -> ImageFiles:
-    """The images of a folder with one sub-folder for each class, without reading them.
+    """The images of a folder with one sub-folder for each class, without reading them. Hidden files and files of text are ignored.
 
     Raises:
         FileNotFoundError: the folder is not there.
-        InputError: it has no class, or a class without images.
+        InputError: it has no class, a class without images, or a file of another kind among the images.
     """
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{_TITLE}: expected the folder {folder} with one folder for each class, but it does not exist. Check the path."
         )
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = [[path for path in sorted(place.iterdir()) if path.suffix.lower() in _ENDINGS] for place in classes]
+    found = [_images(place) for place in classes]
     if empty := [place.name for place, files in zip(classes, found, strict=True) if not files]:
-        raise InputError(
-            f"{folder}: expected JPEG or PNG files for every class, got none for {', '.join(empty)}. Add files or remove the folder."
-        )
+        raise InputError(f"{folder}: expected images for every class, got none for {', '.join(empty)}. Add files or remove the folder.")
     y = torch.tensor([number for number, files in enumerate(found) for _ in files], dtype=torch.int64)
     return ImageFiles([path for files in found for path in files], y, tuple(place.name for place in classes), side)
+
+
+def _images(folder: Path) -> list[Path]:
+    """The sorted image files of a folder; raises InputError for files of a kind that is not read."""
+    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.suffix.lower() not in _BESIDE]
+    if others := [path.name for path in files if path.suffix.lower() not in ENDINGS or not path.is_file()]:
+        more = ", ..." if len(others) > _NAMED else ""
+        raise InputError(
+            f"{folder}: expected images ({', '.join(sorted(ENDINGS))}), got {len(others)} of another kind: "
+            f"{', '.join(others[:_NAMED])}{more}. Convert them, or move them elsewhere."
+        )
+    return files
 
 
 def middle(side: int, picture: Any) -> Any:
