@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ..core import expect, expect_count
 from ..core.archives import read_npz
+from ..core.limits import expect_within
 from ..errors import InputError, InputTypeError
 from .base import Data, Dataset, Splits
 from .images.base import ImageDataset
 from .images.pictures import plain
+from .text.sentences import tidy
 
 _TEXT = (str, np.str_)
 
@@ -171,19 +173,29 @@ def _classes(y: Any, labels: Sequence[str] | None) -> tuple[Tensor, tuple[str, .
     if not given:
         raise InputError("y: expected the class of at least one item, got none. Check the data.")
     if all(isinstance(value, _TEXT) for value in given):
-        names = tuple(sorted({str(value) for value in given})) if labels is None else tuple(map(str, labels))
-        if unknown := sorted({str(value) for value in given} - set(names)):
+        words = [tidy(str(value)) for value in given]
+        names = tuple(sorted(set(words))) if labels is None else _names(labels)
+        place = {name: number for number, name in enumerate(names)}
+        if unknown := sorted(set(words) - set(names)):
             raise InputError(f"y: expected classes of {', '.join(names)}, got '{unknown[0]}'. Rename it, or add it to labels.")
-        return torch.tensor([names.index(str(value)) for value in given]), names
+        return torch.tensor([place[word] for word in words]), names
     if odd := [value for value in given if not _is_whole(value)]:
         raise InputError(f"y: expected whole numbers or names of classes, got {odd[0]!r}. Give one class for each item.")
-    classes = torch.tensor([int(value) for value in given])
-    names = tuple(map(str, range(int(classes.max()) + 1))) if labels is None else tuple(map(str, labels))
-    if int(classes.min()) < 0 or int(classes.max()) >= len(names):
-        raise InputError(
-            f"y: expected classes 0 to {len(names) - 1}, one for each label, got {int(classes.min())} to {int(classes.max())}."
-        )
-    return classes, names
+    numbers = [int(value) for value in given]
+    low, high = min(numbers), max(numbers)
+    if labels is None:
+        expect_within(high + 1, "labels", "y, classes up to the highest number")
+    names = tuple(map(str, range(high + 1))) if labels is None else _names(labels)
+    if low < 0 or high >= len(names):
+        raise InputError(f"y: expected classes 0 to {len(names) - 1}, one for each label, got {low} to {high}.")
+    return torch.tensor(numbers), names
+
+
+def _names(labels: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(tidy(str(name)) for name in labels)
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"labels: expected different names of classes, got '{twice}' twice. Rename one.")
+    return names
 
 
 def _is_whole(value: Any) -> bool:

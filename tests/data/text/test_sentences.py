@@ -58,6 +58,22 @@ def test_labels_that_are_numbers_are_sorted_by_size(tmp_path: Path) -> None:
     assert own_sentences(written(tmp_path / "n.tsv", rows)).train.labels == tuple(map(str, range(11)))
 
 
+def test_spaces_around_labels_make_no_class(tmp_path: Path) -> None:
+    forms = {"good": ["good", "good ", "\u00a0good"], "café": ["café", "cafe\u0301", " café"]}
+    rows = [(f"s {i}", forms[name][i % 3]) for i in range(30) for name in forms]
+    for suffix in (".csv", ".tsv", ".jsonl", ".CSV"):
+        path = written(tmp_path / f"labels{suffix.lower()}", rows)
+        path = path.rename(tmp_path / f"labels{suffix}")
+        with pytest.warns(UserWarning, match="labels have spaces around them.*'good '"):
+            found = read_rows(path)
+        assert {row.label for row in found} == {"good", "café"}
+
+
+def test_whole_numbers_of_json_are_one_class_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": 1.0}\n{"text": 2.50, "label": 1}\n{"text": "c", "label": "1"}\n')
+    assert [(row.text, row.label) for row in read_rows(tmp_path / "a.jsonl")] == [("a", "1"), ("2.5", "1"), ("c", "1")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -73,6 +89,11 @@ def test_labels_that_are_numbers_are_sorted_by_size(tmp_path: Path) -> None:
         ("a.tsv", b"text\tlabel\n", "expected sentences, got none"),
         ("a.tsv", b"", "expected sentences, got none"),
         ("a.txt", b"text", "expected a file in .tsv, .csv, .jsonl"),
+        ("a.csv", b"text,label,text\na,b,c\n", "line 1: expected different names of columns, got 'text' twice"),
+        ("a.tsv", b"label\ttext\tlabel\na\tb\tc\n", "got 'label' twice"),
+        ("a.jsonl", b'{"text": "a", "label": 1, "text": "b"}\n', "'text' is there twice"),
+        ("a.jsonl", b'{"text": "a", "label": [1]}\n', "expected a non-empty label, got [1]"),
+        ("a.jsonl", b"[" * 100_000, "line 1: expected JSON"),
     ],
 )
 def test_damaged_files_are_named_with_the_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:

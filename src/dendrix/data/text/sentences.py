@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...core.files import read_bytes, unique
+from ...core.limits import expect_within
 from ...errors import InputError
 
 _FORMATS = (".tsv", ".csv", ".jsonl")
@@ -60,8 +64,10 @@ def own_sentences(path: Path, *, text: str = "text", label: str = "label", fold:
         fold: which tenth of the sentences is held out, 0 to 9; see `split_rows`.
     Raises:
         OSError: a file does not exist or cannot be opened.
-        InputError: a file is empty or damaged, a column is missing, a sentence or label is empty, or a label does not occur in the training
-            split.
+        InputError: a file is empty or damaged, a column is missing or there twice, a sentence or label is empty, or a label does not occur
+            in the training split.
+    Warns:
+        UserWarning: labels have spaces around them, which are left out.
     """
     if path.is_dir():
         found = {split: _file_of(path, names) for split, names in _SPLITS.items()}
@@ -120,11 +126,12 @@ def split_rows(
 
 def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
     """Read the rows of one file. Arguments and errors as in `own_sentences`."""
-    if path.suffix not in _FORMATS:
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
         raise InputError(f"{path}: expected a file in {', '.join(_FORMATS)}, got '{path.suffix or path.name}'. Convert or rename it.")
     content = _decoded(path)
-    fields = _json_lines(path, content) if path.suffix == ".jsonl" else _table(path, content)
-    rows = []
+    fields = _json_lines(path, content) if suffix == ".jsonl" else _table(path, content)
+    rows, untidy = [], set[str]()
     for number, given in fields:
         where = f"{path}, line {number}"
         for column in (text, label):
@@ -132,20 +139,44 @@ def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]
                 raise InputError(
                     f"{where}: expected the column '{column}', got {_few(list(given))}. Name it with --data.text or --data.label."
                 )
-            if not isinstance(given[column], str | int) or not str(given[column]).strip():
+        words, name = _written(given[text]), _written(given[label])
+        for column, found in ((text, words), (label, name)):
+            if found is None or not found.strip():
                 raise InputError(f"{where}: expected a non-empty {column}, got {given[column]!r}. Fill it in, or remove the row.")
-        rows.append(Row(str(given[text]), str(given[label]), where))
+        assert words is not None  # checked above
+        assert name is not None
+        if (tidied := tidy(name)) != name:
+            untidy.add(name)
+        rows.append(Row(words, tidied, where))
     if not rows:
         raise InputError(f"{path}: expected sentences, got none. Check the file.")
+    expect_within(len(rows), "labels", str(path))
+    if untidy:
+        message = f"{path}: labels have spaces around them or other forms of the same letters, which are left out: {_few(sorted(untidy))}."
+        warnings.warn(message, stacklevel=2)
     return rows
+
+
+def tidy(label: str) -> str:
+    """A label without spaces around it and in the usual form of Unicode, so that what looks the same is one class."""
+    return unicodedata.normalize("NFC", label.strip())
+
+
+def _written(value: object) -> str | None:
+    """A field as text; whole numbers of JSON as they are usually written, and None for what is no text or number."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield the line number and the fields of each row of a TSV file, which has no quoting, or of a CSV file."""
-    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if path.suffix == ".tsv" else {"strict": True}
+    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if path.suffix.lower() == ".tsv" else {"strict": True}
     reader = csv.reader(io.StringIO(content, newline=""), **style)
     try:
         header = next(reader, [])
+        if twice := sorted({name for name in header if header.count(name) > 1}):
+            raise InputError(f"{path}, line 1: expected different names of columns, got '{twice[0]}' twice. Rename or remove one.")
         for values in reader:
             if not values:
                 continue
@@ -164,7 +195,7 @@ def _json_lines(path: Path, content: str) -> Iterator[tuple[int, dict[str, objec
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Correct the line.") from error
         if not isinstance(value, dict):
@@ -173,7 +204,8 @@ def _json_lines(path: Path, content: str) -> Iterator[tuple[int, dict[str, objec
 
 
 def _decoded(path: Path) -> str:
-    content = path.read_bytes()
+    content = read_bytes(path)
+    expect_within(len(content), "text_bytes", str(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
