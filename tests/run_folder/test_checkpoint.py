@@ -2,6 +2,7 @@
 
 import errno
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,33 @@ def test_damage_is_one_sentence(saved: tuple[Path, DelayNet], damage, error: typ
         read_checkpoint(folder)
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("hidden", [[20_000_000], [10**13], [4] * 100_000])
+def test_a_description_far_beyond_its_weights_takes_no_memory(saved: tuple[Path, DelayNet], hidden: list[int]) -> None:
+    folder, _ = saved
+    described = json.loads((folder / "config.json").read_text())
+    edit(folder / "config.json", config={**described["config"], "hidden": hidden})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=r"network: expected one of about the memory of its weights, [\d,]+ bytes, got a far larger one"):
+        dendrix.load(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10  # kB
+
+
+def test_a_described_network_far_beyond_its_weights_is_refused(tmp_path: Path) -> None:
+    dendrix.save(nn.Sequential(nn.Linear(3, 2)), tmp_path)
+    text = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(text.replace('"out_features": 2', '"out_features": 200000000'))
+    with pytest.raises(ValueError, match="got a far larger one"):
+        dendrix.load(tmp_path)
+
+
+def test_a_name_that_comes_twice_is_refused(saved: tuple[Path, DelayNet]) -> None:
+    folder, _ = saved
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace('"labels"', '"labels": ["x", "y", "z"], "labels"', 1))
+    with pytest.raises(ValueError, match=r"config\.json: expected JSON, but it cannot be read \('labels' is there twice\)"):
+        dendrix.load(folder)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

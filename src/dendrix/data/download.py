@@ -5,10 +5,12 @@ and its checksum matches; an interrupted download is resumed by the next call.
 """
 
 import hashlib
+import lzma
 import os
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +214,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         else:
             with tarfile.open(archive) as packed:
                 packed.extractall(folder, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{archive}: expected a zip or tar archive, but it cannot be unpacked ({error}). Download it again.") from error
 
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..core import expect_one_of
+from ..core.bounded import bounded
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
@@ -139,7 +140,8 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."
         )
     try:
-        model = _network(described, trust) if network is None else network
+        with bounded((folder / WEIGHTS).stat().st_size):
+            model = _network(described, trust) if network is None else network
         config = getattr(model, "config", None)
         labels = _labels(described["labels"], getattr(config, "outputs", None))
         encoder, decision = described["encoder"], Decision(**described["decision"])

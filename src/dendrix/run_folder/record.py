@@ -13,7 +13,7 @@ from typing import Any, TypedDict, cast
 
 import torch
 
-from ..core.files import read_json, write_atomic
+from ..core.files import read_bytes, read_json, unique, write_atomic
 from ..errors import InputError
 from .migration import migrated_recipe
 
@@ -71,10 +71,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         ValueError: a line is no JSON object.
     """
     lines = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(read_bytes(path).splitlines(), 1):
         try:
-            values = json.loads(line)
-        except ValueError as error:
+            values = json.loads(line, object_pairs_hook=unique)
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Copy the file again.") from error
         if not isinstance(values, dict):
             raise InputError(f"{path}, line {number}: expected a JSON object, got {type(values).__name__}. Copy the file again.")

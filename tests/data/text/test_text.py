@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from dendrix.core.limits import allow
 from dendrix.data.text.corpora import Corpus, corpus
 from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, encode, is_bytes, learned_tokenizer, read_tokenizer
 from dendrix.data.text.tokens import tokenised
@@ -56,6 +57,15 @@ def test_archives_and_the_data_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "enwik8").write_bytes(b"<mediawiki")
     with pytest.raises(ValueError, match="expected 100000000 bytes, got 10"):
         corpus("enwik8")
+    whole = (tmp_path / "novels.tar.xz").read_bytes()
+    with allow(text_bytes=20), pytest.raises(ValueError, match="expected at most 20 text bytes"):
+        corpus("novels")
+    for place in (20, len(whole) // 2, len(whole) - 30):
+        (tmp_path / "novels.tar.xz").write_bytes(
+            whole[:place] + bytes(byte ^ 0xFF for byte in whole[place : place + 8]) + whole[place + 8 :]
+        )
+        with pytest.raises(ValueError, match=r"novels\.tar\.xz: expected an archive of texts, but it cannot be read"):
+            corpus("novels")
     (tmp_path / "novels.tar.xz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="cannot be read"):
         corpus("novels")

@@ -1,5 +1,6 @@
 """Folders of language models: written, read again, by transformers too, and refused where a file is damaged."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def test_a_folder_of_a_run(tmp_path: Path) -> None:
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
     assert theirs("Hé")["input_ids"] == list("Hé".encode())
     before = (tmp_path / "config.json").read_text()
+    for name, value in (("hidden_size", 20_000_000), ("vocab_size", 10**9), ("num_hidden_layers", 10**6)):
+        described = json.loads(before)
+        assert name in described
+        (tmp_path / "config.json").write_text(json.dumps({**described, name: value}))
+        with pytest.raises(ValueError, match="got a far larger one"):
+            load_language_model(tmp_path)
+    (tmp_path / "config.json").write_text(before)
     weights = load_file(tmp_path / "model.safetensors")
     weights["extra"] = weights.pop("head.weight")
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})

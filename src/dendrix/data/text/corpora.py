@@ -5,13 +5,14 @@ in the public domain, split by book.
 """
 
 import os
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core import expect_one_of
+from ...core.files import read_bytes
 from ...errors import InputError
+from .archive import read_texts
 
 _WIKITEXT = ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens")
 _ENWIK8_BYTES = 100_000_000
@@ -79,20 +80,9 @@ _PUBLISHED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 def _archived(path: Path) -> Corpus:
     """Read an archive whose members are named by their split, or contain one text without splits."""
-    try:
-        with tarfile.open(path) as archive:
-            members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda m: m.name)
-            texts = {member.name: _extracted(archive, member) for member in members}
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise InputError(f"{path}: expected an archive of texts, but it cannot be read ({error}). Download it again.") from error
+    texts = read_texts(path, "an archive of texts")
     splits = [tuple(text for name, text in texts.items() if name.startswith(split)) for split in ("train", "valid", "test")]
     return Corpus(*splits) if all(splits) else _cut(b"".join(texts.values()))
-
-
-def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    assert file is not None  # isfile() is true for all members passed to this function
-    return file.read()
 
 
 def _enwik8(path: Path) -> Corpus:
@@ -106,8 +96,8 @@ def _enwik8(path: Path) -> Corpus:
 def _own(path: Path) -> Corpus:
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a text file or a folder of text files, but it does not exist. Check the path.")
-    if path.is_file():
-        return _cut(_some(path, path.read_bytes()))
+    if not path.is_dir():
+        return _cut(_some(path, read_bytes(path)))
     splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
     if all(splits):
         return Corpus(*splits)

@@ -3,12 +3,12 @@
 Socher et al. (2013); Pang and Lee (2004, 2005); Li and Roth (2002): free for research. Tokenised; lower case except for TREC.
 """
 
-import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import InputError
 from ..pack import data_root
+from .archive import read_texts
 from .sentences import Row, SentenceSplits, split_rows
 
 _ARCHIVE = "nlu.tar.xz"
@@ -51,18 +51,16 @@ def nlu(task: str, root: str | Path | None = None, fold: int = 0) -> SentenceSpl
     if path is None:
         raise FileNotFoundError(f"{task}: expected {_ARCHIVE} in {base}, but it does not exist. Check the path or DENDRIX_DATA.")
     about = TASKS[task]
+    files = [name and f"{name}.tsv" for name in about[:3]]
+    texts = read_texts(path, f"the sentences of {task}", [name for name in files if name])
     try:
-        with tarfile.open(path) as archive:
-            train, valid, test = (None if name is None else _rows(archive, f"{name}.tsv") for name in about[:3])
-    except (tarfile.TarError, EOFError, OSError, KeyError, ValueError) as error:
+        train, valid, test = (None if name is None else _rows(texts[name], name) for name in files)
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected the sentences of {task}, but they cannot be read ({error}). Copy it again.") from error
     return split_rows(train or [], valid, test, fold=fold, names={str(i): name for i, name in enumerate(about.names)})
 
 
-def _rows(archive: tarfile.TarFile, name: str) -> list[Row]:
-    member = archive.extractfile(name)
-    if member is None:
-        raise InputError(f"{name} is not a file")
-    lines = member.read().decode().removesuffix("\n").split("\n")
+def _rows(text: bytes, name: str) -> list[Row]:
+    lines = text.decode().removesuffix("\n").split("\n")
     parted = [line.partition("\t") for line in lines]
     return [Row(text, label, f"{name}, line {number}") for number, (label, _, text) in enumerate(parted, 1)]

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import GPT2LMHeadModel, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from ...core.bounded import bounded
 from ...core.files import read_json
 from ...data.text.tokenizers import padding_token, read_tokenizer
 from ...errors import InputError
@@ -135,7 +136,7 @@ def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     if (found := read_json(folder / _CONFIG).get("model_type")) != (wanted := kind.config_class.model_type):
         raise InputError(f"{folder}: expected a model of type {wanted!r}, but {_CONFIG} has type {found!r}. Check the path.")
     try:
-        with _silent():
+        with _silent(), bounded((folder / "model.safetensors").stat().st_size):
             model, report = kind.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
