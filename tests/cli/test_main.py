@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from dendrix.cli import main
+from dendrix.core.limits import VARIABLE, allow
 
 TRAIN = (
     "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
@@ -295,3 +297,27 @@ def test_info_names_versions_and_kernels(capsys: pytest.CaptureFixture[str]) -> 
     facts = json.loads(capsys.readouterr().out)
     assert "torch" in facts["versions"]
     assert any(name.startswith("lif_step on cpu") for name in facts["kernels"])
+
+
+def test_a_limit_is_raised_for_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 8 * 40))
+    predict = ["predict", "fsdd", str(path), "--json"]
+    with allow(audio_hz=7):
+        assert main(predict) == 1
+        assert "--allow audio_hz=8" in capsys.readouterr().err
+        assert main(["--allow", "audio_hz=8", *predict]) == 0
+        assert main([*predict, "--allow=audio_hz=9,events=5"]) == 0
+        assert os.environ[VARIABLE] == "audio_hz=7"
+    assert VARIABLE not in os.environ
+    for words, says in (
+        (["--allow", "evens=3"], "expected one of .* got 'evens'. Did you mean 'events'"),
+        (["--allow", "events"], "expected NAME=NUMBER, such as events=1e9, got 'events'"),
+        (["--allow", "events=-1"], r"events: expected a number in \(0, inf\)"),
+        (["--allow"], "expected NAME=NUMBER"),
+    ):
+        capsys.readouterr()
+        assert main([*predict, *words]) == 2
+        assert re.search(says, capsys.readouterr().err)

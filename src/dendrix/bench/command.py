@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
+from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
 from . import decode, exits, serving, trouble
 from .growth import exponents, growths
@@ -48,6 +49,8 @@ def run(
     cases = select(wanted)
     if not threads or min(threads) < 1:
         raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
+    if out:
+        expect_folder(out)
     # On stderr, so that --json prints only JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()
@@ -64,8 +67,8 @@ def run(
         torch.set_num_threads(before)
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "results.json").write_text(jsonlib.dumps(record, indent=1) + "\n")
-        (out / "results.md").write_text(markdown(record))
+        write_atomic(out / "results.json", (jsonlib.dumps(record, indent=1) + "\n").encode())
+        write_atomic(out / "results.md", markdown(record).encode())
     if json:
         sys.stdout.write(jsonlib.dumps(record, indent=1) + "\n")
     else:

@@ -1,5 +1,6 @@
 """The commands of `dendrix`. Torch loads inside them, so that `dendrix --help` answers at once."""
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -32,7 +33,8 @@ OK, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
 Start with `dendrix demo` and `dendrix predict fsdd FILE.wav`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix evaluate RUN`.
-With --debug an error shows where it came from. Exit codes: 0 done, 1 failed, 2 misused.
+With --debug an error shows where it came from; --allow NAME=NUMBER raises a limit that an error names.
+Exit codes: 0 done, 1 failed, 2 misused.
 """
 
 
@@ -42,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        with sigterm_interrupts():
+        words, allowed = _without_allow(words)
+        with sigterm_interrupts(), _allowing(allowed):
             _run(words)
             sys.stdout.flush()
     except SystemExit as done:  # tyro has printed help
@@ -59,6 +62,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dendrix: {sentence(error)}", file=sys.stderr)
         return MISUSED if isinstance(error, MisuseError) else FAILED
     return OK
+
+
+def _without_allow(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words without `--allow NAME=NUMBER`, which every command takes, and what is allowed."""
+    kept, allowed, rest = list[str](), list[str](), iter(words)
+    for word in rest:
+        name, mark, value = word.partition("=")
+        if name != "--allow":
+            kept.append(word)
+        elif found := value if mark else next(rest, ""):
+            allowed.append(found)
+        else:
+            raise MisuseError("--allow: expected NAME=NUMBER, such as events=1e9, got nothing.")
+    return kept, allowed
+
+
+@contextlib.contextmanager
+def _allowing(allowed: list[str]) -> Iterator[None]:
+    if not allowed:
+        yield
+        return
+    from ..core.limits import allowing  # loads torch
+
+    with contextlib.ExitStack() as limits:
+        try:
+            limits.enter_context(allowing(",".join(allowed)))
+        except InputError as error:
+            raise MisuseError(str(error)) from error
+        yield
 
 
 def _run(words: list[str]) -> None:

@@ -161,8 +161,10 @@ def figures(out: Path = Path("figures"), json: bool = False) -> None:
         out: folder for the figures.
         json: print their paths as JSON.
     """
+    from ..core.files import expect_folder
     from ..reproduce.papers.sdr_figures import draw_all
 
+    expect_folder(out)
     drawn = draw_all(out)
     if json:
         print_json({number: str(path) for number, path in drawn.items()})

@@ -10,16 +10,29 @@ from torch.overrides import TorchFunctionMode
 from ..errors import InputError
 
 _MAKERS = frozenset(
-    (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.randint, torch.eye, torch.arange, torch.linspace)
-    + (torch.empty_strided, torch.empty_like, torch.zeros_like, torch.ones_like, torch.full_like, torch.rand_like, torch.randn_like)
-    + (torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full, torch.Tensor.repeat, torch.tile)
+    [
+        *(
+            torch.empty,
+            torch.zeros,
+            torch.ones,
+            torch.full,
+            torch.rand,
+            torch.randn,
+            torch.randint,
+            torch.eye,
+            torch.arange,
+            torch.linspace,
+        ),
+        *(torch.empty_strided, torch.empty_like, torch.zeros_like, torch.ones_like, torch.full_like, torch.rand_like, torch.randn_like),
+        *(torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full, torch.Tensor.repeat, torch.tile),
+    ]
 )
 """Functions that make tensors of a size that their arguments say."""
 _LEAST = 4096
 """Bytes that a tensor counts as at least, so that the number of tensors is bounded too."""
 _FREE = 64 << 20
 _TIMES = 16
-"""Memory that building may take beside the weights, in bytes, and times the bytes of the weights: initial values are computed on the way."""
+"""Memory that building may take: so many bytes, and so many times those of the weights, as initial values are computed on the way."""
 
 
 class _Bound(TorchFunctionMode):

@@ -72,15 +72,34 @@ def expect_writable(path: Path) -> None:
     """
     target = _target(path)
     if target is None or target.exists():
-        if not os.access(path, os.W_OK):
+        if not _may(path, os.W_OK):
             raise PermissionError(f"{path}: expected a file that may be written to, but it may not. Choose another, or change its mode.")
         if target is None:
             return
     folder = target.parent
     if not folder.is_dir():
         raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {folder} is none. Make it first.")
-    if not os.access(folder, os.W_OK):
+    if not _may(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: expected a folder that may be written to, but {folder} may not. Choose another.")
+
+
+def expect_folder(path: Path) -> None:
+    """Check that a folder can be made, or files be written in it, before the work that it is for.
+
+    Raises:
+        NotADirectoryError, PermissionError: something else has its name or that of a folder above, or it may not be written to.
+    """
+    place = path.resolve()
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{path}: expected a folder to write to, but {there} is a file. Choose another.")
+    if not _may(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: expected a folder that may be written to, but {there} may not. Choose another.")
+
+
+def _may(path: Path, mode: int) -> bool:
+    """Whether this process may do so, under the user that writes are made for."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def seekable(path: Path) -> IO[bytes]:

@@ -77,8 +77,21 @@ def allow(**raised: float) -> Iterator[None]:
     Raises:
         InputError: there is no limit of that name, or the value is not positive.
     """
+    with allowing(",".join(f"{name}={value}" for name, value in raised.items())):
+        yield
+
+
+@contextlib.contextmanager
+def allowing(text: str) -> Iterator[None]:
+    """Raise limits while a block runs, also for the processes that it starts: `"events=1e9,audio_s=7200"`.
+
+    Raises:
+        InputError: as in `allow`.
+    """
     before = os.environ.get(VARIABLE)
-    allow_all(",".join(filter(None, [before, *(f"{name}={value}" for name, value in raised.items())])))
+    raised = ",".join(filter(None, (before, text)))
+    _allowed(raised)
+    os.environ[VARIABLE] = raised
     try:
         yield
     finally:
@@ -86,16 +99,6 @@ def allow(**raised: float) -> Iterator[None]:
             os.environ.pop(VARIABLE, None)
         else:
             os.environ[VARIABLE] = before
-
-
-def allow_all(text: str) -> None:
-    """Raise limits for the rest of this process and for those that it starts: `"events=1e9,audio_s=7200"`.
-
-    Raises:
-        InputError: as in `allow`.
-    """
-    _allowed(text)
-    os.environ[VARIABLE] = text
 
 
 @cache

@@ -82,8 +82,8 @@ class Policy:
                     "Record this network and fit a policy to that."
                 )
 
-    def save(self, path: str | Path) -> None:
-        """Write the policy as JSON, atomically."""
+    def to_dict(self) -> dict[str, Any]:
+        """The policy as JSON values, with a digest of all others."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         content |= {
             "rule": _rule_fields(self.rule),
@@ -91,7 +91,11 @@ class Policy:
             "data": list(self.data),
         }
         content = {"format": FORMAT, **content}
-        write_json(Path(path), {**content, "digest": _digest(content)})
+        return {**content, "digest": _digest(content)}
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy as JSON, atomically."""
+        write_json(Path(path), self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> "Policy":

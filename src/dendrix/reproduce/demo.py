@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core.files import expect_folder
 from ..plot import save_figure
 from ..recipes.digits_delays import none, random, recipe
 from ..run_folder.checkpoint import load_checkpoint
@@ -35,6 +36,7 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
         out: folder for the figures; the runs are in its subfolder `runs`.
         epochs: number of epochs instead of that of the recipe.
     """
+    expect_folder(out)
     rows, curves, over_time = [], {}, {}
     for title, variant in VARIANTS.items():
         chosen = variant()

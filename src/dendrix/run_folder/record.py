@@ -13,7 +13,7 @@ from typing import Any, TypedDict, cast
 
 import torch
 
-from ..core.files import read_bytes, read_json, unique, write_atomic
+from ..core.files import expect_folder, read_bytes, read_json, unique, write_atomic
 from ..errors import InputError
 from .migration import migrated_recipe
 
@@ -49,11 +49,13 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     if target.exists():
         raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. Choose another or remove it.")
-    work = target.with_name(f".{target.name}.{os.getpid()}")
+    expect_folder(target)
+    place = target.resolve()  # of a symbolic link, the folder that it names
+    work = place.with_name(f".{place.name}.{os.getpid()}")
     work.mkdir(parents=True)
     try:
         yield work
-        work.rename(target)
+        work.rename(place)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

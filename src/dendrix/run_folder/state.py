@@ -14,7 +14,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ..core import chosen_kernels
-from ..core.files import locked, write_atomic, write_json
+from ..core.files import expect_folder, locked, write_atomic, write_json
 from ..errors import InputError
 from .checkpoint import WEIGHTS
 from .record import METRICS, RUN, RunRecord, read_record, write_lines
@@ -230,7 +230,8 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         if target.exists() and not resume:
             hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
             raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
-        target.mkdir(parents=True, exist_ok=True)
+        expect_folder(target)
+        target.resolve().mkdir(parents=True, exist_ok=True)
         was_there = any(target.iterdir())
     with locked(target) if writes else contextlib.nullcontext():
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..checks import expect_count, suggestion
-from ..core.files import write_json
+from ..core.files import expect_folder, write_json
 from ..errors import InputError, MissingExtraError
 from ..run_folder.record import is_text
 from ..run_folder.state import run_folder
@@ -112,6 +112,7 @@ def sweep(
         InputError: an unknown field, a value that a field does not take, or a storage that cannot be reached.
         MissingExtraError: optuna is missing.
     """
+    expect_folder(folder)
     optuna = _optuna()
     expect_count(trials, "[1, inf)", "trials")
     for field, values in space.items():
