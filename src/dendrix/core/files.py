@@ -55,7 +55,7 @@ def _target(path: Path) -> Path | None:
     """The regular file that a path names or would name, behind all symbolic links; None for a device or a pipe."""
     try:
         mode = path.stat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return path.resolve() if path.is_symlink() else path
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
