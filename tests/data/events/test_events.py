@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dendrix.core.limits import allow
 from dendrix.data import Events, event_frames, events_from_array, read_events
 from dendrix.data.events.binning import count_per_step
-from support.event_files import record, some
+from support.event_files import aedat4, event_packet, record, sized, some
 
 
 def structured(events: Events) -> np.ndarray:
@@ -26,30 +26,6 @@ def structured(events: Events) -> np.ndarray:
     for name in array.dtype.names:
         array[name] = getattr(events, name)
     return array
-
-
-def sized(body: bytes) -> bytes:
-    return struct.pack("<I", len(body)) + body
-
-
-def event_packet(events: Events) -> bytes:
-    """The FlatBuffer of a packet: root, identifier, layout with one field, table, vector of 16-byte structures."""
-    rows = b"".join(struct.pack("<qhhBxxx", *row) for row in zip(*(part.tolist() for part in events), strict=True))
-    return sized(struct.pack("<I4sxxHHHiII", 16, b"EVTS", 6, 8, 4, 6, 4, len(events.t)) + rows)
-
-
-def aedat4(packets: list[tuple[int, bytes]], compression: int = 1, table: bool = True) -> bytes:
-    """A file of (stream, body) packets, of which 1 and 2 are LZ4."""
-    bodies = b""
-    for stream, body in packets:
-        coded = lz4.frame.compress(body) if compression else body
-        bodies += struct.pack("<ii", stream, len(coded)) + coded
-    layout = struct.pack("<HHHHH", 10, 20, 4, 8, 16)
-    start = 14 + 4 + 44
-    place = start + len(bodies) if table else -1
-    header = struct.pack("<I4s", 20, b"IOHE") + layout + b"\0\0" + struct.pack("<iiqI", 12, compression, place, 4) + b"\0\0\0\0"
-    assert len(header) == 44
-    return b"#!AER-DAT4.0\r\n" + sized(header) + bodies + (b"a table" if table else b"")
 
 
 def claiming(body: bytes, size: int) -> bytes:
