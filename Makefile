@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test check lint fuzz bench clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -19,6 +19,12 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Damaged inputs for every reader of outside bytes: make fuzz SECONDS=60 ENGINE=atheris
+SECONDS ?= 20
+ENGINE ?= hypothesis
+fuzz: .venv/.dev
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --seconds $(SECONDS) --engine $(ENGINE)
 
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks

@@ -124,7 +124,7 @@ def fuzz(name: str, *, seconds: float, first_seed: int = 0) -> Outcome:
             fuzzer.try_input(content)
 
     checks = list(HealthCheck)
-    quiet = settings(max_examples=100, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=checks)
+    quiet = settings(max_examples=30, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=checks)
     try:
         with limited_memory(MEMORY), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -363,7 +363,7 @@ def records_of_runs() -> list[bytes]:
 
 @cache
 def policies() -> list[bytes]:
-    return [made(lambda path: fit(pool(50, 4, 3), MeanSteps(2)).save(path))]
+    return [made(lambda path: fit(pool(50, 4, 3), "max-probability", MeanSteps(2)).save(path))]
 
 
 def signed(content: bytes) -> bytes:

@@ -72,7 +72,7 @@ def build(described: Any, trust: Trust = None) -> Any:
         return described
     if "number" in described:
         return float(described["number"])
-    if "items" in described:
+    if isinstance(described.get("items"), dict):
         return {key: build(part, trust) for key, part in described["items"].items()}
     kind = _kind(described, trust)
     arguments = described.get("arguments")
@@ -81,6 +81,8 @@ def build(described: Any, trust: Trust = None) -> Any:
             f"{kind.__name__}: expected the arguments to build it again, which were not saved, as it has no method arguments(). "
             "Pass the network: load(folder, network=...)."
         )
+    if not isinstance(arguments, dict):
+        raise InputError(f"{kind.__name__}: expected its arguments by name, got {type(arguments).__name__}. Was it edited by hand?")
     given = {name: build(part, trust) for name, part in arguments.items()}
     try:
         return kind(*given.pop("*", ()), **given)

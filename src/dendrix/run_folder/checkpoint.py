@@ -162,13 +162,20 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = _reason(error)
         raise InputError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error
-    shape = described.get("shape")
-    return Checkpoint(model, labels, encoder, decision, shape and tuple(shape))
+    return Checkpoint(model, labels, encoder, decision, _shape(described.get("shape"), folder))
+
+
+def _shape(shape: Any, folder: Path) -> tuple[int, ...] | None:
+    if shape is None or (isinstance(shape, list) and all(type(size) is int and size > 0 for size in shape)):
+        return None if shape is None else tuple(shape)
+    raise InputError(f"{folder / CONFIG}: expected shape as a list of positive integers, got {shape!r}. Was it edited by hand?")
 
 
 def _network(described: dict[str, Any], trust: Trust) -> Any:
     if "network" in described:
-        return build(described["network"], trust)
+        if not isinstance(model := build(described["network"], trust), nn.Module):
+            raise InputError(f"network: expected the description of one, got that of {type(model).__name__}")
+        return model
     config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
     config: Any = config_type(**described["config"])
     return Converted(config, trust=trust) if kind is Converted else kind(config)

@@ -5,6 +5,8 @@ A file contains, for N clips: `spikes/times` (in s) and `spikes/units` (0 to 699
 overflow. They are converted to float64 first, unless a published result is reproduced.
 """
 
+import mmap
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +31,8 @@ _PLAIN_S = 5
 """Longest clip that is read without saying its unit, in s: published clips last up to 1.4 s, and as ms up to 1,400."""
 _DENSEST = 1100
 """Largest ratio of the compression of HDF5 (deflate), rounded up."""
+_HEAP = b"GCOL\x01\0\0\0"
+"""First bytes of a heap: its name, the version, and zeros. Its size follows, and then each object with its index and its size."""
 _BLOCK = 256
 """Clips per read: reading clips one by one is several times slower, and reading all at once takes much memory."""
 
@@ -76,6 +80,7 @@ def read_spike_file(
         expect_one_of(time_unit, ("s", "ms"), "time_unit")
     h5py = _h5py()
     path.open("rb").close()  # a missing file, a folder or missing permission raises the specific OSError
+    _check_heaps(path)
     try:
         with h5py.File(path, "r") as file:
             _check_sizes(file, path)
@@ -144,6 +149,26 @@ def _check_binning(dt_ms: float, group: int) -> int:
     if UNITS % group:
         raise InputError(f"group: expected a divisor of the {UNITS} units, got {group}. The published networks use 5.")
     return group
+
+
+def _check_heaps(path: Path) -> None:
+    """Walk through the heaps in which HDF5 stores ragged rows; it would walk forever where an object of no size is next."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(_HEAP)
+        while start >= 0:
+            end = start + struct.unpack_from("<Q", content, start + 8)[0] if start + 16 <= len(content) else 0
+            place = start + 16
+            while place + 16 <= end <= len(content):
+                index, length = struct.unpack_from("<H6xQ", content, place)
+                step = length if index == 0 else 16 + -(-length // 8) * 8
+                if step < 16 or place + step > end:
+                    end = 0
+                place += step
+            if not start + 16 <= end <= len(content):
+                raise InputError(f"{path}: expected spikes in HDF5, but its heap at {start} cannot be read. Copy it again.")
+            start = content.find(_HEAP, end)
 
 
 def _check_sizes(file: Any, path: Path) -> None:

@@ -40,7 +40,8 @@ def read_texts(path: Path, what: str, names: Collection[str] | None = None) -> d
     except InputError:
         raise
     except Exception as error:  # a damaged archive raises errors of any kind, from lzma to struct
-        raise InputError(f"{path}: expected {what}, but it cannot be read ({error}). Copy it again.") from error
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: expected {what}, but it cannot be read ({reason}). Copy it again.") from error
     if missing := [name for name in names or () if name not in found]:
         raise InputError(f"{path}: expected {what}, but {missing[0]} is missing. Copy it again.")
     return dict(sorted(found.items()))
