@@ -37,6 +37,7 @@ def read_camera_file(path: Path) -> tuple[NDArray[Any], ...]:
         time = table["t"].dt.total_microseconds().to_numpy()
         return time, table["x"].to_numpy(), table["y"].to_numpy(), table["polarity"].to_numpy()
     except Exception as error:  # a damaged file raises errors of any kind
+        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: expected events of a camera in RAW or HDF5, but they cannot be read ({error}). Copy it again."
+            f"{path}: expected events of a camera in RAW or HDF5, but they cannot be read ({reason}). Copy it again."
         ) from error
