@@ -17,6 +17,7 @@ from .errors import ApiError, answer_error
 from .limits import Limits
 from .metrics import Metrics
 from .prepare import Served
+from .request import request_schema
 from .scheduler import Scheduler
 
 
@@ -48,7 +49,8 @@ def build_app(served: Served, limits: Limits, token: str | None) -> FastAPI:
     api = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
     about = {"id": served.name, "object": "model", "created": created, "owned_by": "dendrix"}
 
-    @api.post("/completions")
+    # The body is read and checked by `Completions`, with limits, and only described here.
+    @api.post("/completions", openapi_extra={"requestBody": request_schema()})
     async def completions(request: Request) -> Response:
         answering: Completions = request.app.state.completions
         return await answering.answer(request)

@@ -86,6 +86,16 @@ def read_request(body: bytes) -> CompletionRequest:
     raise ApiError(422, f"{name}: {problem}{actual}.", param=name)
 
 
+def request_schema() -> dict[str, Any]:
+    """The body of a request in terms of OpenAPI."""
+    schema = CompletionRequest.model_json_schema()
+    parts = schema.pop("$defs")
+    schema["properties"]["stream_options"] = parts["StreamOptions"]
+    one = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
+    schema["properties"]["prompt"] = {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 1}]}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,45 @@
+"""The server against requests that schemathesis makes of its own description: no answer is a failure of the server."""
+
+import json
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+
+from dendrix.serve.limits import Limits
+from support.servers import Running, Start
+
+OPERATIONS = (("/v1/completions", "POST"), ("/v1/models", "GET"), ("/v1/models/{name}", "GET"), ("/healthz", "GET"), ("/metrics", "GET"))
+
+
+def test_every_operation_is_described(tiny: Running) -> None:
+    paths = tiny.app.openapi()["paths"]
+    assert {(path, method.upper()) for path, methods in paths.items() for method in methods} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "mode"),
+    [*((*operation, GenerationMode.POSITIVE) for operation in OPERATIONS), (*OPERATIONS[0], GenerationMode.NEGATIVE)],
+)
+def test_no_request_is_a_failure_of_the_server(start: Start, path: str, method: str, mode: GenerationMode) -> None:
+    running = start(Limits(new_tokens=8))
+    operation = schemathesis.openapi.from_dict(running.app.openapi())[path][method]
+    codes = set()
+
+    @seed(0)
+    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+    def ask(case: schemathesis.Case, known: bool) -> None:
+        if known and isinstance(case.body, dict) and "model" in case.body:
+            case.body["model"] = "tiny"
+        answer = case.call(base_url=running.url, timeout=20)
+        codes.add(answer.status_code)
+        case.validate_response(answer, checks=[schemathesis.checks.not_a_server_error])
+        if answer.status_code >= 400 and "application/json" in str(answer.headers.get("content-type")):
+            assert set(json.loads(answer.content)) == {"error"}
+
+    ask()
+    assert codes
+    assert not (mode is GenerationMode.NEGATIVE and 200 in codes)
