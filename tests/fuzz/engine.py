@@ -23,6 +23,8 @@ from .readers import ERRORS, TARGETS, Target, equal
 
 MEMORY = 1 << 30
 """Address space that reading may take beyond what the process has, in bytes."""
+LEAST = 25
+"""Inputs that are tried whatever time they take."""
 SECONDS = 5.0
 """Longest time for one input."""
 CORPUS = Path(__file__).parent / "corpus"
@@ -120,7 +122,7 @@ def fuzz(name: str, *, seconds: float, first_seed: int = 0) -> Outcome:
     ends = time.perf_counter() + seconds
 
     def test(content: bytes) -> None:
-        if time.perf_counter() < ends:
+        if time.perf_counter() < ends or fuzzer.outcome.inputs < LEAST:
             fuzzer.try_input(content)
 
     checks = list(HealthCheck)
@@ -130,7 +132,7 @@ def fuzz(name: str, *, seconds: float, first_seed: int = 0) -> Outcome:
             warnings.simplefilter("ignore")
             fuzzer.try_known(name)
             for number in itertools.count(first_seed):
-                if time.perf_counter() >= ends:
+                if time.perf_counter() >= ends and fuzzer.outcome.inputs >= LEAST:
                     break
                 seed(number)(quiet(given(fuzzer.target.inputs())(test)))()
     finally:

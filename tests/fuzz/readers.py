@@ -119,6 +119,10 @@ def wavs() -> list[bytes]:
     return [sound("WAV", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM")] + [sound("RF64")]
 
 
+def streams() -> list[bytes]:
+    return [sound("WAV", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "FLOAT")]
+
+
 def wav_again(folder: Path, read: tuple[np.ndarray, int]) -> Any:
     soundfile.write(folder / "again.wav", read[0], read[1], format="WAV", subtype="FLOAT")
     return read_wav(folder / "again.wav")
@@ -204,7 +208,7 @@ def members(arrays: Callable[[], dict[str, bytes]], read: Callable[[Path], Any],
 
 
 def whole_npz() -> list[bytes]:
-    return [packed(("x",), own_arrays)(own_arrays()["x"]), made(lambda path: np.savez(path, x=[1]), "a.npz")]
+    return [packed(("x",), own_arrays)(own_arrays()["x"])]
 
 
 def codes() -> list[bytes]:
@@ -383,7 +387,7 @@ def requests() -> list[bytes]:
 
 TARGETS: dict[str, Target] = {
     "wav": Target(wavs, of_file("a.wav", read_wav), wav_again),
-    "sound-stream": Target(wavs, streamed),
+    "sound-stream": Target(streams, streamed),
     "flac": Target(lambda: [sound("FLAC")], lambda _, content: decode_audio(content, "clip")),
     "ogg": Target(lambda: [sound("OGG", "OPUS")], lambda _, content: decode_audio(content, "clip")),
     "bin": events(".bin", record(some(20))),

@@ -31,13 +31,13 @@ def test_good_inputs_are_read_and_the_corpus_is_harmless(name: str) -> None:
 
 
 def test_damaged_inputs_are_refused_in_bounded_time_and_memory() -> None:
-    words = [sys.executable, "-m", "fuzz", "--seconds", "0.3", "--seed", "0"]
+    words = [sys.executable, "-m", "fuzz", "--seconds", "0.1", "--seed", "0"]
     path = {"PYTHONPATH": f"{SOURCE}:{TESTS}", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=path)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"^(\S+) +(\d+) +(\d+) +([\d.]+) +(\d+)  none$", done.stdout, re.MULTILINE)
     assert [row[0] for row in rows] == list(TARGETS)
-    assert min(int(row[1]) for row in rows) >= 5
+    assert min(int(row[1]) for row in rows) >= 25
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ _DENSEST = 1100
 """Largest ratio of deflate's output to its input, rounded up: whatever claims more is damaged."""
 
 
+_LAST_CHARACTER = 0x10FFFF
+
+
 def read_npy(path: Path, what: str = "an array in .npy") -> NDArray[Any]:
     """Read an array of numbers, texts or records.
 
@@ -100,7 +103,19 @@ def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
         have += more
     if have < length:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {have:,}")
-    return np.ndarray(shape, dtype, content, order="F" if columns_first else "C")
+    found = np.ndarray(shape, dtype, content, order="F" if columns_first else "C")
+    _check_texts(found)
+    return found
+
+
+def _check_texts(array: NDArray[Any]) -> None:
+    """Raise InputError for texts with characters that do not exist, at which Python fails later."""
+    for name in array.dtype.names or ():
+        _check_texts(array[name])
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        letters = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        if letters.max() > _LAST_CHARACTER:
+            raise InputError(f"it contains a text with the character {letters.max():#x}, which does not exist")
 
 
 def _complaint(error: Exception, path: Path, what: str, advice: str = "Save it again.") -> Exception:

@@ -117,7 +117,7 @@ def split_rows(
     for split in ("valid", "test"):
         for row in held[split]:
             if row.label not in known:
-                raise InputError(f"{row.where}: expected a label of the training split, {_few(known)}, got '{row.label}'. Correct it.")
+                raise InputError(f"{row.where}: expected a label of the training split, {_few(known)}, got {row.label!r}. Correct it.")
     labels = tuple(known if names is None else names.values())
     return SentenceSplits(
         *(Sentences(tuple(r.text for r in rows), torch.tensor([known.index(r.label) for r in rows]), labels) for rows in held.values())
@@ -176,7 +176,7 @@ def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
     try:
         header = next(reader, [])
         if twice := sorted({name for name in header if header.count(name) > 1}):
-            raise InputError(f"{path}, line 1: expected different names of columns, got '{twice[0]}' twice. Rename or remove one.")
+            raise InputError(f"{path}, line 1: expected different names of columns, got {twice[0]!r} twice. Rename or remove one.")
         for values in reader:
             if not values:
                 continue
@@ -218,7 +218,7 @@ def _expect_classes(rows: Sequence[Row], known: list[str]) -> None:
         raise InputError(f"label: expected at least two classes in the training split, got {_few(known)}. Is it the right column?")
     there = {row.label for row in rows}
     if empty := [label for label in known if label not in there]:
-        raise InputError(f"label: expected training sentences of every class, but '{empty[0]}' has none. Add some, or remove the class.")
+        raise InputError(f"label: expected training sentences of every class, but {empty[0]!r} has none. Add some, or remove the class.")
 
 
 def _file_of(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -234,4 +234,4 @@ def _by_number(label: str) -> tuple[int, str]:
 
 def _few(names: Sequence[str]) -> str:
     """Format at most eight names for an error message."""
-    return ", ".join(f"'{name}'" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "" if names else "none")
+    return ", ".join(repr(name) for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "" if names else "none")
