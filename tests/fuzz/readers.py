@@ -22,7 +22,7 @@ import torch
 from hypothesis import strategies as st
 from PIL import Image
 
-from dendrix.data import Events, LogMel, encoder_to_dict, read_arrays, read_events, read_wav
+from dendrix.data import Events, LogMel, encoder_to_dict, mnist, nmnist, read_arrays, read_events, read_wav
 from dendrix.data.events.gesture import read_marks
 from dendrix.data.events.spike_file import read_spike_file
 from dendrix.data.images.cifar import cifar10
@@ -31,6 +31,8 @@ from dendrix.data.images.pictures import read_picture
 from dendrix.data.images.plain_pickle import read_plain_pickle
 from dendrix.data.pack import read_pack
 from dendrix.data.speech.audio import decode_audio
+from dendrix.data.speech.commands import command_clips
+from dendrix.data.speech.fsdd import fsdd_recordings
 from dendrix.data.speech.sound_stream import stream_sound
 from dendrix.data.text.archive import read_texts
 from dendrix.data.text.sentences import read_rows
@@ -38,9 +40,12 @@ from dendrix.data.text.tokenizers import byte_tokenizer, read_tokenizer
 from dendrix.errors import DendrixError
 from dendrix.exits import ExitRecord, MeanSteps, Policy, fit
 from dendrix.exits.policy import _digest
-from dendrix.models import Decision, DelayNet, DelayNetConfig
+from dendrix.generate import Conversation
+from dendrix.generate.memory import pack, rest
+from dendrix.models import Decision, DelayNet, DelayNetConfig, SpikeGPT, SpikeGPTConfig
 from dendrix.run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
 from dendrix.run_folder.record import read_lines, read_record
+from dendrix.run_folder.state import Run
 from dendrix.sdr import SDR
 from dendrix.serve.errors import ApiError
 from dendrix.serve.request import read_request
@@ -380,6 +385,73 @@ def signed(content: bytes) -> bytes:
         return content
 
 
+RECIPE = {"name": "test", "recipe": {"seed": 0}, "data_sha256": "x", "environment": {"platform": "y"}}
+
+
+@cache
+def states_of_runs() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        run = Run(Path(name), dict(RECIPE))
+        run.progress.improve(0.5, 1.0)
+        run.save({"weight": torch.arange(6.0), "step": torch.tensor(3)})
+        return [next(Path(name).glob("resume-*")).read_bytes()]
+
+
+def resumed(folder: Path, content: bytes) -> Any:
+    (folder / "resume-00001.safetensors").write_bytes(content)
+    return Run(folder, dict(RECIPE)).resume()
+
+
+@cache
+def language_model() -> SpikeGPT:
+    torch.manual_seed(0)
+    return SpikeGPT(SpikeGPTConfig(256, 8, 1)).eval()
+
+
+@cache
+def conversations() -> list[bytes]:
+    talk = Conversation(pack(rest(language_model().config), 1), (1, 2, 3))
+    return [made(lambda path: talk.save(path, language_model()))]
+
+
+def packs(names: tuple[str, ...], good: Callable[[], dict[str, Any]], read: Callable[[Path], Any], name: str) -> Target:
+    """A data set in one archive of arrays."""
+
+    @cache
+    def arrays() -> dict[str, bytes]:
+        return {key: npy_file(np.asarray(value)) for key, value in good().items()}
+
+    assert set(names) == set(good())
+    return Target(lambda: list(arrays().values()), of_file(name, read), None, packed(names, arrays))
+
+
+def nmnist_arrays() -> dict[str, Any]:
+    count = 402
+    return {
+        "x": np.ones(count, np.uint8), "yp": np.full(count, 129, np.uint8), "dt": np.ones(count, np.uint16),
+        "offsets": np.arange(count + 1), "labels": np.arange(count) % 10,
+    }  # fmt: skip
+
+
+def fsdd_arrays() -> dict[str, Any]:
+    return {
+        "lo": np.arange(60, dtype=np.uint8), "hi": np.zeros(60, np.uint8), "offsets": np.array([0, 20, 40, 60]),
+        "labels": np.array([1, 2, 3]), "take": np.array([0, 6, 12]), "speakers": np.array(["a", "b"]), "speaker": np.array([0, 1, 1]),
+    }  # fmt: skip
+
+
+def command_arrays() -> dict[str, Any]:
+    return {
+        "ogg": np.arange(30, dtype=np.uint8), "offsets": np.array([0, 10, 20, 30]), "labels": np.array([0, 1, 0]),
+        "speaker": np.array([0, 1, 2]), "split": np.array([0, 1, 2]), "classes": np.array(["yes", "no"]),
+    }  # fmt: skip
+
+
+def mnist_arrays() -> dict[str, Any]:
+    x, y = np.zeros((3, 28, 28), np.uint8), np.array([1, 2, 3], np.uint8)
+    return {"train_x": x, "train_y": y, "test_x": x, "test_y": y}
+
+
 def requests() -> list[bytes]:
     whole = {"model": "m", "prompt": ["a", [1, 2]], "max_tokens": 4, "temperature": 0.5, "stop": ["x"], "stream": True, "seed": 3, "n": 2}
     return [json.dumps(whole).encode(), b'{"model": "m", "prompt": "a"}']
@@ -423,5 +495,11 @@ TARGETS: dict[str, Target] = {
     ),
     "metrics": Target(lambda: [b'{"epoch": 1, "loss": 0.5}\n{"epoch": 2}\n'], of_file("metrics.jsonl", read_lines)),
     "policy": Target(policies, of_file("policy.json", Policy.load), wrap=signed, is_json=True),
+    "resume": Target(states_of_runs, resumed),
+    "conversation": Target(conversations, of_file("talk", lambda path: Conversation.load(path, language_model()).state)),
+    "nmnist-pack": packs(tuple(nmnist_arrays()), nmnist_arrays, lambda path: nmnist(path).test.x[0], "nmnist_small.npz"),
+    "fsdd-pack": packs(tuple(fsdd_arrays()), fsdd_arrays, lambda path: fsdd_recordings(path).digit, "fsdd.npz"),
+    "commands-pack": packs(tuple(command_arrays()), command_arrays, lambda path: command_clips(path).word, "arabic_commands40.npz"),
+    "mnist-pack": packs(tuple(mnist_arrays()), mnist_arrays, lambda path: mnist(path)[0].y, "mnist_small.npz"),
     "request": Target(requests, lambda _, content: read_request(content), is_json=True),
 }

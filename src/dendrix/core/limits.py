@@ -38,8 +38,8 @@ class FileLimits:
     """One array after decompression, in bytes."""
     pipe_bytes: float = 1 << 31
     """What is read from a pipe or a device that stands for a file, in bytes."""
-    sentence_tokens: float = 1 << 20
-    """Tokens of one sentence."""
+    tokens: float = 1 << 32
+    """Tokens of one corpus."""
 
 
 def limit(name: str) -> float:

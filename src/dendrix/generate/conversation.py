@@ -73,6 +73,8 @@ class Conversation:
             raise InputError(f"{path}: expected a saved conversation, got another file of tensors. Check the path.")
         if about.get("model") != fingerprint(model):
             raise InputError(f"{path}: expected a conversation with this model, got one with another. Load the model it was saved with.")
+        if found["next"].dtype != torch.int64 or found["next"].dim() != 1:
+            raise InputError(f"{path}: expected the tokens to go on with, got {found['next'].dtype}. Save it again.")
         return cls(found["state"], tuple(found["next"].tolist()))
 
 

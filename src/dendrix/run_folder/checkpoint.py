@@ -24,6 +24,8 @@ from ..pretrained import find_run, shipped
 from .migration import migrated_config
 
 FORMAT = 2
+_UNFIT = (ArithmeticError, AttributeError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
+"""Errors of constructors for values that they do not expect; torch reports a lack of memory as a RuntimeError."""
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
@@ -151,7 +153,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         raise UntrustedError(f"{folder / CONFIG}: {error}") from error
     except KeyError as error:
         raise InputError(f"{folder / CONFIG}: expected the field {error}, which is missing. Was it edited by hand?") from error
-    except (TypeError, ValueError, RuntimeError) as error:  # torch reports a lack of memory as a RuntimeError
+    except _UNFIT as error:
         reason = _reason(error)
         raise InputError(f"{folder / CONFIG}: expected the description of a network, but {reason} Was it edited by hand?") from error
     try:

@@ -192,15 +192,16 @@ class Run:
                 with safetensors.safe_open(path, "pt") as file:
                     facts = json.loads(file.metadata()["facts"])
                     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            except (safetensors.SafetensorError, ValueError):
+                    progress, kept = Progress(**facts["progress"]), [facts[name] for name in ("metrics", "warnings", "kernels")]
+                    before, place = facts["environment"], time.perf_counter() - facts["seconds"]
+            except (safetensors.SafetensorError, ValueError, TypeError, KeyError, RecursionError):
                 damaged.append(path.name)
                 continue
-            self.progress = Progress(**facts["progress"])
-            self.metrics, self.warnings, self.kernels = facts["metrics"], facts["warnings"], facts["kernels"]
-            self.started = time.perf_counter() - facts["seconds"]
+            self.progress, self.started = progress, place
+            self.metrics, self.warnings, self.kernels = kept
             news = {f"damaged {name}": f"{name} is damaged, resumed from {path.name} instead." for name in damaged}
-            if facts["environment"] != self.about["environment"]:
-                news[f"environment after {path.name}"] = f"resumed in another environment, before it was {facts['environment']}."
+            if before != self.about["environment"]:
+                news[f"environment after {path.name}"] = f"resumed in another environment, before it was {before}."
             self.unsaid = self.warn(news)
             return tensors
         if damaged:

@@ -79,3 +79,19 @@ def test_the_real_pack_holds_what_the_real_file_holds(shared: Path) -> None:
     frames = event_frames(first, 34, 34, dt_ms=30.0, pool=2)
     found = [int(y) for part in (train, valid) for x, y in zip(part.x, part.y, strict=True) if torch.equal(x, frames)]
     assert found == [5]
+
+
+def test_numbers_of_a_pack_that_would_wrap_are_refused(tmp_path: Path) -> None:
+    pack = {"x": np.zeros(402), "yp": np.zeros(402, np.uint8), "dt": np.ones(402), "offsets": np.arange(403), "labels": np.zeros(402)}
+    back = np.arange(403, dtype=np.uint64)
+    back[[5, 6]] = back[[6, 5]]  # their difference wraps to a large one
+    for key, value, says in (
+        ("offsets", back, "but the arrays do not match"),
+        ("x", np.full(402, 70_000), "x: expected numbers from 0 to 32767, got 70000"),
+        ("dt", np.full(402, 0.5), "dt: expected whole numbers"),
+        ("labels", np.array(["a"] * 402), "labels: expected whole numbers"),
+        ("yp", np.zeros((402, 2), np.uint8), r"yp: expected whole numbers \[N\], got uint8 of shape \[402, 2\]"),
+    ):
+        np.savez(tmp_path / "nmnist_small.npz", **{**pack, key: value})
+        with pytest.raises(ValueError, match=says):
+            nmnist(tmp_path)

@@ -86,10 +86,12 @@ def events_from_array(array: NDArray[Any], name: str = "array", time_unit: TimeU
     if array.ndim != 1 or not {"t", "x", "p"} <= set(fields):
         raise InputError(f"{name}: expected a structured array [N] with fields t, x, y, p, got {list(array.shape)} of {array.dtype}.")
     y = array["y"] if "y" in fields else np.zeros(len(array), np.int16)
-    return _checked(array["t"], array["x"], y, array["p"], name, time_unit)
+    return checked_events(array["t"], array["x"], y, array["p"], name, time_unit)
 
 
-def _checked(t: NDArray[Any], x: NDArray[Any], y: NDArray[Any], p: NDArray[Any], name: str, time_unit: TimeUnit | None = None) -> Events:
+def checked_events(
+    t: NDArray[Any], x: NDArray[Any], y: NDArray[Any], p: NDArray[Any], name: str, time_unit: TimeUnit | None = None
+) -> Events:
     """Events of numbers of any type, if they are whole and fit."""
     columns, rows = (_whole(values, 0, _FARTHEST, f"{name}: {axis}").astype(np.int16) for values, axis in ((x, "x"), (y, "y")))
     polarity = _whole(p, -1, 1, f"{name}: p") > 0
@@ -150,7 +152,7 @@ def event_frames(
     if width % pool or height % pool:
         raise InputError(f"pool: expected a divisor of {width} and {height} pixels, got {pool}. Choose one, such as 1.")
     if any(part.dtype.kind not in "iub" for part in events):
-        events = _checked(*events, name)
+        events = checked_events(*events, name)
     for value, size, axis in ((events.x, width, "x"), (events.y, height, "y"), (events.p, 2, "p")):
         if len(value) and not 0 <= value.min() <= value.max() < size:
             raise InputError(f"{name}: expected {axis} from 0 to {size - 1}, got {value.min()} to {value.max()}. Is the sensor larger?")
@@ -182,7 +184,7 @@ def _read_bs1(path: Path) -> Events:
     """Read records of 40 bits: 16 for x, 1 for the polarity, 23 for the time."""
     record = _records(path)
     x = record[:, 0].astype(np.int32) << 8 | record[:, 1]
-    return _checked(_time(record), x, np.zeros_like(x), _polarity(record), str(path))
+    return checked_events(_time(record), x, np.zeros_like(x), _polarity(record), str(path))
 
 
 def _records(path: Path) -> NDArray[np.uint8]:
@@ -215,7 +217,7 @@ def _read_aedat4(path: Path) -> Events:
 
 
 def _read_camera(path: Path) -> Events:
-    return _checked(*camera.read_camera_file(path), str(path))
+    return checked_events(*camera.read_camera_file(path), str(path))
 
 
 _READERS: dict[str, Callable[[Path], Events]] = {

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..base import Dataset, Splits
-from ..pack import data_root, read_pack
-from .arrays import Events, event_frames, read_events
+from ..pack import data_root, ranges, read_pack
+from .arrays import Events, checked_events, event_frames, read_events
 
 SIZE = 34
 DIGITS = tuple("0123456789")
@@ -92,19 +92,15 @@ def _folder_recordings(folder: Path) -> Iterator[Recording]:
 
 def _pack_recordings(path: Path) -> list[list[Recording]]:
     """Read both splits of the pack: `yp` is y with the polarity in bit 7, `dt` the time since the previous event, split at `offsets`."""
-    pack = read_pack(path, _TITLE, ("x", "yp", "dt", "offsets", "labels"))
-    ends = pack["offsets"]
-    if (
-        ends[0] != 0
-        or {ends[-1]} != {len(pack[key]) for key in ("x", "yp", "dt")}
-        or (np.diff(ends) <= 0).any()
-        or len(ends) != len(pack["labels"]) + 1
-    ):
-        raise InputError(f"{path}: expected a label and a range of events for each recording, but the arrays do not match. Copy it again.")
+    keys = ("x", "yp", "dt", "offsets", "labels")
+    pack = read_pack(path, _TITLE, keys, whole=keys)
+    ends = ranges(path, pack["offsets"], len(pack["x"]), pack["labels"])
+    if {len(pack[key]) for key in ("yp", "dt")} != {len(pack["x"])}:
+        raise InputError(f"{path}: expected x, yp and dt of each event, but the arrays do not match. Copy it again.")
     if len(pack["labels"]) <= _PACK_TRAIN:
         raise InputError(f"{path}: expected {_PACK_TRAIN} recordings for training and some for testing, got {len(pack['labels'])} in all.")
     recordings = []
     for digit, x, yp, dt in zip(pack["labels"], *(np.split(pack[key], ends[1:-1]) for key in ("x", "yp", "dt")), strict=True):
-        events = Events(dt.cumsum(dtype=np.int64), x.astype(np.int16), (yp & 127).astype(np.int16), yp >> 7)
+        events = checked_events(dt.cumsum(dtype=np.int64), x, yp & 127, yp >> 7, str(path))
         recordings.append(Recording(events, int(digit), str(path)))
     return [recordings[:_PACK_TRAIN], recordings[_PACK_TRAIN:]]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..base import Splits
-from ..pack import data_root, read_pack
+from ..pack import data_root, ranges, read_pack
 from .base import ImageDataset, hold_out
 from .pictures import read_picture
 from .plain_pickle import read_plain_pickle
@@ -81,9 +81,9 @@ def _read_python(path: Path) -> tuple[Tensor, Tensor]:
 
 
 def _read_pack(path: Path) -> tuple[Tensor, Tensor]:
-    jpeg, offsets, y = read_pack(path, _TITLE, ("jpeg", "offsets", "labels")).values()
-    if len(offsets) != len(y) + 1:
-        raise InputError(f"{path}: expected one label for each of {len(offsets) - 1} images, got {len(y)}. Copy it again.")
+    keys = ("jpeg", "offsets", "labels")
+    jpeg, ends, y = read_pack(path, _TITLE, keys, keys).values()
+    offsets = ranges(path, ends, len(jpeg), y)
     x = np.empty((len(y), *_SHAPE), np.uint8)
     for number, (start, end) in enumerate(pairwise(offsets)):
         name = f"{path}, image {number}"

@@ -99,7 +99,7 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_pack(path: Path) -> list[NDArray[np.uint8]]:
-    return list(read_pack(path, "MNIST", ("train_x", "train_y", "test_x", "test_y")).values())
+    return list(read_pack(path, "MNIST", ("train_x", "train_y", "test_x", "test_y"), ("train_y", "test_y")).values())
 
 
 def _images(x: NDArray[np.uint8], y: NDArray[np.uint8], path: Path) -> Images:

@@ -17,7 +17,7 @@ from ...errors import InputError
 from ..base import Dataset, Splits
 from ..cache import encode_all
 from ..encoder import Encoder
-from ..pack import data_root, read_pack
+from ..pack import data_root, ranges, read_pack
 from .audio import Wave, decode_audio
 
 TWENTY_WORDS = (
@@ -92,15 +92,13 @@ def command_clips(root: str | Path | None = None) -> CodedClips:
     found = next((place for place in (base / name for name in _PLACES) if place.is_file()), None)
     if found is None:
         raise FileNotFoundError(f"{_TITLE}: expected a file arabic_commands40.npz in {base}, found none. Check the path.")
-    pack = read_pack(found, _TITLE, _KEYS)
-    ends = pack["offsets"]
+    pack = read_pack(found, _TITLE, _KEYS, [key for key in _KEYS if key != "classes"])
     word, speaker, split = (pack[name].astype(np.int64) for name in ("labels", "speaker", "split"))
-    lengths = {len(ends) - 1, len(word), len(speaker), len(split)}
-    if len(lengths) > 1 or ends[0] != 0 or ends[-1] != len(pack["ogg"]) or (np.diff(ends) <= 0).any():
-        raise InputError(
-            f"{found}: expected a word, a speaker, a split and audio for each clip, but the arrays do not match. Copy it again."
-        )
-    return CodedClips(np.split(pack["ogg"], ends[1:-1]), word, speaker, split, tuple(map(str, pack["classes"])))
+    ends = ranges(found, pack["offsets"], len(pack["ogg"]), word, speaker, split)
+    classes = tuple(map(str, np.atleast_1d(pack["classes"])))
+    if len(word) and not 0 <= word.min() <= word.max() < len(classes):
+        raise InputError(f"{found}: expected words 0 to {len(classes) - 1}, got {word.min()} to {word.max()}. Copy it again.")
+    return CodedClips(np.split(pack["ogg"], ends[1:-1]), word, speaker, split, classes)
 
 
 def decode_command(clip: NDArray[np.uint8]) -> Wave:

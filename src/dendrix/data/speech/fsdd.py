@@ -20,7 +20,7 @@ from ..base import Dataset, Splits
 from ..cache import encode_all
 from ..cochlea.model import Cochlea
 from ..encoder import Encoder
-from ..pack import data_root, read_pack
+from ..pack import data_root, ranges, read_pack
 from .audio import Wave, read_wav
 
 DIGITS = tuple("0123456789")
@@ -132,12 +132,14 @@ def _read_folder(folder: Path) -> Recordings:
 
 def _read_pack(path: Path) -> Recordings:
     """Read the pack: first differences of the int16 samples in two byte planes, `lo` and `hi`, split at `offsets`."""
-    pack = read_pack(path, "FSDD", ("lo", "hi", "offsets", "labels", "take", "speakers", "speaker"))
+    whole = ("lo", "hi", "offsets", "labels", "take", "speaker")
+    pack = read_pack(path, "FSDD", (*whole, "speakers"), whole)
+    ends = ranges(path, pack["offsets"], len(pack["lo"]), pack["labels"], pack["take"], pack["speaker"])
     try:
         difference = np.stack([pack["lo"], pack["hi"]], 1).view("<i2")[:, 0]
         samples = np.cumsum(difference, dtype="<i2").astype(np.float32) / 32768
         speaker = [str(pack["speakers"][i]) for i in pack["speaker"]]
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         raise InputError(f"{path}: expected the FSDD pack, but its arrays do not match ({error}). Copy it again.") from error
-    waves: list[Wave] = np.split(samples, pack["offsets"][1:-1])
+    waves: list[Wave] = np.split(samples, ends[1:-1])
     return Recordings(waves, 8000, pack["labels"].astype(np.int64), pack["take"].astype(np.int64), speaker)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...core import expect_one_of
 from ...core.files import read_bytes
+from ...core.limits import expect_within
 from ...errors import InputError
 from .archive import read_texts
 
@@ -97,11 +98,17 @@ def _own(path: Path) -> Corpus:
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a text file or a folder of text files, but it does not exist. Check the path.")
     if not path.is_dir():
-        return _cut(_some(path, read_bytes(path)))
+        return _cut(_some(path, _read(path)))
     splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
     if all(splits):
         return Corpus(*splits)
     return _cut(_some(path, b"".join(_documents(path))))
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file, if it is within the limit of `text_bytes`."""
+    expect_within(path.stat().st_size, "text_bytes", str(path))
+    return read_bytes(path)
 
 
 def _some(path: Path, text: bytes) -> bytes:
@@ -113,12 +120,12 @@ def _some(path: Path, text: bytes) -> bytes:
 def _split_of(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
     """Return the documents of a split: the files of a sub-folder, or a file, with its name."""
     found = [entry for entry in sorted(folder.iterdir()) if entry.stem in names]
-    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [entry.read_bytes()]))
+    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [_read(entry)]))
 
 
 def _documents(folder: Path) -> Iterator[bytes]:
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
-        yield file.read_bytes()
+        yield _read(file)
 
 
 def _cut(text: bytes) -> Corpus:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.files import read_bytes
+from ...core.limits import expect_within
 from ...errors import InputError, MissingExtraError
 
 _UNKNOWN = "<unk>"
@@ -103,10 +105,13 @@ def read_tokenizer(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a tokenizer.json, but it does not exist. Check the path.")
     try:
-        return _library().Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        return _library().Tokenizer.from_str(read_bytes(path).decode())
+    except MissingExtraError:
+        raise
     except Exception as error:  # the library raises only Exception
+        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: expected a tokenizer of the tokenizers library, but it cannot be read ({error}). Check the path."
+            f"{path}: expected a tokenizer of the tokenizers library, but it cannot be read ({reason}). Check the path."
         ) from error
 
 
@@ -122,8 +127,10 @@ def encode(tokenizer: Any, documents: Sequence[bytes]) -> NDArray[np.uint32]:
         InputError: a document is not UTF-8 and the tokenizer is not that of bytes.
     """
     if is_bytes(tokenizer):
+        expect_within(sum(map(len, documents)), "tokens", "text")
         return np.frombuffer(b"".join(documents), np.uint8).astype(np.uint32)
     parts = [np.array(found.ids, np.uint32) for text in documents for found in tokenizer.encode_batch(_pieces(as_text(text)))]
+    expect_within(sum(map(len, parts)), "tokens", "text")
     return np.concatenate(parts) if parts else np.zeros(0, np.uint32)
 
 
