@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -321,3 +322,15 @@ def test_a_limit_is_raised_for_one_command(tmp_path: Path, capsys: pytest.Captur
         capsys.readouterr()
         assert main([*predict, *words]) == 2
         assert re.search(says, capsys.readouterr().err)
+
+
+def test_a_pipe_that_stands_for_a_file_is_read(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tones / "0_tester_0.wav"
+    read, write = os.pipe()  # as `predict fsdd <(cat a.wav)` gives it
+    with os.fdopen(read, "rb"), os.fdopen(write, "wb") as pipe:
+        writer = threading.Thread(target=lambda: (pipe.write(file.read_bytes()), pipe.close()))
+        writer.start()
+        assert main(["predict", "fsdd", f"/dev/fd/{read}", str(file), "--json"]) == 0
+        writer.join()
+    piped, whole = json.loads(capsys.readouterr().out)
+    assert piped["top"] == whole["top"]
