@@ -48,7 +48,8 @@ def limit(name: str) -> float:
     Raises:
         InputError: the environment variable cannot be understood.
     """
-    return _allowed(os.environ.get(VARIABLE, "")).get(name, getattr(FileLimits, name))
+    usual: float = getattr(FileLimits, name)
+    return _allowed(os.environ.get(VARIABLE, "")).get(name, usual)
 
 
 def expect_within(count: float, name: str, what: str) -> None:

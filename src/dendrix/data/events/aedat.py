@@ -172,4 +172,5 @@ def _polarity_events(packet: NDArray[Any], overflow: int) -> NDArray[Any]:
     events = np.zeros(len(packet), EVENT)
     events["t"] = packet["time"].astype(np.int64) + (overflow << 31)
     events["x"], events["y"], events["p"] = data >> 17, data >> 2 & 0x7FFF, data >> 1 & 1
-    return events[data & 1 == 1]
+    valid: NDArray[Any] = events[data & 1 == 1]
+    return valid

@@ -13,7 +13,7 @@ from ...errors import InputError, MissingExtraError
 SUFFIXES = (".raw", ".h5", ".hdf5")
 
 
-def read_camera_file(path: Path) -> tuple[NDArray[Any], ...]:
+def read_camera_file(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Read the events of a file.
 
     Args:

@@ -6,6 +6,7 @@ speakers occur only in the test split, and there is no validation split. SSC: 35
 clips.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -53,7 +54,7 @@ def shd(
     expect_one_of(held_out, get_args(HeldOut), "held_out")
     paths = _find(root, "SHD", ("shd_train.h5", "shd_test.h5"))
     binning: dict[str, Any] = {"dt_ms": dt_ms, "group": group, "from_first_spike": from_first_spike, "half_precision": half_precision}
-    read = partial(read_spike_file, **binning, time_unit=time_unit)
+    read: Callable[[Path], SpikeClips] = partial(read_spike_file, **binning, time_unit=time_unit)
     train, test = map(read, paths)
     _check_words([train, test], paths)
     if held_out == "test":
@@ -86,7 +87,7 @@ def ssc(
     """
     paths = _find(root, "SSC", ("ssc_train.h5", "ssc_valid.h5", "ssc_test.h5"))
     binning: dict[str, Any] = {"dt_ms": dt_ms, "group": group, "from_first_spike": from_first_spike, "half_precision": half_precision}
-    read = partial(read_spike_file, **binning, time_unit=time_unit)
+    read: Callable[[Path], SpikeClips] = partial(read_spike_file, **binning, time_unit=time_unit)
     parts = [read(path) for path in paths]
     _check_words(parts, paths)
     return Splits(*(_dataset(part, dt_ms) for part in parts))

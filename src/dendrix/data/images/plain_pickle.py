@@ -26,7 +26,7 @@ class _Type:
             raise pickle.UnpicklingError(f"it contains an array of {self.found}")
 
     def __setstate__(self, state: Any) -> None:
-        order = state[1] if isinstance(state[1], str) else bytes(state[1]).decode("ascii")
+        order: Any = state[1] if isinstance(state[1], str) else bytes(state[1]).decode("ascii")
         if any(part is not None for part in state[2:5]):
             raise pickle.UnpicklingError("it contains an array of records")
         if order in "<>=":
@@ -36,9 +36,10 @@ class _Type:
 class _Array(np.ndarray[Any, Any]):
     """Array that is filled after it was made, as numpy pickles one; its content must have the size that its shape claims."""
 
-    def __setstate__(self, state: Any) -> None:  # type: ignore[override]
+    def __setstate__(self, state: Any) -> None:
         _, shape, kind, columns_first, content = state
-        super().__setstate__((1, shape, _type_of(kind), bool(columns_first), _as_bytes(content)))
+        filled: Any = (1, shape, _type_of(kind), bool(columns_first), _as_bytes(content))
+        super().__setstate__(filled)
 
 
 def _type_of(kind: Any) -> np.dtype[Any]:
@@ -113,5 +114,5 @@ def read_plain_pickle(path: Path) -> Any:
 def _check_sizes(content: bytes) -> None:
     """Go through the instructions once: each must be whole, and a place in the memo, for which memory is taken, within their number."""
     for instruction, argument, _ in pickletools.genops(content):
-        if "PUT" in instruction.name and int(argument) > len(content):
+        if "PUT" in instruction.name and argument is not None and int(argument) > len(content):
             raise pickle.UnpicklingError(f"it claims to remember {argument:,} objects in {len(content):,} bytes")
