@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .errors import sentence
-from .output import print_json
+from .output import print_json, trust_option
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Steps = Annotated[int, tyro.conf.arg(aliases=("--T",))]
@@ -66,8 +66,7 @@ def convert(
         print_json({"folder": str(target), **record})
         return
     _show(record["conversion"])
-    trusted = f" --trust {str(run).partition(':')[0]}" if own else "" if trust is None else f" --trust {trust}"
-    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz{trusted}")
+    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz{trust_option(str(run), trust)}")
 
 
 def _show(found: dict[str, Any]) -> None:

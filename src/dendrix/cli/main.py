@@ -19,7 +19,7 @@ from .convert import convert
 from .energy import energy
 from .errors import Terminated, sentence, sigterm_interrupts
 from .lm import finetuning
-from .output import print_json
+from .output import print_json, trust_option
 from .parse import STYLE, choose, parsed
 from .serve import serve
 from .sweep import sweep
@@ -137,8 +137,7 @@ def _train(name: str, options: list[str]) -> None:
         print_json({"folder": str(folder), **record})
         return
     print(summary(record))
-    trusted = "" if file is None else f" --trust {file}"
-    following = f"lm eval {folder} FILE" if is_text(record["recipe"]) else f"evaluate {folder}{trusted}"
+    following = f"lm eval {folder} FILE" if is_text(record["recipe"]) else f"evaluate {folder}{trust_option(name)}"
     print(f"Saved in {folder}. Next: dendrix {following}")
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from ..recipes import own_recipe
+
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on one line; infinity and NaN, which JSON does not know, become null."""
@@ -30,3 +32,9 @@ def progress_bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None
     with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
         task = bar.add_task(title)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def trust_option(recipe: str, trust: str | None = None) -> str:
+    """The option that a follow-up command needs for a recipe or network in a user's file: ` --trust FILE`, or nothing."""
+    file = recipe.partition(":")[0] if own_recipe(recipe) else trust
+    return "" if file is None else f" --trust {file}"

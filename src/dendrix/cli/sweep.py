@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, MisuseError
-from .output import print_json
+from .output import print_json, trust_option
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 _SHOWN = 10
@@ -35,7 +35,7 @@ def sweep(
 
     Args:
         recipe: a name that `dendrix list` shows, or a file of yours.
-        space: fields of the recipe and their values: an interval LOW..HIGH, LOW..HIGH:log on a logarithmic scale, or a choice A,B,C.
+        space: fields of the recipe and their values: an interval LOW..HIGH, LOW..HIGH:log on a logarithmic scale, a choice A,B,C, or one value, which fixes the field.
         trials: how many to complete in all.
         storage: a database URL of Optuna for workers on several machines; by default a file in the folder.
         out: folder of the runs, the table and the figure; by default sweeps/RECIPE.
@@ -79,7 +79,8 @@ def sweep(
         shown = "" if line["value"] is None else f"{line['value']:.4f}"
         table.add_row(str(line["number"]), shown, str(line["epochs"]), line["state"], *(_short(line[field]) for field in read))
     Console().print(table)
-    print(f"{len(lines)} trials are in {folder}. The best: dendrix evaluate {folder / 'runs' / str(lines[0]['number'])} --split valid")
+    best = folder / "runs" / str(lines[0]["number"])
+    print(f"{len(lines)} trials are in {folder}. The best: dendrix evaluate {best} --split valid{trust_option(recipe)}")
 
 
 class _workers:  # noqa: N801 - reads as a context
