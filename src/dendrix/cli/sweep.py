@@ -35,7 +35,8 @@ def sweep(
 
     Args:
         recipe: a name that `dendrix list` shows, or a file of yours.
-        space: fields of the recipe and their values: an interval LOW..HIGH, LOW..HIGH:log on a logarithmic scale, a choice A,B,C, or one value, which fixes the field.
+        space: fields of the recipe and their values: an interval LOW..HIGH, LOW..HIGH:log on a logarithmic scale, a choice A,B,C,
+            or one value, which fixes the field.
         trials: how many to complete in all.
         storage: a database URL of Optuna for workers on several machines; by default a file in the folder.
         out: folder of the runs, the table and the figure; by default sweeps/RECIPE.
