@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dendrix.cli.main import main
+from dendrix.cli import main
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import states
 
