@@ -91,7 +91,7 @@ def test_a_training_leaves_a_report(run: Path, tmp_path: Path, capsys: pytest.Ca
     ("arguments", "code", "says"),
     [
         (["fsdd"], 2, "fsdd comes with dendrix and is no folder of yours, got none. Give --out."),
-        (["nowhere"], 1, "or name one that comes with dendrix: fsdd."),
+        (["nowhere"], 1, "or name a shipped network: fsdd."),
         (["nowhere", "--out", "no/where.html"], 1, "expected a file in a folder that exists"),
     ],
 )
@@ -169,7 +169,7 @@ def test_a_bad_wav_is_one_sentence(
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (shutil.rmtree, "is not there"),
+        (shutil.rmtree, "does not exist"),
         (lambda run: (run / "model.safetensors").write_bytes(b"12"), "expected the weights"),
         (lambda run: (run / "config.json").write_text('{"format": 99}'), "expected format 2, got 99"),
         (lambda run: (run / "config.json").unlink(), "has no config.json"),
@@ -265,7 +265,7 @@ def test_fewer_than_one_answer_is_refused(run: Path, tones: Path, capsys: pytest
     ("record", "says"),
     [
         ('{"recipe": {}}', "the field 'data'"),
-        ('{"recipe": []}', "expected recipe of another kind"),
+        ('{"recipe": []}', "expected another type of recipe"),
         ('{"recipe": {"data": {"name": "fsd"}}}', "'fsdd'"),
     ],
 )

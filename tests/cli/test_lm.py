@@ -65,8 +65,8 @@ def test_rounded_weights_cost_a_little(run: Path, tmp_path: Path, capsys: pytest
     [
         (["RUN"], 2, "expected at least one text"),
         (["RUN", "FILE", "--stride", "3"], 2, "expected --context with it"),
-        (["RUN", "FILE", "--context", "8", "--stride", "9"], 1, "stride: expected 1 to the context"),
-        (["RUN", "FILE", "--context", "8", "--stride", "0"], 1, "stride: expected 1 to the context"),
+        (["RUN", "FILE", "--context", "8", "--stride", "9"], 1, "stride: expected from 1 to the context"),
+        (["RUN", "FILE", "--context", "8", "--stride", "0"], 1, "stride: expected from 1 to the context"),
         (["RUN", "FILE", "--context", "0"], 1, "context: expected at least 1 token, got 0"),
         (["RUN", "absent.txt"], 1, "absent.txt"),
         (["RUN", "EMPTY"], 1, "expected at least two tokens, got 0"),
