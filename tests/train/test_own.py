@@ -60,7 +60,7 @@ def test_a_run_of_an_own_network_is_like_any_other(run: Path, data: Path) -> Non
     page = write_report(run, run.parent / "report.html", data=data, trust="support").read_text()
     assert "of 40 validation items" in page
     assert "Histogram of the delays" in page
-    with pytest.raises(InputError, match=r"this run was trained on arrays in memory\. Name them: --data FILE\.npz"):
+    with pytest.raises(InputError, match=r"this run was trained on arrays in memory\. Give --data FILE\.npz"):
         open_run(run, "valid", trust="support")
 
 
