@@ -65,7 +65,7 @@ def test_own_recordings_in_words(mine: Path, capsys: pytest.CaptureFixture[str])
     code, out, _ = evaluate(capsys, mine)
     assert code == 0
     assert "of 6 inputs" in out
-    assert "taken for" in out
+    assert "confused with" in out
 
 
 def test_one_class_is_enough(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:

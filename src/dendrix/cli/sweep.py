@@ -79,9 +79,7 @@ def sweep(
         shown = "" if line["value"] is None else f"{line['value']:.4f}"
         table.add_row(str(line["number"]), shown, str(line["epochs"]), line["state"], *(_short(line[field]) for field in read))
     Console().print(table)
-    print(
-        f"{len(lines)} trials are in {folder}. Evaluate the best one: dendrix evaluate {folder / 'runs' / str(lines[0]['number'])} --split valid"
-    )
+    print(f"{len(lines)} trials are in {folder}. The best: dendrix evaluate {folder / 'runs' / str(lines[0]['number'])} --split valid")
 
 
 class _workers:  # noqa: N801 - used like a function that returns a context

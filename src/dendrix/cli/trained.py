@@ -34,10 +34,10 @@ def evaluate(
     """Evaluate a trained network on a split of its data or on your own data.
 
     Args:
-        run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
-        split: choose settings on "valid"; "test" is for the figure that is reported.
-        data: your own data, used instead of a split: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or images for
-            each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
+        run: folder that `dendrix train` wrote, or the name of a shipped network, such as fsdd.
+        split: choose settings on "valid", and report results on "test".
+        data: your own data, used instead of a split: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or images
+            for each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
         root: folder of the training data, if it has moved.
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.

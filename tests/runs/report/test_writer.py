@@ -113,7 +113,7 @@ def test_all_text_is_escaped(copy: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_without_its_data_the_rest_is_shown(copy: Path, tmp_path: Path) -> None:
     page = write_report(copy, root=tmp_path / "gone").read_text()
-    assert "The validation data could not be read, so figures of them are left out." in page
+    assert "The validation data could not be read, so their figures are left out." in page
     assert [what.split()[0] for what in pictures(page)] == ["Loss", "Firing", "Histogram"]
 
 

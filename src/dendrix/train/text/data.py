@@ -23,7 +23,7 @@ class TextData(DataSource):
     vocabulary: int = 4096
     """Number of tokens of a learned tokenizer."""
     megabytes: float | None = None
-    """Train on so many million bytes, the same share of the beginning of every training text; None takes all."""
+    """Number of million bytes to train on, the same share of the beginning of every training text; None uses all."""
     root: Path | None = None
     """Folder of published corpora; by default the one that DENDRIX_DATA names."""
 
