@@ -36,8 +36,8 @@ def evaluate(
     Args:
         run: folder that `dendrix train` wrote, or the name of a shipped network, such as fsdd.
         split: choose settings on "valid", and report results on "test".
-        data: your own data, used instead of a split: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or images
-            for each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
+        data: your own data, used instead of a split: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or
+            images for each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
         root: folder of the training data, if it has moved.
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.
