@@ -92,8 +92,8 @@ def fit(
     Args:
         record: outputs from `dendrix exits record` on inputs that were not used for training.
         out: policy to write, a JSON file.
-        goal: pareto: the fastest rule that loses at most EPS of accuracy on this record. mean-steps: the most accurate one within a mean of
-            STEPS. guarantee: the fastest one whose risk is at most EPS with probability 1 - DELTA.
+        goal: pareto: the fastest rule that loses at most EPS of accuracy on this record. mean-steps: the most accurate one within
+            a mean of STEPS. guarantee: the fastest one whose risk is at most EPS with probability 1 - DELTA.
         rule: exit rule; if several, the best on a part of the record.
         scale: divisor of the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.
         per_step: fit a threshold for every step.

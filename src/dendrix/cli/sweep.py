@@ -41,7 +41,7 @@ def sweep(
         out: folder for the runs, the table and the figure; by default sweeps/RECIPE.
         name: name of the study in the storage; by default that of the recipe.
         jobs: number of workers on this machine; several have one thread each.
-        prune: stop a trial whose validation is worse than the median of the other trials at the same epoch.
+        prune: stop a trial whose validation is worse than the median of the other trials at the same epoch; --no-prune turns it off.
         seed: seed of the drawn settings.
         json: print JSON.
     """

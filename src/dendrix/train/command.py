@@ -28,7 +28,7 @@ class TrainRun:
     tensorboard: bool = False
     """Also write the metrics as event files for TensorBoard: `tensorboard --logdir runs`."""
     report: bool = True
-    """Write report.html into the folder at the end, if matplotlib is installed; `dendrix report` writes it again."""
+    """Report at the end, report.html in the folder, if matplotlib is installed; --no-report turns it off."""
     json: bool = False
     """Print the record of the run as JSON, without a progress bar."""
 
