@@ -87,7 +87,9 @@ def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
 def _print_lines(console: Console, metered: "Metered", lines: "tuple[Line, ...]", costs: "Costs") -> None:
     """Print the three estimates, beside that of the same network with a MAC for every weight."""
     dense = metered.report.dense.picojoules(costs) / metered.units
-    table = Table("estimate", f"nJ per {metered.unit}", "relative to all MACs", title=f"{costs.mac_pj} pJ for a MAC, {costs.ac_pj} pJ for an AC")
+    table = Table(
+        "estimate", f"nJ per {metered.unit}", "relative to all MACs", title=f"{costs.mac_pj} pJ for a MAC, {costs.ac_pj} pJ for an AC"
+    )
     for line in lines:
         energy = line.picojoules(costs)
         shown = ("", "") if energy is None else (f"{energy / 1e3:,.2f}", f"{energy / dense:.1%}" if dense else "")

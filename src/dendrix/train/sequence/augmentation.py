@@ -62,9 +62,8 @@ def _stretch(valid: Tensor) -> Tensor:
 def _blend(x: Tensor, y: Tensor, probability: float) -> Tensor:
     """Replace entries of each row at random by those of another row of its class, aligned at the centre of mass in time."""
     preference = torch.rand(len(x), len(x), device=x.device) + 1
-    preference = preference.fill_diagonal_(0).masked_fill(
-        y.unsqueeze(1) != y, -1
-    )  # a row without others of its class is paired with itself
+    # A row without others of its class is paired with itself.
+    preference = preference.fill_diagonal_(0).masked_fill(y.unsqueeze(1) != y, -1)
     other = preference.argmax(1)
     centre = _centre(x)
     shift = (centre - centre[other]).round().long().unsqueeze(1)
