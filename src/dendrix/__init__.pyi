@@ -10,6 +10,7 @@ from . import layers as layers
 from . import models as models
 from . import neurons as neurons
 from . import plot as plot
+from . import pretrained as pretrained
 from . import recipes as recipes
 from . import reproduce as reproduce
 from . import run_folder as run_folder

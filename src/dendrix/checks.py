@@ -1,4 +1,4 @@
-"""Argument checks that need no torch: each error says what was expected, what came, and what to do."""
+"""Argument checks, without torch. Each error states what was expected, what was passed, and how to correct it."""
 
 import difflib
 import math
@@ -23,14 +23,14 @@ __all__ = [
 ]
 
 SEEDS = "[0, 4294967295]"
-"""The interval of seeds that every random number generator in use takes."""
+"""Interval of seeds that all random number generators in use accept."""
 
 
 def expect_in(value: Any, interval: str, name: str, advice: str = "Choose one inside.") -> float:
-    """Check that a number is finite and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`.
+    """Check that a number is finite and in an interval, such as `"[0, 1)"` or `"(0, inf)"`.
 
     Returns:
-        the number; numbers of other types, such as those of numpy, as a float.
+        the number; other numeric types, such as those of numpy, are converted to float.
     """
     low, high = map(float, interval[1:-1].split(","))
     if isinstance(value, Real) and not isinstance(value, bool):
@@ -47,10 +47,10 @@ def expect_each(value: Any, count: int | None, interval: str, name: str, advice:
 
     Args:
         value: a number, or a sequence, array or tensor of 1 or `count` numbers.
-        count: how many there may be; None for any number of them.
+        count: number of neurons or channels; None accepts any number of values.
         interval, name, advice: as in `expect_in`.
     Returns:
-        a number for a number, and a tuple for all else, a tensor without axes included.
+        a number for a number, and a tuple for anything else, including a tensor without axes.
     """
     if isinstance(value, Real | str) or not (isinstance(value, Iterable) or hasattr(value, "tolist")):
         return expect_in(value, interval, name, advice)
@@ -63,7 +63,7 @@ def expect_each(value: Any, count: int | None, interval: str, name: str, advice:
 
 
 def expect_count(value: Any, interval: str, name: str) -> int:
-    """Check that a number is whole and lies in an interval; returns it as a plain integer, whatever integer type it came as."""
+    """Check that a number is whole and in an interval; return it as an int, whatever its integer type."""
     low, high = map(float, interval[1:-1].split(","))
     try:
         whole = operator.index(value)
@@ -82,14 +82,14 @@ def expect_flag(value: Any, name: str) -> bool:
 
 
 def expect_function(value: Any, name: str, example: str) -> Any:
-    """Check that a value can be called as a function can; a class, which is an instance forgotten, cannot."""
+    """Check that a value is callable and not a class, which is usually a forgotten pair of parentheses."""
     if callable(value) and not isinstance(value, type):
         return value
     raise InputTypeError(f"{name}: expected a function such as {example}, got {value!r}. Pass an instance or a function.")
 
 
 def expect_fields(config: object, *, whole: Iterable[str] = (), **intervals: str) -> None:
-    """Check fields of a configuration with `expect_in`, or `expect_count` for those that are `whole`; one that is None passes."""
+    """Check fields of a configuration with `expect_in`, or with `expect_count` if they are `whole`. None is accepted."""
     for name, interval in intervals.items():
         if (value := getattr(config, name)) is not None:
             if name in whole:
@@ -99,7 +99,7 @@ def expect_fields(config: object, *, whole: Iterable[str] = (), **intervals: str
 
 
 def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
-    """Check a word against the allowed ones; a miss suggests the nearest."""
+    """Check that a word is one of the choices; the error suggests the nearest one."""
     allowed = sorted(choices)
     if value in allowed:
         return value
@@ -107,13 +107,13 @@ def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that begins with this one, or else the most similar; None if none is near."""
+    """Return the known word that begins with this one, or else the most similar one, or None if none is similar."""
     words = list(known)
     begun = [other for other in words if word and other.startswith(word)]
     return next(iter(begun or difflib.get_close_matches(word, words, n=1)), None)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """A hint at the nearest known word, with a space before it; empty if none is near."""
+    """Return " Did you mean ...?" with the nearest known word; empty if none is similar."""
     near = nearest(word, known)
     return f" Did you mean '{near}'?" if near else ""

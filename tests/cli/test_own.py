@@ -82,7 +82,7 @@ def test_a_cnn_of_a_file_is_trained_converted_audited_and_stopped(pictures: Path
     assert "Audit" in said
     record = json.loads(Path("run-spikes/run.json").read_text())["conversion"]
     assert {entry["path"] for entry in record["audit"]} >= {"features.2"}
-    assert "expected a network that answers after every step" in refuse(capsys, 1, "exits", "record", "run", "--out", "r.npz", *trust)
+    assert "expected a network with outputs after every step" in refuse(capsys, 1, "exits", "record", "run", "--out", "r.npz", *trust)
     succeed(capsys, "exits", "record", "run-spikes", "--out", "r.npz", *trust)
     succeed(capsys, "exits", "fit", "r.npz", "--out", "policy.json")
     one = next((pictures / "dark").iterdir())
@@ -107,7 +107,7 @@ def test_a_network_with_weights_is_converted(pictures: Path, capsys: pytest.Capt
     ("text", "name", "message"),
     [
         ("def recipe(:", "bad.py", "bad.py, line 1: expected a Python file that can be imported, got SyntaxError"),
-        ("x = 1", "bad.py", "bad.py: expected a function 'recipe' that returns the recipe, which is not there"),
+        ("x = 1", "bad.py", "bad.py: expected a function 'recipe' that returns the recipe, found none"),
         ("def recipe(): return 3", "bad.py", "bad.py: expected a function that returns a recipe, got int"),
         (None, "absent.py", "expected a Python file, which is not there"),
     ],

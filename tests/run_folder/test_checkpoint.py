@@ -106,7 +106,7 @@ def test_damage_is_one_sentence(saved: tuple[Path, DelayNet], damage, error: typ
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere: expected a run folder .* is not there"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere: expected a run folder .* does not exist"):
         dendrix.load(tmp_path / "nowhere")
 
 

@@ -60,7 +60,7 @@ def test_a_run_of_an_own_network_is_like_any_other(run: Path, data: Path) -> Non
     page = write_report(run, run.parent / "report.html", data=data, trust="support").read_text()
     assert "of 40 validation items" in page
     assert "Histogram of the delays" in page
-    with pytest.raises(InputError, match=r"this run was trained on arrays in memory\. Name them: --data FILE\.npz"):
+    with pytest.raises(InputError, match=r"this run was trained on arrays in memory\. Give --data FILE\.npz"):
         open_run(run, "valid", trust="support")
 
 
@@ -125,7 +125,7 @@ def test_an_answer_at_once_gets_everything_but_exits(tmp_path: Path) -> None:
     fit(network, (x, y), folder=tmp_path / "run", labels=CLASSES, epochs=1, quiet=True)
     opened = open_run(tmp_path / "run", data=_saved(tmp_path / "whole.npz", *bumps(20, 3)[:2]))
     assert opened.score().accuracy_over_time == [opened.score().accuracy]
-    with pytest.raises(InputError, match=r"expected a network that answers after every step, .* return outputs \[B, T, K\]"):
+    with pytest.raises(InputError, match=r"expected a network with outputs after every step, .* return outputs \[B, T, K\]"):
         record_run(opened)
 
 
@@ -192,7 +192,7 @@ class Returns(nn.Module):
     ("network", "message"),
     [
         (Hides(), "network: expected the same outputs for the same inputs, but a second call differs"),
-        (LooksAhead(), "network: expected a sequence in two parts to give what the whole gives"),
+        (LooksAhead(), "network: expected a sequence in two parts to give the outputs of the whole"),
         (Returns({"outputs": 3}), r"network: expected outputs, or a pair \(outputs, state\), got dict"),
         (nn.Linear(4, 2), r"network: expected outputs \[4, 30, 3\] or \[4, 3\] for inputs \[4, 30, 4\] and 3 classes, got \[4, 30, 2\]"),
         (nn.Flatten(), r"network: expected outputs .*, got \[4, 120\]"),

@@ -205,7 +205,7 @@ def test_another_recipe_seed_or_data_is_refused(recipe: SequenceRecipe, tmp_path
 
 def test_an_unfinished_run_is_not_overwritten_and_the_way_on_is_named(recipe: SequenceRecipe, tmp_path: Path) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
-    with pytest.raises(FileExistsError, match=r"already there\. Continue it with --resume"):
+    with pytest.raises(FileExistsError, match=r"but it exists\. Continue it with --resume"):
         train(recipe, part)
 
 

@@ -1,4 +1,4 @@
-"""What commands print for scripts, and while they work."""
+"""Output of commands: JSON and progress bars."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from ..recipes import own_recipe
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on one line; infinity and NaN, which JSON does not know, become null."""
+    """Print a value as JSON on one line; infinity and NaN, which JSON does not have, become null."""
     print(json.dumps(_finite(value), allow_nan=False))
 
 
@@ -27,7 +27,7 @@ def _finite(value: Any) -> Any:
 
 @contextmanager
 def progress_bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr that is moved by calls with how much is done, and of how much; none where nobody watches."""
+    """Progress bar on stderr, if it is a terminal; yields `update(done, total)`."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
         task = bar.add_task(title)

@@ -1,4 +1,4 @@
-"""Checks of a network before it is trained: the shape of its outputs, and that it hides no state."""
+"""Checks of a network before training: the shape of its outputs, and that it keeps no hidden state."""
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,16 @@ _TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}
 
 
 def expect_classifier(network: nn.Module, batch: Batch, classes: int, decision: Decision = Decision()) -> None:
-    """Run a network on one batch in evaluation mode, twice, and a `Stateful` also in two parts; random numbers stay as they were.
+    """Run a network on one batch in evaluation mode, twice, and a `Stateful` also in two parts. The random state is not changed.
 
     Args:
-        network: what is to be trained.
-        batch: some inputs.
-        classes: K, as the data have it.
-        decision: only a decision without `padded` has a state between the parts of a sequence.
+        network: network to be trained.
+        batch: a few inputs.
+        classes: K, the number of classes in the data.
+        decision: with `padded` the test in two parts is left out, because padding inside the network needs the whole sequence.
     Raises:
-        InputTypeError: it returns something else than outputs, or outputs and a state.
-        InputError: outputs of the wrong shape, a hidden state, or a step that depends on later ones.
+        InputTypeError: the network returns neither outputs nor a pair (outputs, state).
+        InputError: the outputs have the wrong shape, the network keeps a hidden state, or a step depends on later ones.
     """
     with torch.random.fork_rng(devices=[]), evaluating(network), unrecorded():
         first, again = (_outputs(network, batch, classes, decision.padded) for _ in range(2))
@@ -56,13 +56,13 @@ def _outputs(network: nn.Module, batch: Batch, classes: int, padded: bool) -> Te
 
 
 def _expect_causal(network: Stateful, batch: Batch, whole: Tensor) -> None:
-    """A sequence in two parts, with the state between them, must give what the whole gives."""
+    """Refuse a network whose outputs change when a sequence is passed in two parts, with the state between them."""
     cut = whole.shape[1] // 2
     valid = (None, None) if batch.valid is None else (batch.valid[:, :cut], batch.valid[:, cut:])
     early, state = network(batch.x[:, :cut], None, valid[0])
     late, _ = network(batch.x[:, cut:], state, valid[1])
     if not torch.allclose(torch.cat([early, late], 1), whole, **_TOLERANCE, equal_nan=True):
         raise InputError(
-            "network: expected a sequence in two parts to give what the whole gives, but it differs: the returned state is not complete, "
-            "or a step depends on later ones. Return all that a later step needs, or use a plain nn.Module."
+            "network: expected a sequence in two parts to give the outputs of the whole, but it differs: the returned state is incomplete, "
+            "or a step depends on later ones. Return everything that a later step needs, or use a plain nn.Module."
         )

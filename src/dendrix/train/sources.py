@@ -1,4 +1,4 @@
-"""Sources by name, so that a run record brings its data back."""
+"""Sources by name, to restore the data of a run record."""
 
 from typing import Any
 
@@ -47,14 +47,14 @@ SOURCES: dict[str, type[DataSource]] = {
 
 
 def source_from_dict(saved: dict[str, Any], trust: Trust = None) -> Any:
-    """The source that `to_dict` described.
+    """Return the source that `to_dict` described.
 
     Args:
-        saved: the description, with the name of the source under "name".
-        trust: the package or file of a source that is not of dendrix.
+        saved: description, with the name of the source under "name".
+        trust: package or Python file whose sources may be imported.
     Raises:
-        UntrustedError: the source is not of dendrix, and nobody trusts its module.
-        InputError: there is no such source.
+        UntrustedError: the source is not part of dendrix, and its module is not trusted.
+        InputError: no source has this name, or its fields have changed.
     """
     values = dict(saved)
     name = str(values.pop("name", ""))
