@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..checks import shown
 from ..core import State, Stateful, expect, expect_dtype, expect_floating, expect_state, scan
 from ..errors import InputError, InputTypeError
 from ..neurons import Neuron
@@ -62,9 +63,8 @@ class Recurrent(Stateful):
 
 
 def expect_neurons(inner: Neuron) -> Neuron:
-    """Check that neurons are neurons."""
+    """Check that an argument is a `Neuron`."""
     if not isinstance(inner, Neuron):
-        raise InputTypeError(
-            f"inner: expected neurons such as LIF(128), got {inner if isinstance(inner, int) else type(inner).__name__}. Pass a Neuron."
-        )
+        came = shown(inner) if isinstance(inner, int) else type(inner).__name__
+        raise InputTypeError(f"inner: expected neurons such as LIF(128), got {came}. Pass a Neuron.")
     return inner

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..convert import MaxPool, NeuronKind, clip, convert
-from ..core import State, Stateful, expect_fields, expect_one_of
+from ..core import State, Stateful, expect_fields, expect_instance, expect_one_of
 from ..core.trust import Trust
 from .description import build, describe
 from .vision.parts import ImageConfig
@@ -93,6 +93,7 @@ class Converted(Stateful):
 
     def __init__(self, config: ConvertedConfig, ann: nn.Module | None = None, *, trust: Trust = None):
         super().__init__()
+        expect_instance(config, ConvertedConfig, "config")
         example = torch.zeros(2, config.channels, config.height, config.width)
         trained = ann is not None
         if ann is None:
@@ -102,6 +103,9 @@ class Converted(Stateful):
         conversion = convert(ann, example, neuron=config.neuron, max_pool=config.max_pool)
         self.config, self.network = config, conversion.network
         self.audit = conversion.audit if trained else None
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(config=self.config)
 
     def encode(self, images: Tensor, steps: int | None = None) -> Tensor:
         """As `SpikingNetwork.encode`, for the steps of the configuration or others."""

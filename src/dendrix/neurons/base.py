@@ -66,8 +66,10 @@ class Neuron(Stateful):
                 buffer of that name, and so a part of the `state_dict`.
         """
         for name, value in given.items():
-            if value is None or name in ("detach_reset", "scale_input"):
-                self._constants[name] = value if value is None else expect_flag(value, name)
+            if name == "v_reset" and value is None:
+                self._constants[name] = None
+            elif name in ("detach_reset", "scale_input"):
+                self._constants[name] = expect_flag(value, name)
             else:
                 kept = self.each(name, value, "(0, inf)" if name == "v_threshold" else "(-inf, inf)")
                 self._constants[name] = None if isinstance(kept, Tensor) else kept
@@ -75,7 +77,7 @@ class Neuron(Stateful):
         self._constants["spike"] = expect_function(spike, "spike", "ATan()")
         self._check()
 
-    def each(self, name: str, value: PerNeuron, interval: str = "(-inf, inf)") -> float | Tensor:
+    def each(self, name: str, value: PerNeuron | None, interval: str = "(-inf, inf)") -> float | Tensor:
         """A checked number, or a buffer of this name, [] or [C], with the values of a sequence, an array or a tensor."""
         plain = expect_each(value, self.size, interval, name)
         if not isinstance(plain, tuple):

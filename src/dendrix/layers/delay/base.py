@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core import Stateful, expect_finite
+from ...errors import InputError
 
 
 class Delayed(Stateful):
@@ -41,6 +42,17 @@ class Delayed(Stateful):
     def clamp_(self) -> None:
         """Bring the delays back into 0 .. taps - 1; call it after every optimiser step."""
         self.delay.clamp_(0, self.taps - 1)
+
+
+def steps_within(max_delay_ms: float, dt_ms: float) -> int:
+    """Number of whole time steps in the longest delay: at most 2^24, because float32 represents every lag up to there.
+
+    Raises:
+        InputError: the delay is longer.
+    """
+    if max_delay_ms / dt_ms > 2**24:
+        raise InputError(f"max_delay_ms: expected at most 2^24 steps of {dt_ms} ms, got {max_delay_ms} ms. Choose a shorter delay.")
+    return int(max_delay_ms / dt_ms + 1e-9)  # 0.3 / 0.1 must count as 3 steps
 
 
 def delay_layers(model: nn.Module) -> list[Delayed]:

@@ -20,7 +20,7 @@ from ...core import (
 )
 from ...core.numbers import GAUSS_LEAST, GAUSS_NARROWEST
 from ...errors import InputError
-from .base import Delayed
+from .base import Delayed, steps_within
 from .gaps import without_gaps
 
 Granularity = Literal["synaptic", "axonal", "dendritic"]
@@ -155,11 +155,10 @@ class DelayLinear(Delayed):
         kernel_count = expect_count(kernel_count, "[1, inf)", "kernel_count")
         self._max_delay_ms = expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
         self.dt_ms = expect_in(dt_ms, "(0, inf)", "dt_ms")
+        self.taps = steps_within(self._max_delay_ms, self.dt_ms) // 2 * 2 + 1
         self.granularity = expect_one_of(granularity, ("synaptic", "axonal", "dendritic"), "granularity")
         self.interpolation = expect_one_of(interpolation, _NARROWEST, "interpolation")
         self.padding = expect_one_of(padding, ("causal", "published"), "padding")
-        # 1e-9: 0.3 / 0.1 must count as 3 steps.
-        self.taps = int(max_delay_ms / dt_ms + 1e-9) // 2 * 2 + 1
         learned = expect_flag(train_delays, "train_delays") and self.taps > 1
         self.rounded = not learned
         half = self.taps // 2

@@ -9,7 +9,7 @@ from ...core import State, expect, expect_dtype, expect_flag, expect_in, expect_
 from ...errors import InputError
 from ...neurons import Neuron
 from ..recurrent import expect_neurons
-from .base import Delayed
+from .base import Delayed, steps_within
 from .gaps import without_gaps
 from .linear import shifted
 
@@ -61,10 +61,10 @@ class RecurrentDelay(Delayed):
         self.inner = expect_neurons(inner)
         self._max_delay_ms = expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
         self.dt_ms = expect_in(dt_ms, "(0, inf)", "dt_ms")
+        self.taps = steps_within(self._max_delay_ms, self.dt_ms) + 1
         self._start_ms = expect_in(start_ms, "[0, inf)", "start_ms")
         width = expect_in(width, "[0, inf)", "width")
         self.dropout = expect_in(dropout, "[0, 1)", "dropout")
-        self.taps = int(max_delay_ms / dt_ms + 1e-9) + 1
         self.first_width, self.last_width = width, width * 0.95**100
         self.register_exact("width", float(width))
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(inner.size, inner.size)))
