@@ -1,4 +1,4 @@
-"""Argument checks that need no torch: each error says what was expected, what came, and what to do."""
+"""Argument checks without torch. Messages name the expected value, the actual value and a remedy."""
 
 import difflib
 import math
@@ -47,7 +47,7 @@ def expect_in(value: Any, interval: str, name: str, advice: str = "Choose one in
     """Check that a number fits float32 and lies in an interval, written as in mathematics: `"[0, 1)"` or `"(0, inf)"`.
 
     Returns:
-        the number; numbers of other types, such as those of numpy, as a float.
+        the number; numbers of other types, such as those of numpy, are converted to float.
     """
     low, high = map(float, interval[1:-1].split(","))
     if isinstance(value, Real) and not isinstance(value, bool):
@@ -62,14 +62,14 @@ def expect_in(value: Any, interval: str, name: str, advice: str = "Choose one in
 
 
 def expect_each(value: Any, count: int | None, interval: str, name: str, advice: str = "Choose one inside.") -> float | tuple[float, ...]:
-    """Check one number with `expect_in`, or one for each of `count` neurons or channels.
+    """Check one number with `expect_in`, or one per neuron or channel.
 
     Args:
         value: a number, or a sequence, array or tensor of 1 or `count` numbers.
-        count: how many there may be; None for any number of them.
+        count: number of neurons or channels; None allows any number.
         interval, name, advice: as in `expect_in`.
     Returns:
-        a number for a number, and a tuple for all else, a tensor without axes included.
+        a number for a number, and a tuple otherwise, also for a tensor without axes.
     """
     if isinstance(value, Real | str | Mapping | Set) or not (isinstance(value, Iterable) or hasattr(value, "tolist")):
         return expect_in(value, interval, name, advice)
@@ -82,7 +82,7 @@ def expect_each(value: Any, count: int | None, interval: str, name: str, advice:
 
 
 def expect_count(value: Any, interval: str, name: str) -> int:
-    """Check that a number is whole and lies in an interval; returns it as a plain integer, whatever integer type it came as."""
+    """Check that a number of any integer type lies in an interval; returns it as an int."""
     low, high = map(float, interval[1:-1].split(","))
     try:
         whole = operator.index(value)
@@ -123,7 +123,7 @@ def expect_flag(value: Any, name: str) -> bool:
 
 
 def expect_function(value: Any, name: str, example: str) -> Any:
-    """Check that a value can be called as a function can; a class, which is an instance forgotten, cannot."""
+    """Check that a value is callable and not a class, which is usually an instance without its parentheses."""
     if callable(value) and not isinstance(value, type):
         return value
     raise InputTypeError(f"{name}: expected a function such as {example}, got {shown(value)}. Pass an instance or a function.")
@@ -153,13 +153,13 @@ def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that begins with this one, or else the most similar; None if none is near."""
+    """Return a known word that starts with the given one, else the most similar one, or None."""
     words = list(known)
     begun = [other for other in words if word and other.startswith(word)]
     return next(iter(begun or difflib.get_close_matches(word, words, n=1)), None)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """A hint at the nearest known word, with a space before it; empty if none is near."""
+    """Return " Did you mean '...'?" with the nearest known word, or an empty string."""
     near = nearest(word, known)
     return f" Did you mean '{near}'?" if near else ""

@@ -1,17 +1,17 @@
-"""Errors of dendrix, so that `except DendrixError` catches every refusal of its own.
+"""Exceptions of dendrix.
 
     DendrixError
-    ├── InputError (ValueError)           an argument, a file or data that is not as expected
-    │   ├── MisuseError                   a command line that cannot be understood
-    │   ├── NoCertificateError            a guarantee that these data cannot give
-    │   └── UntrustedError                a class that a file names and nobody trusted
-    ├── InputTypeError (TypeError)        an argument of the wrong type
-    ├── DivergedError (RuntimeError)      a training whose numbers are no longer finite
-    ├── KernelError (RuntimeError)        a kernel that was required and refuses, or cannot do what was asked of it
-    └── MissingExtraError (ImportError)   an optional package that is not installed
+    ├── InputError (ValueError)           invalid argument, file or data
+    │   ├── MisuseError                   invalid command line
+    │   ├── NoCertificateError            guarantee that the data do not support
+    │   └── UntrustedError                class named in a file without `trust`
+    ├── InputTypeError (TypeError)        argument of the wrong type
+    ├── DivergedError (RuntimeError)      training with values that are not finite
+    ├── KernelError (RuntimeError)        required kernel that refuses, or unsupported operation of a kernel
+    └── MissingExtraError (ImportError)   optional package that is not installed
 
-Errors of the operating system (a missing file, a full disk) stay `OSError`. Every message says what was expected, what came, and what
-to do.
+Errors of the operating system (a missing file, a full disk) are `OSError`. Messages name the expected value, the actual value and a
+remedy.
 """
 
 __all__ = [
@@ -28,23 +28,23 @@ __all__ = [
 
 
 class DendrixError(Exception):
-    """Base of all errors that dendrix raises on purpose."""
+    """Base class of the exceptions of dendrix."""
 
 
 class InputError(DendrixError, ValueError):
-    """An argument, a file or data that is not as expected."""
+    """Invalid argument, file or data."""
 
 
 class InputTypeError(DendrixError, TypeError):
-    """An argument of the wrong type."""
+    """Argument of the wrong type."""
 
 
 class MisuseError(InputError):
-    """A command line that cannot be understood."""
+    """Invalid command line."""
 
 
 class NoCertificateError(InputError):
-    """A guarantee that these data cannot give; `needed` is the number of inputs that a certificate takes at least."""
+    """Guarantee that the data do not support; `needed` is the smallest number of inputs for which it is possible."""
 
     def __init__(self, message: str, needed: int) -> None:
         super().__init__(message)
@@ -52,16 +52,16 @@ class NoCertificateError(InputError):
 
 
 class UntrustedError(InputError):
-    """A class that a file names and nobody trusted."""
+    """Class named in a file whose module is not trusted."""
 
 
 class DivergedError(DendrixError, RuntimeError):
-    """A training whose loss, gradient or neuron states are no longer finite."""
+    """Training whose loss, gradients or neuron states are not finite."""
 
 
 class KernelError(DendrixError, RuntimeError):
-    """A kernel that was required and refuses, or cannot do what was asked of it."""
+    """Required kernel that refuses its arguments, or an operation that kernels do not support."""
 
 
 class MissingExtraError(DendrixError, ImportError):
-    """An optional package that is not installed."""
+    """Optional package that is not installed."""

@@ -67,7 +67,7 @@ def test_a_state_is_of_its_layer_and_batch() -> None:
     expect_state(None, LIFState, shape)
     expect_state(LIFState(torch.zeros(2, 4)), LIFState, shape)
     expect_state(torch.zeros(2, 4), Tensor, shape)
-    with pytest.raises(ValueError, match=r"state: expected LIFState of shape \[2, 4\], got LIFState \(\[3, 4\]\)\. Pass what"):
+    with pytest.raises(ValueError, match=r"state: expected LIFState of shape \[2, 4\], got LIFState \(\[3, 4\]\)\. Pass the state"):
         expect_state(LIFState(torch.zeros(3, 4)), LIFState, shape)
     for other in (torch.zeros(2, 4), (torch.zeros(2, 4),), LIFState(None), 5, "rest"):
         with pytest.raises(ValueError, match="state: expected LIFState"):

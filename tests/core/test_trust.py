@@ -55,10 +55,10 @@ def test_a_file_that_fails_is_one_sentence(tmp_path: Path, text: str, message: s
 
 
 def test_a_file_that_is_not_there_or_hides_a_module_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected a Python file, which is not there"):
+    with pytest.raises(FileNotFoundError, match="expected a Python file, but it does not exist"):
         import_file(tmp_path / "absent.py")
     (tmp_path / "json.py").write_text("")
-    with pytest.raises(InputError, match="expected a file name that is not that of an imported module, got 'json'"):
+    with pytest.raises(InputError, match="expected a file name that differs from those of imported modules, got 'json'"):
         import_file(tmp_path / "json.py")
 
 

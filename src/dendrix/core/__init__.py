@@ -1,4 +1,4 @@
-"""Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
+"""State, time, kernel dispatch and argument checks, used by all neurons, layers and models. Requires only torch."""
 
 from ..checks import (
     SEEDS,

@@ -54,7 +54,7 @@ class Recurrent(Stateful):
         if state is None:
             return self.init_state(x_t)
         if not isinstance(state, RecurrentState):
-            raise InputError(f"state: expected RecurrentState, got {type(state).__name__}. Pass what the last call returned.")
+            raise InputError(f"state: expected RecurrentState, got {type(state).__name__}. Pass the state returned by the previous call.")
         expect_state(state.y, Tensor, x_t.shape)
         return state
 

@@ -54,4 +54,4 @@ class Sequential(Stateful):
         if isinstance(state, tuple) and len(state) == len(self.stages):
             return state
         came = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise InputError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass what the last call returned.")
+        raise InputError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass the state returned by the previous call.")

@@ -135,7 +135,9 @@ class RecurrentDelay(Delayed):
         if state is None:
             return self.init_state(x_t)
         if not isinstance(state, RecurrentDelayState):
-            raise InputError(f"state: expected RecurrentDelayState, got {type(state).__name__}. Pass what the last call returned.")
+            raise InputError(
+                f"state: expected RecurrentDelayState, got {type(state).__name__}. Pass the state returned by the previous call."
+            )
         expect_state(state.sent, Tensor, torch.Size((len(x_t), self.taps, self.inner.size)))
         expect_state(state.kept, Tensor, x_t.shape)
         return state
