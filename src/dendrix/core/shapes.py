@@ -79,7 +79,7 @@ def expect_dtype(x: Tensor, weight: Tensor, name: str = "x") -> None:
     expect_floating(x, name)
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise InputTypeError(
-            f"{name}: expected {weight.dtype}, the dtype of the weights, got {x.dtype}. Convert the input or the layer, or use torch.autocast."
+            f"{name}: expected the dtype of the weights, {weight.dtype}, got {x.dtype}. Convert the input or the layer, or use autocast."
         )
 
 

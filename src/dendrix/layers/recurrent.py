@@ -1,4 +1,4 @@
-"""Feedback: neurons whose last output is fed back into their input."""
+"""Recurrent connections: neurons with feedback of their last output."""
 
 from typing import Any, NamedTuple
 
@@ -12,14 +12,14 @@ from ..neurons import Neuron
 
 
 class RecurrentState(NamedTuple):
-    """The state of the inner neuron and its last output `y`, [B, C]."""
+    """State of the inner neurons, and their last output `y`, [B, C]."""
 
     inner: State
     y: Tensor
 
 
 class Recurrent(Stateful):
-    """y_t = inner(x_t + feedback(y_{t-1})), [B, T, C] -> [B, T, C].
+    """Neurons with feedback, [B, T, C] -> [B, T, C]: y_t = inner(x_t + feedback(y_{t-1})).
 
     Args:
         inner: C neurons.
@@ -30,10 +30,12 @@ class Recurrent(Stateful):
         super().__init__()
         self.inner, self.feedback = expect_neurons(inner), feedback
         if not isinstance(feedback, nn.Module) or isinstance(feedback, Stateful):
-            raise InputTypeError(f"feedback: expected a module such as nn.Linear, got {type(feedback).__name__}. It maps [B, C] to [B, C].")
+            raise InputTypeError(
+                f"feedback: expected a module such as nn.Linear, got {type(feedback).__name__}. Pass a module [B, C] -> [B, C]."
+            )
 
     def init_state(self, x_t: Tensor) -> RecurrentState:
-        """The state at rest for inputs like `x_t`, one step [B, C]."""
+        """Return the initial state for inputs with the batch size, device and dtype of `x_t`, one step [B, C]."""
         return RecurrentState(self.inner.init_state(x_t), torch.zeros_like(x_t))
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -47,7 +49,7 @@ class Recurrent(Stateful):
         return scan(self.step, x, self._checked(state, x[:, 0]), valid)
 
     def _checked(self, state: State, x_t: Tensor) -> RecurrentState:
-        """The state itself, or the one at rest."""
+        """Check a state, or return the initial one for None."""
         expect_floating(x_t)
         if (weight := next(self.feedback.parameters(), None)) is not None:
             expect_dtype(x_t, weight)
