@@ -124,7 +124,7 @@ def test_what_a_later_version_may_have_written_is_one_sentence(changes: dict[str
     content.pop("digest")
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
     path.write_text(json.dumps(content | {"digest": digest}))
-    with pytest.raises(ValueError, match=f"that this version knows, but .*{word}.* Update dendrix"):
+    with pytest.raises(ValueError, match=f"of this version, but .*{word}.* Update dendrix"):
         Policy.load(path)
 
 

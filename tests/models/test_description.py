@@ -104,7 +104,7 @@ def test_a_class_of_the_users_is_passed_or_trusted(module: Path, tmp_path: Path)
 def test_a_class_without_arguments_has_to_be_passed(module: Path, tmp_path: Path) -> None:
     network = net_of(module, "Plain", 2)
     dendrix.save(network, tmp_path / "net")
-    with pytest.raises(InputError, match=r"Plain: expected the arguments to build it again, .* load\(folder, network=\.\.\.\)"):
+    with pytest.raises(InputError, match=r"Plain: expected constructor arguments, but none were saved, .* load\(folder, network=\.\.\.\)"):
         dendrix.load(tmp_path / "net", trust=module)
     x = torch.rand(1, 3)
     assert torch.equal(dendrix.load(tmp_path / "net", network=net_of(module, "Plain", 2))(x), network(x))
@@ -135,9 +135,9 @@ def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"dendrix": "LIFF", "arguments": {}}, "LIFF: expected a layer that this version of dendrix has"),
+        ({"dendrix": "LIFF", "arguments": {}}, "LIFF: expected a layer of this version of dendrix"),
         ({"dendrix": "load_dcls", "arguments": {}}, "load_dcls: expected a layer"),
-        ({"torch": "Sigmoids", "arguments": {}}, "Sigmoids: expected a layer of torch"),
+        ({"torch": "Sigmoids", "arguments": {}}, "Sigmoids: expected a supported layer of torch"),
         ({"torch": "Linear", "arguments": {"size": 3}}, "Linear: expected arguments that its constructor takes"),
         ({"surrogate": "Stateful", "arguments": {}}, "Stateful: expected a surrogate"),
         ({"kind": "LIF"}, "network: expected a description of a layer, got fields kind"),

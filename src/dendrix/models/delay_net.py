@@ -101,7 +101,7 @@ class DelayNetConfig:
             expect_flag(getattr(self, name), name)
 
     def build(self) -> "DelayNet":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return DelayNet(self)
 
 

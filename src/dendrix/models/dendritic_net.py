@@ -57,7 +57,7 @@ class DendriticNetConfig:
         expect_fields(self, weight_density="(0, 1]", active="(0, 1]", boost="[0, inf)", segment_density="(0, 1]")
 
     def build(self) -> "DendriticNet":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return DendriticNet(self)
 
 

@@ -42,7 +42,7 @@ class GPT2Config:
             raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}. Change either.")
 
     def build(self) -> "GPT2":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return GPT2(self)
 
 

@@ -70,7 +70,7 @@ class ActiveDendrites(Stateful):
         expect(context, "B T D", "context", D=self.context_size)
         if any(has not in (1, needs) for has, needs in zip(context.shape[:2], x.shape[:2], strict=True)):
             raise InputError(
-                f"context: expected B, T of {list(x.shape[:2])} or 1, got {list(context.shape[:2])}. Pass one per row and step, or one for all."
+                f"context: expected B, T of {list(x.shape[:2])} or 1, got {list(context.shape[:2])}. Pass one per step, or one for all."
             )
         if valid is not None and context.shape[:2] == x.shape[:2]:
             context = zero_invalid(context, valid)

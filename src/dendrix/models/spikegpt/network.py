@@ -55,7 +55,7 @@ class SpikeGPTConfig:
             expect_flag(getattr(self, name), name)
 
     def build(self) -> "SpikeGPT":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return SpikeGPT(self)
 
 

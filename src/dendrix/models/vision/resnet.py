@@ -36,7 +36,7 @@ class ResNetConfig(ImageConfig):
             )
 
     def build(self) -> "ResNet":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return ResNet(self)
 
 

@@ -40,7 +40,7 @@ class VGGConfig(ImageConfig):
         expect_fields(self, whole=("grid",), grid="[1, inf)", dropout="[0, 1)")
 
     def build(self) -> "VGG":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return VGG(self)
 
 
