@@ -97,7 +97,7 @@ def rewrite(path: Path, **changes: Any) -> None:
     ("changes", "message"),
     [
         ({"format": 4}, "of format 3, got 4. Update dendrix"),
-        ({"format": 1}, "got 1, which does not say for which neurons it holds. Record the network again, and fit"),
+        ({"format": 1}, "got 1, which does not identify the neurons of its network. Record the network again, and fit"),
         ({"mean_steps": 1.0}, "changed afterwards. Fit it again"),
         ({"rule": {"name": "margin", "threshold": 0.1, "min_steps": 1}}, "changed afterwards"),
         ({"extra": 1}, "changed afterwards"),

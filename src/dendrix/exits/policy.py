@@ -33,7 +33,7 @@ class Policy:
     rule: ExitRule
     goal: Goal
     statement: str
-    """The guarantee in words, and warnings of the fit."""
+    """Statement of the guarantee, and warnings of the fit."""
     accumulation: str
     """How outputs become evidence."""
     steps: int

@@ -1,4 +1,4 @@
-"""Network for continual learning: active dendrites with a task prototype as context gate units, of which the k strongest are active."""
+"""Network for continual learning: active dendrites with a task prototype as context gate units, and the k strongest units are active."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +73,7 @@ class DendriticNet(Stateful):
     """
 
     prototypes: Tensor
-    """Prototypes of the tasks, [N, C], of which the first `known` are set."""
+    """Prototypes of the tasks, [N, C]; the first `known` are set."""
     known: Tensor
     """Number of tasks so far, int64 []."""
 

@@ -66,8 +66,8 @@ def test_says_when_the_policy_was_fitted_on_the_same_inputs() -> None:
     policy = fit(one, "margin", Guarantee(0.1, 0.1), per_step=True)
     assert report(policy, one).fitted_on_these
     assert not report(policy, other).fitted_on_these
-    assert "too good" in shown(policy, one)
-    assert "too good" not in shown(policy, other)
+    assert "too optimistic" in shown(policy, one)
+    assert "too optimistic" not in shown(policy, other)
 
 
 def test_says_when_nothing_stops_early(by_hand: ExitRecord, policy: Policy) -> None:

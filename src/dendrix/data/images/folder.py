@@ -123,7 +123,7 @@ def find_images(folder: Path, side: int) -> ImageFiles:
     """The images of a folder with one sub-folder for each class, without reading them.
 
     Raises:
-        FileNotFoundError: the folder is not there.
+        FileNotFoundError: the folder does not exist.
         InputError: it has no class, or a class without images.
     """
     if not folder.is_dir():

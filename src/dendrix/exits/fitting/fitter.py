@@ -55,7 +55,7 @@ def fit(
         per_step: fit one threshold per step, from a path that is fitted on the part "fit".
         thresholds: the only candidates, in rising order; by default all distinct ones.
         fallback: where a guarantee is impossible, return a policy that never stops early instead of raising.
-        seed: of the split.
+        seed: seed of the split.
     Raises:
         NoCertificateError: the guarantee is impossible on so few inputs, or none of `thresholds` passes.
         ValueError: labels are missing where they are needed, or settings contradict each other.

@@ -36,7 +36,7 @@ def save_report_figure(path: Path, report: Report) -> None:
 
     Args:
         path: file to write; the suffix chooses the format.
-        report: of a record with labels.
+        report: report on a record with labels.
     Raises:
         ImportError: matplotlib is missing.
         ValueError: the report has no labels.
