@@ -31,9 +31,9 @@ PHRASES = {
     name: re.compile(pattern)
     for name, pattern in {
         "a metaphor": r"\b(?:lives? in|a day in|tries hard|brings? (?:\w+ ){0,3}to life|for ever|this fate|by heart)\b",
-        "software that speaks": r"\b(?:layer|module|network|rule|class|file|name|page|record|model)s? (?:that )?(?:tells?|says?|asks?)\b",
+        "software that speaks": r"\b(?:layer|module|network|rule|class|file|name|page|model)s? (?:that )?(?:tells?|says?|asks?)\b",
         "software with senses": r"\b(?:hears?|listens to|wants?|remembers?|forgets?|believes?)\b",
-        "asked or told": r"\b(?:unasked|(?:is|are|was|were) asked|asked (?:of|for)|(?:is|are|was|were) told|tells (?:it|them|the network))\b",
+        "asked or told": r"\b(?:unasked|(?:is|are|was|were) (?:asked|told)|asked (?:of|for)|tells (?:it|them|the network))\b",
         "software that knows": r"\bknows? (?:no|its|their|all|how|what|nothing|from)\b|\bdo(?:es)? not know\b",
         "nobody": r"\b(?:[Nn]obody|[Ss]omebody|[Ee]verybody|[Nn]o one|strangers?)\b",
         "is there": r"\b(?:is|are|was|were) (?:not |still |already )?there\b(?! (?:is|are|was|were|yet)\b)",

@@ -77,7 +77,7 @@ def test_published_padding_lengthens_a_sequence_in_every_layer_and_cannot_be_con
     torch.testing.assert_close(evidence, outputs.softmax(-1).cumsum(1))
     with pytest.raises(ValueError, match="no single step"):
         model.step(x[:, 0])
-    with pytest.raises(ValueError, match="causal.* for a state or a valid mask"):
+    with pytest.raises(ValueError, match=r"causal.* for a state or a valid mask"):
         model(x, None, torch.ones(2, 20, dtype=torch.bool))
 
 
