@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import dendrix
 from dendrix import LI, LIF, ATan, BatchNorm, DelayLinear, PerStep, Sequential, Stateful
 from dendrix.errors import InputError, InputTypeError, UntrustedError
+from dendrix.models import DelayNet, DelayNetConfig, SpikeGPT, SpikeGPTConfig
 from dendrix.models.description import build, describe
 
 MODULE = """
@@ -58,6 +59,15 @@ def test_layers_of_dendrix_and_torch_are_built_again() -> None:
     ).eval()
     x = torch.rand(2, 6, 1, 4, 4)
     torch.testing.assert_close(round_trip(network)(x)[0], network(x)[0], rtol=0, atol=0)
+
+
+def test_networks_of_dendrix_are_built_again_inside_others() -> None:
+    delays = Sequential(DelayNet(DelayNetConfig(3, 2, (4,), max_delay_ms=20.0)), LIF(2)).eval()
+    x = torch.rand(2, 6, 3)
+    torch.testing.assert_close(round_trip(delays)(x)[0], delays(x)[0], rtol=0, atol=0)
+    language = Sequential(SpikeGPT(SpikeGPTConfig(7, 4, 1)), nn.Linear(7, 2)).eval()
+    tokens = torch.randint(7, (2, 6))
+    torch.testing.assert_close(round_trip(language)(tokens)[0], language(tokens)[0], rtol=0, atol=0)
 
 
 def test_double_precision_survives_a_folder(tmp_path: Path) -> None:
