@@ -28,7 +28,7 @@ __all__ = [
 
 
 class DendrixError(Exception):
-    """Base of all errors that dendrix raises on purpose."""
+    """Base class of the exceptions of dendrix."""
 
 
 class InputError(DendrixError, ValueError):
@@ -36,7 +36,7 @@ class InputError(DendrixError, ValueError):
 
 
 class InputTypeError(DendrixError, TypeError):
-    """An argument of the wrong type."""
+    """Argument of the wrong type."""
 
 
 class MisuseError(InputError):
@@ -56,7 +56,7 @@ class UntrustedError(InputError):
 
 
 class DivergedError(DendrixError, RuntimeError):
-    """A training whose loss, gradient or neuron states are no longer finite."""
+    """Training whose loss, gradients or neuron states are not finite."""
 
 
 class KernelError(DendrixError, RuntimeError):
@@ -64,4 +64,4 @@ class KernelError(DendrixError, RuntimeError):
 
 
 class MissingExtraError(DendrixError, ImportError):
-    """An optional package that is not installed."""
+    """Optional package that is not installed."""

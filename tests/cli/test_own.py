@@ -109,7 +109,7 @@ def test_a_network_with_weights_is_converted(pictures: Path, capsys: pytest.Capt
         ("def recipe(:", "bad.py", "bad.py, line 1: expected a Python file that can be imported, got SyntaxError"),
         ("x = 1", "bad.py", "bad.py: expected a function 'recipe' that returns the recipe, found none"),
         ("def recipe(): return 3", "bad.py", "bad.py: expected a function that returns a recipe, got int"),
-        (None, "absent.py", "expected a Python file, which is not there"),
+        (None, "absent.py", "expected a Python file, but it does not exist"),
     ],
 )
 def test_bad_recipe_files_are_one_sentence(

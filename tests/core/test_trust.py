@@ -55,10 +55,10 @@ def test_a_file_that_fails_is_one_sentence(tmp_path: Path, text: str, message: s
 
 
 def test_a_file_that_is_not_there_or_hides_a_module_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected a Python file, which is not there"):
+    with pytest.raises(FileNotFoundError, match="expected a Python file, but it does not exist"):
         import_file(tmp_path / "absent.py")
     (tmp_path / "json.py").write_text("")
-    with pytest.raises(InputError, match="expected a file name that is not that of an imported module, got 'json'"):
+    with pytest.raises(InputError, match="expected a file name that differs from those of imported modules, got 'json'"):
         import_file(tmp_path / "json.py")
 
 
@@ -79,7 +79,7 @@ def test_a_package_trusts_its_modules(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "trusted_package" / "nets.py").write_text("class Outer:\n    class Inner: pass")
     monkeypatch.syspath_prepend(tmp_path)
     assert trusted("trusted_package.nets:Outer.Inner", "trusted_package").__name__ == "Inner"
-    with pytest.raises(InputError, match=r"expected 'Gone' in trusted_package\.nets, which has no such name"):
+    with pytest.raises(InputError, match=r"expected 'Gone' in trusted_package\.nets, which does not define it"):
         trusted("trusted_package.nets:Gone", "trusted_package")
     with pytest.raises(InputError, match="expected a package that can be imported"):
         trusted("absent_package.nets:Net", "absent_package")

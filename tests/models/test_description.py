@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import dendrix
 from dendrix import LI, LIF, ATan, BatchNorm, DelayLinear, PerStep, Sequential, Stateful
 from dendrix.errors import InputError, InputTypeError, UntrustedError
+from dendrix.models import DelayNet, DelayNetConfig, SpikeGPT, SpikeGPTConfig
 from dendrix.models.description import build, describe
 
 MODULE = """
@@ -60,6 +61,15 @@ def test_layers_of_dendrix_and_torch_are_built_again() -> None:
     torch.testing.assert_close(round_trip(network)(x)[0], network(x)[0], rtol=0, atol=0)
 
 
+def test_networks_of_dendrix_are_built_again_inside_others() -> None:
+    delays = Sequential(DelayNet(DelayNetConfig(3, 2, (4,), max_delay_ms=20.0)), LIF(2)).eval()
+    x = torch.rand(2, 6, 3)
+    torch.testing.assert_close(round_trip(delays)(x)[0], delays(x)[0], rtol=0, atol=0)
+    language = Sequential(SpikeGPT(SpikeGPTConfig(7, 4, 1)), nn.Linear(7, 2)).eval()
+    tokens = torch.randint(7, (2, 6))
+    torch.testing.assert_close(round_trip(language)(tokens)[0], language(tokens)[0], rtol=0, atol=0)
+
+
 def test_double_precision_survives_a_folder(tmp_path: Path) -> None:
     network = Sequential(nn.Linear(3, 4), LIF(4), nn.Linear(4, 2), LI(2)).double().eval()
     dendrix.save(network, tmp_path / "net")
@@ -104,7 +114,7 @@ def test_a_class_of_the_users_is_passed_or_trusted(module: Path, tmp_path: Path)
 def test_a_class_without_arguments_has_to_be_passed(module: Path, tmp_path: Path) -> None:
     network = net_of(module, "Plain", 2)
     dendrix.save(network, tmp_path / "net")
-    with pytest.raises(InputError, match=r"Plain: expected the arguments to build it again, .* load\(folder, network=\.\.\.\)"):
+    with pytest.raises(InputError, match=r"Plain: expected constructor arguments, but none were saved, .* load\(folder, network=\.\.\.\)"):
         dendrix.load(tmp_path / "net", trust=module)
     x = torch.rand(1, 3)
     assert torch.equal(dendrix.load(tmp_path / "net", network=net_of(module, "Plain", 2))(x), network(x))
@@ -135,9 +145,9 @@ def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"dendrix": "LIFF", "arguments": {}}, "LIFF: expected a layer that this version of dendrix has"),
+        ({"dendrix": "LIFF", "arguments": {}}, "LIFF: expected a layer of this version of dendrix"),
         ({"dendrix": "load_dcls", "arguments": {}}, "load_dcls: expected a layer"),
-        ({"torch": "Sigmoids", "arguments": {}}, "Sigmoids: expected a layer of torch"),
+        ({"torch": "Sigmoids", "arguments": {}}, "Sigmoids: expected a supported layer of torch"),
         ({"torch": "Linear", "arguments": {"size": 3}}, "Linear: expected arguments that its constructor takes"),
         ({"surrogate": "Stateful", "arguments": {}}, "Stateful: expected a surrogate"),
         ({"kind": "LIF"}, "network: expected a description of a layer, got fields kind"),

@@ -215,7 +215,7 @@ def test_two_processes_cannot_train_in_one_folder(recipe: SequenceRecipe, tmp_pa
     (tmp_path / "new").mkdir()
     with locked(part), locked(tmp_path / "new"):
         for folder in (part, tmp_path / "new"):
-            with pytest.raises(BlockingIOError, match="expected a folder that nobody writes, but another process does"):
+            with pytest.raises(BlockingIOError, match="expected a folder that no other process writes to, but one does"):
                 train(recipe, folder, resume=True)
     assert not list((tmp_path / "new").iterdir())
     assert without_times(part) == before

@@ -1,4 +1,4 @@
-"""Data of the user's own as data sets: arrays and tensors, torch and Hugging Face data sets, and `.npz` files."""
+"""Data sets from arrays, tensors, torch and Hugging Face data sets, and `.npz` files."""
 
 import zipfile
 import zlib
@@ -25,22 +25,22 @@ def as_dataset(
     dt_ms: float = 1.0,
     columns: tuple[str, str] | None = None,
 ) -> Dataset | ImageDataset:
-    """Make a data set of what the caller has; it is held in memory.
+    """Convert data to a data set in memory.
 
     Args:
         data: one of
-            (x, y) or (x, y, lengths), arrays, tensors or sequences of them: x [N, T, C] or N sequences [T_i, C], or images [N, C, H, W],
-            bytes or numbers from 0 to 1; y, whole numbers or names, [N]; lengths, the steps of each row of x, [N];
+            (x, y) or (x, y, lengths), arrays, tensors or sequences of them: x [N, T, C], N sequences [T_i, C], or images [N, C, H, W] as
+            bytes or numbers from 0 to 1; classes y [N], whole numbers or names; lengths [N], the number of steps of each row of x;
             a torch data set, or any sequence, of pairs (x [T, C] or [C, H, W], y);
             a Hugging Face `datasets.Dataset`, with the two `columns`;
-            a `Dataset` or `ImageDataset`, which comes back as it is.
-        labels: the names of the K classes; by default those that y names, or "0", "1", ...
-        dt_ms: the length of one time step of sequences, in ms.
-        columns: of a Hugging Face data set, the inputs and the classes; by default "label" and the only other column.
+            a `Dataset` or `ImageDataset`, which is returned unchanged.
+        labels: names of the K classes; by default the names in y, or "0", "1", ...
+        dt_ms: length of a time step of sequences, in ms.
+        columns: columns of inputs and classes of a Hugging Face data set; by default the class is "label" and the input the other column.
     Returns:
         a `Dataset` of sequences or an `ImageDataset`.
     Raises:
-        InputTypeError, InputError: the data are of another kind, or do not fit together.
+        InputTypeError, InputError: the type of the data is not supported, or inputs, classes and lengths do not match.
     """
     if isinstance(data, Dataset | ImageDataset):
         return data
@@ -56,15 +56,15 @@ def as_dataset(
 
 
 def read_arrays(path: str | Path, *, labels: Sequence[str] | None = None, dt_ms: float | None = None) -> Dataset | ImageDataset:
-    """Read an `.npz` with `x` and `y`, and if they are known `lengths`, `labels` and `dt_ms`, as in `as_dataset`.
+    """Read an `.npz` with `x` and `y`, and optionally `lengths`, `labels` and `dt_ms`, as in `as_dataset`.
 
     Args:
-        path: the file.
-        labels: instead of those in the file.
-        dt_ms: instead of that in the file; 1 ms if neither says.
+        path: file to read.
+        labels: names of the classes; None takes those in the file.
+        dt_ms: length of a time step, in ms; None takes that in the file, or 1.
     Raises:
-        OSError: there is no such file or it may not be read.
-        InputError: it is damaged, or its arrays do not fit together.
+        OSError: the file does not exist or is not readable.
+        InputError: it is damaged, or its arrays do not match.
     """
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as pack:
@@ -82,10 +82,10 @@ def read_arrays(path: str | Path, *, labels: Sequence[str] | None = None, dt_ms:
 
 
 def held_out(data: Data, share: float, seed: int) -> tuple[Data, Data]:
-    """Split at random, class by class: what remains, and about `share` of every class, at least one item of each that has two.
+    """Split data at random within each class: the rest, and about the fraction `share`, at least one item of each class with two or more.
 
     Raises:
-        InputError: nothing would be left, or held out.
+        InputError: one of the parts would be empty.
     """
     if not 0 < share < 1:
         raise InputError(f"validation: expected data, or a share of the training data in (0, 1), got {share}. Choose a number between.")
@@ -100,14 +100,14 @@ def held_out(data: Data, share: float, seed: int) -> tuple[Data, Data]:
 
 
 def as_splits(data: Any, validation: Any, test: Any, *, seed: int, **options: Any) -> Splits[Any]:
-    """Three splits of what the caller has.
+    """Convert data to training, validation and test splits.
 
     Args:
         data: as in `as_dataset`.
-        validation: likewise; or a share of the training data that is held out.
-        test: likewise; None takes the validation data.
-        seed: of what is held out.
-        **options: of `as_dataset`.
+        validation: as in `as_dataset`, or the fraction of the training data to hold out.
+        test: as in `as_dataset`; None takes the validation data.
+        seed: seed of the split.
+        **options: options of `as_dataset`.
     """
     train = as_dataset(data, **options)
     options = {**options, "labels": train.labels}
@@ -129,7 +129,7 @@ def _kind(data: Dataset | ImageDataset) -> str:
 
 
 def _parts(data: Any, columns: tuple[str, str] | None) -> tuple[Any, Any, Any]:
-    """x, y and lengths."""
+    """Return x, y and lengths."""
     if hasattr(data, "column_names") and hasattr(data, "features"):
         return _hugging_face(data, columns)
     if isinstance(data, tuple) and len(data) in (2, 3):
@@ -161,7 +161,7 @@ def _hugging_face(data: Any, columns: tuple[str, str] | None) -> tuple[Any, Any,
 
 
 def _picture(value: Any) -> Any:
-    """A Pillow image as [C, H, W]; anything else as it is."""
+    """Convert a Pillow image to [C, H, W]; other values are returned unchanged."""
     if not hasattr(value, "getbands"):
         return value
     pixels = np.asarray(value)
@@ -169,7 +169,7 @@ def _picture(value: Any) -> Any:
 
 
 def _classes(y: Any, labels: Sequence[str] | None) -> tuple[Tensor, tuple[str, ...]]:
-    """Classes int64 [N], and their names."""
+    """Return classes, int64 [N], and their names."""
     given = y.tolist() if isinstance(y, Tensor | np.ndarray) else [part.item() if hasattr(part, "item") else part for part in y]
     if not given:
         raise InputError("y: expected the class of at least one item, got none. Check the data.")
@@ -204,7 +204,7 @@ def _tensor(value: Any, name: str) -> Tensor:
 
 
 def _sequence(value: Any, number: int) -> Tensor:
-    """One sequence [T, C]; float64 becomes float32, bytes stay bytes, which a data set turns into numbers when an item is taken."""
+    """Return one sequence [T, C]. float64 is converted to float32; bytes are kept and converted when an item is read."""
     found = _tensor(value, "x")
     expect(found, "T C", f"x, item {number}")
     return found if found.dtype in (torch.float32, torch.uint8) else found.float()
@@ -223,7 +223,7 @@ def _images(x: Any) -> Tensor:
 
 
 def _cut(x: Any, lengths: Any) -> list[Any]:
-    """Rows of x without their padding."""
+    """Return the rows of x without their padding."""
     counts = lengths.tolist() if isinstance(lengths, Tensor | np.ndarray) else list(lengths)
     if len(counts) != len(x):
         raise InputError(f"lengths: expected one for each of {len(x)} rows, got {len(counts)}.")

@@ -33,7 +33,7 @@ class Policy:
     rule: ExitRule
     goal: Goal
     statement: str
-    """The guarantee in words, and warnings of the fit."""
+    """Statement of the guarantee, and warnings of the fit."""
     accumulation: str
     """How outputs become evidence."""
     steps: int
@@ -109,7 +109,7 @@ class Policy:
             raise InputError(f"{path}: expected a policy of format {FORMAT}, got {version}. Update dendrix.")
         if version < 2:
             raise InputError(
-                f"{path}: expected a policy of format {FORMAT}, got {version}, which does not say for which neurons it holds. "
+                f"{path}: expected a policy of format {FORMAT}, got {version}, which does not identify the neurons of its network. "
                 "Record the network again, and fit a policy to that."
             )
         if _digest(content) != digest:
@@ -120,7 +120,7 @@ class Policy:
             rule, goal = dict(content["rule"]), dict(content["goal"])
             return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: expected a rule and a goal that this version knows, but {error!r}. Update dendrix.") from error
+            raise InputError(f"{path}: expected a rule and a goal of this version, but {error!r}. Update dendrix.") from error
 
 
 def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
