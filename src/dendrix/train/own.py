@@ -1,5 +1,6 @@
 """Training of a network and data that the caller brings."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,8 +89,19 @@ class GivenNetwork:
     network: nn.Module
 
     def build(self) -> nn.Module:
-        """The network itself."""
-        return self.network
+        """A copy, so that what training hooks into it, and a training that fails, leave the caller's network as it was.
+
+        Raises:
+            InputTypeError: it cannot be copied.
+        """
+        try:
+            return copy.deepcopy(self.network)
+        except Exception as error:  # of any class, as the network's own code runs
+            reason = " ".join(str(error).split())
+            raise InputTypeError(
+                f"network: expected a module that copy.deepcopy copies, got {type(error).__name__}: {reason} "
+                "Keep open files and computed tensors out of its attributes."
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Its description, without weights."""
@@ -123,8 +135,8 @@ def fit(
 
     Args:
         network: a `Stateful`, or any module from inputs [B, T, ...] to outputs [B, T, K] or [B, K], or from images [B, C, H, W], from 0 to
-            1, to outputs [B, K]. A module that returns [B, K] gets everything but exits, which need an answer after every step. It is
-            trained in place and has the weights of the best epoch afterwards.
+            1, to outputs [B, K]. A module that returns [B, K] gets everything but exits, which need an answer after every step. A copy
+            is trained; afterwards the network has the weights of the best epoch.
         data: (x, y) or (x, y, lengths), a torch data set, a Hugging Face data set, `dendrix.data.Splits`, or a `Source`, see
             `dendrix.data.as_dataset`. Sequences are [T, C], images [C, H, W].
         validation: data of the same kind, or the share of the training data that is held out, class by class. Not used with `Splits` or
