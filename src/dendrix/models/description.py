@@ -5,6 +5,7 @@ A class of the user's own is named by its module and class. It is built only if 
 
 import inspect
 import math
+import reprlib
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.nn.utils import parametrize
 from .. import layers, neurons
 from ..core import Surrogate, surrogate
 from ..core.described import Described
+from ..core.foreign import foreign
 from ..core.trust import Trust, class_path, trusted
 from ..errors import InputError, InputTypeError
 
@@ -122,7 +124,13 @@ def _arguments(module: nn.Module) -> dict[str, Any] | None:
     method = getattr(module, "arguments", None)
     if method is None or getattr(type(module), "arguments", None) is Described.arguments:
         return None
-    found: dict[str, Any] = method()
+    with foreign(f"{type(module).__name__}: expected arguments() to return those of its constructor", "Mend the method."):
+        found: Any = method()
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise InputTypeError(
+            f"{type(module).__name__}: expected arguments() to return a dict of constructor arguments by name, got {reprlib.repr(found)}."
+            " Return {'name': value}."
+        )
     return found
 
 

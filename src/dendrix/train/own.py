@@ -9,6 +9,8 @@ from typing import Any
 import safetensors.torch
 from torch import nn
 
+from ..checks import SEEDS, expect_count, expect_flag
+from ..core.foreign import foreign
 from ..core.trust import class_path
 from ..data import Dataset, ImageDataset, ImageFiles, Splits
 from ..data.arrays import as_splits, held_out, read_arrays
@@ -18,10 +20,11 @@ from ..models.description import describe
 from ..run_folder.checkpoint import WEIGHTS
 from ..run_folder.record import RunRecord
 from ..run_folder.state import run_folder
+from .checked import expect_trainable
 from .distributed.processes import expect_all_alive, first_process
 from .image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 from .loop import train_recipe
-from .recipe import DataSource, Recipe, Source
+from .recipe import DataSource, Recipe, Source, load_splits
 from .sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 
@@ -92,16 +95,10 @@ class GivenNetwork:
         """A copy, so that what training hooks into it, and a training that fails, leave the caller's network as it was.
 
         Raises:
-            InputTypeError: it cannot be copied.
+            InputError: it cannot be copied.
         """
-        try:
+        with foreign("network: expected a module that copy.deepcopy copies", "Keep open files and computed tensors out of its attributes."):
             return copy.deepcopy(self.network)
-        except Exception as error:  # of any class, as the network's own code runs
-            reason = " ".join(str(error).split())
-            raise InputTypeError(
-                f"network: expected a module that copy.deepcopy copies, got {type(error).__name__}: {reason} "
-                "Keep open files and computed tensors out of its attributes."
-            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Its description, without weights."""
@@ -162,8 +159,15 @@ def fit(
         FileExistsError: the folder is there.
         DivergedError: the loss, its gradient or a neuron's state is no longer finite.
     """
+    expect_trainable(network)
+    target = _path(folder, "folder")
+    if decision is not None and not isinstance(decision, Decision):
+        raise InputTypeError(f"decision: expected a dendrix.models.Decision, got {decision!r}. Pass Decision('mean') or another.")
+    for flag, value in (("resume", resume), ("quiet", quiet)):
+        expect_flag(value, flag)
+    expect_count(seed, SEEDS, "seed")
     source = _source(data, validation, test, seed, labels=labels, dt_ms=dt_ms, columns=columns)
-    splits = source.load()
+    splits = load_splits(source)
     common: dict[str, Any] = {"data": source, "model": GivenNetwork(network), "seed": seed}
     settings = _Settings(optim, budget, augment, lr, {"epochs": epochs, "batch_size": batch_size})
     recipe: Recipe
@@ -176,10 +180,9 @@ def fit(
         recipe = SequenceRecipe(**common, **chosen, decision=decision or Decision(), early=early)
     else:
         raise InputTypeError(f"data: expected sequences or images, got {type(splits.train).__name__}. Train text by its recipes.")
-    target = Path(folder)
     with run_folder(target, resume, writes=first_process()) as place, expect_all_alive():
         record = train_recipe(recipe, place, name=name or target.name, quiet=quiet, resume=resume)
-    network.load_state_dict(safetensors.torch.load_file(target / WEIGHTS))
+    network.load_state_dict(safetensors.torch.load((target / WEIGHTS).read_bytes()))
     return record
 
 
@@ -209,10 +212,16 @@ class _Settings:
 
 def _source(data: Any, validation: Any, test: Any, seed: int, **options: Any) -> Source:
     """Where the splits come from."""
-    if isinstance(data, Source):
+    if isinstance(data, Source) and not isinstance(data, type):
         return data
     if isinstance(data, str | Path):
-        valid = validation if isinstance(validation, float) else Path(validation)
-        return ArrayData(Path(data), valid, None if test is None else Path(test), seed)
+        valid = validation if isinstance(validation, float) else _path(validation, "validation")
+        return ArrayData(_path(data, "data"), valid, None if test is None else _path(test, "test"), seed)
     splits = data if isinstance(data, Splits) else as_splits(data, validation, test, seed=seed, **options)
     return MemoryData(len(splits.train), splits)
+
+
+def _path(value: Any, name: str) -> Path:
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise InputTypeError(f"{name}: expected a path, got {value!r}. Name a file or folder.")
+    return Path(value)
