@@ -184,8 +184,8 @@ class Negative(Pairs):
         ({"x": X, "y": Y}, r"data: expected \(x, y\) or one data set, got a dict of x, y"),
         (torch.utils.data.DataLoader(Pairs()), r"data: expected a data set, got a DataLoader, .* Pass loader.dataset"),
         (Pairs, "data: expected .* got the class Pairs"),
-        (Broken(), r"data: expected to read item 1 of the data set, but ValueError was raised: disk hiccup\."),
-        (Negative(), "data: expected a data set with a length, but ValueError was raised"),
+        (Broken(), r"data: expected to read item 1 of the data set, got ValueError: disk hiccup\."),
+        (Negative(), "data: expected a data set with a length, got ValueError"),
     ],
 )
 def test_bad_data_are_refused_in_one_sentence(data: Any, message: str) -> None:

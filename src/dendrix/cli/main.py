@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..checks import suggestion
-from ..errors import InputError, MisuseError
+from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
@@ -105,7 +105,7 @@ def train(recipe: Name) -> None:
 def _train(name: str, options: list[str]) -> None:
     try:
         function = find_recipe(name)
-    except InputError as error:
+    except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
     from ..run_folder.record import is_text
     from ..train.command import TrainRun, summary, train_run

@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import InputError, MisuseError
+from ..errors import InputError, InputTypeError, MisuseError
 from .output import print_json
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
@@ -51,7 +51,7 @@ def sweep(
         raise MisuseError(f"--jobs: expected at least 1, got {jobs}.")
     try:
         chosen = find_recipe(recipe)()
-    except InputError as error:
+    except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
     from ..plot import save_figure
     from ..train.sweep import read_space, with_fields

@@ -26,11 +26,11 @@ def foreign(expected: str, advice: str) -> Iterator[None]:
         yield
     except (DendrixError, OSError):
         raise
-    except Exception as error:
-        raise InputError(f"{expected}, but {reason(error)} {advice}") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{expected}, got {reason(error)} {advice}") from error
 
 
-def reason(error: Exception) -> str:
-    """The class of an error and its message, on one line and not too long, as the end of a clause."""
+def reason(error: BaseException) -> str:
+    """The class of an error and its message, on one line and not too long, as the end of a sentence."""
     said = textwrap.shorten(str(error), _LONGEST, placeholder=" ...")
-    return f"{type(error).__name__} was raised{f': {said}' if said else ''}".rstrip(".") + "."
+    return f"{type(error).__name__}{f': {said}' if said else ''}".rstrip(".") + "."

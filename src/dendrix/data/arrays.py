@@ -63,7 +63,7 @@ def read_arrays(path: str | Path, *, labels: Sequence[str] | None = None, dt_ms:
 
     Args:
         path: the file.
-        labels: instead of those in the file.
+        labels: the names of the classes, if the file has none.
         dt_ms: instead of that in the file; 1 ms if neither says.
     Raises:
         OSError: there is no such file or it may not be read.
@@ -76,7 +76,7 @@ def read_arrays(path: str | Path, *, labels: Sequence[str] | None = None, dt_ms:
         raise InputError(f"{path}: expected an .npz of arrays, but it cannot be read ({error}). Save it with numpy.savez.") from error
     if missing := [name for name in ("x", "y") if name not in found]:
         raise InputError(f"{path}: expected an array '{missing[0]}', which is missing. Save x and y, and lengths if rows are padded.")
-    names = labels if labels is not None else found["labels"].tolist() if "labels" in found else None
+    names = found["labels"].tolist() if "labels" in found else labels
     step = dt_ms if dt_ms is not None else found["dt_ms"].tolist() if "dt_ms" in found else 1.0
     try:
         return as_dataset((found["x"], found["y"], found.get("lengths")), labels=names, dt_ms=step)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..core import expect, expect_count
+from ..core import expect, expect_count, expect_finite
 from ..core.foreign import foreign
 from ..errors import InputError, InputTypeError
 
@@ -202,7 +202,9 @@ def sequence(value: Any, name: str) -> Tensor:
     """One sequence [T, C]; float64 becomes float32, bytes stay bytes, which a data set turns into numbers when an item is taken."""
     found = tensor_of(value, name)
     expect(found, "T C", name)
-    return found if found.dtype in (torch.float32, torch.uint8) else found.float()
+    found = found if found.dtype in (torch.float32, torch.uint8) else found.float()
+    expect_finite(found, name)
+    return found
 
 
 def images(x: Any) -> Tensor:

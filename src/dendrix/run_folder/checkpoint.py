@@ -166,7 +166,10 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
 
 def _network(described: dict[str, Any], trust: Trust) -> Any:
     if "network" in described:
-        return build(described["network"], trust)
+        model = build(described["network"], trust)
+        if not isinstance(model, nn.Module):
+            raise InputError(f"network: expected the description of a module, got {type(model).__name__}.")
+        return model
     config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
     config: Any = config_type(**described["config"])
     return Converted(config, trust=trust) if kind is Converted else kind(config)
@@ -175,7 +178,7 @@ def _network(described: dict[str, Any], trust: Trust) -> Any:
 def _labels(labels: Any, count: int | None) -> tuple[str, ...]:
     count = len(labels) if count is None and isinstance(labels, list) else count
     if not isinstance(labels, list) or len(set(map(str, labels))) != count or len(labels) != count:
-        raise InputError(f"labels: expected a list of {count} different names, got {labels!r}")
+        raise InputError(f"labels: expected a list of {count or 'all'} different names, got {labels!r}")
     return tuple(map(str, labels))
 
 

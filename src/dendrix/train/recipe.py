@@ -130,7 +130,7 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     try:
         json.dumps(found, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InputTypeError(f"recipe: expected fields, and their to_dict(), as plain JSON values, but {reason(error)} Mend it.") from error
+        raise InputTypeError(f"recipe: expected fields, and their to_dict(), as plain JSON values, got {reason(error)} Mend it.") from error
     if not isinstance(data := found.get("data"), dict) or "name" not in data:
         raise InputTypeError(f"data: expected to_dict() to return a dict with a name, got {reprlib.repr(data)}. Return {{'name': ...}}.")
     return found
