@@ -107,22 +107,24 @@ def _train(name: str, options: list[str]) -> None:
         function = find_recipe(name)
     except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
+    from ..core.foreign import foreign
     from ..run_folder.record import is_text
     from ..train.command import TrainRun, summary, train_run
     from ..train.distributed.processes import first_process
 
     start = TrainRun(function())
-    chosen, unknown = parsed(
-        lambda: tyro.cli(
-            TrainRun,
-            default=start,
-            args=options,
-            return_unknown_args=True,
-            prog=f"dendrix train {name}",
-            description=f"Train {name}. {function.__doc__}",
-            config=(*STYLE, tyro.conf.AvoidSubcommands),
+    with foreign(f"{name}: expected fields whose types can be read", "Check the annotations of the recipe and its parts."):
+        chosen, unknown = parsed(
+            lambda: tyro.cli(
+                TrainRun,
+                default=start,
+                args=options,
+                return_unknown_args=True,
+                prog=f"dendrix train {name}",
+                description=f"Train {name}. {function.__doc__ or ''}",
+                config=(*STYLE, tyro.conf.AvoidSubcommands),
+            )
         )
-    )
     if unknown:
         option = unknown[0].split("=")[0]
         hint = suggestion(option, _options(start))

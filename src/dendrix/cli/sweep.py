@@ -54,17 +54,18 @@ def sweep(
     except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
     from ..plot import save_figure
-    from ..train.sweep import read_space, with_fields
+    from ..train.sweep import expect_space, read_space
     from ..train.sweep import sweep as run
 
     read = read_space(space)
     title = name or Path(recipe).stem
     folder = out or Path("sweeps") / title.replace(":", "-")
-    for field, values in read.items():  # before any worker starts
-        with_fields(chosen, {field: values.choices[0] if values.choices else values.low})
+    expect_space(chosen, read)  # before any worker starts
     with _workers(jobs - 1, recipe, space, trials, storage, folder, title, prune, seed):
         told = (lambda line: None) if json else _tell
         lines = run(chosen, read, folder, trials=trials, storage=storage, name=title, prune=prune, seed=seed, told=told)
+    if all(line["value"] is None for line in lines):
+        raise InputError(f"{folder}: expected at least one trial with a result, but all {len(lines)} diverged. Lower the learning rates.")
     try:
         from ..runs.report.sweep_figure import draw_sweep
 

@@ -226,8 +226,6 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         FileExistsError: it is there.
         BlockingIOError: another process trains in it.
     """
-    if "\0" in str(target):
-        raise InputError(f"folder: expected a path, got {str(target)!r}. Leave the zero byte out.")
     if writes:
         if target.exists() and not resume:
             hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
