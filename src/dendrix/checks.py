@@ -5,6 +5,7 @@ import math
 import operator
 from collections.abc import Iterable
 from numbers import Real
+from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import InputError, InputTypeError
@@ -18,6 +19,7 @@ __all__ = [
     "expect_function",
     "expect_in",
     "expect_one_of",
+    "expect_path",
     "nearest",
     "suggestion",
 ]
@@ -104,6 +106,13 @@ def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
     if value in allowed:
         return value
     raise InputError(f"{name}: expected one of {', '.join(allowed)}, got '{value}'.{suggestion(str(value), allowed)}")
+
+
+def expect_path(value: Any, name: str) -> Path:
+    """Check that a value names a file or folder, which need not be there; returns it as a path."""
+    if isinstance(value, str | PurePath) and "\0" not in str(value):
+        return Path(value)
+    raise InputTypeError(f"{name}: expected a path, got {value!r}. Name a file or folder.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

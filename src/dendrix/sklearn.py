@@ -136,7 +136,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         decision, found = Decision(), []
         with torch.inference_mode():
-            for x in self._inputs(X).split(_BATCH):
+            for x in torch.split(self._inputs(X), _BATCH):
                 found.append(decision.confidence(decision.evidence(self.network_, x)[:, -1].double()))
         return torch.cat(found).numpy()
 
@@ -146,8 +146,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Args:
             X: [N, T, C] or [N, F], finite.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(1)]
+        guesses: NDArray[Any] = np.take(self.classes_, self.predict_proba(X).argmax(1))
+        return guesses
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

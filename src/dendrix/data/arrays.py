@@ -90,12 +90,12 @@ def held_out(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
     Raises:
         InputError: nothing would be left, or held out.
     """
-    if not isinstance(share, Real) or isinstance(share, bool) or not 0 < share < 1:
+    if not isinstance(share, Real) or isinstance(share, bool) or not 0 < float(share) < 1:
         raise InputError(f"validation: expected data, or a share of the training data in (0, 1), got {share}. Choose a number between.")
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.zeros(len(data), dtype=torch.bool)
     for members in (torch.nonzero(data.y == label).flatten() for label in sorted(set(data.y.tolist()))):
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
+        count = min(max(round(float(share) * len(members)), 1), len(members) - 1)
         chosen[members[torch.randperm(len(members), generator=generator)[:count]]] = True
     if not chosen.any():
         raise InputError(f"validation: expected at least two items of a class to hold one out, got {len(data)} items. Give more data.")

@@ -79,7 +79,7 @@ def _hugging_face(data: Any, columns: tuple[str, str] | None) -> tuple[Any, Any,
         inputs, given = ([row[name] for row in rows] for name in columns)
     else:
         inputs, given = (list(data[name]) for name in columns)
-    classes = getattr(data.features, "get", lambda _: None)(columns[1])
+    classes: Any = (data.features or {}).get(columns[1])
     if hasattr(classes, "names"):
         if odd := [value for value in given if value is None or not 0 <= value < len(classes.names)]:
             raise InputError(f"y: expected one of {len(classes.names)} classes for every item, got {odd[0]}. Leave such items out.")
@@ -113,7 +113,7 @@ def classes_of(y: Any, labels: Sequence[str] | None) -> tuple[Tensor, tuple[str,
     given = _values(y, "y", "a class")
     if not given:
         raise InputError("y: expected the class of at least one item, got none. Check the data.")
-    known = _names(labels) if labels is not None else getattr(y, "labels", None)
+    known = names_of(labels) if labels is not None else getattr(y, "labels", None)
     if all(isinstance(value, _TEXT) for value in given):
         names = known or tuple(sorted({str(value) for value in given}))
         if unknown := sorted({str(value) for value in given} - set(names)):
@@ -130,7 +130,7 @@ def classes_of(y: Any, labels: Sequence[str] | None) -> tuple[Tensor, tuple[str,
     return torch.tensor(numbers), known or tuple(map(str, range(high + 1)))
 
 
-def _names(labels: Any) -> tuple[str, ...]:
+def names_of(labels: Any) -> tuple[str, ...]:
     """Different names in an order."""
     if isinstance(labels, _TEXT | Set | Mapping) or not hasattr(labels, "__iter__"):
         raise InputTypeError(f"labels: expected a list of the names of all classes, got {reprlib.repr(labels)}. Give a list.")

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core import Stateful, unrecorded
+from ..core import Stateful, expect_module, unrecorded
 from ..core.foreign import foreign
 from ..data import Batch, Splits
 from ..errors import InputError, InputTypeError
@@ -39,8 +39,8 @@ def expect_alike(splits: Splits[Any], *kinds: type) -> None:
     """
     train = splits.train
     for name in ("train", "valid"):
-        part = getattr(splits, name)
-        if not isinstance(part, kinds):
+        part: Any = getattr(splits, name)
+        if not issubclass(type(part), kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
             raise InputTypeError(f"{name}: expected {wanted}, got {type(part).__name__}. Make it with dendrix.data.as_dataset.")
         for what, has, needs in (("channels", part.channels, train.channels), ("classes", part.labels, train.labels)):
@@ -58,12 +58,8 @@ def expect_trainable(network: Any) -> nn.Module:
         InputTypeError: it is no module.
         InputError: it has no such parameter, or one without numbers.
     """
-    if not isinstance(network, nn.Module) or "_modules" not in vars(network):
-        kind = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
-        raise InputTypeError(
-            f"network: expected a torch.nn.Module whose constructor has called super().__init__(), got {kind}. Pass an instance of one."
-        )
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    module = expect_module(network)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         raise InputError(
             f"network: expected at least one parameter to train, but {type(network).__name__} has none. Give it layers with "
@@ -71,7 +67,7 @@ def expect_trainable(network: Any) -> nn.Module:
         )
     if any(parameter.is_meta for parameter in parameters):
         raise InputError("network: expected parameters with numbers, got some on the device meta. Use network.to_empty() and start them.")
-    return network
+    return module
 
 
 def expect_classifier(network: nn.Module, batch: Batch, classes: int, decision: Decision = Decision()) -> None:

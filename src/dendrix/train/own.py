@@ -9,7 +9,7 @@ from typing import Any
 import safetensors.torch
 from torch import nn
 
-from ..checks import SEEDS, expect_count, expect_flag
+from ..checks import SEEDS, expect_count, expect_flag, expect_path
 from ..core.foreign import foreign
 from ..core.trust import class_path
 from ..data import Dataset, ImageDataset, ImageFiles, Splits
@@ -160,7 +160,7 @@ def fit(
         DivergedError: the loss, its gradient or a neuron's state is no longer finite.
     """
     expect_trainable(network)
-    target = _path(folder, "folder")
+    target = expect_path(folder, "folder")
     if decision is not None and not isinstance(decision, Decision):
         raise InputTypeError(f"decision: expected a dendrix.models.Decision, got {decision!r}. Pass Decision('mean') or another.")
     for flag, value in (("resume", resume), ("quiet", quiet)):
@@ -215,13 +215,7 @@ def _source(data: Any, validation: Any, test: Any, seed: int, **options: Any) ->
     if isinstance(data, Source) and not isinstance(data, type):
         return data
     if isinstance(data, str | Path):
-        valid = validation if isinstance(validation, float) else _path(validation, "validation")
-        return ArrayData(_path(data, "data"), valid, None if test is None else _path(test, "test"), seed)
+        valid = validation if isinstance(validation, float) else expect_path(validation, "validation")
+        return ArrayData(expect_path(data, "data"), valid, None if test is None else expect_path(test, "test"), seed)
     splits = data if isinstance(data, Splits) else as_splits(data, validation, test, seed=seed, **options)
     return MemoryData(len(splits.train), splits)
-
-
-def _path(value: Any, name: str) -> Path:
-    if not isinstance(value, str | Path) or "\0" in str(value):
-        raise InputTypeError(f"{name}: expected a path, got {value!r}. Name a file or folder.")
-    return Path(value)
