@@ -107,13 +107,13 @@ def _train(name: str, options: list[str]) -> None:
         function = find_recipe(name)
     except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
-    from ..core.foreign import foreign
+    from ..core.foreign import reason
     from ..run_folder.record import is_text
     from ..train.command import TrainRun, summary, train_run
     from ..train.distributed.processes import first_process
 
     start = TrainRun(function())
-    with foreign(f"{name}: expected fields whose types can be read", "Check the annotations of the recipe and its parts."):
+    try:
         chosen, unknown = parsed(
             lambda: tyro.cli(
                 TrainRun,
@@ -125,6 +125,8 @@ def _train(name: str, options: list[str]) -> None:
                 config=(*STYLE, tyro.conf.AvoidSubcommands),
             )
         )
+    except NameError as error:  # an annotation in a file of the user's
+        raise InputError(f"{name}: expected fields whose types can be read, got {reason(error)} Import what they name.") from error
     if unknown:
         option = unknown[0].split("=")[0]
         hint = suggestion(option, _options(start))
