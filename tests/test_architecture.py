@@ -33,6 +33,7 @@ LEVEL = {
     "serve": 8,
     "train": 8,
     "runs": 9,
+    "sklearn": 9,
     "recipes": 10,
     "reproduce": 11,
     "cli": 12,

@@ -17,6 +17,7 @@ from . import run_folder as run_folder
 from . import runs as runs
 from . import sdr as sdr
 from . import serve as serve
+from . import sklearn as sklearn
 from . import train as train
 from .core import ATan as ATan
 from .core import Boxcar as Boxcar

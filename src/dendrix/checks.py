@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import fields
 from numbers import Real
+from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import InputError, InputTypeError
@@ -21,6 +22,7 @@ __all__ = [
     "expect_in",
     "expect_instance",
     "expect_one_of",
+    "expect_path",
     "nearest",
     "shown",
     "suggestion",
@@ -150,6 +152,13 @@ def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
         return value
     hint = suggestion(value, allowed) if isinstance(value, str) else ""
     raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}.{hint}")
+
+
+def expect_path(value: Any, name: str) -> Path:
+    """Check that a value names a file or folder, which need not be there; returns it as a path."""
+    if isinstance(value, str | PurePath) and "\0" not in str(value):
+        return Path(value)
+    raise InputTypeError(f"{name}: expected a path, got {value!r}. Name a file or folder.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

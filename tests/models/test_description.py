@@ -111,6 +111,28 @@ def test_a_class_of_the_users_is_passed_or_trusted(module: Path, tmp_path: Path)
         dendrix.load(tmp_path / "net", network=net_of(module, "Net", 6))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("users_own_nets:os.system", "expected a class that users_own_nets defines, but 'os.system' is none"),
+        ("users_own_nets:Popen", "expected a class that users_own_nets defines, but 'Popen' is none"),
+        ("subprocess:Popen", "expected a torch.nn.Module, or a function that returns one, to build"),
+        ("users_own_nets:remove", "remove: expected no arguments for a function, got command"),
+    ],
+)
+def test_a_description_calls_nothing_else_with_arguments_of_its_own(name: str, message: str, module: Path, tmp_path: Path) -> None:
+    remove = "def remove(command):\n    os.system(command)\n"
+    module.write_text(f"import os\nfrom subprocess import Popen\n{MODULE}\n{remove}")
+    dendrix.save(net_of(module, "Net", 5), tmp_path / "net")
+    config = tmp_path / "net" / "config.json"
+    described = json.loads(config.read_text())
+    described["network"] = {"class": name, "arguments": {"command": f"touch {tmp_path / 'called'}"}}
+    config.write_text(json.dumps(described))
+    with pytest.raises(InputError, match=message):
+        dendrix.load(tmp_path / "net", trust=module)
+    assert not (tmp_path / "called").exists()
+
+
 def test_a_class_without_arguments_has_to_be_passed(module: Path, tmp_path: Path) -> None:
     network = net_of(module, "Plain", 2)
     dendrix.save(network, tmp_path / "net")
@@ -152,7 +174,10 @@ def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> No
         ({"surrogate": "Stateful", "arguments": {}}, "Stateful: expected a surrogate"),
         ({"kind": "LIF"}, "network: expected a description of a layer, got fields kind"),
         ({"config": "os:system", "arguments": {}}, "os:system: expected a class that is trusted"),
-        ({"config": "dendrix.core.trust:import_file", "arguments": {}}, "expected"),
+        ({"config": "dendrix.core.trust:import_file", "arguments": {"path": "x.py"}}, "import_file: expected a dataclass to build"),
+        ({"class": 3}, "class: expected the name of a class, got 3"),
+        ({"torch": "Linear", "arguments": [1]}, r"Linear: expected arguments by name, got \[1\]"),
+        ({"dendrix": "Sequential", "arguments": {"*": 1}}, "Sequential: expected arguments by name"),
     ],
 )
 def test_edited_descriptions_are_refused(described: dict[str, object], message: str) -> None:

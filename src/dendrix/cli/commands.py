@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..checks import suggestion
-from ..errors import InputError, MisuseError
+from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
@@ -105,24 +105,28 @@ def train(recipe: Name) -> None:
 def _train(name: str, options: list[str]) -> None:
     try:
         function = find_recipe(name)
-    except InputError as error:
+    except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
+    from ..core.foreign import reason
     from ..run_folder.record import is_text
     from ..train.command import TrainRun, summary, train_run
     from ..train.distributed.processes import first_process
 
     start = TrainRun(function())
-    chosen, unknown = parsed(
-        lambda: tyro.cli(
-            TrainRun,
-            default=start,
-            args=options,
-            return_unknown_args=True,
-            prog=f"dendrix train {name}",
-            description=f"Train {name}. {function.__doc__}",
-            config=(*STYLE, tyro.conf.AvoidSubcommands),
+    try:
+        chosen, unknown = parsed(
+            lambda: tyro.cli(
+                TrainRun,
+                default=start,
+                args=options,
+                return_unknown_args=True,
+                prog=f"dendrix train {name}",
+                description=f"Train {name}. {function.__doc__ or ''}",
+                config=(*STYLE, tyro.conf.AvoidSubcommands),
+            )
         )
-    )
+    except NameError as error:  # an annotation in a file of the user's
+        raise InputError(f"{name}: expected fields whose types can be read, got {reason(error)} Import what they name.") from error
     if unknown:
         option = unknown[0].split("=")[0]
         hint = suggestion(option, _options(start))

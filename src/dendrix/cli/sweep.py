@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import InputError, MisuseError
+from ..errors import InputError, InputTypeError, MisuseError
 from .output import print_json, trust_option
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
@@ -52,20 +52,21 @@ def sweep(
         raise MisuseError(f"--jobs: expected at least 1, got {jobs}. Choose a larger number.")
     try:
         chosen = find_recipe(recipe)()
-    except InputError as error:
+    except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
     from ..plot import save_figure
-    from ..train.sweep import read_space, with_fields
+    from ..train.sweep import expect_space, read_space
     from ..train.sweep import sweep as run
 
     read = read_space(space)
     title = name or Path(recipe).stem
     folder = out or Path("sweeps") / title.replace(":", "-")
-    for field, values in read.items():  # checks the space before any worker starts
-        with_fields(chosen, {field: values.choices[0] if values.choices else values.low})
+    expect_space(chosen, read)  # before any worker starts
     with _workers(jobs - 1, recipe, space, trials, storage, folder, title, prune, seed):
         watch = (lambda line: None) if json else _print_trial
         lines = run(chosen, read, folder, trials=trials, storage=storage, name=title, prune=prune, seed=seed, watch=watch)
+    if all(line["value"] is None for line in lines):
+        raise InputError(f"{folder}: expected at least one trial with a result, but all {len(lines)} diverged. Lower the learning rates.")
     try:
         from ..runs.report.sweep_figure import draw_sweep
 

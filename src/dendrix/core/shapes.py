@@ -1,9 +1,10 @@
 """Checks of tensor arguments. Messages name the expected value, the actual value and a remedy."""
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError, InputTypeError
 from .dispatch import transform
@@ -39,6 +40,16 @@ def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
     else:
         advice = "Reshape the tensor or build the layer for this size."
     raise InputError(f"{name}: expected [{wanted}], got {list(x.shape)}. {advice}")
+
+
+def expect_module(value: Any, name: str = "network") -> nn.Module:
+    """Check that a value is a module, and not its class, and that its constructor has called that of `nn.Module`."""
+    if isinstance(value, nn.Module) and "_modules" in vars(value):
+        return value
+    kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    raise InputTypeError(
+        f"{name}: expected a torch.nn.Module whose constructor has called super().__init__(), got {kind}. Pass an instance of one."
+    )
 
 
 def expect_valid(valid: Tensor | None, x: Tensor) -> None:

@@ -4,10 +4,11 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from ..errors import InputError, UntrustedError
+from .foreign import reason
 
 Trust = str | Path | None
 """Name of a package, or path of a Python file, that may be imported and run."""
@@ -22,7 +23,10 @@ def class_path(kind: type) -> str:
 
 
 def trusted(path: str, trust: Trust) -> Any:
-    """Return the object with the name `module:Name`, if the user trusts its module.
+    """Return the class or function with the name `module:Name`, if the user trusts its module and that module defines it.
+
+    What a trusted module only imports is not accepted: a file that names `my_nets:os.system` must not obtain it. The caller checks the kind
+    of the object before it calls it with arguments of the file.
 
     Args:
         path: name from `class_path`.
@@ -48,12 +52,13 @@ def trusted(path: str, trust: Trust) -> Any:
     )
 
 
-def _named(found: Any, path: str) -> Any:
-    module, _, name = path.partition(":")
+def _named(module: ModuleType, path: str) -> Any:
+    name = path.partition(":")[2]
+    found: Any = module
     for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is None:
-        raise InputError(f"{path}: expected '{name}' in {module}, which does not define it. Was it renamed?")
+        found = vars(found).get(part) if found is module or isinstance(found, type) else None
+    if not isinstance(found, type | FunctionType) or (found.__module__, found.__qualname__) != (module.__name__, name):
+        raise InputError(f"{path}: expected a class that {module.__name__} defines, but '{name}' is none. Was it renamed?")
     return found
 
 
@@ -86,15 +91,15 @@ def import_file(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[path.stem]
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise InputError(f"{path}{line}: expected a Python file that can be imported, got {type(error).__name__}: {error}.") from error
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise InputError(f"{path}{line}: expected a Python file that can be imported, got {reason(error)}") from error
     return module
 
 
 def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"{module}: expected a package that can be imported, but {error}. Install it, or name its file.") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{module}: expected a package that can be imported, got {reason(error)} Install it, or name its file.") from error

@@ -122,8 +122,8 @@ class Dataset:
             raise InputError("x: expected at least one sequence, got none. Check the split or the requested subset.")
         expect_fields(self, dt_ms="(0, inf)")
         expect(self.y, "N", "y", N=len(self.x))
-        for sequence in self.x:
-            expect(sequence, "T C", "x", C=self.x[0].shape[1])
+        for number, sequence in enumerate(self.x):
+            expect(sequence, "T C", f"x, item {number}", C=self.x[0].shape[-1])
         if int(self.y.min()) < 0 or int(self.y.max()) >= len(self.labels):
             raise InputError(
                 f"y: expected classes 0 to {len(self.labels) - 1}, got {int(self.y.min())} to {int(self.y.max())}. Check labels."

@@ -79,5 +79,5 @@ def outputs_of(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tens
         valid: bool [B, T].
     """
     returned = model(x, None, valid) if takes_state(model) else model(x)
-    outputs: Tensor = returned[0] if isinstance(returned, tuple) else returned
+    outputs: Tensor = returned[0] if isinstance(returned, tuple) and returned else returned
     return outputs

@@ -5,6 +5,8 @@ Classes of other packages are described by module and name. They are created onl
 
 import inspect
 import math
+import reprlib
+from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from torch.nn.utils import parametrize
 from .. import layers, neurons
 from ..core import Surrogate, surrogate
 from ..core.described import Described
+from ..core.foreign import foreign
 from ..core.trust import Trust, class_path, trusted
 from ..errors import InputError, InputTypeError
 
@@ -76,16 +79,18 @@ def build(described: Any, trust: Trust = None) -> Any:
         return {key: build(part, trust) for key, part in described["items"].items()}
     kind = _kind(described, trust)
     arguments = described.get("arguments")
+    if not isinstance(arguments, dict | None) or not isinstance((arguments or {}).get("*", []), list):
+        raise InputError(f"{kind.__name__}: expected arguments by name, got {reprlib.repr(arguments)}. Was it edited by hand?")
     if arguments is None:
         raise InputError(
             f"{kind.__name__}: expected constructor arguments, but none were saved, because the class does not define arguments(). "
             "Pass the network: load(folder, network=...)."
         )
     given = {name: build(part, trust) for name, part in arguments.items()}
-    try:
+    if given and not isinstance(kind, type):  # a file may not choose what a function of the user's is called with
+        raise InputError(f"{kind.__name__}: expected no arguments for a function, got {', '.join(given)}. Was it edited by hand?")
+    with foreign(f"{kind.__name__}: expected arguments that its constructor takes", "Was the class changed?"):
         return kind(*given.pop("*", ()), **given)
-    except TypeError as error:
-        raise InputError(f"{kind.__name__}: expected arguments that its constructor takes, but {error}. Was the class changed?") from error
 
 
 def _described_module(module: nn.Module) -> dict[str, Any]:
@@ -122,7 +127,13 @@ def _arguments(module: nn.Module) -> dict[str, Any] | None:
     method = getattr(module, "arguments", None)
     if method is None or getattr(type(module), "arguments", None) is Described.arguments:
         return None
-    found: dict[str, Any] = method()
+    with foreign(f"{type(module).__name__}: expected arguments() to return those of its constructor", "Mend the method."):
+        found: Any = method()
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise InputTypeError(
+            f"{type(module).__name__}: expected arguments() to return a dict of constructor arguments by name, got {reprlib.repr(found)}."
+            " Return {'name': value}."
+        )
     return found
 
 
@@ -135,6 +146,8 @@ def _of_dendrix(name: str) -> Any:
 
 
 def _kind(described: dict[str, Any], trust: Trust) -> Any:
+    if odd := [name for name in ("dendrix", "torch", "surrogate", "config", "class") if not isinstance(described.get(name, ""), str)]:
+        raise InputError(f"{odd[0]}: expected the name of a class, got {reprlib.repr(described[odd[0]])}. Was it edited by hand?")
     if name := described.get("dendrix"):
         if kind := _of_dendrix(name):
             return kind
@@ -150,10 +163,20 @@ def _kind(described: dict[str, Any], trust: Trust) -> Any:
         raise InputError(f"{name}: expected a surrogate gradient of this version of dendrix, got an unknown one. Update dendrix.")
     if name := described.get("config"):
         module = name.partition(":")[0]
-        return trusted(name, "dendrix" if module.split(".")[0] == "dendrix" else trust)
+        return _expect(trusted(name, "dendrix" if module.split(".")[0] == "dendrix" else trust), name, "dataclass", is_dataclass)
     if name := described.get("class"):
-        return trusted(name, trust)
+        return _expect(trusted(name, trust), name, "torch.nn.Module, or a function that returns one,", _makes_module)
     raise InputError(f"network: expected a description of a layer, got fields {', '.join(described) or 'none'}. Was it edited by hand?")
+
+
+def _expect(kind: Any, name: str, what: str, fits: Callable[[Any], bool]) -> Any:
+    if fits(kind):
+        return kind
+    raise InputError(f"{name}: expected a {what} to build, got another class. Was it edited by hand?")
+
+
+def _makes_module(kind: Any) -> bool:
+    return issubclass(kind, nn.Module) if isinstance(kind, type) else callable(kind)
 
 
 def cast_like(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:

@@ -69,14 +69,16 @@ def own_recipe(name: str) -> bool:
 
 
 def _of_file(name: str) -> "Callable[[], Recipe]":
-    from ..core.trust import import_file  # imported here because it loads torch
+    from ..core.foreign import foreign  # imported here because these load torch
+    from ..core.trust import import_file
 
     file, _, variant = name.partition(":")
     module = import_file(Path(file))
     found: Callable[[], Recipe] | None = getattr(module, variant or _MAIN, None)
     if not callable(found):
         raise InputError(f"{file}: expected a function '{variant or _MAIN}' that returns the recipe, found none. Add it.")
-    made: Any = found()
+    with foreign(f"{file}: expected a function '{variant or _MAIN}' that returns the recipe", "Call it yourself to see where."):
+        made: Any = found()
     if not is_dataclass(made) or not all(hasattr(made, name) for name in ("seed", "data", "budget", "learner")):
         raise InputError(
             f"{file}: expected a function that returns a recipe, got {type(made).__name__}. Return a SequenceRecipe, an ImageRecipe, or a "

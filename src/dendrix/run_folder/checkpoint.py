@@ -8,13 +8,16 @@ from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from ..core import expect_one_of
+from ..checks import expect_path
+from ..core import expect_module, expect_one_of
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
-from ..errors import InputError, UntrustedError
+from ..data.given import names_of
+from ..errors import InputError, InputTypeError, UntrustedError
 from ..layers import freeze
 from ..models import MODELS, Converted, Decision
 from ..models.description import build, cast_like, describe
@@ -57,7 +60,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "decision": asdict(checkpoint.decision),
         "shape": checkpoint.shape and list(checkpoint.shape),
     }
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    tensors = _tensors(model)
     write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
     write_json(folder / CONFIG, described)
 
@@ -83,12 +86,30 @@ def save(
         decision: how outputs become a decision; by default the mean over time.
     Raises:
         InputTypeError: a part of the network cannot be described by data; it is named, and nothing is written.
+        InputError: the weights are not finite, or labels repeat; nothing is written.
     """
+    target = expect_path(folder, "folder")
+    for name, value, kind in (("encoder", encoder, Encoder), ("decision", decision, Decision)):
+        if value is not None and not isinstance(value, kind):
+            raise InputTypeError(f"{name}: expected a dendrix {kind.__name__}, got {value!r}. Pass an instance of one.")
+    names = names_of(labels) if not isinstance(labels, tuple) or labels else ()
     described = None if encoder is None else encoder_to_dict(encoder)
-    checkpoint = Checkpoint(network, tuple(labels), described, decision or Decision())
+    checkpoint = Checkpoint(expect_module(network), names, described, decision or Decision())
     _described(network)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    write_checkpoint(Path(folder), checkpoint)
+    if broken := [name for name, tensor in _tensors(network).items() if not tensor.isfinite().all()]:
+        raise InputError(f"network: expected finite weights, got NaN or infinity in {', '.join(broken)}. Train it with a lower rate.")
+    target.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(target, checkpoint)
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Copies on the CPU of all that the network has learned."""
+    found = {}
+    for name, tensor in model.state_dict().items():
+        if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.is_meta:
+            raise InputTypeError(f"{name}: expected a tensor with numbers to save, got {type(tensor).__name__}. Start the network.")
+        found[name] = tensor.detach().cpu().contiguous().clone()
+    return found
 
 
 def _described(network: nn.Module) -> dict[str, Any]:
@@ -96,7 +117,10 @@ def _described(network: nn.Module) -> dict[str, Any]:
     if (name := kinds.get(type(network))) is not None:
         config: Any = network.config
         return {"model": name, "config": asdict(config)}
-    return {"network": describe(network)}
+    try:
+        return {"network": describe(network)}
+    except RecursionError as error:
+        raise InputTypeError("arguments: expected values that do not contain themselves, got one that does. Leave it out.") from error
 
 
 def expect_run(folder: Path) -> None:
@@ -123,8 +147,10 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         UntrustedError: a class of the network is not part of dendrix or torch, and is neither passed nor trusted.
         InputError: a file is damaged or has an unknown format.
     """
-    folder = find_run(folder)
+    folder = find_run(expect_path(folder, "folder"))
     expect_run(folder)
+    if network is not None:
+        expect_module(network)
     described = read_json(folder / CONFIG)
     if ARCHITECTURE in (described.get("architectures") or ()):
         from ..models.spikegpt.hf_files import load_classifier  # imported late because transformers is optional
@@ -166,7 +192,10 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
 
 def _network(described: dict[str, Any], trust: Trust) -> Any:
     if "network" in described:
-        return build(described["network"], trust)
+        model = build(described["network"], trust)
+        if not isinstance(model, nn.Module):
+            raise InputError(f"network: expected the description of a module, got {type(model).__name__}.")
+        return model
     config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
     config: Any = config_type(**described["config"])
     return Converted(config, trust=trust) if kind is Converted else kind(config)
@@ -175,7 +204,7 @@ def _network(described: dict[str, Any], trust: Trust) -> Any:
 def _labels(labels: Any, count: int | None) -> tuple[str, ...]:
     count = len(labels) if count is None and isinstance(labels, list) else count
     if not isinstance(labels, list) or len(set(map(str, labels))) != count or len(labels) != count:
-        raise InputError(f"labels: expected a list of {count} different names, got {labels!r}")
+        raise InputError(f"labels: expected a list of {count or 'all'} different names, got {labels!r}")
     return tuple(map(str, labels))
 
 

@@ -93,6 +93,10 @@ class Learner(ABC):
 
     def backward(self, loss: Tensor, share: float) -> None:
         """Accumulate the gradient of a part of the batch; see `descend`."""
+        if not loss.requires_grad:
+            raise InputError(
+                "network: expected outputs that depend on its parameters, got a loss without a gradient. Do not detach or round them."
+            )
         # accelerate averages gradients over the processes, so each loss is weighted by its share of the batch.
         self.accelerator.backward(loss * (share * self.accelerator.num_processes))
 

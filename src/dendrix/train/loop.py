@@ -11,7 +11,7 @@ from ..run_folder.record import RunRecord, environment
 from ..run_folder.state import Run, states
 from .distributed.processes import join
 from .health import warnings
-from .recipe import Recipe, recipe_to_dict
+from .recipe import Recipe, load_splits, recipe_to_dict
 
 Watcher = Callable[[list[dict[str, Any]]], None]
 """Called with the metrics of all epochs so far, after each."""
@@ -50,9 +50,10 @@ def train_recipe(
     accelerate, tqdm = _extras()
     accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
-    splits: Any = recipe.data.load()
+    described = recipe_to_dict(recipe)
+    splits = load_splits(recipe.data)
     learner = recipe.learner(splits, accelerator)
-    about: dict[str, Any] = {"name": name, "recipe": recipe_to_dict(recipe), "data_sha256": splits.fingerprint()}
+    about: dict[str, Any] = {"name": name, "recipe": described, "data_sha256": splits.fingerprint()}
     parameters = sum(p.numel() for p in learner.network.parameters() if p.requires_grad)
     about |= {"parameters": parameters, "environment": environment(accelerator.device)}
     run = Run(folder, about, writes=accelerator.is_main_process)

@@ -1,5 +1,6 @@
 """Training of the caller's own network and data."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import safetensors.torch
 from torch import nn
 
+from ..checks import SEEDS, expect_count, expect_flag, expect_path
+from ..core.foreign import foreign
 from ..core.trust import class_path
 from ..data import Dataset, ImageDataset, ImageFiles, Splits
 from ..data.arrays import as_splits, held_out, read_arrays
@@ -17,10 +20,11 @@ from ..models.description import describe
 from ..run_folder.checkpoint import WEIGHTS
 from ..run_folder.record import RunRecord
 from ..run_folder.state import run_folder
+from .checked import expect_trainable
 from .distributed.processes import expect_all_alive, first_process
 from .image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 from .loop import train_recipe
-from .recipe import DataSource, Recipe, Source
+from .recipe import DataSource, Recipe, Source, load_splits
 from .sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 
 
@@ -88,8 +92,13 @@ class GivenNetwork:
     network: nn.Module
 
     def build(self) -> nn.Module:
-        """Return the network itself."""
-        return self.network
+        """Return a copy: a failed training, and hooks set by the training, leave the caller's network unchanged.
+
+        Raises:
+            InputError: the network cannot be copied.
+        """
+        with foreign("network: expected a module that copy.deepcopy copies", "Keep open files and computed tensors out of its attributes."):
+            return copy.deepcopy(self.network)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description of the network, without weights."""
@@ -123,8 +132,8 @@ def fit(
 
     Args:
         network: a `Stateful`, or any module from inputs [B, T, ...] to outputs [B, T, K] or [B, K], or from images [B, C, H, W], from 0 to
-            1, to outputs [B, K]. Early exits need outputs after every step, so they do not work with a module that returns [B, K]. The
-            network is trained in place and has the weights of the best epoch afterwards.
+            1, to outputs [B, K]. Early exits need outputs after every step, so they do not work with a module that returns [B, K]. A copy
+            is trained; afterwards the network has the weights of the best epoch.
         data: (x, y) or (x, y, lengths), a torch data set, a Hugging Face data set, `dendrix.data.Splits`, or a `Source`; see
             `dendrix.data.as_dataset`. Sequences are [T, C], images [C, H, W].
         validation: data of the same kind, or the share of the training data to hold out, stratified by class. Not used with `Splits` or
@@ -151,8 +160,15 @@ def fit(
         FileExistsError: the folder exists.
         DivergedError: the loss, its gradient or a neuron's state is no longer finite.
     """
+    expect_trainable(network)
+    target = expect_path(folder, "folder")
+    if decision is not None and not isinstance(decision, Decision):
+        raise InputTypeError(f"decision: expected a dendrix.models.Decision, got {decision!r}. Pass Decision('mean') or another.")
+    for flag, value in (("resume", resume), ("quiet", quiet)):
+        expect_flag(value, flag)
+    expect_count(seed, SEEDS, "seed")
     source = _source(data, validation, test, seed, labels=labels, dt_ms=dt_ms, columns=columns)
-    splits = source.load()
+    splits = load_splits(source)
     common: dict[str, Any] = {"data": source, "model": GivenNetwork(network), "seed": seed}
     settings = _Settings(optim, budget, augment, lr, {"epochs": epochs, "batch_size": batch_size})
     recipe: Recipe
@@ -165,10 +181,9 @@ def fit(
         recipe = SequenceRecipe(**common, **chosen, decision=decision or Decision(), early=early)
     else:
         raise InputTypeError(f"data: expected sequences or images, got {type(splits.train).__name__}. Train text by its recipes.")
-    target = Path(folder)
     with run_folder(target, resume, writes=first_process()) as place, expect_all_alive():
         record = train_recipe(recipe, place, name=name or target.name, quiet=quiet, resume=resume)
-    network.load_state_dict(safetensors.torch.load_file(target / WEIGHTS))
+    network.load_state_dict(safetensors.torch.load((target / WEIGHTS).read_bytes()))
     return record
 
 
@@ -198,10 +213,10 @@ class _Settings:
 
 def _source(data: Any, validation: Any, test: Any, seed: int, **options: Any) -> Source:
     """Return the source of the splits."""
-    if isinstance(data, Source):
+    if isinstance(data, Source) and not isinstance(data, type):
         return data
     if isinstance(data, str | Path):
-        valid = validation if isinstance(validation, float) else Path(validation)
-        return ArrayData(Path(data), valid, None if test is None else Path(test), seed)
+        valid = validation if isinstance(validation, float) else expect_path(validation, "validation")
+        return ArrayData(expect_path(data, "data"), valid, None if test is None else expect_path(test, "test"), seed)
     splits = data if isinstance(data, Splits) else as_splits(data, validation, test, seed=seed, **options)
     return MemoryData(len(splits.train), splits)

@@ -1,5 +1,7 @@
 """Protocols of training: a recipe describes an experiment, a source loads its data, a configuration builds its network."""
 
+import json
+import reprlib
 from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -7,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_c
 
 from torch import nn
 
+from ..core.foreign import foreign, reason
 from ..core.trust import class_path
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..run_folder.state import TrainingLength
 
 if TYPE_CHECKING:
@@ -101,9 +104,36 @@ class DataSource:
         return type(self)(**{**vars(self), "root": root})
 
 
+def load_splits(source: Source) -> AnySplits:
+    """The three splits of a source.
+
+    Raises:
+        OSError, InputError: they cannot be loaded.
+        InputTypeError: what it loads is no splits.
+    """
+    with foreign("data: expected load() to return the splits", "Mend the source or its data."):
+        splits: Any = source.load()
+    if not all(hasattr(splits, name) for name in ("train", "valid", "test", "fingerprint")):
+        raise InputTypeError(
+            f"data: expected load() to return dendrix.data.Splits, got {type(splits).__name__}. Return Splits(train, valid, test)."
+        )
+    return cast(AnySplits, splits)
+
+
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as plain JSON values, for the run record."""
-    return {part.name: _plain(getattr(recipe, part.name)) for part in fields(cast(Any, recipe))}
+    """The recipe as plain JSON values, for the run record.
+
+    Raises:
+        InputTypeError: a part of it says something else of itself.
+    """
+    found = {part.name: _plain(getattr(recipe, part.name)) for part in fields(cast(Any, recipe))}
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"recipe: expected fields, and their to_dict(), as plain JSON values, got {reason(error)} Mend it.") from error
+    if not isinstance(data := found.get("data"), dict) or "name" not in data:
+        raise InputTypeError(f"data: expected to_dict() to return a dict with a name, got {reprlib.repr(data)}. Return {{'name': ...}}.")
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core import expect_one_of
+from ..core.foreign import foreign
 from ..core.trust import Trust, trusted
 from ..errors import InputError
 from .continual.data import PermutedMnistData
@@ -61,9 +62,7 @@ def source_from_dict(saved: dict[str, Any], trust: Trust = None) -> Any:
     if ":" not in name:
         return SOURCES[expect_one_of(name, SOURCES, "data")].from_dict(values)
     kind: Any = trusted(name, trust)
-    if hasattr(kind, "from_dict"):
-        return kind.from_dict(values)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{name}: expected the fields that were saved, but {error}. Was the class changed?") from error
+    if not isinstance(kind, type) or not all(hasattr(kind, method) for method in ("load", "to_dict")):
+        raise InputError(f"{name}: expected a class with load and to_dict, a source of data, got another. Was the record edited by hand?")
+    with foreign(f"{name}: expected the fields that were saved", "Was the class changed?"):
+        return kind.from_dict(values) if hasattr(kind, "from_dict") else kind(**values)

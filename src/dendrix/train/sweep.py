@@ -1,16 +1,17 @@
 """Hyperparameter sweep over the fields of a recipe with Optuna: resumable, distributed over workers, pruned by validation."""
 
 import contextlib
+import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..checks import expect_count, suggestion
+from ..checks import SEEDS, expect_count, suggestion
 from ..core.files import write_json
-from ..errors import InputError, MissingExtraError
+from ..errors import DivergedError, InputError, MissingExtraError
 from ..run_folder.record import is_text
 from ..run_folder.state import run_folder
 from .loop import train_recipe
@@ -81,6 +82,17 @@ def with_fields(recipe: R, values: Mapping[str, Any]) -> R:
     return recipe
 
 
+def expect_space(recipe: Any, space: Mapping[str, Range]) -> None:
+    """Check that the recipe has these fields, and takes every choice and both ends of every interval.
+
+    Raises:
+        InputError: see `with_fields`.
+    """
+    for field, values in space.items():
+        for value in values.choices or (values.low, values.high):
+            with_fields(recipe, {field: value})
+
+
 def sweep(
     recipe: Any,
     space: Mapping[str, Range],
@@ -96,7 +108,7 @@ def sweep(
     """Train a recipe with many settings, alone or together with other workers; return all trials, the best first.
 
     Each trial has its own run folder, `folder/runs/NUMBER`. A restarted worker continues its trial, and the trial of a worker that died is
-    taken over by another one, which resumes its run if the folder is shared.
+    taken over by another one, which resumes its run if the folder is shared. A trial that diverges has no result; the sweep continues.
 
     Args:
         recipe: recipe to vary.
@@ -109,17 +121,20 @@ def sweep(
         seed: seed of the sampler; give each worker its own, so that they draw different settings.
         watch: called with each trial that ends.
     Raises:
-        InputError: a field is unknown or does not accept a value, or the storage cannot be reached.
+        InputError: a field is unknown or does not accept a value, the storage cannot be reached, or it has a study of this name over
+            another space.
         MissingExtraError: optuna is missing.
     """
     optuna = _optuna()
     expect_count(trials, "[1, inf)", "trials")
-    for field, values in space.items():
-        with_fields(recipe, {field: values.choices[0] if values.choices else values.low})
+    expect_count(seed, SEEDS, "seed")
+    expect_space(recipe, space)
     by_loss = is_text(recipe_to_dict(recipe))
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)
-    study = _study(optuna, storage or f"sqlite:///{folder.resolve() / 'sweep.db'}", name, by_loss, prune, seed)
+        storage = f"sqlite:///{folder.resolve() / 'sweep.db'}"
+    study = _study(optuna, storage, name, by_loss, prune, seed)
+    _expect_same(study, space, name)
     folder.mkdir(parents=True, exist_ok=True)
 
     def objective(trial: Any) -> float:
@@ -155,8 +170,11 @@ def _train(optuna: Any, trial: Any, recipe: Any, folder: Path, by_loss: bool) ->
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    with run_folder(folder / "runs" / str(number), resume=True) as place:
-        record = train_recipe(recipe, place, name=f"trial {number}", quiet=True, resume=True, watch=watch)
+    try:
+        with run_folder(folder / "runs" / str(number), resume=True) as place:
+            record = train_recipe(recipe, place, name=f"trial {number}", quiet=True, resume=True, watch=watch)
+    except DivergedError as error:
+        raise optuna.TrialPruned(str(error)) from error
     best = record["progress"] or {}
     value: float | None = best["best_loss" if by_loss else "best_accuracy"]
     if value is None:
@@ -164,8 +182,23 @@ def _train(optuna: Any, trial: Any, recipe: Any, folder: Path, by_loss: bool) ->
     return value
 
 
+def _expect_same(study: Any, space: Mapping[str, Range], name: str) -> None:
+    """A study has one space: results of another one do not compare."""
+    wanted = json.loads(json.dumps({field: asdict(values) for field, values in space.items()}))  # tuples are lists there
+    known = study.user_attrs.get("space")
+    if known is None:
+        study.set_user_attr("space", wanted)
+    elif known != wanted:
+        raise InputError(
+            f"space: expected that of the sweep '{name}', which is there, over {', '.join(known)}, got another. Repeat it, or choose "
+            "another folder or name."
+        )
+
+
 def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, seed: int) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if storage == "sqlite://" or ":memory:" in storage:
+        raise InputError(f"storage: expected a database that outlives this process, got {storage}. Leave it out, or name a file.")
     try:
         with _quiet():
             retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)
@@ -180,10 +213,10 @@ def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, see
             pruner=optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-    except Exception as error:  # each database driver raises its own errors
-        reason = str(error).split("\n")[0]
+    except Exception as error:  # drivers of databases raise errors of their own kinds
+        reason = str(error).split("\n")[0].rstrip(".")
         raise InputError(
-            f"storage: expected a database that can be reached, got {storage}: {reason} Check the URL and the server."
+            f"storage: expected a database that can be reached, got {storage}: {reason}. Check the URL and the server."
         ) from error
 
 

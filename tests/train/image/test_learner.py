@@ -112,7 +112,7 @@ def test_divergence_stops_with_one_sentence_and_leaves_nothing(recipe: ImageReci
 
 def test_nan_in_the_input_is_found(recipe: ImageRecipe, tmp_path: Path) -> None:
     def spoil(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(module, VGG):
+        if isinstance(module, VGG) and module.training:
             inputs[0][0, 0, 0, 0] = math.nan
 
     with register_module_forward_pre_hook(spoil), pytest.raises(DivergedError, match="Training diverged at step 0: loss nan"):

@@ -14,7 +14,7 @@ from ...layers import QCFS
 from ...models.decision import outputs_of
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
 from ...run_folder.state import Progress
-from ..checked import expect_classifier
+from ..checked import built, expect_alike, expect_classifier
 from ..distributed.processes import Share, expect_enough
 from ..health import refuse_divergence
 from ..learner import Learner
@@ -36,9 +36,10 @@ class ImageLearner(Learner):
     """
 
     def __init__(self, recipe: ImageRecipe, splits: Splits[ImageDataset] | Splits[ImageFiles], accelerator: Any):
+        expect_alike(splits, ImageDataset, ImageFiles)
         _check(recipe, splits.train)
         expect_enough(recipe.budget.batch_size, splits, accelerator.num_processes)
-        network: nn.Module = recipe.model.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network: nn.Module = built(recipe.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         expect_classifier(network, take_batch(splits.valid, torch.arange(min(4, len(splits.valid)))), len(splits.train.labels))
         groups = [{"name": "weights", "params": list(network.parameters())}]
         optim = recipe.optim

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
-from ...core import expect_fields
+from ...core import expect_fields, expect_one_of
 from ...data import ImageDataset, ImageFiles, Splits
 from ..recipe import NetworkConfig, Source
 
@@ -42,6 +42,7 @@ class ImageBudget:
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("epochs", "batch_size"), epochs="[1, inf)", batch_size="[1, inf)")
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
 
     def last_epoch(self, best: int) -> int:
         """Return the last epoch, counted from 0. It does not depend on the best one, because the learning rate falls until the end."""

@@ -59,6 +59,7 @@ class SentenceBudget:
     def __post_init__(self) -> None:
         counts = {"epochs": "[1, inf)", "batch_size": "[1, inf)", "patience": "[0, inf)", "pool": "[1, inf)"}
         expect_fields(self, whole=counts, **counts)
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
 
     def last_epoch(self, best: int) -> int:
         """Return the last epoch to train, counted from 0, if none is better than epoch `best`."""

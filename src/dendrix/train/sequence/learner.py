@@ -17,7 +17,7 @@ from ...layers import anneal, clamp_delays, param_groups, rounded
 from ...layers.delay.base import delay_layers
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
 from ...run_folder.state import Progress
-from ..checked import expect_classifier
+from ..checked import built, expect_alike, expect_classifier
 from ..distributed.processes import Share, expect_enough, share_statistics
 from ..health import Watch, expect_finite_splits, refuse_divergence
 from ..learner import Learner
@@ -40,11 +40,12 @@ class SequenceLearner(Learner):
     """
 
     def __init__(self, recipe: SequenceRecipe, splits: Splits[Dataset], accelerator: Any):
+        expect_alike(splits, Dataset)
         _check(recipe, splits)
         expect_finite_splits(splits)
         index, count = accelerator.process_index, accelerator.num_processes
         expect_enough(recipe.budget.batch_size, splits, count)
-        network = recipe.model.build()
+        network = built(recipe.model)
         tail = recipe.decision.tail_steps(splits.train.dt_ms)
         some = collate([splits.valid[i] for i in range(min(4, len(splits.valid)))], tail)
         expect_classifier(network, some, len(splits.train.labels), recipe.decision)

@@ -56,6 +56,7 @@ class Budget:
     def __post_init__(self) -> None:
         whole = ("epochs", "batch_size", "pool", "patience")
         expect_fields(self, whole=whole, epochs="[1, inf)", batch_size="[1, inf)", pool="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
 
     def last_epoch(self, best: int) -> float:
         """Return the last epoch to train, counted from 0, if none is better than epoch `best`."""

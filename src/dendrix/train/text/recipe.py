@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
-from ...core import expect_fields
+from ...core import expect_fields, expect_one_of
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
 from ...models.spikegpt.network import SpikeGPTConfig
@@ -68,6 +68,7 @@ class TextBudget:
         counts = dict.fromkeys(("steps", "every", "batch_size", "accumulate"), "[1, inf)")
         counts |= {"context": "[2, inf)", "valid_tokens": "[2, inf)", "sample_tokens": "[0, inf)"}
         expect_fields(self, whole=counts, **counts)
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
         if self.batch_size % self.accumulate:
             raise InputError(f"accumulate: expected a divisor of batch_size {self.batch_size}, got {self.accumulate}.")
 
