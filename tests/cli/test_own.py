@@ -102,6 +102,9 @@ def test_a_network_with_weights_is_converted(pictures: Path, capsys: pytest.Capt
     assert "Next: dendrix exits record spikes --out valid.npz --trust users_file.py" in said
     succeed(capsys, "evaluate", "spikes", "--trust", "users_file.py")
     assert "class that is trusted" in refuse(capsys, 1, "evaluate", "spikes")
+    Path("bad.py").write_text("def cnn(): return 1 / 0")
+    bad = ("convert", "bad.py:cnn", *words[2:])
+    assert "bad.py:cnn: expected a function that returns the network, got ZeroDivisionError" in refuse(capsys, 1, *bad)
 
 
 @pytest.mark.parametrize(
