@@ -135,7 +135,7 @@ def test_a_run_is_kept_where_a_folder_is_named(blobs: tuple[np.ndarray, np.ndarr
     np.savez(tmp_path / "test.npz", x=np.repeat(x[:, None], 8, 1).astype(np.float32), y=y, labels=names)
     assert open_run(tmp_path / "run", data=tmp_path / "test.npz").score().accuracy == pytest.approx(model.score(x, y))
     assert model.record_["progress"]["epoch"] == 2
-    with pytest.raises(FileExistsError, match="already there"):
+    with pytest.raises(FileExistsError, match="new folder, but it exists"):
         model.fit(x, y)
     assert list(temporary.iterdir()) == []
 

@@ -146,7 +146,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Args:
             X: [N, T, C] or [N, F], finite.
         """
-        guesses: NDArray[Any] = np.take(self.classes_, self.predict_proba(X).argmax(1))
+        best = self.predict_proba(X).argmax(1)
+        guesses: NDArray[Any] = np.take(self.classes_, best)
         return guesses
 
     def __sklearn_tags__(self) -> Any:
@@ -177,14 +178,14 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
     def _over_time(self, values: NDArray[np.float32]) -> Tensor:
         """[N, T, C] as it is, and [N, F] as a constant current."""
         if values.ndim > 3:
-            raise InputError(f"X: expected [N, F] or [N, T, C], got {list(values.shape)}. Flatten what is no time into channels.")
+            raise InputError(f"X: expected [N, F] or [N, T, C], got {list(values.shape)}. Flatten all other axes into channels.")
         x = torch.from_numpy(values)
         return x if x.dim() == 3 else x.unsqueeze(1).expand(-1, self.steps, -1)
 
 
 @contextlib.contextmanager
 def _kept_or_temporary(folder: str | Path | None) -> Iterator[Path]:
-    """The folder of the run, or one that is gone afterwards."""
+    """Yield the folder of the run, or a temporary one that is removed afterwards."""
     if folder is not None:
         yield Path(folder)
         return
@@ -194,7 +195,7 @@ def _kept_or_temporary(folder: str | Path | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _own_random_numbers(seed: int) -> Iterator[None]:
-    """Seed torch for the weights; afterwards torch, numpy and Python draw on as if nothing had been, though training seeds all three."""
+    """Seed torch for the weights, and restore the random states of torch, NumPy and Python afterwards; training seeds all three."""
     python, array = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():

@@ -102,6 +102,9 @@ def test_a_network_with_weights_is_converted(pictures: Path, capsys: pytest.Capt
     assert "Next: dendrix exits record spikes --out valid.npz --trust users_file.py" in said
     succeed(capsys, "evaluate", "spikes", "--trust", "users_file.py")
     assert "class that is trusted" in refuse(capsys, 1, "evaluate", "spikes")
+    Path("bad.py").write_text("def cnn(): return 1 / 0")
+    bad = ("convert", "bad.py:cnn", *words[2:])
+    assert "bad.py:cnn: expected a function that returns the network, got ZeroDivisionError" in refuse(capsys, 1, *bad)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +252,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (dict(lengths=[30, 30, 30, 31]), "lengths: expected a whole number in [1, 30], got 31"),
         (dict(dt_ms=[1.0, 2.0]), "dt_ms: expected a number in (0, inf), got [1.0, 2.0]"),
         (dict(labels="early"), "labels: expected a list of the names of all classes, got 'early'"),
-        (dict(labels=["a", "b", "c"]), "expected classes that the network knows, early, middle, late, got a, b, c"),
+        (dict(labels=["a", "b", "c"]), "expected the classes of the network, early, middle, late, got a, b, c"),
     ],
 )
 def test_bad_data_for_a_run_are_one_sentence(

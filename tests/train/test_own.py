@@ -371,7 +371,7 @@ def test_the_network_stays_usable_and_untouched_by_a_training_that_fails(tmp_pat
 def test_a_folder_in_use_or_read_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="already there"):
+    with pytest.raises(FileExistsError, match="new folder, but it exists"):
         fit(Net(), bumps(40, 0), folder=tmp_path / "mine", quiet=True)
     with pytest.raises(FileExistsError, match="expected an unfinished run"):
         fit(Net(), bumps(40, 0), folder=tmp_path / "mine", resume=True, quiet=True)

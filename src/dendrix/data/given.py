@@ -1,4 +1,4 @@
-"""What the caller has as data, in parts: inputs, classes and lengths, each checked and as tensors."""
+"""Data of the caller as tensors: inputs, classes and lengths, each checked."""
 
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence, Set

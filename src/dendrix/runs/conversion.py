@@ -13,6 +13,7 @@ from torch import nn
 from ..convert import MaxPool, NeuronKind, calibrate, compare
 from ..core import expect_fields
 from ..core.files import read_json, write_json
+from ..core.foreign import foreign
 from ..core.trust import Trust, import_file, is_file
 from ..data import Batch, take_batch
 from ..data.base import evenly
@@ -160,7 +161,8 @@ def _of_file(asked: ConvertRun) -> _Original:
     build = getattr(import_file(Path(file)), name, None)
     if not callable(build):
         raise InputError(f"{file}: expected a function '{name}' that returns the network, found none. Check its name.")
-    network = build()
+    with foreign(f"{asked.run}: expected a function that returns the network", "Call it yourself to see where."):
+        network = build()
     if not isinstance(network, nn.Module):
         raise InputError(f"{asked.run}: expected a torch.nn.Module, got {type(network).__name__}. Return the network.")
     try:
