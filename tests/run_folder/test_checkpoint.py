@@ -124,7 +124,7 @@ def test_a_failed_write_leaves_the_old_file(saved: tuple[Path, DelayNet], monkey
 def test_what_cannot_be_described_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     odd = nn.Linear(2, 2)
     nn.utils.parametrizations.weight_norm(odd)
-    with pytest.raises(InputTypeError, match=r"expected plain weights to save, got parametrised ones\. Bake them in"):
+    with pytest.raises(InputTypeError, match=r"expected plain weights to save, got parametrised ones\. Make them plain"):
         write_checkpoint(tmp_path, Checkpoint(nn.Sequential(odd), ()))
     assert not list(tmp_path.iterdir())
 
