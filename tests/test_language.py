@@ -13,16 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-ROOMS = (
-    "checks.py", "errors.py", "neurons", "layers", "core", "kernels", "models", "exits", "convert", "generate", "serve", "energy", "sdr",
-    "data",
-)  # fmt: skip
-"""Files and packages in src/dendrix that are checked."""
-
-PAGES = (
-    "delays", "streaming", "dendrites", "own-neuron", "sdr", "exits", "convert", "images", "energy", "generate", "serve", "data", "speech",
-)  # fmt: skip
-"""Pages in docs/howto that are checked."""
+SOURCE = ROOT / "src" / "dendrix"
+SOURCES = sorted(SOURCE.rglob("*.py"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 OPENINGS = re.compile(r"(What|How|Where|Why|When|Who|Which|Whether|Of|In which)\b|The [^.]* that met\b")
 """Beginnings of module docstrings. They start with a noun phrase or an imperative instead."""
@@ -39,7 +32,7 @@ PHRASES = {
         "is there": r"\b(?:is|are|was|were) (?:not |still |already )?there\b(?! (?:is|are|was|were|yet)\b)",
         "goes on": r"\b(?:goes|went) on\b",
         "by itself": r"\bby (?:itself|themselves)\b",
-        "word for message or string": r"\b(?:an unknown word|no word|expected a word, got|in plain words|in words)\b",
+        "word for message or string": r"\b(?:an unknown word|no word|expected a word, got|in plain words)\b",
         "inverted relative clause": r"\bof which (?:the|one|none|they)\b|\b(?:are|for) what (?:the|it|they|was|is)\b",
         "no as a negation": r"\b(?:is|are|was|were) no (?:JSON|bool|Python|wav|word|part|number)\b|(?<!there )\b(?:is|are) none\b",
         "what came": r"\bwhat (?:came|comes|stood|stands|to do)\b",
@@ -73,7 +66,7 @@ def page_prose(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate([*text.splitlines(), ""], 1):
         if line.startswith("```"):
             fenced = not fenced
-        elif line.strip() and not fenced and not line.startswith("    "):
+        elif line.strip() and not fenced and not line.startswith(("    ", ">")):
             start, lines = (start, [*lines, line]) if lines else (number, [line])
         elif lines:
             yield start, " ".join(lines)
@@ -97,26 +90,16 @@ def opening(source: str) -> str:
     return found.group() if found else ""
 
 
-def sources() -> list[Path]:
-    places = [ROOT / "src" / "dendrix" / room for room in ROOMS]
-    return sorted(path for place in places for path in ([place] if place.suffix else place.rglob("*.py")))
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_rooms_exist(room: str) -> None:
-    assert (ROOT / "src" / "dendrix" / room).exists()
-
-
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT / "src" / "dendrix")))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_source(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert opening(text) == ""
     assert signs(python_prose(text)) == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_page(page: str) -> None:
-    assert signs(page_prose((ROOT / "docs" / "howto" / f"{page}.md").read_text(encoding="utf-8"))) == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page(page: Path) -> None:
+    assert signs(page_prose(page.read_text(encoding="utf-8"))) == []
 
 
 @pytest.mark.parametrize(

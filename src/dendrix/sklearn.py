@@ -59,7 +59,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: share of each class that is held out to choose the epoch whose network is kept.
         folder: where to keep the run, which `dendrix report`, `evaluate` and the others then read. It must not exist, so fit once. None:
             a temporary folder, of which nothing is left.
-        random_state: of the weights, the order of the data and dropout: a seed, a `RandomState`, or None for another result at each fit.
+        random_state: seed of the weights, the order of the data and dropout: a seed, a `RandomState`, or None for another result at each fit.
         verbose: show the progress and warnings.
     Attributes:
         classes_: the classes, [K].
@@ -107,7 +107,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             InputError, InputTypeError: a parameter is out of range, or the network does not fit the data; see `dendrix.train.fit`.
             ValueError: X and y do not fit together, as scikit-learn says it.
-            FileExistsError: the folder is there.
+            FileExistsError: the folder exists.
             DivergedError: the loss, its gradient or a neuron's state is no longer finite.
         """
         expect_count(self.steps, "[1, inf)", "steps")

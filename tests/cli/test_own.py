@@ -184,7 +184,7 @@ def test_sweep_is_resumed_over_the_same_space(folder: Path, capsys: pytest.Captu
     assert (folder / "sweep" / "sweep.png").stat().st_size > 1000
     assert json.loads((folder / "sweep" / "sweep.json").read_text())["trials"] == again
     other = ("sweep", "users_file.py", "--space", "optim.lr=1e-3..1e-2", "--out", "sweep")
-    assert "space: expected that of the sweep 'users_file', which is there, over optim.lr, model.hidden" in refuse(capsys, 1, *other)
+    assert "space: expected that of the existing sweep 'users_file', over optim.lr, model.hidden" in refuse(capsys, 1, *other)
     assert json.loads((folder / "sweep" / "sweep.json").read_text())["trials"] == again
 
 

@@ -376,7 +376,7 @@ def test_a_folder_in_use_or_read_only_is_refused(tmp_path: Path, monkeypatch: py
     with pytest.raises(FileExistsError, match="expected an unfinished run"):
         fit(Net(), bumps(40, 0), folder=tmp_path / "mine", resume=True, quiet=True)
     (tmp_path / "used").mkdir()
-    with locked(tmp_path / "used"), pytest.raises(BlockingIOError, match="another process does"):
+    with locked(tmp_path / "used"), pytest.raises(BlockingIOError, match="but one does"):
         fit(Net(), bumps(40, 0), folder=tmp_path / "used", resume=True, quiet=True)
     with pytest.raises(NotADirectoryError):
         fit(Net(), bumps(40, 0), folder=tmp_path / "mine" / "notes.txt" / "run", quiet=True)

@@ -85,7 +85,7 @@ def _all_sizes(given: dict[str, Any], noise: float | None, json: bool) -> None:
         "false positive",
         "false negative",
         "margins, decades",
-        title="Sizes of which none can be reduced alone",
+        title="Sizes, none of which can be reduced alone",
     )
     for choice in found:
         rates = f"{choice.false_positive:.2e}", f"{choice.false_negative:.2e}", f"{choice.margin_fp:.1f}, {choice.margin_fn:.1f}"

@@ -58,7 +58,9 @@ def _named(module: ModuleType, path: str) -> Any:
     for part in name.split("."):
         found = vars(found).get(part) if found is module or isinstance(found, type) else None
     if not isinstance(found, type | FunctionType) or (found.__module__, found.__qualname__) != (module.__name__, name):
-        raise InputError(f"{path}: expected a class that {module.__name__} defines, which defines no '{name}'. Was it renamed?")
+        raise InputError(
+            f"{path}: expected a class that {module.__name__} defines, got '{name}', which it does not define. Was it renamed?"
+        )
     return found
 
 

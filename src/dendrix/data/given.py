@@ -175,7 +175,7 @@ def rows(x: Any) -> Any:
 
 
 def tensor_of(value: Any, name: str) -> Tensor:
-    """A tensor of real numbers on the CPU, that nobody else writes to if it was an array that is read-only."""
+    """Return a tensor of real numbers on the CPU; a read-only array is copied."""
     if isinstance(value, np.ma.MaskedArray):
         raise InputTypeError(f"{name}: expected plain arrays, got a masked one, whose mask would be lost. Use filled() or lengths.")
     if not isinstance(value, Tensor):

@@ -143,7 +143,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         network: network that the weights are loaded into, instead of one built from the description.
         trust: package, or path of a Python file, whose classes may be imported to build the network.
     Raises:
-        OSError: the folder or one of its files is missing or may not be read.
+        OSError: the folder or one of its files is missing or not readable.
         UntrustedError: a class of the network is not part of dendrix or torch, and is neither passed nor trusted.
         InputError: a file is damaged or has an unknown format.
     """
@@ -243,7 +243,7 @@ def load(folder: str | Path, *, network: nn.Module | None = None, trust: Trust =
     Returns:
         the network in evaluation mode, with integer delays and without gradients.
     Raises:
-        OSError: the folder or one of its files is missing or may not be read.
+        OSError: the folder or one of its files is missing or not readable.
         UntrustedError: a class is neither passed nor trusted. Untrusted code is never imported.
         InputError: a file is damaged or has an unknown format.
     """

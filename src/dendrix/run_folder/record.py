@@ -67,7 +67,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read all lines of a JSON-lines file.
 
     Raises:
-        OSError: the file is missing or may not be read.
+        OSError: the file is missing or not readable.
         InputError: a line is not a JSON object.
     """
     lines = []
@@ -86,7 +86,7 @@ def read_record(folder: Path) -> RunRecord:
     """Read `run.json` of a run and check the fields that all runs have.
 
     Raises:
-        OSError: the file is missing or may not be read.
+        OSError: the file is missing or not readable.
         InputError: the file is damaged, or does not describe a run.
     """
     path = folder / RUN

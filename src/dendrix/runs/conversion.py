@@ -93,7 +93,7 @@ def convert_run(asked: ConvertRun, target: Path) -> RunRecord:
         target: folder to create.
     Raises:
         FileExistsError: `target` exists.
-        OSError: the run, the file or the data are missing or may not be read.
+        OSError: the run, the file or the data are missing or not readable.
         InputError: the network is not an image network, or cannot be converted with these options.
     """
     with new_folder(target) as folder:

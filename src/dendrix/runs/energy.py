@@ -45,7 +45,7 @@ def meter_run(
         trust: package or Python file of classes that are not part of dendrix or torch.
         progress: called after each batch with the number of processed inputs and the total.
     Raises:
-        OSError: the run or its data are missing or may not be read.
+        OSError: the run or its data are missing or not readable.
         InputError: a file of the run or the data is damaged, or the text is shorter than a window.
     """
     count = None if progress is None else lambda done: progress(done, inputs)

@@ -84,7 +84,7 @@ def open_run(
         network: network that the weights are loaded into, for classes that are not part of dendrix or torch; it is not changed.
         trust: instead of a network, the package or Python file of such classes.
     Raises:
-        OSError: the run or its data are missing or may not be read.
+        OSError: the run or its data are missing or not readable.
         UntrustedError: the class of the network or of its data is not trusted.
         InputError: a file of the run or the data is damaged, or does not fit the network.
     """
@@ -104,7 +104,7 @@ def source_of(folder: Path, root: Path | None = None, trust: Trust = None) -> An
         root: folder of the data, if it has moved.
         trust: package or Python file of a source that is not part of dendrix.
     Raises:
-        OSError: the record of the run is missing or may not be read.
+        OSError: the record of the run is missing or not readable.
         InputError: the record is damaged, or `root` is given for data that are not read from a folder.
     """
     with _expect_recipe(folder):
@@ -123,6 +123,6 @@ def _expect_recipe(folder: Path) -> Iterator[None]:
         raise
     except (TypeError, AttributeError) as error:
         raise InputError(
-            f"{folder / RUN}: expected the recipe of the run, got one with missing fields or fields that this version does not know. "
+            f"{folder / RUN}: expected the recipe of the run, got one with missing fields or fields unknown to this version. "
             "Was it edited by hand?"
         ) from error

@@ -32,8 +32,8 @@ def own_data(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
         path: an `.npz` of arrays (see `dendrix.data.read_arrays`), a folder with one sub-folder of wav files or of images for each class,
             or a table of sentences (.csv, .tsv, .jsonl) with the columns text and label.
     Raises:
-        OSError: the data are missing or may not be read.
-        InputError: the data are of another kind than the network takes, are damaged, or have a class that the network does not know.
+        OSError: the data are missing or not readable.
+        InputError: the data are of another kind than the network takes, are damaged, or have a class unknown to the network.
     """
     if path.suffix == ".npz":
         return _known(read_arrays(path, labels=checkpoint.labels or None), checkpoint, path)

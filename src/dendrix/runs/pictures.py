@@ -54,7 +54,7 @@ def read_pictures(checkpoint: Checkpoint, folder: Path, files: Sequence[Path]) -
         folder: its run.
         files: at least one file.
     Raises:
-        OSError: a file is missing or may not be read.
+        OSError: a file is missing or not readable.
         InputError: a file is damaged or not a picture.
     """
     channels, height, width = image_shape(checkpoint, folder)

@@ -35,7 +35,7 @@ def tokens_of(path: Path, tokenizer: Any) -> Tokens:
     """Read a text file as tokens, in memory.
 
     Raises:
-        OSError: the file is missing or may not be read.
+        OSError: the file is missing or not readable.
         InputError: the text is not UTF-8, and the tokenizer is not the byte tokenizer.
     """
     return tokens_in(path.read_bytes(), tokenizer)

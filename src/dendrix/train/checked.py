@@ -22,7 +22,7 @@ def built(config: NetworkConfig) -> nn.Module:
     """The network of a configuration.
 
     Raises:
-        InputTypeError: it is none.
+        InputTypeError: it is not a module.
         InputError: it has no parameter to train, or the code that builds it fails.
     """
     with foreign("model: expected build() to return a network", "Mend the configuration or its values."):

@@ -183,14 +183,14 @@ def _train(optuna: Any, trial: Any, recipe: Any, folder: Path, by_loss: bool) ->
 
 
 def _expect_same(study: Any, space: Mapping[str, Range], name: str) -> None:
-    """A study has one space: results of another one do not compare."""
+    """Refuse to continue a study with another space, whose results would not be comparable."""
     wanted = json.loads(json.dumps({field: asdict(values) for field, values in space.items()}))  # tuples are lists there
     known = study.user_attrs.get("space")
     if known is None:
         study.set_user_attr("space", wanted)
     elif known != wanted:
         raise InputError(
-            f"space: expected that of the sweep '{name}', which is there, over {', '.join(known)}, got another. Repeat it, or choose "
+            f"space: expected that of the existing sweep '{name}', over {', '.join(known)}, got another. Repeat it, or choose "
             "another folder or name."
         )
 

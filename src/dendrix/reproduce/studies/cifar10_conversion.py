@@ -153,9 +153,9 @@ def measured(name: str, seed: int, split: Literal["valid", "test"], out: Path) -
     """Outputs and spikes of a converted network on a split, recorded once.
 
     Args:
-        name: of the route.
-        seed: of the training.
-        split: of the images.
+        name: name of the route.
+        seed: seed of the training.
+        split: split of the images.
         out: folder of the study.
     """
     path, route = out / "records" / f"{name}-{seed}-{split}.npz", ROUTES[name]

@@ -30,7 +30,7 @@ class ImageLearner(Learner):
     Args:
         recipe: recipe to train.
         splits: its data.
-        accelerator: accelerate's `Accelerator`. BatchNorm normalises the share of each process by itself.
+        accelerator: accelerate's `Accelerator`. BatchNorm normalises the share of each process separately.
     Raises:
         InputError: the data do not fit the network.
     """
