@@ -59,7 +59,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: share of each class that is held out to choose the epoch whose network is kept.
         folder: where to keep the run, which `dendrix report`, `evaluate` and the others then read. It must not exist, so fit once. None:
             a temporary folder, of which nothing is left.
-        random_state: seed of the weights, the order of the data and dropout: a seed, a `RandomState`, or None for another result at each fit.
+        random_state: seed of the weights, order of the data and dropout: a seed, a `RandomState`, or None for another result at each fit.
         verbose: show the progress and warnings.
     Attributes:
         classes_: the classes, [K].
