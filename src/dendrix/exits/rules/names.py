@@ -3,12 +3,14 @@
 from .base import ExitRule
 from .entropy import Entropy
 from .fixed_steps import FixedSteps
+from .integer_probability import IntegerProbability
 from .margin import Margin
 from .max_probability import MaxProbability
 from .patience import Patience
 
 RULES: dict[str, type[ExitRule]] = {
     "max-probability": MaxProbability,
+    "integer-probability": IntegerProbability,
     "margin": Margin,
     "entropy": Entropy,
     "patience": Patience,

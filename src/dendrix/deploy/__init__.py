@@ -1,0 +1,26 @@
+"""Deployment: networks in whole numbers, as C99 and as WebAssembly."""
+
+from .bounds import Bound, bound
+from .c_export import export_c
+from .deployed import Answer, Deployed, exit_rule
+from .frontend import IntegerMel, integer_encoder
+from .network import InputForm, IntegerNetwork, IntegerState
+from .quantiser import quantise
+from .report import Sizes, sizes
+
+__all__ = [
+    "Answer",
+    "Bound",
+    "Deployed",
+    "InputForm",
+    "IntegerMel",
+    "IntegerNetwork",
+    "IntegerState",
+    "Sizes",
+    "bound",
+    "exit_rule",
+    "export_c",
+    "integer_encoder",
+    "quantise",
+    "sizes",
+]

@@ -1,0 +1,44 @@
+"""README of an exported network: what it is, how it is used, and its sizes."""
+
+from .deployed import Deployed
+from .report import sizes
+
+
+def readme(deployed: Deployed) -> str:
+    """Text of the README."""
+    size, encoder = sizes(deployed), deployed.encoder
+    takes = (
+        f"samples of 16 bits, mono, at {encoder.rate} Hz" if encoder else f"frames of {deployed.network.inputs.channels} values of 16 bits"
+    )
+    per = "one sample" if encoder else "one value of a frame"
+    rule = "none: every input runs to its end" if deployed.rule is None else str(deployed.rule)
+    return f"""# A spiking network in C99
+
+Takes {takes}; one step is {deployed.dt_ms:g} ms, and {deployed.tail} steps follow the end of an input. Whole numbers only: no floating
+point, no heap, no library but `stdint.h` and `string.h`. Outputs equal those of the reference in dendrix to the bit, on every machine.
+
+| | bytes |
+|---|---|
+| tables (flash) | {size.tables:,} |
+| memory of a stream (RAM) | {size.memory:,} |
+
+Labels: {", ".join(deployed.labels)}. Exit rule: {rule}.
+
+## Use
+
+    make            # gcc or clang; CC=arm-none-eabi-gcc for a board
+    make test       # compares every step of the test vectors with the reference
+    ./network < clip.raw
+
+`network` reads {per} after another, little-endian, and prints `label`, `confidence`, `steps` and `stopped` as one
+line of JSON. In a program:
+
+    static uint64_t memory[(DX_SIZE + 7) / 8];
+    dx_init(memory, sizeof memory, &dx_network, DX_RATE_HZ);
+    while (dx_push(memory, values, count) == DX_MORE) {{ ... }}
+    dx_stop(memory);
+    dx_answer answer;
+    dx_result(memory, &answer);
+
+Functions return 0, 1 once the exit rule is sure, or a negative error, see `dendrix.h`. With `-DDX_DEBUG=1` null pointers are errors too.
+"""
