@@ -55,3 +55,44 @@ def test_operations_are_counted() -> None:
     x = torch.zeros(1, 1, 6, dtype=torch.int64)
     x[0, 0, :2] = 1
     assert net.run(x)[2].tolist() == [2 * 12, 0]
+
+
+def test_steps_equal_the_whole() -> None:
+    net = quantise(network(), [frames()])
+    x = frames(3, 9)
+    state, parts = None, []
+    for x_t in x.unbind(1):
+        y, state = net.step(x_t, state)
+        parts.append(y)
+    assert torch.equal(torch.stack(parts, 1), net(x)[0])
+
+
+@pytest.mark.parametrize("mode", ["auto", "reference"])
+def test_invalid_steps_change_nothing_and_rows_are_alone(mode: str) -> None:
+    net = quantise(network("RecurrentDelay"), [frames()])
+    x, valid = frames(3, 12), torch.rand(3, 12) < 0.6
+    broken = x.masked_fill(~valid.unsqueeze(-1), torch.nan)
+    with use_kernels(mode):
+        y, state = net(broken, None, valid)
+        for row in range(3):
+            alone, last = net(x[row : row + 1, valid[row]])
+            assert torch.equal(y[row, valid[row]], alone[0])
+            assert torch.equal(state.memory[row], last.memory[0])
+    assert not y[~valid].any()
+
+
+def test_inputs_are_not_changed() -> None:
+    net = quantise(network(), [frames()])
+    x = frames()
+    _, state = net(x)
+    before = [part.clone() for part in (x, *state)]
+    net(x, state)
+    assert all(torch.equal(part, was) for part, was in zip((x, *state), before, strict=True))
+
+
+def test_it_is_causal() -> None:
+    net = quantise(network(), [frames()])
+    x = frames()
+    later = x.clone()
+    later[:, 12:] += 1
+    assert torch.equal(net(x)[0][:, :12], net(later)[0][:, :12])
