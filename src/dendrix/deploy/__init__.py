@@ -7,6 +7,7 @@ from .frontend import IntegerMel, integer_encoder
 from .network import InputForm, IntegerNetwork, IntegerState
 from .quantiser import quantise
 from .report import Sizes, sizes
+from .wasm_export import export_wasm
 
 __all__ = [
     "Answer",
@@ -20,6 +21,7 @@ __all__ = [
     "bound",
     "exit_rule",
     "export_c",
+    "export_wasm",
     "integer_encoder",
     "quantise",
     "sizes",

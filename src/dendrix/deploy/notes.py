@@ -42,3 +42,25 @@ line of JSON. In a program:
 
 Functions return 0, 1 once the exit rule is sure, or a negative error, see `dendrix.h`. With `-DDX_DEBUG=1` null pointers are errors too.
 """
+
+
+def web_readme(deployed: Deployed) -> str:
+    """Text of the README of an export for WebAssembly."""
+    encoder = deployed.encoder
+    takes = f"samples, mono, at {encoder.rate} Hz" if encoder else f"frames of {deployed.network.inputs.channels} values"
+    values = "Float32Array or Int16Array of samples" if encoder else "Int16Array of values"
+    return f"""# A spiking network in WebAssembly
+
+Takes {takes}; one step is {deployed.dt_ms:g} ms. `dendrix.wasm` has no imports and holds the engine; `network.bin` holds the tables. Outputs
+equal those of the reference in dendrix to the bit. Labels: {", ".join(deployed.labels)}.
+
+    import {{ Network }} from "./dendrix.mjs";
+    const network = await Network.load("dendrix.wasm", "network.bin");
+    const stream = network.stream();
+    stream.push(values);            // {values}, in pieces of any length; true once the exit rule is sure
+    stream.stop();                  // the input has ended
+    console.log(stream.result());   // label, confidence, steps, stopped
+
+An AudioWorklet, which cannot fetch, takes the compiled `WebAssembly.Module` and the bytes of the tables through `processorOptions` and calls
+`new Network(module, bytes)`. `node selftest.mjs` compares every step of the test vectors with the reference.
+"""
