@@ -2,6 +2,7 @@
 
 from .bounds import Bound, bound
 from .c_export import export_c
+from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .deployed import Answer, Deployed, exit_rule
 from .frontend import IntegerMel, integer_encoder
 from .network import InputForm, IntegerNetwork, IntegerState
@@ -18,6 +19,8 @@ __all__ = [
     "IntegerNetwork",
     "IntegerState",
     "Sizes",
+    "StreamingNetwork",
+    "StreamingState",
     "bound",
     "exit_rule",
     "export_c",
@@ -25,4 +28,5 @@ __all__ = [
     "integer_encoder",
     "quantise",
     "sizes",
+    "streaming",
 ]

@@ -70,9 +70,13 @@ class Plan(NamedTuple):
 
 
 def plan_of(forms: Iterable[LayerForm]) -> Plan:
-    """Lay out the tables and the state of layers."""
+    """Lay out the tables and the state of layers.
+
+    The state of a layer: membranes [out], currents or adaptation [out], pending sums [taps, out] (of the first layer, its inputs of the
+    past, [taps, in]), and pending sums of the feedback [feedback taps, out].
+    """
     weights = parameters = memory = 0
-    rows = []
+    rows: list[list[int]] = []
     for form in forms:
         out = form.outputs
         own = {name: getattr(form, name) for name in FIELDS[1:10]} | {"kind": KINDS.index(form.kind)}
@@ -80,7 +84,7 @@ def plan_of(forms: Iterable[LayerForm]) -> Plan:
         weights = own["feedback_at"] + form.feedback_synapses * out * out
         parameters += len(PARAMETERS) * out
         own |= {"membrane_at": memory, "slow_at": memory + out, "pending_at": memory + 2 * out}
-        own["feedback_pending_at"] = own["pending_at"] + form.taps * out
+        own["feedback_pending_at"] = own["pending_at"] + form.taps * (out if rows else form.inputs)
         memory = own["feedback_pending_at"] + form.feedback_taps * out
         rows.append([int(own[name]) for name in FIELDS])
     return Plan(np.array(rows, np.int64), weights, parameters, memory)

@@ -51,8 +51,8 @@ def web_readme(deployed: Deployed) -> str:
     values = "Float32Array or Int16Array of samples" if encoder else "Int16Array of values"
     return f"""# A spiking network in WebAssembly
 
-Takes {takes}; one step is {deployed.dt_ms:g} ms. `dendrix.wasm` has no imports and holds the engine; `network.bin` holds the tables. Outputs
-equal those of the reference in dendrix to the bit. Labels: {", ".join(deployed.labels)}.
+Takes {takes}; one step is {deployed.dt_ms:g} ms. `dendrix.wasm` has no imports and holds the engine; `network.bin` holds the tables.
+Outputs equal those of the reference in dendrix to the bit. Labels: {", ".join(deployed.labels)}.
 
     import {{ Network }} from "./dendrix.mjs";
     const network = await Network.load("dendrix.wasm", "network.bin");
@@ -61,6 +61,6 @@ equal those of the reference in dendrix to the bit. Labels: {", ".join(deployed.
     stream.stop();                  // the input has ended
     console.log(stream.result());   // label, confidence, steps, stopped
 
-An AudioWorklet, which cannot fetch, takes the compiled `WebAssembly.Module` and the bytes of the tables through `processorOptions` and calls
-`new Network(module, bytes)`. `node selftest.mjs` compares every step of the test vectors with the reference.
+An AudioWorklet, which cannot fetch, takes the compiled `WebAssembly.Module` and the bytes of the tables through `processorOptions` and
+calls `new Network(module, bytes)`. `node selftest.mjs` compares every step of the test vectors with the reference.
 """

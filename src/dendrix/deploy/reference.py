@@ -25,7 +25,7 @@ _LOW, _HIGH = -(2**31), 2**31 - 1
 
 
 def layer_step(
-    layer: IntegerLayer, x: Ints, v: Ints, slow: Ints, pending: Ints, own: Ints, steps: Ints
+    layer: IntegerLayer, x: Ints, v: Ints, slow: Ints, pending: Ints, own: Ints, steps: Ints, first: bool = False
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """One step of one layer.
 
@@ -34,15 +34,19 @@ def layer_step(
         x: inputs, [B, in].
         v: membranes, [B, out].
         slow: currents ("cuba") or adaptation ("adlif"), [B, out].
-        pending: sums by the step of their arrival modulo the number of taps, [B, taps, out].
+        pending: sums by the step of their arrival modulo the number of taps, [B, taps, out]; of the first layer instead its inputs by
+            their step, [B, taps, in].
         own: the same of the feedback, [B, feedback taps, out].
         steps: number of steps before this one, [B].
+        first: whether it is the first layer.
     Returns:
         outputs [B, out], and v, slow, pending and own after the step.
     """
     form = layer.form
-    pending = _sent(pending, x, layer.weight, layer.delay, steps)
-    arrived, pending = _consumed(pending, steps)
+    if first:
+        arrived, pending = _gathered(pending, x, layer.weight, layer.delay, steps)
+    else:
+        arrived, pending = _consumed(_sent(pending, x, layer.weight, layer.delay, steps), steps)
     drive = (arrived << form.shift) + layer.bias
     if layer.feedback_weight is not None:
         arrived, own = _consumed(own, steps)
@@ -59,6 +63,14 @@ def _sent(pending: Ints, x: Ints, weight: Ints, delay: Ints, steps: Ints) -> Int
     for lag in range(taps):
         pending[rows, (steps + lag) % taps] += x @ np.where(delay == lag, weight, 0).sum(2).T
     return pending
+
+
+def _gathered(past: Ints, x: Ints, weight: Ints, delay: Ints, steps: Ints) -> tuple[Ints, Ints]:
+    """The sums that arrive now, [B, out], and the inputs of the past with those of now."""
+    past, rows, taps = past.copy(), np.arange(len(x)), past.shape[1]
+    past[rows, steps % taps] = x
+    lags = [past[rows, (steps - lag) % taps] @ np.where(delay == lag, weight, 0).sum(2).T for lag in range(taps)]
+    return np.sum(lags, axis=0), past
 
 
 def _consumed(pending: Ints, steps: Ints) -> tuple[Ints, Ints]:
@@ -130,12 +142,13 @@ def run(
 
 
 def _network_step(layers: Sequence[IntegerLayer], plan: Plan, x: Ints, memory: Ints, steps: Ints) -> tuple[Ints, Ints]:
-    parts = []
+    parts: list[Ints] = []
     for layer, row in zip(layers, plan.rows, strict=True):
-        form, start = layer.form, int(row[13])
-        sizes = [form.outputs, form.outputs, form.taps * form.outputs, form.feedback_taps * form.outputs]
+        form, start, first = layer.form, int(row[13]), not parts
+        kept = form.inputs if first else form.outputs
+        sizes = [form.outputs, form.outputs, form.taps * kept, form.feedback_taps * form.outputs]
         v, slow, pending, own = np.split(memory[:, start : start + sum(sizes)], np.cumsum(sizes)[:-1], axis=1)
-        rings = pending.reshape(len(x), -1, form.outputs), own.reshape(len(x), form.feedback_taps, form.outputs)
-        x, *after = layer_step(layer, x, v, slow, *rings, steps)
+        rings = pending.reshape(len(x), -1, kept), own.reshape(len(x), form.feedback_taps, form.outputs)
+        x, *after = layer_step(layer, x, v, slow, *rings, steps, first)
         parts += [part.reshape(len(x), -1) for part in after]
     return x, np.concatenate(parts, 1)
