@@ -1,13 +1,15 @@
 """Deployment: networks in whole numbers, as C99 and as WebAssembly."""
 
+from ..data.speech.integer_mel import IntegerMel, integer_encoder
+from .arduino_export import export_arduino
 from .bounds import Bound, bound
 from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
+from .costs import Report, Sizes, report, sizes
 from .deployed import Answer, Deployed, exit_rule
-from .frontend import IntegerMel, integer_encoder
 from .network import InputForm, IntegerNetwork, IntegerState
+from .npz_export import export_npz
 from .quantiser import quantise
-from .report import Sizes, sizes
 from .wasm_export import export_wasm
 
 __all__ = [
@@ -18,15 +20,19 @@ __all__ = [
     "IntegerMel",
     "IntegerNetwork",
     "IntegerState",
+    "Report",
     "Sizes",
     "StreamingNetwork",
     "StreamingState",
     "bound",
     "exit_rule",
+    "export_arduino",
     "export_c",
+    "export_npz",
     "export_wasm",
     "integer_encoder",
     "quantise",
+    "report",
     "sizes",
     "streaming",
 ]

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
+from ..data.speech.integer_mel import Ints
 from ..run_folder.record import new_folder
 from .c_source import model_c, model_h, vectors_h
 from .deployed import Deployed
-from .frontend import Ints
 from .notes import readme
 from .vectors import Vector, vectors
 

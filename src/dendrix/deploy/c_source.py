@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..data.speech.integer_mel import IntegerMel, Ints
 from ..exits import FixedSteps, IntegerProbability, Patience
 from ..exits.rules.integer_probability import POWERS
 from .c_layout import LayerPlace, Memory, memory_of
 from .deployed import Deployed, rule_bounds
-from .frontend import IntegerMel, Ints
 from .integer_layer import IntegerLayer
 from .vectors import Vector
 

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from ..core import expect_in
+from ..data.speech.integer_mel import IntegerMel, Ints
 from ..errors import InputError
 from ..exits import ExitRule, FixedSteps, IntegerProbability, Patience
 from ..exits.rules.integer_probability import crowd
 from ..models import Decision
-from .frontend import IntegerMel, Ints
 from .network import IntegerNetwork
 
 ACCUMULATIONS = ("sum", "mean", "last")

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..data.speech.integer_mel import IntegerMel
 from ..exits.rules.integer_probability import POWERS
 from .c_layout import LayerPlace, Memory, memory_of
 from .c_source import filter_bands, is_packed, layer_tables, rule_number
 from .deployed import Deployed, rule_bounds
-from .frontend import IntegerMel
 from .integer_layer import IntegerLayer
 
 _DTYPES = {

@@ -1,7 +1,7 @@
 """README of an exported network: what it is, how it is used, and its sizes."""
 
+from .costs import Sizes, sizes
 from .deployed import Deployed
-from .report import sizes
 
 
 def readme(deployed: Deployed) -> str:
@@ -63,4 +63,41 @@ Outputs equal those of the reference in dendrix to the bit. Labels: {", ".join(d
 
 An AudioWorklet, which cannot fetch, takes the compiled `WebAssembly.Module` and the bytes of the tables through `processorOptions` and
 calls `new Network(module, bytes)`. `node selftest.mjs` compares every step of the test vectors with the reference.
+"""
+
+
+def npz_readme(deployed: Deployed, equations: str) -> str:
+    """Text of the README of an export as arrays."""
+    return f"""# A spiking network as whole numbers
+
+`network.json` describes the layers; `network.npz` holds their arrays, such as `layer0_weight` [out, in, K] and `layer0_delay` in steps,
+and those of the front end. `vectors.npz` holds test inputs, the accumulated outputs after every step, and answers (label, confidence times
+65,536, steps, stopped). Labels: {", ".join(deployed.labels)}.
+
+{equations.strip()}
+"""
+
+
+def library_properties() -> str:
+    """`library.properties` of an Arduino library."""
+    return """name=dendrix_network
+version=1.0.0
+author=dendrix
+maintainer=dendrix
+sentence=A spiking network in whole numbers.
+paragraph=Exported by dendrix. No heap, no floating point, no dependencies.
+category=Data Processing
+url=https://arduino.cc
+architectures=*
+includes=dendrix_network.h
+"""
+
+
+def arduino_readme(deployed: Deployed, size: Sizes) -> str:
+    """Text of the README of an Arduino library."""
+    return f"""# A spiking network for Arduino and PlatformIO
+
+Copy this folder into the `libraries` folder of the sketchbook, or into `lib` of a PlatformIO project, and open the example `listen`.
+Tables take {size.tables:,} bytes of flash, a stream {size.memory:,} bytes of RAM. Labels: {", ".join(deployed.labels)}.
+`extras/vectors.json` holds test vectors. The sketch was compiled with stand-ins of the board's libraries, and run on no board.
 """

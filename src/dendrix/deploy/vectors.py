@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..data.speech.integer_mel import Ints
 from ..errors import InputError
 from .deployed import Answer, Deployed
-from .frontend import Ints
 
 
 class Vector(NamedTuple):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from ..data.speech.integer_mel import Ints
 from ..run_folder.record import new_folder
 from .deployed import Deployed
-from .frontend import Ints
 from .image import image
 from .notes import web_readme
 from .vectors import vectors, vectors_json

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .. import layers, neurons
-from ..core import Surrogate, surrogate
+from ..core import Stateful, Surrogate, surrogate
 from ..core.described import Described
 from ..core.trust import Trust, class_path, trusted
 from ..errors import InputError, InputTypeError
@@ -134,6 +134,14 @@ def _of_dendrix(name: str) -> Any:
     return found if isinstance(found, type) and issubclass(found, nn.Module) else None
 
 
+def _of_package(path: str) -> Any:
+    """The network of dendrix that `module:Name` names, if it is one of a package above this one."""
+    if not path.startswith("dendrix."):
+        return None
+    found = trusted(path, "dendrix")
+    return found if isinstance(found, type) and issubclass(found, Stateful) else None
+
+
 def _kind(described: dict[str, Any], trust: Trust) -> Any:
     if name := described.get("dendrix"):
         if kind := _of_dendrix(name):
@@ -152,7 +160,7 @@ def _kind(described: dict[str, Any], trust: Trust) -> Any:
         module = name.partition(":")[0]
         return trusted(name, "dendrix" if module.split(".")[0] == "dendrix" else trust)
     if name := described.get("class"):
-        return trusted(name, trust)
+        return _of_package(name) or trusted(name, trust)
     raise InputError(f"network: expected a description of a layer, got fields {', '.join(described) or 'none'}. Was it edited by hand?")
 
 

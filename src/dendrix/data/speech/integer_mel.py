@@ -10,12 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..core import expect_count, expect_fields
-from ..data.encoder import CausalEncoder, Encoder
-from ..data.speech.audio import Wave
-from ..data.speech.even_mel import EvenMel
-from ..data.speech.mel import LogMel, mel_filters
-from ..errors import InputError
+from ...compiled import compiled
+from ...core import expect_count, expect_fields
+from ...errors import InputError
+from ..encoder import CausalEncoder, Encoder
+from .audio import Wave
+from .even_mel import EvenMel
+from .integer_gain import amplify
+from .mel import LogMel, mel_filters
 
 Ints = NDArray[np.int64]
 _TURN = 30
@@ -113,10 +115,8 @@ class IntegerMel(CausalEncoder):
 
     def run(self, pcm: Ints, state: IntegerMelState) -> tuple[Ints, IntegerMelState]:
         """Encode whole frames of 16-bit samples, int64 [T * hop], to integers [T, C]; returns them and the next state."""
-        from .frontend_loops import amplify
-
         tables, level = _tables(self), np.array([state.level], np.int64)
-        past = np.concatenate([state.past, amplify(pcm, tables.keep, tables.floor, level) if tables.keep else pcm])
+        past = np.concatenate([state.past, compiled(amplify)(pcm, tables.keep, tables.floor, level) if tables.keep else pcm])
         windows = np.lib.stride_tricks.sliding_window_view(past, self.window)[:: self.hop]
         frames = _frames(self, windows, tables)
         return frames, IntegerMelState(int(level[0]), past[len(pcm) :])

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 
 
-@numba.njit(nogil=True, cache=True)
 def amplify(pcm: Any, keep: Any, floor: Any, level: Any) -> Any:
     """Follow the peak of 16-bit samples, and amplify them to it; `level` [1] is changed.
 
