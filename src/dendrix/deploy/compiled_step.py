@@ -1,6 +1,6 @@
 """Networks as compiled steps in float32, for streams and single inputs: the whole network is one loop, without tensors in between."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from .lowering import Floats, Layer, lower
 
 _LONGEST = 255
 """Longest delay in steps."""
+
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class StreamingState(NamedTuple):
@@ -86,7 +89,7 @@ class StreamingNetwork(Stateful):
         raise InputError(f"state: expected StreamingState of shape {list(shape)}, got {came}. Pass what the last call returned.")
 
 
-def streaming(network: nn.Module) -> nn.Module:
+def streaming(network: Net) -> Net | StreamingNetwork:
     """The compiled step of a network, or the network itself where a part of it cannot be compiled, or its delays are not whole.
 
     Args:

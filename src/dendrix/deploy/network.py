@@ -36,7 +36,7 @@ class InputForm:
     @property
     def low(self) -> int:
         """Smallest integer."""
-        return -(2 ** (self.bits - 1))
+        return -(1 << (self.bits - 1))
 
     def whole(self, x: Tensor) -> Tensor:
         """Inputs as integers, int64."""
@@ -164,13 +164,14 @@ OPERATION = "integer_network"
 @kernel(OPERATION, "cpu", refuses=lambda *_: None)  # the compiled loops take whatever the reference takes
 def run_compiled(network: IntegerNetwork, x: Tensor, state: IntegerState, valid: Any) -> tuple[Tensor, IntegerState, Tensor]:
     """`IntegerNetwork.run` by compiled loops."""
-    from .loops import run_integers  # numba loads in 0.4 s
+    from . import loops  # numba loads in 0.4 s
 
     memory, steps = state.memory.numpy().copy(), state.steps.numpy().copy()
     outputs = np.empty((*x.shape[:2], network.forms[-1].outputs), np.int64)
     operations = np.zeros(len(network.forms), np.int64)
     tables = (part.numpy() for part in (network.weights, network.delays, network.constants))
-    run_integers(x.contiguous().numpy(), valid, network.plan.rows, *tables, memory, steps, outputs, operations)
+    run: Any = loops.run_integers
+    run(x.contiguous().numpy(), valid, network.plan.rows, *tables, memory, steps, outputs, operations)
     return torch.from_numpy(outputs), IntegerState(torch.from_numpy(memory), torch.from_numpy(steps)), torch.from_numpy(operations)
 
 

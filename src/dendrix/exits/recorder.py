@@ -48,7 +48,7 @@ def record_outputs(
             given = expect_explicit_state(model, x, valid) if outputs is None else call(model, x, valid)
             part, ends = _front(given, valid)
             if outputs is None:
-                outputs = _zeros(len(x) * operator.length_hint(batches, 1), *part.shape[1:], dtype=part.dtype)
+                outputs = _zeros((len(x) * operator.length_hint(batches, 1), *part.shape[1:]), part.dtype)
             outputs = _grown(outputs, count + len(x), part.shape[1])
             outputs[count : count + len(x), : part.shape[1]] = part
             lengths.append(ends.cpu())
@@ -84,19 +84,19 @@ def _grown(outputs: Tensor, rows: int, steps: int) -> Tensor:
     had, reached, classes = outputs.shape
     if rows <= had and steps <= reached:
         return outputs
-    larger = _zeros(had if rows <= had else max(rows, 2 * had), max(steps, reached), classes, dtype=outputs.dtype)
+    larger = _zeros((had if rows <= had else max(rows, 2 * had), max(steps, reached), classes), outputs.dtype)
     larger[:had, :reached] = outputs
     return larger
 
 
-def _zeros(rows: int, steps: int, classes: int, dtype: torch.dtype) -> Tensor:
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Zeros that use memory only where they are written: numpy leaves zeroing to the operating system, torch writes every element.
 
     float64, as of networks in whole numbers, is kept; all else becomes float32.
     """
     kept = np.float64 if dtype == torch.float64 else np.float32
-    _expect_memory(np.dtype(kept).itemsize * rows * steps * classes)
-    return torch.from_numpy(np.zeros((rows, steps, classes), dtype=kept))
+    _expect_memory(np.dtype(kept).itemsize * math.prod(shape))
+    return torch.from_numpy(np.zeros(shape, dtype=kept))
 
 
 def _expect_memory(needed: int) -> None:

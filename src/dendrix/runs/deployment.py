@@ -108,9 +108,8 @@ def prepare_run(asked: DeployRun) -> Ready:
     inputs = replace(inputs, checkpoint=replace(checkpoint, model=network))
     record = record_outputs(network, inputs.batches(), checkpoint.decision.accumulation, opened.dt_ms)
     policy = _policy(asked, network, checkpoint, record)
-    deployed = Deployed(
-        network, _labels(checkpoint, inputs), checkpoint.decision, encoder, opened.dt_ms or 1.0, policy and policy.rule, asked.abstain
-    )
+    rule = None if policy is None else policy.rule
+    deployed = Deployed(network, _labels(checkpoint, inputs), checkpoint.decision, encoder, opened.dt_ms or 1.0, rule, asked.abstain)
     found = _last(record)
     expected = found if whole else _last(record_outputs(opened.network, opened.batches(), checkpoint.decision.accumulation, opened.dt_ms))
     comparison = Comparison(
@@ -119,7 +118,7 @@ def prepare_run(asked: DeployRun) -> Ready:
         accuracy=float((found == record.truth).double().mean()),
         float_accuracy=float((expected == record.truth).double().mean()),
         weight_bits=network.weight_bits,
-        policy=policy and {"mean_steps": policy.mean_steps, "statement": policy.statement, "rule": repr(policy.rule)},
+        policy=None if policy is None else {"mean_steps": policy.mean_steps, "statement": policy.statement, "rule": repr(policy.rule)},
     )
     return Ready(deployed, comparison, _clips(asked, opened, deployed), policy, opened, report(deployed, _frames(inputs, network)))
 

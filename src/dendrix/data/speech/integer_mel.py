@@ -3,7 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -141,9 +141,9 @@ def integer_encoder(encoder: Encoder, shift: int) -> IntegerMel:
             f"encoder: expected LogMel or EvenMel, got {type(encoder).__name__}, which has no integer form. Push frames instead."
         )
     names = ("rate", "dt_ms", "n_mels", "window_ms", "f_min", "f_max", "floor", "mean", "std")
-    given = {name: getattr(encoder, name) for name in names}
+    given: dict[str, Any] = {name: getattr(encoder, name) for name in names}
     if isinstance(encoder, EvenMel):
-        gain = dict(release_ms=encoder.release_ms, peak_floor=encoder.peak_floor, centred=encoder.centred)
+        gain: dict[str, Any] = dict(release_ms=encoder.release_ms, peak_floor=encoder.peak_floor, centred=encoder.centred)
         return IntegerMel(**given, **gain, shift=shift)
     return IntegerMel(**given, release_ms=None, shift=shift)
 
@@ -183,7 +183,8 @@ def _frames(encoder: IntegerMel, windows: Ints, tables: MelTables) -> Ints:
     if encoder.centred:
         logs = encoder.n_mels * logs - logs.sum(1, keepdims=True)
     frames = (logs * tables.gain + tables.offset + (1 << 35)) >> 36
-    return np.clip(frames, -32768, 32767)
+    limited: Ints = np.clip(frames, -32768, 32767)
+    return limited
 
 
 def _turned(product: Ints) -> Ints:
@@ -232,4 +233,5 @@ def _log2(x: Ints, table: Ints) -> Ints:
     top = np.where(high > 0, np.frexp(high.astype(np.float64))[1] + 30, np.frexp((x & 0x7FFFFFFF).astype(np.float64))[1] - 1)
     fraction = np.where(top >= 16, x >> np.maximum(top - 16, 0), x << np.maximum(16 - top, 0)) & 0xFFFF
     i = fraction >> 10
-    return (top << 16) + table[i] + ((table[i + 1] - table[i]) * (fraction & 1023) >> 10)
+    found: Ints = (top << 16) + table[i] + ((table[i + 1] - table[i]) * (fraction & 1023) >> 10)
+    return found
