@@ -90,8 +90,8 @@ class IntegerMel(CausalEncoder):
         super().__post_init__()
         expect_count(self.shift, "[0, 8]", "shift")
         expect_fields(self, release_ms="(0, inf)", peak_floor="[1.6e-5, 0.5]", floor="[1e-9, 1]", std="(0, inf)")
-        if not self.hop <= self.window <= 4096:
-            raise InputError(f"window_ms: expected {self.hop} to 4096 samples, got {self.window}. Change the window.")
+        if not self.hop <= self.window <= 1024:
+            raise InputError(f"window_ms: expected {self.hop} to 1024 samples, got {self.window}. Change the window.")
 
     @property
     def channels(self) -> int:

@@ -34,37 +34,33 @@ static int64_t shifted(int32_t x, unsigned bits) { return (int64_t)x * ((int64_t
 static int32_t packed_weight(uint8_t b) { return (int32_t)((b & 15u) ^ 8u) - 8; }
 #endif
 
-/* Send a spike of input i into the ring of pending sums: row (now + delay) mod rows. */
-#define SEND(type, decode, late)                                 \
-  do {                                                           \
-    type *base[DX_MAX_TAPS];                                     \
-    for (unsigned d = 0; d < taps; d++) {                        \
-      unsigned row = now + d;                                    \
-      base[d] = (type *)ring + (row >= rows ? row - rows : row) * outputs; \
-    }                                                            \
-    for (unsigned k = 0; k < count; k++) {                       \
-      size_t start = ((size_t)k * inputs + i) * outputs;         \
-      const uint8_t *d = delay + start;                          \
-      for (unsigned o = 0; o < outputs; o++) {                   \
-        type *sum = base[late] + o;                              \
-        *sum = (type)(*sum + (decode));                          \
-      }                                                          \
-    }                                                            \
-  } while (0)
+/* Where the rows of a ring of pending sums begin, by delay: row (now + delay) mod rows. */
+static void find_rows(void **base, void *ring, int wide, unsigned rows, unsigned now, unsigned taps, unsigned outputs) {
+  for (unsigned d = 0; d < taps; d++) {
+    base[d] = (unsigned char *)ring + (size_t)now * outputs * (wide ? 4u : 2u);
+    now = now + 1 == rows ? 0 : now + 1;
+  }
+}
 
-static void send(void *ring, int wide, unsigned rows, unsigned now, unsigned taps, unsigned count, unsigned inputs, unsigned outputs,
-                 unsigned i, const int8_t *weight, const uint8_t *delay, int packed) {
+/* Send a spike into the rows. */
+#define SEND(type, decode, late)             \
+  for (unsigned o = 0; o < outputs; o++) {   \
+    type *sum = (type *)base[late] + o;      \
+    *sum = (type)(*sum + (decode));          \
+  }
+
+static void send(void *const *base, int wide, unsigned outputs, const int8_t *w, const uint8_t *d, int packed) {
 #if DX_PACKED
   if (packed) {
-    if (wide) SEND(int32_t, packed_weight(d[o]), d[o] >> 4);
-    else SEND(int16_t, packed_weight(d[o]), d[o] >> 4);
+    if (wide) SEND(int32_t, packed_weight(d[o]), d[o] >> 4)
+    else SEND(int16_t, packed_weight(d[o]), d[o] >> 4)
     return;
   }
 #else
   (void)packed;
 #endif
-  if (wide) SEND(int32_t, weight[start + o], d[o]);
-  else SEND(int16_t, weight[start + o], d[o]);
+  if (wide) SEND(int32_t, w[o], d[o])
+  else SEND(int16_t, w[o], d[o])
 }
 
 /* Take the sum of neuron o out of its row. */
@@ -80,28 +76,25 @@ static int32_t taken(void *ring, int wide, size_t index) {
   return sum;
 }
 
-/* Weighted frames of the past that reach neuron o of the first layer now. */
-#define GATHER(type, decode, late)                                                     \
-  do {                                                                                 \
-    const type *rows[DX_MAX_TAPS];                                                     \
-    for (unsigned d = 0; d < l->taps; d++) rows[d] = (const type *)history + d * l->inputs; \
-    for (unsigned k = 0; k < l->synapses; k++, start += l->inputs, d += l->inputs)     \
-      for (unsigned i = 0; i < l->inputs; i++) sum += (int32_t)(decode) * rows[late][i]; \
-  } while (0)
+/* Weighted frames of the past that reach neuron o of the first layer now; `rows` are the frames, the newest first. */
+#define GATHER(type, decode, late)                                                       \
+  for (unsigned j = 0; j < n;)                                                           \
+    for (unsigned i = 0; i < l->inputs; i++, j++) sum += (int32_t)(decode) * ((const type *)rows[late])[i];
 
-static int32_t gathered(const dx_layer *l, const void *history, int wide, unsigned o) {
-  size_t start = (size_t)o * l->synapses * l->inputs;
-  const uint8_t *d = l->delay + start;
+static int32_t gathered(const dx_layer *l, const void *const *rows, int wide, unsigned o) {
+  unsigned n = l->inputs * l->synapses;
+  const int8_t *w = l->packed ? NULL : l->weight + (size_t)o * n;
+  const uint8_t *d = l->delay + (size_t)o * n;
   int32_t sum = 0;
 #if DX_PACKED
   if (l->packed) {
-    if (wide) GATHER(int16_t, packed_weight(d[i]), d[i] >> 4);
-    else GATHER(int8_t, packed_weight(d[i]), d[i] >> 4);
+    if (wide) GATHER(int16_t, packed_weight(d[j]), d[j] >> 4)
+    else GATHER(int8_t, packed_weight(d[j]), d[j] >> 4)
     return sum;
   }
 #endif
-  if (wide) GATHER(int16_t, l->weight[start + i], d[i]);
-  else GATHER(int8_t, l->weight[start + i], d[i]);
+  if (wide) GATHER(int16_t, w[j], d[j])
+  else GATHER(int8_t, w[j], d[j])
   return sum;
 }
 
@@ -143,21 +136,28 @@ static void run_layer(dx_state *s, unsigned index, const void *history, uint8_t 
   const dx_model *m = s->model;
   const dx_layer *l = m->layers + index, *next = index + 1u < m->layer_count ? l + 1 : NULL;
   int32_t *v = at(s, l->membrane_at), *slow = at(s, l->slow_at);
-  void *ring = at(s, l->pending_at), *own = at(s, l->feedback_at);
+  void *ring = at(s, l->pending_at), *own = at(s, l->feedback_at), *ahead[DX_MAX_TAPS], *again[DX_MAX_TAPS];
+  const void *past[DX_MAX_TAPS];
   unsigned now = row_of(s, l->taps), rows = l->feedback_taps + 1u, back = row_of(s, rows), out = l->outputs;
+  if (!index)
+    for (unsigned d = 0; d < l->taps; d++) past[d] = (const unsigned char *)history + d * l->inputs * (m->wide_input ? 2u : 1u);
+  if (next) find_rows(ahead, at(s, next->pending_at), next->wide, next->taps, row_of(s, next->taps), next->taps, next->outputs);
+  find_rows(again, own, l->feedback_wide, rows, (back + 1) % rows, l->feedback_taps, out);
   for (unsigned o = 0; o < out; o++) {
-    int32_t sum = index ? taken(ring, l->wide, (size_t)now * out + o) : gathered(l, history, m->wide_input, o);
+    int32_t sum = index ? taken(ring, l->wide, (size_t)now * out + o) : gathered(l, past, m->wide_input, o);
     int64_t drive = shifted(sum, l->shift) + l->bias[o];
     if (l->feedback_synapses) drive += shifted(taken(own, l->feedback_wide, (size_t)back * out + o), l->feedback_shift);
     int spike = fires(l, o, drive, v, slow);
     if (!next && l->kind != DX_LI) spikes[o] = (uint8_t)spike;
     if (!spike) continue;
-    if (l->feedback_synapses)
-      send(own, l->feedback_wide, rows, (back + 1) % rows, l->feedback_taps, l->feedback_synapses, out, out, o, l->feedback_weight,
-           l->feedback_delay, l->packed);
-    if (next)
-      send(at(s, next->pending_at), next->wide, next->taps, row_of(s, next->taps), next->taps, next->synapses, out, next->outputs, o,
-           next->weight, next->delay, next->packed);
+    for (unsigned k = 0; k < l->feedback_synapses; k++) {
+      size_t start = ((size_t)k * out + o) * out;
+      send(again, l->feedback_wide, out, l->packed ? NULL : l->feedback_weight + start, l->feedback_delay + start, l->packed);
+    }
+    for (unsigned k = 0; next && k < next->synapses; k++) {
+      size_t start = ((size_t)k * out + o) * next->outputs;
+      send(ahead, next->wide, next->outputs, next->packed ? NULL : next->weight + start, next->delay + start, next->packed);
+    }
   }
 }
 
@@ -255,7 +255,10 @@ static int leading_zeros(uint32_t x) { /* x > 0 */
   return n + !(x >> 31);
 }
 
-static int32_t turned(int64_t x) { return (int32_t)((x + ((int64_t)1 << 29)) >> 30); }
+/* (a b + c d) / 2^30, rounded, for a and c that are times 4 already: the upper word of the sum, which costs no shift. */
+static inline int32_t turned(int32_t a, int32_t b, int32_t c, int32_t d) {
+  return (int32_t)(((int64_t)a * b + (int64_t)c * d + ((int64_t)1 << 31)) >> 32);
+}
 
 /* log2(x) in 16 fractional bits, x > 0. */
 static int32_t log2_of(const uint32_t *table, uint64_t x) {
@@ -276,25 +279,38 @@ static int16_t amplified(const dx_mel *e, uint32_t *level, int16_t x) {
   return (int16_t)((x * (int32_t)(0x7fffffffu / ((peak << up) >> 16))) >> (16 - up));
 }
 
-/* Complex transform of `n` points in place, in the order of reversed bits at the start. */
+/* One butterfly: a and b become their sum and difference, where b is turned already. */
+static void butterfly(int32_t *a, int32_t *b, int32_t value) {
+  *b = *a - value;
+  *a += value;
+}
+
+/* Complex transform of `n` points in place, in the order of reversed bits at the start; every second point repeats the one before it, as
+ * that of zeros follows it. Factors of 1 and -i need no product, and give what the product would. */
 static void transform(const dx_mel *e, int32_t *re, int32_t *im) {
   unsigned n = e->points;
-  for (unsigned size = 2; size <= n; size *= 2) {
-    unsigned half = size / 2, stride = 2 * n / size;
-    for (unsigned k = 0; k < half; k++) {
-      int64_t wr = e->cosine[k * stride], wi = e->sine[k * stride];
+  for (unsigned size = 4; size <= n; size *= 2) {
+    unsigned half = size / 2, quarter = size / 4, stride = 2 * n / size;
+    for (unsigned b = 0; b < n; b += size) {
+      int32_t r = re[b + half + quarter], i = im[b + half + quarter];
+      butterfly(re + b, re + b + half, re[b + half]);
+      butterfly(im + b, im + b + half, im[b + half]);
+      butterfly(re + b + quarter, re + b + half + quarter, i);
+      butterfly(im + b + quarter, im + b + half + quarter, -r);
+    }
+    for (unsigned k = 1; k < half; k++) {
+      int32_t wr = e->cosine[k * stride], wi = e->sine[k * stride];
+      if (k == quarter) continue;
       for (unsigned b = k; b < n; b += size) {
-        int32_t r = re[b + half], i = im[b + half], tr = turned(r * wr - i * wi), ti = turned(r * wi + i * wr);
-        re[b + half] = re[b] - tr;
-        im[b + half] = im[b] - ti;
-        re[b] += tr;
-        im[b] += ti;
+        int32_t r = re[b + half] * 4, i = im[b + half] * 4;
+        butterfly(re + b, re + b + half, turned(r, wr, -i, wi));
+        butterfly(im + b, im + b + half, turned(r, wi, i, wr));
       }
     }
   }
 }
 
-static uint64_t power(int64_t re, int64_t im) { return (uint64_t)(re * re + im * im) >> 16; }
+static uint64_t power(int32_t re, int32_t im) { return (uint64_t)((int64_t)re * re + (int64_t)im * im) >> 16; }
 
 static void keep_power(int32_t *re, int32_t *im, unsigned k, uint64_t p) {
   re[k] = (int32_t)(p >> 31);
@@ -304,15 +320,14 @@ static void keep_power(int32_t *re, int32_t *im, unsigned k, uint64_t p) {
 /* Power of twice the real spectrum, in place: 62 bits in two halves. Returns that of the last bin, which has no place. */
 static uint64_t powers_of(const dx_mel *e, int32_t *re, int32_t *im) {
   unsigned n = e->points;
-  uint64_t last = power(2 * ((int64_t)re[0] - im[0]), 0);
-  keep_power(re, im, 0, power(2 * ((int64_t)re[0] + im[0]), 0));
+  uint64_t last = power(2 * (re[0] - im[0]), 0);
+  keep_power(re, im, 0, power(2 * (re[0] + im[0]), 0));
   for (unsigned k = 1; k <= n / 2; k++) {
     unsigned j = n - k;
     int32_t sr = re[k] + re[j], si = im[k] + im[j], dr = re[k] - re[j], di = im[k] - im[j];
-    int64_t cr = e->cosine[k], ci = e->sine[k], tr = turned(dr * cr - si * ci), ti = turned(dr * ci + si * cr);
-    int64_t cj = e->cosine[j], cs = e->sine[j], ur = turned(-dr * cj - si * cs), ui = turned(-dr * cs + si * cj);
-    keep_power(re, im, k, power(sr + ti, di - tr));
-    keep_power(re, im, j, power(sr + ui, -di - ur));
+    int32_t a = dr * 4, b = si * 4;
+    keep_power(re, im, k, power(sr + turned(a, e->sine[k], b, e->cosine[k]), di - turned(a, e->cosine[k], -b, e->sine[k])));
+    keep_power(re, im, j, power(sr + turned(-a, e->sine[j], b, e->cosine[j]), -di - turned(-a, e->cosine[j], -b, e->sine[j])));
   }
   return last;
 }
@@ -324,16 +339,25 @@ static uint64_t energy(const dx_mel *e, const int32_t *re, const int32_t *im, ui
   return sum;
 }
 
+static int32_t weighted(const dx_mel *e, const int16_t *past, unsigned i) {
+  return i < e->window ? ((int32_t)past[i] * e->hann[i] + 2048) >> 12 : 0;
+}
+
 static void run_window(dx_state *s) {
   const dx_mel *e = s->model->mel;
   const int16_t *past = at(s, e->past_at);
   int16_t *frame = at(s, s->model->frame_at);
   int32_t *re = at(s, e->scratch_at), *im = re + e->points;
-  for (unsigned i = 0; i < e->points; i++) {
-    unsigned j = 0;
-    for (unsigned b = 1; b < e->points; b *= 2) j = j * 2 + ((i & b) != 0);
-    re[i] = 2 * j < e->window ? ((int32_t)past[2 * j] * e->hann[2 * j] + 2048) >> 12 : 0;
-    im[i] = 2 * j + 1 < e->window ? ((int32_t)past[2 * j + 1] * e->hann[2 * j + 1] + 2048) >> 12 : 0;
+  for (unsigned i = 0, j = 0; i < e->points; i += 2) { /* j: the bits of i reversed, below half of the points */
+    int32_t r = weighted(e, past, 2 * j), m = weighted(e, past, 2 * j + 1);
+    re[i] = re[i + 1] = r;
+    im[i] = im[i + 1] = m;
+    unsigned bit = e->points / 4;
+    while (bit & j) {
+      j ^= bit;
+      bit /= 2;
+    }
+    j ^= bit;
   }
   transform(e, re, im);
   uint64_t last = powers_of(e, re, im);
