@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all check lint bench clean
+.PHONY: demo test test-all check lint wasm bench clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -23,6 +23,10 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The engine that `dendrix export --to wasm` copies. Wheels take the file as it lies in the repository; a test builds it again.
+wasm: .venv/.dev
+	$(BIN)/python -m dendrix.deploy.compile
 
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks

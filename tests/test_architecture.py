@@ -30,6 +30,7 @@ LEVEL = {
     "generate": 7,
     "run_folder": 7,
     "bench": 8,
+    "deploy": 8,
     "serve": 8,
     "train": 8,
     "runs": 9,

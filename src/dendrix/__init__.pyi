@@ -2,6 +2,7 @@ from . import bench as bench
 from . import convert as convert
 from . import core as core
 from . import data as data
+from . import deploy as deploy
 from . import energy as energy
 from . import errors as errors
 from . import exits as exits

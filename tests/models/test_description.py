@@ -114,8 +114,8 @@ def test_a_class_of_the_users_is_passed_or_trusted(module: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("users_own_nets:os.system", "expected a class that users_own_nets defines, but 'os.system' is none"),
-        ("users_own_nets:Popen", "expected a class that users_own_nets defines, but 'Popen' is none"),
+        ("users_own_nets:os.system", "expected a class that users_own_nets defines, got 'os.system'"),
+        ("users_own_nets:Popen", "expected a class that users_own_nets defines, got 'Popen'"),
         ("subprocess:Popen", "expected a torch.nn.Module, or a function that returns one, to build"),
         ("users_own_nets:remove", "remove: expected no arguments for a function, got command"),
     ],

@@ -15,6 +15,7 @@ from dendrix.convert import convert
 from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
 from dendrix.core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
+from dendrix.deploy import IntegerNetwork, StreamingNetwork
 from dendrix.layers import (
     QCFS,
     ActiveDendrites,
@@ -57,6 +58,8 @@ ABSTRACT: dict[type[Stateful], str] = {
     Stateful: "has no forward of its own",
     Neuron: "has no rule of its own",
     Delayed: "has no forward of its own; DelayLinear and RecurrentDelay are examples",
+    IntegerNetwork: "has no gradient and a state in integers; tests/deploy/test_reference.py tests what it owes its users over time",
+    StreamingNetwork: "has no gradient and no parameters; tests/deploy/test_streaming.py compares it with the networks that it is made of",
     _Mix: "has no forward of its own; TimeMix and ChannelMix are examples",
 }
 """Classes without an example, and why."""

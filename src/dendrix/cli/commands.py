@@ -18,6 +18,7 @@ from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
 from .errors import Terminated, sentence, sigterm_interrupts
+from .export import export
 from .lm import finetuning
 from .output import print_json, trust_option
 from .parse import STYLE, choose, parsed
@@ -274,6 +275,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": predict,
     "convert": convert,
     "energy": energy,
+    "export": export,
     "report": report,
     "list": list_recipes,
     "fetch": fetch,

@@ -14,7 +14,7 @@ from .fitting.goals import Goal, MeanSteps, Pareto
 from .fitting.guarantee import Guarantee
 from .records import ExitRecord
 from .rules.base import ExitRule
-from .rules.names import RULES
+from .rules.names import ALL_RULES, RULES
 
 FORMAT = 3
 """Version of the file. Format 2 is still read; format 1 is refused, because its fingerprints ignored the kind of neuron."""
@@ -142,11 +142,11 @@ def named_rule(name: str) -> ExitRule:
 def _rule_fields(rule: ExitRule) -> dict[str, Any]:
     """Fields of a rule for JSON. JSON has no infinity, so an infinite threshold is the string "never"."""
     values = [("never" if value == math.inf else value) for value in rule.thresholds]
-    return {"name": _name(rule, RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
+    return {"name": _name(rule, ALL_RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
 
 
 def _rule(content: dict[str, Any]) -> ExitRule:
-    kind, values = RULES[content.pop("name")], content.pop("threshold")
+    kind, values = ALL_RULES[content.pop("name")], content.pop("threshold")
     several = isinstance(values, list)
     numbers = tuple(math.inf if value == "never" else value for value in (values if several else [values]))
     return kind(numbers if several else numbers[0], **content)

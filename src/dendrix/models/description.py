@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .. import layers, neurons
-from ..core import Surrogate, surrogate
+from ..core import Stateful, Surrogate, surrogate
 from ..core.described import Described
 from ..core.foreign import foreign
 from ..core.trust import Trust, class_path, trusted
@@ -145,6 +145,14 @@ def _of_dendrix(name: str) -> Any:
     return found if isinstance(found, type) and issubclass(found, nn.Module) else None
 
 
+def _of_package(path: str) -> Any:
+    """The network of dendrix that `module:Name` names, if it is one of a package above this one."""
+    if not path.startswith("dendrix."):
+        return None
+    found = trusted(path, "dendrix")
+    return found if isinstance(found, type) and issubclass(found, Stateful) else None
+
+
 def _kind(described: dict[str, Any], trust: Trust) -> Any:
     if odd := [name for name in ("dendrix", "torch", "surrogate", "config", "class") if not isinstance(described.get(name, ""), str)]:
         raise InputError(f"{odd[0]}: expected the name of a class, got {reprlib.repr(described[odd[0]])}. Was it edited by hand?")
@@ -165,7 +173,7 @@ def _kind(described: dict[str, Any], trust: Trust) -> Any:
         module = name.partition(":")[0]
         return _expect(trusted(name, "dendrix" if module.split(".")[0] == "dendrix" else trust), name, "dataclass", is_dataclass)
     if name := described.get("class"):
-        return _expect(trusted(name, trust), name, "torch.nn.Module, or a function that returns one,", _makes_module)
+        return _of_package(name) or _expect(trusted(name, trust), name, "torch.nn.Module, or a function that returns one,", _makes_module)
     raise InputError(f"network: expected a description of a layer, got fields {', '.join(described) or 'none'}. Was it edited by hand?")
 
 

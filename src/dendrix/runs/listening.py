@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..data import CausalEncoder
 from ..data.speech.audio import Wave
+from ..deploy import streaming
 from ..errors import InputError
 from ..exits import ExitRule, follow
 from ..run_folder.checkpoint import Checkpoint
@@ -45,7 +46,7 @@ def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: ExitRule) -> It
             f"Expected a network with a causal encoder, got {type(encoder).__name__}, which needs the whole sound. Choose another run."
         )
     tail = checkpoint.decision.tail_steps(encoder.dt_ms)
-    for answer in follow(checkpoint.model, _frames(encoder, chunks, tail), rule, checkpoint.decision.accumulation):
+    for answer in follow(streaming(checkpoint.model), _frames(encoder, chunks, tail), rule, checkpoint.decision.accumulation):
         confidence = checkpoint.decision.confidence(answer.evidence)[answer.answer].item()
         yield Heard(checkpoint.labels[answer.answer], round(confidence, 6), answer.steps * encoder.dt_ms, answer.stopped)
 

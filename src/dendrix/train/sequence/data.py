@@ -8,6 +8,7 @@ from ...data import (
     Cochlea,
     Dataset,
     EvenMel,
+    IntegerMel,
     LogMel,
     MelLatency,
     MelLevels,
@@ -28,7 +29,7 @@ from ...data import (
 from ...data.events.shd import HeldOut
 from ..recipe import DataSource
 
-SpeechEncoder = Cochlea | EvenMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
+SpeechEncoder = Cochlea | EvenMel | IntegerMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
 
 @dataclass(frozen=True)
