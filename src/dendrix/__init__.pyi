@@ -4,6 +4,7 @@ from . import core as core
 from . import data as data
 from . import energy as energy
 from . import errors as errors
+from . import exchange as exchange
 from . import exits as exits
 from . import generate as generate
 from . import layers as layers

@@ -149,11 +149,18 @@ def _kind(described: dict[str, Any], trust: Trust) -> Any:
             return kind
         raise InputError(f"{name}: expected a surrogate gradient that dendrix has. Update dendrix.")
     if name := described.get("config"):
-        module = name.partition(":")[0]
-        return trusted(name, "dendrix" if module.split(".")[0] == "dendrix" else trust)
+        return trusted(name, _own_or(trust, name))
     if name := described.get("class"):
-        return trusted(name, trust)
+        kind = trusted(name, _own_or(trust, name))
+        if isinstance(kind, type) and issubclass(kind, nn.Module):
+            return kind
+        raise InputError(f"{name}: expected a class of layers, got {kind!r}. Was the file edited by hand?")
     raise InputError(f"network: expected a description of a layer, got fields {', '.join(described) or 'none'}. Was it edited by hand?")
+
+
+def _own_or(trust: Trust, name: str) -> Trust:
+    """Classes of dendrix are trusted, whatever else is."""
+    return "dendrix" if name.partition(":")[0].split(".")[0] == "dendrix" else trust
 
 
 def cast_like(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
