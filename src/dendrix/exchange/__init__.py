@@ -1,10 +1,25 @@
 """Exchange of networks with other libraries: NIR and ONNX."""
 
 from .dialects import DIALECTS, Dialect
+from .exporter import nir_graph, to_nir, write_nir
 from .graph import Graph, read_graph
-from .importer import build_network, from_nir
+from .importer import build_graph, from_nir, reading_of
 from .network import GraphNetwork
 from .neuron import NIRNeuron
 from .nodes import Node
 
-__all__ = ["DIALECTS", "Dialect", "Graph", "GraphNetwork", "NIRNeuron", "Node", "build_network", "from_nir", "read_graph"]
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "Graph",
+    "GraphNetwork",
+    "NIRNeuron",
+    "Node",
+    "build_graph",
+    "from_nir",
+    "nir_graph",
+    "read_graph",
+    "reading_of",
+    "to_nir",
+    "write_nir",
+]

@@ -1,7 +1,7 @@
 """The layer for each node of a graph."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,25 @@ class Reading:
 
     dt_ms: float
     dialect: Dialect
-    reset: Reset | None
-    gain: Gain | None
+    reset: Reset | None = None
+    gain: Gain | None = None
+    own: bool = False
+    """Whether nodes say themselves when they fire and how they are reset, as those of dendrix do."""
+    feedback_step: bool = False
+    """Whether the step that feedback takes is part of its delay."""
+
+    def of(self, node: Node) -> tuple[Dialect, Reset | None]:
+        """The dialect and the reset for one node."""
+        told = node.metadata.get("dendrix") if self.own else None
+        if not isinstance(told, dict):
+            return self.dialect, self.reset
+        fires, reset = (_word(told.get(key)) for key in ("fires", "reset"))
+        dialect = replace(self.dialect, fires=fires) if fires in (">", ">=") else self.dialect
+        return dialect, self.reset or (reset if reset in ("hard", "soft") else None)
+
+
+def _word(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def layer_of(name: str, node: Node, shape: Shape, reading: Reading, assumptions: Assumptions, recurrent: bool) -> Stateful:
@@ -40,7 +57,7 @@ def layer_of(name: str, node: Node, shape: Shape, reading: Reading, assumptions:
     if node.type in NEURONS:
         return _neuron(name, node, shape, reading, recurrent)
     if node.type == "Delay":
-        return DelayLine(_lags(name, node, shape, reading.dt_ms, assumptions))
+        return DelayLine(_lags(name, node, shape, reading, recurrent, assumptions))
     if node.type == "Affine" and recurrent and not reading.dialect.feedback_bias:
         node = Node("Linear", {"weight": node.params["weight"]})
     return PerStep(_module(name, node, shape))
@@ -53,13 +70,15 @@ def _neuron(name: str, node: Node, shape: Shape, reading: Reading, recurrent: bo
                 f"node '{name}' ({node.type}): expected LIF neurons in a row, which alone are solved exactly. Choose another dialect."
             )
         return ExactLIF(shape[0], reading.dt_ms * 1e-3, **node.params)
-    found = coefficients(name, node, reading.dt_ms, reading.dialect, reading.reset, recurrent, reading.gain)
+    dialect, reset = reading.of(node)
+    found = coefficients(name, node, reading.dt_ms, dialect, reset, recurrent, reading.gain)
     given = {key: value for key, value in vars(found).items() if value is not None}
     firing = {"v_threshold": None, "v_reset": None} | given
-    return NIRNeuron(shape[0], **firing, fires=reading.dialect.fires, grid=reading.dialect.grid)
+    return NIRNeuron(shape[0], **firing, fires=dialect.fires, grid=dialect.grid)
 
 
-def _lags(name: str, node: Node, shape: Shape, dt_ms: float, assumptions: Assumptions) -> Any:
+def _lags(name: str, node: Node, shape: Shape, reading: Reading, recurrent: bool, assumptions: Assumptions) -> Any:
+    dt_ms = reading.dt_ms
     exact = np.asarray(node.params["delay"], np.float64) / (dt_ms * 1e-3)
     lags = np.rint(exact)
     if (np.abs(exact - lags) > _OFF_GRID).any():
@@ -68,6 +87,10 @@ def _lags(name: str, node: Node, shape: Shape, dt_ms: float, assumptions: Assump
     if lags.max() * max(1, math.prod(shape)) > LARGEST:
         raise InputError(f"node '{name}' (Delay): expected at most {LARGEST:,} values to hold, got {lags.max():.3g} steps. Check dt_ms.")
     lags = lags.astype(np.int64)
+    if recurrent and reading.feedback_step:
+        if lags.min() < 1:
+            raise InputError(f"node '{name}' (Delay): expected feedback of at least one step, as the metadata say, got {lags.min()}.")
+        lags = lags - 1
     return lags.flat[0] if lags.size and (lags == lags.flat[0]).all() else lags
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_floating, expect_state, expect_valid, select, zero_invalid
 from ..errors import InputError
+from ..layers import PerStep
 
 Shape = tuple[int, ...]
 
@@ -16,15 +17,17 @@ Shape = tuple[int, ...]
 class GraphNetwork(Stateful):
     """Layers at the nodes of a graph: x [B, T, ...] -> y [B, T, ...]. A node gets the sum of what its edges bring.
 
-    Several inputs come as one tensor [B, T, N], flattened and one after another; several outputs leave in the same way. Feedback takes one
-    step: in a cycle, what follows `cut` nodes gets their output of the step before, zero at first. State: a dict with the state of every
-    node by name, and the last outputs of the cut nodes as `name>`.
+    Several inputs come as one tensor [B, T, N], flattened and one after another; several outputs leave in the same way. Feedback edges
+    bring what their source put out in the step before; before the first step all layers with a state are silent. State: a dict with the
+    state of every node by name, and the last output of the source of feedback as `name>`.
 
     Args:
         layers: a `Stateful` for each inner node.
         edges: pairs of names, of layers, inputs and outputs.
         inputs, outputs: shapes of one step, without batch, by name.
-        cut: nodes after which cycles are cut, with the shape of their output.
+        feedback: the edges that take a step; without them the graph has no cycle.
+    Raises:
+        InputError: the edges have a cycle.
     """
 
     def __init__(
@@ -33,24 +36,33 @@ class GraphNetwork(Stateful):
         edges: Sequence[Sequence[str]],
         inputs: Mapping[str, Sequence[int]],
         outputs: Mapping[str, Sequence[int]],
-        cut: Mapping[str, Sequence[int]] | None = None,
+        feedback: Sequence[Sequence[str]] = (),
     ):
         super().__init__()
         self.names = tuple(layers)
         self.layers = nn.ModuleList(layers.values())
         self.edges = tuple((source, target) for source, target in edges)
+        self.feedback = tuple((source, target) for source, target in feedback)
         self.inputs = {name: tuple(shape) for name, shape in inputs.items()}
         self.outputs = {name: tuple(shape) for name, shape in outputs.items()}
-        self.cut = {name: tuple(shape) for name, shape in (cut or {}).items()}
         self._sources = {name: [s for s, t in self.edges if t == name] for name in (*self.names, *self.outputs)}
-        self._groups = groups(self.names, [edge for edge in self.edges if not set(edge) & {*self.inputs, *self.outputs}], set(self.cut))
+        self._late = {name: [s for s, t in self.feedback if t == name] for name in self.names}
+        self._remembered = tuple(dict.fromkeys(source for source, _ in self.feedback))
+        if silent := [name for name, sources in self._sources.items() if not sources]:
+            raise InputError(f"node '{silent[0]}': expected an edge into it that is no feedback, got none. Connect it to an input.")
+        inner = [edge for edge in self.edges if set(edge) <= set(self.names)]
+        self.run_groups = groups(self.names, inner, self.feedback)
 
     def arguments(self) -> dict[str, Any]:
         layers = dict(zip(self.names, self.layers, strict=True))
-        return dict(layers=layers, edges=self.edges, inputs=self.inputs, outputs=self.outputs, cut=self.cut)
+        return dict(layers=layers, edges=self.edges, inputs=self.inputs, outputs=self.outputs, feedback=self.feedback)
 
     def extra_repr(self) -> str:
         return f"{' '.join(self.inputs)} -> {' '.join(self.outputs)}"
+
+    def sources(self, name: str) -> list[str]:
+        """The nodes whose outputs a node, or an output, gets."""
+        return list(self._sources[name])
 
     def layer(self, name: str) -> nn.Module:
         """The layer at a node."""
@@ -69,8 +81,8 @@ class GraphNetwork(Stateful):
         values = self._split(zero_invalid(x, valid))
         before = self._parts(state)
         after: dict[str, State] = {}
-        for group in self._groups:
-            if len(group) == 1 and group[0] not in self.cut:
+        for group in self.run_groups:
+            if len(group) == 1 and not self._late[group[0]]:
                 (name,) = group
                 values[name], after[name] = self.layer(name)(self._sum(name, values), before[name], valid)
             else:
@@ -89,10 +101,8 @@ class GraphNetwork(Stateful):
             return {name: x}
         sizes = [math.prod(shape) for shape in self.inputs.values()]
         expect(x, "B T N", N=sum(sizes))
-        return {
-            name: part.unflatten(2, shape or (1,))
-            for (name, shape), part in zip(self.inputs.items(), torch.split(x, sizes, 2), strict=True)
-        }
+        parts = torch.split(x, sizes, 2)
+        return {name: part.reshape(*x.shape[:2], *shape) for (name, shape), part in zip(self.inputs.items(), parts, strict=True)}
 
     def _sum(self, name: str, values: Mapping[str, Tensor]) -> Tensor:
         first, *others = [values[source] for source in self._sources[name]]
@@ -105,20 +115,34 @@ class GraphNetwork(Stateful):
     ) -> tuple[dict[str, Tensor], dict[str, State]]:
         """Outputs [B, T, ...] and next states of the nodes of a cycle, step by step."""
         outside = {name: [values[source] for source in self._sources[name] if source not in group] for name in group}
-        some = next(iter(values.values()))
         state = {name: before[name] for name in group}
-        last = {name: self._last(name, before, some) for name in group if name in self.cut}
+        last = self._last(group, outside, before)
         steps: dict[str, list[Tensor]] = {name: [] for name in group}
-        for t in range(some.shape[1]):
+        for t in range(next(iter(values.values())).shape[1]):
             now: dict[str, Tensor] = {}
             for name in group:
-                inside = [last[source] if source in last else now[source] for source in self._sources[name] if source in group]
-                parts = [x[:, t] for x in outside[name]] + inside
+                parts = [x[:, t] for x in outside[name]] + [now[source] for source in self._sources[name] if source in group]
+                parts += [last[source] for source in self._late[name]]
                 now[name], state[name] = self._one_step(name, sum(parts[1:], parts[0]), state[name], valid, t)
                 steps[name].append(now[name])
             last = {name: now[name] if valid is None else select(valid[:, t], now[name], y) for name, y in last.items()}
         found = {name: torch.stack(parts, 1) for name, parts in steps.items()}
         return found, state | {f"{name}>": y for name, y in last.items()}
+
+    def _last(self, group: Sequence[str], outside: Mapping[str, list[Tensor]], before: Mapping[str, State]) -> dict[str, Tensor]:
+        """What feedback brings to the first step; from rest, what its sources put out while all layers with a state are silent."""
+        silent: dict[str, Tensor] = {}
+        for name in group:
+            parts = [torch.zeros_like(x[:, 0]) for x in outside[name]] + [
+                silent[source] for source in self._sources[name] if source in group
+            ]
+            layer: Any = self.layer(name)
+            y, _ = layer.step(sum(parts[1:], parts[0]), None)
+            silent[name] = y if isinstance(layer, PerStep) else torch.zeros_like(y)
+        last = {name: silent[name] if before[f"{name}>"] is None else before[f"{name}>"] for name in group if name in self._remembered}
+        for name, y in last.items():
+            expect_state(y, Tensor, silent[name].shape)
+        return last
 
     def _one_step(self, name: str, x_t: Tensor, state: State, valid: Tensor | None, t: int) -> tuple[Tensor, State]:
         layer: Any = self.layer(name)
@@ -128,14 +152,8 @@ class GraphNetwork(Stateful):
         y_t, state = layer(x_t.unsqueeze(1), state, valid[:, t : t + 1])
         return y_t.squeeze(1), state
 
-    def _last(self, name: str, before: Mapping[str, State], like: Tensor) -> Tensor:
-        found: Tensor | None = before[f"{name}>"]
-        shape = torch.Size((like.shape[0], *self.cut[name]))
-        expect_state(found, Tensor, shape)
-        return like.new_zeros(shape) if found is None else found
-
     def _parts(self, state: State) -> dict[str, State]:
-        wanted = [*self.names, *(f"{name}>" for name in self.cut)]
+        wanted = [*self.names, *(f"{name}>" for name in self._remembered)]
         if state is None:
             return dict.fromkeys(wanted)
         if not isinstance(state, dict) or set(state) != set(wanted):
@@ -145,22 +163,17 @@ class GraphNetwork(Stateful):
         return state
 
 
-def groups(names: Sequence[str], edges: Sequence[tuple[str, str]], cut: set[str]) -> list[tuple[str, ...]]:
+def groups(names: Sequence[str], edges: Sequence[tuple[str, str]], feedback: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Nodes in the order in which they run; those of a cycle together, in the order within a step.
 
     Args:
         names: all nodes.
-        edges: between them.
-        cut: nodes whose output reaches the others of their cycle one step later.
+        edges: between them, within a step.
+        feedback: edges that take a step.
     Raises:
-        InputError: a cycle has no cut node.
+        InputError: the edges alone have a cycle.
     """
-    found = []
-    for component in components(names, edges):
-        members = set(component)
-        inner = [(source, target) for source, target in edges if {source, target} <= members and source not in cut]
-        found.append(tuple(_ordered(component, inner)))
-    return found
+    return [tuple(_ordered(part, [edge for edge in edges if set(edge) <= set(part)])) for part in components(names, [*edges, *feedback])]
 
 
 def _ordered(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:

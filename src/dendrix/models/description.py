@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .. import layers, neurons
-from ..core import Surrogate, surrogate
+from ..core import Surrogate, expect_one_of, surrogate
 from ..core.described import Described
 from ..core.trust import Trust, class_path, trusted
 from ..errors import InputError, InputTypeError
@@ -86,6 +86,32 @@ def build(described: Any, trust: Trust = None) -> Any:
         return kind(*given.pop("*", ()), **given)
     except TypeError as error:
         raise InputError(f"{kind.__name__}: expected arguments that its constructor takes, but {error}. Was the class changed?") from error
+
+
+def describe_network(network: nn.Module) -> dict[str, Any]:
+    """A whole network as JSON: one of those with a configuration by its name and that, and any other by its layers.
+
+    Raises:
+        InputTypeError: a part of it cannot be described by data; it is named.
+    """
+    from . import MODELS
+
+    kinds = {kind: name for name, (_, kind) in MODELS.items()}
+    if (name := kinds.get(type(network))) is not None:
+        config: Any = network.config
+        return {"model": name, "config": asdict(config)}
+    return {"network": describe(network)}
+
+
+def build_network(described: dict[str, Any], trust: Trust = None) -> Any:
+    """The network that `describe_network` described, with the weights of its start; errors as in `build`."""
+    from . import MODELS, Converted
+
+    if "network" in described:
+        return build(described["network"], trust)
+    config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
+    config: Any = config_type(**described["config"])
+    return Converted(config, trust=trust) if kind is Converted else kind(config)
 
 
 def _described_module(module: nn.Module) -> dict[str, Any]:

@@ -10,14 +10,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from ..core import expect_one_of
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
 from ..errors import InputError, UntrustedError
 from ..layers import freeze
-from ..models import MODELS, Converted, Decision
-from ..models.description import build, cast_like, describe
+from ..models import Decision
+from ..models.description import build_network, cast_like, describe_network
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run, shipped
 from .migration import migrated_config
@@ -51,7 +50,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     model: Any = checkpoint.model
     described = {
         "format": FORMAT,
-        **_described(model),
+        **describe_network(model),
         "labels": list(checkpoint.labels),
         "encoder": checkpoint.encoder,
         "decision": asdict(checkpoint.decision),
@@ -86,17 +85,9 @@ def save(
     """
     described = None if encoder is None else encoder_to_dict(encoder)
     checkpoint = Checkpoint(network, tuple(labels), described, decision or Decision())
-    _described(network)
+    describe_network(network)
     Path(folder).mkdir(parents=True, exist_ok=True)
     write_checkpoint(Path(folder), checkpoint)
-
-
-def _described(network: nn.Module) -> dict[str, Any]:
-    kinds = {kind: name for name, (_, kind) in MODELS.items()}
-    if (name := kinds.get(type(network))) is not None:
-        config: Any = network.config
-        return {"model": name, "config": asdict(config)}
-    return {"network": describe(network)}
 
 
 def expect_run(folder: Path) -> None:
@@ -139,7 +130,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."
         )
     try:
-        model = _network(described, trust) if network is None else network
+        model = build_network(described, trust) if network is None else network
         config = getattr(model, "config", None)
         labels = _labels(described["labels"], getattr(config, "outputs", None))
         encoder, decision = described["encoder"], Decision(**described["decision"])
@@ -162,14 +153,6 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         raise InputError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error
     shape = described.get("shape")
     return Checkpoint(model, labels, encoder, decision, shape and tuple(shape))
-
-
-def _network(described: dict[str, Any], trust: Trust) -> Any:
-    if "network" in described:
-        return build(described["network"], trust)
-    config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
-    config: Any = config_type(**described["config"])
-    return Converted(config, trust=trust) if kind is Converted else kind(config)
 
 
 def _labels(labels: Any, count: int | None) -> tuple[str, ...]:
