@@ -18,6 +18,7 @@ from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
 from .errors import Terminated, sentence, sigterm_interrupts
+from .export import export
 from .lm import finetuning
 from .output import print_json
 from .parse import STYLE, choose, parsed
@@ -263,6 +264,10 @@ def lm() -> None:
     """Language models: score texts, generate, fine-tune; see `dendrix lm --help`."""
 
 
+def nir() -> None:
+    """Networks of other spiking libraries as NIR files: check, import; see `dendrix nir --help`."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "train": train,
@@ -271,6 +276,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": predict,
     "convert": convert,
     "energy": energy,
+    "export": export,
     "report": report,
     "list": list_recipes,
     "fetch": fetch,
@@ -279,7 +285,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reproduce": reproduce,
     "serve": serve,
 }
-GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm}
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir}
 """Commands with commands of their own, in the file of that name."""
 
 

@@ -1,5 +1,6 @@
 """Exchange of networks with other libraries: NIR and ONNX."""
 
+from .comparison import Comparison, compare
 from .dialects import DIALECTS, Dialect
 from .exporter import nir_graph, to_nir, write_nir
 from .graph import Graph, read_graph
@@ -10,12 +11,14 @@ from .nodes import Node
 
 __all__ = [
     "DIALECTS",
+    "Comparison",
     "Dialect",
     "Graph",
     "GraphNetwork",
     "NIRNeuron",
     "Node",
     "build_graph",
+    "compare",
     "from_nir",
     "nir_graph",
     "read_graph",

@@ -74,7 +74,7 @@ def _neuron(name: str, node: Node, shape: Shape, reading: Reading, recurrent: bo
     found = coefficients(name, node, reading.dt_ms, dialect, reset, recurrent, reading.gain)
     given = {key: value for key, value in vars(found).items() if value is not None}
     firing = {"v_threshold": None, "v_reset": None} | given
-    return NIRNeuron(shape[0], **firing, fires=dialect.fires, grid=dialect.grid)
+    return NIRNeuron(shape[0], **firing, fires=dialect.fires, grid=dialect.grid, dt_ms=reading.dt_ms)
 
 
 def _lags(name: str, node: Node, shape: Shape, reading: Reading, recurrent: bool, assumptions: Assumptions) -> Any:

@@ -14,6 +14,7 @@ from ..core import Stateful
 from ..core.files import expect_writable, write_atomic
 from ..errors import InputError
 from ..layers import Recurrent, Sequential, delay_layers, freeze
+from ..layers.delay.base import Delayed
 from ..layers.delay.linear import DelayLinear
 from ..models import Converted
 from ..neurons import Decay, Neuron
@@ -23,6 +24,7 @@ from .graph import Graph
 from .importer import build_graph, reading_of
 from .metadata import with_metadata
 from .network import GraphNetwork
+from .neuron import NIRNeuron
 from .nodes import Shape
 from .packages import require
 from .writer import Writer
@@ -121,8 +123,8 @@ def _dt_ms(network: nn.Module, given: float | None) -> float:
     """The one time step of all layers."""
     if given is not None:
         return expect_in(given, "(0, inf)", "dt_ms")
-    timed = [module for module in network.modules() if isinstance(module, Decay) or hasattr(module, "taps")]
-    found = {float(module.dt_ms) for module in timed}  # type: ignore[arg-type]
+    timed = [module for module in network.modules() if isinstance(module, Decay | Delayed | NIRNeuron)]
+    found = {float(module.dt_ms) for module in timed if module.dt_ms is not None}
     if len(found) != 1:
         told = "none" if not found else " and ".join(f"{value:g}" for value in sorted(found))
         raise InputError(f"dt_ms: expected one time step for all layers, got {told}. Give dt_ms.")

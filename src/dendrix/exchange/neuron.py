@@ -152,6 +152,7 @@ class NIRNeuron(Neuron):
         v_min: lower bound of the membrane.
         fires, detach_reset, spike: see `fire`.
         grid: truncates products, see `synapse_step`.
+        dt_ms: time step that the coefficients belong to, in ms, for an export; None: unknown.
     """
 
     def __init__(
@@ -172,8 +173,10 @@ class NIRNeuron(Neuron):
         grid: float | None = None,
         detach_reset: bool = True,
         spike: Spike = ATan(),
+        dt_ms: float | None = None,
     ):
         super().__init__(expect_count(size, "[1, inf)", "size"))
+        self.dt_ms = None if dt_ms is None else expect_in(dt_ms, "(0, inf)", "dt_ms")
         self.rule = membrane_step if alpha is None else synapse_step
         self.state_type = MembraneState if alpha is None else SynapseState  # type: ignore[misc]
         if v_reset is None and rho is None:
@@ -211,4 +214,4 @@ class NIRNeuron(Neuron):
 
     def arguments(self) -> dict[str, Any]:
         found = {name: np.reshape(self._exact[name], shape).tolist() for name, shape in self._shapes.items()}
-        return {"size": self.size, "v_threshold": None, "v_reset": None, **found, **self._settings}
+        return {"size": self.size, "v_threshold": None, "v_reset": None, **found, **self._settings, "dt_ms": self.dt_ms}
