@@ -8,6 +8,7 @@ from .importer import build_graph, from_nir, reading_of
 from .network import GraphNetwork
 from .neuron import NIRNeuron
 from .nodes import Node
+from .onnx_models import to_onnx
 
 __all__ = [
     "DIALECTS",
@@ -24,5 +25,6 @@ __all__ = [
     "read_graph",
     "reading_of",
     "to_nir",
+    "to_onnx",
     "write_nir",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import MissingExtraError
 
-_EXTRAS = {"nir": "nir", "nirtorch": "nir", "h5py": "nir", "onnx": "onnx", "onnxscript": "onnx"}
+_EXTRAS = {"nir": "nir", "nirtorch": "nir", "h5py": "nir", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
 
 
 def require(package: str) -> Any:
