@@ -36,10 +36,10 @@ def test_the_first_difference_is_where_it_is() -> None:
 def test_a_late_layer_is_compared_at_its_shift() -> None:
     graph = row(
         ("x", end("Input", 3)),
-        ("w", affine()),
+        ("w", Node("Linear", {"weight": np.ones((SIZE, 3))})),
         ("a", neuron("IF", r=1e3, v_threshold=1.5)),
         ("v", Node("Linear", {"weight": np.eye(SIZE)})),
-        ("b", neuron("IF", r=1e3)),
+        ("b", neuron("IF", r=1e3, v_threshold=0.5)),
         ("y", end("Output", SIZE)),
     )
     layers = found(graph, "lava", steps=50).layers
