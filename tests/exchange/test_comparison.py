@@ -49,8 +49,8 @@ def test_a_late_layer_is_compared_at_its_shift() -> None:
 
 
 def test_a_refusal_has_its_reason() -> None:
-    one = found(chain_graph("CubaLIF"), "spikingjelly")
-    assert "no current-based neurons" in one.refused
+    one = found(chain_graph("LI"), "spikingjelly")
+    assert "no integrators" in one.refused
     assert one.layers == ()
 
 

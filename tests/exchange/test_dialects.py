@@ -160,7 +160,14 @@ def test_lava_netx_to_the_bit(shared: Path) -> None:
         ("snntorch", "LIF", {"v_leak": 0.1}, "v_leak is not 0"),
         ("snntorch", "CubaLIF", {}, "r is not tau_mem / dt"),
         ("rockpool", "IF", {}, "neurons without a leak"),
-        ("spikingjelly", "CubaLIF", {}, "no current-based neurons"),
+        ("norse", "LI", {}, "leaves integrators out"),
+        ("snntorch", "LI", {}, "no integrators"),
+        ("sinabs", "LIF", {"v_leak": 0.1}, "v_leak is not 0"),
+        ("sinabs", "LI", {"r": 2.0}, "r is not 1"),
+        ("spikingjelly", "LI", {}, "no integrators"),
+        ("spikingjelly", "IF", {}, "r is not 1 / dt"),
+        ("spikingjelly", "CubaLIF", {}, "r is not tau_mem / dt"),
+        ("spikingjelly", "LIF", {"r": [1.0, 2.0, 1.0, 1.0]}, "differ within the node"),
         ("spikingjelly", "LIF", {"r": 3.0}, "r is neither"),
         ("spikingjelly", "LIF", {"v_reset": -1.0}, "v_leak is not v_reset"),
         ("exact", "CubaLIF", {}, "LIF neurons in a row"),
@@ -185,7 +192,7 @@ def test_an_unknown_dialect_has_a_suggestion() -> None:
 @pytest.mark.parametrize("dialect", [name for name in DIALECTS if name != "exact"])
 def test_gradients_reach_the_weights(dialect: str) -> None:
     graph = chain_graph("LIF", r=10.0)
-    network = from_nir(graph, 1.0, dialect)
+    network = from_nir(graph, 1.0, dialect)  # r is tau / dt
     x: Tensor = torch.rand(2, 20, 3) * 4
     y, _ = network(x)
     assert y.sum() > 0

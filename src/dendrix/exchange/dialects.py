@@ -179,6 +179,8 @@ def _leaks(node: Node) -> bool:
 
 
 def _norse(case: Case) -> Coefficients:
+    if case.node.type in ("I", "LI", "CubaLI"):
+        raise case.refusal("norse", "its import leaves integrators out without a word")
     if _leaks(case.node):
         raise case.refusal("norse", "v_leak is not 0, which norse also adds to the synapse")
     return case.found
@@ -186,9 +188,11 @@ def _norse(case: Case) -> Coefficients:
 
 def _snntorch(case: Case) -> Coefficients:
     node, found = case.node, case.found
+    if node.type in ("I", "LI", "CubaLI"):
+        raise case.refusal("snntorch", "it has no integrators")
     if _leaks(node):
         raise case.refusal("snntorch", "v_leak is not 0")
-    if node.type in ("IF", "I"):
+    if node.type == "IF":
         return replace(_unit_input(found), beta=np.full_like(found.beta, 0.9))
     threshold = found.v_threshold
     if threshold is not None and (threshold != threshold.flat[0]).any():
@@ -210,6 +214,10 @@ def _spyx_main(case: Case) -> Coefficients:
 
 
 def _sinabs(case: Case) -> Coefficients:
+    if case.node.type == "LI" and not np.allclose(case.node.params["r"], 1):
+        raise case.refusal("sinabs", "r is not 1")
+    if _leaks(case.node):
+        raise case.refusal("sinabs", "v_leak is not 0")
     lowest = None if case.node.type != "IF" or case.found.v_threshold is None else -case.found.v_threshold
     return replace(case.found, v_min=lowest)
 
@@ -221,14 +229,20 @@ def _rockpool(case: Case) -> Coefficients:
 
 
 def _spikingjelly(case: Case) -> Coefficients:
-    node = case.node
-    if node.type.startswith("Cuba"):
-        raise case.refusal("spikingjelly", "it has no current-based neurons")
-    if "tau" in node.params and not (np.isclose(case.found.q, 1) | np.isclose(node.params["r"], 1)).all():
+    node, found = case.node, case.found
+    if node.type in ("I", "LI", "CubaLI"):
+        raise case.refusal("spikingjelly", "it has no integrators")
+    if any(np.ptp(value) for value in node.params.values()):
+        raise case.refusal("spikingjelly", "parameters differ within the node")
+    if node.type == "IF" and not np.allclose(found.q, 1):
+        raise case.refusal("spikingjelly", "r is not 1 / dt")
+    if node.type == "LIF" and not (np.allclose(found.q, 1) or np.allclose(node.params["r"], 1)):
         raise case.refusal("spikingjelly", "r is neither 1 nor tau / dt")
     if node.type == "LIF" and not np.allclose(node.params["v_leak"], node.params["v_reset"]):
         raise case.refusal("spikingjelly", "v_leak is not v_reset")
-    return case.found
+    if found.g is not None and (_leaks(node) or not np.allclose((found.q, found.g), 1)):
+        raise case.refusal("spikingjelly", "r is not tau_mem / dt, w_in is not tau_syn / dt or v_leak is not 0")
+    return found
 
 
 def _nengo(case: Case) -> Coefficients:
