@@ -9,6 +9,7 @@ from .network import GraphNetwork
 from .neuron import NIRNeuron
 from .nodes import Node
 from .onnx_models import to_onnx
+from .recordings import read_recording, to_events, write_recording
 
 __all__ = [
     "DIALECTS",
@@ -23,8 +24,11 @@ __all__ = [
     "from_nir",
     "nir_graph",
     "read_graph",
+    "read_recording",
     "reading_of",
+    "to_events",
     "to_nir",
     "to_onnx",
     "write_nir",
+    "write_recording",
 ]
