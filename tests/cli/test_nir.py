@@ -81,7 +81,6 @@ def test_the_shipped_network_goes_out(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_onnx_comes_with_a_page(tmp_path: Path) -> None:
     dendrix.save(Sequential(LIF(3, dt_ms=1.0)), tmp_path / "run")
     assert main(["export", str(tmp_path / "run"), "--to", "onnx", "--out", str(tmp_path / "net.onnx")]) == 0

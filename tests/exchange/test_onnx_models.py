@@ -1,7 +1,5 @@
 """ONNX models in onnxruntime: the outputs of the network, step by step and for whole sequences."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +14,6 @@ from dendrix.layers import PerStep, Recurrent, Sequential, freeze
 from dendrix.models import VGG, Converted, ConvertedConfig, DelayNet, DelayNetConfig, VGGConfig
 from dendrix.neurons import IF, LI, LIF, CubaLIF
 from dendrix.run_folder import read_checkpoint
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def converted() -> Converted:

@@ -1,6 +1,9 @@
 """From a network of dendrix to ONNX: one step, with its state going in and out, or a whole sequence."""
 
-from collections.abc import Sequence
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,7 +100,7 @@ def _step_model(network: Stateful, size: tuple[int, ...], rest: State) -> Any:
     batch = torch.export.Dim("batch", min=1)
     names = [f"state_{i}" for i in range(len(parts))]
     try:
-        with torch.no_grad(), use_kernels("reference"):
+        with torch.no_grad(), use_kernels("reference"), _quiet():
             program = torch.onnx.export(
                 _Step(network, rest).eval(),
                 (torch.zeros(2, *size), *twice),
@@ -115,6 +118,20 @@ def _step_model(network: Stateful, size: tuple[int, ...], rest: State) -> Any:
         ) from error
     assert program is not None
     return program.model_proto
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the user what the exporter of torch says about itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _default_states(model: Any, rest: State) -> None:
