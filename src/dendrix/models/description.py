@@ -178,15 +178,19 @@ def _kind(described: dict[str, Any], trust: Trust) -> Any:
         return trusted(name, _own_or(trust, name))
     if name := described.get("class"):
         kind = trusted(name, _own_or(trust, name))
-        if isinstance(kind, type) and issubclass(kind, nn.Module):
-            return kind
-        raise InputError(f"{name}: expected a class of layers, got {kind!r}. Was the file edited by hand?")
+        if _is_own(name) and not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise InputError(f"{name}: expected a layer of dendrix, got {kind!r}. Was the file edited by hand?")
+        return kind
     raise InputError(f"network: expected a description of a layer, got fields {', '.join(described) or 'none'}. Was it edited by hand?")
 
 
 def _own_or(trust: Trust, name: str) -> Trust:
     """Classes of dendrix are trusted, whatever else is."""
-    return "dendrix" if name.partition(":")[0].split(".")[0] == "dendrix" else trust
+    return "dendrix" if _is_own(name) else trust
+
+
+def _is_own(name: str) -> bool:
+    return name.partition(":")[0].split(".")[0] == "dendrix"
 
 
 def cast_like(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
