@@ -27,6 +27,7 @@ LEVEL = {
     "convert": 5,
     "models": 6,
     "energy": 7,
+    "exchange": 7,
     "generate": 7,
     "run_folder": 7,
     "bench": 8,

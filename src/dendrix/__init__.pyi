@@ -5,6 +5,7 @@ from . import data as data
 from . import deploy as deploy
 from . import energy as energy
 from . import errors as errors
+from . import exchange as exchange
 from . import exits as exits
 from . import generate as generate
 from . import layers as layers

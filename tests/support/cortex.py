@@ -32,8 +32,8 @@ class Cortex:
 
         self.registers = arm_const
         (folder / "glue.c").write_text(_GLUE)
-        (folder / "string.h").write_text("#include <stddef.h>\nvoid *memset(void *, int, size_t);\nvoid *memcpy(void *, const void *, size_t);\n"
-                                         "void *memmove(void *, const void *, size_t);\n")  # fmt: skip
+        declared = ("memset(void *, int, size_t)", "memcpy(void *, const void *, size_t)", "memmove(void *, const void *, size_t)")
+        (folder / "string.h").write_text("#include <stddef.h>\n" + "".join(f"void *{function};\n" for function in declared))
         target = [
             "-target",
             "thumb-freestanding-eabi",
@@ -58,7 +58,7 @@ class Cortex:
         self.core.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
 
     def _load(self, elf: bytes) -> None:
-        entry, header, sections = struct.unpack_from("<3I", elf, 24)
+        _, header, sections = struct.unpack_from("<3I", elf, 24)
         header_size, count, section_size, section_count = struct.unpack_from("<4H", elf, 42)
         for k in range(count):
             kind, offset, address, _, size = struct.unpack_from("<5I", elf, header + k * header_size)

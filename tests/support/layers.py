@@ -16,6 +16,9 @@ from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
 from dendrix.core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
 from dendrix.deploy import IntegerNetwork, StreamingNetwork
+from dendrix.exchange import GraphNetwork, NIRNeuron
+from dendrix.exchange.delay_line import DelayLine
+from dendrix.exchange.exact import ExactLIF
 from dendrix.layers import (
     QCFS,
     ActiveDendrites,
@@ -238,7 +241,15 @@ def converted() -> Converted:
     return Converted(ConvertedConfig("vgg", vars(config), height=4, width=4))
 
 
+def graph_network() -> GraphNetwork:
+    """One with a residual connection, feedback through a delay, and two outputs."""
+    layers = {"a": NIRNeuron(SIZE), "b": PerStep(nn.Linear(SIZE, SIZE)), "c": DelayLine(2), "d": NIRNeuron(SIZE, alpha=0.5, v_reset=None)}
+    edges = [("x", "a"), ("a", "b"), ("b", "c"), ("a", "d"), ("x", "d"), ("a", "y"), ("d", "z")]
+    return GraphNetwork(layers, edges, {"x": (SIZE,)}, {"y": (SIZE,), "z": (SIZE,)}, [("c", "a")])
+
+
 RUNNING_MAXIMUM = "WKV scales its state by a running maximum, which counts as a constant: tests/layers/rwkv/test_wkv.py has its gradients"
+NO_GRADIENT = "it is a reference for traces, and its spikes have no gradient"
 EXAMPLES: dict[str, Example] = {
     "Recurrent": Example(Recurrent, lambda: Recurrent(LIF(SIZE), nn.Linear(SIZE, SIZE, bias=False))),
     "Recurrent AdLIF": Example(Recurrent, lambda: Recurrent(AdLIF(SIZE), nn.Linear(SIZE, SIZE))),
@@ -270,6 +281,10 @@ EXAMPLES: dict[str, Example] = {
     "SpikingMaxPool": Example(SpikingMaxPool, lambda: SpikingMaxPool(nn.MaxPool2d(2)), (2, 4, 4)),
     "SpikingNetwork": Example(SpikingNetwork, spiking_network, (2, 4, 4)),
     "Converted": Example(Converted, converted, (2, 4, 4)),
+    "NIRNeuron with all": Example(NIRNeuron, lambda: NIRNeuron(SIZE, alpha=[0.1, 0.2, 0.3, 0.4], c=0.1, q=0.5, v_reset=None, v_min=-1.0)),
+    "ExactLIF": Example(ExactLIF, lambda: ExactLIF(SIZE), smooth=NO_GRADIENT, untraced=NO_GRADIENT),
+    "DelayLine": Example(DelayLine, lambda: DelayLine([0, 1, 3, 2])),
+    "GraphNetwork": Example(GraphNetwork, graph_network),
     "a user's network": Example(UsersNetwork, UsersNetwork),
     "a user's scan": Example(UsersScan, UsersScan),
     "a user's neuron": Example(UsersNeuron, UsersNeuron),
@@ -308,4 +323,4 @@ def without_example(classes: Iterable[type[Stateful]]) -> set[type[Stateful]]:
 for module in pkgutil.iter_modules(dendrix.neurons.__path__, "dendrix.neurons."):
     importlib.import_module(module.name)
 for cls in sorted(subclasses(Neuron) - {UsersNeuron}, key=lambda cls: cls.__name__):  # every neuron of dendrix, without a list
-    EXAMPLES[cls.__name__] = Example(cls, lambda cls=cls: cls(SIZE))
+    EXAMPLES.setdefault(cls.__name__, Example(cls, lambda cls=cls: cls(SIZE)))

@@ -267,6 +267,10 @@ def lm() -> None:
     """Language models: score texts, generate, fine-tune; see `dendrix lm --help`."""
 
 
+def nir() -> None:
+    """Networks of other spiking libraries as NIR files: check, import; see `dendrix nir --help`."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "train": train,
@@ -284,7 +288,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reproduce": reproduce,
     "serve": serve,
 }
-GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm}
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir}
 """Groups of commands, each in the file of its name."""
 
 

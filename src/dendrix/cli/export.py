@@ -1,5 +1,6 @@
-"""`dendrix export`: a trained network in whole numbers, for a microcontroller, a browser or numpy."""
+"""`dendrix export`: a trained network for microcontrollers, browsers, NumPy, and other libraries."""
 
+import inspect
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +14,15 @@ from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 GoalName = Literal["pareto", "mean-steps", "guarantee"]
+Form = Literal["step", "sequence"]
+Target = Literal["c", "wasm", "arduino", "npz", "run", "nir", "onnx"]
+_OPTIONS = {"nir": ("dt_ms",), "onnx": ("form", "int8")}
+_COMMON = ("run", "to", "out", "trust", "json")
 
 
 def export(
     run: Run,
-    to: Literal["c", "wasm", "arduino", "npz", "run"],
+    to: Target,
     out: Path,
     weights: int = 8,
     exit: GoalName | None = None,
@@ -31,16 +36,21 @@ def export(
     max_ram: str | None = None,
     agreement: float = 0.99,
     root: Path | None = None,
+    dt_ms: float | None = None,
+    form: Form = "step",
+    int8: bool = False,
     trust: str | None = None,
     json: bool = False,
 ) -> None:
-    """Export a trained network in whole numbers, with a report of its size, speed and agreement with the float network.
+    """Export a trained network: in integer arithmetic for devices, with a report of size, speed and agreement, or for other libraries.
 
     Args:
-        run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
-        to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: numpy
-            arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits.
-        out: a new folder.
+        run: folder of the run, or the name of a shipped network, such as fsdd.
+        to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
+            arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
+            libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are
+            written, with learned delays as whole steps.
+        out: a new folder; for nir and onnx a file.
         weights: bits of a weight, 2 to 8.
         exit: fit an exit rule to the integer network on validation data. pareto: the fastest that loses at most EPS of accuracy.
             mean-steps: the best within a mean of STEPS. guarantee: the fastest whose risk is at most EPS with probability 1 - DELTA.
@@ -53,10 +63,23 @@ def export(
         max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most.
         max_ram: refuse more bytes of RAM.
         agreement: least agreement with the float network, on validation data, that a choice of bits must keep.
-        root: the data folder, if it is not where it was in training.
-        trust: the package or Python file of classes that are not of dendrix or torch.
+        root: data folder, if the data have moved since training.
+        dt_ms: nir: time step, in ms, if the layers do not define it.
+        form: onnx: one step with the state as input and output, or whole sequences.
+        int8: onnx: keep weights as 8-bit integers.
+        trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.
     """
+    _expect_options(to, locals())
+    if to == "nir" or to == "onnx":
+        from ..runs.exchange import export_nir, export_onnx
+
+        facts = export_nir(run, out, dt_ms=dt_ms, trust=trust) if to == "nir" else export_onnx(run, out, form=form, int8=int8, trust=trust)
+        if json:
+            print_json({"file": str(out), **facts})
+            return
+        print(f"Wrote {out}: {', '.join(f'{value:,} {name}' for name, value in facts.items())}.")
+        return
     from ..runs.deployment import Budget, DeployRun, export_run, fitting, write_export
 
     goal = _goal(exit, eps=eps, delta=delta, at_most=steps)
@@ -90,6 +113,15 @@ _NEXT = {
     "npz": "The file README.md describes the arrays.",
     "run": "Next: dendrix evaluate {}",
 }
+
+
+def _expect_options(to: Target, given: dict[str, Any]) -> None:
+    """Refuse options of other targets, which would have no effect."""
+    for name, parameter in inspect.signature(export).parameters.items():
+        owners = [target for target, names in _OPTIONS.items() if name in names]
+        used = name in _COMMON or (to in owners if owners else to not in _OPTIONS)
+        if not used and given[name] != parameter.default:
+            raise MisuseError(f"--{name.replace('_', '-')}: expected it only with other values of --to, got --to {to}. Leave it out.")
 
 
 def _goal(name: GoalName | None, **given: Any) -> Any:

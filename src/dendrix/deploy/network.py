@@ -53,7 +53,7 @@ class IntegerState(NamedTuple):
 
 
 class IntegerNetwork(Stateful):
-    """Network in whole numbers: x [B, T, C] -> outputs [B, T, K], float64. Made by `quantise`; the equations stand in `reference`.
+    """Network in whole numbers: x [B, T, C] -> outputs [B, T, K], float64. Made by `quantise`; `reference` has the equations.
 
     Inputs are rounded to integers, and everything up to the outputs is whole; an output is a membrane of the read-out times its unit.
     Equal inputs give equal outputs on every machine, in any batch and in any chunks.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .. import layers, neurons
-from ..core import Stateful, Surrogate, surrogate
+from ..core import Surrogate, expect_one_of, surrogate
 from ..core.described import Described
 from ..core.foreign import foreign
 from ..core.trust import Trust, class_path, trusted
@@ -93,6 +93,38 @@ def build(described: Any, trust: Trust = None) -> Any:
         return kind(*given.pop("*", ()), **given)
 
 
+def describe_network(network: nn.Module) -> dict[str, Any]:
+    """Return a network as JSON: the name and configuration of a network of `MODELS`, and the layers of any other.
+
+    Raises:
+        InputTypeError: a part of it cannot be described by data; it is named.
+    """
+    from . import MODELS
+
+    kinds = {kind: name for name, (_, kind) in MODELS.items()}
+    if (name := kinds.get(type(network))) is not None:
+        config: Any = network.config
+        return {"model": name, "config": asdict(config)}
+    try:
+        return {"network": describe(network)}
+    except RecursionError as error:
+        raise InputTypeError("arguments: expected values that do not contain themselves, got one that does. Leave it out.") from error
+
+
+def build_network(described: dict[str, Any], trust: Trust = None) -> Any:
+    """Return the network that `describe_network` described, with new weights; errors as in `build`."""
+    from . import MODELS, Converted
+
+    if "network" in described:
+        model = build(described["network"], trust)
+        if not isinstance(model, nn.Module):
+            raise InputError(f"network: expected the description of a module, got {type(model).__name__}. Was it edited by hand?")
+        return model
+    config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
+    config: Any = config_type(**described["config"])
+    return Converted(config, trust=trust) if kind is Converted else kind(config)
+
+
 def _described_module(module: nn.Module) -> dict[str, Any]:
     kind = type(module)
     if parametrize.is_parametrized(module):
@@ -145,14 +177,6 @@ def _of_dendrix(name: str) -> Any:
     return found if isinstance(found, type) and issubclass(found, nn.Module) else None
 
 
-def _of_package(path: str) -> Any:
-    """The network of dendrix that `module:Name` names, if it is one of a package above this one."""
-    if not path.startswith("dendrix."):
-        return None
-    found = trusted(path, "dendrix")
-    return found if isinstance(found, type) and issubclass(found, Stateful) else None
-
-
 def _kind(described: dict[str, Any], trust: Trust) -> Any:
     if odd := [name for name in ("dendrix", "torch", "surrogate", "config", "class") if not isinstance(described.get(name, ""), str)]:
         raise InputError(f"{odd[0]}: expected the name of a class, got {reprlib.repr(described[odd[0]])}. Was it edited by hand?")
@@ -172,8 +196,10 @@ def _kind(described: dict[str, Any], trust: Trust) -> Any:
     if name := described.get("config"):
         module = name.partition(":")[0]
         return _expect(trusted(name, "dendrix" if module.split(".")[0] == "dendrix" else trust), name, "dataclass", is_dataclass)
-    if name := described.get("class"):
-        return _of_package(name) or _expect(trusted(name, trust), name, "torch.nn.Module, or a function that returns one,", _makes_module)
+    if (name := described.get("class")) and name.partition(":")[0].split(".")[0] == "dendrix":
+        return _expect(trusted(name, "dendrix"), name, "torch.nn.Module", _is_module)
+    if name:
+        return _expect(trusted(name, trust), name, "torch.nn.Module, or a function that returns one,", _makes_module)
     raise InputError(f"network: expected a description of a layer, got fields {', '.join(described) or 'none'}. Was it edited by hand?")
 
 
@@ -183,8 +209,12 @@ def _expect(kind: Any, name: str, what: str, fits: Callable[[Any], bool]) -> Any
     raise InputError(f"{name}: expected a {what} to build, got another class. Was it edited by hand?")
 
 
+def _is_module(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, nn.Module)
+
+
 def _makes_module(kind: Any) -> bool:
-    return issubclass(kind, nn.Module) if isinstance(kind, type) else callable(kind)
+    return _is_module(kind) if isinstance(kind, type) else callable(kind)
 
 
 def cast_like(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:

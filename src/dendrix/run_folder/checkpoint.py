@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..checks import expect_path
-from ..core import expect_module, expect_one_of
+from ..core import expect_module
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
 from ..data.given import names_of
 from ..errors import InputError, InputTypeError, UntrustedError
 from ..layers import freeze
-from ..models import MODELS, Converted, Decision
-from ..models.description import build, cast_like, describe
+from ..models import Decision
+from ..models.description import build_network, cast_like, describe_network
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run, shipped
 from .migration import migrated_config
@@ -54,7 +54,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     model: Any = checkpoint.model
     described = {
         "format": FORMAT,
-        **_described(model),
+        **describe_network(model),
         "labels": list(checkpoint.labels),
         "encoder": checkpoint.encoder,
         "decision": asdict(checkpoint.decision),
@@ -95,7 +95,7 @@ def save(
     names = names_of(labels) if not isinstance(labels, tuple) or labels else ()
     described = None if encoder is None else encoder_to_dict(encoder)
     checkpoint = Checkpoint(expect_module(network), names, described, decision or Decision())
-    _described(network)
+    describe_network(network)
     if broken := [name for name, tensor in _tensors(network).items() if not tensor.isfinite().all()]:
         raise InputError(f"network: expected finite weights, got NaN or infinity in {', '.join(broken)}. Train it with a lower rate.")
     target.mkdir(parents=True, exist_ok=True)
@@ -110,17 +110,6 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
             raise InputTypeError(f"{name}: expected a tensor with numbers to save, got {type(tensor).__name__}. Start the network.")
         found[name] = tensor.detach().cpu().contiguous().clone()
     return found
-
-
-def _described(network: nn.Module) -> dict[str, Any]:
-    kinds = {kind: name for name, (_, kind) in MODELS.items()}
-    if (name := kinds.get(type(network))) is not None:
-        config: Any = network.config
-        return {"model": name, "config": asdict(config)}
-    try:
-        return {"network": describe(network)}
-    except RecursionError as error:
-        raise InputTypeError("arguments: expected values that do not contain themselves, got one that does. Leave it out.") from error
 
 
 def expect_run(folder: Path) -> None:
@@ -165,7 +154,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."
         )
     try:
-        model = _network(described, trust) if network is None else network
+        model = build_network(described, trust) if network is None else network
         config = getattr(model, "config", None)
         labels = _labels(described["labels"], getattr(config, "outputs", None))
         encoder, decision = described["encoder"], Decision(**described["decision"])
@@ -188,17 +177,6 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         raise InputError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error
     shape = described.get("shape")
     return Checkpoint(model, labels, encoder, decision, shape and tuple(shape))
-
-
-def _network(described: dict[str, Any], trust: Trust) -> Any:
-    if "network" in described:
-        model = build(described["network"], trust)
-        if not isinstance(model, nn.Module):
-            raise InputError(f"network: expected the description of a module, got {type(model).__name__}.")
-        return model
-    config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
-    config: Any = config_type(**described["config"])
-    return Converted(config, trust=trust) if kind is Converted else kind(config)
 
 
 def _labels(labels: Any, count: int | None) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def prepare_run(asked: DeployRun) -> Ready:
     Args:
         asked: what to deploy and how.
     Raises:
-        OSError: the run or its data are not there, or may not be read.
+        OSError: the run or its data are missing or not readable.
         InputError: a part of the network, of its encoder or of its decision has no integer form; a policy is of another network.
         NoCertificateError: the guarantee cannot be given on so few inputs.
     """
@@ -131,7 +131,7 @@ def export_run(asked: DeployRun, to: Target, folder: Path) -> Ready:
         to: the target.
         folder: a new folder.
     Raises:
-        FileExistsError: it is already there.
+        FileExistsError: the folder exists.
         OSError, InputError, NoCertificateError: see `prepare_run`.
     """
     _expect_new(folder)
@@ -152,7 +152,7 @@ def write_export(ready: Ready, to: Target, folder: Path) -> Ready:
 def _expect_new(folder: Path) -> None:
     """Refuse a folder that is in use before the work, and not after it."""
     if folder.exists():
-        raise FileExistsError(f"{folder}: expected a name for a new folder, but it is already there. Choose another or remove it.")
+        raise FileExistsError(f"{folder}: expected a name for a new folder, but it exists. Choose another or remove it.")
 
 
 def _calibration(asked: DeployRun) -> Any:
@@ -265,7 +265,7 @@ def fitting(asked: DeployRun, budget: Budget, folder: Path) -> Ready:
         budget: the limits, compared on validation data.
         folder: where the export will go.
     Raises:
-        FileExistsError: the folder is already there.
+        FileExistsError: the folder exists.
         InputError: no network keeps the budget; says by how much each misses it.
     """
     _expect_new(folder)

@@ -90,7 +90,7 @@ class RecurrentDelay(Delayed):
         kept = torch.ones_like(x_t)
         if self.training and self.dropout:
             kept = torch.empty_like(x_t).bernoulli_(1 - self.dropout) / (1 - self.dropout)
-        return RecurrentDelayState(self.inner.init_state(x_t), x_t.new_zeros(len(x_t), self.taps, self.inner.size), kept)
+        return RecurrentDelayState(self.inner.init_state(x_t), x_t.new_zeros(x_t.shape[0], self.taps, self.inner.size), kept)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.inner.size)
@@ -139,7 +139,7 @@ class RecurrentDelay(Delayed):
             raise InputError(
                 f"state: expected RecurrentDelayState, got {type(state).__name__}. Pass the state returned by the previous call."
             )
-        expect_state(state.sent, Tensor, torch.Size((len(x_t), self.taps, self.inner.size)))
+        expect_state(state.sent, Tensor, torch.Size((x_t.shape[0], self.taps, self.inner.size)))
         expect_state(state.kept, Tensor, x_t.shape)
         return state
 
