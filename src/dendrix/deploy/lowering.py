@@ -77,7 +77,8 @@ def lower(network: nn.Module) -> list[Layer]:
     """Read a network as layers of synapses and neurons.
 
     Args:
-        network: delay or linear layers, BatchNorm, dropout and neurons in sequence; a last layer without neurons is read as integrators with decay 0. It is copied, and its delays are rounded.
+        network: delay or linear layers, BatchNorm, dropout and neurons in sequence; a last layer without neurons is read as integrators
+            with decay 0. It is copied, and its delays are rounded.
     Raises:
         InputError: a part has no such form; it is named.
     """
