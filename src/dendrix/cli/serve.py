@@ -20,16 +20,16 @@ def serve(
     token_file: Path | None = None,
     limits: Limits = Limits(),
 ) -> None:
-    """Serve a language model over HTTP: OpenAI's /v1/completions and /v1/models, /healthz, and /metrics for Prometheus.
+    """Serve a language model over HTTP with an OpenAI-compatible API: /v1/completions, /v1/models, /healthz and /metrics (Prometheus).
 
     Args:
-        run: a folder that `dendrix train` wrote for a language model.
-        host: the address to listen at; 0.0.0.0 is all of this machine's.
-        port: 0 takes a free one and prints it.
-        name: what clients call the model; by default the name of the folder.
-        weights: how matrices are held; smaller ones are read faster.
-        token_file: clients must send the token in this file; by default that of the variable DENDRIX_SERVE_TOKEN, if it is set.
-        limits: what is taken on.
+        run: folder that `dendrix train` wrote for a language model.
+        host: address to listen on; 0.0.0.0 is every address of this machine.
+        port: port to listen on; 0 chooses a free one and prints it.
+        name: name of the model for clients; by default that of the folder.
+        weights: format of the weight matrices; smaller formats are faster and less exact.
+        token_file: file with the token that clients must send; by default the variable DENDRIX_SERVE_TOKEN, if it is set.
+        limits: limits of requests.
     """
     try:
         from ..serve.run import serve_run

@@ -18,7 +18,7 @@ _LONGEST_NAME = 200
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part.
+    """Write a file atomically: readers see the old or the new content, never a part, even after a crash.
 
     The target of a symbolic link is replaced, not the link. A device or a pipe is written through, as there is no file to replace.
 
@@ -33,7 +33,7 @@ def write_atomic(path: Path, content: bytes) -> None:
             return
         _replace(target, content)
     except OSError as error:
-        error.filename = str(path)  # a full disk names no file, and the temporary one is nobody's business
+        error.filename = str(path)  # the error of a full disk has no file name, and other errors have that of the temporary file
         raise
 
 
@@ -65,22 +65,22 @@ def _target(path: Path) -> Path | None:
 
 
 def expect_writable(path: Path) -> None:
-    """Check that a file can be written, before the work that it is for.
+    """Check that a file can be written, before a long computation of its content.
 
     Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, or it is a folder itself.
+        FileNotFoundError, IsADirectoryError, PermissionError: its folder does not exist or is not writable, or it is a folder itself.
     """
     target = _target(path)
     if target is None or target.exists():
         if not _may(path, os.W_OK):
-            raise PermissionError(f"{path}: expected a file that may be written to, but it may not. Choose another, or change its mode.")
+            raise PermissionError(f"{path}: expected a writable file, but it is not writable. Choose another, or change its mode.")
         if target is None:
             return
     folder = target.parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {folder} is none. Make it first.")
+        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {folder} does not exist. Create it first.")
     if not _may(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"{path}: expected a folder that may be written to, but {folder} may not. Choose another.")
+        raise PermissionError(f"{path}: expected a writable folder, but {folder} is not writable. Choose another.")
 
 
 def expect_folder(path: Path) -> None:
@@ -94,7 +94,7 @@ def expect_folder(path: Path) -> None:
     if not there.is_dir():
         raise NotADirectoryError(f"{path}: expected a folder to write to, but {there} is a file. Choose another.")
     if not _may(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"{path}: expected a folder that may be written to, but {there} may not. Choose another.")
+        raise PermissionError(f"{path}: expected a writable folder, but {there} is not writable. Choose another.")
 
 
 def _may(path: Path, mode: int) -> bool:
@@ -128,16 +128,16 @@ def read_bytes(path: Path) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value atomically as indented JSON. NaN and infinity raise ValueError: they are no JSON."""
+    """Write a value atomically as indented JSON. NaN and infinity, which JSON does not have, raise a ValueError."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read a JSON file that contains an object.
 
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is no JSON object.
+        OSError: the file does not exist or is not readable.
+        InputError: it does not contain a JSON object.
     """
     try:
         value = json.loads(read_bytes(path), object_pairs_hook=unique)
@@ -162,7 +162,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def flattened(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested JSON as one level, with dots between the names."""
+    """Flatten nested JSON to one level, with the names joined by dots."""
     if isinstance(value, dict):
         inner = (flattened(part, f"{name}.{key}" if name else str(key)) for key, part in value.items())
         return {key: part for parts in inner for key, part in parts.items()}
@@ -171,12 +171,12 @@ def flattened(value: Any, name: str = "") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process. The lock ends with the process, however that ends, and leaves no file.
+    """Lock a folder for this process. The lock is released when the process ends, also after a crash, and leaves no file.
 
     Raises:
-        BlockingIOError: another process has it.
+        BlockingIOError: another process holds the lock.
     """
-    if sys.platform == "win32":  # has no locks on folders
+    if sys.platform == "win32":  # no locks on folders
         yield
         return
     import fcntl
@@ -187,9 +187,9 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BlockingIOError(
-                f"{folder}: expected a folder that nobody writes, but another process does. Wait until it ends."
+                f"{folder}: expected a folder that no other process writes to, but one does. Wait until it ends."
             ) from error
-        except OSError:  # network file systems may have no locks on folders either
+        except OSError:  # some network file systems do not support locks on folders
             pass
         yield
     finally:

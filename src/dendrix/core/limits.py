@@ -32,6 +32,8 @@ class FileLimits:
     """Events of one recording."""
     labels: float = 10_000_000
     """Labels, or names of classes, of one file."""
+    classes: float = 100_000
+    """Classes that are numbered and not named; higher numbers are usually identifiers of something else."""
     text_bytes: float = 1 << 32
     """Text of one corpus after decompression, in bytes."""
     array_bytes: float = 1 << 34

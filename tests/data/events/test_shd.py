@@ -215,7 +215,17 @@ def test_a_group_of_any_integer_type(folder: Path) -> None:
     assert torch.equal(shd(folder, group=np.uint8(5)).test.x[0], shd(folder, group=5).test.x[0])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("key", ["spikes/times", "spikes/units", "labels", "extra/keys"])
+def test_classes_without_names_are_called_by_their_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "a.h5", *GOOD)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        classes = int(file["labels"][()].max()) + 1
+        del file["extra"]
+    found = read_spike_file(tmp_path / "a.h5")
+    assert found.words == tuple(map(str, range(classes)))
+    assert found.speaker is None
+
+
+@pytest.mark.parametrize("key", ["spikes/times", "spikes/units", "labels"])
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     write(tmp_path / "a.h5", *GOOD)
     with h5py.File(tmp_path / "a.h5", "a") as file:
