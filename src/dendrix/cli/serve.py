@@ -18,6 +18,7 @@ def serve(
     name: str | None = None,
     weights: Literal["float32", "bfloat16", "int8"] = "float32",
     token_file: Path | None = None,
+    allowed_hosts: tuple[str, ...] = (),
     limits: Limits = Limits(),
 ) -> None:
     """Serve a language model over HTTP: OpenAI's /v1/completions and /v1/models, /healthz, and /metrics for Prometheus.
@@ -29,6 +30,8 @@ def serve(
         name: what clients call the model; by default the name of the folder.
         weights: how matrices are held; smaller ones are read faster.
         token_file: clients must send the token in this file; by default that of the variable DENDRIX_SERVE_TOKEN, if it is set.
+        allowed_hosts: names by which clients may ask for the server, such as example.org or *.example.org; * admits all. By default
+            those of this machine for itself and --host, or all if a token protects a --host that others can reach.
         limits: what is taken on.
     """
     try:
@@ -36,4 +39,4 @@ def serve(
     except ModuleNotFoundError as missing:
         raise MissingExtraError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
 
-    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, limits=limits)
+    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, hosts=allowed_hosts, limits=limits)
