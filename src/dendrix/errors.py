@@ -64,4 +64,26 @@ class KernelError(DendrixError, RuntimeError):
 
 
 class MissingExtraError(DendrixError, ImportError):
-    """An optional package that is not installed."""
+    """An optional package that is not installed, or that is broken."""
+
+    @classmethod
+    def of(cls, purpose: str, package: str | None, extra: str, error: Exception) -> "MissingExtraError":
+        """The error for a failed import, which names the package and, where that is not simply absent, what it said.
+
+        Args:
+            purpose: who needs it, such as "Figures need".
+            package: name of the package; None takes that of the module whose import failed.
+            extra: the extra of dendrix that installs it.
+            error: what the import raised.
+        """
+        module = (getattr(error, "name", None) or "").partition(".")[0]
+        absent = isinstance(error, ModuleNotFoundError) and module
+        name = package or module or "a package"
+        if absent and module in (name, _MODULES.get(name)):
+            return cls(f"{purpose} {name}, which is not installed: pip install dendrix[{extra}].")
+        said = " ".join(str(error).split())
+        return cls(f"{purpose} {name}, which cannot be imported ({type(error).__name__}: {said}). Repair it: pip install dendrix[{extra}].")
+
+
+_MODULES = {"Pillow": "PIL", "scikit-learn": "sklearn"}
+"""Modules of packages that are called otherwise."""

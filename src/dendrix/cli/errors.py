@@ -5,6 +5,9 @@ import signal
 import threading
 from collections.abc import Iterator
 
+_EXTRAS = {"tokenizers": "lm", "transformers": "lm"}
+"""Extras of packages whose modules ours build on, so that they are imported at the top of a file."""
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came, from a scheduler or `kill`; what Ctrl-C keeps is kept."""
@@ -29,6 +32,8 @@ def _terminate(*_: object) -> None:
 
 def sentence(error: Exception) -> str:
     """The message of an error on one line; what the system says of a file is put into words."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        return f"{error.name} is not installed: pip install dendrix[{_EXTRAS[error.name]}]."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
         return f"{where}{error.strerror}. Check the path, its permissions and the space on the disk."

@@ -36,7 +36,7 @@ def serve(
     """
     try:
         from ..serve.run import serve_run
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Serving needs", None, "lm,serve", missing) from missing
 
     serve_run(run, host, port, name=name, weights=weights, token_file=token_file, hosts=allowed_hosts, limits=limits)

@@ -109,6 +109,6 @@ def _extras() -> tuple[Any, Any]:
         import accelerate
         import accelerate.utils
         from tqdm import tqdm
-    except ImportError as missing:
-        raise MissingExtraError(f"Training needs {missing.name}, which is not installed: pip install dendrix[train].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Training needs", None, "train", missing) from missing
     return accelerate, tqdm

@@ -70,8 +70,8 @@ def _packets(content: bytes, path: Path) -> Iterator[tuple[int, bytes]]:
 def _decompress(body: bytes) -> bytes:
     try:
         import lz4.frame
-    except ImportError as missing:
-        raise MissingExtraError("Reading compressed AEDAT 4 needs lz4, which is not installed: pip install dendrix[data].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Reading compressed AEDAT 4 needs", "lz4", "data", missing) from missing
     unpacked: bytes = lz4.frame.decompress(body)
     return unpacked
 

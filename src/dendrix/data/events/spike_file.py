@@ -115,8 +115,8 @@ def count_spikes(
 def _h5py() -> Any:
     try:
         import h5py
-    except ImportError as missing:
-        raise MissingExtraError("Reading HDF5 needs h5py, which is not installed: pip install dendrix[data].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Reading HDF5 needs", "h5py", "data", missing) from missing
     return h5py
 
 

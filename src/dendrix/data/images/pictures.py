@@ -38,6 +38,6 @@ def read_picture(source: Path | bytes, name: str = "", change: Callable[[Any], A
 def _pillow() -> Any:
     try:
         from PIL import Image
-    except ImportError as missing:
-        raise MissingExtraError("Images need Pillow, which is not installed: pip install dendrix[data].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Images need", "Pillow", "data", missing) from missing
     return Image

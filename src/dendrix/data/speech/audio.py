@@ -69,8 +69,8 @@ def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
 def _soundfile() -> Any:
     try:
         import soundfile
-    except ImportError as missing:
-        raise MissingExtraError("Reading audio needs soundfile, which is not installed: pip install dendrix[audio].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Reading audio needs", "soundfile", "audio", missing) from missing
     return soundfile
 
 
@@ -144,10 +144,8 @@ def resample_stream(waves: Iterable[Wave], rate: int, to: int) -> Iterator[Wave]
 def _soxr(rate: int, to: int) -> Any:
     try:
         import soxr
-    except ImportError as missing:
-        raise MissingExtraError(
-            f"Resampling from {rate} Hz to {to} Hz needs soxr, which is not installed: pip install dendrix[audio]."
-        ) from missing
+    except Exception as missing:
+        raise MissingExtraError.of(f"Resampling from {rate} Hz to {to} Hz needs", "soxr", "audio", missing) from missing
     return soxr
 
 

@@ -206,6 +206,6 @@ def _library() -> Any:
         import tokenizers.normalizers
         import tokenizers.pre_tokenizers
         import tokenizers.trainers
-    except ImportError as missing:
-        raise MissingExtraError("Text needs tokenizers, which is not installed: pip install dendrix[lm].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Text needs", "tokenizers", "lm", missing) from missing
     return tokenizers
