@@ -1,11 +1,10 @@
 """Figures in one style. The only module that imports matplotlib, an optional dependency, and only when a figure is made."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
-from .errors import MissingExtraError
+from .errors import InputError, MissingExtraError
 
 COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83", "#b2182b", "#01665e")
 """Line colours of a figure, in order; an eighth line repeats the first colour."""
@@ -50,14 +49,16 @@ def dress(axis: Any, title: str, x_label: str, y_label: str) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure atomically and create missing folders; the suffix of the path selects the format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # matplotlib infers the format from the suffix
+    """Write a figure atomically and create missing folders; the suffix of the path selects the format, PNG without one."""
+    from .core.files import write_atomic  # late, because core loads torch
+
+    content = io.BytesIO()
     try:
-        figure.savefig(temporary, dpi=160)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        figure.savefig(content, format=path.suffix.removeprefix(".").lower() or "png", dpi=160)
+    except ValueError as error:  # lists the formats
+        raise InputError(f"{path}: expected a name that ends as a format of pictures does, but {error}.") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, content.getvalue())
 
 
 def as_png(figure: Any) -> bytes:

@@ -1,8 +1,10 @@
 """Atomic file writes, JSON files, and exclusive locks on folders."""
 
 import contextlib
+import errno
 import json
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +14,52 @@ from ..errors import InputError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part.
+
+    A symbolic link is followed, and the file that it leads to is replaced, with its permissions. What is no regular file, such as a
+    device or a pipe, is written to.
+
+    Raises:
+        OSError: the file cannot be written; a file that stood there is unchanged.
+    """
     try:
-        with temporary.open("wb") as file:
+        if _is_stream(path):
+            with path.open("ab") as stream:
+                stream.write(content)
+        else:
+            _replace(_followed(path), content)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # a full disk names no file, and the temporary one is nobody's business
+        raise
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is no regular file, or one through which the system hands out an open file, as /dev/stdout."""
+    special = path.exists() and not path.is_file()
+    return special or os.path.realpath(path.parent).startswith(("/dev", "/proc"))
+
+
+def _followed(path: Path) -> Path:
+    """The file that a symbolic link leads to; other paths are absolute and otherwise as they were."""
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():  # of links that lead to each other, one is left
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
+
+
+def _replace(path: Path, content: bytes) -> None:
+    permissions = path.stat().st_mode & 0o777 if path.exists() else None
+    if permissions is not None and not os.access(path, os.W_OK):  # a rename would not ask
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            if permissions is not None:
+                temporary.chmod(permissions)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # a full disk names no file, and the temporary one is nobody's business
-        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -31,13 +68,19 @@ def expect_writable(path: Path) -> None:
     """Check that a file can be written, before the work that it is for.
 
     Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, or it is a folder itself.
+        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, it is a folder itself, or
+            it may not be written to.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
-    if not os.access(path.parent, os.W_OK):
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path}: expected a file that may be written to, but it may not. Choose another.")
+    if _is_stream(path) and path.exists():
+        return
+    folder = _followed(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
+    if not os.access(folder, os.W_OK):
         raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
 
 
