@@ -113,6 +113,34 @@ def flattened(value: Any, name: str = "") -> dict[str, Any]:
     return {name: value}
 
 
+def direct(path: Path) -> Path:
+    """A path without "..", which would lead through folders that need not be there."""
+    return Path(os.path.realpath(path)) if ".." in path.parts else path
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Make a folder with its parents. If an error comes, those that were made and are still empty go again."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for place in made:
+            with contextlib.suppress(OSError):  # not empty, or gone already
+                place.rmdir()
+        raise
+
+
+def identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one that has its name later; None if there is none."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock a folder for this process. The lock ends with the process, however that ends, and leaves no file.

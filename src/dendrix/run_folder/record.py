@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 import torch
 
-from ..core.files import read_json, write_atomic
+from ..core.files import making, read_json, write_atomic
 from ..errors import InputError
 from .migration import migrated_recipe
 
@@ -49,13 +50,14 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     if target.exists():
         raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. Choose another or remove it.")
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    work.mkdir(parents=True)
-    try:
-        yield work
-        work.rename(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    place = Path(os.path.realpath(target))  # a link is followed, and a/../b makes no a
+    work = place.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
+    with making(work):
+        try:
+            yield work
+            work.rename(place)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

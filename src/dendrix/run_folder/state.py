@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ..core import chosen_kernels
-from ..core.files import locked, write_atomic, write_json
+from ..core.files import direct, identity, locked, making, write_atomic, write_json
 from ..errors import InputError
 from .checkpoint import WEIGHTS
 from .record import METRICS, RUN, RunRecord, read_record, write_lines
@@ -99,6 +100,21 @@ class Run:
     started: float = field(default_factory=time.perf_counter)
     """When the training would have begun, had it not been interrupted."""
 
+    def __post_init__(self) -> None:
+        self._identity = identity(self.folder)
+
+    def expect_folder(self) -> None:
+        """Notice at once that the folder was renamed or removed, which would be the loss of what is trained from then on.
+
+        Raises:
+            FileNotFoundError: its name leads nowhere, or to another folder.
+        """
+        if self.writes and identity(self.folder) != self._identity:
+            raise FileNotFoundError(
+                f"{self.folder}: expected the folder of this training, but it was renamed or removed. Give it back this name, and train "
+                "again with --resume to go on."
+            )
+
     @property
     def seconds(self) -> float:
         """How long the run has trained, in all."""
@@ -126,6 +142,7 @@ class Run:
     def write(self) -> RunRecord:
         """Write the record and the metrics."""
         record = self.record()
+        self.expect_folder()
         if self.writes:
             write_lines(self.folder / METRICS, self.metrics)
             write_json(self.folder / RUN, record)
@@ -133,6 +150,7 @@ class Run:
 
     def save(self, tensors: dict[str, Tensor]) -> None:
         """Keep what it takes to go on from here, and write the rest."""
+        self.expect_folder()
         if self.writes:
             facts = {
                 "progress": asdict(self.progress),
@@ -230,15 +248,26 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         if target.exists() and not resume:
             hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
             raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
-        target.mkdir(parents=True, exist_ok=True)
-        was_there = any(target.iterdir())
-    with locked(target) if writes else contextlib.nullcontext():
-        try:
-            yield target
-        except BaseException:
-            if writes and not was_there and not states(target):
-                shutil.rmtree(target)
-            raise
+    target = direct(target)
+    place = Path(os.path.realpath(target))  # a link is followed
+    with contextlib.ExitStack() as stack:
+        if writes:
+            stack.enter_context(making(place))
+            stack.enter_context(locked(place))
+            stack.enter_context(_removed_after_an_error(place))
+        yield target
+
+
+@contextlib.contextmanager
+def _removed_after_an_error(folder: Path) -> Iterator[None]:
+    """Remove a folder that was empty if an error comes before it holds a state to resume from, unless it is another one by then."""
+    was_there, itself = any(folder.iterdir()), identity(folder)
+    try:
+        yield
+    except BaseException:
+        if not was_there and identity(folder) == itself and not states(folder):
+            shutil.rmtree(folder)
+        raise
 
 
 def _expect_weights(folder: Path) -> None:

@@ -38,6 +38,8 @@ class Learner(ABC):
         self.shared = shared
         self.advance: Callable[[int], object] = int
         """Moves the progress bar within an epoch; before there is one, it moves nothing."""
+        self.before_step: Callable[[], object] = int
+        """Called before every step of the optimiser; it may end the training by an error."""
 
     @abstractmethod
     def train(self, progress: Progress) -> dict[str, Any]:
@@ -98,6 +100,7 @@ class Learner(ABC):
 
     def move(self, step: int, whole: float, clip: float | None) -> float:
         """Move the parameters by the gradient, and return its norm; see `descend`."""
+        self.before_step()
         norm = float(joined(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip)))
         refuse_divergence(step, {"loss": whole, "gradient norm": norm})
         self.optimizer.step()

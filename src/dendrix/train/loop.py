@@ -69,7 +69,7 @@ def train_recipe(
         tqdm(total=whole, initial=done, disable=hidden, unit=unit, unit_scale=unit == "token", desc=name or "training") as bar,
         _says_what_is_kept(run),
     ):
-        learner.advance = bar.update
+        learner.advance, learner.before_step = bar.update, run.expect_folder
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
@@ -88,10 +88,13 @@ def train_recipe(
 
 @contextlib.contextmanager
 def _says_what_is_kept(run: Run) -> Iterator[None]:
-    """Add to an interruption or a divergence where the best network is."""
+    """Add to an interruption or a divergence where the best network is; a folder that was renamed while it was written to is told so."""
     progress = run.progress
     try:
         yield
+    except FileNotFoundError:
+        run.expect_folder()
+        raise
     except KeyboardInterrupt as stop:
         if not states(run.folder):
             raise
