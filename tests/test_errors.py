@@ -33,10 +33,25 @@ def test_a_broken_package_is_named_with_its_own_error(package: str | None, error
 
 
 COMMANDS = {
-    "broken": ("uvicorn", "raise ImportError('libz')", "serve run", "Serving needs a package, which cannot be imported (ImportError: libz)"),
+    "broken": (
+        "uvicorn",
+        "raise ImportError('libz')",
+        "serve run",
+        "Serving needs a package, which cannot be imported (ImportError: libz)",
+    ),
     "incomplete": ("uvicorn", "import no_such_module", "serve run", "Serving needs no_such_module, which is not installed"),
-    "library": ("soundfile", "raise OSError('no library')", "predict fsdd a.wav", "Reading audio needs soundfile, which cannot be imported"),
-    "absent": ("transformers", "raise ModuleNotFoundError(name='transformers')", "lm generate run", "transformers is not installed: pip install dendrix[lm]."),
+    "library": (
+        "soundfile",
+        "raise OSError('no library')",
+        "predict fsdd a.wav",
+        "Reading audio needs soundfile, which cannot be imported",
+    ),
+    "absent": (
+        "transformers",
+        "raise ModuleNotFoundError(name='transformers')",
+        "lm generate run",
+        "transformers is not installed: pip install dendrix[lm].",
+    ),
 }
 
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+
 @functools.cache
 def compiled(loop: Callable[..., Any], reorder: bool = True) -> Callable[..., Any]:
     """Compile a loop to machine code that releases the interpreter lock. numba is imported on the first call, which takes 0.4 s.

@@ -56,7 +56,10 @@ def test_a_longest_name(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_took_the_place_of_a_run_is_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="run: expected the folder of this training, but it was renamed"), run_folder(tmp_path / "run"):
+    with (
+        pytest.raises(FileNotFoundError, match="run: expected the folder of this training, but it was renamed"),
+        run_folder(tmp_path / "run"),
+    ):
         run = Run(tmp_path / "run", {})
         run.expect_folder()
         run.folder.rename(tmp_path / "other")

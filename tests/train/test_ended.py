@@ -105,25 +105,23 @@ def test_a_full_disk_ends_a_training_with_one_sentence(
     stop(run, training.pid)
     out, said = training.communicate(timeout=60)
     assert (training.returncode, out) == (1, "")
-    assert re.fullmatch(
-        rf"dendrix: {run}/[\w.-]+: {why}\. Check the path, its permissions and the space on the disk\.\n", said
-    )
+    assert re.fullmatch(rf"dendrix: {run}/[\w.-]+: {why}\. Check the path, its permissions and the space on the disk\.\n", said)
     assert load_checkpoint(run).labels == tuple("0123456789")
     assert not list(run.glob(".*"))
     resumed(tones, run)
 
 
 @pytest.mark.parametrize("what", ["renamed", "removed"])
-def test_a_folder_that_is_lost_ends_a_training_at_once(
-    training: subprocess.Popen[str], tones: Path, tmp_path: Path, what: str
-) -> None:
+def test_a_folder_that_is_lost_ends_a_training_at_once(training: subprocess.Popen[str], tones: Path, tmp_path: Path, what: str) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     run.rename(other)
     if what == "removed":
         shutil.rmtree(other)
     out, said = training.communicate(timeout=60)
     assert (training.returncode, out) == (1, "")
-    assert re.fullmatch(rf"dendrix: {run}: expected the folder of this training, but it was renamed or removed\. .* --resume to go on\.\n", said)
+    assert re.fullmatch(
+        rf"dendrix: {run}: expected the folder of this training, but it was renamed or removed\. .* --resume to go on\.\n", said
+    )
     assert not run.exists()
     if what != "removed":
         assert len(states(other)) > 0

@@ -55,8 +55,11 @@ def convert(
     from ..core.files import direct
     from ..runs.conversion import ConvertRun, convert_run, draw_conversion
 
+    run = run if run.name not in ("", "..") else run.resolve()
     own = ".py" in run.name
-    target = direct(out) if out else (Path(f"{Path(run.name).stem.partition('.')[0]}-spikes") if own else _beside(run))
+    target = (
+        direct(out) if out else (Path(f"{Path(run.name).stem.partition('.')[0]}-spikes") if own else run.with_name(f"{run.name}-spikes"))
+    )
     asked = ConvertRun(run, steps, neuron, max_pool, calibrate, quantile, inputs, root, weights, images, side, trust)
     record = convert_run(asked, target)
     try:
@@ -69,12 +72,6 @@ def convert(
     _show(record["conversion"])
     trusted = f" --trust {str(run).partition(':')[0]}" if own else "" if trust is None else f" --trust {trust}"
     print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz{trusted}")
-
-
-def _beside(run: Path) -> Path:
-    """The folder of the converted run: beside the run, also where that is given as a dot."""
-    place = run if run.name not in ("", "..") else run.resolve()
-    return place.parent / f"{place.name}-spikes"
 
 
 def _show(found: dict[str, Any]) -> None:

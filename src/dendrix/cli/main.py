@@ -17,7 +17,7 @@ from ..errors import InputError, MisuseError
 from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
-from .errors import Terminated, sentence, sigterm_interrupts
+from .errors import Terminated, expect_output, sentence, sigterm_interrupts
 from .lm import finetuning
 from .output import print_json
 from .parse import STYLE, choose, parsed
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
+        expect_output()
         with sigterm_interrupts():
             _run(words)
             sys.stdout.flush()

@@ -1,6 +1,7 @@
 """Argument checks: one sentence that says what was expected, what came, and what to do."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -89,3 +90,21 @@ def expect_finite(x: Tensor, name: str = "x", advice: str = "Clean the input fir
         return
     first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
     raise InputError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. {advice}")
+
+
+def expect_weights(tensors: Mapping[str, Tensor], name: str = "weights") -> None:
+    """Refuse tensors that a network would take in silence: complex ones, of which it keeps the real part, and broken numbers.
+
+    Args:
+        tensors: parameters and buffers by name, as in a `state_dict`.
+        name: what to call them in the error.
+    Raises:
+        InputError: one is complex, NaN or infinite, or a variance (`running_var`) is negative.
+    """
+    for key, tensor in tensors.items():
+        if tensor.is_complex():
+            raise InputError(f"{name}: expected real numbers, got {tensor.dtype} in {key}. Take the real part, if that is what is meant.")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{name}: expected finite numbers, but NaN or infinity is in {key}. Load an earlier state.")
+        if key.rpartition(".")[2] == "running_var" and bool((tensor < 0).any()):
+            raise InputError(f"{name}: expected a variance of at least 0, got {tensor.min().item():.4g} in {key}. Is the file damaged?")

@@ -76,7 +76,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Copy the file again.") from error
         if not isinstance(values, dict):
             raise InputError(f"{path}, line {number}: expected a JSON object, got {type(values).__name__}. Copy the file again.")

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..convert import MaxPool, NeuronKind, calibrate, compare
-from ..core import expect_fields
+from ..core import expect_fields, expect_weights
 from ..core.files import read_json, write_json
 from ..core.trust import Trust, import_file, is_file
 from ..data import Batch, take_batch
@@ -32,6 +32,8 @@ from .report.conversion_figures import draw_accuracy, draw_layers
 from .viewing import knows_images
 
 _AT_ONCE = 64
+_LONGEST = 65_536
+"""Steps, and pixels of a side, beyond which a number is a slip of the keyboard."""
 _ROWS = 256
 """Images times steps in one call: more rows of a convolution leave the cache."""
 
@@ -66,7 +68,7 @@ class ConvertRun:
     """The package or file of classes that are not of dendrix or torch."""
 
     def __post_init__(self) -> None:
-        counts = dict.fromkeys(("steps", "inputs", "side"), "[1, inf)")
+        counts = {"steps": f"[1, {_LONGEST}]", "inputs": "[1, inf)", "side": f"[1, {_LONGEST}]"}
         expect_fields(self, whole=counts, **counts, quantile="(0, 1]")
 
 
@@ -164,7 +166,9 @@ def _of_file(asked: ConvertRun) -> _Original:
     if not isinstance(network, nn.Module):
         raise InputError(f"{asked.run}: expected a torch.nn.Module, got {type(network).__name__}. Return the network.")
     try:
-        network.load_state_dict(safetensors.torch.load(asked.weights.read_bytes()))
+        weights = safetensors.torch.load(asked.weights.read_bytes())
+        expect_weights(weights)
+        network.load_state_dict(weights)
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{asked.weights}: expected the weights of {asked.run} as safetensors, but {reason}") from error
