@@ -127,7 +127,8 @@ def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
 
 def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     """Return the model of a folder in evaluation mode, and its tokenizer."""
-    for name in (_CONFIG, "model.safetensors", "tokenizer.json"):
+    weights = "model.safetensors.index.json" if (folder / "model.safetensors.index.json").is_file() else "model.safetensors"
+    for name in (_CONFIG, weights, "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"{folder}: expected a language model written by `dendrix train`, but it has no {name}. Check the path."
