@@ -9,7 +9,6 @@ import pytest
 
 from dendrix.errors import MissingExtraError
 
-
 NAMES = [("h5py", "h5py"), ("Pillow", "PIL"), ("scikit-learn", "sklearn"), (None, "fastapi"), ("scipy", "scipy.stats")]
 BROKEN = [
     ("matplotlib", ModuleNotFoundError("No module named 'kiwisolver'", name="kiwisolver"), "matplotlib"),

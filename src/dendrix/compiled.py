@@ -53,6 +53,6 @@ def _or_nothing(work: Callable[..., Any], *arguments: Any) -> Any:
 @functools.cache
 def _say_once() -> None:
     warnings.warn(
-        "Compiled kernels cannot be kept on disk, so each process compiles its own. Set NUMBA_CACHE_DIR to a folder that can be written to.",
+        "Compiled kernels cannot be kept on disk, so each process compiles its own. Set NUMBA_CACHE_DIR to a writable folder.",
         stacklevel=3,
     )

@@ -27,7 +27,7 @@ def find_run(name: str | Path) -> Path:
         return path
     if (path / "config.json").exists():
         raise InputError(
-            f"{path}: expected one network, but a run here and one that comes with dendrix have this name. Rename the folder, or give it as "
-            f"{path.absolute()}."
+            f"{path}: expected one network, but a run here and one that comes with dendrix have this name. Rename the folder, or give it "
+            f"as {path.absolute()}."
         )
     return _HERE / path

@@ -244,10 +244,9 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         FileExistsError: it is there.
         BlockingIOError: another process trains in it.
     """
-    if writes:
-        if target.exists() and not resume:
-            hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
-            raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
+    if writes and target.exists() and not resume:
+        hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
+        raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
     target = direct(target)
     place = Path(os.path.realpath(target))  # a link is followed
     with contextlib.ExitStack() as stack:

@@ -63,6 +63,7 @@ class _LSQ(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
         x, step, ctx.levels = inputs
         ctx.save_for_backward(x, step)
+        ctx.save_for_forward(x, step)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -72,3 +73,11 @@ class _LSQ(torch.autograd.Function):
         level = share.clamp(0, ctx.levels).round_()
         dstep = torch.dot(upstream.flatten(), level.flatten()) - torch.dot(dx.flatten(), share.flatten())
         return dx, dstep / math.sqrt(len(x) * ctx.levels), None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, dstep: Tensor, *_: None) -> Tensor:
+        x, step = ctx.saved_tensors
+        share = x / step
+        inside = (share > 0) & (share < ctx.levels)
+        slope = share.clamp(0, ctx.levels).round_() - share * inside
+        return dx * inside + slope * (dstep / math.sqrt(len(x) * ctx.levels))

@@ -59,6 +59,13 @@ def _level(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
     return (x * (levels / threshold) + 0.5).floor_()
 
 
+def _slopes(x: Tensor, threshold: Tensor, levels: int, mask: Mask) -> tuple[Tensor, Tensor]:
+    """Where gradients pass, bool, and the output as a share of the threshold, both [...]."""
+    level = _level(x, threshold, levels)
+    inside = (level >= 0) & (level <= levels) if mask == "level" else (x >= 0) & (x <= threshold)
+    return inside, level.clamp(0, levels) / levels
+
+
 class _QCFS(torch.autograd.Function):
     """The masks are written out: the gradient of torch.clamp at its bounds changed between releases."""
 
@@ -72,12 +79,17 @@ class _QCFS(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, Mask], output: Tensor) -> None:
         x, threshold, ctx.levels, ctx.mask = inputs
         ctx.save_for_backward(x, threshold)
+        ctx.save_for_forward(x, threshold)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, threshold = ctx.saved_tensors
-        level = _level(x, threshold, ctx.levels)
-        inside = (level >= 0) & (level <= ctx.levels) if ctx.mask == "level" else (x >= 0) & (x <= threshold)
+        inside, share = _slopes(x, threshold, ctx.levels, ctx.mask)
         dx = upstream * inside
-        share = level.clamp(0, ctx.levels) / ctx.levels
         return dx, torch.dot(upstream.flatten(), share.flatten()) - torch.dot(dx.flatten(), x.flatten()) / threshold, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, dthreshold: Tensor, *_: None) -> Tensor:
+        x, threshold = ctx.saved_tensors
+        inside, share = _slopes(x, threshold, ctx.levels, ctx.mask)
+        return dx * inside + (share - x / threshold * inside) * dthreshold

@@ -283,7 +283,7 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         """Refuse guidance: transformers runs the model a second time with a cache of its own, which a state is not."""
         if generation_config.guidance_scale not in (None, 1):
             raise InputError(
-                f"guidance_scale: expected none, got {generation_config.guidance_scale}. SpikeGPT has no classifier-free guidance; leave it out."
+                f"guidance_scale: expected none, got {generation_config.guidance_scale}. SpikeGPT has no guidance; leave it out."
             )
         return super()._get_logits_processor(generation_config, *args, **kwargs)
 
