@@ -234,8 +234,8 @@ def test_a_deep_line_of_metrics_is_one_sentence(work: Path, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda weights: {name: x.to(torch.complex64) if x.dim() > 1 else x for name, x in weights.items()}, "got torch.complex64"),
-        (lambda weights: {name: -x if name.endswith("running_var") else x for name, x in weights.items()}, "running_var"),
+        (lambda weights: {name: x.to(torch.complex64) if x.dim() > 1 else x for name, x in weights.items()}, "complex numbers, of which only the real part would count, are in "),
+        (lambda weights: {name: -x if name.endswith("running_var") else x for name, x in weights.items()}, "a negative variance is in "),
     ],
     ids=["complex", "variance"],
 )  # fmt: skip

@@ -92,19 +92,22 @@ def expect_finite(x: Tensor, name: str = "x", advice: str = "Clean the input fir
     raise InputError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. {advice}")
 
 
-def expect_weights(tensors: Mapping[str, Tensor], name: str = "weights") -> None:
-    """Refuse tensors that a network would take in silence: complex ones, of which it keeps the real part, and broken numbers.
+def weights_trouble(tensors: Mapping[str, Tensor]) -> str | None:
+    """The reason not to give these tensors to a network, which would take them in silence; None if there is none.
 
     Args:
         tensors: parameters and buffers by name, as in a `state_dict`.
-        name: what to call them in the error.
-    Raises:
-        InputError: one is complex, NaN or infinite, or a variance (`running_var`) is negative.
     """
-    for key, tensor in tensors.items():
-        if tensor.is_complex():
-            raise InputError(f"{name}: expected real numbers, got {tensor.dtype} in {key}. Take the real part, if that is what is meant.")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InputError(f"{name}: expected finite numbers, but NaN or infinity is in {key}. Load an earlier state.")
-        if key.rpartition(".")[2] == "running_var" and bool((tensor < 0).any()):
-            raise InputError(f"{name}: expected a variance of at least 0, got {tensor.min().item():.4g} in {key}. Is the file damaged?")
+    if found := [name for name, tensor in tensors.items() if tensor.is_complex()]:
+        return f"complex numbers, of which only the real part would count, are in {', '.join(found)}"
+    if found := [name for name, tensor in tensors.items() if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())]:
+        return f"NaN or infinity is in {', '.join(found)}"
+    if found := [name for name, tensor in tensors.items() if name.rpartition(".")[2] == "running_var" and bool((tensor < 0).any())]:
+        return f"a negative variance is in {', '.join(found)}"
+    return None
+
+
+def expect_weights(tensors: Mapping[str, Tensor], name: str = "weights") -> None:
+    """Refuse tensors with complex numbers, NaN, infinity or a negative variance (`running_var`)."""
+    if trouble := weights_trouble(tensors):
+        raise InputError(f"{name}: expected finite real numbers, but {trouble}. Check where they come from.")

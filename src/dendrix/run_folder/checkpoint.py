@@ -10,7 +10,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from ..core import expect_one_of, expect_weights
+from ..core import expect_one_of, weights_trouble
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
@@ -154,10 +154,9 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         raise InputError(f"{folder / CONFIG}: expected the description of a network, but {reason} Was it edited by hand?") from error
     try:
         tensors = safetensors.torch.load((folder / WEIGHTS).read_bytes())
-        expect_weights(tensors)
+        if trouble := weights_trouble(tensors):
+            raise InputError(trouble)
         cast_like(model, tensors).load_state_dict(tensors)
-        if broken := [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]:
-            raise InputError(f"NaN or infinity is in {', '.join(broken)}")
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = _reason(error)
         raise InputError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error

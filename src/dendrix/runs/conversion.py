@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..convert import MaxPool, NeuronKind, calibrate, compare
-from ..core import expect_fields, expect_weights
+from ..core import expect_fields, weights_trouble
 from ..core.files import read_json, write_json
 from ..core.trust import Trust, import_file, is_file
 from ..data import Batch, take_batch
@@ -167,7 +167,8 @@ def _of_file(asked: ConvertRun) -> _Original:
         raise InputError(f"{asked.run}: expected a torch.nn.Module, got {type(network).__name__}. Return the network.")
     try:
         weights = safetensors.torch.load(asked.weights.read_bytes())
-        expect_weights(weights)
+        if trouble := weights_trouble(weights):
+            raise InputError(f"{trouble}.")
         network.load_state_dict(weights)
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -33,7 +33,7 @@ class Discreet(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         kind, _, trace = ei
-        return "".join(traceback.format_tb(trace)) + kind.__qualname__
+        return "".join([*traceback.format_tb(trace), kind.__qualname__])
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         if record.name == "asyncio":

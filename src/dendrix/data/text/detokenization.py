@@ -55,7 +55,7 @@ class _Bytes:
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
         self._values = {letter: bytes([byte]) for byte, letter in enumerate(byte_letters())}
-        self._added = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
+        self._added: dict[int, bytes] = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token: int) -> str:

@@ -79,5 +79,5 @@ class _LSQ(torch.autograd.Function):
         x, step = ctx.saved_tensors
         share = x / step
         inside = (share > 0) & (share < ctx.levels)
-        slope = share.clamp(0, ctx.levels).round_() - share * inside
-        return dx * inside + slope * (dstep / math.sqrt(len(x) * ctx.levels))
+        slope: Tensor = share.clamp(0, ctx.levels).round_() - share * inside
+        return torch.addcmul(dx * inside, slope, dstep / math.sqrt(len(x) * ctx.levels))

@@ -92,4 +92,4 @@ class _QCFS(torch.autograd.Function):
     def jvp(ctx: Any, dx: Tensor, dthreshold: Tensor, *_: None) -> Tensor:
         x, threshold = ctx.saved_tensors
         inside, share = _slopes(x, threshold, ctx.levels, ctx.mask)
-        return dx * inside + (share - x / threshold * inside) * dthreshold
+        return torch.addcmul(dx * inside, share - x / threshold * inside, dthreshold)

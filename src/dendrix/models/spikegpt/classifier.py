@@ -31,6 +31,8 @@ class SpikeGPTClassifier(SpikeGPTBody):
         nn.init.zeros_(self.classifier.weight)  # equal outputs at the start of training, for pretrained weights as well
         nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, state = super().forward(x, state, valid)
+    def forward(
+        self, x: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        hidden, state = super().forward(x, state, valid, streams)
         return zero_invalid(self.classifier(hidden), valid), state

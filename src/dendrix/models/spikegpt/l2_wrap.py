@@ -48,4 +48,4 @@ class _L2Wrap(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, dloss: Tensor, dlogits: Tensor, *_: None) -> Tensor:
         pull, where = ctx.saved_tensors
-        return dloss + (pull * dlogits.gather(-1, where)).sum()
+        return torch.add(dloss, (pull * dlogits.gather(-1, where)).sum())

@@ -171,6 +171,8 @@ class SpikeGPT(SpikeGPTBody):
         self.head = nn.Linear(config.width, config.vocab_size, bias=False)
         start_head(self.head, config.start)
 
-    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, state = super().forward(x, state, valid)
+    def forward(
+        self, x: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        hidden, state = super().forward(x, state, valid, streams)
         return self.head(hidden), state
