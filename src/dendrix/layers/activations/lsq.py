@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core import Described, expect_count, expect_floating, expect_in
+from .qcfs import positive
 
 
 class LSQ(Described):
@@ -32,7 +33,7 @@ class LSQ(Described):
     @property
     def step(self) -> Tensor:
         """s, a positive scalar []."""
-        return nn.functional.softplus(self.raw_step)
+        return positive(self.raw_step)
 
     @property
     def threshold(self) -> Tensor:

@@ -37,7 +37,7 @@ class QCFS(Described):
     @property
     def threshold(self) -> Tensor:
         """theta, a positive scalar []."""
-        return nn.functional.softplus(self.raw_threshold)
+        return positive(self.raw_threshold)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [...] -> y [...], multiples of theta / L from 0 to theta."""
@@ -53,6 +53,11 @@ class QCFS(Described):
 
     def learned(self) -> dict[str, Any]:
         return dict(threshold=self.threshold)
+
+
+def positive(raw: Tensor) -> Tensor:
+    """The softplus of a parameter. Below -60 it stays as it is there, 1e-26: float32 would reach zero, and the gradient 0 / 0."""
+    return nn.functional.softplus(raw.clamp_min(-60))
 
 
 def _level(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
