@@ -27,7 +27,7 @@ HALVES = [
     b"\x00 is no HTTP\r\n\r\n",
 ]
 COUNT = 5000
-ASKED = {"model": "run", "prompt": "hello", "max_tokens": 2}
+ASKED = {"model": "run", "prompt": "a secret prompt", "max_tokens": 2}
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_five_thousand_half_sent_requests(network: SpikeGPT, tmp_path: Path, roo
             waits.append(time.perf_counter() - began)
         attacker.join()
     late, size = float(np.quantile(waits, 0.99)), log.stat().st_size
-    assert b"out of system resource" not in log.read_bytes()
+    assert not [word for word in (b"out of system resource", b"secret", b"completions") if word in log.read_bytes()]
     print(f"{room} half-sent requests; {len(waits)} answers, p50 {np.median(waits):.3f} s, p99 {late:.3f} s; log of {size} bytes")
     assert late < 2.0
     assert size < 1_000_000

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core import Described, expect_count, expect_floating, expect_in
 from .qcfs import positive
