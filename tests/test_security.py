@@ -40,8 +40,8 @@ def trouble(name: str, call: ast.Call) -> str | None:
         return name
     if name == "torch.load" and option(call, "weights_only") is not True:
         return "torch.load without weights_only=True"
-    if name in ("np.load", "numpy.load") and option(call, "allow_pickle") is not False:
-        return "np.load without allow_pickle=False"
+    if name in ("np.load", "numpy.load") and option(call, "allow_pickle"):
+        return "np.load with allow_pickle"
     return "a shell" if option(call, "shell") is True else None
 
 

@@ -49,14 +49,19 @@ def dress(axis: Any, title: str, x_label: str, y_label: str) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure atomically and create missing folders; the suffix of the path selects the format, PNG without one."""
-    from .core.files import write_atomic  # late, because core loads torch
+    """Write a figure atomically and create missing folders; the suffix of the path selects the format, and PNG is the default.
+
+    Raises:
+        InputError: matplotlib does not write files of this suffix.
+        OSError: the file cannot be written.
+    """
+    from .core.files import write_atomic  # loads torch
 
     content = io.BytesIO()
     try:
-        figure.savefig(content, format=path.suffix.removeprefix(".").lower() or "png", dpi=160)
-    except ValueError as error:  # lists the formats
-        raise InputError(f"{path}: expected a name that ends as a format of pictures does, but {error}.") from error
+        figure.savefig(content, dpi=160, format=path.suffix.lower().removeprefix(".") or "png")
+    except ValueError as error:
+        raise InputError(f"{path}: expected a figure that can be written with this suffix, but {error}. Name it .png or .svg.") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, content.getvalue())
 

@@ -115,7 +115,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
     """Read a run folder. The network has its continuous delays and trains on; `load_checkpoint` gives it ready for use.
 
     Args:
-        folder: the run, or the name of a network that comes with dendrix; a folder of that name goes first.
+        folder: the run, or the name of a network that comes with dendrix; where a run here has that name too, its path tells them apart.
         network: takes the weights, instead of a network built from the description.
         trust: a package, or the path of a Python file, whose classes may be imported to build the network.
     Raises:

@@ -52,7 +52,7 @@ class Measured:
     @classmethod
     def load(cls, path: Path) -> "Measured":
         """Read a file of `save`."""
-        with np.load(path, allow_pickle=False) as content:
+        with np.load(path) as content:
             spikes = torch.from_numpy(content["spikes"]) if "spikes" in content else None
         return cls(ExitRecord.load(path), spikes)
 
