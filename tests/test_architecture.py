@@ -1,6 +1,7 @@
-"""The house keeps its shape: layers import downwards only, optional dependencies stay optional, and importing stays light."""
+"""Parts import parts of lower floors only, optional dependencies stay optional, and importing stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,17 +27,21 @@ LEVEL = {
     "convert": 5,
     "models": 6,
     "energy": 7,
+    "exchange": 7,
     "generate": 7,
     "run_folder": 7,
     "bench": 8,
+    "deploy": 8,
     "serve": 8,
     "train": 8,
     "runs": 9,
+    "sklearn": 9,
     "recipes": 10,
     "reproduce": 11,
     "cli": 12,
     "__main__": 13,
 }
+PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FILES = sorted(SOURCE.rglob("*.py"))
 TOP = SOURCE / "__init__.py"
 TABLE = SOURCE / "core" / "dispatch.py"  # loads dendrix.kernels at the first look-up
@@ -66,6 +71,24 @@ def test_imports_point_downwards(path: Path) -> None:
     for part in imported_parts(path) - {own}:
         assert part in LEVEL, f"{relative} imports dendrix.{part}, which has no level: add it to LEVEL and docs/architecture.md"
         assert LEVEL[part] < LEVEL[own], f"{relative} (level {LEVEL[own]}) imports dendrix.{part} (level {LEVEL[part]})"
+
+
+def test_every_part_has_a_level() -> None:
+    parts = {path.name.removesuffix(".py") for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert parts - {"__init__"} == set(LEVEL)
+
+
+def test_the_page_lists_the_parts_at_their_levels() -> None:
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert [(int(level), part) for level, part, _ in rows] == sorted(((n, part) for part, n in LEVEL.items()), key=lambda row: row[0])
+
+
+def test_the_page_names_the_folders_of_a_part() -> None:
+    """Every folder inside a part stands in its row."""
+    contents = dict(re.findall(r"^\| \d+ \| `(\w+)` \| (.+) \|$", PAGE.read_text(), re.MULTILINE))
+    for part in (SOURCE / name for name in LEVEL if (SOURCE / name).is_dir()):
+        folders = {path.name for path in part.iterdir() if (path / "__init__.py").exists()} - {"numba"}
+        assert folders <= set(re.findall(r"`(\w+)`", contents[part.name])), part.name
 
 
 def test_only_the_kernel_table_imports_kernels() -> None:

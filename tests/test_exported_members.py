@@ -3,6 +3,8 @@
 import ast
 import importlib
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,39 +12,12 @@ import pytest
 
 import dendrix
 
-# Packages that get their __all__ on other branches. Empty after the merge; then this set and PENDING's uses go.
-PENDING = {
-    "dendrix",
-    "dendrix.bench",
-    "dendrix.cli",
-    "dendrix.convert",
-    "dendrix.core",
-    "dendrix.data",
-    "dendrix.energy",
-    "dendrix.exits",
-    "dendrix.generate",
-    "dendrix.layers",
-    "dendrix.models",
-    "dendrix.neurons",
-    "dendrix.recipes",
-    "dendrix.reproduce",
-    "dendrix.run_folder",
-    "dendrix.runs",
-    "dendrix.sdr",
-    "dendrix.serve",
-    "dendrix.train",
-}
 SOURCE = Path(dendrix.__file__).parent
 FOLDERS = sorted({path.parent for path in SOURCE.rglob("*.py")})
 
 
 def name_of(folder: Path) -> str:
     return ".".join(("dendrix", *folder.relative_to(SOURCE).parts))
-
-
-def pending(name: str) -> bool:
-    """Whether another branch changes this package: itself, or what it lies in, but for the top."""
-    return name in PENDING or any(name.startswith(f"{other}.") for other in PENDING - {"dendrix"})
 
 
 def code(package: ModuleType) -> list[ast.stmt]:
@@ -67,12 +42,12 @@ def bound(package: ModuleType) -> set[str]:
     return {name for name in names if not name.startswith("_") and not isinstance(getattr(package, name), ModuleType)}
 
 
-@pytest.fixture(params=[name for name in map(name_of, FOLDERS) if not pending(name)])
+@pytest.fixture(params=map(name_of, FOLDERS))
 def package(request: pytest.FixtureRequest) -> ModuleType:
     return importlib.import_module(request.param)
 
 
-@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if not pending(name_of(folder))], ids=name_of)
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
 def test_every_folder_of_modules_is_a_package(folder: Path) -> None:
     assert (folder / "__init__.py").exists()
 
@@ -114,3 +89,38 @@ def test_bound_names_are_found(source: str, names: set[str], tmp_path: Path) -> 
     package.__file__ = str(tmp_path / "__init__.py")
     vars(package).update(dict.fromkeys(("run", "f", "G", "x", "Y")))
     assert bound(package) == names
+
+
+# Parts of dendrix that are imported by their full names: commands, and what the other parts use.
+UNLISTED = {"__main__", "checks", "cli", "compiled", "kernels"}
+
+
+def test_every_part_is_reached_from_the_top() -> None:
+    parts = {module.name for module in pkgutil.iter_modules(dendrix.__path__)} - UNLISTED
+    assert {name for name in dendrix.__all__ if isinstance(getattr(dendrix, name), ModuleType)} == parts
+    assert set(dendrix.__all__) <= set(dir(dendrix))
+
+
+@pytest.mark.parametrize("name", sorted(dendrix.__all__))
+def test_a_name_from_the_top_is_the_one_in_its_package(name: str) -> None:
+    found = getattr(dendrix, name)
+    if isinstance(found, ModuleType):
+        assert found is importlib.import_module(f"dendrix.{name}")
+    else:
+        assert found is getattr(importlib.import_module(".".join(found.__module__.split(".")[:2])), name)
+
+
+def test_names_load_at_their_first_use() -> None:
+    """In a new process, where no other import has bound them."""
+    use = "print(dendrix.layers.DelayLinear is dendrix.DelayLinear, dendrix.exits.fit)"
+    code = f"import sys, dendrix; assert 'torch' not in sys.modules; {use}"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert answer.startswith("True <function fit")
+
+
+def test_an_editor_completes_the_names_from_the_top() -> None:
+    """Type checkers and editors read the stub; every name in it is exported by an alias to itself."""
+    imports = [node for node in ast.parse((SOURCE / "__init__.pyi").read_text()).body if isinstance(node, ast.ImportFrom)]
+    names = [alias for node in imports for alias in node.names]
+    assert all(alias.asname == alias.name for alias in names)
+    assert sorted(alias.name for alias in names) == sorted(dendrix.__all__)

@@ -1,6 +1,6 @@
 """Sparse and spiking computation in PyTorch: explicit state, one `valid` mask, fast kernels. Tensors are [B, T, ...].
 
-Names load at their first use (SPEC 1): `import dendrix` does not import torch. What there is stands in `__init__.pyi`.
+Names load at their first use (SPEC 1), so `import dendrix` does not import torch. `__init__.pyi` lists them.
 """
 
 import lazy_loader

@@ -1,17 +1,17 @@
-"""Errors of dendrix, so that `except DendrixError` catches every refusal of its own.
+"""Errors of dendrix. `except DendrixError` catches all errors that dendrix raises on purpose.
 
     DendrixError
-    ├── InputError (ValueError)           an argument, a file or data that is not as expected
-    │   ├── MisuseError                   a command line that cannot be understood
-    │   ├── NoCertificateError            a guarantee that these data cannot give
-    │   └── UntrustedError                a class that a file names and nobody trusted
+    ├── InputError (ValueError)           an argument, a file or data with an invalid value
+    │   ├── MisuseError                   an invalid command line
+    │   ├── NoCertificateError            too few data for the requested guarantee
+    │   └── UntrustedError                a class named in a file that is not trusted
     ├── InputTypeError (TypeError)        an argument of the wrong type
-    ├── DivergedError (RuntimeError)      a training whose numbers are no longer finite
-    ├── KernelError (RuntimeError)        a kernel that was required and refuses, or cannot do what was asked of it
+    ├── DivergedError (RuntimeError)      a training with NaN or infinity
+    ├── KernelError (RuntimeError)        a required kernel that refuses its input or does not support an operation
     └── MissingExtraError (ImportError)   an optional package that is not installed
 
-Errors of the operating system (a missing file, a full disk) stay `OSError`. Every message says what was expected, what came, and what
-to do.
+Errors of the operating system (a missing file, a full disk) stay `OSError`. Every message states what was expected, what was passed, and
+how to correct it.
 """
 
 __all__ = [
@@ -28,23 +28,23 @@ __all__ = [
 
 
 class DendrixError(Exception):
-    """Base of all errors that dendrix raises on purpose."""
+    """Base class of the exceptions of dendrix."""
 
 
 class InputError(DendrixError, ValueError):
-    """An argument, a file or data that is not as expected."""
+    """An argument, a file or data with an invalid value."""
 
 
 class InputTypeError(DendrixError, TypeError):
-    """An argument of the wrong type."""
+    """Argument of the wrong type."""
 
 
 class MisuseError(InputError):
-    """A command line that cannot be understood."""
+    """An invalid command line."""
 
 
 class NoCertificateError(InputError):
-    """A guarantee that these data cannot give; `needed` is the number of inputs that a certificate takes at least."""
+    """Too few data for the requested guarantee; `needed` is the smallest number of inputs that is enough."""
 
     def __init__(self, message: str, needed: int) -> None:
         super().__init__(message)
@@ -52,38 +52,40 @@ class NoCertificateError(InputError):
 
 
 class UntrustedError(InputError):
-    """A class that a file names and nobody trusted."""
+    """A class named in a file that is neither part of dendrix or torch nor trusted."""
 
 
 class DivergedError(DendrixError, RuntimeError):
-    """A training whose loss, gradient or neuron states are no longer finite."""
+    """Training whose loss, gradients or neuron states are not finite."""
 
 
 class KernelError(DendrixError, RuntimeError):
-    """A kernel that was required and refuses, or cannot do what was asked of it."""
+    """A required kernel that refuses its input or does not support an operation."""
 
 
 class MissingExtraError(DendrixError, ImportError):
-    """An optional package that is not installed, or that is broken."""
+    """Optional package that is not installed or cannot be imported."""
 
     @classmethod
     def of(cls, purpose: str, package: str | None, extra: str, error: Exception) -> "MissingExtraError":
-        """The error for a failed import, which names the package and, where that is not simply absent, what it said.
+        """Return the error for a failed import. It names the package and, if that is installed, the cause of the failure.
 
         Args:
-            purpose: who needs it, such as "Figures need".
-            package: name of the package; None takes that of the module whose import failed.
+            purpose: beginning of the message, such as "Figures need".
+            package: name of the package; None uses the module whose import failed.
             extra: the extra of dendrix that installs it.
-            error: what the import raised.
+            error: the exception of the import.
         """
         module = (getattr(error, "name", None) or "").partition(".")[0]
         absent = isinstance(error, ModuleNotFoundError) and module
         name = package or module or "a package"
         if absent and module in (name, _MODULES.get(name)):
             return cls(f"{purpose} {name}, which is not installed: pip install dendrix[{extra}].")
-        said = " ".join(str(error).split())
-        return cls(f"{purpose} {name}, which cannot be imported ({type(error).__name__}: {said}). Repair it: pip install dendrix[{extra}].")
+        cause = " ".join(str(error).split())
+        return cls(
+            f"{purpose} {name}, which cannot be imported ({type(error).__name__}: {cause}). Repair it: pip install dendrix[{extra}]."
+        )
 
 
 _MODULES = {"Pillow": "PIL", "scikit-learn": "sklearn"}
-"""Modules of packages that are called otherwise."""
+"""Modules of packages whose name differs from that of the package."""

@@ -106,7 +106,7 @@ def test_pictures_of_other_sizes_and_greys_are_taken_with_a_note(work: Path, tmp
     grey.write_bytes(encoded(coloured(1)[0][0, 0]))
     answers, err = said(capsys, "predict", work / "qcfs-spikes", large, grey)
     assert [answer["file"] for answer in answers] == [str(large), str(grey)]
-    assert f"{large} has 80 x 80 pixels; its middle was scaled to 32 x 32." in err
+    assert f"{large} has 80 x 80 pixels; its centre was scaled to 32 x 32." in err
     assert f"{grey} is grey" in err
 
 
@@ -150,7 +150,7 @@ def test_a_converted_run_has_a_report(work: Path) -> None:
         ("convert {}/qcfs --T 0", "steps: expected a whole number in [1, 65536], got 0"),
         ("convert {}/qcfs --inputs 0", "inputs: expected a whole number in [1, inf), got 0"),
         ("convert {}/none", "expected a run folder"),
-        ("convert {}/qcfs --out {}/qcfs", "it is already there"),
+        ("convert {}/qcfs --out {}/qcfs", "but it exists"),
         ("convert {}/qcfs-spikes", "already converted"),
         ("convert {}/relu", "Add --calibrate channel"),
         ("convert {}/relu --calibrate channel", "choose max_pool='average' or 'spiking'"),

@@ -138,7 +138,7 @@ def test_a_stream_is_read_only_as_far_as_it_is_needed(
         ("fit {}/absent.npz --out {}/x.json", 1, "No such file"),
         ("fit {}/policy.json --out {}/x.json", 1, "expected an .npz of recorded outputs"),
         ("record {}/run --out {}/nowhere/x.npz", 1, "nowhere"),
-        ("record {}/absent --out {}/x.npz", 1, "is not there"),
+        ("record {}/absent --out {}/x.npz", 1, "does not exist"),
         ("run {}/policy.json {}/run", 2, "at least one wav file"),
         ("run {}/run/run.json {}/run {}/x.wav", 1, "expected an exit policy"),
         ("run {}/policy.json {}/run {}/x.wav", 1, "x.wav: No such file"),
@@ -172,7 +172,7 @@ def test_report_compares_rules_and_draws_them(work: Path, capsys: pytest.Capture
     assert found["truth"]["rules"].keys() == RULES.keys()  # type: ignore[index]
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert main(["exits", "report", str(work / "policy.json"), str(work / "train.npz"), "--rules", "margin"]) == 0
-    assert "fitted on these very inputs" in capsys.readouterr().out
+    assert "fitted on these inputs, so the figures are too optimistic" in capsys.readouterr().out
     assert answer(capsys, "report", work / "policy.json", work / "train.npz")["fitted_on_these"]
 
 

@@ -64,9 +64,9 @@ def test_rounded_weights_cost_a_little(run: Path, tmp_path: Path, capsys: pytest
     ("words", "code", "says"),
     [
         (["RUN"], 2, "expected at least one text"),
-        (["RUN", "FILE", "--stride", "3"], 2, "expected --context with it"),
-        (["RUN", "FILE", "--context", "8", "--stride", "9"], 1, "stride: expected 1 to the context"),
-        (["RUN", "FILE", "--context", "8", "--stride", "0"], 1, "stride: expected 1 to the context"),
+        (["RUN", "FILE", "--stride", "3"], 2, "expected --context as well"),
+        (["RUN", "FILE", "--context", "8", "--stride", "9"], 1, "stride: expected from 1 to the context"),
+        (["RUN", "FILE", "--context", "8", "--stride", "0"], 1, "stride: expected from 1 to the context"),
         (["RUN", "FILE", "--context", "0"], 1, "context: expected at least 1 token, got 0"),
         (["RUN", "absent.txt"], 1, "absent.txt"),
         (["RUN", "EMPTY"], 1, "expected at least two tokens, got 0"),
@@ -190,4 +190,4 @@ def test_a_full_disk_names_the_folder_and_loses_nothing(
 def test_other_commands_send_a_language_model_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["evaluate", str(run)]) == 1
-    assert "got a language model. Ask it with dendrix lm" in capsys.readouterr().err
+    assert "got a language model. Use dendrix lm" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_explain_knows_no_limit_from_no_room(capsys: pytest.CaptureFixture[str])
     found = answer(capsys, "explain --n 200000 --a 2000 --s 300 --theta 250")
     assert (found["set_capacity"], found["union_capacity"]) == (None, 59)
     main(["sdr", "explain", "--n", "200000", "--a", "2000", "--s", "300", "--theta", "250"])
-    assert "Any number of segments of this kind can be asked together" in capsys.readouterr().out
+    assert "Any number of segments of this kind can be checked together" in capsys.readouterr().out
     assert answer(capsys, "explain --n 100 --a 50 --s 10 --theta 5")["set_capacity"] == 0
 
 
@@ -112,7 +112,7 @@ def test_explain_a_threshold_out_of_reach(capsys: pytest.CaptureFixture[str]) ->
     assert (found["guaranteed_noise"], found["largest_noise"], found["false_negative"]) == (None, None, 1)
     main(["sdr", "explain", "--n", "300", "--a", "30", "--s", "20", "--theta", "21"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "even a pattern without noise is missed" in printed
+    assert "it also misses a pattern without noise" in printed
     assert "None" not in printed
 
 

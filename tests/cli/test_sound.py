@@ -65,7 +65,7 @@ def test_own_recordings_in_words(mine: Path, capsys: pytest.CaptureFixture[str])
     code, out, _ = evaluate(capsys, mine)
     assert code == 0
     assert "of 6 inputs" in out
-    assert "taken for" in out
+    assert "confused with" in out
 
 
 def test_one_class_is_enough(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +82,7 @@ def two_hours(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda mine: write_wav(mine / "ten" / "a.wav"), "expected classes that the network knows, 0, 1, 2"),
+        (lambda mine: write_wav(mine / "ten" / "a.wav"), "expected the classes of the network, 0, 1, 2"),
         (lambda mine: (mine / "5").mkdir(), "5: expected wav files of this class, got an empty folder."),
         (two_hours, "long.wav: expected at most 60 s of audio, got 7200 s. Cut it into clips."),
         (lambda mine: (mine / "3" / "0.wav").write_bytes(b"RIFF"), "0.wav: expected a wav file"),
@@ -156,8 +156,8 @@ def test_bare_samples_may_end_within_a_sample(tmp_path: Path, stream: Stream) ->
 @pytest.mark.parametrize(
     ("sound", "says"),
     [
-        (b"", "dendrix: Expected sound to listen to, got none"),
-        (b"\0", "dendrix: Expected sound to listen to, got none"),
+        (b"", "dendrix: Expected sound, got an empty stream"),
+        (b"\0", "dendrix: Expected sound, got an empty stream"),
         (b"RIFF\0\0\0\0WAVEfmt ", "it ends before them"),
     ],
 )

@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import ACCUMULATIONS, accumulate_step, cat, map_state, rows
-from dendrix.exits import RULES, ExitRecord, ExitRule, decide, scores
+from dendrix.exits import ExitRecord, ExitRule, decide, scores
+from dendrix.exits.rules.names import ALL_RULES
 from support.states import tensors
 
 N, T, K = 12, 6, 4
-EVERY_RULE = pytest.mark.parametrize("kind", RULES.values(), ids=RULES)
+EVERY_RULE = pytest.mark.parametrize("kind", ALL_RULES.values(), ids=ALL_RULES)
 
 
 def recorded(dtype: torch.dtype = torch.float32, accumulation: str = "sum", seed: int = 0) -> ExitRecord:

@@ -13,7 +13,9 @@ from support.states import tensors
 
 DIFFERENTIABLE = [name for name, example in EXAMPLES.items() if not isinstance(example.smooth, str)]
 TRACED = [
-    pytest.param(name, marks=[pytest.mark.slow] * ("models" in example.of.__module__ or "convert" in example.of.__module__))
+    pytest.param(
+        name, marks=[pytest.mark.slow] * (any(part in example.of.__module__ for part in ("models", "convert", "exchange.network")))
+    )
     for name, example in EXAMPLES.items()
     if not example.untraced
 ]

@@ -224,7 +224,7 @@ class Branching(nn.Module):
 
 def test_what_cannot_be_traced_is_named() -> None:
     ann = settled(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(QCFS(4, 1.0), Branching()), nn.Flatten(), nn.Linear(144, 5)))
-    with pytest.raises(ValueError, match=r"torch.fx can trace, but 1.1 is none"):
+    with pytest.raises(ValueError, match=r"torch.fx can trace, but it cannot trace 1.1: "):
         convert(ann, images())
     assert convert(ann, images(), allow=["1.1"]).audit.with_action("allowed")[0].path == "1.1"
 

@@ -37,7 +37,7 @@ class Between(nn.Module):
     ],
 )
 def test_parts_that_mix_images_are_named(function: Function, name: str, count: int) -> None:
-    with pytest.raises(ValueError, match=rf"treat each image by itself, but {name}\w* depends on the other images of the batch"):
+    with pytest.raises(ValueError, match=rf"treat images independently, but {name}\w* depends on the other images of the batch"):
         convert(Between(function).eval(), images(count))
 
 

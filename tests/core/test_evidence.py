@@ -88,7 +88,7 @@ def test_a_step_changes_neither_outputs_nor_state(accumulation: str) -> None:
 
 def test_a_step_refuses_what_does_not_fit() -> None:
     _, state = accumulate_step(torch.ones(2, 3))
-    with pytest.raises(ValueError, match=r"state: expected a sum of shape \[1, 3\], got \[2, 3\]"):
+    with pytest.raises(ValueError, match=r"state: expected shape \[1, 3\], got \[2, 3\]"):
         accumulate_step(torch.ones(1, 3), state)
     with pytest.raises(ValueError, match=r"outputs_t: expected \[B, K\], got \[1, 2, 3\]"):
         accumulate_step(torch.ones(1, 2, 3))

@@ -67,7 +67,7 @@ def test_a_state_is_of_its_layer_and_batch() -> None:
     expect_state(None, LIFState, shape)
     expect_state(LIFState(torch.zeros(2, 4)), LIFState, shape)
     expect_state(torch.zeros(2, 4), Tensor, shape)
-    with pytest.raises(ValueError, match=r"state: expected LIFState of shape \[2, 4\], got LIFState \(\[3, 4\]\)\. Pass what"):
+    with pytest.raises(ValueError, match=r"state: expected LIFState of shape \[2, 4\], got LIFState \(\[3, 4\]\)\. Pass the state"):
         expect_state(LIFState(torch.zeros(3, 4)), LIFState, shape)
     for other in (torch.zeros(2, 4), (torch.zeros(2, 4),), LIFState(None), 5, "rest"):
         with pytest.raises(ValueError, match="state: expected LIFState"):
@@ -83,7 +83,7 @@ def test_what_is_not_finite_lies_nowhere(value: float, interval: str) -> None:
 
 @pytest.mark.parametrize(
     ("inside", "outside", "interval"),
-    [(0, 1, "[0, 1)"), (0.999, -0.1, "[0, 1)"), (1, 1.1, "(0, 1]"), (1e300, 0, "(0, inf)"), (-3, math.inf, "(-inf, inf)")],
+    [(0, 1, "[0, 1)"), (0.999, -0.1, "[0, 1)"), (1, 1.1, "(0, 1]"), (1e38, 0, "(0, inf)"), (-3, math.inf, "(-inf, inf)")],
 )
 def test_what_lies_outside_an_interval_is_refused(inside: float, outside: float, interval: str) -> None:
     expect_in(inside, interval, "p")

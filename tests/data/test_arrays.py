@@ -1,11 +1,14 @@
 """Data of the user's own in every form that is taken, and what is refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dendrix.data import Dataset, ImageDataset, as_dataset, read_arrays
 from dendrix.data.arrays import as_splits, held_out
@@ -64,26 +67,67 @@ def test_images_are_bytes_or_from_zero_to_one() -> None:
     assert ours.valid is None
 
 
-def test_hugging_face_data_sets_are_taken() -> None:
-    class Features(dict):
-        pass
+def hugging_face(frames: Any, label: Any, names: Sequence[str] | None = None) -> datasets.Dataset:
+    found = datasets.Dataset.from_dict({"frames": frames, "label": label})
+    return found if names is None else found.cast_column("label", datasets.ClassLabel(names=list(names)))
 
-    class Named:
-        names = ("cat", "dog")
 
-    class HuggingFace:
-        """The part of `datasets.Dataset` that is used; the real package is in the tests of the tools."""
+@pytest.mark.parametrize("form", [None, "numpy", "torch", "stream"])
+def test_hugging_face_data_sets_are_taken(form: str | None) -> None:
+    data: Any = hugging_face(X.tolist(), [1, 0], ["wolf", "cat", "dog"])
+    found = as_dataset(data.to_iterable_dataset() if form == "stream" else data.with_format(form))
+    assert (found.labels, found.y.tolist()) == (("wolf", "cat", "dog"), [1, 0])  # in their own order
+    assert all(torch.equal(found[i][0], X[i]) for i in range(2))
 
-        column_names = ("frames", "label")
-        features = Features(label=Named(), frames=object())
 
-        def __getitem__(self, name: str) -> list[Any]:
-            return {"frames": X.tolist(), "label": [1, 0]}[name]
-
-    found = as_dataset(HuggingFace())
-    assert (found.labels, found.y.tolist()) == (("cat", "dog"), [1, 0])
+def test_other_columns_of_hugging_face_data_sets_are_taken() -> None:
+    ragged = as_dataset(hugging_face([X[0, :2].tolist(), X[1].tolist()], ["no", "yes"]))
+    assert ([len(x) for x in ragged.x], ragged.labels) == ([2, 4], ("no", "yes"))
+    pictures = [Image.fromarray(np.full((4, 4, 3), shade, np.uint8)) for shade in (9, 99)]
+    found = as_dataset(hugging_face(pictures, [0, 1]))
+    assert isinstance(found, ImageDataset)
+    assert (found.x.shape, found.x[1].unique().tolist()) == ((2, 3, 4, 4), [99])
     with pytest.raises(InputError, match=r"columns: expected some of frames, label, got 'sound'"):
-        as_dataset(HuggingFace(), columns=("sound", "label"))
+        as_dataset(hugging_face(X.tolist(), [0, 1]), columns=("sound", "label"))
+    with pytest.raises(InputError, match=r"columns: expected the names of two columns, inputs and classes, got 'frames'"):
+        as_dataset(hugging_face(X.tolist(), [0, 1]), columns="frames")
+    with pytest.raises(InputError, match=r"y: expected one of 2 classes for every item, got -1"):
+        as_dataset(hugging_face(X.tolist(), [0, -1], ["a", "b"]))
+    with pytest.raises(InputError, match=r"y: expected one of 2 classes for every item, got None"):
+        as_dataset(hugging_face(X.tolist(), [0, None], ["a", "b"]))
+    with pytest.raises(InputTypeError, match=r"data: expected \(x, y\) or one data set, got a DatasetDict of train"):
+        as_dataset(datasets.DatasetDict(train=hugging_face(X.tolist(), [0, 1])))
+    with pytest.raises(InputTypeError, match=r"x, item 0: expected arrays of numbers, got str"):
+        as_dataset(hugging_face(["a", "b"], [0, 1]))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.frombuffer(X.numpy().tobytes(), np.float32).reshape(X.shape),  # read-only
+        np.ascontiguousarray(X.numpy()[:, ::-1])[:, ::-1],
+        X.numpy().astype(">f4"),
+        X.clone().requires_grad_(),
+        torch.nested.nested_tensor(list(X), layout=torch.jagged),
+        np.array([X[0].numpy(), X[1].numpy(), None], dtype=object)[:2],
+    ],
+)
+def test_arrays_that_torch_does_not_take_as_they_are(x: Any) -> None:
+    found = as_dataset((x, Y))
+    assert all(torch.equal(found[i][0], X[i]) for i in range(2))
+    assert not found.x[0].requires_grad
+
+
+class Broken(Pairs):
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        if index == 1:
+            raise ValueError("disk\nhiccup")
+        return super().__getitem__(index)
+
+
+class Negative(Pairs):
+    def __len__(self) -> int:
+        return -1
 
 
 @pytest.mark.parametrize(
@@ -95,18 +139,57 @@ def test_hugging_face_data_sets_are_taken() -> None:
         ((X, [0, 1.5]), "y: expected whole numbers or names of classes, got 1.5"),
         ((X, [0, True]), "y: expected whole numbers or names of classes, got True"),
         ((X, [0, float("nan")]), "y: expected whole numbers"),
-        ((X, [-1, 0]), r"y: expected classes 0 to 0, .* got -1 to 0"),
+        ((X, [-1, 0]), r"y: expected classes 0 to 99999, .* got -1 to 0"),
         ((X, Y, [2]), "lengths: expected one for each of 2 rows, got 1"),
         ((X, Y, [2, 5]), r"lengths: expected a whole number in \[1, 4\], got 5"),
         ((X, Y, [2, 2.5]), r"lengths: expected a whole number in \[1, 4\], got 2.5"),
         ((X[..., 0], Y), r"x, item 0: expected \[T, C\], got \[4\]"),
         ((torch.full((2, 1, 4, 4), 3.0), Y), "x: expected images of bytes"),
-        ((torch.zeros(2, 4, 3, dtype=torch.complex64), Y), "x: expected real numbers"),
-        ((["a", "b"], Y), "x: expected"),
+        ((torch.zeros(2, 4, 3, dtype=torch.complex64), Y), "x, item 0: expected real numbers, got torch.complex64"),
+        ((torch.zeros(2, 4, 3, device="meta"), Y), "x, item 0: expected real numbers, got meta"),
+        ((X.to_sparse(), Y), r"x: expected a dense tensor, got torch.sparse_coo\. Use x.to_dense\(\)"),
+        ((["a", "b"], Y), "x, item 0: expected arrays of numbers, got str"),
+        ((np.full((2, 4, 3), None), Y), r"x, item 0: expected arrays of numbers, got ndarray \(of object\)"),
+        ((np.zeros((2, 4, 3), "M8[s]"), Y), r"x, item 0: expected arrays of numbers, got ndarray \(of datetime64\[s\]\)"),
+        ((np.ma.masked_array(X.numpy(), X.numpy() > 2), Y), "x, item 0: expected plain arrays, got a masked one"),
+        (([[[1, 2, 3], [1]], X[1]], Y), "x, item 0: expected arrays of numbers, got list"),
+        ((X[:0], Y), "y: expected a class for each of 0 items of x, got 2"),
+        ((X[:, :0], Y), r"x, item 0: expected \[T, C\], got \[0, 3\]"),
+        (([X[0], X[1, :, :2]], Y), r"x, item 1: expected \[T, C=3\], got \[4, 2\]"),
+        (([X[0], X], Y), r"x, item 1: expected \[T, C\], got \[2, 4, 3\]"),
+        (([X, X[0]], Y), r"x: expected images of one size, \[2, 4, 3\], got \[4, 3\] in item 1"),
+        (([torch.zeros(3, 8, 8), torch.zeros(3, 9, 8)], Y), r"x: expected images of one size, .* got \[3, 9, 8\] in item 1"),
+        ((torch.full((2, 1, 4, 4), torch.nan), Y), "x: expected images of bytes .* from nan to nan"),
+        ((torch.zeros(2, 1, 0, 4), Y), r"x: expected \[N, C, H, W\], got \[2, 1, 0, 4\]"),
+        ((torch.zeros(2, 1, 4, 4), Y, [4, 4]), "lengths: expected none for images"),
+        ((None, Y), "x: expected an array .* got NoneType"),
+        ((torch.tensor(1.0), Y), "x: expected an array .* got Tensor"),
+        (((part for part in X), Y), "x: expected an array .* got generator"),
+        (({"a": 1}, Y), "x: expected an array .* got dict"),
+        (("ab", Y), "x: expected an array .* got str"),
+        ((X, 1), "y: expected a list or an array of a class for each item, got 1"),
+        ((X, torch.tensor(1)), "y: expected a list or an array of a class for each item"),
+        ((X, None), "y: expected a list or an array of a class for each item, got None"),
+        ((X, "ab"), "y: expected a list or an array of a class for each item, got 'ab'"),
+        ((X, {0, 1}), "y: expected a list or an array of a class for each item"),
+        ((X, [torch.zeros(2), torch.zeros(2)]), "y: expected a list or an array of a class for each item"),
+        ((X, torch.eye(2)), r"y: expected whole numbers or names of classes, got \[1.0, 0.0\]"),
+        ((X, [0, 10**9]), "y: expected classes 0 to 99999, numbered from 0 on, got 0 to 1000000000"),
+        ((X, [0, 1e300]), "y: expected classes 0 to 99999"),
+        ((X, ["a", 1]), "y: expected whole numbers or names of classes, got 'a'"),
+        ((X, Y, 3), "lengths: expected a list or an array of a length for each item, got 3"),
+        ((X, Y, [0, 2]), r"lengths: expected a whole number in \[1, 4\], got 0"),
+        ((X, Y, Y, Y), "data: expected .* got tuple"),
+        ([], "data: expected at least one item, got none"),
+        ({"x": X, "y": Y}, r"data: expected \(x, y\) or one data set, got a dict of x, y"),
+        (torch.utils.data.DataLoader(Pairs()), r"data: expected a data set, got a DataLoader, .* Pass loader.dataset"),
+        (Pairs, "data: expected .* got the class Pairs"),
+        (Broken(), r"data: expected to read item 1 of the data set, got ValueError: disk hiccup\."),
+        (Negative(), "data: expected a data set with a length, got ValueError"),
     ],
 )
 def test_bad_data_are_refused_in_one_sentence(data: Any, message: str) -> None:
-    with pytest.raises((InputError, InputTypeError, ValueError, TypeError), match=message) as error:
+    with pytest.raises((InputError, InputTypeError), match=message) as error:
         as_dataset(data)
     assert "\n" not in str(error.value)
 

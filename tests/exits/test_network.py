@@ -118,9 +118,9 @@ def test_progress_counts_inputs(model: Sequential) -> None:
     assert seen == [4, 6, 9]
 
 
-def test_outputs_of_any_precision_become_float32(model: Sequential) -> None:
+def test_float64_is_kept(model: Sequential) -> None:
     found = record_outputs(model.double(), [torch.rand(2, 3, C, dtype=torch.float64)])
-    assert found.outputs.dtype == torch.float32
+    assert found.outputs.dtype == torch.float64
 
 
 def test_hidden_state_is_found_and_explained() -> None:

@@ -97,7 +97,7 @@ def rewrite(path: Path, **changes: Any) -> None:
     ("changes", "message"),
     [
         ({"format": 4}, "of format 3, got 4. Update dendrix"),
-        ({"format": 1}, "got 1, which does not say for which neurons it holds. Record the network again, and fit"),
+        ({"format": 1}, "got 1, which does not identify the neurons of its network. Record the network again, and fit"),
         ({"mean_steps": 1.0}, "changed afterwards. Fit it again"),
         ({"rule": {"name": "margin", "threshold": 0.1, "min_steps": 1}}, "changed afterwards"),
         ({"extra": 1}, "changed afterwards"),
@@ -124,7 +124,7 @@ def test_what_a_later_version_may_have_written_is_one_sentence(changes: dict[str
     content.pop("digest")
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
     path.write_text(json.dumps(content | {"digest": digest}))
-    with pytest.raises(ValueError, match=f"that this version knows, but .*{word}.* Update dendrix"):
+    with pytest.raises(ValueError, match=f"of this version, but .*{word}.* Update dendrix"):
         Policy.load(path)
 
 

@@ -101,7 +101,7 @@ BROKEN[2, 1, 0] = np.nan
         (dict(outputs=GOOD, dt_ms=0.0), "dt_ms: expected a number in (0, inf), got 0.0"),
         (dict(outputs=GOOD, dt_ms=np.nan), "dt_ms: expected a number in (0, inf), got nan"),
         (dict(outputs=GOOD, dt_ms="ten"), "dt_ms: expected a number in (0, inf), got 'ten'"),
-        (dict(outputs=GOOD, model=3), "model: expected a word, got 3"),
+        (dict(outputs=GOOD, model=3), "model: expected a string, got 3"),
     ],
 )
 def test_a_file_that_does_not_fit_is_one_sentence(arrays: dict[str, object], message: str, tmp_path: Path) -> None:

@@ -300,7 +300,7 @@ class Returning(Echo):
     ("model", "error", "words"),
     [
         (nn.Linear(2, 2), TypeError, r"expected forward\(x, state, valid\), got forward\(input"),
-        (Returning(None), TypeError, "got None, which means from rest"),
+        (Returning(None), TypeError, "got None, which stands for the initial state"),
         (Returning(torch.zeros(1)), ValueError, r"state: expected tensors \[B=2, ...\], got \[1\]"),
         (Returning((torch.zeros(2, 3), torch.tensor(0.0))), ValueError, r"\[B=2, ...\], got \[\]"),
     ],

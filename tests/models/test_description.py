@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import dendrix
 from dendrix import LI, LIF, ATan, BatchNorm, DelayLinear, PerStep, Sequential, Stateful
 from dendrix.errors import InputError, InputTypeError, UntrustedError
+from dendrix.models import DelayNet, DelayNetConfig, SpikeGPT, SpikeGPTConfig
 from dendrix.models.description import build, describe
 
 MODULE = """
@@ -60,6 +61,15 @@ def test_layers_of_dendrix_and_torch_are_built_again() -> None:
     torch.testing.assert_close(round_trip(network)(x)[0], network(x)[0], rtol=0, atol=0)
 
 
+def test_networks_of_dendrix_are_built_again_inside_others() -> None:
+    delays = Sequential(DelayNet(DelayNetConfig(3, 2, (4,), max_delay_ms=20.0)), LIF(2)).eval()
+    x = torch.rand(2, 6, 3)
+    torch.testing.assert_close(round_trip(delays)(x)[0], delays(x)[0], rtol=0, atol=0)
+    language = Sequential(SpikeGPT(SpikeGPTConfig(7, 4, 1)), nn.Linear(7, 2)).eval()
+    tokens = torch.randint(7, (2, 6))
+    torch.testing.assert_close(round_trip(language)(tokens)[0], language(tokens)[0], rtol=0, atol=0)
+
+
 def test_double_precision_survives_a_folder(tmp_path: Path) -> None:
     network = Sequential(nn.Linear(3, 4), LIF(4), nn.Linear(4, 2), LI(2)).double().eval()
     dendrix.save(network, tmp_path / "net")
@@ -101,10 +111,32 @@ def test_a_class_of_the_users_is_passed_or_trusted(module: Path, tmp_path: Path)
         dendrix.load(tmp_path / "net", network=net_of(module, "Net", 6))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("users_own_nets:os.system", "expected a class that users_own_nets defines, got 'os.system'"),
+        ("users_own_nets:Popen", "expected a class that users_own_nets defines, got 'Popen'"),
+        ("subprocess:Popen", "expected a torch.nn.Module, or a function that returns one, to build"),
+        ("users_own_nets:remove", "remove: expected no arguments for a function, got command"),
+    ],
+)
+def test_a_description_calls_nothing_else_with_arguments_of_its_own(name: str, message: str, module: Path, tmp_path: Path) -> None:
+    remove = "def remove(command):\n    os.system(command)\n"
+    module.write_text(f"import os\nfrom subprocess import Popen\n{MODULE}\n{remove}")
+    dendrix.save(net_of(module, "Net", 5), tmp_path / "net")
+    config = tmp_path / "net" / "config.json"
+    described = json.loads(config.read_text())
+    described["network"] = {"class": name, "arguments": {"command": f"touch {tmp_path / 'called'}"}}
+    config.write_text(json.dumps(described))
+    with pytest.raises(InputError, match=message):
+        dendrix.load(tmp_path / "net", trust=module)
+    assert not (tmp_path / "called").exists()
+
+
 def test_a_class_without_arguments_has_to_be_passed(module: Path, tmp_path: Path) -> None:
     network = net_of(module, "Plain", 2)
     dendrix.save(network, tmp_path / "net")
-    with pytest.raises(InputError, match=r"Plain: expected the arguments to build it again, .* load\(folder, network=\.\.\.\)"):
+    with pytest.raises(InputError, match=r"Plain: expected constructor arguments, but none were saved, .* load\(folder, network=\.\.\.\)"):
         dendrix.load(tmp_path / "net", trust=module)
     x = torch.rand(1, 3)
     assert torch.equal(dendrix.load(tmp_path / "net", network=net_of(module, "Plain", 2))(x), network(x))
@@ -135,14 +167,17 @@ def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"dendrix": "LIFF", "arguments": {}}, "LIFF: expected a layer that this version of dendrix has"),
+        ({"dendrix": "LIFF", "arguments": {}}, "LIFF: expected a layer of this version of dendrix"),
         ({"dendrix": "load_dcls", "arguments": {}}, "load_dcls: expected a layer"),
-        ({"torch": "Sigmoids", "arguments": {}}, "Sigmoids: expected a layer of torch"),
+        ({"torch": "Sigmoids", "arguments": {}}, "Sigmoids: expected a supported layer of torch"),
         ({"torch": "Linear", "arguments": {"size": 3}}, "Linear: expected arguments that its constructor takes"),
         ({"surrogate": "Stateful", "arguments": {}}, "Stateful: expected a surrogate"),
         ({"kind": "LIF"}, "network: expected a description of a layer, got fields kind"),
         ({"config": "os:system", "arguments": {}}, "os:system: expected a class that is trusted"),
-        ({"config": "dendrix.core.trust:import_file", "arguments": {}}, "expected"),
+        ({"config": "dendrix.core.trust:import_file", "arguments": {"path": "x.py"}}, "import_file: expected a dataclass to build"),
+        ({"class": 3}, "class: expected the name of a class, got 3"),
+        ({"torch": "Linear", "arguments": [1]}, r"Linear: expected arguments by name, got \[1\]"),
+        ({"dendrix": "Sequential", "arguments": {"*": 1}}, "Sequential: expected arguments by name"),
     ],
 )
 def test_edited_descriptions_are_refused(described: dict[str, object], message: str) -> None:

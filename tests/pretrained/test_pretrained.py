@@ -51,7 +51,7 @@ def test_another_name_is_one_sentence_with_the_names_that_there_are(
     monkeypatch.chdir(tmp_path)
     assert main(["predict", name, "some.wav"]) == 1
     message = capsys.readouterr().err
-    assert "or name one that comes with dendrix: fsdd." in message
+    assert "or name a shipped network: fsdd." in message
     assert message.count("\n") == 1
 
 

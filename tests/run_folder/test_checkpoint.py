@@ -3,6 +3,7 @@
 import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 import dendrix
 from dendrix.data import LogMel, encoder_to_dict
-from dendrix.errors import InputTypeError
+from dendrix.errors import InputError, InputTypeError
 from dendrix.layers import rounded
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.run_folder.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -106,7 +107,7 @@ def test_damage_is_one_sentence(saved: tuple[Path, DelayNet], damage, error: typ
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere: expected a run folder .* is not there"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere: expected a run folder .* does not exist"):
         dendrix.load(tmp_path / "nowhere")
 
 
@@ -123,6 +124,66 @@ def test_a_failed_write_leaves_the_old_file(saved: tuple[Path, DelayNet], monkey
 def test_what_cannot_be_described_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     odd = nn.Linear(2, 2)
     nn.utils.parametrizations.weight_norm(odd)
-    with pytest.raises(InputTypeError, match=r"expected plain weights to save, got parametrised ones\. Bake them in"):
+    with pytest.raises(InputTypeError, match=r"expected plain weights to save, got parametrised ones\. Make them plain"):
         write_checkpoint(tmp_path, Checkpoint(nn.Sequential(odd), ()))
     assert not list(tmp_path.iterdir())
+
+
+class Loops(nn.Linear):
+    def arguments(self) -> dict[str, object]:
+        values: list[object] = []
+        values.append(values)
+        return {"values": values}
+
+
+class Remembers(nn.Linear):
+    def get_extra_state(self) -> dict[str, int]:
+        return {"calls": 3}
+
+
+def broken() -> nn.Module:
+    network = nn.Linear(2, 2)
+    nn.init.constant_(network.weight, float("nan"))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (None, {}, r"network: expected a torch.nn.Module .* got NoneType"),
+        (nn.Linear, {}, r"network: expected a torch.nn.Module .* got the class Linear"),
+        (nn.Linear(2, 2).state_dict(), {}, r"network: expected a torch.nn.Module .* got OrderedDict"),
+        (nn.Linear(2, 2, device="meta"), {}, "weight: expected a tensor with numbers to save, got Tensor"),
+        (nn.LazyLinear(2), {}, "weight: expected a tensor with numbers to save, got UninitializedParameter"),
+        (Remembers(2, 2), {}, "_extra_state: expected a tensor with numbers to save, got dict"),
+        (Loops(2, 2), {}, "arguments: expected values that do not contain themselves"),
+        (broken(), {}, "network: expected finite weights, got NaN or infinity in weight"),
+        (nn.Linear(2, 2), dict(labels=3), "labels: expected a list of the names of all classes, got 3"),
+        (nn.Linear(2, 2), dict(labels="ab"), "labels: expected a list of the names of all classes, got 'ab'"),
+        (nn.Linear(2, 2), dict(labels=("a", "a")), "labels: expected at least one name, and different ones, got a, a"),
+        (nn.Linear(2, 2), dict(encoder={}), r"encoder: expected a dendrix Encoder, got \{\}"),
+        (nn.Linear(2, 2), dict(decision="mean"), "decision: expected a dendrix Decision, got 'mean'"),
+        (nn.Linear(2, 2), dict(folder=None), "folder: expected a path, got None"),
+        (nn.Linear(2, 2), dict(folder="a\0b"), "folder: expected a path"),
+    ],
+)
+def test_what_cannot_be_saved_is_one_sentence(network: Any, options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises((InputError, InputTypeError), match=message) as error:
+        dendrix.save(network, **{"folder": tmp_path / "net", **options})
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "message"),
+    [
+        (3, {}, "folder: expected a path, got 3"),
+        (None, dict(network=nn.Linear), "network: expected a torch.nn.Module .* got the class Linear"),
+        (None, dict(network="Linear"), "network: expected a torch.nn.Module .* got str"),
+        (None, dict(network=nn.Linear(2, 2)), r"model\.safetensors: expected the weights of config\.json, but"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_sentence(saved: tuple[Path, DelayNet], folder: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((InputError, InputTypeError), match=message) as error:
+        dendrix.load(saved[0] if folder is None else folder, **options)
+    assert "\n" not in str(error.value)

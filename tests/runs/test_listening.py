@@ -55,7 +55,7 @@ def test_no_piece_is_asked_for_after_the_stop() -> None:
 
 @pytest.mark.parametrize("pieces", [[], [SOUND[:0]], [SOUND[:0]] * 3])
 def test_no_sound_at_all_is_refused(pieces: list[np.ndarray]) -> None:
-    with pytest.raises(ValueError, match=r"^Expected sound to listen to, got none"):
+    with pytest.raises(ValueError, match=r"^Expected sound, got an empty stream"):
         list(listen(NETWORK, pieces, NEVER))
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_sound_or_cannot_be_followed_is_refused() -> None:
     broken[100] = np.nan
     with pytest.raises(ValueError, match="finite"):
         list(listen(NETWORK, [broken], NEVER))
-    with pytest.raises(ValueError, match="trained on sound, got one whose input is none"):
+    with pytest.raises(ValueError, match="trained on sound, got one without an encoder"):
         list(listen(replace(NETWORK, encoder=None), [SOUND], NEVER))
-    with pytest.raises(ValueError, match="causal encoder, got PublishedMel, which looks at the whole sound first"):
+    with pytest.raises(ValueError, match="causal encoder, got PublishedMel, which needs the whole sound"):
         list(listen(replace(NETWORK, encoder=encoder_to_dict(PublishedMel())), [SOUND], NEVER))

@@ -28,7 +28,7 @@ def test_colours_become_greys_for_a_network_of_greys(tmp_path: Path) -> None:
     found = read_pictures(SMALL_GREY, run_of(tmp_path, {"name": "mnist"}), [tmp_path / "colours.png", tmp_path / "grey.png"])
     assert torch.allclose(found.x[0, 0], torch.from_numpy(picture).float().mean(0) / 255)
     assert torch.allclose(found.x[1, 0], torch.from_numpy(picture[0]).float() / 255)
-    assert found.notes == (f"{tmp_path / 'colours.png'} has colours, which became greys.",)
+    assert found.notes == (f"{tmp_path / 'colours.png'} has colours, which were averaged to grey.",)
 
 
 def test_a_picture_of_the_right_size_stays_as_it_is(tmp_path: Path) -> None:

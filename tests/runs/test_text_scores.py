@@ -51,7 +51,7 @@ def test_carried_and_windowed_contexts_are_what_they_say() -> None:
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="at least two tokens, got 1"):
         score_text(uniform, text(1))
-    with pytest.raises(ValueError, match="stride: expected 1 to the context of 8"):
+    with pytest.raises(ValueError, match="stride: expected from 1 to the context of 8"):
         score_text(uniform, text(), context=8, stride=9)
     with pytest.raises(FloatingPointError, match="loss of nan"):
         score_text(lambda x, state=None: (torch.full((*x.shape, 8), math.nan), state or ()), text())

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,11 @@ import dendrix.neurons
 from dendrix.convert import convert
 from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
-from dendrix.core import State, Stateful, expect, expect_floating, expect_state, scan
+from dendrix.core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
+from dendrix.deploy import IntegerNetwork, StreamingNetwork
+from dendrix.exchange import GraphNetwork, NIRNeuron
+from dendrix.exchange.delay_line import DelayLine
+from dendrix.exchange.exact import ExactLIF
 from dendrix.layers import (
     QCFS,
     ActiveDendrites,
@@ -44,7 +48,8 @@ from dendrix.models import (
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
 from dendrix.models.spikegpt.network import SpikeGPTBody
-from dendrix.neurons import LI, LIF, AdLIF, Neuron
+from dendrix.neurons import LI, LIF, AdLIF, Decay, Neuron
+from dendrix.neurons.base import Spike
 from dendrix.train.distributed.processes import SharedBatchNorm
 
 SIZE = 4
@@ -56,6 +61,8 @@ ABSTRACT: dict[type[Stateful], str] = {
     Stateful: "has no forward of its own",
     Neuron: "has no rule of its own",
     Delayed: "has no forward of its own; DelayLinear and RecurrentDelay are examples",
+    IntegerNetwork: "has no gradient and a state in integers; tests/deploy/test_reference.py tests what it owes its users over time",
+    StreamingNetwork: "has no gradient and no parameters; tests/deploy/test_streaming.py compares it with the networks that it is made of",
     _Mix: "has no forward of its own; TimeMix and ChannelMix are examples",
 }
 """Classes without an example, and why."""
@@ -148,6 +155,50 @@ class UsersScan(Stateful):
         return scan(low_pass, x, torch.zeros_like(x[:, 0]) if state is None else state, valid, share=self.share)
 
 
+class UsersNeuronState(NamedTuple):
+    """The membrane `v` and a slow threshold `theta`, [B, C, ...]."""
+
+    v: Tensor
+    theta: Tensor
+
+
+def users_step(x: Tensor, state: UsersNeuronState, *, decay: Tensor, spike: Spike) -> tuple[Tensor, UsersNeuronState]:
+    """A leaky neuron whose threshold rises with every spike, [B, C, ...]."""
+    v = decay * state.v + x
+    s = spike(v - 1 - state.theta)
+    return s, UsersNeuronState(v - s, 0.9 * state.theta + 0.2 * s)
+
+
+class UsersNeuron(Neuron):
+    """A neuron as a user writes it, after docs/howto/own-neuron.md."""
+
+    rule = staticmethod(users_step)
+    state_type = UsersNeuronState
+
+    def __init__(self, size: int = SIZE) -> None:
+        super().__init__(size)
+        self.decay = Decay(size, 10.0, 1.0)
+        self.hold(spike=ATan())
+
+    def params(self) -> dict[str, Any]:
+        return dict(decay=self.decay(), **self.constants)
+
+
+class UsersBranches(Stateful):
+    """Two branches side by side, with a nested state: a dict of the states of a row of layers and of a recurrent layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = Sequential(DelayLinear(SIZE, SIZE, max_delay_ms=40, dt_ms=10), Sequential(LIF(SIZE, 30.0), LI(SIZE)))
+        self.fast = Recurrent(UsersNeuron(), nn.Linear(SIZE, SIZE))
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        before = dict(slow=None, fast=None) if state is None else state
+        slow, after_slow = self.slow(x, before["slow"], valid)
+        fast, after_fast = self.fast(x, before["fast"], valid)
+        return slow + fast, dict(slow=after_slow, fast=after_fast)
+
+
 def segments(**options: Any) -> DendriticSegments:
     return DendriticSegments(SIZE, SIZE, synapses=2, theta=1, **options)
 
@@ -190,7 +241,15 @@ def converted() -> Converted:
     return Converted(ConvertedConfig("vgg", vars(config), height=4, width=4))
 
 
+def graph_network() -> GraphNetwork:
+    """One with a residual connection, feedback through a delay, and two outputs."""
+    layers = {"a": NIRNeuron(SIZE), "b": PerStep(nn.Linear(SIZE, SIZE)), "c": DelayLine(2), "d": NIRNeuron(SIZE, alpha=0.5, v_reset=None)}
+    edges = [("x", "a"), ("a", "b"), ("b", "c"), ("a", "d"), ("x", "d"), ("a", "y"), ("d", "z")]
+    return GraphNetwork(layers, edges, {"x": (SIZE,)}, {"y": (SIZE,), "z": (SIZE,)}, [("c", "a")])
+
+
 RUNNING_MAXIMUM = "WKV scales its state by a running maximum, which counts as a constant: tests/layers/rwkv/test_wkv.py has its gradients"
+NO_GRADIENT = "it is a reference for traces, and its spikes have no gradient"
 EXAMPLES: dict[str, Example] = {
     "Recurrent": Example(Recurrent, lambda: Recurrent(LIF(SIZE), nn.Linear(SIZE, SIZE, bias=False))),
     "Recurrent AdLIF": Example(Recurrent, lambda: Recurrent(AdLIF(SIZE), nn.Linear(SIZE, SIZE))),
@@ -222,8 +281,15 @@ EXAMPLES: dict[str, Example] = {
     "SpikingMaxPool": Example(SpikingMaxPool, lambda: SpikingMaxPool(nn.MaxPool2d(2)), (2, 4, 4)),
     "SpikingNetwork": Example(SpikingNetwork, spiking_network, (2, 4, 4)),
     "Converted": Example(Converted, converted, (2, 4, 4)),
+    "NIRNeuron with all": Example(NIRNeuron, lambda: NIRNeuron(SIZE, alpha=[0.1, 0.2, 0.3, 0.4], c=0.1, q=0.5, v_reset=None, v_min=-1.0)),
+    "ExactLIF": Example(ExactLIF, lambda: ExactLIF(SIZE), smooth=NO_GRADIENT, untraced=NO_GRADIENT),
+    "DelayLine": Example(DelayLine, lambda: DelayLine([0, 1, 3, 2])),
+    "GraphNetwork": Example(GraphNetwork, graph_network),
     "a user's network": Example(UsersNetwork, UsersNetwork),
     "a user's scan": Example(UsersScan, UsersScan),
+    "a user's neuron": Example(UsersNeuron, UsersNeuron),
+    "a user's neuron with delayed feedback": Example(UsersNeuron, lambda: RecurrentDelay(UsersNeuron(), 30, 10, start_ms=15)),
+    "a user's branches": Example(UsersBranches, UsersBranches),
 } | {
     f"DelayLinear {granularity}": Example(
         DelayLinear, lambda granularity=granularity: DelayLinear(SIZE, SIZE, max_delay_ms=40, dt_ms=10, granularity=granularity)
@@ -256,5 +322,5 @@ def without_example(classes: Iterable[type[Stateful]]) -> set[type[Stateful]]:
 
 for module in pkgutil.iter_modules(dendrix.neurons.__path__, "dendrix.neurons."):
     importlib.import_module(module.name)
-for cls in sorted(subclasses(Neuron), key=lambda cls: cls.__name__):  # a new neuron is tested by existing
-    EXAMPLES[cls.__name__] = Example(cls, lambda cls=cls: cls(SIZE))
+for cls in sorted(subclasses(Neuron) - {UsersNeuron}, key=lambda cls: cls.__name__):  # every neuron of dendrix, without a list
+    EXAMPLES.setdefault(cls.__name__, Example(cls, lambda cls=cls: cls(SIZE)))

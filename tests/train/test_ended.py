@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dendrix.cli.main import main
+from dendrix.cli import main
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import states
 
@@ -76,9 +76,7 @@ def test_a_signal_ends_a_training_in_order(training: subprocess.Popen[str], tone
     training.send_signal(sent)
     out, said = training.communicate(timeout=60)
     assert (training.returncode, out) == (code, "")
-    sentence = (
-        rf"dendrix: interrupted in epoch \d+; the best network so far, of epoch \d+, is in {run}\. Train again with --resume to go on\.\n"
-    )
+    sentence = rf"dendrix: interrupted in epoch \d+; the best network so far, of epoch \d+, is in {run}\. Continue with --resume\.\n"
     assert re.fullmatch(sentence, said)
     assert load_checkpoint(run).labels == tuple("0123456789")
     assert json.loads((run / "run.json").read_text())["progress"]["stopped"] == "interrupted"
@@ -140,7 +138,7 @@ def test_a_process_of_torchrun_that_dies_ends_the_others_in_order(tones: Path, t
     said = training.communicate(timeout=60)[1]
     assert training.returncode == 1  # beside our sentence torchrun has a report of its own
     (ours,) = [line for line in said.splitlines() if line.startswith("dendrix: ")]
-    assert "another one has ended. Start them again with --resume." in ours or "Train again with --resume to go on." in ours
+    assert "another one has ended. Start them again with --resume." in ours or "Continue with --resume." in ours
     assert load_checkpoint(run).labels == tuple("0123456789")
     assert states(run)
     assert not list(run.glob(".*"))

@@ -137,7 +137,7 @@ def test_interrupt_keeps_the_best_so_far_or_nothing(
 
 
 def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe: SequenceRecipe, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"model.inputs: expected 8, as the data have it, got 9. Set --model.inputs 8"):
+    with pytest.raises(ValueError, match=r"model.inputs: expected 8, as in the data, got 9. Set --model.inputs 8"):
         train_recipe(replace(recipe, model=replace(recipe.model, inputs=9)), tmp_path)
     assert list(tmp_path.glob("*.json*")) == []
 
@@ -151,6 +151,6 @@ def test_a_missing_extra_is_named(recipe: SequenceRecipe, tmp_path: Path, monkey
 
 def test_an_existing_folder_is_not_overwritten(recipe: SequenceRecipe, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with pytest.raises(FileExistsError, match="run: expected a name for a new folder"):
+    with pytest.raises(FileExistsError, match="run: expected the name of a new folder"):
         train_run(TrainRun(recipe, tmp_path / "run", json=True), "tones")
     assert list((tmp_path / "run").iterdir()) == []

@@ -205,7 +205,7 @@ def test_another_recipe_seed_or_data_is_refused(recipe: SequenceRecipe, tmp_path
 
 def test_an_unfinished_run_is_not_overwritten_and_the_way_on_is_named(recipe: SequenceRecipe, tmp_path: Path) -> None:
     part = stopped_after(1, recipe, tmp_path / "part")
-    with pytest.raises(FileExistsError, match=r"already there\. Continue it with --resume"):
+    with pytest.raises(FileExistsError, match=r"but it exists\. Continue it with --resume"):
         train(recipe, part)
 
 
@@ -215,7 +215,7 @@ def test_two_processes_cannot_train_in_one_folder(recipe: SequenceRecipe, tmp_pa
     (tmp_path / "new").mkdir()
     with locked(part), locked(tmp_path / "new"):
         for folder in (part, tmp_path / "new"):
-            with pytest.raises(BlockingIOError, match="expected a folder that nobody writes, but another process does"):
+            with pytest.raises(BlockingIOError, match="expected a folder that no other process writes to, but one does"):
                 train(recipe, folder, resume=True)
     assert not list((tmp_path / "new").iterdir())
     assert without_times(part) == before

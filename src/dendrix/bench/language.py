@@ -43,7 +43,7 @@ def _step(spikes: Spikes | None, mode: Mode = "auto") -> Callable[..., Step]:
 
     Args:
         spikes: placement of the neurons of SpikeGPT; None is GPT-2.
-        mode: of the kernels.
+        mode: mode of the kernels.
     """
 
     def build(B: int, T: int, C: int, L: int) -> Step:

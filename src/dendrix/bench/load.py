@@ -27,8 +27,8 @@ async def ask(address: Address, body: dict[str, Any], leave_after: int | None = 
     """Send one request to /v1/completions and read its stream.
 
     Args:
-        address: of the server.
-        body: of the request.
+        address: address of the server.
+        body: JSON body of the request.
         leave_after: number of parts of the text after which the client disconnects; None reads to the end.
     """
     content = json.dumps(body | {"stream": True}).encode()

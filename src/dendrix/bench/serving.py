@@ -83,7 +83,7 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> list[dict
     """Run all loads, one after another, each on a new server.
 
     Args:
-        threads: of the server.
+        threads: number of threads of the server.
         quick: a few short streams, as a test that everything runs and agrees.
         say: receives a line before each load.
     Raises:

@@ -19,7 +19,7 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str,
     """Test one server, and return counts and times.
 
     Args:
-        threads: of the server.
+        threads: number of threads of the server.
         quick: few and short streams.
         say: receives a line before the test.
     Raises:

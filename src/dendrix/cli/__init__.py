@@ -1,3 +1,5 @@
-"""The command `dendrix`: `main` finds the command, one file per group of commands holds what they do."""
+"""The command `dendrix`: `commands` parses the arguments and runs one command; each other file holds one group of commands."""
 
-from .main import main as main
+from .commands import main
+
+__all__ = ["main"]

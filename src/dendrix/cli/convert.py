@@ -1,4 +1,4 @@
-"""`dendrix convert`: from the run of an image network to a run of its spiking form."""
+"""`dendrix convert`: conversion of an image network to a spiking network."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .errors import sentence
-from .output import print_json
+from .output import print_json, trust_option
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Steps = Annotated[int, tyro.conf.arg(aliases=("--T",))]
@@ -33,23 +33,24 @@ def convert(
     trust: str | None = None,
     json: bool = False,
 ) -> None:
-    """Convert a trained image network to spikes, with an audit of its parts and of what they cost. The result is a run like any other.
+    """Convert a trained image network to a spiking network, with an audit and a comparison of every layer. The result is a run.
 
     Args:
-        run: a folder that `dendrix train` wrote for an image recipe; or FILE.py:NAME, a function of yours that returns a network, with
-            --weights and --images.
-        steps: T, for how many steps an image is shown.
-        neuron: signed takes back spikes that later input disproves, far better at few steps; if only sends; qffs caps what signed sends.
-        max_pool: what to do with maxima of spikes: refuse them, average instead, or keep sums over time (spiking, exact).
+        run: folder that `dendrix train` wrote for an image network, or FILE.py:NAME, your function that returns a network, with --weights
+            and --images.
+        steps: T, the number of time steps for each image.
+        neuron: if: integrate-and-fire; signed: negative spikes correct earlier ones, much more accurate at few steps; qffs: signed with at
+            most as many spikes as the activation has levels.
+        max_pool: treatment of max pooling: refuse it, replace it by average pooling, or pool sums over time (spiking, exact).
         calibrate: for a network of plain ReLUs, measure the threshold of every layer or channel on training images.
-        quantile: the share of activations below a measured threshold.
-        inputs: how many validation images to compare on, and training images to measure on.
-        weights: the state_dict of a network of your own, a .safetensors file.
-        images: for a network of your own, a folder with one sub-folder of images for each class, in the order of its outputs.
-        side: of these images as the network sees them, in pixels.
-        out: folder of the new run, which must not exist; by default that of the old with -spikes behind its name.
-        root: the folder of the data it was trained on, if that is not where it was.
-        trust: the package or Python file of classes that are not of dendrix or torch.
+        quantile: share of activations below a measured threshold.
+        inputs: number of validation images for the comparison, and of training images for calibration.
+        weights: state_dict of your own network, a .safetensors file.
+        images: for your own network, a folder with one sub-folder of images for each class, in the order of its outputs.
+        side: side of these images, in pixels.
+        out: folder of the new run, which must not exist; by default the name of the run with -spikes appended.
+        root: folder of the training data, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.
     """
     from ..core.files import direct
@@ -64,18 +65,17 @@ def convert(
     record = convert_run(asked, target)
     try:
         draw_conversion(target)
-    except ImportError as error:  # the run is complete without figures
-        print(f"dendrix: no figures were made. {sentence(error)}", file=sys.stderr)
+    except ImportError as error:  # missing figures do not make the conversion fail
+        print(f"dendrix: no figures were drawn. {sentence(error)}", file=sys.stderr)
     if json:
         print_json({"folder": str(target), **record})
         return
     _show(record["conversion"])
-    trusted = f" --trust {str(run).partition(':')[0]}" if own else "" if trust is None else f" --trust {trust}"
-    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz{trusted}")
+    print(f"Saved in {target}. Next: dendrix exits record {target} --out valid.npz{trust_option(str(run), trust)}")
 
 
 def _show(found: dict[str, Any]) -> None:
-    """The audit, what every layer costs, and the accuracy by steps, as tables."""
+    """Print the audit, the error and firing rate of every layer, and the accuracy by steps."""
     console = Console()
     audit = Table("path", "kind", "action", "threshold", "note", title="Audit", title_justify="left")
     for entry in found["audit"]:

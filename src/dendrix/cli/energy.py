@@ -1,4 +1,4 @@
-"""What a trained network would cost in energy: `dendrix energy`."""
+"""`dendrix energy`: energy estimate of a trained network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,30 +29,30 @@ def energy(
     ac_pj: float = 0.9,
     json: bool = False,
 ) -> None:
-    """Count the operations of a trained network while it runs, and say what they cost: as built, by the published formula, fed by spikes.
+    """Count the operations of a trained network and estimate their energy: as built, by the published formula, and with spike inputs.
 
     Args:
-        run: a folder that `dendrix train` or `dendrix convert` wrote, or the name of a network that comes with dendrix, such as fsdd.
-        data: instead of a split, for a language model a text file; for others as in `dendrix evaluate`.
-        spike_input: a second run for the third line, of the variant whose products are fed by spikes, such as `spikegpt-small:inputs`.
-        split: of the data it was trained on.
-        inputs: how many inputs to measure at most; of a text, windows.
-        root: the folder of the data it was trained on, if that is not where it was.
-        trust: the package or Python file of classes that are not of dendrix or torch.
-        mac_pj: energy of a product with its sum, in pJ.
-        ac_pj: energy of a sum, in pJ.
+        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
+        data: your own data, used instead of a split: a text file for a language model, else as in `dendrix evaluate`.
+        spike_input: run of the variant whose matrix products have spikes as inputs, such as `spikegpt-small:inputs`, for the third line.
+        split: split of the data of the training.
+        inputs: largest number of inputs to measure; for a text, windows.
+        root: folder of the training data, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
+        mac_pj: energy of a multiply-accumulate (MAC), in pJ.
+        ac_pj: energy of an accumulate (AC), in pJ.
         json: print JSON, with every layer.
     """
     if inputs < 1:
-        raise MisuseError(f"--inputs: expected at least 1, got {inputs}.")
+        raise MisuseError(f"--inputs: expected at least 1, got {inputs}. Choose a larger number.")
     from ..energy import Costs, three_lines
     from ..runs.energy import meter_run
 
     costs = Costs(mac_pj, ac_pj)
     found, runs = [], [run] if spike_input is None else [run, spike_input]
     for folder in runs:
-        with progress_bar(folder.name, hidden=json) as told:
-            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, trust=trust, progress=told))
+        with progress_bar(folder.name, hidden=json) as update:
+            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, trust=trust, progress=update))
     lines = three_lines(*found)
     if json:
         print_json(_described(found, lines, costs))
@@ -64,10 +64,10 @@ def energy(
 
 
 def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
-    """Every product, and how often neurons fire."""
+    """Print every matrix product and the firing rates."""
     report = metered.report
-    title = f"{folder}, per {metered.unit}, of {metered.units:,}"
-    table = Table("matrix product", "fed by", "rate", "operations", "weights read", title=title)
+    title = f"{folder}, mean per {metered.unit} over {metered.units:,}"
+    table = Table("matrix product", "inputs", "rate", "operations", "weights read", title=title)
     for layer in report.layers:
         operations = layer.operations
         kind = "MAC" if layer.kind == "numbers" else "AC"
@@ -81,13 +81,15 @@ def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
             rates.add_row(rate.name, f"{rate.rate:.2%}", f"{rate.dead:.1%}")
         console.print(rates)
     if report.uncounted:
-        console.print(f"Not counted, as the meter does not know them: {', '.join(report.uncounted)}.")
+        console.print(f"Not counted, because the meter does not support them: {', '.join(report.uncounted)}.")
 
 
 def _print_lines(console: Console, metered: "Metered", lines: "tuple[Line, ...]", costs: "Costs") -> None:
-    """The three lines, beside the same network with a product for every weight."""
+    """Print the three estimates, beside that of the same network with a MAC for every weight."""
     dense = metered.report.dense.picojoules(costs) / metered.units
-    table = Table("counted", f"nJ per {metered.unit}", "of all as MAC", title=f"{costs.mac_pj} pJ for a MAC, {costs.ac_pj} pJ for an AC")
+    table = Table(
+        "estimate", f"nJ per {metered.unit}", "relative to all MACs", title=f"{costs.mac_pj} pJ for a MAC, {costs.ac_pj} pJ for an AC"
+    )
     for line in lines:
         energy = line.picojoules(costs)
         shown = ("", "") if energy is None else (f"{energy / 1e3:,.2f}", f"{energy / dense:.1%}" if dense else "")
@@ -102,7 +104,7 @@ def _print_lines(console: Console, metered: "Metered", lines: "tuple[Line, ...]"
 
 
 def _described(found: "list[Metered]", lines: "tuple[Line, ...]", costs: "Costs") -> dict[str, Any]:
-    """All of it as JSON."""
+    """Return everything as JSON values."""
     metered = found[0]
     return {
         "unit": metered.unit,

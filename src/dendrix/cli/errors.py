@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one sentence; and what ends a command from outside."""
+"""Error messages of commands, and the handling of SIGTERM."""
 
 import contextlib
 import re
@@ -19,13 +19,13 @@ _EXTRAS = {"tokenizers": "lm", "transformers": "lm"}
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came, from a scheduler or `kill`; what Ctrl-C keeps is kept."""
+    """Termination by SIGTERM, from a scheduler or `kill`; handled like Ctrl-C."""
 
 
 @contextlib.contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` wherever the command is, instead of ending the process on the spot."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may say what a signal does
+    """Make SIGTERM raise `Terminated` in the command, instead of ending the process at once."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can set signal handlers
         yield
         return
     before = signal.signal(signal.SIGTERM, _terminate)
@@ -40,7 +40,7 @@ def _terminate(*_: object) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """The message of an error on one line; what the system says of a file is put into words."""
+    """Return the message of an error on one line, with a readable form of the errors of the operating system."""
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
         return f"{error.name} is not installed: pip install dendrix[{_EXTRAS[error.name]}]."
     if isinstance(error, OSError) and error.strerror:

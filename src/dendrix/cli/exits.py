@@ -1,4 +1,4 @@
-"""Stop each inference as soon as it is sure: record a network's outputs, fit an exit rule to them, report on it, and run it."""
+"""Early exits: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
 import json as jsonlib
 from collections import deque
@@ -23,7 +23,7 @@ RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 _OPTIONS = {"at_most": "steps"}
-"""The options whose names differ from the fields of their goal."""
+"""Options whose names differ from the fields of their goal."""
 
 
 def record(
@@ -35,16 +35,16 @@ def record(
     trust: str | None = None,
     json: bool = False,
 ) -> None:
-    """Run a trained network once over a split, at full length, and record its outputs after every step.
+    """Run a trained network over a split at full length, and record its outputs after every step.
 
     Args:
-        run: a folder that `dendrix train` wrote.
-        out: the .npz to write.
+        run: folder that `dendrix train` wrote.
+        out: .npz file to write.
         split: fit rules on "valid", report on "test".
-        data: instead of a split, your own data: an .npz of arrays, a folder by class, or a table of sentences.
-        root: the data folder, if it is not where it was in training.
-        trust: the package or Python file of classes that are not of dendrix or torch.
-        json: print JSON, and no progress bar.
+        data: your own data, used instead of a split, as in `dendrix evaluate`.
+        root: folder of the training data, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
+        json: print JSON, without a progress bar.
     """
     from ..core.files import expect_writable
     from ..runs.evaluation import record_run
@@ -89,20 +89,20 @@ def fit(
     """Fit an exit rule to recorded outputs and write it as a policy.
 
     Args:
-        record: outputs on inputs that nothing was trained on, as `dendrix exits record` writes them.
-        out: the policy to write, a JSON file.
-        goal: pareto: the fastest that loses at most EPS of accuracy here. mean-steps: the best within a mean of STEPS. guarantee: the
-            fastest whose risk is at most EPS with probability 1 - DELTA.
-        rule: when to stop; of several, the best on a part of the record.
-        scale: divides the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.
-        per_step: a threshold for every step.
-        min_steps: stop nothing before this step.
+        record: outputs from `dendrix exits record` on inputs that were not used for training.
+        out: policy to write, a JSON file.
+        goal: pareto: the fastest rule that loses at most EPS of accuracy on this record. mean-steps: the most accurate one within
+            a mean of STEPS. guarantee: the fastest one whose risk is at most EPS with probability 1 - DELTA.
+        rule: exit rule; if several, the best on a part of the record.
+        scale: divisor of the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.
+        per_step: fit a threshold for every step.
+        min_steps: earliest step at which an input may exit.
         eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
         delta: probability with which a guarantee may fail (default 0.1).
-        loss: what a guarantee counts: right answers that become wrong (default), or other answers than at the end, without labels.
-        steps: mean steps to spend (mean-steps).
-        fallback: where no guarantee is possible, write a policy that never stops early.
-        seed: of the parts that a record is dealt into.
+        loss: risk of a guarantee: correct answers that become wrong (default), or answers that differ from the final ones, without labels.
+        steps: largest mean number of steps (mean-steps).
+        fallback: if no guarantee is possible, write a policy that never exits early.
+        seed: seed of the split of the record into parts.
         json: print JSON.
     """
     from .. import exits
@@ -111,7 +111,7 @@ def fit(
 
     expect_writable(out)
     if out.exists() and out.samefile(record):
-        raise MisuseError(f"out: expected another file than the record, got {out} for both. Name a policy, such as policy.json.")
+        raise MisuseError(f"out: expected another file than the record, got {out} for both. Give a name such as policy.json.")
     chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
     rules = _rules(rule, scale, min_steps)
     by = "ece" if scale == "auto" else None
@@ -120,13 +120,13 @@ def fit(
     if json:
         print_json({"file": str(out), **jsonlib.loads(out.read_text())})
         return
-    print(f"{in_words(policy.rule)}: {policy.mean_steps:.2f} steps in the mean of at most {policy.steps}.")
+    print(f"{in_words(policy.rule)}: {policy.mean_steps:.2f} of {policy.steps} steps on average.")
     print(policy.statement)
     print(f"Saved in {out}. Next: dendrix exits report {out} TEST.npz")
 
 
 def _goal(name: GoalName, **given: Any) -> Any:
-    """The goal of this name with the options that were given, if they are its own."""
+    """Return the goal of this name with the given options; refuse options of other goals."""
     from ..exits.policy import GOALS
 
     kind = GOALS[name]
@@ -136,12 +136,12 @@ def _goal(name: GoalName, **given: Any) -> Any:
         own = ", ".join(f"--{_OPTIONS.get(option, option)}" for option in known)
         raise MisuseError(f"goal: expected options of {name}, {own}, got --{foreign[0]}. Leave it out.")
     if name == "mean-steps" and not values:
-        raise MisuseError("steps: expected the mean steps to spend with --goal mean-steps, got none. Give --steps.")
+        raise MisuseError("steps: expected the largest mean number of steps for --goal mean-steps, got none. Give --steps.")
     return kind(**values)
 
 
 def _rules(names: Sequence[RuleName], scale: Literal["auto"] | float | None, min_steps: int) -> list[Any]:
-    """The rules of these names, with thresholds at which they never stop; a scale is for those that have one."""
+    """Return the rules of these names, with thresholds at which they never stop, and the scale for those that have one."""
     from ..exits.rules.names import RULES
 
     kinds = [RULES[name] for name in names]
@@ -160,14 +160,14 @@ def report(
     oracle: Literal["cap", "one", "exclude"] = "cap",
     json: bool = False,
 ) -> None:
-    """Say what a policy does to inputs that it was not fitted on, beside fixed lengths, other rules and an oracle.
+    """Evaluate a policy on inputs that it was not fitted to, beside fixed numbers of steps, other rules and an oracle.
 
     Args:
-        policy: what `dendrix exits fit` wrote.
+        policy: policy that `dendrix exits fit` wrote.
         record: outputs of the same network on other inputs.
         rules: other rules to compare with, or all.
-        figure: a figure to write, such as exits.png.
-        oracle: what the oracle pays for an input that is never right: all its steps, one step, or nothing.
+        figure: figure to write, such as exits.png.
+        oracle: cost of an input that is never classified correctly, for the oracle: all steps (cap), one step, or excluded.
         json: print JSON.
     """
     from .. import exits
@@ -197,16 +197,16 @@ def check(
     seed: int = 0,
     json: bool = False,
 ) -> None:
-    """Put the guarantee to the test: fit on many draws from a record, and count how often the promise is broken on the whole.
+    """Check the guarantee: fit to many random draws from a record, and count how often the bound is exceeded on the whole record.
 
     Args:
-        record: outputs on many inputs, which stand for all there are.
-        rule: when to stop.
+        record: outputs on many inputs, which represent the population.
+        rule: exit rule.
         eps: the acceptable risk.
         delta: probability with which the guarantee may fail.
-        loss: right answers that become wrong, or other answers than at the end, which needs no labels.
-        repeats: draws of each size.
-        seed: of the draws.
+        loss: correct answers that become wrong, or answers that differ from the final ones, which needs no labels.
+        repeats: number of draws of each size.
+        seed: seed of the draws.
         json: print JSON.
     """
     from .. import exits
@@ -216,26 +216,26 @@ def check(
     if json:
         print_json([asdict(size) for size in found])
         return
-    table = Table("inputs", "fit with", "promise broken", "worst risk", "mean steps")
+    table = Table("inputs", "fit with", "bound exceeded", "worst risk", "mean steps")
     for size in found:
         for name, trial in (("a guarantee" if size.possible else "too few", size.guaranteed), ("no drop on them", size.naive)):
             if trial is not None:
                 shown = (f"{trial.violations:.1%}", f"{trial.worst_risk:.2%}", f"{trial.mean_steps:.2f}")
                 table.add_row(str(size.size), name, *shown)
     Console().print(table)
-    print(f"A guarantee may be broken in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
+    print(f"A guarantee may fail in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
 
 
 def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, json: bool = False) -> None:
-    """Listen to recordings, or look at pictures, only until the rule is sure.
+    """Classify recordings or pictures, each only until the rule stops it.
 
     Args:
-        policy: what `dendrix exits fit` wrote for this network.
-        run: a folder that `dendrix train` or `dendrix convert` wrote.
-        files: wav files of any rate, or - for standard input: a wav stream, or bare 16-bit samples, mono, at the network's rate; or, for a
+        policy: policy that `dendrix exits fit` wrote for this network.
+        run: folder that `dendrix train` or `dendrix convert` wrote.
+        files: wav files of any rate, or - for standard input: a wav stream, or raw 16-bit samples, mono, at the network's rate; or, for a
             converted network, JPEG or PNG files.
-        trust: the package or Python file of classes that are not of dendrix or torch.
-        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, of pictures with "steps" and "of".
+        trust: package or Python file of classes that are not part of dendrix or torch.
+        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}; for pictures, with "steps" and "of".
     """
     if not files:
         raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run policy.json RUN FILE.wav")
@@ -251,15 +251,15 @@ def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, js
         return
     encoder = encoder_of(checkpoint)
     fitted.check_network(len(checkpoint.labels), checkpoint.decision.accumulation, encoder.dt_ms, fingerprint(checkpoint.model))
-    sounds = [_sound(file, encoder) for file in files]  # all are checked before the first answer
+    sounds = [_sound(file, encoder) for file in files]  # reads all files before the first decision
     answers = []
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
-        (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # a stream may have no end
+        (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # keeps only the last one, because a stream may not end
         answers.append({"file": str(file), **asdict(last), "length_ms": length_ms})
     if json:
         print_json(answers)
         return
-    table = Table("file", "heard", "confidence", "after", "of")
+    table = Table("file", "class", "confidence", "after", "of")
     for answer in answers:
         length = "-" if answer["length_ms"] is None else f"{answer['length_ms']:.0f} ms"
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", f"{answer['heard_ms']:.0f} ms", length)
@@ -267,31 +267,33 @@ def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, js
 
 
 def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:
-    """Show pictures to a converted network, each until the rule is sure of it."""
+    """Classify pictures with a converted network, each until the rule stops it."""
     from ..exits import fingerprint
     from ..models import Converted
     from ..runs.viewing import EVIDENCE, look
     from .pictures import read
 
     if not isinstance(checkpoint.model, Converted):
-        raise InputError(f"{run}: expected a network that answers over time, got one that answers at once. Try: dendrix convert {run}.")
+        raise InputError(
+            f"{run}: expected a network with outputs after every step, got one with a single output. Try: dendrix convert {run}."
+        )
     steps = checkpoint.model.config.steps
     if policy.steps != steps:
-        raise InputError(f"steps: expected {policy.steps}, as the policy was fitted for, got {steps}. Fit a policy for this run.")
+        raise InputError(f"steps: expected {policy.steps}, the number of steps of the policy, got {steps}. Fit a policy for this run.")
     policy.check_network(len(checkpoint.labels), EVIDENCE, None, fingerprint(checkpoint.model))
     seen = look(checkpoint, read(run, checkpoint, files), policy.rule)
     answers = [{"file": str(file), **asdict(answer), "of": steps} for file, answer in zip(files, seen, strict=True)]
     if json:
         print_json(answers)
         return
-    table = Table("file", "seen", "confidence", "after", "of")
+    table = Table("file", "class", "confidence", "after", "of")
     for answer in answers:
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", f"{answer['steps']} steps", f"{steps} steps")
     Console().print(table)
 
 
 def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
-    """A sound in pieces of one frame, and its length in ms, if it is known."""
+    """Return a sound in chunks of one frame, and its length in ms if it is known."""
     from ..data import read_wav, resample
     from ..data.speech.sound_stream import stream_sound
 

@@ -11,7 +11,7 @@ from ..run_folder.record import environment
 
 
 def describe() -> dict[str, Any]:
-    """Versions, device, kernels and data of this installation."""
+    """Return versions, device, kernels and data of this installation."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return {**environment(device), "kernels": known_kernels(), "data": _data_found()}
 
@@ -19,7 +19,7 @@ def describe() -> dict[str, Any]:
 def _data_found() -> str:
     root = os.environ.get("DENDRIX_DATA")
     if root is None:
-        return "DENDRIX_DATA is not set; digits come with scikit-learn, fsdd needs a folder"
+        return "DENDRIX_DATA is not set; the digits are part of scikit-learn, fsdd needs a folder"
     try:
         clips = fsdd_recordings(root)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Spiking language models: score texts, go on with one, classify sentences. Train one with `dendrix train spikegpt-small`."""
+"""Spiking language models: score texts, generate text, classify sentences. Train one with `dendrix train spikegpt-small`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -29,20 +29,20 @@ def evaluate(
     weights: Literal["float32", "bfloat16", "int8"] = "float32",
     json: bool = False,
 ) -> None:
-    """Score text files: bits per byte and per character, and word-level perplexity as WikiText is counted.
+    """Score text files: bits per byte and per character, and word-level perplexity as for WikiText.
 
     Args:
-        run: a folder that `dendrix train` wrote for a language model.
-        files: texts, each for itself.
-        context: read windows of so many tokens, each from rest; by default every token has all those before it as its context.
-        stride: tokens that each window adds; by default half of the context.
-        weights: score the network with rounded weights, as `dendrix lm generate --weights` decodes with them.
+        run: folder that `dendrix train` wrote for a language model.
+        files: text files, scored separately.
+        context: length of windows, in tokens, each read from rest; by default the context of a token is all tokens before it.
+        stride: number of new tokens in each window; by default half of the context.
+        weights: format of the weights, as in `dendrix lm generate`.
         json: print JSON.
     """
     if not files:
-        raise MisuseError("FILE: expected at least one text, got none. Name the files to score.")
+        raise MisuseError("FILE: expected at least one text file, got none. Name the files to score.")
     if stride is not None and context is None:
-        raise MisuseError("--stride: expected --context with it, got none. Windows have both.")
+        raise MisuseError("--stride: expected --context as well, got none. Give both.")
     from ..generate import Decoder
     from ..models.spikegpt.hf_files import load_language_model, load_network, network_of
     from ..runs.text_scores import score_text, tokens_of
@@ -55,8 +55,8 @@ def evaluate(
         network = Decoder(network_of(model), weights)
     scores = {}
     for file in files:
-        with progress_bar(file.name, hidden=json) as told:
-            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=told)
+        with progress_bar(file.name, hidden=json) as update:
+            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=update)
     if json:
         print_json({name: asdict(found) for name, found in scores.items()})
         return
@@ -68,15 +68,15 @@ def evaluate(
 
 
 def finetune(data: Sentences) -> None:
-    """Learn to classify sentences: `dendrix lm finetune sst2 --model.pretrained RUN`. `dendrix lm finetune sst2 --help` lists all options.
+    """Train a sentence classifier: `dendrix lm finetune sst2 --model.pretrained RUN`. `dendrix lm finetune sst2 --help` lists all options.
 
     Args:
-        data: sst2, sst5, mr, subj or trec; or a .tsv, .csv or .jsonl file of your own, or a folder with train, valid and test ones.
+        data: sst2, sst5, mr, subj or trec, or your own .tsv, .csv or .jsonl file, or a folder with train, valid and test files.
     """
 
 
 def finetuning(data: str, options: Sequence[str]) -> tuple[str, list[str]]:
-    """The recipe and the options that `dendrix lm finetune DATA` stands for."""
+    """Return the recipe and the options of `dendrix lm finetune DATA`."""
     variant = f"{_CLASSIFIER}:{data}"
     if variant in {listed.name for listed in recipes()}:
         return variant, list(options)

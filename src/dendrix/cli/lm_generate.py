@@ -1,4 +1,4 @@
-"""`dendrix lm generate`: a language model goes on with a text, shown as it comes."""
+"""`dendrix lm generate`: streaming text generation."""
 
 import os
 import sys
@@ -31,35 +31,35 @@ def generate(
     save_state: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Go on with a text: `dendrix lm generate RUN "Once upon a time"`. It is shown as it comes, without the prompt.
+    """Continue a text: `dendrix lm generate RUN "Once upon a time"`. Output is streamed, without the prompt.
 
     Args:
-        run: a folder that `dendrix train` wrote for a language model.
-        prompt: the text to go on with; `-` reads it from the standard input.
+        run: folder that `dendrix train` wrote for a language model.
+        prompt: text to continue; `-` reads it from standard input.
         file: read the prompt from a file instead.
-        max_new_tokens: stop after so many tokens.
-        temperature: below 1 the likely becomes likelier, above 1 less so; 0 always takes the most likely token.
-        top_k: choose among so many of the most likely tokens.
-        top_p: choose among the fewest most likely tokens that have this probability together.
-        stop: strings that end the text; they are not shown.
-        seed: of the choice; by default another one each time.
-        weights: bfloat16 takes half of the memory and int8 a quarter; both are faster, and a little less exact.
-        load_state: go on with the conversation in this file.
-        save_state: keep the conversation in this file, a .safetensors of one size however long it is.
-        json: print JSON, when all is done.
+        max_new_tokens: largest number of tokens to generate.
+        temperature: divisor of the logits; 0 always chooses the most likely token.
+        top_k: sample from this many of the most likely tokens.
+        top_p: sample from the smallest set of most likely tokens whose total probability is at least this.
+        stop: strings that end the text; they are not printed.
+        seed: seed of the sampling; by default a new one each time.
+        weights: bfloat16 takes half of the memory and int8 a quarter; both are faster and slightly less exact.
+        load_state: continue the conversation in this file.
+        save_state: save the conversation in this file, a .safetensors whose size does not depend on its length.
+        json: print JSON at the end instead.
     """
     import torch
 
     from ..core.files import expect_writable
     from ..data.text.tokenizers import encode
     from ..generate import Conversation, Decoder, Sampling
-    from ..generate import generate as go_on
+    from ..generate import generate as stream
     from ..models.spikegpt.hf_files import load_language_model, network_of
 
     sampling = Sampling(temperature, top_k, top_p)
     text = _prompt(prompt, file)
     if not text and load_state is None:
-        raise MisuseError("PROMPT: expected some text, got none. Write one, name a --file, or go on with a --load-state.")
+        raise MisuseError("PROMPT: expected some text, got none. Give a prompt, --file or --load-state.")
     if save_state is not None:
         expect_writable(save_state)
     model, tokenizer = load_language_model(run)
@@ -70,7 +70,7 @@ def generate(
     random = torch.Generator()
     seed = random.seed() if seed is None else random.manual_seed(seed).initial_seed()
     parts, started = [], time.perf_counter()
-    for piece, after in go_on(decoder, tokenizer, asked, sampling, max_new_tokens=max_new_tokens, stops=stop, generator=random):
+    for piece, after in stream(decoder, tokenizer, asked, sampling, max_new_tokens=max_new_tokens, stops=stop, generator=random):
         parts.append(piece)
         conversation = after
         if not json:
@@ -86,7 +86,7 @@ def generate(
 
 
 def _prompt(prompt: str | None, file: Path | None) -> bytes:
-    """The text to go on with, which is UTF-8."""
+    """Return the prompt, checked to be UTF-8."""
     from ..data.text.tokenizers import as_text
 
     if prompt is not None and file is not None:
@@ -96,6 +96,6 @@ def _prompt(prompt: str | None, file: Path | None) -> bytes:
     elif file is not None:
         text = file.read_bytes()
     else:
-        text = os.fsencode(prompt or "")  # as it was typed, even if it is no UTF-8
+        text = os.fsencode(prompt or "")  # the bytes as typed, even if they are not UTF-8
     as_text(text)
     return text

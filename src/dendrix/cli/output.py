@@ -1,4 +1,4 @@
-"""What commands print for scripts, and while they work."""
+"""Output of commands: JSON and progress bars."""
 
 import json
 import math
@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from ..recipes import own_recipe
+
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on one line; infinity and NaN, which JSON does not know, become null."""
+    """Print a value as JSON on one line; infinity and NaN, which JSON does not have, become null."""
     print(json.dumps(_finite(value), allow_nan=False))
 
 
@@ -25,8 +27,14 @@ def _finite(value: Any) -> Any:
 
 @contextmanager
 def progress_bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr that is moved by calls with how much is done, and of how much; none where nobody watches."""
+    """Progress bar on stderr, if it is a terminal; yields `update(done, total)`."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
         task = bar.add_task(title)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def trust_option(recipe: str, trust: str | None = None) -> str:
+    """The option that a follow-up command needs for a recipe or network in a user's file: ` --trust FILE`, or nothing."""
+    file = recipe.partition(":")[0] if own_recipe(recipe) else trust
+    return "" if file is None else f" --trust {file}"

@@ -1,4 +1,4 @@
-"""From words to a call: tyro reads the options, and what it cannot read becomes one sentence."""
+"""Parsing of command lines with tyro; a parse error becomes one sentence."""
 
 import contextlib
 import functools
@@ -17,15 +17,15 @@ STYLE = (tyro.conf.FlagCreatePairsOff,)
 
 
 def choose(commands: Mapping[str, Callable[..., Any]], words: Sequence[str], program: str, description: str) -> Callable[[], Any]:
-    """The call that the words ask for, with its arguments read and not yet made.
+    """Return the call of the chosen command, with its arguments parsed.
 
     Args:
-        commands: functions by the name of their command; their annotations and docstrings are their options.
-        words: the command line after the name of the program; help if there are none.
-        program: its name, for the help.
-        description: what the help says first.
+        commands: functions by command name; their annotations and docstrings define the options.
+        words: arguments after the name of the program; none prints the help.
+        program: name of the program, for the help.
+        description: first paragraph of the help.
     Raises:
-        MisuseError: no such command, or options that cannot be read.
+        MisuseError: the command is unknown, or the options are invalid.
         SystemExit: the help was printed.
     """
     if words and not words[0].startswith("-") and words[0] not in commands:
@@ -39,7 +39,7 @@ def choose(commands: Mapping[str, Callable[..., Any]], words: Sequence[str], pro
 
 
 def parsed(read: Callable[[], T]) -> T:
-    """What `read` returns; the box that tyro draws around an error becomes the message of a MisuseError."""
+    """Return the result of `read`; an error that tyro prints in a box becomes a MisuseError."""
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -51,16 +51,16 @@ def parsed(read: Callable[[], T]) -> T:
 
 
 def _in_one_sentence(box: str) -> str:
-    """What a box of tyro says, without its title, its frame and the sections below the first.
+    """Return the text of tyro's error box, without its title, its frame and the sections below the first.
 
-    The frame is of box-drawing characters, or of dashes and blanks where the terminal has no others.
+    The frame has box-drawing characters, or dashes and blanks if the terminal does not support them.
     """
     rows = [row.strip(" │") for row in box.splitlines()]
     sections = [" ".join(section.split()) for section in re.split(r"^[╭─-][^a-z]*$", "\n".join(rows[1:]), flags=re.MULTILINE)]
     said, *more = filter(None, sections)
     said = re.sub(r"Error parsing |Unrecognized options: |\(required\)$|__tyro-dummy-inner__[\w.-]*: ", "", said).strip(" .:")
     if "Unrecognized options" in box:
-        said = f"expected options that --help lists, got '{said}'"
+        said = f"expected an option of --help, got '{said}'"
     near = re.search(r"Perhaps you meant.*?(--[\w.-]+)", " ".join(more))
     advice = re.search(r"dendrix .*--help", " ".join(more))
     hint = f"Did you mean '{near[1]}'?" if near else f"Try: {advice[0] if advice else '--help'}"
@@ -68,7 +68,7 @@ def _in_one_sentence(box: str) -> str:
 
 
 def _delayed(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
-    """A function with the options of `command` that returns the call instead of making it."""
+    """Return a function with the options of `command` that returns the call instead of making it."""
 
     @functools.wraps(command)
     def bind(*args: Any, **kwargs: Any) -> Callable[[], Any]:

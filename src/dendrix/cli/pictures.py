@@ -1,4 +1,4 @@
-"""Picture files of a command line."""
+"""Picture files as arguments of commands."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read(run: Path, checkpoint: "Checkpoint", files: tuple[Path, ...]) -> "Tensor":
-    """Picture files as the network takes images, [N, C, H, W]; changes to them are noted on stderr."""
+    """Read picture files as the network takes images, [N, C, H, W]; changes of the pictures are noted on stderr."""
     from ..pretrained import find_run
     from ..runs.pictures import read_pictures
 

@@ -1,7 +1,7 @@
 """Error rates of sparse codes and dendritic segments: exact, inverted into designs, and simulated.
 
-The options are the paper's symbols: n potential connections, a active cells, s synapses of a segment, theta its threshold, v active cells
-moved by noise, m patterns or segments.
+The options are the symbols of the paper: n potential connections, a active cells, s synapses of a segment, theta its threshold, v active
+cells moved by noise, m patterns or segments.
 """
 
 import math
@@ -20,7 +20,7 @@ from .sdr_stats import stats
 
 
 def fp(n: int, a: int, s: int, theta: int, m: int | None = None, json: bool = False) -> None:
-    """How often a random pattern fires a segment, or one of m segments (Eqs 4 and 8).
+    """Compute the probability that a random pattern fires a segment, or one of m segments (Eqs 4 and 8).
 
     Args:
         n: potential connections.
@@ -39,7 +39,7 @@ def fp(n: int, a: int, s: int, theta: int, m: int | None = None, json: bool = Fa
 
 
 def fn(a: int, s: int, v: int, theta: int, json: bool = False) -> None:
-    """How often a segment misses its own pattern when v of the a active cells have moved (Eq 6).
+    """Compute the probability that a segment misses its own pattern when v of the a active cells have moved (Eq 6).
 
     Args:
         a: active cells of a pattern.
@@ -64,7 +64,7 @@ def union(
     mode: Literal["exact", "plugin_round", "plugin_real", "bloom"] = "exact",
     json: bool = False,
 ) -> None:
-    """How often a random pattern fires a segment that stores m patterns; with --v, how often it misses one of its own.
+    """Compute the false positive rate of a segment that stores m patterns, or with --v its false negative rate.
 
     Args:
         n: potential connections.
@@ -72,8 +72,8 @@ def union(
         s: synapses for each pattern.
         theta: overlap from which it fires.
         m: patterns stored on the segment.
-        v: active cells moved by noise; asks for the false negatives.
-        mode: exact, or an approximation of the false positives as published.
+        v: active cells moved by noise; selects false negatives.
+        v: active cells moved by noise; selects false negatives. or an approximation of the false positives as published.
         json: print JSON.
     """
     from ..sdr import union_false_negative, union_false_positive
@@ -82,7 +82,7 @@ def union(
     if v is not None:
         if mode != "exact":
             raise MisuseError(
-                f"--mode {mode}: expected exact with --v, as the approximations are for false positives. Leave one of them out."
+                f"--mode {mode}: expected exact with --v, because approximations are for false positives. Leave one of them out."
             )
         missed = partial(union_false_negative, n, a, s, v, theta, m)
         _answer("union_fn", inputs, missed, f"With {v} of {a} cells moved, a segment of {m} patterns misses one of its own", json)
@@ -111,12 +111,12 @@ def verify(
         a: active cells of a pattern.
         s: synapses of the segment, or of each pattern in a union.
         theta: overlap from which it fires.
-        v: active cells moved by noise; asks for the false negatives.
+        v: active cells moved by noise; selects false negatives.
         m: number of segments, or of patterns in a union.
         union: whether the m patterns share one segment.
         draws: comparisons to draw.
-        seed: of the random numbers.
-        sampling: count hits (plain), importance sampling for rare events (tilted), or whichever fits.
+        seed: seed of the random numbers.
+        sampling: count hits (plain), use importance sampling for rare events (tilted), or choose automatically (auto).
         json: print JSON.
     """
     from ..sdr import verify as simulate
@@ -133,7 +133,7 @@ def verify(
 
 
 def explain(n: int, a: int, s: int, theta: int, v: int | None = None, json: bool = False) -> None:
-    """Say in plain words what a segment of this kind can do: errors, noise, thresholds, capacity.
+    """Describe a segment of these sizes in words: errors, noise, thresholds, capacity.
 
     Args:
         n: potential connections.
@@ -155,7 +155,7 @@ def explain(n: int, a: int, s: int, theta: int, v: int | None = None, json: bool
 
 
 def figures(out: Path = Path("figures"), json: bool = False) -> None:
-    """Draw the figures of Ahmad & Hawkins (2016) again, as published and corrected.
+    """Draw the figures of Ahmad & Hawkins (2016), as published and corrected.
 
     Args:
         out: folder for the figures.
@@ -183,7 +183,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 
 def _answer(quantity: str, inputs: dict[str, Any], rate: Callable[..., Any], what: str, json: bool) -> None:
-    """Print a probability, and its logarithm, which reaches where the number itself would be 0."""
+    """Print a probability and its logarithm, which also represents probabilities below the smallest float."""
     given = {name: value for name, value in inputs.items() if value is not None}
     log10 = float(rate(log=True)) / math.log(10)
     if json:
@@ -202,7 +202,7 @@ def _scientific(log10: float) -> str:
 
 
 def _in_words(log10: float) -> str:
-    """How often that is."""
+    """Return a probability as a frequency, in words."""
     if log10 == -math.inf:
         return "never"
     if log10 > math.log10(0.5):

@@ -1,4 +1,4 @@
-"""`dendrix sdr design`: from a target error to sizes."""
+"""`dendrix sdr design`: sizes of segments for a target error."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -31,20 +31,20 @@ def design(
     union: bool = False,
     json: bool = False,
 ) -> None:
-    """Find sizes for a target error: all good (n, a, s, theta), or with --solve the one number that is missing.
+    """Find sizes for a target error: all good (n, a, s, theta), or with --solve one unknown.
 
     Args:
         target_fp: highest probability that a random pattern fires the segment.
-        target_noise: share of the active cells that noise moves; asks for all good sizes.
-        target_fn: highest probability that the segment misses its own pattern under this noise; 1e-6 if all sizes are asked for.
-        solve: the number to find; smallest n or s, thresholds, largest noise v, or most patterns m.
+        target_noise: share of the active cells that noise moves; finds all good sizes.
+        target_fn: highest probability that the segment misses its own pattern under this noise; by default 1e-6 when finding all sizes.
+        solve: unknown to find: smallest n or s, threshold theta, largest noise v, or largest number of patterns m.
         n: potential connections.
         a: active cells of a pattern.
         s: synapses of a segment.
         theta: overlap from which it fires.
         v: active cells moved by noise.
         fraction: with --solve s, the threshold as a share of the synapses instead of theta.
-        multiple_of: with --solve s, look only at multiples of this number; 2 keeps a threshold of half the synapses whole.
+        multiple_of: with --solve s, consider multiples of this number only; 2 keeps a threshold of half the synapses whole.
         union: with --solve m, patterns that share one segment instead of segments of their own.
         json: print JSON.
     """
@@ -54,7 +54,9 @@ def design(
         _all_sizes(given, target_noise, json)
         return
     if target_noise is not None:
-        raise MisuseError("design: expected --v to say the noise with --solve; --target-noise asks for all sizes. Leave one of them out.")
+        raise MisuseError(
+            "design: expected --v for the noise with --solve, got --target-noise, which finds all sizes. Leave one of them out."
+        )
     answer = _SOLVERS[solve](given)
     if json:
         print_json({"solve": solve, "answer": answer[solve], **{name: x for name, x in given.items() if x is not None}, **answer})
@@ -74,7 +76,17 @@ def _all_sizes(given: dict[str, Any], noise: float | None, json: bool) -> None:
     if json:
         print_json([asdict(choice) for choice in found])
         return
-    table = Table("n", "a", "s", "theta", "moved", "false positive", "false negative", "margins, decades", title="No size can shrink alone")
+    table = Table(
+        "n",
+        "a",
+        "s",
+        "theta",
+        "moved",
+        "false positive",
+        "false negative",
+        "margins, decades",
+        title="Sizes, none of which can be reduced alone",
+    )
     for choice in found:
         rates = f"{choice.false_positive:.2e}", f"{choice.false_negative:.2e}", f"{choice.margin_fp:.1f}, {choice.margin_fn:.1f}"
         table.add_row(f"{choice.n:,}", str(choice.a), str(choice.s), str(choice.theta), str(choice.v), *rates)
@@ -82,10 +94,10 @@ def _all_sizes(given: dict[str, Any], noise: float | None, json: bool) -> None:
 
 
 def _needed(given: dict[str, Any], solve: str, *names: str) -> list[Any]:
-    """The values of these options, all of which must be given."""
+    """Return the values of these options, all of which are required."""
     missing = [f"--{name.replace('_', '-')}" for name in names if given[name] is None]
     if missing:
-        raise MisuseError(f"--solve {solve}: expected {', '.join(missing)} as well.")
+        raise MisuseError(f"--solve {solve}: expected {', '.join(missing)} as well, got none. Add the missing options.")
     return [given[name] for name in names]
 
 

@@ -1,4 +1,4 @@
-"""`dendrix sdr explain`: what a segment can do, as numbers and in plain words."""
+"""`dendrix sdr explain`: properties of a segment, as numbers and in words."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from .. import sdr
 
 RARE_FP, RARE_FN = 1e-9, 1e-6
-"""What counts as rare: one false match in a billion, one miss in a million."""
+"""Largest rates that count as rare: one false match in a billion, one miss in a million."""
 
 
 def explanation(n: int, a: int, s: int, theta: int, v: int) -> dict[str, Any]:
-    """Error rates, margins and capacities of a segment; None where there is no such threshold or noise, or no limit.
+    """Return error rates, margins and capacities of a segment; None for a threshold or noise that does not exist, or for no limit.
 
     Args:
-        n, a, s, theta: the paper's symbols.
+        n, a, s, theta: symbols of the paper.
         v: active cells moved by noise.
     """
     best = sdr.best_theta(n, a, s, v)
@@ -33,7 +33,7 @@ def explanation(n: int, a: int, s: int, theta: int, v: int) -> dict[str, Any]:
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
-    """The same in plain words, the verdict first."""
+    """Return the properties in words, the verdict first."""
     n, a, s, theta, v = (found[name] for name in ("n", "a", "s", "theta", "v"))
     window, best = found["theta_window"], found["best_theta"]
     good = found["false_positive"] <= RARE_FP and found["false_negative"] <= RARE_FN
@@ -43,32 +43,32 @@ def sentences(found: dict[str, Any]) -> list[str]:
     else:
         advice = f"No threshold keeps false matches below {RARE_FP:g} and misses below {RARE_FN:g}; more synapses or less noise would."
     return [
-        f"{verdict} {s} synapses of {n:,} cells, {a} of them active ({found['sparsity']:.2%}), fire at {theta} together.",
-        f"A random pattern fires it with probability {found['false_positive']:.3g}.",
+        f"{verdict} {s} synapses on {n:,} cells, of which {a} are active ({found['sparsity']:.2%}), with a threshold of {theta}.",
+        f"A random pattern fires the segment with probability {found['false_positive']:.3g}.",
         f"With {v} of its {a} cells moved, it misses its own pattern with probability {found['false_negative']:.3g}; "
         + _noise(found["guaranteed_noise"], found["largest_noise"]),
         f"{advice} Fewest errors of both kinds: {best[0] if best[0] == best[1] else f'{best[0]} to {best[1]}'}.",
-        _room(found["set_capacity"], "segments of this kind can be asked together", "Even one segment has too many false matches."),
+        _room(found["set_capacity"], "segments of this kind can be checked together", "Even one segment has too many false matches."),
         _room(found["union_capacity"], "patterns fit on one segment", "Not even one pattern fits on the segment."),
     ]
 
 
 def _noise(guaranteed: int | None, largest: int | None) -> str:
-    """How many cells may move."""
+    """Return the amount of noise that is tolerated, in words."""
     if guaranteed is None:
-        return "even a pattern without noise is missed."
-    return f"up to {guaranteed} moved cells it never does, up to {largest} rarely."
+        return "it also misses a pattern without noise."
+    return f"it never misses it with up to {guaranteed} moved cells, and rarely with up to {largest}."
 
 
 def _room(most: int | None, what: str, none: str) -> str:
-    """How many there can be."""
+    """Return a capacity in words."""
     if most is None:
-        return f"Any number of {what}: a false match stays rarer than {RARE_FP:g}."
-    return f"{most:,} {what} before a false match is likelier than {RARE_FP:g}." if most else none
+        return f"Any number of {what}: a false match stays below {RARE_FP:g}."
+    return f"{most:,} {what} before the probability of a false match exceeds {RARE_FP:g}." if most else none
 
 
 def _capacity(solve: Callable[[int, int, int, int, float], int], n: int, a: int, s: int, theta: int) -> int | None:
-    """The largest number with rare false matches: 0 if one has too many, None if there is no limit."""
+    """Return the largest number with rare false matches: 0 if even one has too many, None if there is no limit."""
     if sdr.false_positive(n, a, s, theta) > RARE_FP:
         return 0
     most: int | None = _or_none(lambda: solve(n, a, s, theta, RARE_FP))
@@ -76,7 +76,7 @@ def _capacity(solve: Callable[[int, int, int, int, float], int], n: int, a: int,
 
 
 def _or_none(solve: Callable[[], Any]) -> Any:
-    """The answer of an inverse problem, or None where it says that there is none."""
+    """Return the solution of an inverse problem, or None if there is none."""
     try:
         return solve()
     except ValueError:

@@ -21,18 +21,18 @@ def serve(
     allowed_hosts: tuple[str, ...] = (),
     limits: Limits = Limits(),
 ) -> None:
-    """Serve a language model over HTTP: OpenAI's /v1/completions and /v1/models, /healthz, and /metrics for Prometheus.
+    """Serve a language model over HTTP with an OpenAI-compatible API: /v1/completions, /v1/models, /healthz and /metrics (Prometheus).
 
     Args:
-        run: a folder that `dendrix train` wrote for a language model.
-        host: the address to listen at; 0.0.0.0 is all of this machine's.
-        port: 0 takes a free one and prints it.
-        name: what clients call the model; by default the name of the folder.
-        weights: how matrices are held; smaller ones are read faster.
-        token_file: clients must send the token in this file; by default that of the variable DENDRIX_SERVE_TOKEN, if it is set.
-        allowed_hosts: names by which clients may ask for the server, such as example.org or *.example.org; * admits all. By default
-            those of this machine for itself and --host, or all if a token protects a --host that others can reach.
-        limits: what is taken on.
+        run: folder that `dendrix train` wrote for a language model.
+        host: address to listen on; 0.0.0.0 is every address of this machine.
+        port: port to listen on; 0 chooses a free one and prints it.
+        name: name of the model for clients; by default that of the folder.
+        weights: format of the weight matrices; smaller formats are faster and less exact.
+        token_file: file with the token that clients must send; by default the variable DENDRIX_SERVE_TOKEN, if it is set.
+        allowed_hosts: host names that requests may contain, such as example.org or *.example.org; * accepts all. By default the names of
+            the loopback interface and --host, or all if a token is required and --host is not a loopback address.
+        limits: limits of requests.
     """
     try:
         from ..serve.run import serve_run

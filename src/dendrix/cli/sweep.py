@@ -1,4 +1,4 @@
-"""`dendrix sweep`: train a recipe with many settings, compared by validation."""
+"""`dendrix sweep`: hyperparameter sweep over a recipe, compared by validation."""
 
 import os
 import subprocess
@@ -10,8 +10,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import InputError, MisuseError
-from .output import print_json
+from ..errors import InputError, InputTypeError, MisuseError
+from .output import print_json, trust_option
 
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 _SHOWN = 10
@@ -31,45 +31,47 @@ def sweep(
 ) -> None:
     """Train a recipe with many settings: `dendrix sweep fsdd-delays --space optim.lr=1e-3..1e-1:log model.dropout=0..0.5 --trials 30`.
 
-    The same command again goes on with the sweep. On other machines, the same command with the same --storage helps.
+    Repeat the command to continue the sweep. Run it with the same --storage on other machines to share the work.
 
     Args:
-        recipe: a name that `dendrix list` shows, or a file of yours.
-        space: fields of the recipe and their values: an interval LOW..HIGH, LOW..HIGH:log on a logarithmic scale, or a choice A,B,C.
-        trials: how many to complete in all.
-        storage: a database URL of Optuna for workers on several machines; by default a file in the folder.
-        out: folder of the runs, the table and the figure; by default sweeps/RECIPE.
-        name: of the study in the storage; by default that of the recipe.
-        jobs: workers on this machine, one thread each if there are several.
-        prune: stop a trial early that is worse than the median of the others at the same epoch.
-        seed: of the settings that are drawn.
+        recipe: name from `dendrix list`, or your own file.
+        space: fields of the recipe and their values: an interval LOW..HIGH, LOW..HIGH:log on a logarithmic scale, choices A,B,C,
+            or one value, which fixes the field.
+        trials: total number of trials to complete.
+        storage: database URL of Optuna, for workers on several machines; by default a file in the folder.
+        out: folder for the runs, the table and the figure; by default sweeps/RECIPE.
+        name: name of the study in the storage; by default that of the recipe.
+        jobs: number of workers on this machine; several have one thread each.
+        prune: stop a trial whose validation is worse than the median of the other trials at the same epoch; --no-prune turns it off.
+        seed: seed of the drawn settings.
         json: print JSON.
     """
     from ..recipes import find_recipe
 
     if jobs < 1:
-        raise MisuseError(f"--jobs: expected at least 1, got {jobs}.")
+        raise MisuseError(f"--jobs: expected at least 1, got {jobs}. Choose a larger number.")
     try:
         chosen = find_recipe(recipe)()
-    except InputError as error:
+    except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
     from ..plot import save_figure
-    from ..train.sweep import read_space, with_fields
+    from ..train.sweep import expect_space, read_space
     from ..train.sweep import sweep as run
 
     read = read_space(space)
     title = name or Path(recipe).stem
     folder = out or Path("sweeps") / title.replace(":", "-")
-    for field, values in read.items():  # before any worker starts
-        with_fields(chosen, {field: values.choices[0] if values.choices else values.low})
+    expect_space(chosen, read)  # before any worker starts
     with _workers(jobs - 1, recipe, space, trials, storage, folder, title, prune, seed):
-        told = (lambda line: None) if json else _tell
-        lines = run(chosen, read, folder, trials=trials, storage=storage, name=title, prune=prune, seed=seed, told=told)
+        watch = (lambda line: None) if json else _print_trial
+        lines = run(chosen, read, folder, trials=trials, storage=storage, name=title, prune=prune, seed=seed, watch=watch)
+    if all(line["value"] is None for line in lines):
+        raise InputError(f"{folder}: expected at least one trial with a result, but all {len(lines)} diverged. Lower the learning rates.")
     try:
         from ..runs.report.sweep_figure import draw_sweep
 
         save_figure(draw_sweep(lines, list(read)), folder / "sweep.png")
-    except ImportError as error:  # the table is complete without a figure
+    except ImportError as error:  # a missing figure does not make the sweep fail
         print(f"dendrix: no figure was made. {error}", file=sys.stderr)
     if json:
         print_json(lines)
@@ -79,11 +81,12 @@ def sweep(
         shown = "" if line["value"] is None else f"{line['value']:.4f}"
         table.add_row(str(line["number"]), shown, str(line["epochs"]), line["state"], *(_short(line[field]) for field in read))
     Console().print(table)
-    print(f"{len(lines)} trials are in {folder}. The best: dendrix evaluate {folder / 'runs' / str(lines[0]['number'])} --split valid")
+    best = folder / "runs" / str(lines[0]["number"])
+    print(f"{len(lines)} trials are in {folder}. The best: dendrix evaluate {best} --split valid{trust_option(recipe)}")
 
 
-class _workers:  # noqa: N801 - reads as a context
-    """More processes that run the same sweep, ended with this one."""
+class _workers:  # noqa: N801 - used like a function that returns a context
+    """Context of further worker processes of the same sweep; they end with this process."""
 
     def __init__(self, count: int, recipe: str, space: tuple[str, ...], trials: int, storage: str | None, *rest: Any):
         folder, name, prune, seed = rest
@@ -105,7 +108,7 @@ class _workers:  # noqa: N801 - reads as a context
             process.wait()
 
 
-def _tell(line: dict[str, Any]) -> None:
+def _print_trial(line: dict[str, Any]) -> None:
     value = "no result" if line["value"] is None else f"{line['value']:.4f}"
     print(f"trial {line['number']}: {value} after {line['epochs']} epochs, {line['state']}", flush=True)
 

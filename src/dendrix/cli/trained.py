@@ -1,4 +1,4 @@
-"""Use a trained network: evaluate it on data or on recordings of your own, and ask it about wav files, a stream or pictures."""
+"""Commands for trained networks: evaluation, prediction and reports."""
 
 import dataclasses
 import sys
@@ -19,7 +19,7 @@ Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar=
 _LONGEST_S = 60.0
 """Longest WAV file accepted, in s; longer audio is streamed."""
 _REPORTED = 0.1
-"""Change of confidence after which the answer to a stream is printed again."""
+"""Change of confidence after which the decision about a stream is printed again."""
 
 
 def evaluate(
@@ -30,21 +30,22 @@ def evaluate(
     trust: str | None = None,
     json: bool = False,
 ) -> None:
-    """Measure a trained network on data it has not seen, or on data of your own.
+    """Evaluate a trained network on a split of its data or on your own data.
 
     Args:
-        run: a folder that `dendrix train` wrote, or the name of a network that comes with dendrix, such as fsdd.
-        split: choose settings on "valid"; "test" is for the figure that is reported.
-        data: instead of a split, your own data: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or images for
-            each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
-        root: the folder of the data it was trained on, if that is not where it was.
+        run: folder that `dendrix train` wrote, or the name of a shipped network, such as fsdd.
+        split: choose settings on "valid", and report results on "test".
+        data: your own data, used instead of a split: an .npz of arrays x, y and lengths; a folder with one sub-folder of wav files or
+            images for each class; or a table of sentences, .csv, .tsv or .jsonl, with the columns text and label.
+        root: folder of the training data, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.
     """
     from ..run_folder.record import RUN, caveat, read_record
     from ..runs.opened import open_run
 
     if data is not None and root is not None:
-        raise MisuseError("data: expected your data or a split of the training's data, got --data and --root. Leave one out.")
+        raise MisuseError("data: expected --data or --root, got both. Leave one out.")
     opened = open_run(run, split, data=data, root=root, trust=trust)
     scores, labels = opened.score(), opened.checkpoint.labels or tuple(map(str, range(len(opened.data.labels))))
     what = split if data is None else str(data)
@@ -60,8 +61,8 @@ def evaluate(
 
 
 def _by_class(labels: tuple[str, ...], confusion: list[list[int]]) -> Table:
-    """How each class that occurs fared, and what it was taken for instead."""
-    table = Table("class", "clips", "right", "taken for")
+    """Return a table with accuracy and confusions of each class that occurs."""
+    table = Table("class", "inputs", "correct", "confused with")
     for index, (label, row) in enumerate(zip(labels, confusion, strict=True)):
         if not sum(row):
             continue
@@ -71,21 +72,21 @@ def _by_class(labels: tuple[str, ...], confusion: list[list[int]]) -> Table:
 
 
 def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json: bool = False) -> None:
-    """Say what a trained network hears in wav files, or in a stream while it comes, or sees in pictures.
+    """Classify wav files, a sound stream or pictures with a trained network.
 
     Args:
-        run: a folder that `dendrix train` or `dendrix convert` wrote, or the name of a network that comes with dendrix, such as fsdd.
-        files: one or more wav files of any rate; or - for one sound on standard input, as a wav stream or as bare 16-bit samples, mono, at
-            the network's rate, which is answered while it comes; or, for a network of images, JPEG or PNG files of any size.
-        top: how many classes to name.
-        trust: the package or Python file of classes that are not of dendrix or torch.
-        json: print a list of {"file", "label", "confidence", "top"}, or of a stream lines of {"label", "confidence", "heard_ms", "final"}.
+        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
+        files: wav files of any rate; or - to classify standard input while it is read, as a wav stream or raw 16-bit samples, mono, at the
+            network's rate; or, for an image network, JPEG or PNG files of any size.
+        top: number of classes to list.
+        trust: package or Python file of classes that are not part of dendrix or torch.
+        json: print a list of {"file", "label", "confidence", "top"}; for a stream, lines of {"label", "confidence", "heard_ms", "final"}.
     """
     if not files:
         raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix predict RUN FILE.wav")
     if Path("-") in files:
         if len(files) > 1:
-            raise MisuseError("files: expected wav files, or - alone for standard input, got both. Ask twice.")
+            raise MisuseError("files: expected wav files, or - for standard input, got both. Run the command twice.")
         _follow(run, trust, json)
         return
     from ..data import read_wav
@@ -98,13 +99,13 @@ def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json
     if seen:
         found = predict_images(checkpoint, read(run, checkpoint, files), top)
     else:
-        waves = [read_wav(file, _LONGEST_S) for file in files]  # all are checked before the first answer
+        waves = [read_wav(file, _LONGEST_S) for file in files]  # reads all files before the first decision
         found = [decide(checkpoint, *wave, top) for wave in waves]
     answers = [{"file": str(file), **dataclasses.asdict(prediction)} for file, prediction in zip(files, found, strict=True)]
     if json:
         print_json(answers)
         return
-    table = Table("file", "seen" if seen else "heard", "confidence", "then")
+    table = Table("file", "class", "confidence", "next")
     for answer in answers:
         then = ", ".join(f"{label} {share:.1%}" for label, share in list(answer["top"].items())[1:])
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", then)
@@ -112,38 +113,38 @@ def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json
 
 
 def report(run: Run, out: Path | None = None, data: Path | None = None, root: Path | None = None, trust: str | None = None) -> None:
-    """Write the report of a run: one HTML page with its curves, confusion matrix, rasters, delays and settings.
+    """Write the report of a run: one HTML page with curves, confusion matrix, rasters, delays and settings.
 
     Args:
-        run: a folder that `dendrix train` wrote; a training that goes on has one of how far it is.
-        out: the page; by default report.html in the folder.
-        data: your own data for the figures of validation, as in `dendrix evaluate`.
-        root: the folder of the data it was trained on, if that is not where it was.
-        trust: the package or Python file of classes that are not of dendrix or torch.
+        run: folder that `dendrix train` wrote; the training may still be running.
+        out: path of the page; by default report.html in the folder.
+        data: your own data for the validation figures, as in `dendrix evaluate`.
+        root: folder of the training data, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
     """
     from ..core.files import expect_writable
     from ..pretrained import find_run
     from ..runs.report.writer import write_report
 
     if out is None and find_run(run) != run:
-        raise MisuseError(f"out: expected a file to write, as {run} comes with dendrix and is no folder of yours, got none. Give --out.")
+        raise MisuseError(f"out: expected a path for the report of the shipped network {run}, got none. Give --out.")
     if out is not None:
         expect_writable(out)
     print(f"The report is in {write_report(run, out, data=data, root=root, trust=trust)}.")
 
 
 def report_of_training(folder: Path, trust: str | None = None) -> None:
-    """Write the report of a training that has just ended. Its run is complete, so a report that cannot be written is only reported."""
+    """Write the report at the end of a training. The run is complete, so a failure prints a message only."""
     from ..runs.report.writer import write_report
 
     try:
         write_report(folder, trust=trust)
     except (ImportError, OSError, ValueError) as error:
-        print(f"dendrix: no report was made. {sentence(error)}", file=sys.stderr)
+        print(f"dendrix: no report was written. {sentence(error)}", file=sys.stderr)
 
 
 def _follow(run: Path, trust: str | None, json: bool) -> None:
-    """Answer a sound on standard input: when the answer or its confidence has changed notably, and at the end."""
+    """Print the decision about standard input whenever it or its confidence has changed notably, and at the end."""
     from ..data.speech.sound_stream import stream_sound
     from ..exits import Margin
     from ..run_folder.checkpoint import load_checkpoint
@@ -152,22 +153,22 @@ def _follow(run: Path, trust: str | None, json: bool) -> None:
 
     checkpoint = load_checkpoint(run, trust=trust)
     sound = stream_sound(standard_input(), encoder_of(checkpoint).rate)
-    told: Heard | None = None
+    printed: Heard | None = None
     heard: Heard | None = None
     try:
-        for heard in listen(checkpoint, sound, Margin(float("inf"))):  # a rule that is never sure
-            if told is None or heard.label != told.label or abs(heard.confidence - told.confidence) >= _REPORTED:
-                told = heard
-                _tell(told, False, json)
-    except KeyboardInterrupt:  # how a live stream ends: what was heard until then counts
+        for heard in listen(checkpoint, sound, Margin(float("inf"))):  # a rule that never stops
+            if printed is None or heard.label != printed.label or abs(heard.confidence - printed.confidence) >= _REPORTED:
+                printed = heard
+                _print_decision(printed, False, json)
+    except KeyboardInterrupt:  # the usual end of a live stream, so the last decision is final
         if heard is not None:
-            _tell(heard, True, json)
+            _print_decision(heard, True, json)
         raise
-    _tell(heard, True, json)
+    _print_decision(heard, True, json)
 
 
-def _tell(heard: Any, final: bool, json: bool) -> None:
-    """One line, at once: whoever waits at the other end of a pipe must not wait for a full buffer."""
+def _print_decision(heard: Any, final: bool, json: bool) -> None:
+    """Print one line and flush it, so that the reader of a pipe gets it at once."""
     if json:
         print_json({"label": heard.label, "confidence": heard.confidence, "heard_ms": heard.heard_ms, "final": final})
     else:

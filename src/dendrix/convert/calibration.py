@@ -14,7 +14,7 @@ from .reparametrization import has_hooks
 from .tracing import free_path, label, shape, trace
 
 Batch = Tensor | Sequence[Tensor]
-"""Images [B, C, H, W], or a tuple of which they are the first."""
+"""Images [B, C, H, W], or a tuple that starts with them."""
 
 
 def calibrate(ann: nn.Module, batches: Iterable[Batch], quantile: float = 0.999, per_channel: bool = False) -> nn.Module:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_floating, expect_state, scan
+from ..core import State, Stateful, expect, expect_floating, expect_instance, expect_state, scan
 
 
 class MaxPoolState(NamedTuple):
@@ -39,7 +39,7 @@ class SpikingMaxPool(Stateful):
 
     def __init__(self, pool: nn.Module):
         super().__init__()
-        self.pool = pool
+        self.pool = expect_instance(pool, nn.Module, "pool")
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C ...")

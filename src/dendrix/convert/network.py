@@ -69,6 +69,6 @@ class SpikingNetwork(Stateful):
         if not isinstance(state, dict) or tuple(state) != self.layers:
             raise InputError(
                 f"state: expected a dict of {len(self.layers)} states by layer, got {type(state).__name__}. "
-                "Pass what the last call returned."
+                "Pass the state returned by the previous call."
             )
         return state

@@ -232,7 +232,7 @@ class Parts:
         self._activation(node, activation, kind)
 
     def _allow(self, node: fx.Node) -> None:
-        self._note(node, "allowed", note="acts on each step by itself" if node in self.spiking else "before the first neuron")
+        self._note(node, "allowed", note="applied to each step" if node in self.spiking else "before the first neuron")
 
     def _remove(self, node: fx.Node, module: nn.Module | None = None) -> None:
         if module is not None and has_hooks(module):

@@ -41,7 +41,7 @@ def trace(ann: nn.Module, example: Tensor, leaves: tuple[str, ...] = ()) -> fx.G
     except Exception as error:
         where = tracer.failed or type(ann).__name__
         raise InputError(
-            f"ann: expected a network that torch.fx can trace, but {where} is none: {' '.join(str(error).split())[:200]}. "
+            f"ann: expected a network that torch.fx can trace, but it cannot trace {where}: {' '.join(str(error).split())[:200]}. "
             "Take branches and loops that depend on the data out of its forward."
         ) from error
     for node in list(graph.nodes):

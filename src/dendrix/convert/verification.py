@@ -90,7 +90,7 @@ def expect_images_apart(traced: fx.GraphModule, originals: Mapping[fx.Node, nn.M
     mixing = [node for node, value in together.items() if isinstance(value, Tensor) and not _apart(value, [one[node] for one in alone])]
     if any(node in checked or node.op == "output" for node in mixing):
         raise InputError(
-            f"ann: expected parts that treat each image by itself, but {label(mixing[0])} depends on the other images of the batch. "
+            f"ann: expected parts that treat images independently, but {label(mixing[0])} depends on the other images of the batch. "
             "Leave the first axis of activations as it is."
         )
 

@@ -1,11 +1,32 @@
-"""Time, state and kernels: what every neuron, layer and model stands on. Imports torch only."""
+"""State, time, kernel dispatch and argument checks, used by all neurons, layers and models. Requires only torch."""
 
-from ..checks import SEEDS, expect_count, expect_each, expect_fields, expect_flag, expect_function, expect_in, expect_one_of
+from ..checks import (
+    SEEDS,
+    expect_count,
+    expect_counts,
+    expect_each,
+    expect_fields,
+    expect_flag,
+    expect_function,
+    expect_in,
+    expect_instance,
+    expect_one_of,
+)
 from .described import Described
 from .dispatch import KERNELS, Kernel, chosen_kernels, find_kernel, kernel, record_choice, too_small, unrecorded, use_kernels
 from .evidence import ACCUMULATIONS, Evidence, accumulate, accumulate_step
 from .scanning import StepFn, scan, zero_invalid
-from .shapes import expect, expect_dtype, expect_finite, expect_floating, expect_state, expect_valid, expect_weights, weights_trouble
+from .shapes import (
+    expect,
+    expect_dtype,
+    expect_finite,
+    expect_floating,
+    expect_module,
+    expect_state,
+    expect_valid,
+    expect_weights,
+    weights_trouble,
+)
 from .state import State, cat, detach, leaves, map_state, rows, select
 from .stateful import Stateful
 from .surrogate import ATan, Boxcar, Sigmoid, Surrogate, Triangle
@@ -32,6 +53,7 @@ __all__ = [
     "detach",
     "expect",
     "expect_count",
+    "expect_counts",
     "expect_dtype",
     "expect_each",
     "expect_fields",
@@ -40,6 +62,8 @@ __all__ = [
     "expect_floating",
     "expect_function",
     "expect_in",
+    "expect_instance",
+    "expect_module",
     "expect_one_of",
     "expect_state",
     "expect_valid",

@@ -1,4 +1,4 @@
-"""Modules that tell the arguments they were built with, show them in one line, and start from values of full precision."""
+"""Base class of modules that report their constructor arguments and have a short `repr`."""
 
 import inspect
 from collections.abc import Callable
@@ -11,43 +11,44 @@ from torch import Tensor, nn
 _BARE = ("size", "in_features", "out_features")
 """Arguments that `repr` shows without their names."""
 _ALWAYS = ("dt_ms", "v_threshold", "v_reset", "max_delay_ms", "granularity", "threshold", "levels", "bits", "step", "p")
-"""Arguments that `repr` shows also at their defaults, beside the time constants (`tau...`)."""
+"""Arguments that `repr` shows even at their defaults, as it does for time constants (`tau...`)."""
 
 
 class Described(nn.Module):
-    """A module that tells its constructor arguments; base of the layers and activations of dendrix."""
+    """Base class of layers and activations: a module that reports its constructor arguments."""
 
     def __init__(self) -> None:
         super().__init__()
         self._exact: dict[str, float | tuple[float, ...]] = {}
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor arguments from which an equal module can be built.
+        """Return the constructor arguments from which an equal module can be built.
 
-        `type(m)(**m.arguments())`, converted to the same dtype, gives the same outputs after `load_state_dict(m.state_dict())`. Modules
-        that the constructor takes as `*modules` stand as a list under the key `"*"`.
+        `type(m)(**m.arguments())`, converted to the same dtype, has the same outputs after `load_state_dict(m.state_dict())`. Positional
+        arguments `*modules` are returned as a list under the key `"*"`.
 
         Returns:
             plain JSON values, frozen dataclasses, child modules, or tuples, lists and dicts of these.
         Raises:
-            NotImplementedError: the class does not say.
+            NotImplementedError: the class does not define this method.
         """
-        raise NotImplementedError(f"{type(self).__name__} tells no arguments: give it arguments(), which returns those of its constructor.")
+        raise NotImplementedError(f"{type(self).__name__} does not define arguments(). Return the constructor arguments from it.")
 
     def learned(self) -> dict[str, Any]:
-        """The arguments that training moves, as they are now; `repr` shows them in place of those at the start."""
+        """Return the current values of trained arguments, which `repr` shows instead of the initial ones."""
         return {}
 
     def register_exact(self, name: str, value: float | tuple[float, ...], size: int | None = None, train: bool = False) -> None:
-        """Register a buffer or parameter whose starting value is known to full precision.
+        """Register a buffer or parameter and keep its initial value in full precision.
 
-        While it still has that value, a conversion from float32 to float64 gives the value itself and not what float32 made of it.
+        As long as the tensor has its initial value, conversion from float32 to float64 restores the exact value, without the rounding
+        error of float32.
 
         Args:
-            name: of the buffer or parameter.
-            value: a number, or one for each element.
+            name: name of the buffer or parameter.
+            value: a number, or one per element.
             size: number of elements, [C]; None for a scalar, [].
-            train: whether it is a parameter.
+            train: register a parameter instead of a buffer.
         """
         self._exact[name] = value
         start = torch.tensor(value, dtype=torch.get_default_dtype()).expand([] if size is None else [size]).clone()
@@ -81,14 +82,14 @@ class Described(nn.Module):
 
 
 def _holds(tensor: Tensor, value: float | tuple[float, ...]) -> bool:
-    """Whether a plain tensor with data is this value, as its dtype rounds it."""
+    """Return whether a tensor equals a value rounded to its dtype; False for tensor subclasses and meta tensors."""
     if type(tensor) is not Tensor or tensor.is_meta or (isinstance(value, tuple) and len(value) not in (1, tensor.numel())):
         return False
     return torch.equal(tensor, torch.tensor(value, dtype=tensor.dtype, device=tensor.device).expand_as(tensor))
 
 
 def _text(value: Any) -> str:
-    """A value on one line: of several numbers the smallest and the largest, of a dataclass the fields that are not at their defaults."""
+    """Return a value on one line: the range of several numbers, or the fields of a dataclass that differ from their defaults."""
     if isinstance(value, Tensor):
         value = ["meta"] if value.is_meta else value.detach().flatten().tolist()
     if isinstance(value, list | tuple) and value and all(isinstance(part, int | float) for part in value):

@@ -1,4 +1,4 @@
-"""The kernel table: fast implementations found by (operation, device type). A kernel may refuse, and says why."""
+"""Kernel table: fast implementations of operations by device type, used unless they refuse the arguments."""
 
 import contextlib
 import sys
@@ -17,14 +17,14 @@ from ..errors import KernelError
 Mode = Literal["auto", "reference", "required"]
 
 SMALLEST = 4_096
-"""Elements of an input below which numba is not worth loading."""
+"""Number of input elements below which the reference is used, because loading numba would take longer."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One fast implementation of an operation on one type of device.
+    """Fast implementation of an operation on one type of device.
 
-    `run` and `refuses` take the arguments of the operation; `refuses` returns None or the reason why not.
+    `run` and `refuses` take the arguments of the operation. `refuses` returns the reason why the kernel does not support them, or None.
     """
 
     name: str
@@ -38,11 +38,11 @@ _chosen: dict[tuple[str, str], str] = {}
 
 
 class _Setting:
-    """The mode of this thread or asyncio task, as an attribute, which torch.compile can guard on; it cannot read a ContextVar."""
+    """Mode of this thread or asyncio task as an attribute, because torch.compile can guard on attributes but not on a ContextVar."""
 
-    # `ContextVar.get` takes a default: the object itself where no mode is set. A property over a C function is read by guards, too.
+    # `ContextVar.get(self)` returns its default, this object, if no mode is set. Guards can read a property over a C function.
     set_here = property(_mode.get)
-    traced: Mode | None = None  # set by a `use_kernels` inside a compiled function, and only while that is traced
+    traced: Mode | None = None  # set by `use_kernels` inside a compiled function, while it is traced
 
     def read(self) -> Mode:
         found: Mode | _Setting = self.traced or self.set_here
@@ -51,11 +51,11 @@ class _Setting:
 
 _setting = _Setting()
 _ONNX = "torch.onnx._internal.exporter"
-"""Loaded by `torch.onnx.is_in_onnx_export`, slowly; without it there is no export."""
+"""Module that `torch.onnx.is_in_onnx_export` loads, which is slow. If it is not loaded, no export is running."""
 
 
 def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None]) -> Callable[..., Any]:
-    """Register the decorated function as the kernel of an operation (a rule or a name) on "cpu" or "cuda"."""
+    """Register the decorated function as the kernel of an operation (a step function or a name) on "cpu" or "cuda"."""
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
         KERNELS[operation, device] = Kernel(f"{run.__module__.removeprefix('dendrix.')}.{run.__name__}", run, refuses)
@@ -66,9 +66,11 @@ def kernel(operation: Hashable, device: str, refuses: Callable[..., str | None])
 
 @contextlib.contextmanager
 def use_kernels(mode: Mode) -> Iterator[None]:
-    """Choose how operations run, in this thread or asyncio task: "auto" (the default), "reference" (plain torch), "required".
+    """Select the kernel mode of this thread or asyncio task.
 
-    Under "required" a kernel that refuses is an error.
+    Args:
+        mode: "auto", the default, uses kernels where they are supported; "reference" uses plain torch; "required" raises a KernelError
+            where there is no kernel or it refuses.
     """
     expect_one_of(mode, get_args(Mode), "mode")
     if torch.compiler.is_compiling():
@@ -86,10 +88,10 @@ def use_kernels(mode: Mode) -> Iterator[None]:
 
 
 def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> Kernel | None:
-    """The kernel that will run this operation on these arguments, or None for the reference.
+    """Return the kernel for an operation on these arguments, or None for the reference.
 
     Raises:
-        KernelError: kernels are required and there is none, or it refuses; not while torch.compile traces.
+        KernelError: the mode is "required" and there is no kernel or it refuses; not raised while torch.compile traces.
     """
     found, mode = _table().get((operation, device)), _setting.read()
     if mode == "reference":
@@ -111,12 +113,12 @@ def find_kernel(operation: Hashable, device: str, *args: Any, **params: Any) -> 
 
 
 def too_small(x: Tensor) -> str | None:
-    """The reason against a kernel for a small input, or None."""
+    """Return a reason to refuse an input with too few elements, or None."""
     return f"{x.numel()} elements are fewer than {SMALLEST}" if x.numel() < SMALLEST else None
 
 
 def transform() -> str | None:
-    """The active transform of torch that kernels do not support, or None. They support a call and one backward pass."""
+    """Return the active transform of torch that kernels do not support, or None. Kernels support a call and one backward pass."""
     if torch._C._are_functorch_transforms_active():
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
@@ -129,7 +131,7 @@ def transform() -> str | None:
 
 
 def _table() -> dict[tuple[Hashable, str], Kernel]:
-    # Here and not on top: the kernels import this module, and `import dendrix` stays fast.
+    # Imported late because the kernels import this module, and to keep `import dendrix` fast.
     from .. import kernels  # noqa: F401
 
     return KERNELS
@@ -140,19 +142,19 @@ def _name(operation: Hashable) -> str:
 
 
 def known_kernels() -> dict[str, str]:
-    """All registered kernels by operation and device, whether or not they can run here."""
+    """Return all registered kernels by operation and device, including those that cannot run on this machine."""
     return dict(sorted((f"{_name(operation)} on {device}", found.name) for (operation, device), found in _table().items()))
 
 
 def record_choice(operation: str, device: str, what: str) -> None:
-    """Record which algorithm a kernel chose, for `chosen_kernels`."""
+    """Record the algorithm that a kernel chose, for `chosen_kernels`."""
     if not torch.compiler.is_compiling():
         _chosen[operation, device] = what
 
 
 @contextlib.contextmanager
 def unrecorded() -> Iterator[None]:
-    """Leave the record of choices as it was: for checks that are no part of a run."""
+    """Restore the record of choices afterwards, for checks that are not part of a run."""
     before = dict(_chosen)
     try:
         yield
@@ -162,5 +164,5 @@ def unrecorded() -> Iterator[None]:
 
 
 def chosen_kernels() -> dict[str, str]:
-    """The kernel that ran last for each operation and device, or why the reference ran. For run records and `--explain`."""
+    """Return the last kernel by operation and device, or the reason why the reference ran; for run records and `--explain`."""
     return {f"{name} on {device}": what for (name, device), what in sorted(_chosen.items())}

@@ -1,4 +1,4 @@
-"""Accumulation of per-step outputs into the running decision for losses, exit rules and plots."""
+"""Accumulation of per-step outputs into evidence for decisions, losses and exit rules."""
 
 from typing import NamedTuple
 
@@ -10,19 +10,19 @@ from ..errors import InputError
 from .shapes import expect, expect_valid
 
 ACCUMULATIONS = ("sum", "mean", "last", "max", "softmax-sum")
-"""The accumulations of `accumulate`."""
+"""Allowed values of `accumulation`."""
 
 
 def accumulate(outputs: Tensor, valid: Tensor | None = None, accumulation: str = "sum") -> Tensor:
-    """Accumulate per-step outputs into evidence, the basis of a decision after each step.
+    """Accumulate per-step outputs into evidence after each step; the largest determines the decision.
 
     Args:
-        outputs: one vector per step, [B, T, K], not accumulated.
-        valid: bool [B, T]; at an invalid step the evidence stays what it was (zero before the first valid step).
+        outputs: outputs of each step, [B, T, K].
+        valid: bool [B, T]; invalid steps do not change the evidence (zero before the first valid step).
         accumulation: "sum"; "mean" over the valid steps so far; "last"; "max"; or "softmax-sum", the running sum of
-            softmax(outputs), as DCLS-Delays decides (arXiv 2306.17670).
+            softmax(outputs), as in DCLS-Delays (arXiv 2306.17670).
     Returns:
-        evidence [B, T, K]; the decision of the whole sequence is the last step.
+        evidence [B, T, K]; the last step determines the decision for the sequence.
     """
     expect(outputs, "B T K", "outputs")
     expect_valid(valid, outputs)
@@ -46,29 +46,29 @@ def accumulate(outputs: Tensor, valid: Tensor | None = None, accumulation: str =
 
 
 class Evidence(NamedTuple):
-    """The state of a running decision: the accumulated outputs [B, K] and the number of steps, int64 [B]."""
+    """State of `accumulate_step`: the accumulated outputs [B, K] and the number of steps, int64 [B]."""
 
     kept: Tensor
     steps: Tensor
 
     @classmethod
     def none(cls, outputs_t: Tensor, accumulation: str = "sum") -> "Evidence":
-        """The state before the first step, for outputs like these, [B, K]."""
+        """Return the state before the first step, for outputs with the shape and dtype of `outputs_t`, [B, K]."""
         start = torch.full_like(outputs_t, -torch.inf if accumulation == "max" else 0)
         return cls(start, torch.zeros_like(start[:, 0], dtype=torch.int64))
 
 
 def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, accumulation: str = "sum") -> tuple[Tensor, Evidence]:
-    """One step of `accumulate`, for networks that run step by step.
+    """Compute one step of `accumulate`.
 
     Args:
-        outputs_t: the outputs of this step, [B, K].
-        state: the state returned by the last call; None at the start.
+        outputs_t: outputs of this step, [B, K].
+        state: state returned by the previous call; None at the start.
         accumulation: as in `accumulate`.
     Returns:
         the evidence after this step, [B, K], and the next state.
     Raises:
-        ValueError: a wrong shape, an unknown word, or a state of another batch.
+        InputError: wrong shape, unknown accumulation, or a state of another batch.
     """
     expect(outputs_t, "B K", "outputs_t")
     expect_one_of(accumulation, ACCUMULATIONS, "accumulation")
@@ -77,7 +77,7 @@ def accumulate_step(outputs_t: Tensor, state: Evidence | None = None, accumulati
         state = Evidence.none(value, accumulation)
     elif state.kept.shape != value.shape:
         raise InputError(
-            f"state: expected a sum of shape {list(value.shape)}, got {list(state.kept.shape)}. Pass what the last call returned."
+            f"state: expected shape {list(value.shape)}, got {list(state.kept.shape)}. Pass the state returned by the previous call."
         )
     steps = state.steps + 1
     kept = value if accumulation == "last" else torch.maximum(state.kept, value) if accumulation == "max" else state.kept + value

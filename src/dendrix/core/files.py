@@ -14,13 +14,13 @@ from ..errors import InputError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new, never a part.
+    """Write a file atomically: readers see the old or the new content, never a part, even after a crash.
 
-    A symbolic link is followed, and the file that it leads to is replaced, with its permissions. What is no regular file, such as a
-    device or a pipe, is written to.
+    A symbolic link is followed, and its target is replaced and keeps its permissions. Devices, pipes and other special files are written
+    to directly.
 
     Raises:
-        OSError: the file cannot be written; a file that stood there is unchanged.
+        OSError: the file cannot be written; existing content is unchanged.
     """
     try:
         if _is_stream(path):
@@ -65,36 +65,36 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def expect_writable(path: Path) -> None:
-    """Check that a file can be written, before the work that it is for.
+    """Check that a file can be written, before a long computation of its content.
 
     Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: its folder is not there or may not be written to, it is a folder itself, or
-            it may not be written to.
+        FileNotFoundError, IsADirectoryError, PermissionError: its folder does not exist or is not writable, it is a folder itself, or it
+            is not writable.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
     if path.exists() and not os.access(path, os.W_OK):
-        raise PermissionError(f"{path}: expected a file that may be written to, but it may not. Choose another.")
+        raise PermissionError(f"{path}: expected a writable file, but it is not writable. Choose another.")
     if _is_stream(path) and path.exists():
         return
     folder = _followed(path).parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} is none. Make it first.")
+        raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {path.parent} does not. Create it first.")
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"{path}: expected a folder that may be written to, but {path.parent} may not. Choose another.")
+        raise PermissionError(f"{path}: expected a writable folder, but {path.parent} is not writable. Choose another.")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value atomically as indented JSON. NaN and infinity raise ValueError: they are no JSON."""
+    """Write a value atomically as indented JSON. NaN and infinity, which JSON does not have, raise a ValueError."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read a JSON file that contains an object.
 
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is no JSON object.
+        OSError: the file does not exist or is not readable.
+        InputError: it does not contain a JSON object.
     """
     try:
         value = json.loads(path.read_bytes())
@@ -106,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def flattened(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested JSON as one level, with dots between the names."""
+    """Flatten nested JSON to one level, with the names joined by dots."""
     if isinstance(value, dict):
         inner = (flattened(part, f"{name}.{key}" if name else str(key)) for key, part in value.items())
         return {key: part for parts in inner for key, part in parts.items()}
@@ -143,12 +143,12 @@ def identity(folder: Path) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process. The lock ends with the process, however that ends, and leaves no file.
+    """Lock a folder for this process. The lock is released when the process ends, also after a crash, and leaves no file.
 
     Raises:
-        BlockingIOError: another process has it.
+        BlockingIOError: another process holds the lock.
     """
-    if sys.platform == "win32":  # has no locks on folders
+    if sys.platform == "win32":  # no locks on folders
         yield
         return
     import fcntl
@@ -159,9 +159,9 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BlockingIOError(
-                f"{folder}: expected a folder that nobody writes, but another process does. Wait until it ends."
+                f"{folder}: expected a folder that no other process writes to, but one does. Wait until it ends."
             ) from error
-        except OSError:  # network file systems may have no locks on folders either
+        except OSError:  # some network file systems do not support locks on folders
             pass
         yield
     finally:

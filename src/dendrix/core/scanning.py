@@ -1,4 +1,4 @@
-"""`scan` runs a step function over time: a loop, or a fused kernel with the same result."""
+"""`scan`: a step function applied over time, as a loop or by a fused kernel with the same result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,36 +11,36 @@ from .shapes import expect_valid
 from .state import State, select
 
 StepFn = Callable[..., tuple[Tensor, State]]
-"""`rule(x_t [B, ...], state, **params) -> (y_t [B, ...], state)`: pure, and never in place."""
+"""`rule(x_t [B, ...], state, **params) -> (y_t [B, ...], state)`, a pure function that does not modify its arguments."""
 
 
 def zero_invalid(x: Tensor, valid: Tensor | None) -> Tensor:
-    """x [B, T, ...] with zeros where `valid`, bool [B, T], is False; no gradient passes there. None: all are valid."""
-    # `where` copies once; `masked_fill` copies and then fills, at 1.6 times the cost.
+    """Set x [B, T, ...] to zero where `valid`, bool [B, T], is False; no gradient passes there. None: all steps are valid."""
+    # `where` copies once; `masked_fill` copies and then fills, which takes 1.6 times as long.
     return x if valid is None else torch.where(valid.view(*valid.shape, *[1] * (x.dim() - 2)), x, 0)
 
 
 def scan(rule: StepFn, x: Tensor, state: State, valid: Tensor | None = None, **params: Any) -> tuple[Tensor, State]:
-    """Run a rule over time.
+    """Apply a step function over time.
 
     Args:
-        rule: the pure step.
+        rule: step function.
         x: inputs, [B, T, ...].
-        state: the state before the first step, first axis B.
-        valid: bool [B, T]; an invalid step leaves the state as it was and outputs zero. None: all are valid.
-        **params: passed to each step.
+        state: state before the first step, first axis B.
+        valid: bool [B, T]; an invalid step outputs zero and does not change the state. None: all steps are valid.
+        **params: further arguments of the step function.
     Returns:
         outputs [B, T, ...] with the dtype of `x`, and the state after the last step.
     Raises:
-        TypeError, ValueError: `valid` is no bool [B, T].
+        InputError, InputTypeError: `valid` is not a bool tensor [B, T].
     """
     expect_valid(valid, x)
     if fused := find_kernel(rule, x.device.type, x, state, valid, **params):
         found: tuple[Tensor, State] = fused.run(x, state, valid, **params)
         return found
     outputs = []
-    # Zeros in the input too: an invalid NaN must not reach the gradient either.
-    for t, x_t in enumerate(zero_invalid(x, valid).unbind(1)):  # never x[:, t]: its backward costs O(T^2)
+    # The input is masked as well, so that a NaN at an invalid step does not reach the gradient.
+    for t, x_t in enumerate(zero_invalid(x, valid).unbind(1)):  # not x[:, t], whose backward pass costs O(T^2)
         y, after = rule(x_t, state, **params)
         if valid is not None:
             after = select(valid[:, t], after, state)

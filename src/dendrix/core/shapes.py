@@ -1,10 +1,11 @@
-"""Argument checks: one sentence that says what was expected, what came, and what to do."""
+"""Checks of tensor arguments. Messages name the expected value, the actual value and a remedy."""
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError, InputTypeError
 from .dispatch import transform
@@ -15,13 +16,13 @@ def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
     """Check the shape of a tensor against named axes.
 
     Args:
-        x: the tensor to check.
-        axes: axis names such as `"B T C"`; a last name `...` allows any further axes.
-        name: what to call the tensor in the error.
-        **sizes: required sizes of named axes; the others may be any size of at least one.
+        x: tensor to check.
+        axes: names of the axes, such as `"B T C"`; a final `...` allows further axes.
+        name: name of the tensor in the message.
+        **sizes: required sizes of named axes; other axes may have any size of at least one.
     Raises:
-        TypeError: `x` is not a tensor.
-        ValueError: wrong number of axes, a wrong size, or an empty axis.
+        InputTypeError: `x` is not a tensor.
+        InputError: wrong number of axes, wrong size, or an empty axis.
     """
     if not isinstance(x, Tensor):
         raise InputTypeError(f"{name}: expected a torch.Tensor [{axes}], got {type(x).__name__}. Convert it with torch.as_tensor.")
@@ -42,8 +43,18 @@ def expect(x: Tensor, axes: str, name: str = "x", **sizes: int) -> None:
     raise InputError(f"{name}: expected [{wanted}], got {list(x.shape)}. {advice}")
 
 
+def expect_module(value: Any, name: str = "network") -> nn.Module:
+    """Check that a value is a module, and not its class, and that its constructor has called that of `nn.Module`."""
+    if isinstance(value, nn.Module) and "_modules" in vars(value):
+        return value
+    kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    raise InputTypeError(
+        f"{name}: expected a torch.nn.Module whose constructor has called super().__init__(), got {kind}. Pass an instance of one."
+    )
+
+
 def expect_valid(valid: Tensor | None, x: Tensor) -> None:
-    """Check a `valid` mask, bool [B, T], against its `x`, [B, T, ...]."""
+    """Check a mask `valid`, bool [B, T], for an input x [B, T, ...]."""
     if valid is None:
         return
     expect(valid, "B T", "valid", B=x.shape[0], T=x.shape[1])
@@ -52,10 +63,10 @@ def expect_valid(valid: Tensor | None, x: Tensor) -> None:
 
 
 def expect_state(state: State, kind: type[Tensor] | type[tuple[Tensor, ...]], shape: torch.Size) -> None:
-    """Check that a state is one tensor, or a NamedTuple of tensors, of this type and shape, [B, ...]; None, from rest, passes.
+    """Check that a state has the given type (a tensor or a NamedTuple of tensors) and shape [B, ...]. None, the initial state, passes.
 
     Raises:
-        ValueError: it belongs to another layer or another batch.
+        InputError: it belongs to another layer or another batch.
     """
     if state is None:
         return
@@ -64,28 +75,29 @@ def expect_state(state: State, kind: type[Tensor] | type[tuple[Tensor, ...]], sh
         return
     came = ", ".join(str(list(part.shape)) if isinstance(part, Tensor) else type(part).__name__ for part in parts)
     raise InputError(
-        f"state: expected {kind.__name__} of shape {list(shape)}, got {type(state).__name__} ({came}). Pass what the last call returned."
+        f"state: expected {kind.__name__} of shape {list(shape)}, got {type(state).__name__} ({came}). "
+        "Pass the state returned by the previous call."
     )
 
 
 def expect_floating(x: Tensor, name: str = "x") -> None:
-    """Refuse integers, booleans and complex numbers."""
+    """Check that a tensor has a floating-point dtype."""
     if not x.is_floating_point():
         raise InputTypeError(f"{name}: expected a floating dtype, got {x.dtype}. Use {name}.float().")
 
 
 def expect_dtype(x: Tensor, weight: Tensor, name: str = "x") -> None:
-    """Refuse an input of another dtype than the weights that it meets; under autocast, which converts both, any is right."""
+    """Check that an input has the dtype of the weights, or any floating-point dtype under autocast, which converts both."""
     expect_floating(x, name)
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise InputTypeError(
-            f"{name}: expected {weight.dtype}, as the weights are, got {x.dtype}. Convert the input or the layer, or use torch.autocast."
+            f"{name}: expected the dtype of the weights, {weight.dtype}, got {x.dtype}. Convert the input or the layer, or use autocast."
         )
 
 
 def expect_finite(x: Tensor, name: str = "x", advice: str = "Clean the input first.") -> None:
-    """Refuse NaN and infinity, which a spiking neuron would turn into silence; unchecked where torch traces or transforms x."""
-    # A sum takes a tenth of the time of a look at each number; should it overflow, each is looked at.
+    """Check for NaN and infinity, which silence spiking neurons. Not checked under tracing and transforms of torch."""
+    # The sum takes a tenth of the time of an elementwise check, which is only needed if the sum is not finite.
     if torch.compiler.is_compiling() or transform() or math.isfinite(x.sum().item()) or bool(torch.isfinite(x).all()):
         return
     first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])

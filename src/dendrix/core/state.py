@@ -1,4 +1,4 @@
-"""Temporal state: NamedTuples of tensors with first axis B, nested in tuples and dicts for networks. It is passed, never stored."""
+"""Operations on temporal state: NamedTuples of tensors with first axis B, nested in tuples and dicts for networks."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 State = Any
-"""A tensor, a NamedTuple or tuple of states, a dict of states, or `()` for none."""
+"""A tensor, a NamedTuple, tuple or dict of states, or `()` for no state."""
 
 
 def map_state(fn: Callable[..., Tensor], state: State, *others: State) -> State:
-    """Apply `fn` to every tensor of a state, or to the tensors at the same place of several states."""
+    """Apply `fn` to every tensor of a state, or to corresponding tensors of several states."""
     if isinstance(state, Tensor):
         return fn(state, *others)
     if isinstance(state, Mapping):
@@ -21,7 +21,7 @@ def map_state(fn: Callable[..., Tensor], state: State, *others: State) -> State:
 
 
 def leaves(state: State) -> list[Tensor]:
-    """All tensors of a state, in order."""
+    """Return all tensors of a state, in order."""
     found: list[Tensor] = []
 
     def note(part: Tensor) -> Tensor:
@@ -33,23 +33,23 @@ def leaves(state: State) -> list[Tensor]:
 
 
 def detach(state: State) -> State:
-    """The state detached from the autograd graph, for truncated back-propagation."""
+    """Detach a state from the autograd graph, for truncated back-propagation."""
     return map_state(torch.Tensor.detach, state)
 
 
 def rows(state: State, index: Tensor) -> State:
-    """The rows `index` (int64 [N] or bool [B]) of a state: drop finished inputs, reorder beams."""
+    """Select rows `index` (int64 [N] or bool [B]) of a state, for example to drop finished inputs or reorder beams."""
     return map_state(lambda s: s[index], state)
 
 
 def cat(states: "list[State]") -> State:
-    """Join states along the batch axis: several streams become one batch."""
+    """Concatenate states along the batch axis, for example to batch several streams."""
     first, *rest = states
     return map_state(lambda *parts: torch.cat(parts), first, *rest)
 
 
 def select(mask: Tensor, new: State, old: State) -> State:
-    """`new` in the rows where `mask` (bool [B]) holds, `old` in the others."""
+    """Select the rows of `new` where `mask`, bool [B], is True, and those of `old` elsewhere."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b)

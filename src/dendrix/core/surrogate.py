@@ -1,7 +1,7 @@
-"""The spike: a Heaviside step whose derivative is replaced by a smooth bump in the backward pass.
+"""Surrogate gradients: Heaviside steps with a smooth derivative in the backward pass.
 
-A surrogate is a frozen dataclass, so a kernel can test its type and read its width. Any other callable that maps
-`v - v_threshold` to spikes works too; it then runs on the reference path.
+A surrogate is a frozen dataclass, whose type and parameters a kernel can read. Any other function from `v - v_threshold` to spikes can be
+used as well, without a kernel.
 Source: Neftci, Mostafa & Zenke (2019), "Surrogate gradient learning in spiking neural networks".
 """
 
@@ -34,7 +34,7 @@ class _Heaviside(torch.autograd.Function):
 
 
 class _TransformedHeaviside(torch.autograd.Function):
-    """For torch.func and forward mode. Not in place of `_Heaviside`: `setup_context` costs 20 us more per call."""
+    """Variant for torch.func and forward mode; `_Heaviside` is faster by 20 us per call, the cost of `setup_context`."""
 
     generate_vmap_rule = True
     backward = _Heaviside.backward
@@ -57,7 +57,7 @@ class _TransformedHeaviside(torch.autograd.Function):
 
 
 class _CompiledHeaviside(torch.autograd.Function):
-    """For torch.compile, which with dynamic=True cannot read a surrogate's number in the backward pass of two functions (2.13)."""
+    """Variant for torch.compile, which with dynamic=True cannot read the parameter of a surrogate in two backward passes (torch 2.13)."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, slope: Tensor) -> Tensor:
@@ -72,11 +72,11 @@ class _CompiledHeaviside(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A step `[u >= 0]` with the gradient `derivative(u)`."""
+    """Base class of surrogates: the step `[u >= 0]` with the gradient `derivative(u)`."""
 
     def derivative(self, u: Tensor) -> Tensor:
-        """The surrogate of the derivative of the step at `u`, any shape."""
-        raise NotImplementedError(f"{type(self).__name__} is abstract: give it a derivative(u).")
+        """Return the surrogate derivative at `u`, a tensor of any shape."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract. Define derivative(u) in the subclass.")
 
     def __call__(self, u: Tensor) -> Tensor:
         if torch.compiler.is_compiling():

@@ -1,20 +1,21 @@
-"""Classes that a file names: found only in packages and files that the user trusts, never imported unasked."""
+"""Classes named in files: imported only from packages and files that the user trusts."""
 
 import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from ..errors import InputError, UntrustedError
+from .foreign import reason
 
 Trust = str | Path | None
-"""The name of a package, or the path of a Python file, whose code may be imported and run."""
+"""Name of a package, or path of a Python file, that may be imported and run."""
 
 
 def class_path(kind: type) -> str:
-    """Name a class as `module:Class`; for a class of a script that is run, the module is the name of its file."""
+    """Return the name `module:Class` of a class. For a class of the main script, the module is the name of its file."""
     module = kind.__module__
     if module == "__main__" and (file := getattr(sys.modules["__main__"], "__file__", None)):
         module = Path(file).stem
@@ -22,14 +23,17 @@ def class_path(kind: type) -> str:
 
 
 def trusted(path: str, trust: Trust) -> Any:
-    """The object that `module:Name` names, if the user trusts its module.
+    """Return the class or function with the name `module:Name`, if the user trusts its module and that module defines it.
+
+    What a trusted module only imports is not accepted: a file that names `my_nets:os.system` must not obtain it. The caller checks the kind
+    of the object before it calls it with arguments of the file.
 
     Args:
-        path: as `class_path` gives it.
-        trust: a package that the module belongs to, or a Python file that defines the class or imports it.
+        path: name from `class_path`.
+        trust: package that contains the module, or Python file that defines or imports the class.
     Raises:
-        UntrustedError: nothing is trusted, or another package or file.
-        InputError: the trusted module has no such name, or cannot be imported.
+        UntrustedError: `trust` is None or another package or file.
+        InputError: the trusted module does not define the name, or cannot be imported.
     """
     module = path.partition(":")[0]
     allowed = None if trust is None else str(trust)
@@ -37,7 +41,7 @@ def trusted(path: str, trust: Trust) -> Any:
         file = import_file(Path(allowed))
         if Path(allowed).stem == module.rpartition(".")[2]:
             return _named(file, path)
-        for found in vars(file).values():  # what the file imports has run with it
+        for found in vars(file).values():  # its imports were executed with it
             if isinstance(found, type) and class_path(found) == path:
                 return found
     elif allowed is not None and f"{module}.".startswith(f"{allowed}."):
@@ -48,35 +52,38 @@ def trusted(path: str, trust: Trust) -> Any:
     )
 
 
-def _named(found: Any, path: str) -> Any:
-    module, _, name = path.partition(":")
+def _named(module: ModuleType, path: str) -> Any:
+    name = path.partition(":")[2]
+    found: Any = module
     for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is None:
-        raise InputError(f"{path}: expected '{name}' in {module}, which has no such name. Was it renamed?")
+        found = vars(found).get(part) if found is module or isinstance(found, type) else None
+    if not isinstance(found, type | FunctionType) or (found.__module__, found.__qualname__) != (module.__name__, name):
+        raise InputError(
+            f"{path}: expected a class that {module.__name__} defines, got '{name}', which it does not define. Was it renamed?"
+        )
     return found
 
 
 def is_file(name: str | Path) -> bool:
-    """Whether a name means a Python file, and not a package."""
+    """Return whether a name is that of a Python file and not of a package."""
     return str(name).endswith(".py")
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a Python file as the module of its name, as `python FILE` would find its imports; the same file is imported once.
+    """Import a Python file as a module with the name of the file, once. Its folder is added to `sys.path`, as for `python FILE`.
 
     Raises:
-        FileNotFoundError: it is not there.
-        InputError: it is no Python, or fails while it is imported.
+        FileNotFoundError: the file does not exist.
+        InputError: it is not valid Python, or raises an error.
     """
     path = path.expanduser().resolve()
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a Python file, which is not there. Check the path.")
-    for module in list(sys.modules.values()):  # under whatever name it was imported before
+        raise FileNotFoundError(f"{path}: expected a Python file, but it does not exist. Check the path.")
+    for module in list(sys.modules.values()):  # it may have been imported under another name
         if Path(getattr(module, "__file__", None) or "").resolve() == path:
             return module
     if path.stem in sys.modules:
-        raise InputError(f"{path}: expected a file name that is not that of an imported module, got '{path.stem}'. Rename the file.")
+        raise InputError(f"{path}: expected a file name that differs from those of imported modules, got '{path.stem}'. Rename the file.")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: expected a Python file, but it cannot be imported. Check its name.")
@@ -86,15 +93,15 @@ def import_file(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[path.stem]
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise InputError(f"{path}{line}: expected a Python file that can be imported, got {type(error).__name__}: {error}.") from error
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise InputError(f"{path}{line}: expected a Python file that can be imported, got {reason(error)}") from error
     return module
 
 
 def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"{module}: expected a package that can be imported, but {error}. Install it, or name its file.") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{module}: expected a package that can be imported, got {reason(error)} Install it, or name its file.") from error

@@ -30,6 +30,7 @@ from .speech.commands import commands
 from .speech.even_mel import EvenMel
 from .speech.fsdd import FSDD_COCHLEA, fsdd
 from .speech.gsc import speech_commands
+from .speech.integer_mel import IntegerMel, integer_encoder
 from .speech.mel import LogMel
 from .speech.mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
 from .speech.published_mel import PublishedMel
@@ -48,6 +49,7 @@ __all__ = [
     "ImageDataset",
     "ImageFiles",
     "Images",
+    "IntegerMel",
     "LogMel",
     "MelLIF",
     "MelLatency",
@@ -72,6 +74,7 @@ __all__ = [
     "fsdd",
     "image_batches",
     "image_folder",
+    "integer_encoder",
     "loader",
     "mnist",
     "mnist_images",

@@ -1,4 +1,4 @@
-"""Labelled data, its training, validation and test split, and batches."""
+"""Labelled data sets, their splits, and batches."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,68 +20,68 @@ class Batch(NamedTuple):
     """Labelled inputs; sequences are padded at the end to one length."""
 
     x: Tensor
-    """[B, T, C], zero where there is no input; of images, [B, C, H, W]."""
+    """Sequences [B, T, C], zero in the padding; or images [B, C, H, W]."""
     valid: Tensor | None
-    """bool [B, T]: the steps that count; None where the inputs are no sequences."""
+    """bool [B, T], False in the padding; None if the inputs are not sequences."""
     y: Tensor
     """int64 [B]"""
 
     @property
     def mask(self) -> Tensor:
-        """The steps that count, bool [B, T]; all where `valid` is None."""
+        """Valid steps, bool [B, T]; all if `valid` is None."""
         return torch.ones(self.x.shape[:2], dtype=torch.bool, device=self.x.device) if self.valid is None else self.valid
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on a device."""
+        """Return a copy on a device."""
         return Batch(self.x.to(device), None if self.valid is None else self.valid.to(device), self.y.to(device))
 
 
 class Hash(Protocol):
-    """A running digest, as `hashlib` makes it."""
+    """Incremental digest, as in `hashlib`."""
 
     def update(self, data: Any, /) -> object:
         """Add bytes, or an object with the buffer protocol."""
 
 
 class Labelled(Protocol):
-    """One part of a data set, in memory or on disk."""
+    """Protocol of one split of a data set, in memory or on disk."""
 
     @property
     def y(self) -> Tensor:
-        """The class of each item, int64 [N]."""
+        """Class of each item, int64 [N]."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the K classes."""
+        """Names of the K classes."""
 
     @property
     def dt_ms(self) -> float | None:
-        """The length of one time step, in ms; None where steps have no duration."""
+        """Length of a time step, in ms; None if steps have no duration."""
 
     def __len__(self) -> int: ...
 
     def subset(self, index: Tensor) -> Self:
-        """The items `index`, int64 [M] or bool [N], in that order."""
+        """Return the items `index`, int64 [M] or bool [N], in that order."""
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
-        """All items in their order and unchanged, `size` at a time; `tail_steps` as in `collate`."""
+        """Return batches of `size` items, in order and without augmentation; `tail_steps` as in `collate`."""
 
     def hash_into(self, digest: Hash) -> None:
-        """Add everything that training depends on to a digest."""
+        """Add all data on which training depends to a digest."""
 
 
 Data = TypeVar("Data", bound=Labelled)
 
 
 class Splits(NamedTuple, Generic[Data]):
-    """The three parts of a data set. Choose settings on `valid`; `test` is for the figure that is reported."""
+    """Splits of a data set. Use `valid` to choose settings, and `test` only for reported results."""
 
     train: Data
     valid: Data
     test: Data
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the training and validation data."""
+        """Return the SHA-256 of the training and validation data."""
         digest = hashlib.sha256()
         for part in (self.train, self.valid):
             part.hash_into(digest)
@@ -94,7 +94,7 @@ def hash_tensor(digest: Hash, x: Tensor) -> None:
 
 
 def evenly(count: int, most: int) -> Tensor:
-    """At most `most` of `count` indices, evenly spread, as data may be sorted by class: int64."""
+    """Return at most `most` of `count` indices, int64, evenly spaced because data may be sorted by class."""
     return torch.linspace(0, count - 1, min(most, count)).round().long()
 
 
@@ -122,8 +122,8 @@ class Dataset:
             raise InputError("x: expected at least one sequence, got none. Check the split or the requested subset.")
         expect_fields(self, dt_ms="(0, inf)")
         expect(self.y, "N", "y", N=len(self.x))
-        for sequence in self.x:
-            expect(sequence, "T C", "x", C=self.x[0].shape[1])
+        for number, sequence in enumerate(self.x):
+            expect(sequence, "T C", f"x, item {number}", C=self.x[0].shape[-1])
         if int(self.y.min()) < 0 or int(self.y.max()) >= len(self.labels):
             raise InputError(
                 f"y: expected classes 0 to {len(self.labels) - 1}, got {int(self.y.min())} to {int(self.y.max())}. Check labels."
@@ -147,7 +147,7 @@ class Dataset:
         return replace(self, x=[self.x[i] for i in chosen.tolist()], y=self.y[chosen])
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
-        """All items in their order and unchanged, as `Labelled.batches`."""
+        """Return batches in order and without augmentation, as `Labelled.batches`."""
         return loader(self, size, tail_steps=tail_steps)
 
     def hash_into(self, digest: Hash) -> None:

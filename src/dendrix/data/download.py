@@ -100,7 +100,7 @@ _PROBLEMS = {"ValueError": "wrong checksum", "ChunkedEncodingError": "connection
 
 
 def fetch(name: str, root: str | Path | None = None) -> list[Path]:
-    """Download a data set into a data folder, unless it is already there.
+    """Download a data set into a data folder, unless it exists.
 
     Args:
         name: a key of `REMOTES`.

@@ -8,11 +8,12 @@ from ..errors import InputError
 from .cochlea.model import Cochlea, PublishedCochlea
 from .encoder import Encoder
 from .speech.even_mel import EvenMel
+from .speech.integer_mel import IntegerMel
 from .speech.mel import LogMel
 from .speech.mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
 from .speech.published_mel import PublishedMel
 
-_KINDS = (Cochlea, EvenMel, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
+_KINDS = (Cochlea, EvenMel, IntegerMel, LogMel, MelLatency, MelLevels, MelLIF, MelRate, PublishedCochlea, PublishedMel)
 
 ENCODERS: dict[str, type[Encoder]] = {kind.__name__: kind for kind in _KINDS}
 """Encoder classes by name."""

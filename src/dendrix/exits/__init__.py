@@ -21,6 +21,7 @@ from .reporting.reporter import Report, report
 from .rules.base import ExitRule, RuleState
 from .rules.entropy import Entropy
 from .rules.fixed_steps import FixedSteps
+from .rules.integer_probability import IntegerProbability
 from .rules.margin import Margin
 from .rules.max_probability import MaxProbability
 from .rules.names import RULES
@@ -42,6 +43,7 @@ __all__ = [
     "FixedSteps",
     "Goal",
     "Guarantee",
+    "IntegerProbability",
     "Interval",
     "Margin",
     "MaxProbability",

@@ -87,7 +87,7 @@ class Batch:
         return Slot(index, x, len(x))
 
     def _arrange(self, waiting: Iterator[Slot]) -> bool:
-        """Replace or drop finished rows where it pays; returns whether anything is left to run."""
+        """Replace or drop finished rows where this saves time; returns whether any row is left to run."""
         done = [row for row, slot in enumerate(self.slots) if not slot.open]
         if len(done) == len(self.slots):
             self.slots, self.progress = list(islice(waiting, self.size)), None

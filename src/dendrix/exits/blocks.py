@@ -88,7 +88,9 @@ def expect_rows_alone(model: Stateful, x: Tensor) -> bool:
 def _expect_rows(state: State, batch: int) -> None:
     """Check that every part of a state has one row per input."""
     if state is None:
-        raise InputTypeError("state: expected the next state of the network, got None, which means from rest. Return () for no state.")
+        raise InputTypeError(
+            "state: expected the next state of the network, got None, which stands for the initial state. Return () for no state."
+        )
     for part in leaves(state):
         if not part.dim() or len(part) != batch:
             raise InputError(f"state: expected tensors [B={batch}, ...], got {list(part.shape)}. Each input has a row of its own.")

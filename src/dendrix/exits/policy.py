@@ -14,7 +14,7 @@ from .fitting.goals import Goal, MeanSteps, Pareto
 from .fitting.guarantee import Guarantee
 from .records import ExitRecord
 from .rules.base import ExitRule
-from .rules.names import RULES
+from .rules.names import ALL_RULES, RULES
 
 FORMAT = 3
 """Version of the file. Format 2 is still read; format 1 is refused, because its fingerprints ignored the kind of neuron."""
@@ -33,7 +33,7 @@ class Policy:
     rule: ExitRule
     goal: Goal
     statement: str
-    """The guarantee in words, and warnings of the fit."""
+    """Statement of the guarantee, and warnings of the fit."""
     accumulation: str
     """How outputs become evidence."""
     steps: int
@@ -109,7 +109,7 @@ class Policy:
             raise InputError(f"{path}: expected a policy of format {FORMAT}, got {version}. Update dendrix.")
         if version < 2:
             raise InputError(
-                f"{path}: expected a policy of format {FORMAT}, got {version}, which does not say for which neurons it holds. "
+                f"{path}: expected a policy of format {FORMAT}, got {version}, which does not identify the neurons of its network. "
                 "Record the network again, and fit a policy to that."
             )
         if _digest(content) != digest:
@@ -120,7 +120,7 @@ class Policy:
             rule, goal = dict(content["rule"]), dict(content["goal"])
             return cls(**content | {"rule": _rule(rule), "goal": GOALS[goal.pop("name")](**goal), "data": tuple(content["data"])})
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: expected a rule and a goal that this version knows, but {error!r}. Update dendrix.") from error
+            raise InputError(f"{path}: expected a rule and a goal of this version, but {error!r}. Update dendrix.") from error
 
 
 def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
@@ -142,11 +142,11 @@ def named_rule(name: str) -> ExitRule:
 def _rule_fields(rule: ExitRule) -> dict[str, Any]:
     """Fields of a rule for JSON. JSON has no infinity, so an infinite threshold is the string "never"."""
     values = [("never" if value == math.inf else value) for value in rule.thresholds]
-    return {"name": _name(rule, RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
+    return {"name": _name(rule, ALL_RULES), **asdict(rule), "threshold": values if isinstance(rule.threshold, tuple) else values[0]}
 
 
 def _rule(content: dict[str, Any]) -> ExitRule:
-    kind, values = RULES[content.pop("name")], content.pop("threshold")
+    kind, values = ALL_RULES[content.pop("name")], content.pop("threshold")
     several = isinstance(values, list)
     numbers = tuple(math.inf if value == "never" else value for value in (values if several else [values]))
     return kind(numbers if several else numbers[0], **content)

@@ -23,7 +23,8 @@ def record_outputs(
 ) -> ExitRecord:
     """Run a network once over every input, at full length and in evaluation mode, and record its outputs.
 
-    Valid steps move to the front, so padding on either side and gaps make no difference. The record needs 4 N T K bytes of memory.
+    Valid steps move to the front, so padding on either side and gaps make no difference. The record needs 4 N T K bytes of memory, or
+    8 N T K if the outputs are float64.
 
     Args:
         model: returns a pair (outputs [B, T, K], state), and keeps no state itself.
@@ -47,7 +48,7 @@ def record_outputs(
             given = expect_explicit_state(model, x, valid) if outputs is None else call(model, x, valid)
             part, ends = _front(given, valid)
             if outputs is None:
-                outputs = _zeros(len(x) * operator.length_hint(batches, 1), *part.shape[1:])
+                outputs = _zeros((len(x) * operator.length_hint(batches, 1), *part.shape[1:]), part.dtype)
             outputs = _grown(outputs, count + len(x), part.shape[1])
             outputs[count : count + len(x), : part.shape[1]] = part
             lengths.append(ends.cpu())
@@ -83,15 +84,19 @@ def _grown(outputs: Tensor, rows: int, steps: int) -> Tensor:
     had, reached, classes = outputs.shape
     if rows <= had and steps <= reached:
         return outputs
-    larger = _zeros(had if rows <= had else max(rows, 2 * had), max(steps, reached), classes)
+    larger = _zeros((had if rows <= had else max(rows, 2 * had), max(steps, reached), classes), outputs.dtype)
     larger[:had, :reached] = outputs
     return larger
 
 
-def _zeros(rows: int, steps: int, classes: int) -> Tensor:
-    """Zeros that use memory only where they are written: numpy leaves zeroing to the operating system, torch writes every element."""
-    _expect_memory(4 * rows * steps * classes)
-    return torch.from_numpy(np.zeros((rows, steps, classes), dtype=np.float32))
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Zeros that use memory only where they are written: numpy leaves zeroing to the operating system, torch writes every element.
+
+    float64, as of networks in whole numbers, is kept; all else becomes float32.
+    """
+    kept = np.float64 if dtype == torch.float64 else np.float32
+    _expect_memory(np.dtype(kept).itemsize * math.prod(shape))
+    return torch.from_numpy(np.zeros(shape, dtype=kept))
 
 
 def _expect_memory(needed: int) -> None:

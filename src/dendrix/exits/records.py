@@ -52,7 +52,7 @@ class ExitRecord:
         expect_one_of(self.accumulation, ACCUMULATIONS, "accumulation")
         expect_fields(self, dt_ms="(0, inf)")
         if not isinstance(self.model, str):
-            raise InputTypeError(f"model: expected a word, got {self.model!r}. It is the result of dendrix.exits.fingerprint.")
+            raise InputTypeError(f"model: expected a string, got {self.model!r}. Pass the result of dendrix.exits.fingerprint.")
         count, steps, classes = self.outputs.shape
         for name, low, high in (("labels", 0, classes - 1), ("lengths", 1, steps)):
             if (values := getattr(self, name)) is not None:
@@ -65,7 +65,7 @@ class ExitRecord:
             values = self.outputs[row, step]
             raise InputError(
                 f"outputs: expected finite numbers, got {values[~values.isfinite()][0].item()} for input {row} at step {step + 1}. "
-                "Find out where the network or its input breaks."
+                "Check the network and its input."
             )
 
     def __len__(self) -> int:
@@ -159,7 +159,7 @@ def _read(name: str, array: np.ndarray) -> Any:
     """Convert an array of a file into the field of that name."""
     if name not in _ARRAYS:
         if array.ndim:
-            raise InputError(f"{name}: expected a single value, got an array of shape {list(array.shape)}. Check what was recorded.")
+            raise InputError(f"{name}: expected a single value, got an array of shape {list(array.shape)}. Check the record.")
         return array.item()
     kinds, dtype = _ARRAYS[name]
     if array.dtype.kind not in kinds:
@@ -174,4 +174,4 @@ def _whole(values: Tensor, name: str, low: int, high: int) -> Tensor:
     if whole and low <= int(values.min()) and int(values.max()) <= high:
         return values.long().cpu()
     came = f"{values.min().item()} to {values.max().item()}" if whole else str(values.dtype)
-    raise InputError(f"{name}: expected whole numbers from {low} to {high}, got {came}. Check what was recorded.")
+    raise InputError(f"{name}: expected whole numbers from {low} to {high}, got {came}. Check the record.")

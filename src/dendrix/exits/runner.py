@@ -1,4 +1,4 @@
-"""Runs in which each input stops when the rule says so: of a batch, a stream of requests, or one input that is still arriving."""
+"""Runs with early exits: of a batch, a stream of requests, or one input that is still arriving."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fast kernels, one folder per operation. Importing this package fills the kernel table; numba and Triton load at the first use."""
+"""Fast kernels, one folder per operation. Importing this package fills the kernel table; numba and Triton are loaded at the first use."""
 
 from .decode import operation as _decode
 from .delay import conv as _conv

@@ -15,6 +15,6 @@ def differentiable_once(backward: str) -> None:
 
 def _refuse(ctx: Any, *grads: Tensor) -> NoReturn:
     raise KernelError(
-        "Kernels have first derivatives, but a second one was asked for (create_graph=True). "
+        "Kernels support first derivatives only, but a second one is required (create_graph=True). "
         'Compute both under dendrix.use_kernels("reference").'
     )

@@ -1,4 +1,4 @@
-"""Layers over time, one concept per file."""
+"""Layers over time: synapses with delays, recurrence, dendrites, k winners, normalisation and activations."""
 
 from .activations.clipped_relu import ClippedReLU
 from .activations.lsq import LSQ

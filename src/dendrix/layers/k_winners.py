@@ -1,4 +1,4 @@
-"""k winners take all: the most active channels pass, the others are silent."""
+"""k winners take all: the k largest channels pass, the others are set to zero."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from .dendrites.theory import MatchTheory, match_theory
 
 
 class KWinners(Stateful):
-    """Pass the k largest channels of every step unchanged and silence the others, [B, T, C] -> [B, T, C].
+    """Keep the k largest channels of every step and set the others to zero, [B, T, C] -> [B, T, C].
 
-    With `boost`, channels that won less often than the mean are favoured: x * exp((k / C - duty) * boost) chooses the winners, and
-    only that. `duty_cycle`, how often each channel won lately, is a training statistic, so it is a buffer; it counts valid steps only.
+    With `boost`, the winners are the largest x * exp((k / C - duty) * boost), which favours channels that rarely win; their values are not
+    changed. `duty_cycle` is a running mean of how often each channel wins in valid steps, a buffer that is updated in training.
 
     Args:
         size: number of channels, C.
-        winners: k, how many pass.
-        boost: strength of the boosting, the same in training and in evaluation.
-        momentum: weight of the newest batch in the duty cycle.
-    Source: Ahmad & Scheinkman (2019), arXiv 1903.11257; a duty cycle that moves batch by batch, as BatchNorm does, is ours.
+        winners: number of winners, k.
+        boost: strength of the boosting, in training and evaluation.
+        momentum: weight of the current batch in the duty cycle.
+    Source: Ahmad & Scheinkman (2019), arXiv 1903.11257; the update of the duty cycle per batch, as in BatchNorm, is ours.
     """
 
     duty_cycle: Tensor
@@ -47,18 +47,18 @@ class KWinners(Stateful):
         return x * chosen, ()
 
     def _count(self, chosen: Tensor, valid: Tensor | None) -> None:
-        """Move the duty cycle towards the share of valid steps that each channel has won."""
+        """Update the duty cycle with the fraction of valid steps in which each channel won."""
         steps = chosen[..., 0].numel() if valid is None else valid.sum().clamp_min(1)
         moved = self.duty_cycle.lerp(chosen.sum((0, 1)).to(self.duty_cycle.dtype) / steps, self.momentum)
         self.duty_cycle.copy_(moved if valid is None else torch.where(valid.any(), moved, self.duty_cycle))
 
     def theory(self, synapses: int, theta: int, moved: int = 0) -> MatchTheory:
-        """How well a segment tells the codes of this layer apart, if its winners are random.
+        """Predict the error rates of a segment on the codes of this layer, assuming random winners.
 
         Args:
-            synapses: how many of a known code's winners the segment listens to.
-            theta: how many of these must be active for a match.
-            moved: how many winners of the known code are others this time.
+            synapses: number of synapses of the segment.
+            theta: number of active synapses that makes a match.
+            moved: number of winners of the known code that have changed.
         """
         return match_theory(self.size, self.winners, synapses, theta, moved)
 

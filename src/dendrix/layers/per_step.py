@@ -1,4 +1,4 @@
-"""Layers that act on each time step by itself: any torch module, BatchNorm over valid steps, and a dropout held over time."""
+"""Layers that act on each time step: wrapped torch modules, BatchNorm over valid steps, and dropout with a mask constant over time."""
 
 from typing import Any
 
@@ -19,17 +19,17 @@ from ..core import (
 )
 from ..errors import InputTypeError
 
-_TOO_FEW = "valid: BatchNorm trains on at least two valid steps, got fewer. Use a larger batch or eval()."
+_TOO_FEW = "valid: expected at least two valid steps for training BatchNorm, got fewer. Use a larger batch or eval()."
 
 
 class PerStep(Stateful):
-    """Apply a module that knows no time (Linear, Conv2d, pooling) to each step: [B, T, ...] -> [B, T, ...]; invalid steps give zero."""
+    """Apply a module without time (Linear, Conv2d, pooling) to each step, [B, T, ...] -> [B, T, ...]; invalid steps output zero."""
 
     def __init__(self, module: nn.Module):
         super().__init__()
         if not isinstance(module, nn.Module) or isinstance(module, Stateful):
             raise InputTypeError(
-                f"module: expected a module that knows no time, got {type(module).__name__}. Layers over time need no PerStep."
+                f"module: expected a module without time, such as nn.Linear, got {type(module).__name__}. Use it without PerStep."
             )
         self.module = module
 
@@ -39,20 +39,20 @@ class PerStep(Stateful):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T ...")
         expect_valid(valid, x)
-        # Masked on both sides: an invalid NaN must reach neither the output nor the module's gradients.
+        # Masked before and after, so that a NaN at an invalid step reaches neither the output nor the gradients.
         y = self.module(zero_invalid(x, valid).flatten(0, 1)).unflatten(0, x.shape[:2])
         return zero_invalid(y, valid), ()
 
 
 class BatchNorm(Stateful):
-    """Batch normalisation of each channel over batch, time and any further axes, [B, T, C, ...]; invalid steps do not count.
+    """Batch normalisation of each channel over batch, time and further axes, [B, T, C, ...], ignoring invalid steps.
 
     Parameters and buffers are named as in `nn.BatchNorm1d`, so its `state_dict` loads.
 
     Args:
         size: number of channels.
-        eps: added to the variance.
-        momentum: weight of the newest batch in the running statistics.
+        eps: constant added to the variance.
+        momentum: weight of the current batch in the running statistics.
     Source: Ioffe & Szegedy (2015), arXiv 1502.03167.
     """
 
@@ -84,9 +84,9 @@ class BatchNorm(Stateful):
         flat = x.flatten(0, 1)
         if valid is None:
             return self._normalise(flat).view(x.shape), ()
-        # Moving the valid steps together and back is exact, and measured at two thirds of the cost of sums under a mask.
+        # Gathering the valid steps is exact and takes two thirds of the time of masked sums.
         kept = valid.flatten().nonzero().squeeze(1)
-        # A check that torch.compile understands: it knows from here on that there is something to normalise.
+        # A check that torch.compile can use: at least two steps remain.
         torch._check(kept.numel() >= 2, lambda: _TOO_FEW)  # type: ignore[no-untyped-call]
         y = self._normalise(flat.index_select(0, kept))
         return y.new_zeros(flat.shape).index_copy(0, kept, y).view(x.shape), ()
@@ -100,11 +100,11 @@ class BatchNorm(Stateful):
 
 
 class HeldDropout(Stateful):
-    """Dropout whose mask is drawn once per row and channel and held over time, [B, T, ...]. State: the mask, [B, ...].
+    """Dropout with one mask per sequence, constant over time, [B, T, ...]. State: the mask, [B, ...].
 
     Args:
-        p: probability of silencing a channel; survivors are scaled by 1 / (1 - p).
-    Source: as in SpikingJelly's multi-step Dropout, which DCLS-Delays uses (arXiv 2306.17670).
+        p: probability that a channel is set to zero; the others are scaled by 1 / (1 - p).
+    Source: multi-step Dropout of SpikingJelly, used by DCLS-Delays (arXiv 2306.17670).
     """
 
     def __init__(self, p: float = 0.5):

@@ -1,4 +1,4 @@
-"""Modules in a row, with their states threaded through."""
+"""Sequence of modules with explicit state."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from ..errors import InputError, InputTypeError
 
 
 class Sequential(Stateful):
-    """Run modules one after another over [B, T, ...]. State: a tuple with one entry per module, `()` for a stateless one.
+    """Apply modules in sequence to x [B, T, ...]. State: a tuple with one entry per module, `()` for a module without state.
 
-    A plain `nn.Module` (a Linear, say) is applied to whole sequences and must act on each time step by itself.
+    A torch module such as `nn.Linear` is applied to the whole sequence and must treat time steps independently.
     """
 
     def __init__(self, *modules: nn.Module):
@@ -24,7 +24,7 @@ class Sequential(Stateful):
         self.stages = nn.ModuleList(modules)
 
     def arguments(self) -> dict[str, Any]:
-        """The modules under the key `"*"`; a subclass with a constructor of its own says for itself."""
+        """Return the modules under the key `"*"`. A subclass with another constructor must override this method."""
         return {"*": list(self.stages)} if type(self).__init__ is Sequential.__init__ else super().arguments()
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -48,10 +48,10 @@ class Sequential(Stateful):
         return x, tuple(after)
 
     def _parts(self, state: State) -> tuple[State, ...]:
-        """The state of every stage."""
+        """Return the state of every stage."""
         if state is None:
             return (None,) * len(self.stages)
         if isinstance(state, tuple) and len(state) == len(self.stages):
             return state
         came = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise InputError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass what the last call returned.")
+        raise InputError(f"state: expected a tuple of {len(self.stages)} states, got {came}. Pass the state returned by the previous call.")

@@ -1,4 +1,4 @@
-"""A linear layer most of whose weights do not exist."""
+"""Linear layer with sparse weights."""
 
 import math
 from typing import Any
@@ -11,18 +11,18 @@ from .dendrites.theory import MatchTheory, match_theory
 
 
 class SparseLinear(Stateful):
-    """A linear layer, [B, T, C] -> [B, T, H], in which every output listens to the same number of random inputs.
+    """Linear layer with sparse weights, [B, T, C] -> [B, T, H]: every output is connected to the same number of random inputs.
 
-    Only the weights that exist are stored and trained, so no optimiser, momentum or weight decay can bring the others to life; which they
-    are, `inputs`, is a buffer and travels with the `state_dict`. At a density of 1 it is a plain linear layer.
+    Only nonzero weights are stored and trained, so the connections never change. Their indices, `inputs`, are a buffer and part of the
+    `state_dict`. With a density of 1, the layer is a dense linear layer.
 
     Args:
         in_features: channels in, C.
         out_features: channels out, H.
-        density: share of the inputs that an output listens to.
-        expected_density: share of the inputs that are active at a time; the weights start larger for sparse inputs.
-        bias: whether to add one.
-    Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651: weights start as U(-b, b), b = 1 / sqrt(expected_density * density * C).
+        density: fraction of the inputs to which an output is connected.
+        expected_density: expected fraction of active inputs; sparse inputs get larger initial weights.
+        bias: add a bias.
+    Source: Iyer et al. (2021), bioRxiv 2021.10.25.465651: initial weights U(-b, b), b = 1 / sqrt(expected_density * density * C).
     """
 
     inputs: Tensor | None
@@ -43,7 +43,7 @@ class SparseLinear(Stateful):
         self.register_buffer("inputs", chosen)
 
     def dense_weight(self) -> Tensor:
-        """The weights with zeros where there is none, [H, C]."""
+        """Return the weights as a dense matrix, [H, C]."""
         if self.inputs is None:
             return self.weight
         return self.weight.new_zeros(self.out_features, self.in_features).scatter(1, self.inputs, self.weight)
@@ -56,12 +56,12 @@ class SparseLinear(Stateful):
         return zero_invalid(y, valid), ()
 
     def theory(self, active: int, theta: int, moved: int = 0) -> MatchTheory:
-        """How often theta of an output's synapses are active by chance, and how often fewer are for a code that they all knew.
+        """Predict how often theta synapses of an output are active by chance, and how often fewer are active for a known code.
 
         Args:
-            active: active inputs of a code.
-            theta: active synapses that count as a match.
-            moved: how many active inputs of the known code are elsewhere this time.
+            active: number of active inputs of a code.
+            theta: number of active synapses that makes a match.
+            moved: number of active inputs of the known code that have changed.
         """
         return match_theory(self.in_features, active, self.synapses, theta, moved)
 

@@ -11,6 +11,7 @@ from .vision import VGG, ImageConfig, ResNet, ResNetConfig, VGGConfig, resnet18,
 __all__ = [
     "GPT2",
     "MODELS",
+    "NETWORKS",
     "VGG",
     "Converted",
     "ConvertedConfig",

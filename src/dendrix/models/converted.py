@@ -1,4 +1,4 @@
-"""A spiking network that was converted from an image network: built from its configuration, it can be saved and read again."""
+"""Spiking networks converted from image networks, created from a configuration so that they can be saved and loaded."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..convert import MaxPool, NeuronKind, clip, convert
-from ..core import State, Stateful, expect_fields, expect_one_of
+from ..core import State, Stateful, expect_fields, expect_instance, expect_one_of
 from ..core.trust import Trust
 from .description import build, describe
 from .vision.parts import ImageConfig
@@ -20,27 +20,31 @@ _NETWORKS: dict[str, tuple[type[ImageConfig], type[nn.Module]]] = {"vgg": (VGGCo
 
 @dataclass(frozen=True)
 class ConvertedConfig:
-    """From what a `Converted` was made, and how."""
+    """Configuration of a `Converted`: the original network and the settings of its conversion.
+
+    Raises:
+        InputError: a field is out of range.
+    """
 
     ann: str
-    """The kind of network that was converted, as checkpoints name it: vgg or resnet; or "described", for any other."""
+    """Type of the original network: "vgg", "resnet", or "described" for any other."""
     ann_config: dict[str, Any]
-    """The configuration of that network, or its description, as `models.description` gives it."""
+    """Configuration of the original network, or its description from `models.description`."""
     steps: int = 8
-    """For how many steps an image is shown."""
+    """Number of steps for which an image is presented."""
     neuron: NeuronKind = "signed"
-    """The neurons, as in `convert`."""
+    """Type of neurons, as in `convert`."""
     max_pool: MaxPool = "refuse"
-    """What becomes of maximum pooling, as in `convert`."""
+    """Treatment of maximum pooling, as in `convert`."""
     ceilings: Literal["trained", "layer", "channel"] = "trained"
-    """Where thresholds come from: QCFS, or ceilings that `calibrate` measured for each layer or channel of a ReLU network."""
+    """Source of the thresholds: "trained" (QCFS), or ceilings that `calibrate` measured per "layer" or "channel" of a ReLU network."""
     height: int = 32
     width: int = 32
-    """Pixels of the images."""
+    """Size of the images, in pixels."""
     channels: int = 3
-    """C of the images; VGG and ResNet say it themselves."""
+    """Number of image channels, C; taken from the configuration of a VGG or ResNet."""
     outputs: int = 10
-    """Classes, K; VGG and ResNet say it themselves."""
+    """Number of classes, K; taken from the configuration of a VGG or ResNet."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.ann, (*_NETWORKS, _DESCRIBED), "ann")
@@ -50,7 +54,7 @@ class ConvertedConfig:
         counts = dict.fromkeys(("steps", "height", "width", "channels", "outputs"), "[1, inf)")
         expect_fields(self, whole=counts, **counts)
         if self.ann != _DESCRIBED:
-            # A wrong configuration is found here, not when it is built; and JSON's lists become what they were.
+            # Checks the configuration early, and converts lists from JSON to tuples.
             network = _NETWORKS[self.ann][0](**self.ann_config)
             object.__setattr__(self, "ann_config", asdict(network))
             object.__setattr__(self, "channels", network.channels)
@@ -58,10 +62,14 @@ class ConvertedConfig:
 
     @classmethod
     def of(cls, ann: nn.Module, **settings: Any) -> "ConvertedConfig":
-        """The configuration for a network that is to be converted; `settings` are the other fields.
+        """Return the configuration for converting a network.
+
+        Args:
+            ann: original network.
+            **settings: other fields.
 
         Raises:
-            InputTypeError: a part of the network cannot be described by data.
+            InputTypeError: a part of the network cannot be described.
         """
         for name, (kind, network) in _NETWORKS.items():
             if type(ann) is network and isinstance(config := getattr(ann, "config", None), kind):
@@ -69,10 +77,10 @@ class ConvertedConfig:
         return cls(ann=_DESCRIBED, ann_config=describe(ann), **settings)
 
     def untrained(self, trust: Trust = None) -> nn.Module:
-        """The network that was converted, with the weights of its start.
+        """Create the original network with initial weights.
 
         Args:
-            trust: the package or file of classes that are not of dendrix or torch.
+            trust: package or file of classes outside dendrix and torch.
         """
         if self.ann == _DESCRIBED:
             network: nn.Module = build(self.ann_config, trust)
@@ -82,17 +90,18 @@ class ConvertedConfig:
 
 
 class Converted(Stateful):
-    """currents [B, T, ...] -> outputs of every step [B, T, K], not accumulated; `encode` turns images into currents.
+    """Converted network: currents [B, T, ...] -> outputs of every step [B, T, K], not accumulated; `encode` computes the currents.
 
     Args:
-        config: what to build.
-        ann: the trained network, after `calibrate` unless its thresholds are trained; None builds one whose weights are still to be loaded,
-            and which has no audit.
-        trust: the package or file of classes of that network that are not of dendrix or torch.
+        config: configuration of the network.
+        ann: trained original network, after `calibrate` unless its thresholds are trained; None creates a network with initial weights and
+            without an audit, for loading weights.
+        trust: package or file of classes of the original network outside dendrix and torch.
     """
 
     def __init__(self, config: ConvertedConfig, ann: nn.Module | None = None, *, trust: Trust = None):
         super().__init__()
+        expect_instance(config, ConvertedConfig, "config")
         example = torch.zeros(2, config.channels, config.height, config.width)
         trained = ann is not None
         if ann is None:
@@ -103,8 +112,11 @@ class Converted(Stateful):
         self.config, self.network = config, conversion.network
         self.audit = conversion.audit if trained else None
 
+    def arguments(self) -> dict[str, Any]:
+        return dict(config=self.config)
+
     def encode(self, images: Tensor, steps: int | None = None) -> Tensor:
-        """As `SpikingNetwork.encode`, for the steps of the configuration or others."""
+        """Compute the currents as `SpikingNetwork.encode`; by default for the number of steps of the configuration."""
         return self.network.encode(images, self.config.steps if steps is None else steps)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
@@ -113,5 +125,5 @@ class Converted(Stateful):
 
 
 def network_input(network: nn.Module, x: Tensor) -> Tensor:
-    """Inputs as a network takes them: a converted network takes images as the currents of every step."""
+    """Return the input of a network: for a converted network, images are converted to currents."""
     return network.encode(x) if isinstance(network, Converted) else x

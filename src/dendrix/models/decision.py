@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..core import Stateful, accumulate, expect_fields, expect_one_of
+from ..core import Stateful, accumulate, expect_fields, expect_flag, expect_one_of
 
 Accumulation = Literal["sum", "mean", "last", "max", "softmax-sum"]
 
@@ -29,6 +29,7 @@ class Decision:
     def __post_init__(self) -> None:
         expect_one_of(self.accumulation, get_args(Accumulation), "accumulation")
         expect_fields(self, tail_ms="[0, inf)")
+        expect_flag(self.padded, "padded")
 
     def tail_steps(self, dt_ms: float) -> int:
         """Return the length of the tail in time steps.
@@ -78,5 +79,5 @@ def outputs_of(model: nn.Module, x: Tensor, valid: Tensor | None = None) -> Tens
         valid: bool [B, T].
     """
     returned = model(x, None, valid) if takes_state(model) else model(x)
-    outputs: Tensor = returned[0] if isinstance(returned, tuple) else returned
+    outputs: Tensor = returned[0] if isinstance(returned, tuple) and returned else returned
     return outputs

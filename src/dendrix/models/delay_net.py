@@ -2,11 +2,25 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
-from ..core import ATan, State, Stateful, Surrogate, Triangle, expect, expect_fields, expect_finite, expect_one_of, expect_valid
+from ..core import (
+    ATan,
+    State,
+    Stateful,
+    Surrogate,
+    Triangle,
+    expect,
+    expect_counts,
+    expect_fields,
+    expect_finite,
+    expect_flag,
+    expect_instance,
+    expect_one_of,
+    expect_valid,
+)
 from ..errors import InputError
 from ..layers import BatchNorm, DelayLinear, HeldDropout, RecurrentDelay, Sequential
 from ..layers.delay.linear import Granularity, Interpolation, Padding
@@ -71,21 +85,23 @@ class DelayNetConfig:
     """"causal", or "published": every delay layer appends zeros of half the largest delay, so sequences grow and cannot be streamed."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
+        object.__setattr__(self, "hidden", expect_counts(self.hidden, "hidden"))  # JSON has lists
+        expect_one_of(self.granularity, get_args(Granularity), "granularity")
+        expect_one_of(self.interpolation, get_args(Interpolation), "interpolation")
         expect_one_of(self.delays, ("learned", "random", "none"), "delays")
         expect_one_of(self.neuron, ("lif", "adlif"), "neuron")
         expect_one_of(self.surrogate, get_args(SurrogateName), "surrogate")
         expect_one_of(self.padding, get_args(Padding), "padding")
-        expect_fields(self, max_delay_ms="[0, inf)", dt_ms="(0, inf)", kernel_count="[1, inf)", dropout="[0, 1)", spike_alpha="(0, inf)")
+        counts = dict.fromkeys(("inputs", "outputs", "kernel_count"), "[1, inf)")
+        expect_fields(self, whole=counts, **counts)
+        expect_fields(self, max_delay_ms="[0, inf)", dt_ms="(0, inf)", dropout="[0, 1)", spike_alpha="(0, inf)")
         expect_fields(self, recurrent_delay_ms="[0, inf)", recurrent_start_ms="[0, inf)", recurrent_dropout="[0, 1)")
         expect_fields(self, tau_ms="(0, inf)", decay="(0, 1)", v_reset="(-inf, 1)")
-        if min(self.inputs, self.outputs, *self.hidden) < 1:
-            raise InputError(
-                f"inputs, outputs, hidden: expected at least 1, got {self.inputs}, {self.outputs} and {self.hidden}. Raise them."
-            )
+        for name in ("train_tau", "detach_reset"):
+            expect_flag(getattr(self, name), name)
 
     def build(self) -> "DelayNet":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return DelayNet(self)
 
 
@@ -140,6 +156,7 @@ class DelayNet(Sequential):
     """
 
     def __init__(self, config: DelayNetConfig):
+        expect_instance(config, DelayNetConfig, "config")
         stages: list[nn.Module] = []
         sizes = (config.inputs, *config.hidden)
         for before, size in itertools.pairwise(sizes):
@@ -147,6 +164,9 @@ class DelayNet(Sequential):
         readout = LI(config.outputs, config.tau_ms, config.dt_ms, decay=config.decay, train_tau=config.train_tau)
         super().__init__(*stages, _delays(config, sizes[-1], config.outputs), readout)
         self.config = config
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(config=self.config)
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C", "x_t", C=self.config.inputs)

@@ -1,11 +1,24 @@
-"""Network for continual learning: active dendrites with a task prototype as context gate units, of which the k strongest are active."""
+"""Network for continual learning: active dendrites with a task prototype as context gate units, and the k strongest units are active."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..core import State, Stateful, expect, expect_fields, expect_finite, expect_floating, expect_in, expect_valid, zero_invalid
+from ..core import (
+    State,
+    Stateful,
+    expect,
+    expect_count,
+    expect_counts,
+    expect_fields,
+    expect_finite,
+    expect_floating,
+    expect_instance,
+    expect_valid,
+    zero_invalid,
+)
 from ..errors import InputError
 from ..layers import ActiveDendrites, KWinners, SparseLinear
 
@@ -38,16 +51,13 @@ class DendriticNetConfig:
     """Largest number of tasks (prototypes)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists
+        object.__setattr__(self, "hidden", expect_counts(self.hidden, "hidden"))  # JSON has lists
+        counts = dict.fromkeys(("inputs", "outputs", "tasks"), "[1, inf)")
+        expect_fields(self, whole=("segments", *counts), segments="[0, inf)", **counts)
         expect_fields(self, weight_density="(0, 1]", active="(0, 1]", boost="[0, inf)", segment_density="(0, 1]")
-        expect_fields(self, segments="[0, inf)", tasks="[1, inf)")
-        if min(self.inputs, self.outputs, *self.hidden) < 1:
-            raise InputError(
-                f"inputs, outputs, hidden: expected at least 1, got {self.inputs}, {self.outputs} and {self.hidden}. Raise them."
-            )
 
     def build(self) -> "DendriticNet":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return DendriticNet(self)
 
 
@@ -63,19 +73,22 @@ class DendriticNet(Stateful):
     """
 
     prototypes: Tensor
-    """Prototypes of the tasks, [N, C], of which the first `known` are set."""
+    """Prototypes of the tasks, [N, C]; the first `known` are set."""
     known: Tensor
     """Number of tasks so far, int64 []."""
 
     def __init__(self, config: DendriticNetConfig):
         super().__init__()
-        self.config = config
+        self.config = expect_instance(config, DendriticNetConfig, "config")
         sizes = (config.inputs, *config.hidden)
         densities = (1.0, *[config.active or 1.0] * len(config.hidden))
         self.hidden = nn.ModuleList(_Hidden(config, *layer) for layer in zip(sizes, sizes[1:], densities, strict=False))
         self.readout = SparseLinear(sizes[-1], config.outputs, config.weight_density, expected_density=densities[-1])
         self.register_buffer("prototypes", torch.zeros(config.tasks, config.inputs))
         self.register_buffer("known", torch.tensor(0))
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(config=self.config)
 
     @torch.no_grad()
     def begin_task(self, inputs: Tensor) -> int:
@@ -140,7 +153,7 @@ class DendriticNet(Stateful):
             return None, None
         if task is None:
             return self.prototypes[: int(self.known)], self.nearest(x)
-        expect_in(task, f"[0, {int(self.known) - 1}]", "task")
+        task = expect_count(task, f"[0, {int(self.known) - 1}]", "task")
         return self.prototypes[task : task + 1], None
 
 

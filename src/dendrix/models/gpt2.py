@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..core import expect, expect_fields
+from ..core import expect, expect_fields, expect_instance
 from ..errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -35,13 +35,14 @@ class GPT2Config:
     """Dropout probability, at all places where GPT-2 uses dropout."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, vocab_size="[1, inf)", width="[1, inf)", layers="[1, inf)", heads="[1, inf)", context="[1, inf)")
+        counts = dict.fromkeys(("vocab_size", "width", "layers", "heads", "context"), "[1, inf)")
+        expect_fields(self, whole=counts, **counts)
         expect_fields(self, dropout="[0, 1)")
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}. Change either.")
 
     def build(self) -> "GPT2":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return GPT2(self)
 
 
@@ -59,7 +60,7 @@ class GPT2(nn.Module):
 
     def __init__(self, config: GPT2Config):
         super().__init__()
-        self.config = config
+        self.config = expect_instance(config, GPT2Config, "config")
         self.inner = _network(config)
 
     @classmethod

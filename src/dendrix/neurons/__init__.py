@@ -1,4 +1,4 @@
-"""Neurons, one file each: a NamedTuple state, a pure step, a small module. Equations stand in the steps."""
+"""Neuron layers. Each file has a state (NamedTuple), a pure step function with the equations, and a module."""
 
 from .adlif import AdLIF
 from .base import Decay, Neuron

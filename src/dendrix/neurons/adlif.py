@@ -1,4 +1,4 @@
-"""The adaptive LIF with a second, slow variable, as used on the Heidelberg digits."""
+"""Adaptive LIF neurons, with a second, slow state variable."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from .base import Decay, Neuron, PerNeuron, Spike
 
 
 class AdLIFState(NamedTuple):
-    """Membrane `u`, adaptation `w` and last spikes `s`, each [B, C, ...]."""
+    """Membrane potential `u`, adaptation `w` and last spikes `s`, each [B, C, ...]."""
 
     u: Tensor
     w: Tensor
@@ -27,7 +27,7 @@ def adlif_step(
     v_threshold: Tensor | float = 1.0,
     spike: Spike,
 ) -> tuple[Tensor, AdLIFState]:
-    """Advance an adaptive LIF population by one time step.
+    """Compute one time step of adaptive LIF neurons.
 
     w <- decay_w * w + a * u + b * s
     u <- decay * (u - v_threshold * s) + (1 - decay) * (x - w)
@@ -35,12 +35,12 @@ def adlif_step(
 
     Args:
         x: input current, [B, C, ...].
-        state: membrane, adaptation and spikes before the step.
-        decay, decay_w: exp(-dt / tau) of membrane and adaptation, [C], inside (0, 1).
+        state: state before the step.
+        decay, decay_w: exp(-dt / tau) of membrane and adaptation, [C], in (0, 1).
         a: coupling of the membrane into the adaptation, [C].
-        b: jump of the adaptation at a spike, [C].
-        v_threshold: firing threshold, also what a spike subtracts.
-        spike: Heaviside step with a surrogate gradient; the reset is not detached.
+        b: increment of the adaptation at a spike, [C].
+        v_threshold: firing threshold; a spike subtracts it from the membrane.
+        spike: Heaviside step with a surrogate gradient; gradients pass through the reset.
     Returns:
         spikes [B, C, ...] in {0, 1}, and the next state.
     Source: Bittar & Garner (2022), "A surrogate gradient spiking baseline for speech command recognition", equations 5-7.
@@ -52,15 +52,15 @@ def adlif_step(
 
 
 class AdLIF(Neuron):
-    """Adaptive LIF neurons, [B, T, C] -> spikes [B, T, C]. Each neuron learns both time constants, `a` and `b`.
+    """Adaptive LIF neurons, [B, T, C] -> spikes [B, T, C]. Both time constants, `a` and `b` are trained, one per neuron.
 
-    All of these and the threshold are one value, or one per neuron, as in `LIF`.
+    The initial values and the threshold may be one value or one per neuron, as in `LIF`. Equations: `adlif_step`.
 
     Args:
         size: number of neurons (channels).
-        tau_ms, tau_w_ms: time constants of membrane and adaptation at the start, in ms.
+        tau_ms, tau_w_ms: initial time constants of membrane and adaptation, in ms.
         dt_ms: time step, in ms.
-        a, b: coupling of the membrane into the adaptation, and jump at a spike, at the start.
+        a, b: initial coupling of the membrane into the adaptation, and initial increment of the adaptation at a spike.
         v_threshold: firing threshold.
         spike: Heaviside step with a surrogate gradient.
     """

@@ -1,4 +1,4 @@
-"""`Neuron`: a layer whose step is one pure rule; it fills in `step` and `forward` from `rule` and `params()`."""
+"""Base class of the neuron layers, and the decay factors that they train."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,16 +27,17 @@ from ..core import (
 from ..errors import InputError
 
 PerNeuron = float | Sequence[float] | NDArray[Any] | Tensor
-"""One value for all neurons, or one for each."""
+"""One value for all neurons, or one per neuron."""
 
 Spike = Callable[[Tensor], Tensor]
-"""A Heaviside step with a surrogate gradient."""
+"""Heaviside step with a surrogate gradient."""
 
 
 class Neuron(Stateful):
-    """A population of neurons: [B, T, C] -> [B, T, C], or [B, T, C, ...] with the parameters shared over the further axes.
+    """Base class of neuron layers: [B, T, C] -> [B, T, C], or [B, T, C, ...] with parameters shared over the further axes.
 
-    A subclass sets `rule`, `state_type` and `params()`. States are float32, also under bfloat16, and float64 for float64.
+    A subclass defines `rule`, `state_type` and `params()`; this class implements `step` and `forward`. States are float32 for float32 and
+    narrower inputs, and float64 for float64.
     """
 
     rule: StepFn
@@ -49,25 +50,27 @@ class Neuron(Stateful):
         self._by_neuron: list[str] = []
 
     def params(self) -> dict[str, Any]:
-        """The keyword arguments of the rule; one-dimensional tensors hold one value per channel."""
-        raise NotImplementedError(f"{type(self).__name__} is abstract: give it params().")
+        """Return the keyword arguments of the rule; one-dimensional tensors hold one value per channel."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract. Define params() in the subclass.")
 
     @property
     def constants(self) -> dict[str, Any]:
-        """The arguments of the rule that are not trained: numbers, flags, the surrogate, and tensors [] or [C]."""
+        """Arguments of the rule that are not trained: numbers, flags, the surrogate, and tensors [] or [C]."""
         return self._constants | {name: getattr(self, name) for name in self._by_neuron}
 
     def hold(self, *, spike: Spike, **given: PerNeuron | None) -> None:
-        """Check the constants of the rule and keep them.
+        """Check and store the constants of the rule.
 
         Args:
             spike: Heaviside step with a surrogate gradient.
-            **given: flags, None, and numbers. Where a sequence, an array or a tensor holds one number or one for each neuron, it becomes a
-                buffer of that name, and so a part of the `state_dict`.
+            **given: flags, numbers, and None for `v_reset`. A sequence, array or tensor with one number or one per neuron is registered as
+                a buffer of that name, and is thus part of the `state_dict`.
         """
         for name, value in given.items():
-            if value is None or name in ("detach_reset", "scale_input"):
-                self._constants[name] = value if value is None else expect_flag(value, name)
+            if name == "v_reset" and value is None:
+                self._constants[name] = None
+            elif name in ("detach_reset", "scale_input"):
+                self._constants[name] = expect_flag(value, name)
             else:
                 kept = self.each(name, value, "(0, inf)" if name == "v_threshold" else "(-inf, inf)")
                 self._constants[name] = None if isinstance(kept, Tensor) else kept
@@ -75,8 +78,8 @@ class Neuron(Stateful):
         self._constants["spike"] = expect_function(spike, "spike", "ATan()")
         self._check()
 
-    def each(self, name: str, value: PerNeuron, interval: str = "(-inf, inf)") -> float | Tensor:
-        """A checked number, or a buffer of this name, [] or [C], with the values of a sequence, an array or a tensor."""
+    def each(self, name: str, value: PerNeuron | None, interval: str = "(-inf, inf)") -> float | Tensor:
+        """Check a value. A number is returned; a sequence, array or tensor is registered as a buffer of this name, [] or [C]."""
         plain = expect_each(value, self.size, interval, name)
         if not isinstance(plain, tuple):
             return plain
@@ -84,7 +87,7 @@ class Neuron(Stateful):
         return self.get_buffer(name)
 
     def plain(self, *names: str) -> dict[str, Any]:
-        """Attributes of these names and the constants, as `arguments` tells them: tensors as lists."""
+        """Return the attributes of these names and the constants for `arguments`, with tensors as lists."""
         found = {name: getattr(self, name) for name in names} | self.constants
         return {name: value.reshape(-1).tolist() if isinstance(value, Tensor) else value for name, value in found.items()}
 
@@ -92,7 +95,7 @@ class Neuron(Stateful):
         return {name: value for part in self.children() if isinstance(part, Decay) for name, value in part.learned().items()}
 
     def init_state(self, x_t: Tensor) -> State:
-        """The state at rest for inputs like `x_t`, one step [B, C, ...]: its batch size, device and dtype count."""
+        """Return the initial state for inputs with the batch size, device and dtype of `x_t`, one step [B, C, ...]."""
         dtype = torch.float64 if x_t.dtype == torch.float64 else torch.float32
         rest = torch.zeros_like(x_t, dtype=dtype)
         return self.state_type(*[rest.clone() for _ in self.state_type._fields])  # type: ignore[attr-defined]
@@ -121,7 +124,7 @@ class Neuron(Stateful):
         return {name: by_channel(value, x_t) if isinstance(value, Tensor) else value for name, value in self.params().items()}
 
     def _check(self) -> None:
-        """Check what a constructor was given, or what a file held: positive thresholds, and resets below them."""
+        """Check that thresholds are positive and resets below them, after construction and after loading."""
         found = [self.constants.get(name) for name in ("v_threshold", "v_reset")]
         if any(isinstance(value, Tensor) and value.is_meta for value in found):
             return
@@ -134,7 +137,7 @@ class Neuron(Stateful):
         if (wrong := ~(low < high)).any():
             raise InputError(
                 f"v_reset: expected less than v_threshold, got {low[wrong][0]:.6g} where that is {high[wrong][0]:.6g}. "
-                "A neuron that is reset to its threshold fires for ever."
+                "Lower it: a neuron that is reset to its threshold fires at every step."
             )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
@@ -143,27 +146,27 @@ class Neuron(Stateful):
 
 
 def by_channel(value: Tensor, x_t: Tensor) -> Tensor:
-    """A value per channel, [C], shaped to meet a step x_t [B, C, ...]; a scalar stays one."""
+    """Reshape one value per channel, [C], to broadcast with a step x_t [B, C, ...]; a scalar is returned as it is."""
     return value.view(-1, *[1] * (x_t.dim() - 2)) if value.dim() == 1 and x_t.dim() > 2 else value
 
 
 def filled(rest: Tensor, value: float | Tensor) -> Tensor:
-    """A membrane before the first step, shaped like `rest`, [B, C, ...]: the value for all, or the one of each channel."""
+    """Return an initial membrane with the shape of `rest`, [B, C, ...], from one value or one per channel."""
     if isinstance(value, Tensor):
         return (rest + by_channel(value, rest)).to(rest.dtype)
     return torch.full_like(rest, value)
 
 
 class Decay(Described):
-    """A decay factor per channel, exp(-dt / tau), trained through log(tau / dt) so that it stays inside (0, 1).
+    """Decay factor per channel, exp(-dt / tau). The parameter is log(tau / dt), which keeps the factor in (0, 1).
 
     Args:
         size: number of channels.
-        tau_ms: the time constant at the start, in ms, one value or one per channel.
-        dt_ms: the time step, in ms.
-        factor: the decay itself, instead of `tau_ms`; 1 - dt / tau is the Euler factor that many libraries use.
-        train: whether the time constant is a parameter; otherwise it is a fixed buffer.
-        name: the argument that `tau_ms` is called by in the neuron.
+        tau_ms: initial time constant, in ms, one value or one per channel.
+        dt_ms: time step, in ms.
+        factor: initial decay factor, instead of `tau_ms`; 1 - dt / tau is the Euler factor that many libraries use.
+        train: True for a parameter, False for a fixed buffer.
+        name: name of the time constant in the constructor of the neuron.
     """
 
     log_tau: Tensor
@@ -181,14 +184,14 @@ class Decay(Described):
         self.register_exact("log_tau", self._log_steps(), self.size, train)
 
     def _log_steps(self) -> float | tuple[float, ...]:
-        """log(tau / dt) at the start."""
+        """Return the initial log(tau / dt)."""
         if self.factor is None:
             return _map(lambda tau: math.log(tau / self.dt_ms), self.tau_ms)
         return _map(lambda factor: math.log(-1 / math.log(factor)), self.factor)
 
     def forward(self) -> Tensor:
-        """The decay per channel, [C]."""
-        # Below -10 the decay is zero in every dtype, and without the bound its gradient would be 0 times infinity.
+        """Return the decay factor per channel, [C]."""
+        # Below -10 the decay is zero in every dtype. Without the bound its gradient would be 0 * inf = NaN.
         return torch.exp(-torch.exp(-self.log_tau.clamp_min(-10)))
 
     def arguments(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The current-based LIF: an exponential synapse in front of a leaky membrane."""
+"""Current-based LIF neurons: an exponential synapse followed by a leaky membrane."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from .base import Decay, Neuron, PerNeuron, Spike
 
 
 class CubaLIFState(NamedTuple):
-    """Synaptic current `i` and membrane `v`, each [B, C, ...]."""
+    """Synaptic current `i` and membrane potential `v`, each [B, C, ...]."""
 
     i: Tensor
     v: Tensor
@@ -27,7 +27,7 @@ def cuba_lif_step(
     scale_input: bool = False,
     spike: Spike,
 ) -> tuple[Tensor, CubaLIFState]:
-    """Advance a current-based LIF population by one time step.
+    """Compute one time step of current-based LIF neurons.
 
     i <- decay_syn * i + x
     h = decay * v + i, or h = v + (1 - decay) * (i - v) with `scale_input`
@@ -36,8 +36,8 @@ def cuba_lif_step(
 
     Args:
         x: input, [B, C, ...].
-        state: current and membrane before the step.
-        decay_syn, decay: exp(-dt / tau) of synapse and membrane, [C], inside (0, 1).
+        state: state before the step.
+        decay_syn, decay: exp(-dt / tau) of synapse and membrane, [C], in (0, 1).
         v_threshold, v_reset, detach_reset, scale_input, spike: as in `lif_step`.
     Returns:
         spikes [B, C, ...] in {0, 1}, and the next state.
@@ -52,13 +52,13 @@ def cuba_lif_step(
 
 
 class CubaLIF(Neuron):
-    """Current-based LIF neurons, [B, T, C] -> spikes [B, T, C]. Each channel learns both time constants.
+    """Current-based LIF neurons, [B, T, C] -> spikes [B, T, C]. Both time constants are trained, one per neuron.
 
-    Time constants, threshold and reset are one value, or one per neuron, as in `LIF`.
+    Time constants, threshold and reset may be one value or one per neuron, as in `LIF`. Equations: `cuba_lif_step`.
 
     Args:
         size: number of neurons (channels).
-        tau_syn_ms, tau_ms: time constants of synapse and membrane at the start, in ms.
+        tau_syn_ms, tau_ms: initial time constants of synapse and membrane, in ms.
         dt_ms: time step, in ms.
         v_threshold, v_reset, detach_reset, scale_input, spike: see `lif_step`.
     """

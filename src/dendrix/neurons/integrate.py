@@ -1,4 +1,4 @@
-"""Integrate-and-fire neurons: a LIF that does not leak, also as the neuron of converted networks."""
+"""Integrate-and-fire neurons (LIF without a leak), also used in converted networks."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def if_step(
     amplitude: Tensor | float = 1.0,
     spike: Spike,
 ) -> tuple[Tensor, LIFState]:
-    """Advance an integrate-and-fire population by one time step: `lif_step` with decay 1.
+    """Compute one time step of integrate-and-fire neurons: `lif_step` with decay 1.
 
     h = v + x
     s = [h >= v_threshold]
@@ -27,13 +27,13 @@ def if_step(
     y = amplitude * s
 
     Args:
-        x: input current, [B, C, ...], in the units of the threshold.
-        state: the membrane before the step.
+        x: input current, [B, C, ...], in units of the threshold.
+        state: state before the step.
         v_threshold, v_reset, detach_reset, amplitude, spike: as in `lif_step`.
     Returns:
         y [B, C, ...] in {0, amplitude}, and the next state. Inputs are never modified.
-    Source: Bu et al. (2022), arXiv 2303.04347: soft reset, starts at v_threshold / 2, amplitude v_threshold. The same neuron with a
-        threshold of s Qp stands in QFFS (fnins.2022.918793).
+    Source: Bu et al. (2022), arXiv 2303.04347: soft reset, initial membrane v_threshold / 2, amplitude v_threshold. QFFS
+        (fnins.2022.918793) uses the same neuron with the threshold s Qp.
     """
     return lif_step(
         x, state, decay=1.0, v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, amplitude=amplitude, spike=spike
@@ -43,13 +43,13 @@ def if_step(
 class IF(Neuron):
     """Integrate-and-fire neurons, [B, T, C] -> [B, T, C].
 
-    With `v_threshold=theta, v_init=theta / 2, amplitude=theta` they are those of converted networks: under constant input the mean output
-    over T steps is the QCFS activation with T levels, a ReLU that is clipped at the threshold.
+    With `v_threshold=theta, v_init=theta / 2, amplitude=theta`, as in converted networks, the mean output over T steps of constant input
+    equals the QCFS activation with T levels: a quantised ReLU clipped at theta.
 
     Args:
         size: number of neurons (channels).
         v_threshold, v_reset, detach_reset, amplitude, spike: see `if_step`. Numbers may be one value or one per neuron, as in `LIF`.
-        v_init: membrane at rest, before the first step.
+        v_init: initial membrane potential.
     """
 
     state_type = LIFState
@@ -69,7 +69,7 @@ class IF(Neuron):
         super().__init__(size)
         self.hold(v_threshold=v_threshold, v_reset=v_reset, detach_reset=detach_reset, amplitude=amplitude, spike=spike)
         self.v_init = self.each("v_init", v_init)
-        # One equation with two kernels: `lif_step` has one for numbers, which trains, and `if_step` one for tensors, which does not.
+        # The equations are the same, but the kernel of `lif_step` takes numbers and has gradients, and that of `if_step` takes tensors.
         self.rule = if_step if self._by_neuron else lif_step
 
     def params(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class IF(Neuron):
 
 
 def renamed(state_dict: dict[str, Any], prefix: str, *names: str) -> dict[str, Any]:
-    """A `state_dict` in which the neurons of converted networks, which 0.1.0 gave one `threshold`, have their values by these names."""
+    """Convert a `state_dict` of 0.1.0: store the `threshold` of converted neurons under these names, and set `v_init`."""
     if (threshold := state_dict.get(f"{prefix}threshold")) is None:
         return state_dict
     rest = {name: value for name, value in state_dict.items() if name != f"{prefix}threshold"}

@@ -1,4 +1,4 @@
-"""The leaky integrator: a read-out that never fires."""
+"""Leaky integrators, for readouts."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from .lif import LIFState
 
 
 def li_step(x: Tensor, state: LIFState, *, decay: Tensor | float) -> tuple[Tensor, LIFState]:
-    """Advance a leaky integrator: v <- decay * v + x, and the output is v.
+    """Compute one time step of leaky integrators: v <- decay * v + x. The output is v.
 
     Args:
         x: input, [B, C, ...].
-        state: the membrane before the step.
-        decay: exp(-dt / tau), [C], inside (0, 1).
+        state: state before the step.
+        decay: exp(-dt / tau), [C], in (0, 1).
     Returns:
-        the membrane [B, C, ...], and the next state.
+        v [B, C, ...], and the next state.
     Source: Gerstner et al., Neuronal Dynamics (2014), equation 1.9.
     """
     v = decay * state.v + x
@@ -24,7 +24,7 @@ def li_step(x: Tensor, state: LIFState, *, decay: Tensor | float) -> tuple[Tenso
 
 
 class LI(Neuron):
-    """Leaky integrators, [B, T, K] -> membranes [B, T, K]: the read-out of a spiking classifier.
+    """Leaky integrators, [B, T, K] -> membrane potentials [B, T, K], for the readout of a spiking classifier.
 
     Args:
         size: number of outputs.

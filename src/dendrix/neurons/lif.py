@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron, in every variant that the published systems need."""
+"""Leaky integrate-and-fire (LIF) neurons, with the variants of the published networks."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from .base import Decay, Neuron, PerNeuron, Spike, filled
 
 
 class LIFState(NamedTuple):
-    """The membrane potential `v`, [B, C, ...], in the units of the threshold."""
+    """Membrane potential `v`, [B, C, ...], in units of the threshold."""
 
     v: Tensor
 
@@ -26,7 +26,7 @@ def lif_step(
     amplitude: Tensor | float = 1.0,
     spike: Spike,
 ) -> tuple[Tensor, LIFState]:
-    """Advance a leaky integrate-and-fire population by one time step.
+    """Compute one time step of leaky integrate-and-fire neurons.
 
     h = decay * v + x, or h = v + (1 - decay) * (x - v) with `scale_input`
     s = [h >= v_threshold]
@@ -34,22 +34,22 @@ def lif_step(
     y = amplitude * s
 
     Args:
-        x: input current, [B, C, ...], in the units of the threshold.
-        state: the membrane before the step.
+        x: input current, [B, C, ...], in units of the threshold.
+        state: state before the step.
         decay: exp(-dt / tau), dimensionless, 0 < decay <= 1, one value or one per channel.
-        v_threshold: firing threshold; a membrane that equals it fires. As reset and amplitude, one value or one per channel.
-        v_reset: membrane after a spike; None subtracts the threshold instead.
-        detach_reset: whether the gradient is cut where the spike acts on the reset.
-        scale_input: whether the leak also scales the input (the steady state is then x).
-        amplitude: the value of an output spike.
+        v_threshold: firing threshold, one value or one per channel; a membrane equal to it fires.
+        v_reset: membrane after a spike, one value or one per channel; None subtracts the threshold instead.
+        detach_reset: pass no gradient through the reset.
+        scale_input: scale the input by 1 - decay, so that the steady state equals x.
+        amplitude: value of an output spike, one value or one per channel.
         spike: Heaviside step with a surrogate gradient, applied to h - v_threshold.
     Returns:
         y [B, C, ...] in {0, amplitude}, and the next state. Inputs are never modified.
     Source: Gerstner et al., Neuronal Dynamics (2014), section 1.3. DCLS-Delays (arXiv 2306.17670): hard reset, detached,
         ATan(5). SpikeGPT (arXiv 2302.13939): `scale_input`, hard reset, not detached, ATan(2). QCFS (arXiv 2303.04347):
-        no leak, soft reset, starts at v_threshold / 2, amplitude v_threshold.
+        no leak, soft reset, initial membrane v_threshold / 2, amplitude v_threshold.
     """
-    # v + (1 - decay) * (x - v) in this order: SpikeGPT's fixture is matched to the bit.
+    # v + (1 - decay) * (x - v) in this order, to equal the released SpikeGPT bit by bit.
     h = state.v + (1 - decay) * (x - state.v) if scale_input else decay * state.v + x
     s = spike(h - v_threshold)
     cut = s.detach() if detach_reset else s
@@ -58,18 +58,19 @@ def lif_step(
 
 
 class LIF(Neuron):
-    """Leaky integrate-and-fire neurons: [B, T, C] -> spikes [B, T, C]. The equations stand in `lif_step`.
+    """Leaky integrate-and-fire neurons, [B, T, C] -> spikes [B, T, C]. Equations: `lif_step`.
 
-    Time constants, thresholds, resets and starts are one value, or one per neuron: a sequence, an array or a tensor [C].
+    Time constants, thresholds, resets, amplitudes and initial membranes may be one value, or one per neuron as a sequence, array or tensor
+    [C].
 
     Args:
         size: number of neurons (channels).
-        tau_ms: membrane time constant at the start, in ms.
+        tau_ms: initial membrane time constant, in ms.
         dt_ms: time step, in ms.
-        decay: the decay factor itself, instead of `tau_ms`; other libraries' `tau` in steps is `decay=1 - 1 / tau`.
-        train_tau: whether each channel learns its time constant.
+        decay: initial decay factor, instead of `tau_ms`; a `tau` in steps of other libraries is `decay=1 - 1 / tau`.
+        train_tau: train one time constant per neuron.
         v_threshold, v_reset, detach_reset, scale_input, amplitude, spike: see `lif_step`.
-        v_init: membrane at rest, before the first step.
+        v_init: initial membrane potential.
     """
 
     rule = staticmethod(lif_step)

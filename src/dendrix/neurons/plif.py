@@ -1,4 +1,4 @@
-"""The parametric LIF: one learned time constant for the whole layer."""
+"""Parametric LIF neurons, with one trained time constant per layer."""
 
 import math
 from typing import Any
@@ -12,13 +12,13 @@ from .lif import LIFState, lif_step
 
 
 class PLIF(Neuron):
-    """Parametric LIF, [B, T, C] -> spikes [B, T, C]: `lif_step` with scaled input and dt / tau = sigmoid(w), one w per layer.
+    """Parametric LIF neurons, [B, T, C] -> spikes [B, T, C]: `lif_step` with scaled input and dt / tau = sigmoid(w), one w per layer.
 
     Args:
         size: number of neurons (channels).
-        tau_ms: the time constant at the start, in ms, one for the layer and larger than `dt_ms`.
+        tau_ms: initial time constant of the layer, in ms, larger than `dt_ms`.
         dt_ms: time step, in ms.
-        v_threshold, v_reset, detach_reset, scale_input, spike: see `lif_step`; threshold and reset may be one per neuron.
+        v_threshold, v_reset, detach_reset, scale_input, spike: see `lif_step`; threshold and reset may be one value or one per neuron.
     Source: Fang et al. (2021), "Incorporating learnable membrane time constant", arXiv 2007.05785, equations 9-11.
     """
 

@@ -1,4 +1,4 @@
-"""Integrate-and-fire neurons that take spikes back, for converted networks."""
+"""Integrate-and-fire neurons that cancel spikes by negative ones, for converted networks."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from .integrate import renamed
 
 
 class SignedIFState(NamedTuple):
-    """The membrane potential `v`, and the spikes `sent` less those taken back; both [B, C, ...]."""
+    """Membrane potential `v`, and number of spikes minus cancelled spikes `sent`, both [B, C, ...]."""
 
     v: Tensor
     sent: Tensor
@@ -20,7 +20,7 @@ class SignedIFState(NamedTuple):
 def signed_if_step(
     x: Tensor, state: SignedIFState, *, v_threshold: Tensor | float, limit: float = math.inf, spike: Spike
 ) -> tuple[Tensor, SignedIFState]:
-    """Integrate without a leak, send the threshold when it is reached, and take a spike back that later input disproves.
+    """Compute one time step: spike when the membrane reaches the threshold, and cancel an earlier spike when it falls below zero.
 
     v <- v + x
     s = [v >= v_threshold and sent < limit] - [v < 0 and sent > 0];  y = v_threshold * s
@@ -28,13 +28,13 @@ def signed_if_step(
 
     Args:
         x: input current, [B, C, ...].
-        state: membrane and spikes before the step.
+        state: state before the step.
         v_threshold: theta > 0, one value or one per channel.
-        limit: the most spikes that may stand at a time; infinity for none.
+        limit: largest value of `sent`; infinity for no limit.
         spike: Heaviside step with a surrogate gradient, applied to v - v_threshold and to v.
     Returns:
         y [B, C, ...] in {-theta, 0, theta}, and the next state. Inputs are never modified.
-    Source: the suppression of noise in QFFS (Li, Ma & Furber 2022, fnins.2022.918793), there with a limit of 2^bits - 1.
+    Source: noise suppression of QFFS (Li, Ma & Furber 2022, fnins.2022.918793), where the limit is 2^bits - 1.
     """
     v = state.v + x
     s = spike(v - v_threshold) * (state.sent < limit - 0.5) - (1 - spike(v)) * (state.sent > 0.5)
@@ -43,17 +43,17 @@ def signed_if_step(
 
 
 class SignedIF(Neuron):
-    """Integrate-and-fire neurons that take back spikes which later input disproves, [B, T, C, ...] -> [B, T, C, ...].
+    """Integrate-and-fire neurons that cancel earlier spikes by negative ones, [B, T, C, ...] -> [B, T, C, ...].
 
-    Deep layers get uneven input: a neuron may spike on its first steps and then find its sum too small. `IF` stays wrong there, and that
-    is most of what a conversion loses at two to four steps. Larger spikes, of any whole number of thresholds, which make every layer exact
-    at every step, gained no more in our measurements on CIFAR-10. The equations stand in `signed_if_step`.
+    The input of deep layers varies over time: a neuron may spike in the first steps although its summed input ends up below the threshold.
+    `IF` cannot correct this error, which causes most of the accuracy loss of a conversion at two to four steps. Spikes of several
+    thresholds, which make every layer exact at every step, were not more accurate on CIFAR-10. Equations: `signed_if_step`.
 
     Args:
         size: number of neurons (channels).
         v_threshold: theta, one value or one per neuron, as in `LIF`.
-        v_init: membrane at rest; theta / 2 in converted networks.
-        limit: the most spikes that may stand at a time; None for no limit.
+        v_init: initial membrane potential; theta / 2 in converted networks.
+        limit: largest number of spikes that are not cancelled; None for no limit.
         spike: see `signed_if_step`.
     """
 

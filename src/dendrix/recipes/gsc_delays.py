@@ -16,7 +16,7 @@ from ..train.sequence.data import SpeechCommandsData
 from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
 from .variants import with_model
 
-_EPOCHS = 100
+EPOCHS = 100
 
 
 def recipe() -> SequenceRecipe:
@@ -26,7 +26,7 @@ def recipe() -> SequenceRecipe:
         model=published_commands(),
         decision=Decision(accumulation="softmax-sum", tail_ms=600.0),
         optim=SequenceOptim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
-        budget=Budget(epochs=_EPOCHS, batch_size=128, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
+        budget=Budget(epochs=EPOCHS, batch_size=128, anneal=(EPOCHS // 4) / EPOCHS, pool=1, patience=EPOCHS),
     )
 
 

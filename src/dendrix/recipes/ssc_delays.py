@@ -15,7 +15,7 @@ from ..train.sequence.data import SscData
 from ..train.sequence.recipe import Budget, SequenceOptim, SequenceRecipe
 from .variants import with_model
 
-_EPOCHS = 60
+EPOCHS = 60
 
 
 def recipe() -> SequenceRecipe:
@@ -25,7 +25,7 @@ def recipe() -> SequenceRecipe:
         model=published_commands(),
         decision=Decision(accumulation="softmax-sum", tail_ms=600.0),
         optim=SequenceOptim(lr=5e-3, delay_lr=0.1, weight_decay=1e-5, clip=None, moves="epoch", cycle_beta1=True),
-        budget=Budget(epochs=_EPOCHS, batch_size=128, anneal=(_EPOCHS // 4) / _EPOCHS, pool=1, patience=_EPOCHS),
+        budget=Budget(epochs=EPOCHS, batch_size=128, anneal=(EPOCHS // 4) / EPOCHS, pool=1, patience=EPOCHS),
     )
 
 

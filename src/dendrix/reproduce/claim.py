@@ -73,7 +73,7 @@ def compare(where: str, says: str, call: str, computed: float, documented: float
         computed: the number.
         documented: the expected number; None checks nothing.
         tolerance: largest difference that counts as agreement.
-        unit: of the number, for the verdict.
+        unit: unit of the number, for the verdict.
     """
     if documented is None:
         return Checked(where, says, "", call, computed, "no documented number", "", None)

@@ -33,7 +33,7 @@ Results = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """A unit of a study that runs by itself: usually one training and the scores of its best network.
+    """An independent unit of a study, usually one training and the scores of its best network.
 
     Args:
         name: folder of the cell below `runs`. It holds the run and `outcome.json`.

@@ -1,4 +1,4 @@
-"""A trained network as a folder: `model.safetensors` holds the numbers, `config.json` how to build it and how to feed it."""
+"""Saving and loading of networks: weights in `model.safetensors`, their description in `config.json`."""
 
 import copy
 from collections.abc import Sequence
@@ -8,16 +8,19 @@ from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from ..core import expect_one_of, weights_trouble
+from ..checks import expect_path
+from ..core import expect_module, weights_trouble
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
-from ..errors import InputError, UntrustedError
+from ..data.given import names_of
+from ..errors import InputError, InputTypeError, UntrustedError
 from ..layers import freeze
-from ..models import MODELS, Converted, Decision
-from ..models.description import build, cast_like, describe
+from ..models import Decision
+from ..models.description import build_network, cast_like, describe_network
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run, shipped
 from .migration import migrated_config
@@ -28,22 +31,22 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network with what it takes to use it on new input."""
+    """A network with everything that is needed to use it on new inputs."""
 
     model: Any
-    """A `Stateful`, or an image network, which answers in one step."""
+    """A `Stateful`, or a network without state, such as an image network."""
     labels: tuple[str, ...]
-    """The names of the classes, in the order of the outputs."""
+    """Names of the classes, in the order of the outputs."""
     encoder: dict[str, Any] | None = None
-    """What turns sound into the network's input, as `encoder_to_dict` gives it; None where the input is no sound."""
+    """Description of the encoder that turns sound into inputs, from `encoder_to_dict`; None if the inputs are not sound."""
     decision: Decision = field(default_factory=Decision)
     """How outputs become a decision."""
     shape: tuple[int, ...] | None = None
-    """Of one input: [C, H, W] of an image; None where it was not recorded, or inputs are sequences."""
+    """Shape of one input, [C, H, W] for an image; None if it was not recorded or inputs are sequences."""
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write both files into a folder that exists; each is whole or absent.
+    """Write both files atomically into an existing folder.
 
     Raises:
         InputTypeError: a part of the network cannot be described by data; it is named, and nothing is written.
@@ -51,13 +54,13 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     model: Any = checkpoint.model
     described = {
         "format": FORMAT,
-        **_described(model),
+        **describe_network(model),
         "labels": list(checkpoint.labels),
         "encoder": checkpoint.encoder,
         "decision": asdict(checkpoint.decision),
         "shape": checkpoint.shape and list(checkpoint.shape),
     }
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    tensors = _tensors(model)
     write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
     write_json(folder / CONFIG, described)
 
@@ -70,76 +73,89 @@ def save(
     encoder: Encoder | None = None,
     decision: Decision | None = None,
 ) -> None:
-    """Write a network as a folder that `load` reads: `model.safetensors` and `config.json`, each whole or absent.
+    """Write a network as a folder that `load` reads, with the files `model.safetensors` and `config.json`.
 
-    Layers of dendrix and torch are described by data. A class of your own is named; it is built again from what its method `arguments()`
-    returns, a dict of constructor arguments, if it has one, and otherwise has to be passed to `load`.
+    Layers of dendrix and torch are described by data. Your own class is stored by name. If it has the method `arguments()`, which returns
+    a dict of constructor arguments, `load` can build it again; otherwise pass an instance to `load`.
 
     Args:
         network: any module.
-        folder: made if it is not there; the two files are replaced.
-        labels: the names of the classes, in the order of the outputs.
-        encoder: what turns sound into the network's input.
-        decision: how outputs become a decision; the mean over time by default.
+        folder: folder to write, created if missing; existing files are replaced.
+        labels: names of the classes, in the order of the outputs.
+        encoder: encoder that turns sound into inputs.
+        decision: how outputs become a decision; by default the mean over time.
     Raises:
         InputTypeError: a part of the network cannot be described by data; it is named, and nothing is written.
+        InputError: the weights are not finite, or labels repeat; nothing is written.
     """
+    target = expect_path(folder, "folder")
+    for name, value, kind in (("encoder", encoder, Encoder), ("decision", decision, Decision)):
+        if value is not None and not isinstance(value, kind):
+            raise InputTypeError(f"{name}: expected a dendrix {kind.__name__}, got {value!r}. Pass an instance of one.")
+    names = names_of(labels) if not isinstance(labels, tuple) or labels else ()
     described = None if encoder is None else encoder_to_dict(encoder)
-    checkpoint = Checkpoint(network, tuple(labels), described, decision or Decision())
-    _described(network)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    write_checkpoint(Path(folder), checkpoint)
+    checkpoint = Checkpoint(expect_module(network), names, described, decision or Decision())
+    describe_network(network)
+    if broken := [name for name, tensor in _tensors(network).items() if not tensor.isfinite().all()]:
+        raise InputError(f"network: expected finite weights, got NaN or infinity in {', '.join(broken)}. Train it with a lower rate.")
+    target.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(target, checkpoint)
 
 
-def _described(network: nn.Module) -> dict[str, Any]:
-    kinds = {kind: name for name, (_, kind) in MODELS.items()}
-    if (name := kinds.get(type(network))) is not None:
-        config: Any = network.config
-        return {"model": name, "config": asdict(config)}
-    return {"network": describe(network)}
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Copies on the CPU of all that the network has learned."""
+    found = {}
+    for name, tensor in model.state_dict().items():
+        if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.is_meta:
+            raise InputTypeError(f"{name}: expected a tensor with numbers to save, got {type(tensor).__name__}. Start the network.")
+        found[name] = tensor.detach().cpu().contiguous().clone()
+    return found
 
 
 def expect_run(folder: Path) -> None:
     """Check that a folder holds a trained network.
 
     Raises:
-        OSError: it is not there, or one of its files is missing.
+        FileNotFoundError: the folder or one of its files is missing.
     """
     if missing := [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]:
-        what = "is not there" if not folder.exists() else f"has no {' and no '.join(missing)}"
-        known = f"Check the path, or name one that comes with dendrix: {', '.join(shipped())}."
+        what = "does not exist" if not folder.exists() else f"has no {' and no '.join(missing)}"
+        known = f"Check the path, or name a shipped network: {', '.join(shipped())}."
         raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
 
 
 def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> Checkpoint:
-    """Read a run folder. The network has its continuous delays and trains on; `load_checkpoint` gives it ready for use.
+    """Read a run folder. The network has continuous delays and can be trained further; `load_checkpoint` returns it ready for use.
 
     Args:
-        folder: the run, or the name of a network that comes with dendrix; where a run here has that name too, its path tells them apart.
-        network: takes the weights, instead of a network built from the description.
-        trust: a package, or the path of a Python file, whose classes may be imported to build the network.
+        folder: folder of the run, or the name of a shipped network; a folder of the same name in the working directory is ambiguous and
+            needs a path.
+        network: network that the weights are loaded into, instead of one built from the description.
+        trust: package, or path of a Python file, whose classes may be imported to build the network.
     Raises:
-        OSError: the folder or one of its files is missing or may not be read.
-        UntrustedError: the network has a class that is not of dendrix or torch, and is neither passed nor trusted.
-        InputError: a file is damaged, or of a format that this version does not know.
+        OSError: the folder or one of its files is missing or not readable.
+        UntrustedError: a class of the network is not part of dendrix or torch, and is neither passed nor trusted.
+        InputError: a file is damaged or has an unknown format.
     """
-    folder = find_run(folder)
+    folder = find_run(expect_path(folder, "folder"))
     expect_run(folder)
+    if network is not None:
+        expect_module(network)
     described = read_json(folder / CONFIG)
     if ARCHITECTURE in (described.get("architectures") or ()):
-        from ..models.spikegpt.hf_files import load_classifier  # here, not above: transformers is optional
+        from ..models.spikegpt.hf_files import load_classifier  # imported late because transformers is optional
 
         classifier, names, pooling, _ = load_classifier(folder)
         return Checkpoint(classifier, names, decision=Decision(pooling))
     if described.get("architectures"):
-        raise InputError(f"{folder}: expected a network that classifies, got a language model. Ask it with dendrix lm.")
+        raise InputError(f"{folder}: expected a classifier, got a language model. Use dendrix lm.")
     described = migrated_config(described)
     if described.get("format") != FORMAT:
         raise InputError(
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."
         )
     try:
-        model = _network(described, trust) if network is None else network
+        model = build_network(described, trust) if network is None else network
         config = getattr(model, "config", None)
         labels = _labels(described["labels"], getattr(config, "outputs", None))
         encoder, decision = described["encoder"], Decision(**described["decision"])
@@ -164,18 +180,10 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
     return Checkpoint(model, labels, encoder, decision, shape and tuple(shape))
 
 
-def _network(described: dict[str, Any], trust: Trust) -> Any:
-    if "network" in described:
-        return build(described["network"], trust)
-    config_type, kind = MODELS[expect_one_of(described["model"], MODELS, "model")]
-    config: Any = config_type(**described["config"])
-    return Converted(config, trust=trust) if kind is Converted else kind(config)
-
-
 def _labels(labels: Any, count: int | None) -> tuple[str, ...]:
     count = len(labels) if count is None and isinstance(labels, list) else count
     if not isinstance(labels, list) or len(set(map(str, labels))) != count or len(labels) != count:
-        raise InputError(f"labels: expected a list of {count} different names, got {labels!r}")
+        raise InputError(f"labels: expected a list of {count or 'all'} different names, got {labels!r}")
     return tuple(map(str, labels))
 
 
@@ -187,16 +195,16 @@ def _check_encoder(encoder: Encoder, config: Any) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The message of an error on one line, as the end of a sentence."""
+    """Return the message of an error on one line, as the end of a sentence."""
     text = " ".join(str(error).split())
     return text if text.endswith((".", "?")) else text + "."
 
 
 def load_checkpoint(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> Checkpoint:
-    """A run folder with its network ready for use: in evaluation mode and with integer delays, as it was validated.
+    """Load a run folder with its network ready for use: in evaluation mode and with integer delays, as it was validated.
 
     Args:
-        folder, network, trust: as in `read_checkpoint`; the network that is passed stays as it is.
+        folder, network, trust: as in `read_checkpoint`; the passed network is not changed.
     Raises:
         OSError, InputError: see `read_checkpoint`.
     """
@@ -205,18 +213,18 @@ def load_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
 
 
 def load(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> nn.Module:
-    """The network of a run folder, ready for use: `outputs, state = load("runs/mine")(x)`.
+    """Load the network of a run folder, ready for use: `outputs, state = load("runs/mine")(x)`.
 
     Args:
-        folder: what `save` or `dendrix train` wrote, or the name of a network that comes with dendrix.
-        network: one of the same classes and sizes, for classes that are not of dendrix or torch; it stays as it is.
-        trust: instead of a network, the package or Python file whose classes may be imported to build it.
+        folder: folder that `save` or `dendrix train` wrote, or the name of a shipped network.
+        network: network of the same classes and sizes, for classes that are not part of dendrix or torch; it is not changed.
+        trust: instead of a network, the package or Python file whose classes may be imported.
     Returns:
         the network in evaluation mode, with integer delays and without gradients.
     Raises:
-        OSError: the folder or one of its files is missing or may not be read.
-        UntrustedError: it names a class that is neither passed nor trusted. Nothing is imported unasked.
-        InputError: a file is damaged, or of a format that this version does not know.
+        OSError: the folder or one of its files is missing or not readable.
+        UntrustedError: a class is neither passed nor trusted. Untrusted code is never imported.
+        InputError: a file is damaged or has an unknown format.
     """
     model: nn.Module = load_checkpoint(folder, network=network, trust=trust).model
     return model

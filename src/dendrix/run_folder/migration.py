@@ -1,17 +1,17 @@
-"""Run folders that earlier versions wrote, read as if this version had written them."""
+"""Migration of run folders that earlier versions wrote."""
 
 from typing import Any
 
 
 def migrated_config(described: dict[str, Any]) -> dict[str, Any]:
-    """The content of a `config.json` in the format of today; what is of no known format stays as it is."""
+    """Return the content of a `config.json` in the current format; an unknown format is returned unchanged."""
     if described.get("format") != 1:
         return described
     return {**described, "format": 2, "decision": _renamed(described.get("decision"))}
 
 
 def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe of a `run.json` with the names of today."""
+    """Return the recipe of a `run.json` with the current field names."""
     if "decision" in recipe:
         return {**recipe, "decision": _renamed(recipe["decision"])}
     if "data" not in recipe and isinstance(model := recipe.get("model"), dict) and "tasks" in model:
@@ -20,14 +20,14 @@ def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_tasks(recipe: dict[str, Any], tasks: Any) -> dict[str, Any]:
-    """A continual recipe of 0.1.0 held its data as fields of its own."""
+    """Move the data of a continual recipe, which 0.1.0 stored as fields of the recipe, into the field `data`."""
     data = {"name": "permuted-mnist", "held_out": recipe.get("held_out", 0), "root": recipe.get("root"), "tasks": tasks}
     kept = {name: value for name, value in recipe.items() if name not in ("held_out", "root")}
     return {**kept, "data": {**data, "seed": recipe.get("seed", 0)}}
 
 
 def _renamed(decision: Any) -> Any:
-    """A decision of 0.1.0 called its accumulation `how`."""
+    """Rename the field `how` of a decision, as in 0.1.0, to `accumulation`."""
     if not isinstance(decision, dict):
         return decision
     return {("accumulation" if name == "how" else name): value for name, value in decision.items()}

@@ -1,4 +1,4 @@
-"""The folder of a run: it appears under its name when it is complete, and says what it came from."""
+"""The record of a run (`run.json`), its metrics, and the creation of its folder."""
 
 import contextlib
 import json
@@ -24,33 +24,33 @@ _PACKAGES = ("dendrix", "torch", "numpy", "numba", "safetensors", "accelerate")
 
 
 class RunRecord(TypedDict, total=False):
-    """What `run.json` holds. A field that an earlier version did not write is missing."""
+    """Content of `run.json`. Fields that an earlier version did not write are missing."""
 
     name: str
     recipe: dict[str, Any]
     data_sha256: str
-    """Of the training and validation data."""
+    """Digest of the training and validation data."""
     parameters: int
     environment: dict[str, Any]
     progress: dict[str, Any] | None
-    """Epochs, steps, the best scores, and why the training stopped."""
+    """Epochs, steps, best scores, and the reason why the training stopped."""
     warnings: list[str]
     seconds: float
     kernels: dict[str, str]
     conversion: dict[str, Any]
-    """Of a converted network: how it was converted, the audit, and the comparison with the original."""
+    """Settings, audit and comparison with the original, for a converted network."""
 
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill, renamed to `target` at the end; if an error comes first, nothing is left of it.
+    """Yield a temporary folder that is renamed to `target` at the end, or removed after an error.
 
     Raises:
-        FileExistsError: something of that name is already there.
+        FileExistsError: `target` exists.
     """
     if target.exists():
-        raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. Choose another or remove it.")
-    place = Path(os.path.realpath(target))  # a link is followed, and a/../b makes no a
+        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. Choose another name or remove it.")
+    place = Path(os.path.realpath(target))  # follows links, and does not create a for a/../b
     work = place.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
     with making(work):
         try:
@@ -61,16 +61,16 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Write a JSON-lines file, whole or not at all."""
+    """Write a JSON-lines file atomically."""
     write_atomic(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All lines of a JSON-lines file.
+    """Read all lines of a JSON-lines file.
 
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: a line is no JSON object.
+        OSError: the file is missing or not readable.
+        InputError: a line is not a JSON object.
     """
     lines = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
@@ -85,11 +85,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """What `run.json` of a run says, with the parts that all runs have.
+    """Read `run.json` of a run and check the fields that all runs have.
 
     Raises:
-        OSError: there is no such file or it may not be read.
-        ValueError: it is damaged, or was edited so that it describes no run.
+        OSError: the file is missing or not readable.
+        InputError: the file is damaged, or does not describe a run.
     """
     path = folder / RUN
     record = read_json(path)
@@ -97,14 +97,14 @@ def read_record(folder: Path) -> RunRecord:
         raise InputError(f"{path}: expected the field 'recipe', which is missing. Was it edited by hand?")
     for name, kind in (("recipe", dict), ("progress", dict | None), ("warnings", list | None)):
         if not isinstance(value := record.get(name), kind):
-            raise InputError(f"{path}: expected {name} of another kind, got {value!r}. Was it edited by hand?")
+            raise InputError(f"{path}: expected another type of {name}, got {value!r}. Was it edited by hand?")
     if (progress := record.get("progress")) and (lost := [name for name in _PROGRESS if name not in progress]):
         raise InputError(f"{path}: expected progress with {', '.join(lost)}, which is missing. Was it edited by hand?")
     return cast(RunRecord, {**record, "recipe": migrated_recipe(record["recipe"])})
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, commit and device: what a run depends on beside its recipe."""
+    """Return versions, commit and device, on which a run depends besides its recipe."""
     installed = {package: _version(package) for package in _PACKAGES}
     return {
         "versions": {"python": platform.python_version(), **{name: version for name, version in installed.items() if version}},
@@ -123,7 +123,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this source tree, marked where files differ from it; None for an installed package."""
+    """Return the commit of this source tree, marked "-dirty" if files differ from it; None for an installed package."""
     source = Path(__file__).parent
     try:
         for arguments in (["ls-files", "--error-unmatch", __file__], ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]):
@@ -134,11 +134,11 @@ def _commit() -> str | None:
 
 
 def caveat(recipe: dict[str, Any]) -> str:
-    """What must stand beside every accuracy of a run of this recipe, in a sentence; empty for most."""
+    """Return a caveat on every accuracy of a run of this recipe; empty for most recipes."""
     chosen_on_test = recipe.get("data", {}).get("held_out") == "test"
-    return "The clips for testing chose the epoch, as published: no estimate for new clips." if chosen_on_test else ""
+    return "The test clips chose the epoch, as published: no estimate for new clips." if chosen_on_test else ""
 
 
 def is_text(recipe: dict[str, Any]) -> bool:
-    """Whether a recipe of a record is one for a language model."""
+    """Return whether a recorded recipe is one for a language model."""
     return bool(recipe.get("data", {}).get("name") == "text")

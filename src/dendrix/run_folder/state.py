@@ -1,4 +1,4 @@
-"""The folder of a training run, which survives a kill, a full disk and an interrupted save at any moment."""
+"""State of a training run on disk, consistent after a kill, a full disk or an interrupted save at any time."""
 
 import contextlib
 import json
@@ -24,40 +24,40 @@ _STATE = "resume-{:05}.safetensors"
 _STATES = "resume-*.safetensors"
 _OPEN = (None, "interrupted")
 _BRIEF = 70
-"""A value in a message has no more characters than this."""
+"""Longest value in an error message, in characters."""
 
 
 Chooses = Literal["accuracy", "loss", "last"]
-"""How the network to keep is chosen: the most accurate in validation, then by loss; the one of least loss; or the last."""
+"""Choice of the network to keep: highest validation accuracy (ties by loss), lowest validation loss, or the last one."""
 
 
 class TrainingLength(Protocol):
-    """How long to train, in epochs of the record."""
+    """Length of a training, in epochs of the record."""
 
     @property
     def epochs(self) -> int:
-        """Epochs at most."""
+        """Largest number of epochs."""
 
     def last_epoch(self, best: int) -> float:
-        """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
+        """Return the last epoch to train, counted from 0, if none is better than epoch `best`."""
 
 
 @dataclass
 class Progress:
-    """Where a training run stands after its last complete epoch."""
+    """Progress of a training run after its last complete epoch."""
 
     epoch: int = 0
-    """How many are complete."""
+    """Number of complete epochs."""
     step: int = 0
     best_epoch: int = -1
     best_accuracy: float | None = None
-    """In validation; None where nothing was validated."""
+    """Best validation accuracy; None without validation data."""
     best_loss: float | None = None
     stopped: str | None = None
-    """Why it ended; None before."""
+    """Reason why the training ended; None while it runs."""
 
     def improve(self, accuracy: float | None, loss: float | None, chooses: Chooses = "accuracy") -> bool:
-        """Count an epoch; returns whether its network is the one to keep, and remembers its scores if so. None was not measured."""
+        """Count an epoch and return whether its network is the best so far. A score of None was not measured."""
         if chooses == "last" or self.best_accuracy is None or self.best_loss is None or accuracy is None or loss is None:
             better = True
         elif chooses == "loss":
@@ -70,7 +70,7 @@ class Progress:
         return better
 
     def over(self, budget: TrainingLength) -> str | None:
-        """Why to stop now, if so; a function of the progress alone, so that a resumed run stops where it would have stopped."""
+        """Return the reason to stop now, or None. It depends on the progress alone, so a resumed run stops at the same epoch."""
         last = self.epoch - 1
         if self.epoch == budget.epochs:
             return "finished"
@@ -79,26 +79,26 @@ class Progress:
 
 @dataclass
 class Run:
-    """A run and its folder.
+    """A training run and its folder.
 
-    After every epoch the folder holds the best network, the metrics, `run.json`, and one file with all that it takes to go on. That file
-    is written whole before the one before the last is removed, and what else is in the folder is made again from it, so nothing that was
-    complete is ever lost. When the training is over these files go.
+    After every epoch the folder holds the best network, the metrics, `run.json`, and a state file for resuming. A new state file is
+    written completely before the second-last one is removed, and all other files can be written again from it, so a complete epoch is
+    never lost. The state files are removed at the end of the training.
     """
 
     folder: Path
     about: dict[str, Any]
-    """What `run.json` says from the start: the name, the recipe, the data and the environment."""
+    """Fields of `run.json` that are known at the start: name, recipe, data and environment."""
     writes: bool = True
-    """Whether this process may write; of several, one does."""
+    """Whether this process writes; only one of several does."""
     progress: Progress = field(default_factory=Progress)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     warnings: dict[str, str] = field(default_factory=dict)
     kernels: dict[str, str] = field(default_factory=dict)
-    unsaid: list[str] = field(default_factory=list)
-    """Warnings of resuming, which the user has not been told yet."""
+    unprinted: list[str] = field(default_factory=list)
+    """Warnings from resuming that have not been printed yet."""
     started: float = field(default_factory=time.perf_counter)
-    """When the training would have begun, had it not been interrupted."""
+    """Start of the training on the clock of this process, as if it had never been interrupted."""
 
     def __post_init__(self) -> None:
         self._identity = identity(self.folder)
@@ -117,18 +117,18 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long the run has trained, in all."""
+        """Total duration of the training, in s."""
         return time.perf_counter() - self.started
 
     def warn(self, warnings: dict[str, str]) -> list[str]:
-        """Remember the warnings that are new, once for the whole run, and return them, after those of resuming."""
+        """Record new warnings, each once for the whole run, and return them after those from resuming."""
         new = {key: f"Epoch {self.progress.epoch + 1}: {sentence}" for key, sentence in warnings.items() if key not in self.warnings}
         self.warnings |= new
-        told, self.unsaid = [*self.unsaid, *new.values()], []
-        return told
+        pending, self.unprinted = [*self.unprinted, *new.values()], []
+        return pending
 
     def record(self) -> RunRecord:
-        """What `run.json` holds."""
+        """Return the content of `run.json`."""
         self.kernels |= chosen_kernels()
         known: dict[str, Any] = {
             **self.about,
@@ -149,7 +149,7 @@ class Run:
         return record
 
     def save(self, tensors: dict[str, Tensor]) -> None:
-        """Keep what it takes to go on from here, and write the rest."""
+        """Write a state file for resuming, the record and the metrics."""
         self.expect_folder()
         if self.writes:
             facts = {
@@ -167,7 +167,7 @@ class Run:
         self.write()
 
     def finish(self, why: str) -> RunRecord:
-        """Write why the training ended, and return the record; a run that was interrupted can still be resumed."""
+        """Write the reason why the training ended and return the record. An interrupted run keeps its state files."""
         self.progress.stopped = why
         record = self.write()
         if self.writes and why not in _OPEN:
@@ -176,11 +176,11 @@ class Run:
         return record
 
     def complete(self) -> RunRecord | None:
-        """The record, if the folder already holds this run, complete.
+        """Return the record if the folder already holds this run and it is complete, else None.
 
         Raises:
-            ValueError: it holds another run, or its record or the weights of its network are damaged.
-            FileExistsError: it holds something else.
+            InputError: the folder holds another run, or its record or weights are damaged.
+            FileExistsError: the folder holds other files.
         """
         if not (self.folder / RUN).exists():
             if any(not path.name.startswith(".") for path in self.folder.glob("*")):
@@ -197,10 +197,10 @@ class Run:
         return saved
 
     def resume(self) -> dict[str, Tensor] | None:
-        """Go back to the last complete epoch and return the tensors that were saved then; None if there is none.
+        """Restore the last complete epoch and return its tensors; None if there is none.
 
         Raises:
-            ValueError: what was saved is damaged.
+            InputError: all state files are damaged.
         """
         for half in self.folder.glob(".*") if self.writes else ():
             half.unlink()
@@ -219,7 +219,7 @@ class Run:
             news = {f"damaged {name}": f"{name} is damaged, resumed from {path.name} instead." for name in damaged}
             if facts["environment"] != self.about["environment"]:
                 news[f"environment after {path.name}"] = f"resumed in another environment, before it was {facts['environment']}."
-            self.unsaid = self.warn(news)
+            self.unprinted = self.warn(news)
             return tensors
         if damaged:
             names = f"{' and '.join(damaged)} {'are' if len(damaged) > 1 else 'is'}"
@@ -228,27 +228,27 @@ class Run:
 
 
 def states(folder: Path) -> list[Path]:
-    """The files in a run folder that an unfinished run can be resumed from, the newest first."""
+    """Return the state files of an unfinished run, the newest first."""
     return sorted(folder.glob(_STATES), reverse=True)
 
 
 @contextlib.contextmanager
 def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Iterator[Path]:
-    """A run's folder, under its own name from the start. If an error comes before the first epoch is complete, nothing is left of it.
+    """Create and lock the folder of a run; a new folder is removed after an error before the first complete epoch.
 
     Args:
-        target: its name.
-        resume: whether it may be there already.
-        writes: whether this process may make and remove it.
+        target: the folder.
+        resume: whether it may exist.
+        writes: whether this process creates and removes it.
     Raises:
-        FileExistsError: it is there.
-        BlockingIOError: another process trains in it.
+        FileExistsError: the folder exists and `resume` is False.
+        BlockingIOError: another process trains in the folder.
     """
     if writes and target.exists() and not resume:
-        hint = "Continue it with --resume, or choose another." if states(target) else "Choose another or remove it."
-        raise FileExistsError(f"{target}: expected a name for a new folder, but it is already there. {hint}")
+        hint = "Continue it with --resume, or choose another name." if states(target) else "Choose another name or remove it."
+        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. {hint}")
     target = direct(target)
-    place = Path(os.path.realpath(target))  # a link is followed
+    place = Path(os.path.realpath(target))  # follows links
     with contextlib.ExitStack() as stack:
         if writes:
             stack.enter_context(making(place))
@@ -259,7 +259,7 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
 
 @contextlib.contextmanager
 def _removed_after_an_error(folder: Path) -> Iterator[None]:
-    """Remove a folder that was empty if an error comes before it holds a state to resume from, unless it is another one by then."""
+    """Remove a folder that was empty, after an error before it holds a state for resuming, unless it has been replaced by another."""
     was_there, itself = any(folder.iterdir()), identity(folder)
     try:
         yield
@@ -270,7 +270,7 @@ def _removed_after_an_error(folder: Path) -> Iterator[None]:
 
 
 def _expect_weights(folder: Path) -> None:
-    """A complete run without its network is no result."""
+    """Refuse a complete run whose weights are missing or damaged."""
     try:
         with safetensors.safe_open(folder / WEIGHTS, "pt"):
             pass
@@ -282,7 +282,7 @@ def _expect_weights(folder: Path) -> None:
 
 
 def _difference(saved: Any, wanted: Any, name: str) -> str | None:
-    """Where two JSON values differ first, in words."""
+    """Return the first difference of two JSON values, in words."""
     if isinstance(saved, dict) and isinstance(wanted, dict):
         parts = [_difference(saved.get(key), wanted.get(key), f"{name}.{key}") for key in sorted({*saved, *wanted})]
         return next((part for part in parts if part), None)
@@ -290,7 +290,7 @@ def _difference(saved: Any, wanted: Any, name: str) -> str | None:
 
 
 def _brief(value: Any) -> str:
-    """A JSON value in a few words."""
+    """Return a JSON value in a few words."""
     if isinstance(value, dict):
         return f"an object of {len(value)} fields"
     text = json.dumps(value)

@@ -5,7 +5,6 @@ from .energy import meter_run
 from .evaluation import evaluate_run, record_run
 from .listening import Heard, listen
 from .opened import OpenedRun, open_run
-from .opened import open_run as open
 from .prediction import Prediction, predict
 from .report.writer import write_report
 from .viewing import Seen, look, predict_images
@@ -21,7 +20,6 @@ __all__ = [
     "listen",
     "look",
     "meter_run",
-    "open",
     "open_run",
     "predict",
     "predict_images",

@@ -1,4 +1,4 @@
-"""Conversion of a trained image network, of a run or of a file of your own, to a run of its spiking form."""
+"""Conversion of an image network, from a run or from your own Python file, to a run of a spiking network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from torch import nn
 from ..convert import MaxPool, NeuronKind, calibrate, compare
 from ..core import expect_fields, weights_trouble
 from ..core.files import read_json, write_json
+from ..core.foreign import foreign
 from ..core.trust import Trust, import_file, is_file
 from ..data import Batch, take_batch
 from ..data.base import evenly
@@ -35,37 +36,37 @@ _AT_ONCE = 64
 _LONGEST = 65_536
 """Steps, and pixels of a side, beyond which a number is a slip of the keyboard."""
 _ROWS = 256
-"""Images times steps in one call: more rows of a convolution leave the cache."""
+"""Largest number of images times steps in one call; more do not fit the cache."""
 
 
 @dataclass(frozen=True)
 class ConvertRun:
-    """How to convert a network."""
+    """Options of a conversion."""
 
     run: Path
-    """The folder of an image run; or FILE.py:NAME, a function of yours that returns the network, with `weights` and `images`."""
+    """Folder of an image run, or FILE.py:NAME, your function that returns the network, with `weights` and `images`."""
     steps: int = 8
-    """For how many steps an image is shown."""
+    """T, the number of time steps for each image."""
     neuron: NeuronKind = "signed"
-    """The neurons that replace an activation, as in `convert`."""
+    """Neurons that replace an activation, as in `convert`."""
     max_pool: MaxPool = "refuse"
-    """What becomes of maximum pooling, as in `convert`."""
+    """Treatment of maximum pooling, as in `convert`."""
     calibrate: Literal["layer", "channel"] | None = None
-    """Measure a threshold for every layer or channel of a ReLU network; None takes those of QCFS."""
+    """Measure a threshold for every layer or channel of a ReLU network; None uses the trained thresholds of QCFS."""
     quantile: float = 0.999
     """Share of activations below a measured threshold."""
     inputs: int = 1000
-    """How many validation images to compare on, and training images to measure on."""
+    """Number of validation images for the comparison, and of training images for calibration."""
     root: Path | None = None
-    """The data folder, if it has moved."""
+    """Folder of the data, if it has moved."""
     weights: Path | None = None
-    """The state_dict of a network of your own, a safetensors file."""
+    """The state_dict of your own network, a safetensors file."""
     images: Path | None = None
-    """For a network of your own, a folder with one sub-folder of images for each class, in the order of its outputs."""
+    """For your own network, a folder with one sub-folder of images for each class, in the order of its outputs."""
     side: int = 32
     """Side of these images, in pixels."""
     trust: Trust = None
-    """The package or file of classes that are not of dendrix or torch."""
+    """Package or Python file of classes that are not part of dendrix or torch."""
 
     def __post_init__(self) -> None:
         counts = {"steps": f"[1, {_LONGEST}]", "inputs": "[1, inf)", "side": f"[1, {_LONGEST}]"}
@@ -81,21 +82,21 @@ class _Original:
     labels: tuple[str, ...]
     splits: Any
     recipe: dict[str, Any]
-    """Of the record; it says where the data are."""
+    """Recipe for the record, which holds the source of the data."""
     description: dict[str, Any] | None = None
-    """How to build the network again, where that is a function of the user's."""
+    """Description that builds the network again, if it comes from the user's file."""
 
 
 def convert_run(asked: ConvertRun, target: Path) -> RunRecord:
-    """Convert, compare with the original on validation images, and write a run folder, whole or not at all; returns its record.
+    """Convert a network, compare it with the original on validation images, write a run folder and return its record.
 
     Args:
-        asked: what to convert and how.
-        target: the folder to make.
+        asked: options of the conversion.
+        target: folder to create.
     Raises:
-        FileExistsError: it is already there.
-        OSError: the run, the file or the data are not there, or may not be read.
-        InputError: there is no image network, or it cannot be converted so.
+        FileExistsError: `target` exists.
+        OSError: the run, the file or the data are missing or not readable.
+        InputError: the network is not an image network, or cannot be converted with these options.
     """
     with new_folder(target) as folder:
         original = _of_file(asked) if ".py" in asked.run.name else _of_run(asked)
@@ -133,7 +134,7 @@ def draw_conversion(folder: Path) -> None:
 
 
 def _of_run(asked: ConvertRun) -> _Original:
-    """The network of a run, and the data that it was trained on."""
+    """Return the network of a run and the data that it was trained on."""
     if asked.weights is not None or (asked.images is not None and not find_run(asked.run).is_dir()):
         raise InputError(f"run: expected FILE.py:NAME with --weights, got {asked.run}. Leave --weights out for a run.")
     folder = find_run(asked.run)
@@ -153,16 +154,17 @@ def _of_run(asked: ConvertRun) -> _Original:
 
 
 def _of_file(asked: ConvertRun) -> _Original:
-    """The network that a function in a file of the user's returns."""
+    """Return the network that a function in the user's file builds, and its data."""
     file, _, name = str(asked.run).partition(":")
     if not is_file(file) or not name:
         raise InputError(f"run: expected FILE.py:NAME, the function that returns the network, got {asked.run}. Name the function.")
     if asked.weights is None or asked.images is None:
-        raise InputError(f"{asked.run}: expected --weights and --images with a network of a file, got one or none of them. Give both.")
+        raise InputError(f"{asked.run}: expected --weights and --images for a network from a file, got one or none of them. Give both.")
     build = getattr(import_file(Path(file)), name, None)
     if not callable(build):
-        raise InputError(f"{file}: expected a function '{name}' that returns the network, which is not there. Check its name.")
-    network = build()
+        raise InputError(f"{file}: expected a function '{name}' that returns the network, found none. Check its name.")
+    with foreign(f"{asked.run}: expected a function that returns the network", "Call it yourself to see where."):
+        network = build()
     if not isinstance(network, nn.Module):
         raise InputError(f"{asked.run}: expected a torch.nn.Module, got {type(network).__name__}. Return the network.")
     try:
@@ -180,7 +182,7 @@ def _of_file(asked: ConvertRun) -> _Original:
 
 
 def _expect_thresholds(asked: ConvertRun, network: nn.Module) -> None:
-    """Refuse to calibrate trained thresholds, and plain ReLUs without calibration, in terms of the command."""
+    """Refuse calibration of trained thresholds, and plain ReLUs without calibration, in terms of the command's options."""
     trained = any(isinstance(part, QCFS | LSQ) for part in network.modules())
     plain = any(type(part) is nn.ReLU for part in network.modules())
     if plain and not trained and asked.calibrate is None:
@@ -192,7 +194,7 @@ def _expect_thresholds(asked: ConvertRun, network: nn.Module) -> None:
 
 
 def _converted(asked: ConvertRun, original: _Original) -> tuple[Converted, nn.Module]:
-    """The spiking network, and the one to compare it with: the original, or its copy with clipped ReLUs."""
+    """Return the spiking network and its reference: the original, or a copy of it with clipped ReLUs."""
     network = original.network
     channels, height, width = original.splits.valid.take(torch.tensor([0])).shape[1:]
     settings: dict[str, Any] = {
@@ -222,7 +224,7 @@ def _batches(images: Batch) -> Iterator[Batch]:
 
 
 def _described(asked: ConvertRun, model: Converted, of: str) -> dict[str, Any]:
-    """The settings of a conversion, and the fingerprint of the original, as JSON holds them."""
+    """Return the options of a conversion and the fingerprint of the original as JSON values."""
     return {
         "run": str(asked.run),
         "model": of,

@@ -1,4 +1,4 @@
-"""A trained network of any kind under the energy meter."""
+"""Energy measurement of the network of a run."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,35 +34,35 @@ def meter_run(
     trust: Trust = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Metered:
-    """Measure the network of a run.
+    """Count operations and memory traffic of the network of a run.
 
     Args:
-        run: the folder, or the name of a network that comes with dendrix.
-        data: instead of a split: for a language model a text file, for others as in `own_data`.
-        split: of the data it was trained on.
-        inputs: how many of them at most, evenly spread; of a text, windows as long as in the training.
-        root: the folder of those data, if it has moved.
-        trust: the package or file of classes that are not of dendrix or torch.
-        progress: called after each batch with the number of inputs so far and of all.
+        run: folder of the run, or the name of a shipped network.
+        data: your own data, used instead of a split: a text file for a language model, else as in `own_data`.
+        split: split of the data of the training.
+        inputs: largest number of inputs, evenly spread over the data; for a text, windows as long as in the training.
+        root: folder of the data of the training, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
+        progress: called after each batch with the number of processed inputs and the total.
     Raises:
-        OSError: the run or its data are not there, or may not be read.
-        ValueError: a file of the run or the data is damaged, or the text is shorter than a window.
+        OSError: the run or its data are missing or not readable.
+        InputError: a file of the run or the data is damaged, or the text is shorter than a window.
     """
-    told = None if progress is None else lambda done: progress(done, inputs)
+    count = None if progress is None else lambda done: progress(done, inputs)
     folder = find_run(run)
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if "model_type" in config and ARCHITECTURE not in (config.get("architectures") or ()):
-        from ..models.spikegpt.hf_files import load_network  # here, not above: transformers is optional
+        from ..models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 
         network, tokenizer = load_network(folder)
         tokens, context = _text(folder, tokenizer, data, split, root)
-        return Metered(network, measure(network, _windows(tokens, context, inputs), told), "token")
+        return Metered(network, measure(network, _windows(tokens, context, inputs), count), "token")
     opened = open_run(run, split, data=data, root=root, trust=trust)
-    return Metered(opened.network, measure(opened.network, opened.sample(inputs), told), "input")
+    return Metered(opened.network, measure(opened.network, opened.sample(inputs), count), "input")
 
 
 def _text(folder: Path, tokenizer: Any, data: Path | None, split: Split, root: Path | None) -> tuple[Tokens, int]:
-    """A text to read, and how long its windows are."""
+    """Return the tokens of a text and the length of its windows."""
     if data is not None:
         return tokens_of(data, tokenizer), _context(folder)
     described = read_record(folder)["recipe"]["data"]
@@ -78,9 +78,9 @@ def _context(folder: Path) -> int:
 
 
 def _windows(tokens: Tokens, context: int, count: int) -> Iterator[Tensor]:
-    """So many windows, evenly spread over a text."""
+    """Yield `count` windows, evenly spread over a text."""
     if len(tokens) < context:
-        raise InputError(f"text: expected at least {context} tokens, a window, got {len(tokens)}. Give a longer text.")
+        raise InputError(f"text: expected at least {context} tokens, one window, got {len(tokens)}. Give a longer text.")
     starts = torch.linspace(0, len(tokens) - context, min(count, len(tokens) // context)).long()
     for chosen in torch.split(starts, _AT_ONCE):
         yield tokens.windows(chosen, context)

@@ -1,4 +1,4 @@
-"""Evaluation of a run: scores on a split or on data of your own, and records of all outputs for exit rules."""
+"""Evaluation of a run: scores on a split or on your own data, and records of all outputs for exit rules."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +13,11 @@ from .viewing import EVIDENCE
 
 
 def evaluate_run(run: str | Path, split: Split = "test", **options: Any) -> Scores:
-    """Score the network of a run; delays are integers.
+    """Score the network of a run, with integer delays.
 
     Args:
-        run: the folder, or the name of a network that comes with dendrix.
-        split: which part of the data of the training.
+        run: folder of the run, or the name of a shipped network.
+        split: split of the data of the training.
         **options: data, root, network and trust, as in `open_run`.
     Raises:
         OSError, InputError: see `open_run`.
@@ -26,19 +26,19 @@ def evaluate_run(run: str | Path, split: Split = "test", **options: Any) -> Scor
 
 
 def record_run(opened: OpenedRun, progress: Callable[[int, int], None] | None = None) -> ExitRecord:
-    """Record what the network of a run answers after every step, with integer delays, for fitting exit rules.
+    """Record the outputs of a run's network after every step, with integer delays, to fit exit rules.
 
     Args:
         opened: the run and its data.
-        progress: called with the number of inputs so far and of all.
+        progress: called with the number of processed inputs and the total.
     Raises:
-        InputError: the network answers once, and not after every step.
+        InputError: the network has one output per input instead of one after every step.
     """
     network, decision = opened.network, opened.checkpoint.decision
     if not opened.answers_over_time:
         raise InputError(
-            f"{opened.folder}: expected a network that answers after every step, got one that answers once. "
-            f"Convert an image network first: dendrix convert {opened.folder}. Another must return outputs [B, T, K] and its state."
+            f"{opened.folder}: expected a network with outputs after every step, got one with a single output. "
+            f"Convert an image network first: dendrix convert {opened.folder}. Any other network must return outputs [B, T, K] and a state."
         )
     seen = None if progress is None else lambda done: progress(done, len(opened.data))
     accumulation = EVIDENCE if isinstance(network, Converted) else decision.accumulation

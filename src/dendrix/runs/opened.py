@@ -1,4 +1,4 @@
-"""A run opened once: the network, a split of data, and the batches that evaluation, exit records, energy and reports read."""
+"""Opening of a run: the network, data for it, and batches for evaluation, exit records, energy and reports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -33,30 +33,30 @@ class OpenedRun:
 
     @property
     def network(self) -> nn.Module:
-        """The network, ready for use: in evaluation mode and with integer delays."""
+        """Network in evaluation mode, with integer delays."""
         model: nn.Module = self.checkpoint.model
         return model
 
     @property
     def answers_over_time(self) -> bool:
-        """Whether the network answers after every step, and not once."""
+        """Whether the network has outputs after every step, instead of one output per input."""
         return takes_state(self.network)
 
     @property
     def dt_ms(self) -> float | None:
-        """The length of a step, in ms, where steps have one."""
+        """Length of a step, in ms; None if the inputs are not sequences in time."""
         return self.data.dt_ms
 
     def batches(self) -> Iterator[Batch]:
-        """All inputs in their order, as the network takes them, with the tail of its decision."""
+        """Yield all inputs in order, in the form that the network takes, with the tail of its decision."""
         return self._prepared(self.data)
 
     def sample(self, count: int, size: int = 16) -> Iterator[Batch]:
-        """So many inputs, evenly spread over the data."""
+        """Yield `count` inputs, evenly spread over the data."""
         return self._prepared(self.data.subset(evenly(len(self.data), count)), size=size)
 
     def score(self) -> Scores:
-        """Accuracy, loss and confusion on these data."""
+        """Return accuracy, loss and confusion on these data."""
         return score(self.network, self.batches(), self.checkpoint.decision)
 
     def _prepared(self, data: Labelled, **size: int) -> Iterator[Batch]:
@@ -74,19 +74,19 @@ def open_run(
     network: nn.Module | None = None,
     trust: Trust = None,
 ) -> OpenedRun:
-    """Open a run with a split of the data that it was trained on, or with data of your own.
+    """Open a run with a split of the data that it was trained on, or with your own data.
 
     Args:
-        run: the folder, or the name of a network that comes with dendrix.
-        split: which part of the data of the training.
-        data: instead of a split, a path of your own data, see `own_data`.
-        root: the folder of the training data, if they have moved.
-        network: takes the weights, for classes that are not of dendrix or torch; it stays as it is.
-        trust: instead of a network, the package or file of such classes.
+        run: folder of the run, or the name of a shipped network.
+        split: split of the data of the training.
+        data: path of your own data, used instead of a split; see `own_data`.
+        root: folder of the training data, if it has moved.
+        network: network that the weights are loaded into, for classes that are not part of dendrix or torch; it is not changed.
+        trust: instead of a network, the package or Python file of such classes.
     Raises:
-        OSError: the run or its data are not there, or may not be read.
-        UntrustedError: the network or its data are of a class that nobody trusts.
-        InputError: a file of the run or the data is damaged, or does not fit.
+        OSError: the run or its data are missing or not readable.
+        UntrustedError: the class of the network or of its data is not trusted.
+        InputError: a file of the run or the data is damaged, or does not fit the network.
     """
     folder = find_run(run)
     checkpoint = load_checkpoint(folder, network=network, trust=trust)
@@ -97,15 +97,15 @@ def open_run(
 
 
 def source_of(folder: Path, root: Path | None = None, trust: Trust = None) -> Any:
-    """The description of the data that a run was trained on.
+    """Return the source of the data that a run was trained on.
 
     Args:
-        folder: the run.
-        root: the data folder, if it has moved.
-        trust: the package or file of a source that is not of dendrix.
+        folder: folder of the run.
+        root: folder of the data, if it has moved.
+        trust: package or Python file of a source that is not part of dendrix.
     Raises:
-        OSError: the record of the run is not there, or may not be read.
-        InputError: it is damaged, or these data are in no folder.
+        OSError: the record of the run is missing or not readable.
+        InputError: the record is damaged, or `root` is given for data that are not read from a folder.
     """
     with _expect_recipe(folder):
         source = source_from_dict(read_record(folder)["recipe"]["data"], trust)
@@ -114,7 +114,7 @@ def source_of(folder: Path, root: Path | None = None, trust: Trust = None) -> An
 
 @contextlib.contextmanager
 def _expect_recipe(folder: Path) -> Iterator[None]:
-    """Say so if the record of a run does not hold a recipe."""
+    """Turn errors of a record without a complete recipe into an InputError."""
     try:
         yield
     except KeyError as error:
@@ -123,6 +123,6 @@ def _expect_recipe(folder: Path) -> Iterator[None]:
         raise
     except (TypeError, AttributeError) as error:
         raise InputError(
-            f"{folder / RUN}: expected the recipe of the run, got one with fields missing, or that this version does not know. "
+            f"{folder / RUN}: expected the recipe of the run, got one with missing fields or fields unknown to this version. "
             "Was it edited by hand?"
         ) from error

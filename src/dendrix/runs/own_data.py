@@ -1,4 +1,4 @@
-"""Data of your own for a trained network: arrays, folders of recordings or images, tables of sentences."""
+"""Your own data for a trained network: arrays, folders of recordings or images, tables of sentences."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,20 +20,20 @@ from .prediction import encoder_of
 
 _TABLES = (".csv", ".tsv", ".jsonl")
 _LONGEST = 512
-"""Tokens of a sentence, where the run does not say how many it reads."""
+"""Longest sentence in tokens, if the run does not record it."""
 
 
 def own_data(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
-    """Read data of your own as the network takes them; their classes must be among those of the network.
+    """Read your own data in the form that the network takes. Their classes must be among those of the network.
 
     Args:
         checkpoint: the network.
-        folder: its run, which tells the size of its images and the tokenizer of its sentences.
+        folder: its run, which records the size of images and the tokenizer.
         path: an `.npz` of arrays (see `dendrix.data.read_arrays`), a folder with one sub-folder of wav files or of images for each class,
             or a table of sentences (.csv, .tsv, .jsonl) with the columns text and label.
     Raises:
-        OSError: it is not there or may not be read.
-        InputError: it is of another kind than the network takes, damaged, or has a class that the network does not know.
+        OSError: the data are missing or not readable.
+        InputError: the data are of another kind than the network takes, are damaged, or have a class unknown to the network.
     """
     if path.suffix == ".npz":
         return _known(read_arrays(path, labels=checkpoint.labels or None), checkpoint, path)
@@ -47,17 +47,17 @@ def own_data(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
     channels, height, width = image_shape(checkpoint, folder)
     if height != width or channels != 3:
         raise InputError(
-            f"{path}: expected data for images [{channels}, {height}, {width}], got a folder, whose images become colours on squares. "
+            f"{path}: expected images [{channels}, {height}, {width}], got a folder, whose images are read as colour squares. "
             "Save them as an .npz with x and y."
         )
     return _known(find_images(path, height), checkpoint, path)
 
 
 def _sentences(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
-    from ..models.spikegpt.hf_files import load_classifier  # here, not above: transformers is optional
+    from ..models.spikegpt.hf_files import load_classifier  # imported late because transformers is optional
 
     if not (folder / "tokenizer.json").is_file():
-        raise InputError(f"{path}: expected data for a network that does not read sentences, got a table of them. Name other data.")
+        raise InputError(f"{path}: expected data for a network that does not read sentences, got a table of sentences. Give other data.")
     _, _, _, tokenizer = load_classifier(folder)
     rows = read_rows(path)
     labels = tuple(sorted({row.label for row in rows}))
@@ -67,13 +67,12 @@ def _sentences(checkpoint: Checkpoint, folder: Path, path: Path) -> Labelled:
 
 
 def _known(data: Any, checkpoint: Checkpoint, path: Path) -> Labelled:
-    """The data with the classes of the network in their order."""
+    """Return the data with the classes in the order of the network."""
     if not checkpoint.labels or data.labels == checkpoint.labels:
         return cast(Labelled, data)
     if strange := [label for label in data.labels if label not in checkpoint.labels]:
         raise InputError(
-            f"{path}: expected classes that the network knows, {', '.join(checkpoint.labels)}, got {', '.join(strange)}. "
-            "Rename or move them."
+            f"{path}: expected the classes of the network, {', '.join(checkpoint.labels)}, got {', '.join(strange)}. Rename or move them."
         )
     known = torch.tensor([checkpoint.labels.index(label) for label in data.labels])
     return cast(Labelled, replace(data, y=known[data.y], labels=checkpoint.labels))

@@ -1,4 +1,4 @@
-"""What a trained network hears in a sound."""
+"""Classification of sound by a trained network."""
 
 from dataclasses import dataclass
 
@@ -14,38 +14,38 @@ from ..run_folder.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Prediction:
-    """The decision about one sound."""
+    """Decision about one input."""
 
     label: str
-    """The most likely class."""
+    """Most likely class."""
     confidence: float
-    """Its share among all classes, 0 to 1. It is what the network says, not how often it is right."""
+    """Confidence of the network in this class, 0 to 1. It is not the probability that the decision is correct."""
     top: dict[str, float]
-    """The shares of the most likely classes, best first."""
+    """Confidence in the most likely classes, best first."""
 
 
 def encoder_of(checkpoint: Checkpoint) -> Encoder:
-    """The encoder that the network was trained with.
+    """Return the encoder that the network was trained with.
 
     Raises:
-        ValueError: the network was not trained on sound.
+        InputError: the network was not trained on sound.
     """
     if checkpoint.encoder is None:
-        raise InputError("Expected a network that was trained on sound, got one whose input is none. Train one: dendrix train fsdd-delays.")
+        raise InputError("Expected a network that was trained on sound, got one without an encoder. Train one: dendrix train fsdd-delays.")
     return encoder_from_dict(checkpoint.encoder)
 
 
 @torch.no_grad()
 def predict(checkpoint: Checkpoint, wave: Wave, rate: int, top: int = 3) -> Prediction:
-    """Decide about one sound.
+    """Classify one sound.
 
     Args:
-        checkpoint: a network in evaluation mode, with its labels and encoder.
+        checkpoint: network in evaluation mode, with its labels and encoder.
         wave: mono samples [N].
-        rate: their rate, in Hz.
-        top: how many classes to name.
+        rate: sampling rate, in Hz.
+        top: number of classes to name.
     Raises:
-        ValueError: the wave is empty or not finite, `top` is below 1, or the network was not trained on sound.
+        InputError: the wave is empty or not finite, `top` is below 1, or the network was not trained on sound.
     """
     expect_in(top, "[1, inf)", "top")
     encoder = encoder_of(checkpoint)
@@ -55,12 +55,12 @@ def predict(checkpoint: Checkpoint, wave: Wave, rate: int, top: int = 3) -> Pred
 
 
 def named(checkpoint: Checkpoint, evidence: Tensor, top: int) -> Prediction:
-    """Evidence [K] in words.
+    """Turn evidence [K] into the names and confidences of classes.
 
     Args:
-        checkpoint: whose labels and decision count.
-        evidence: of one input.
-        top: how many classes to name, at least 1.
+        checkpoint: the network, with its labels and decision.
+        evidence: evidence of one input, [K].
+        top: number of classes, at least 1.
     """
     shares, classes = checkpoint.decision.confidence(evidence).topk(min(top, len(checkpoint.labels)))
     best = {checkpoint.labels[i]: round(share, 6) for share, i in zip(shares.tolist(), classes.tolist(), strict=True)}

@@ -1,4 +1,4 @@
-"""How well a language model predicts a text, in units that do not depend on its tokens."""
+"""Scores of a language model on a text, in units that do not depend on its tokenizer."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,34 +18,34 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class TextScores:
-    """The surprise of a whole text. The first token is not predicted, but its bytes, characters and word count."""
+    """Negative log-likelihood of a whole text. The first token is not predicted, but its bytes, characters and word are counted."""
 
     nats: float
-    """Sum over all tokens but the first."""
+    """Sum over all tokens except the first."""
     tokens: int
-    """How many were predicted."""
+    """Number of predicted tokens."""
     bits_per_byte: float
     bits_per_character: float | None
-    """None where the text is no UTF-8."""
+    """None if the text is not UTF-8."""
     word_perplexity: float
-    """exp(nats / words); a word is what stands between spaces, or the end of a line, as WikiText is counted."""
+    """exp(nats / words), with words separated by spaces and the end of a line counted as a word, as for WikiText."""
 
 
 def tokens_of(path: Path, tokenizer: Any) -> Tokens:
-    """A text file as tokens, in memory.
+    """Read a text file as tokens, in memory.
 
     Raises:
-        OSError: it is not there or may not be read.
-        ValueError: it is no UTF-8, and the tokenizer is not that of bytes.
+        OSError: the file is missing or not readable.
+        InputError: the text is not UTF-8, and the tokenizer is not the byte tokenizer.
     """
     return tokens_in(path.read_bytes(), tokenizer)
 
 
 def tokens_in(document: bytes, tokenizer: Any) -> Tokens:
-    """A text as tokens, in memory.
+    """Return a text as tokens, in memory.
 
     Raises:
-        ValueError: it is no UTF-8, and the tokenizer is not that of bytes.
+        InputError: the text is not UTF-8, and the tokenizer is not the byte tokenizer.
     """
     return Tokens(encode(tokenizer, [document]), **counted([document]))
 
@@ -59,17 +59,17 @@ def score_text(
     batch_size: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> TextScores:
-    """Predict every token of a text from those before it.
+    """Score every token of a text given the tokens before it.
 
     Args:
-        model: gives (logits [B, T, V], state) for tokens int64 [B, T] and a state, as `SpikeGPT` does; in evaluation mode.
-        text: what to predict.
-        context: read windows of so many tokens, each from rest; None reads the text once, carrying the state all the way.
-        stride: tokens that each window adds, which have at least `context - stride` tokens before them; None is half of the context.
-        batch_size: windows at once.
-        progress: called with the tokens that are done and all.
+        model: returns (logits [B, T, V], state) for tokens int64 [B, T] and a state, as `SpikeGPT`, in evaluation mode.
+        text: text to score.
+        context: length of windows, in tokens, each read from rest; None reads the text once and carries the state through it.
+        stride: number of new tokens in each window, each with at least `context - stride` tokens before it; by default context / 2.
+        batch_size: number of windows in one call.
+        progress: called with the number of scored tokens and the total.
     Raises:
-        ValueError: the text is shorter than two tokens, or a size does not fit.
+        InputError: the text is shorter than two tokens, or `context` or `stride` is out of range.
         FloatingPointError: a logit is NaN or infinite.
     """
     if len(text) < 2:
@@ -82,7 +82,7 @@ def score_text(
     for loss, count in parts:
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"logits: expected finite numbers, got a loss of {loss} after {done} tokens. Is the training diverged?"
+                f"logits: expected finite numbers, got a loss of {loss} after {done} tokens. Check whether the training diverged."
             )
         nats, done = nats + loss, done + count
         if progress is not None:
@@ -97,7 +97,7 @@ _PIECE = 1024
 
 @torch.no_grad()
 def _carried(model: Any, text: Tokens) -> Iterator[tuple[float, int]]:
-    """The text in one go: every token has all those before it as its context."""
+    """Score the text in one pass: the context of a token is all tokens before it."""
     state = None
     for start in range(0, len(text) - 1, _PIECE):
         length = min(_PIECE, len(text) - 1 - start)
@@ -109,11 +109,11 @@ def _carried(model: Any, text: Tokens) -> Iterator[tuple[float, int]]:
 
 @torch.no_grad()
 def _windows(model: Any, text: Tokens, context: int, stride: int, batch_size: int) -> Iterator[tuple[float, int]]:
-    """Overlapping windows from rest; of each but the first only the last `stride` predictions count."""
+    """Score overlapping windows from rest; after the first window only the last `stride` predictions of each count."""
     if context < 1:
-        raise InputError(f"context: expected at least 1 token, got {context}.")
+        raise InputError(f"context: expected at least 1 token, got {context}. Choose a longer one.")
     if not 0 < stride <= context:
-        raise InputError(f"stride: expected 1 to the context of {context} tokens, got {stride}.")
+        raise InputError(f"stride: expected from 1 to the context of {context} tokens, got {stride}. Choose one inside.")
     ends = list(range(min(context, len(text) - 1), len(text), stride))
     if ends[-1] < len(text) - 1:
         ends.append(len(text) - 1)
@@ -125,7 +125,7 @@ def _windows(model: Any, text: Tokens, context: int, stride: int, batch_size: in
         windows = text.windows(chosen - context, context + 1)
         logits = model(windows[:, :-1])[0]
         for row, end in enumerate(chosen.tolist()):
-            new = end - done  # fewer for the last one
+            new = end - done  # fewer in the last window
             yield _loss(logits[row : row + 1, -new:], windows[row : row + 1, -new:]), new
             done = end
 

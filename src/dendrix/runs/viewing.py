@@ -1,4 +1,4 @@
-"""What a trained network sees in images, at once or until an exit rule is sure."""
+"""Classification of images by a trained network, at full length or with an exit rule."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,38 +14,38 @@ from ..run_folder.checkpoint import Checkpoint
 from .prediction import Prediction, named
 
 EVIDENCE = "sum"
-"""What exit rules look at in converted networks: a lead that has lasted counts for more than one that has just appeared."""
+"""Accumulation of evidence for exit rules on converted networks. In a sum, a lead grows with its duration."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a converted network takes an image for when it is stopped."""
+    """Decision of a converted network about an image at its exit."""
 
     label: str
-    """The most likely class."""
+    """Most likely class."""
     confidence: float
-    """Its share among all classes, 0 to 1, as `predict_images` gives it."""
+    """Confidence in this class, 0 to 1, as in `predict_images`."""
     steps: int
-    """After how many steps."""
+    """Number of steps until the exit."""
     stopped: bool
-    """Whether the rule is sure; otherwise the image was shown to the end."""
+    """Whether the rule has stopped the network; False if it ran all steps without an exit."""
 
 
 def knows_images(checkpoint: Checkpoint) -> bool:
-    """Whether the input of the network is images, [B, C, H, W]."""
+    """Return whether the network takes images, [B, C, H, W]."""
     return (checkpoint.shape is not None and len(checkpoint.shape) == 3) or isinstance(checkpoint.model, VGG | ResNet | Converted)
 
 
 @torch.no_grad()
 def predict_images(checkpoint: Checkpoint, x: Tensor, top: int = 3) -> list[Prediction]:
-    """Decide about images; a converted network runs all its steps.
+    """Classify images; a converted network runs all its steps.
 
     Args:
-        checkpoint: an image network in evaluation mode, converted or not, with its labels.
+        checkpoint: image network in evaluation mode, converted or not, with its labels.
         x: images [N, C, H, W], 0 to 1.
-        top: how many classes to name.
+        top: number of classes to name.
     Raises:
-        ValueError: the images do not fit the network, or `top` is below 1.
+        InputError: the images do not fit the network, or `top` is below 1.
     """
     expect_in(top, "[1, inf)", "top")
     model = checkpoint.model
@@ -55,12 +55,12 @@ def predict_images(checkpoint: Checkpoint, x: Tensor, top: int = 3) -> list[Pred
 
 
 def look(checkpoint: Checkpoint, x: Tensor, rule: ExitRule) -> Iterator[Seen]:
-    """Show images to a converted network, each until the rule is sure of it.
+    """Classify images with a converted network, each until the rule stops it.
 
     Args:
-        checkpoint: a converted network in evaluation mode, with its labels.
+        checkpoint: converted network in evaluation mode, with its labels.
         x: images [N, C, H, W], 0 to 1.
-        rule: when to stop.
+        rule: exit rule.
     """
     model = checkpoint.model
     for answer in serve(model, model.encode(x).unbind(0), rule, accumulation=EVIDENCE, block=1):

@@ -23,7 +23,7 @@ class ThetaWindow:
 
 @dataclass(frozen=True)
 class BestTheta:
-    """Thresholds with the lowest error rate: all from `min_theta` to `max_theta`."""
+    """Thresholds with the lowest error rate: all from `min_theta` to `max_theta`; of several such intervals the lowest one."""
 
     min_theta: int
     max_theta: int
@@ -119,7 +119,8 @@ def best_theta(n: int, a: int, s: int, v: int, prior: float = 0.5) -> BestTheta:
     positives = false_positive(n, a, s, thetas, log=True)
     negatives = false_negative(a, s, v, thetas, log=True)
     errors = np.logaddexp(math.log1p(-prior) + positives, math.log(prior) + negatives)
-    best = np.flatnonzero(errors <= errors.min() + TIE)
-    first = best[0]
+    ties = errors <= errors.min() + TIE
+    first = int(ties.argmax())
+    last = first + int(np.append(ties[first:], False).argmin()) - 1  # equal errors further up are another interval
     rates = (float(np.exp(errors[first])), float(np.exp(positives[first])), float(np.exp(negatives[first])))
-    return BestTheta(int(thetas[first]), int(thetas[best[-1]]), *rates)
+    return BestTheta(int(thetas[first]), int(thetas[last]), *rates)

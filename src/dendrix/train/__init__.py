@@ -1,4 +1,4 @@
-"""Training: `fit` for a network and data of your own, recipes as frozen dataclasses, and one loop. Needs the extra `train`."""
+"""Training: `fit` for your own network and data, recipes as frozen dataclasses, and one loop. Needs the extra `train`."""
 
 from .continual.data import PermutedMnistData
 from .continual.recipe import ContinualRecipe

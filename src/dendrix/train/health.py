@@ -1,4 +1,4 @@
-"""Whether a training is sound: no NaN anywhere, and neurons and delays that take part in it."""
+"""Health of a training: finite data, states and losses; dead and saturated neurons; delays at their bounds."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ..layers.delay.base import delay_layers
 from ..neurons import LI, Neuron
 
 _ALWAYS = 0.95
-"""A neuron that fires in this share of all steps, or more, tells nothing."""
+"""Rate, in spikes per step, from which a neuron counts as saturated."""
 _TOO_MANY = {"dead": 0.25, "saturated": 0.25, "delays at bounds": 0.5}
 _SENTENCES = {
     "dead": "of the neurons in {} never fired in validation. Lower optim.lr, or raise the input.",
@@ -25,7 +25,7 @@ _SENTENCES = {
 
 
 def expect_finite_splits(splits: Splits[Dataset]) -> None:
-    """Refuse NaN and infinity in the data before anything is spent on them."""
+    """Refuse NaN and infinity in the data before the training begins."""
     for split in ("train", "valid"):
         for number, x in enumerate(getattr(splits, split).x):
             if x.is_floating_point() and not x.isfinite().all():
@@ -36,10 +36,10 @@ def expect_finite_splits(splits: Splits[Dataset]) -> None:
 
 
 class Watch:
-    """Sees what the neurons of a network do, through forward hooks.
+    """Forward hooks that check the states of all neurons and count their spikes.
 
-    It tells from the last state of each layer, always, whether any state became NaN or infinite: such a membrane stays so, while its
-    spikes look like silence. In evaluation mode it also counts spikes, until `health` is asked.
+    The last state of each layer is checked in every call: a membrane that is NaN or infinite stays so, while its output looks like
+    silence. In evaluation mode spikes are counted too, until `health` returns and resets the counts.
     """
 
     def __init__(self, network: nn.Module):
@@ -52,13 +52,13 @@ class Watch:
                 module.register_forward_hook(self._hook(name), with_kwargs=True)
 
     def expect_finite(self, step: int, elsewhere: bool = False) -> None:
-        """Refuse a state that is no finite number; `step` is for the message.
+        """Raise an error if a state was not finite since the start.
 
         Args:
-            step: of the optimiser.
-            elsewhere: whether another process has found one.
+            step: step of the optimiser, for the error message.
+            elsewhere: whether another process has found a state that is not finite.
         Raises:
-            DivergedError: there is one.
+            DivergedError: a state is NaN or infinite.
         """
         if self.broken or elsewhere:
             where = next(iter(self.broken), "another process")
@@ -67,10 +67,10 @@ class Watch:
             )
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
-        """Shares, from 0 to 1, by layer: of dead and of saturated neurons since the last call, and of delays that sit at their bounds.
+        """Return by layer the shares, from 0 to 1, of dead and saturated neurons since the last call, and of delays at their bounds.
 
         Args:
-            total: the sum of a tensor over all processes.
+            total: sums a tensor over all processes.
         """
         found = {name: shares(total(spikes) / total(self._steps[name])) for name, spikes in self._spikes.items()}
         self._spikes, self._steps = {}, {}
@@ -96,12 +96,12 @@ class Watch:
 
 
 def shares(rate: Tensor) -> dict[str, float]:
-    """Of a layer, from the rate of each neuron: the mean, and the shares of neurons that never and that nearly always fire."""
+    """Return the mean rate of a layer, and the shares of neurons that never fire and that nearly always fire."""
     return {"rate": _mean(rate), "dead": _mean(rate == 0), "saturated": _mean(rate >= _ALWAYS)}
 
 
 def warnings(health: dict[str, dict[str, float]]) -> dict[str, str]:
-    """A sentence for each layer and each of its shares that is too large; the keys tell them apart."""
+    """Return a warning for each share of a layer that is too large, under a key made of the layer and the kind."""
     return {
         f"{layer}: {kind}": f"{share:.0%} {_SENTENCES[kind].format(layer)}"
         for layer, shares in health.items()
@@ -111,10 +111,10 @@ def warnings(health: dict[str, dict[str, float]]) -> dict[str, str]:
 
 
 def refuse_divergence(step: int, measured: dict[str, float]) -> None:
-    """Refuse measures that are no finite numbers; `step` is for the message.
+    """Raise an error if a measured value is not finite; `step` is for its message.
 
     Raises:
-        DivergedError: one of them is NaN or infinite.
+        DivergedError: a value is NaN or infinite.
     """
     if not all(map(math.isfinite, measured.values())):
         came = ", ".join(f"{name} {value}" for name, value in measured.items())
@@ -126,7 +126,7 @@ def _finite(state: State) -> bool:
 
 
 def _inputs(x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State, Tensor | None]:
-    """The arguments of a layer's call, however they were passed."""
+    """Return the arguments of a layer's call, whether passed by position or by name."""
     return x, state, valid
 
 

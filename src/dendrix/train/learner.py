@@ -1,4 +1,4 @@
-"""A learner: one epoch of training, one of validation, and everything that must be kept between them."""
+"""Base of learners: one epoch of training, one validation, and the tensors that are kept between epochs."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,16 +16,16 @@ from .health import refuse_divergence
 
 
 class Learner(ABC):
-    """A network, its optimiser and its data on this process's device. Random numbers come from torch's generators alone.
+    """A network, its optimiser and its data on the device of this process. All random numbers come from torch's generators.
 
-    With several processes each has its share of every batch and of the validation data; gradients and metrics are those of the whole.
+    Each of several processes gets a share of every batch and of the validation data; gradients and metrics are those of the whole batch.
 
     Args:
-        network: what learns.
-        optimizer: what moves its parameters.
+        network: network to train.
+        optimizer: optimiser of its parameters.
         precision: of matrix products.
-        accelerator: accelerate's, which knows the device and the other processes.
-        shared: a copy of the network that is shared out over the processes and trains in its place; None: there is none.
+        accelerator: accelerate's `Accelerator`, which holds the device and the process group.
+        shared: copy of the network, sharded over the processes, that is trained in place of `network`; None if nothing is sharded.
     """
 
     chooses: Chooses = "accuracy"
@@ -37,13 +37,13 @@ class Learner(ABC):
         self.model = accelerator.prepare(network) if shared is None else shared
         self.shared = shared
         self.advance: Callable[[int], object] = int
-        """Moves the progress bar within an epoch; before there is one, it moves nothing."""
+        """Advances the progress bar within an epoch; without a bar it has no effect."""
         self.before_step: Callable[[], object] = int
         """Called before every step of the optimiser; it may end the training by an error."""
 
     @abstractmethod
     def train(self, progress: Progress) -> dict[str, Any]:
-        """One pass over the training data; returns its metrics.
+        """Make one pass over the training data and return its metrics.
 
         Raises:
             DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
@@ -51,7 +51,7 @@ class Learner(ABC):
 
     @abstractmethod
     def validate(self, step: int) -> dict[str, Any]:
-        """Accuracy and loss on the validation data, as the network is deployed, and the health of its layers.
+        """Return accuracy and loss on the validation data, with the network as it is deployed, and the health of its layers.
 
         Raises:
             DivergedError: the loss or a neuron's state is infinite or not a number.
@@ -59,18 +59,18 @@ class Learner(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the network with what it takes to use it."""
+        """Write the network and its configuration into a folder."""
 
     def span(self, budget: Any, progress: Progress) -> tuple[int, int, str]:
-        """How long the training is, how much of it is done, and in what unit: what the progress bar counts."""
+        """Return the length of the training, the part that is done, and their unit, for the progress bar."""
         return budget.epochs, progress.epoch, "epoch"
 
-    def told(self, line: dict[str, Any]) -> list[str]:
-        """What else is worth a line on the screen after an epoch."""
+    def notes(self, line: dict[str, Any]) -> list[str]:
+        """Return further lines to print after an epoch."""
         return []
 
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
-        """What the progress bar says after an epoch."""
+        """Return the values that the progress bar shows after an epoch."""
         shown = {"loss": f"{line['loss']:.3f}"}
         for name, accuracy in (("valid", line.get("valid_accuracy")), ("best", progress.best_accuracy)):
             if accuracy is not None:
@@ -78,14 +78,14 @@ class Learner(ABC):
         return shown
 
     def descend(self, loss: Tensor, step: int, *, whole: float, share: float, clip: float | None = None) -> float:
-        """One step of the optimiser; returns the gradient's norm.
+        """Make one step of the optimiser and return the norm of the gradient.
 
         Args:
-            loss: of this process's part of the batch.
-            step: for the message.
-            whole: the loss of the whole batch.
-            share: how much of the batch this process has, in (0, 1].
-            clip: scale a gradient of a larger norm down to this.
+            loss: loss of this process's share of the batch.
+            step: number of the step, for the error message.
+            whole: loss of the whole batch.
+            share: fraction of the batch that this process has, in (0, 1].
+            clip: largest norm of the gradient; a larger one is scaled down to it. None: never scaled.
         Raises:
             DivergedError: the loss or its gradient is infinite or not a number.
         """
@@ -94,12 +94,16 @@ class Learner(ABC):
         return self.move(step, whole, clip)
 
     def backward(self, loss: Tensor, share: float) -> None:
-        """Add the gradient of a part of the batch; see `descend`."""
-        # Gradients are averaged over the processes: each counts by its share of the batch.
+        """Accumulate the gradient of a part of the batch; see `descend`."""
+        if not loss.requires_grad:
+            raise InputError(
+                "network: expected outputs that depend on its parameters, got a loss without a gradient. Do not detach or round them."
+            )
+        # accelerate averages gradients over the processes, so each loss is weighted by its share of the batch.
         self.accelerator.backward(loss * (share * self.accelerator.num_processes))
 
     def move(self, step: int, whole: float, clip: float | None) -> float:
-        """Move the parameters by the gradient, and return its norm; see `descend`."""
+        """Update the parameters and return the norm of the gradient; see `descend`."""
         self.before_step()
         norm = float(joined(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip)))
         refuse_divergence(step, {"loss": whole, "gradient norm": norm})
@@ -107,18 +111,18 @@ class Learner(ABC):
         return norm
 
     def summary(self, sums: Tensor, gradient_norm: float) -> dict[str, Any]:
-        """The metrics of an epoch: from [items, sum of their losses, how many were right], and the mean norm of the gradients."""
+        """Return the metrics of an epoch, given [items, sum of losses, number correct] and the mean gradient norm."""
         items, loss, right = sums.tolist()
         rates = {group["name"]: group["lr"] for group in self.optimizer.param_groups}
         return {"loss": loss / items, "train_accuracy": right / items, "gradient_norm": gradient_norm, "rates": rates}
 
     def gather(self) -> None:
-        """Bring the network up to the copy that trains, if there is one; all processes do it together."""
+        """Copy the weights of the sharded copy into the network, if there is one. A collective call."""
         if self.shared is not None:
             self.network.load_state_dict({name: joined(tensor) for name, tensor in self.shared.state_dict().items()})
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that the next epoch depends on, beside the progress; the network is that of the last `gather`."""
+        """Return all tensors that the next epoch depends on; a sharded network is that of the last `gather`."""
         kept = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             kept |= {f"optimizer.{number}.{name}": joined(tensor) for name, tensor in moments.items()}
@@ -126,14 +130,14 @@ class Learner(ABC):
         return {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `tensors` returned.
+        """Restore the tensors that `tensors` returned.
 
         Raises:
-            ValueError: it comes from another number of processes.
+            InputError: they were saved by another number of processes.
         """
         accelerator = self.accelerator
         if (count := len(tensors["random.cpu"])) != accelerator.num_processes:
-            raise InputError(f"processes: expected {count}, as the run had them, got {accelerator.num_processes}. Start as many.")
+            raise InputError(f"processes: expected {count}, as in the saved run, got {accelerator.num_processes}. Start {count}.")
         self.network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
@@ -148,26 +152,26 @@ class Learner(ABC):
             torch.cuda.set_rng_state(tensors["random.cuda"][accelerator.process_index].clone(), accelerator.device)
 
     def _share_out(self, shared: nn.Module, moments: dict[int, dict[str, Tensor]]) -> None:
-        """Give the copy that trains its share of the network, and every moment that of its parameter."""
+        """Shard the network's weights and the optimiser's moments like the copy that is trained."""
         parts = shared.state_dict()
         shared.load_state_dict({name: shared_like(tensor, parts[name]) for name, tensor in self.network.state_dict().items()})
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for number, kept in moments.items():
             for moment, tensor in kept.items():
-                if tensor.dim():  # the count of steps is a number, and whole
+                if tensor.dim():  # the number of steps is a scalar, which is not sharded
                     kept[moment] = shared_like(tensor, parameters[number])
 
     def autocast(self) -> torch.autocast:
-        """The precision of the forward pass, as a context."""
+        """Return the autocast context of the forward pass."""
         return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def total(self, x: Tensor) -> Tensor:
-        """The sum over all processes, on the CPU."""
+        """Return the sum over all processes, on the CPU."""
         total: Tensor = self.accelerator.reduce(x.to(self.accelerator.device), "sum").cpu()
         return total
 
     def _gathered(self, x: Tensor) -> Tensor:
-        """What each process has, one row each."""
+        """Return the tensors of all processes, one row each."""
         rows: Tensor = self.accelerator.gather(x.to(self.accelerator.device).unsqueeze(0))
         return rows
 

@@ -1,4 +1,4 @@
-"""The training loop: one function that can be read from top to bottom."""
+"""The training loop."""
 
 import contextlib
 import sys
@@ -11,7 +11,7 @@ from ..run_folder.record import RunRecord, environment
 from ..run_folder.state import Run, states
 from .distributed.processes import join
 from .health import warnings
-from .recipe import Recipe, recipe_to_dict
+from .recipe import Recipe, load_splits, recipe_to_dict
 
 Watcher = Callable[[list[dict[str, Any]]], None]
 """Called with the metrics of all epochs so far, after each."""
@@ -26,33 +26,34 @@ def train_recipe(
     resume: bool = False,
     watch: Watcher | None = None,
 ) -> RunRecord:
-    """Train a recipe; the folder then holds the best network by validation, the metrics of every epoch and `run.json`.
+    """Train a recipe and write the best network by validation, the metrics of every epoch and `run.json` into a folder.
 
-    Validation runs with integer delays, as a network with delays is deployed. The test split is not touched. Ctrl-C ends the training
-    and keeps the best network so far, if there is one. Started by `torchrun`, all processes train one network, and the first writes.
+    Validation runs with integer delays, as a network with delays is deployed. The test split is not used. Ctrl-C ends the training
+    and keeps the best network so far, if there is one. Under `torchrun` all processes train one network, and the first one writes.
 
     Args:
         recipe: what to train.
         folder: an existing, empty folder.
-        name: the recipe's name, for the record.
-        quiet: no progress bar, and warnings only in the record.
-        resume: go on after the last complete epoch of an unfinished run in the folder, if there is one; the result is the same to the
-            last bit, on the same machine and the CPU. A run that is complete stays as it is.
+        name: name of the recipe in the record.
+        quiet: show no progress bar, and write warnings only into the record.
+        resume: continue after the last complete epoch of an unfinished run in the folder, if there is one. On the CPU of the same machine
+            the result equals that of an uninterrupted run bit for bit. A complete run is left unchanged.
         watch: called with the metrics after every epoch, in the process that writes.
     Returns:
-        what `run.json` holds.
+        the content of `run.json`.
     Raises:
         DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
         InputError: the data do not fit the network or are not finite, or the folder has a run of another recipe or other data.
-        KeyboardInterrupt: Ctrl-C. What was complete is kept, and can be resumed.
+        KeyboardInterrupt: Ctrl-C. Complete epochs are kept, and the run can be resumed.
         MissingExtraError: accelerate or tqdm is missing.
     """
     accelerate, tqdm = _extras()
     accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
-    splits: Any = recipe.data.load()
+    described = recipe_to_dict(recipe)
+    splits = load_splits(recipe.data)
     learner = recipe.learner(splits, accelerator)
-    about: dict[str, Any] = {"name": name, "recipe": recipe_to_dict(recipe), "data_sha256": splits.fingerprint()}
+    about: dict[str, Any] = {"name": name, "recipe": described, "data_sha256": splits.fingerprint()}
     parameters = sum(p.numel() for p in learner.network.parameters() if p.requires_grad)
     about |= {"parameters": parameters, "environment": environment(accelerator.device)}
     run = Run(folder, about, writes=accelerator.is_main_process)
@@ -67,13 +68,13 @@ def train_recipe(
     whole, done, unit = learner.span(recipe.budget, progress)
     with (
         tqdm(total=whole, initial=done, disable=hidden, unit=unit, unit_scale=unit == "token", desc=name or "training") as bar,
-        _says_what_is_kept(run),
+        _naming_what_is_kept(run),
     ):
         learner.advance, learner.before_step = bar.update, run.expect_folder
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
-            for sentence in run.warn(warnings(line["health"])) + learner.told(line):
+            for sentence in run.warn(warnings(line["health"])) + learner.notes(line):
                 if run.writes and not quiet:
                     bar.write(sentence, file=sys.stderr)
             if progress.improve(line.get("valid_accuracy"), line.get("valid_loss"), learner.chooses) and run.writes:
@@ -87,8 +88,8 @@ def train_recipe(
 
 
 @contextlib.contextmanager
-def _says_what_is_kept(run: Run) -> Iterator[None]:
-    """Add to an interruption or a divergence where the best network is; a folder that was renamed while it was written to is told so."""
+def _naming_what_is_kept(run: Run) -> Iterator[None]:
+    """Add the place of the best network to the message of an interruption or a divergence, and report a folder that was renamed."""
     progress = run.progress
     try:
         yield
@@ -99,7 +100,7 @@ def _says_what_is_kept(run: Run) -> Iterator[None]:
         if not states(run.folder):
             raise
         run.finish("interrupted")
-        kept = f"the best network so far, of epoch {progress.best_epoch + 1}, is in {run.folder}. Train again with --resume to go on."
+        kept = f"the best network so far, of epoch {progress.best_epoch + 1}, is in {run.folder}. Continue with --resume."
         raise type(stop)(f"interrupted in epoch {progress.epoch + 1}; {kept}") from stop
     except DivergedError as error:
         if progress.best_epoch < 0:

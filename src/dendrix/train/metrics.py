@@ -1,4 +1,4 @@
-"""Accuracy, loss and confusion of a network, counted over inputs and not over batches."""
+"""Accuracy, loss and confusion of a network over all inputs of a data set."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from ..models import Decision
 
 @dataclass(frozen=True)
 class Scores:
-    """The result over a whole data set."""
+    """Scores over a whole data set."""
 
     accuracy: float
-    """Share of sequences that were decided right."""
+    """Share of inputs with a correct decision."""
     loss: float
     """Mean cross-entropy of the final evidence."""
     accuracy_over_time: list[float]
-    """The accuracy if every sequence had been decided after step t, or at its own end where that came before."""
+    """Accuracy of a decision after step t, or at the end of a sequence that is shorter."""
     confusion: list[list[int]]
-    """How often class i (row) was taken for class j (column)."""
+    """Number of inputs of class i (row) that were decided as class j (column)."""
 
 
 @torch.no_grad()
 def score(model: nn.Module, batches: Iterable[Any], decision: Decision = Decision()) -> Scores:
-    """Run a network over batches in evaluation mode and count.
+    """Evaluate a network on batches, in evaluation mode.
 
     Args:
-        model: gives outputs [B, T, K], or [B, K].
+        model: network with outputs [B, T, K] or [B, K].
         batches: each (x, valid, y), such as `dendrix.data.Batch`, on the device of the model; `valid` may be None.
         decision: how outputs become a decision.
     """

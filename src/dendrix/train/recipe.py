@@ -1,5 +1,7 @@
 """Protocols of training: a recipe describes an experiment, a source loads its data, a configuration builds its network."""
 
+import json
+import reprlib
 from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -7,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_c
 
 from torch import nn
 
+from ..core.foreign import foreign, reason
 from ..core.trust import class_path
 from ..data import Encoder, encoder_from_dict, encoder_to_dict
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..run_folder.state import TrainingLength
 
 if TYPE_CHECKING:
@@ -17,30 +20,30 @@ if TYPE_CHECKING:
 
 
 class AnySplits(Protocol):
-    """Data in three parts; choose settings on `valid`, `test` is for the figure that is reported."""
+    """Training, validation and test data. Choose settings on `valid`; report figures on `test`."""
 
     @property
     def train(self) -> Any:
-        """What to learn from."""
+        """Training data."""
 
     @property
     def valid(self) -> Any:
-        """What to validate on."""
+        """Validation data."""
 
     @property
     def test(self) -> Any:
-        """What to report on."""
+        """Test data."""
 
     def fingerprint(self) -> str:
-        """A digest of the training and validation data."""
+        """Return a digest of the training and validation data."""
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A description of data that can be loaded, a frozen dataclass; every field is an option on the command line."""
+    """Description of data that can be loaded: a frozen dataclass whose fields are options on the command line."""
 
     def load(self) -> Any:
-        """The three splits, such as `dendrix.data.Splits`."""
+        """Load the three splits, such as `dendrix.data.Splits`."""
 
     def to_dict(self) -> dict[str, Any]:
         """The description as plain JSON values, with its name under "name"."""
@@ -48,36 +51,36 @@ class Source(Protocol):
 
 @runtime_checkable
 class NetworkConfig(Protocol):
-    """What a network is made of, a frozen dataclass; every field is an option on the command line."""
+    """Configuration of a network: a frozen dataclass whose fields are options on the command line."""
 
     def build(self) -> nn.Module:
-        """The network, with the weights of its start."""
+        """Build the network with its initial weights."""
 
 
 class Recipe(Protocol):
-    """One experiment, a frozen dataclass."""
+    """One experiment: a frozen dataclass."""
 
     @property
     def seed(self) -> int:
-        """Of the parameters' start, the order of the data, dropout and augmentation."""
+        """Seed of the initial parameters, the data order, dropout and augmentation."""
 
     @property
     def data(self) -> Source:
-        """What to learn."""
+        """Source of the data."""
 
     @property
     def budget(self) -> TrainingLength:
-        """For how long."""
+        """Length of the training."""
 
     def learner(self, splits: Any, accelerator: Any) -> "Learner":
-        """What trains: the network, its optimiser and its data on the device of this process."""
+        """Build the learner: the network, its optimiser and its data on the device of this process."""
 
 
 class DataSource:
-    """Base of sources whose fields are plain values, an encoder and paths. A subclass is a frozen dataclass with a `load`."""
+    """Base of sources whose fields are plain values, an encoder and paths. A subclass is a frozen dataclass with the method `load`."""
 
     name: ClassVar[str] = ""
-    """In run records; a class that has none is recorded by its module and class."""
+    """Name in run records; a class without one is recorded by its module and class."""
 
     def to_dict(self) -> dict[str, Any]:
         """The description as plain JSON values, with its name under "name"."""
@@ -86,24 +89,51 @@ class DataSource:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Self:
-        """The description that `to_dict` stored, without its name."""
+        """Restore a source from the values of `to_dict`, without the name."""
         restored: dict[str, Callable[[Any], object]] = {"encoder": encoder_from_dict, "root": Path}
         return cls(**{name: restored[name](value) if value and name in restored else value for name, value in saved.items()})
 
     def at(self, root: Path) -> Self:
-        """The same data in another folder.
+        """Return the source of the same data in another folder.
 
         Raises:
-            InputError: these data are in no folder.
+            InputError: this source reads no folder.
         """
         if "root" not in {part.name for part in fields(cast(Any, self))}:
-            raise InputError(f"root: expected none, as these data are in no folder, got {root}. Leave it out.")
+            raise InputError(f"root: expected none for data that are not read from a folder, got {root}. Leave it out.")
         return type(self)(**{**vars(self), "root": root})
 
 
+def load_splits(source: Source) -> AnySplits:
+    """The three splits of a source.
+
+    Raises:
+        OSError, InputError: they cannot be loaded.
+        InputTypeError: what it loads is no splits.
+    """
+    with foreign("data: expected load() to return the splits", "Mend the source or its data."):
+        splits: Any = source.load()
+    if not all(hasattr(splits, name) for name in ("train", "valid", "test", "fingerprint")):
+        raise InputTypeError(
+            f"data: expected load() to return dendrix.data.Splits, got {type(splits).__name__}. Return Splits(train, valid, test)."
+        )
+    return cast(AnySplits, splits)
+
+
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain JSON values, for the run record."""
-    return {part.name: _plain(getattr(recipe, part.name)) for part in fields(cast(Any, recipe))}
+    """The recipe as plain JSON values, for the run record.
+
+    Raises:
+        InputTypeError: a part of it says something else of itself.
+    """
+    found = {part.name: _plain(getattr(recipe, part.name)) for part in fields(cast(Any, recipe))}
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"recipe: expected fields, and their to_dict(), as plain JSON values, got {reason(error)} Mend it.") from error
+    if not isinstance(data := found.get("data"), dict) or "name" not in data:
+        raise InputTypeError(f"data: expected to_dict() to return a dict with a name, got {reprlib.repr(data)}. Return {{'name': ...}}.")
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Learning rates with their own schedules; each is a pure function of the progress, so a resumed run continues exactly."""
+"""Schedules of learning rates: pure functions of the progress, so that a resumed run continues exactly."""
 
 import math
 
@@ -11,14 +11,14 @@ _BETA1, _SHORTENING = 0.95, 0.1
 
 
 def height(progress: float, warm_up: float = _WARM_UP) -> float:
-    """A rise from 0 to 1 along a cosine until `warm_up`, then a fall back to 0 at progress 1."""
+    """Return a value that rises along a cosine from 0 to 1 at `warm_up`, then falls along a cosine to 0 at progress 1."""
     if progress < warm_up:
         return (1 - math.cos(math.pi * progress / warm_up)) / 2
     return (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up))) / 2
 
 
 def one_cycle(progress: float, warm_up: float = _WARM_UP) -> float:
-    """Share of the peak rate at `progress` in [0, 1]: up along a cosine over the first 30 %, then down to nearly zero.
+    """Return the share of the peak rate at `progress` in [0, 1]: it rises over the first 30 %, then falls to nearly zero.
 
     Source: Smith & Topin (2018), arXiv 1708.07120, with the defaults of torch's OneCycleLR.
     """
@@ -27,14 +27,14 @@ def one_cycle(progress: float, warm_up: float = _WARM_UP) -> float:
 
 
 def cosine(progress: float) -> float:
-    """Share of the first rate at `progress` in [0, 1]: down to zero along a cosine."""
+    """Return the share of the first rate at `progress` in [0, 1]: it falls along a cosine to zero."""
     return (1 + math.cos(math.pi * progress)) / 2
 
 
 def set_rates(optimizer: torch.optim.Optimizer, optim: SequenceOptim, progress: float, epochs: int) -> None:
-    """Give every group its learning rate at `progress` in [0, 1], and the weights their beta1 where it cycles.
+    """Set the learning rate of every group at `progress` in [0, 1], and beta1 of the weights if it cycles.
 
-    Where rates move with every epoch, the cycle is that of torch's OneCycleLR stepped so: its last rate is that of the last epoch.
+    If rates change once per epoch, the cycle equals torch's OneCycleLR stepped once per epoch: its last rate is that of the last epoch.
     """
     cycle = (progress, _WARM_UP)
     if optim.moves == "epoch":

@@ -1,8 +1,9 @@
-"""Sources by name, so that a run record brings its data back."""
+"""Sources by name, to restore the data of a run record."""
 
 from typing import Any
 
 from ..core import expect_one_of
+from ..core.foreign import foreign
 from ..core.trust import Trust, trusted
 from ..errors import InputError
 from .continual.data import PermutedMnistData
@@ -47,23 +48,21 @@ SOURCES: dict[str, type[DataSource]] = {
 
 
 def source_from_dict(saved: dict[str, Any], trust: Trust = None) -> Any:
-    """The source that `to_dict` described.
+    """Return the source that `to_dict` described.
 
     Args:
-        saved: the description, with the name of the source under "name".
-        trust: the package or file of a source that is not of dendrix.
+        saved: description, with the name of the source under "name".
+        trust: package or Python file whose sources may be imported.
     Raises:
-        UntrustedError: the source is not of dendrix, and nobody trusts its module.
-        InputError: there is no such source.
+        UntrustedError: the source is not part of dendrix, and its module is not trusted.
+        InputError: no source has this name, or its fields have changed.
     """
     values = dict(saved)
     name = str(values.pop("name", ""))
     if ":" not in name:
         return SOURCES[expect_one_of(name, SOURCES, "data")].from_dict(values)
     kind: Any = trusted(name, trust)
-    if hasattr(kind, "from_dict"):
-        return kind.from_dict(values)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{name}: expected the fields that were saved, but {error}. Was the class changed?") from error
+    if not isinstance(kind, type) or not all(hasattr(kind, method) for method in ("load", "to_dict")):
+        raise InputError(f"{name}: expected a class with load and to_dict, a source of data, got another. Was the record edited by hand?")
+    with foreign(f"{name}: expected the fields that were saved", "Was the class changed?"):
+        return kind.from_dict(values) if hasattr(kind, "from_dict") else kind(**values)

@@ -1,16 +1,17 @@
-"""Sweep over the fields of a recipe with Optuna: resumable, by several workers on one or many machines, with pruning by validation."""
+"""Hyperparameter sweep over the fields of a recipe with Optuna: resumable, distributed over workers, pruned by validation."""
 
 import contextlib
+import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..checks import expect_count, suggestion
+from ..checks import SEEDS, expect_count, suggestion
 from ..core.files import write_json
-from ..errors import InputError, MissingExtraError
+from ..errors import DivergedError, InputError, MissingExtraError
 from ..run_folder.record import is_text
 from ..run_folder.state import run_folder
 from .loop import train_recipe
@@ -20,10 +21,10 @@ R = TypeVar("R")
 
 RESULTS = "sweep.json"
 _HEARTBEAT_S = 20
-"""A worker that has not been heard of for twice this long has died; its trial goes on elsewhere, from its last epoch."""
+"""Interval of a worker's heartbeat. After twice this time without one, another worker takes over its trial."""
 _RETRIES = 5
 _SPECIAL: dict[Any, Any] = {"true": True, "false": False, "none": None}
-"""Words that mean more than themselves, for fields that are no words."""
+"""Values of words, for fields that are not strings."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Range:
     """Values of one field: a choice, or an interval.
 
     Args:
-        choices: the values to choose from; empty for an interval.
-        low, high: both included; whole numbers for a field of whole numbers.
+        choices: values to choose from; empty for an interval.
+        low, high: bounds, both included; whole numbers for a field of whole numbers.
         log: draw uniformly on a logarithmic scale.
     """
 
@@ -42,7 +43,7 @@ class Range:
     log: bool = False
 
     def draw(self, trial: Any, name: str) -> Any:
-        """The value of this field in a trial of Optuna."""
+        """Draw the value of this field for a trial of Optuna."""
         if self.choices:
             return trial.suggest_categorical(name, list(self.choices))
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -51,10 +52,10 @@ class Range:
 
 
 def read_space(entries: tuple[str, ...]) -> dict[str, Range]:
-    """A space from words such as `optim.lr=1e-4..1e-1:log`, `model.dropout=0..0.5` and `budget.batch-size=16,32,64`.
+    """Parse a space, such as `optim.lr=1e-4..1e-1:log`, `model.dropout=0..0.5` and `budget.batch-size=16,32,64`.
 
     Raises:
-        InputError: a word that is neither an interval nor a choice, or a field that is named twice.
+        InputError: an entry is neither an interval nor a list of choices, or names a field again.
     """
     space: dict[str, Range] = {}
     for entry in entries:
@@ -71,14 +72,25 @@ def read_space(entries: tuple[str, ...]) -> dict[str, Range]:
 
 
 def with_fields(recipe: R, values: Mapping[str, Any]) -> R:
-    """The recipe with these fields changed, each named by its path, such as `optim.lr`.
+    """Return the recipe with these fields changed, each named by its path, such as `optim.lr`.
 
     Raises:
-        InputError: there is no such field, or it does not take the value.
+        InputError: a field does not exist or does not accept its value.
     """
     for path, value in values.items():
         recipe = _with_field(recipe, path, path.split("."), value)
     return recipe
+
+
+def expect_space(recipe: Any, space: Mapping[str, Range]) -> None:
+    """Check that the recipe has these fields, and takes every choice and both ends of every interval.
+
+    Raises:
+        InputError: see `with_fields`.
+    """
+    for field, values in space.items():
+        for value in values.choices or (values.low, values.high):
+            with_fields(recipe, {field: value})
 
 
 def sweep(
@@ -91,42 +103,45 @@ def sweep(
     name: str = "sweep",
     prune: bool = True,
     seed: int = 0,
-    told: Callable[[dict[str, Any]], None] = lambda line: None,
+    watch: Callable[[dict[str, Any]], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """Train a recipe with many settings, or help other workers to; returns all trials, the best first.
+    """Train a recipe with many settings, alone or together with other workers; return all trials, the best first.
 
-    Each trial has a run folder of its own, `folder/runs/NUMBER`. A worker that is started again goes on where it was, and a trial whose
-    worker has died is taken over by another one, which resumes its run if it finds the folder.
+    Each trial has its own run folder, `folder/runs/NUMBER`. A restarted worker continues its trial, and the trial of a worker that died is
+    taken over by another one, which resumes its run if the folder is shared. A trial that diverges has no result; the sweep continues.
 
     Args:
-        recipe: what to vary.
-        space: the fields to vary, by their path, and their values.
-        folder: of the runs and the results; workers on several machines share it or have one each.
-        trials: how many to complete in all, those that are pruned included.
-        storage: a database URL of Optuna, such as `mysql://...`, for workers on several machines; by default a file in the folder.
-        name: of the study in the storage.
-        prune: stop a trial early whose validation is worse than the median of the others at the same epoch.
-        seed: of the sampler. Every worker draws differently if it has another seed.
-        told: called with each trial that ends.
+        recipe: recipe to vary.
+        space: values of the fields to vary, by path.
+        folder: folder of the runs and the results; workers on several machines share it or have one each.
+        trials: total number of trials to complete, including pruned ones.
+        storage: database URL of Optuna, such as `mysql://...`, for workers on several machines; by default a file in the folder.
+        name: name of the study in the storage.
+        prune: stop a trial whose validation is worse than the median of the other trials at the same epoch.
+        seed: seed of the sampler; give each worker its own, so that they draw different settings.
+        watch: called with each trial that ends.
     Raises:
-        InputError: an unknown field, a value that a field does not take, or a storage that cannot be reached.
+        InputError: a field is unknown or does not accept a value, the storage cannot be reached, or it has a study of this name over
+            another space.
         MissingExtraError: optuna is missing.
     """
     optuna = _optuna()
     expect_count(trials, "[1, inf)", "trials")
-    for field, values in space.items():
-        with_fields(recipe, {field: values.choices[0] if values.choices else values.low})
+    expect_count(seed, SEEDS, "seed")
+    expect_space(recipe, space)
     by_loss = is_text(recipe_to_dict(recipe))
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)
-    study = _study(optuna, storage or f"sqlite:///{folder.resolve() / 'sweep.db'}", name, by_loss, prune, seed)
+        storage = f"sqlite:///{folder.resolve() / 'sweep.db'}"
+    study = _study(optuna, storage, name, by_loss, prune, seed)
+    _expect_same(study, space, name)
     folder.mkdir(parents=True, exist_ok=True)
 
     def objective(trial: Any) -> float:
         drawn = {field: values.draw(trial, field) for field, values in space.items()}
         try:
             return _train(optuna, trial, with_fields(recipe, drawn), folder, by_loss)
-        except KeyboardInterrupt:  # the same settings come first when the sweep goes on
+        except KeyboardInterrupt:  # a resumed sweep begins with the same settings
             with _quiet():
                 optuna.storages.RetryHeartbeatStaleTrialCallback()(study, study.get_trials(deepcopy=False)[trial.number])
             raise
@@ -134,7 +149,7 @@ def sweep(
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     if len(study.get_trials(deepcopy=False, states=states)) < trials:
         most = optuna.study.MaxTrialsCallback(trials, states=states)
-        study.optimize(objective, callbacks=[most, lambda _, trial: told(_line(trial))])
+        study.optimize(objective, callbacks=[most, lambda _, trial: watch(_line(trial))])
     lines = [_line(trial) for trial in study.get_trials(deepcopy=False, states=states)]
     lines.sort(key=lambda line: (line["value"] is None, (line["value"] or 0) * (1 if by_loss else -1)))
     write_json(folder / RESULTS, {"name": name, "measure": "validation loss" if by_loss else "validation accuracy", "trials": lines})
@@ -142,7 +157,7 @@ def sweep(
 
 
 def _train(optuna: Any, trial: Any, recipe: Any, folder: Path, by_loss: bool) -> float:
-    """Train one trial, and return its best validation."""
+    """Train one trial and return its best validation result."""
     with _quiet():
         known = trial.study.get_trials(deepcopy=False)[trial.number]
         first = optuna.storages.RetryHeartbeatStaleTrialCallback.retried_trial_number(known)
@@ -155,17 +170,35 @@ def _train(optuna: Any, trial: Any, recipe: Any, folder: Path, by_loss: bool) ->
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    with run_folder(folder / "runs" / str(number), resume=True) as place:
-        record = train_recipe(recipe, place, name=f"trial {number}", quiet=True, resume=True, watch=watch)
+    try:
+        with run_folder(folder / "runs" / str(number), resume=True) as place:
+            record = train_recipe(recipe, place, name=f"trial {number}", quiet=True, resume=True, watch=watch)
+    except DivergedError as error:
+        raise optuna.TrialPruned(str(error)) from error
     best = record["progress"] or {}
     value: float | None = best["best_loss" if by_loss else "best_accuracy"]
     if value is None:
-        raise InputError("data: expected validation data to compare trials on, got none. Hold some out.")
+        raise InputError("data: expected validation data to compare trials, got none. Hold some out.")
     return value
+
+
+def _expect_same(study: Any, space: Mapping[str, Range], name: str) -> None:
+    """Refuse to continue a study with another space, whose results would not be comparable."""
+    wanted = json.loads(json.dumps({field: asdict(values) for field, values in space.items()}))  # tuples are lists there
+    known = study.user_attrs.get("space")
+    if known is None:
+        study.set_user_attr("space", wanted)
+    elif known != wanted:
+        raise InputError(
+            f"space: expected that of the existing sweep '{name}', over {', '.join(known)}, got another. Repeat it, or choose "
+            "another folder or name."
+        )
 
 
 def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, seed: int) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if storage == "sqlite://" or ":memory:" in storage:
+        raise InputError(f"storage: expected a database that outlives this process, got {storage}. Leave it out, or name a file.")
     try:
         with _quiet():
             retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)
@@ -181,22 +214,22 @@ def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, see
             load_if_exists=True,
         )
     except Exception as error:  # drivers of databases raise errors of their own kinds
-        reason = str(error).split("\n")[0]
+        reason = str(error).split("\n")[0].rstrip(".")
         raise InputError(
-            f"storage: expected a database that can be reached, got {storage}: {reason} Check the URL and the server."
+            f"storage: expected a database that can be reached, got {storage}: {reason}. Check the URL and the server."
         ) from error
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the notes that a part of Optuna is experimental."""
+    """Suppress Optuna's warnings about experimental features."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental")
         yield
 
 
 def _line(trial: Any) -> dict[str, Any]:
-    """A trial as JSON."""
+    """Return a trial as plain JSON values."""
     value = trial.value if trial.value is not None and math.isfinite(trial.value) else None
     return {
         "number": trial.number,
@@ -220,7 +253,7 @@ def _range(entry: str, values: str) -> Range:
 
 
 def _number(word: str) -> Any:
-    """A number, or the word as it is."""
+    """Return the number that a word spells, or else the word."""
     for kind in (int, float):
         try:
             return kind(word)

@@ -1,4 +1,4 @@
-"""The metrics of a run as event files for TensorBoard. The one place that imports it."""
+"""Event files for TensorBoard with the metrics of a run. The only module that imports tensorboard."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ _FILES = "events.out.tfevents.*"
 
 
 class EventFiles:
-    """Writes what `metrics.jsonl` says into event files in the folder of the run, one step for each epoch, counted from 1.
+    """Writer of event files in the folder of a run: the values of `metrics.jsonl`, one step for each epoch, counted from 1.
 
-    The files of an earlier start are replaced, and their epochs written again from the metrics: after a resume nothing is doubled or lost.
+    Existing event files are replaced, and their epochs are written again from the metrics, so that a resumed run has each epoch once.
 
     Args:
-        folder: the run.
+        folder: folder of the run.
     Raises:
-        ImportError: tensorboard is missing.
+        MissingExtraError: tensorboard is missing.
     """
 
     def __init__(self, folder: Path):
@@ -30,10 +30,10 @@ class EventFiles:
         self._folder, self._written = folder, 0
 
     def write(self, lines: list[dict[str, Any]]) -> None:
-        """Write the epochs that are new.
+        """Write the epochs that have not been written yet.
 
         Args:
-            lines: the metrics of all epochs so far.
+            lines: metrics of all epochs so far.
         """
         if self._writer is None:
             for older in self._folder.glob(_FILES):

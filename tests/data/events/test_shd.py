@@ -163,7 +163,17 @@ def test_what_cannot_be_is_refused(tmp_path: Path, place: int, value: list, comp
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("key", ["spikes/times", "spikes/units", "labels", "extra/keys"])
+def test_classes_without_names_are_called_by_their_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "a.h5", *GOOD)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        classes = int(file["labels"][()].max()) + 1
+        del file["extra"]
+    found = read_spike_file(tmp_path / "a.h5")
+    assert found.words == tuple(map(str, range(classes)))
+    assert found.speaker is None
+
+
+@pytest.mark.parametrize("key", ["spikes/times", "spikes/units", "labels"])
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     write(tmp_path / "a.h5", *GOOD)
     with h5py.File(tmp_path / "a.h5", "a") as file:

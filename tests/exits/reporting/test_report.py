@@ -66,8 +66,8 @@ def test_says_when_the_policy_was_fitted_on_the_same_inputs() -> None:
     policy = fit(one, "margin", Guarantee(0.1, 0.1), per_step=True)
     assert report(policy, one).fitted_on_these
     assert not report(policy, other).fitted_on_these
-    assert "too good" in shown(policy, one)
-    assert "too good" not in shown(policy, other)
+    assert "too optimistic" in shown(policy, one)
+    assert "too optimistic" not in shown(policy, other)
 
 
 def test_says_when_nothing_stops_early(by_hand: ExitRecord, policy: Policy) -> None:
@@ -84,7 +84,13 @@ def shown(policy: Policy, record: ExitRecord, convention: str = "cap") -> str:
 
 def test_table_shows_promise_times_and_rules(by_hand: ExitRecord, policy: Policy) -> None:
     text = shown(policy, by_hand)
-    for part in (policy.statement[:60], "1.75 steps, 9 ms", "patience", "an input that is never right costs the cap", "50.00%"):
+    for part in (
+        policy.statement[:60],
+        "1.75 steps, 9 ms",
+        "patience",
+        "an input that is never answered correctly costs the cap",
+        "50.00%",
+    ):
         assert part in text
 
 
@@ -116,7 +122,7 @@ def test_json_is_finite_and_complete(tmp_path: Path) -> None:
         assert content["count"] == len(part)
         assert (content["truth"] is None) == (part.labels is None)
     assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
-    assert "nobody is ever right" in shown(policy, never_right, "exclude")
+    assert "no input is ever answered correctly" in shown(policy, never_right, "exclude")
 
 
 def test_without_labels(by_hand: ExitRecord, policy: Policy, tmp_path: Path) -> None:

@@ -56,6 +56,6 @@ def test_what_the_kernel_cannot_do_is_left_to_the_reference() -> None:
     x = torch.randn(2, 3, 4, requires_grad=True)
     rate_if(4)(x)[0].sum().backward()
     assert x.grad is not None
-    assert "gradients are wanted" in chosen_kernels()["if_step on cpu"]
+    assert "gradients are required" in chosen_kernels()["if_step on cpu"]
     rate_if(4).double()(torch.randn(2, 3, 4, dtype=torch.float64))
     assert "not float32" in chosen_kernels()["if_step on cpu"]

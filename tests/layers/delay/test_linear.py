@@ -212,5 +212,5 @@ def test_bad_input() -> None:
         model(x, torch.zeros(2, 5, 5))
     with pytest.raises(ValueError, match=r"state: expected .* got tuple"):
         model(x, ())
-    with pytest.raises(ValueError, match="takes no state and no valid"):
+    with pytest.raises(ValueError, match="padding: expected 'causal' for a state or a valid mask, got 'published'"):
         DelayLinear(5, 4, 70.0, 10.0, padding="published")(x, valid=torch.ones(2, 9, dtype=torch.bool))

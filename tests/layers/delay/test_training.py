@@ -29,7 +29,7 @@ def test_a_narrow_width_stays() -> None:
     model = DelayLinear(3, 4, width=0.1)
     anneal(model, 1.0)
     assert model.width.item() == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="progress must not be negative"):
+    with pytest.raises(ValueError, match="progress: expected at least 0, got"):
         anneal(model, -0.1)
 
 

@@ -120,7 +120,7 @@ def test_normalisation_is_inside() -> None:
         (dict(threshold=0.0), "threshold"),
         (dict(activation="gelu"), "activation"),
         (dict(mean=(0.5,)), "mean and std"),
-        (dict(std=(0.1, 0.1, 0.0)), "mean and std"),
+        (dict(std=(0.1, 0.1, 0.0)), "std: expected a number in"),
         (dict(stages=((8,), ())), "stages"),
         (dict(dropout=1.0), "dropout"),
     ],
@@ -133,7 +133,14 @@ def test_a_wrong_field_is_named(wrong: dict, message: str) -> None:
             ResNetConfig(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [dict(blocks=()), dict(blocks=(2, 2)), dict(channels_of=(0, 1, 2, 3))])
-def test_stages_that_do_not_fit_are_refused(wrong: dict) -> None:
-    with pytest.raises(ValueError, match="channels_of and blocks: expected one of each per stage"):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (dict(blocks=()), "blocks: expected 1 or more whole numbers"),
+        (dict(blocks=(2, 2)), "channels_of and blocks: expected one of each per stage"),
+        (dict(channels_of=(0, 1, 2, 3)), r"channels_of: expected a whole number in \[1, inf\), got 0"),
+    ],
+)
+def test_stages_that_do_not_fit_are_refused(wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         ResNetConfig(**wrong)

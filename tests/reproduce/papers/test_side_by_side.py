@@ -86,7 +86,7 @@ def test_one_epoch_of_both_protocols_stands_side_by_side(name: str, test_clips: 
 def test_a_full_training_is_judged_by_its_tolerance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "shd-delays"
     module = import_module("dendrix.recipes.shd_delays")
-    monkeypatch.setattr(module, "_EPOCHS", 4)
+    monkeypatch.setattr(module, "EPOCHS", 4)
     published, clean = reproduce(name, tmp_path / "out")
     assert published.passed is False
     assert published.verdict.startswith("differs: -")

@@ -143,7 +143,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setattr(recipes, "recipe", lambda: tiny)
     monkeypatch.setattr(study, "SEEDS", (0,))
-    monkeypatch.setattr(study, "_ROUTES", {name: study._ROUTES[name] for name in ("qcfs-if", "qcfs-signed")})
+    monkeypatch.setattr(study, "ROUTES", {name: study.ROUTES[name] for name in ("qcfs-if", "qcfs-signed")})
     return tmp_path / "out"
 
 

@@ -86,7 +86,7 @@ def novels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             recipe, data=dataclasses.replace(recipe.data, text=str(tmp_path)), model=dataclasses.replace(recipe.model, **size)
         )
         monkeypatch.setattr(recipes, name, lambda tiny=tiny: tiny)
-    monkeypatch.setattr(study, "_EVERY", 2)
+    monkeypatch.setattr(study, "EVERY", 2)
     monkeypatch.setattr(study, "NETWORKS", {name: study.NETWORKS[name] for name in ("spiking", "gpt2")})
     monkeypatch.setattr(study, "SEEDS", (0,))
 

@@ -113,7 +113,7 @@ def test_all_text_is_escaped(copy: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_without_its_data_the_rest_is_shown(copy: Path, tmp_path: Path) -> None:
     page = write_report(copy, root=tmp_path / "gone").read_text()
-    assert "The validation data could not be read, so figures of them are left out." in page
+    assert "The validation data could not be read, so their figures are left out." in page
     assert [what.split()[0] for what in pictures(page)] == ["Loss", "Firing", "Histogram"]
 
 
@@ -176,10 +176,10 @@ def test_a_training_that_is_not_over_says_so(copy: Path) -> None:
     [
         ("run.json", "{", "run.json: expected JSON"),
         ("run.json", "{}", "run.json: expected the field 'recipe'"),
-        ("run.json", '{"recipe": 3}', "run.json: expected recipe of another kind, got 3"),
-        ("run.json", '{"recipe": {}, "progress": 3}', "expected progress of another kind, got 3"),
+        ("run.json", '{"recipe": 3}', "run.json: expected another type of recipe, got 3"),
+        ("run.json", '{"recipe": {}, "progress": 3}', "expected another type of progress, got 3"),
         ("run.json", '{"recipe": {}, "progress": {"best_epoch": 1}}', "expected progress with best_accuracy, stopped"),
-        ("run.json", '{"recipe": {}, "warnings": {}}', "expected warnings of another kind, got {}"),
+        ("run.json", '{"recipe": {}, "warnings": {}}', "expected another type of warnings, got {}"),
         ("metrics.jsonl", '{"epoch": 0}\n{"epo', "metrics.jsonl, line 2: expected JSON"),
         ("metrics.jsonl", "\udcff", "metrics.jsonl, line 1: expected JSON"),
         ("metrics.jsonl", "[3]", "metrics.jsonl, line 1: expected a JSON object, got list"),

@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(recipe: C
 
 def test_a_network_for_other_images_is_refused(recipe: ContinualRecipe, tmp_path: Path) -> None:
     for name, wrong, right in (("inputs", 100, 784), ("outputs", 9, 10)):
-        with pytest.raises(ValueError, match=rf"model.{name}: expected {right}, as the images have it, got {wrong}"):
+        with pytest.raises(ValueError, match=rf"model.{name}: expected {right}, as in the images, got {wrong}"):
             train_recipe(replace(recipe, model=replace(recipe.model, **{name: wrong})), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

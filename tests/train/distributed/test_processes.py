@@ -21,7 +21,7 @@ from dendrix.train.sequence.recipe import SequenceRecipe
 from support.kill_often import recipe as small
 from support.processes import run_python
 
-DEAD = "RuntimeError: processes: expected all to train on, but another one has ended. Start them again with --resume."
+DEAD = "RuntimeError: processes: expected all to keep training, but another one has ended. Start them again with --resume."
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_a_run_folder_gives_the_best_network_back(recipe: ImageRecipe, tmp_path:
     assert (scores.accuracy, scores.loss) == (best["best_accuracy"], pytest.approx(best["best_loss"]))
     assert scores.accuracy_over_time == [scores.accuracy]
     assert sum(map(sum, scores.confusion)) == 40
-    with pytest.raises(InputError, match="expected a network that answers after every step, got one that answers once"):
+    with pytest.raises(InputError, match="expected a network with outputs after every step, got one with a single output"):
         record_run(open_run(folder, "valid"))
 
 
@@ -112,7 +112,7 @@ def test_divergence_stops_with_one_sentence_and_leaves_nothing(recipe: ImageReci
 
 def test_nan_in_the_input_is_found(recipe: ImageRecipe, tmp_path: Path) -> None:
     def spoil(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(module, VGG):
+        if isinstance(module, VGG) and module.training:
             inputs[0][0, 0, 0, 0] = math.nan
 
     with register_module_forward_pre_hook(spoil), pytest.raises(DivergedError, match="Training diverged at step 0: loss nan"):
@@ -123,7 +123,7 @@ def test_nan_in_the_input_is_found(recipe: ImageRecipe, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (VGGConfig(outputs=9), r"model\.outputs: expected 10, as the data have it, got 9\. Set --model\.outputs 10"),
+        (VGGConfig(outputs=9), r"model\.outputs: expected 10, the number of classes, got 9\. Set --model\.outputs 10"),
         (VGGConfig(mean=(0.5,), std=(0.2,)), r"model\.mean: expected 3 numbers, one for each channel of the images, got 1"),
     ],
 )

@@ -11,17 +11,17 @@ from dendrix.run_folder.record import METRICS, read_lines
 from dendrix.train.loop import train_recipe
 from dendrix.train.text.data import TextData
 from dendrix.train.text.recipe import TextBudget, TextOptim, TextRecipe
-from dendrix.train.text.samples import written
+from dendrix.train.text.samples import sampled_tokens
 
 
 def test_a_sample_follows_from_its_seed_and_its_prompt_alone() -> None:
     model, prompt = SpikeGPT(SpikeGPTConfig(7, 16, 2)).eval(), torch.tensor([1, 2, 3])
     random = torch.get_rng_state()
-    one = written(model, prompt, 20, seed=5)
+    one = sampled_tokens(model, prompt, 20, seed=5)
     assert torch.equal(torch.get_rng_state(), random)
     assert one.shape == (20,)
-    assert torch.equal(one, written(model, prompt, 20, seed=5))
-    assert not torch.equal(one, written(model, prompt, 20, seed=6))
+    assert torch.equal(one, sampled_tokens(model, prompt, 20, seed=5))
+    assert not torch.equal(one, sampled_tokens(model, prompt, 20, seed=6))
 
 
 def test_it_draws_what_the_model_says() -> None:
@@ -29,7 +29,7 @@ def test_it_draws_what_the_model_says() -> None:
         def step(self, x: torch.Tensor, state: object) -> tuple[torch.Tensor, object]:
             return torch.nn.functional.one_hot((x + 1) % 10, 10) * 1000.0, state
 
-    assert written(Next(), torch.tensor([3, 6]), 5, seed=0).tolist() == [7, 8, 9, 0, 1]
+    assert sampled_tokens(Next(), torch.tensor([3, 6]), 5, seed=0).tolist() == [7, 8, 9, 0, 1]
 
 
 def test_a_training_with_samples_is_the_same_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

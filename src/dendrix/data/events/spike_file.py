@@ -1,8 +1,9 @@
 """Reader of the HDF5 files of the Heidelberg data sets: spikes, counted per time step. The only module that imports h5py.
 
 A file contains, for N clips: `spikes/times` (in s) and `spikes/units` (0 to 699), both ragged; `labels`, [N]; `extra/speaker`, [N]; and
-`extra/keys`, the class names. Published times are float16, in which times above 512 ms are rounded to 0.5 ms or more and microseconds
-overflow. They are converted to float64 first, unless a published result is reproduced.
+`extra/keys`, the class names. A file may lack `extra`; its classes are then called 0, 1, ... Published times are float16, in which times
+above 512 ms are rounded to 0.5 ms or more and microseconds overflow. They are converted to float64 first, unless a published result is
+reproduced.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from ...errors import InputError, MissingExtraError
 from .binning import count_per_step
 
 UNITS = 700
-_KEYS = ("spikes/times", "spikes/units", "labels", "extra/keys")
+_KEYS = ("spikes/times", "spikes/units", "labels")
 _LONGEST_S = 60
 _BLOCK = 256
 """Clips per read: reading clips one by one is several times slower, and reading all at once takes much memory."""
@@ -65,7 +66,7 @@ def read_spike_file(
         with h5py.File(path, "r") as file:
             if missing := [key for key in _KEYS if key not in file]:
                 raise InputError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
-            words = tuple(file["extra/keys"].asstr("utf-8", "replace")[()].tolist())
+            words = _words(file)
             if len(set(words)) < len(words):
                 raise InputError(f"{path}: expected distinct class names in extra/keys, got {', '.join(words)}. Copy it again.")
             word = _labels(_whole(file["labels"][()], f"{path}: labels"), len(words), path)
@@ -110,6 +111,13 @@ def count_spikes(
     if from_first_spike:
         time_ms = time_ms - time_ms[:1]
     return count_per_step(time_ms, units // group, UNITS // group, dt_ms)
+
+
+def _words(file: Any) -> tuple[str, ...]:
+    """The names of the classes; their numbers where the file has no names."""
+    if "extra/keys" in file:
+        return tuple(file["extra/keys"].asstr("utf-8", "replace")[()].tolist())
+    return tuple(map(str, range(int(np.max(file["labels"][()], initial=0)) + 1)))
 
 
 def _h5py() -> Any:

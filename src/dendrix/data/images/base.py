@@ -56,7 +56,7 @@ class ImageDataset:
         return replace(self, x=self.x[index], y=self.y[index])
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
-        """All images in their order, as an image network takes them; `valid` is None."""
+        """Return batches of all images in order, as network inputs; `valid` is None."""
         return image_batches(self, size)
 
     def hash_into(self, digest: Hash) -> None:

@@ -10,16 +10,16 @@ from ..base import Batch
 
 
 class Images(Protocol):
-    """Labelled images that are read when they are taken."""
+    """Protocol of labelled images that are read on access."""
 
     @property
     def y(self) -> Tensor:
-        """The class of each, int64 [N]."""
+        """Class of each image, int64 [N]."""
 
     def __len__(self) -> int: ...
 
     def take(self, index: Tensor) -> Tensor:
-        """The images `index`, int64 [B], [B, C, H, W], as bytes or as float32 from 0 to 1."""
+        """Return the images `index`, int64 [B]: [B, C, H, W], bytes or float32 from 0 to 1."""
 
 
 def take_batch(data: Images, index: Tensor, device: torch.device | str = "cpu") -> Batch:

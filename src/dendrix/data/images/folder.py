@@ -78,7 +78,7 @@ class ImageFiles:
         return replace(self, paths=[self.paths[i] for i in chosen.tolist()], y=self.y[chosen])
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
-        """All images in their order, as an image network takes them; `valid` is None."""
+        """Return batches of all images in order, as network inputs; `valid` is None."""
         return image_batches(self, size)
 
     def hash_into(self, digest: Hash) -> None:
@@ -120,10 +120,10 @@ def image_folder(root: str | Path | None = None, side: int = 224, held_out: floa
 
 
 def find_images(folder: Path, side: int) -> ImageFiles:
-    """The images of a folder with one sub-folder for each class, without reading them.
+    """List the images of a folder with one sub-folder per class, without reading them.
 
     Raises:
-        FileNotFoundError: the folder is not there.
+        FileNotFoundError: the folder does not exist.
         InputError: it has no class, or a class without images.
     """
     if not folder.is_dir():

@@ -163,7 +163,7 @@ def _check_riff(path: Path) -> None:
         while len(chunk := file.read(8)) == 8:
             length = int.from_bytes(chunk[4:], order)
             if chunk[:4] == b"data":
-                # A program that writes to a pipe does not know the length and sets all bits.
+                # A program that writes to a pipe cannot know the length and sets all bits.
                 if length != 0xFFFFFFFF and file.tell() + length > size:
                     raise InputError(
                         f"{path}: expected {length} bytes of samples, got {size - file.tell()}: the file is truncated. Copy it again."

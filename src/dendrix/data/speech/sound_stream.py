@@ -12,7 +12,7 @@ from .audio import Wave, mono, resample_stream
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _ENDLESS = (0, 0xFFFFFFFF)
-"""Data lengths that a program writes if it does not know the length of its wav stream."""
+"""Data lengths that a program writes if it cannot know the length of its wav stream."""
 _LONGEST_MS = 250
 """Longest chunk, in ms, if the stream is faster than real time."""
 _LONGEST_CHUNK = 1 << 24

@@ -35,12 +35,12 @@ class TokenSentences:
         return self.x[index], self.y[index]
 
     def subset(self, index: Tensor) -> "TokenSentences":
-        """The items `index`, int64 [M] or bool [N], in that order."""
+        """Return the items `index`, int64 [M] or bool [N], in that order."""
         chosen = index.nonzero().flatten() if index.dtype == torch.bool else index
         return replace(self, x=tuple(self.x[i] for i in chosen.tolist()), y=self.y[chosen])
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
-        """All sentences in their order, padded at the end; a sentence has no tail."""
+        """Return batches of all sentences in order, padded at the end; sentences have no tail."""
         return DataLoader(self, size, collate_fn=collate)  # type: ignore[arg-type]
 
     def hash_into(self, digest: Hash) -> None:

@@ -55,7 +55,7 @@ def fit(
         per_step: fit one threshold per step, from a path that is fitted on the part "fit".
         thresholds: the only candidates, in rising order; by default all distinct ones.
         fallback: where a guarantee is impossible, return a policy that never stops early instead of raising.
-        seed: of the split.
+        seed: seed of the split.
     Raises:
         NoCertificateError: the guarantee is impossible on so few inputs, or none of `thresholds` passes.
         ValueError: labels are missing where they are needed, or settings contradict each other.
@@ -89,7 +89,7 @@ def fit(
         if not fallback:
             raise
         chosen, steps = replace(setting.rule, threshold=setting.rule.span[1]), full_steps
-        notes.insert(0, f"No input stops early, so nothing is lost. Nothing faster could be certified: {reason}")
+        notes.insert(0, f"No input stops early, so no accuracy is lost. No faster threshold could be certified: {reason}")
     return _policy(chosen, goal, " ".join(filter(None, notes)), parts, steps, steps < full_steps, record, seed)
 
 
@@ -112,7 +112,7 @@ def _best(rules: Sequence[ExitRule], record: ExitRecord | None, goal: Goal, per_
 
 
 def _why_never(rule: ExitRule, record: ExitRecord) -> str:
-    """The reason why no input of a record stops early, and what to do."""
+    """Return the reason why no input of a record stops early, and a remedy."""
     never = "No calibration input stops early with this policy."
     certain = (scores(rule, record)[record.valid] == rule.span[1]).double().mean().item()
     if not certain:

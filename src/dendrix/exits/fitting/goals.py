@@ -56,8 +56,8 @@ class Pareto(Goal):
         enough = correct >= at_end - self.eps * outcomes.count - 1e-9  # integer sums against a rounded product
         if not enough.any():
             raise InputError(
-                f"thresholds: expected one that keeps {at_end} of {outcomes.count} right, less {self.eps:g}, "
-                f"but the best keeps {int(correct.max())}. Add higher thresholds."
+                f"thresholds: expected one with {at_end} of {outcomes.count} correct answers, less {self.eps:g}, "
+                f"but the best has {int(correct.max())}. Add higher thresholds."
             )
         return _first(~enough, outcomes.steps, -correct, -outcomes.thresholds)
 

@@ -84,10 +84,11 @@ class Guarantee(Goal):
     def statement(self, outcomes: Outcomes, index: int) -> str:
         losses = self.losses(outcomes)[index]
         p = self.p_values(losses, outcomes.count).item()
-        loss = "are answered wrongly although the full run is right" if self.needs_labels else "get another answer than from the full run"
+        loss = "are answered wrongly although the full run is correct" if self.needs_labels else "get another answer than from the full run"
         return (
             f"With a probability of at least {1 - self.delta:.12g} over the draw of the {outcomes.count} calibration inputs, at most "
-            f"{self.eps:.12g} of all inputs like them {loss}. Among the {outcomes.count} there were {int(losses)} of these, p = {p:.3g}."
+            f"{self.eps:.12g} of all inputs from the same distribution {loss}. "
+            f"Among the {outcomes.count} there were {int(losses)}, p = {p:.3g}."
         )
 
 

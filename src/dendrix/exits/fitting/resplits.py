@@ -61,9 +61,9 @@ def resplits(
         record: the pool, which represents all inputs; it must be larger than the draws.
         rule: by name, or with its own settings.
         goal: the guarantee.
-        sizes: of the draws; sizes larger than the pool are skipped.
+        sizes: sizes of the draws; sizes larger than the pool are skipped.
         repeats: number of draws of each size.
-        seed: of the draws.
+        seed: seed of the draws.
     Source: ours, after the experiments of Angelopoulos et al., arXiv 2110.01052.
     """
     expect_in(repeats, "[1, inf)", "repeats")

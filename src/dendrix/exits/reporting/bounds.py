@@ -11,9 +11,9 @@ from ..records import ExitRecord
 from ..rules.base import ExitRule
 
 CONVENTIONS = {
-    "cap": "an input that is never right costs the cap",
-    "one": "an input that is never right costs one step",
-    "exclude": "an input that is never right does not count in the steps",
+    "cap": "an input that is never answered correctly costs the cap",
+    "one": "an input that is never answered correctly costs one step",
+    "exclude": "an input that is never answered correctly is not counted in the steps",
 }
 """Cost of an input that the oracle never answers correctly. Results differ by a factor, so state the convention with them."""
 

@@ -107,7 +107,7 @@ def bootstrap(values: Tensor, level: float = 0.95, resamples: int = 1000, seed: 
         values: one for each input, [N]. Of a single input the interval has no width.
         level: approximate probability that the interval covers the mean.
         resamples: number of resamples, N inputs each, drawn with replacement.
-        seed: of the draws; with the same seed, other values of the same inputs are resampled alike.
+        seed: seed of the draws; with the same seed, other values of the same inputs are resampled alike.
     Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.
     """
     expect_in(level, "(0, 1)", "level")

@@ -36,7 +36,7 @@ def save_report_figure(path: Path, report: Report) -> None:
 
     Args:
         path: file to write; the suffix chooses the format.
-        report: of a record with labels.
+        report: report on a record with labels.
     Raises:
         ImportError: matplotlib is missing.
         ValueError: the report has no labels.
@@ -44,8 +44,8 @@ def save_report_figure(path: Path, report: Report) -> None:
     truth = report.truth
     if truth is None:
         raise InputError("report: expected one of a record with labels, for a figure of accuracy, got none. Record with labels.")
-    unit, label = (1.0, "steps") if report.dt_ms is None else (report.dt_ms, "time heard, ms")
-    figure, axis = new_axis("What is an early exit worth?", f"mean {label}", "accuracy, %")
+    unit, label = (1.0, "steps") if report.dt_ms is None else (report.dt_ms, "input time, ms")
+    figure, axis = new_axis("Accuracy of early exits", f"mean {label}", "accuracy, %")
     figure.set_size_inches(8.0, 5.2)
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
     axis.set_subplotspec(grid[0])
@@ -82,10 +82,12 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
     low, high = truth.accuracy_interval
     figures.add_row("accuracy", f"{truth.accuracy:.2%}", f"{low:.2%} to {high:.2%}")
     figures.add_row("accuracy of the full run", f"{truth.accuracy_of_full_run:.2%}")
-    figures.add_row("wrong although the full run is right", f"{truth.drops:.2%}")
-    best = f"{truth.oracle[-1][1]:.2%} after {_time(truth.oracle[-1][0], report)}" if truth.oracle else "nobody is ever right"
+    figures.add_row("wrong although the full run is correct", f"{truth.drops:.2%}")
+    best = (
+        f"{truth.oracle[-1][1]:.2%} after {_time(truth.oracle[-1][0], report)}" if truth.oracle else "no input is ever answered correctly"
+    )
     figures.add_row(truth.oracle_name, best)
-    figures.add_row("OCT, right from there on", _time(truth.optimal_cutoff, report))
+    figures.add_row("OCT, correct from this step on", _time(truth.optimal_cutoff, report))
     figures.add_row("AET", _time(truth.average_exit_time, report))
     figures.add_row("ECE, NLL of the probabilities", f"{truth.ece:.4f}, {truth.nll:.4f}")
     figures.add_row("AUROC of failures", _optional(truth.auroc))
@@ -94,7 +96,7 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
 def _notes(report: Report) -> list[str]:
     notes = [report.statement]
     if report.fitted_on_these:
-        notes.append("The policy was fitted on these very inputs: the figures are too good. Report on others.")
+        notes.append("The policy was fitted on these inputs, so the figures are too optimistic. Report on other inputs.")
     if report.mean_steps == report.full_steps:
         notes.append("None of these inputs stops early.")
     return notes

@@ -86,10 +86,10 @@ def report(policy: Policy, record: ExitRecord, rules: Sequence[str | ExitRule] =
 
     Args:
         policy: from `fit` or `Policy.load`.
-        record: of the same network, on other inputs than the policy was fitted on.
+        record: record of the same network, on other inputs than the policy was fitted on.
         rules: rules to compare with: names, which get the scale of the policy, or rules with settings of their own.
         convention: cost of an input that is never correct, see `oracle_curve`.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     Raises:
         ValueError: the policy was not fitted for this kind of record.
     """

@@ -3,6 +3,7 @@
 from .base import ExitRule
 from .entropy import Entropy
 from .fixed_steps import FixedSteps
+from .integer_probability import IntegerProbability
 from .margin import Margin
 from .max_probability import MaxProbability
 from .patience import Patience
@@ -16,10 +17,13 @@ RULES: dict[str, type[ExitRule]] = {
 }
 """Exit rules by their names in policy files and on the command line."""
 
+ALL_RULES: dict[str, type[ExitRule]] = {**RULES, "integer-probability": IntegerProbability}
+"""Also the one that is fitted to a network in whole numbers when that is exported, by their names in policy files."""
+
 
 def name_of(rule: ExitRule) -> str:
     """Name of a rule; for a rule outside the table, the name of its class."""
-    return next((name for name, kind in RULES.items() if type(rule) is kind), type(rule).__name__)
+    return next((name for name, kind in ALL_RULES.items() if type(rule) is kind), type(rule).__name__)
 
 
 def in_words(rule: ExitRule) -> str:

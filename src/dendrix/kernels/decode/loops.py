@@ -1,7 +1,7 @@
-"""A whole SpikeGPT on a list of tokens, each of some row: matrix products over many tokens at once, recurrences token by token.
+"""SpikeGPT on a list of tokens of several rows: matrix products over many tokens at once, recurrences token by token.
 
-Tokens of one row stand in their order. A step of many texts, a prompt, and a mixture of both are therefore one operation. Each product
-is summed in one order whatever the batch, so a row's result is bitwise the same in all of them. Arrays are laid out as in
+The tokens of a row are in order. One operation thus covers a step of many texts, a prompt, and a mixture of both. Products are summed in
+an order that does not depend on the batch, so the result of a row is bitwise independent of the other rows. Arrays are laid out as in
 `generate.packing`; a state is a row of numbers with, for each block, the parts of the model's own state in that order.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-bits_in = bits_out = True  # `specialise` binds these: whether neurons stand before the products, or after each half
+bits_in = bits_out = True  # `specialise` binds these: neurons before the products, or after each half
 normalise: Any = None
 fire = mix = average = gate = square = product = normalise
 
@@ -20,13 +20,13 @@ _WIDEST = 512
 _CHUNK = 32
 """As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
-"""Rows of a half's vectors, after the weight and the bias of its norm."""
+"""Rows of the vectors of a half, after the weight and bias of its norm."""
 KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
-"""Rows of a half's table of matrices, and the order of its shares."""
+"""Rows of the table of matrices of a half, and order of its mixing ratios."""
 
 
 def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, threshold: Any, h: Any, mixed: Any) -> None:
-    """The first `count` mixtures of every token and the one before it, after norm and neurons."""
+    """Compute the first `count` mixtures of every token with the previous one, after norm and neurons."""
     n, d = x.shape
     for t in range(n):
         memory = state[owners[t], at:]
@@ -40,7 +40,7 @@ def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, th
 
 
 def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
-    """Add the output of a time mix to x [n, d]; its memory begins at column `at` of the state."""
+    """Add the output of a time mix to x [n, d]; its state starts at column `at`."""
     vectors, inner, table, weights, scales, threshold = network
     mixed, made, _, h, work = room
     n, d = x.shape
@@ -116,13 +116,13 @@ def advance(
     tokens: Any, owners: Any, answers: Any, borders: Any, embedding: Any, ends: Any, places: Any, network: Any, state: Any,
     logits: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
-    """Read parts first .. last - 1 of the tokens [P], from one of `borders` to the next; no row is in two parts.
+    """Process parts first .. last - 1 of the tokens [P], which `borders` divides; no row is in two parts.
 
     Args:
-        owners: the row of each token, [P].
-        answers: the row of `logits` that wants what follows a token, ascending, or -1, [P].
+        owners: row of each token, [P].
+        answers: row of `logits` for each token, ascending, or -1 for none, [P].
         embedding, ends, places, network: see `generate.packing`.
-        state: rows that change in place, [B, N].
+        state: state of the rows, [B, N], updated in place.
     """
     d = ends.shape[1]
     vectors, _, table, _, _, _ = network

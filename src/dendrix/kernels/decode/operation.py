@@ -16,13 +16,13 @@ def _refuses(packed: Any, *_: Any) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
     if packed.config.halve_stream or not packed.config.layers:
-        return "the stream is halved, as in the released generator, or there are no blocks"
+        return "halve_stream is used, or the network has no blocks"
     return None
 
 
 @cache
 def _compiled(spikes: str, weights: str) -> Any:
-    """The loop for one kind of network; numba compiles it when it is first called."""
+    """Return the loop for one kind of network, which numba compiles at its first call."""
     from ..numba import scalars
     from ..numba.specialise import specialise
     from . import loops, product_loops, rows
@@ -43,20 +43,20 @@ def _compiled(spikes: str, weights: str) -> Any:
     of_rows = rows.fire, rows.mix, rows.average, rows.gate, rows.square
     of_blocks = loops.shift, loops.finish, loops.rooms, loops.time_mix, loops.channel_mix, loops.answer
     part: Any
-    for part in (*of_rows, *of_blocks):  # each uses those before it
+    for part in (*of_rows, *of_blocks):  # each uses the earlier ones
         parts[part.__name__] = specialise(part, contract=True, **flags, **parts)
     return specialise(loops.advance, contract=True, **flags, **parts)
 
 
 @kernel("decode", "cpu", refuses=_refuses)
 def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Read tokens, each of some row.
+    """Process tokens of several rows.
 
     Args:
-        packed: the network, as `generate.packing` lays it out.
-        tokens: all in the vocabulary, int64 [P].
-        owners: the row of each token, ascending, [P]; those of one row are in their order.
-        answers: which row of the logits wants what follows a token, or -1, [P]; from 0 on, ascending.
+        packed: network, repacked by `generate.packing`.
+        tokens: token ids, int64 [P].
+        owners: row of each token, ascending, [P]; the tokens of a row are in order.
+        answers: row of the logits for each token, ascending from 0, or -1 for none, [P].
         state: float32 [B, N].
     Returns:
         logits, and the next state.
@@ -64,7 +64,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     after = state.clone(memory_format=torch.contiguous_format)
     logits = state.new_empty(int(answers.max(initial=-1)) + 1, packed.config.vocab_size)
     borders = _shares(owners, min(torch.get_num_threads(), len(state)))
-    # One memory layout, so that one compiled loop serves all calls: two might round differently.
+    # A single memory layout, because loops compiled for different layouts may round differently.
     tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
     network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.config.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
@@ -73,7 +73,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
 
 
 def _shares(owners: Any, threads: int) -> Any:
-    """Start of each thread's share of the tokens: about equal shares, no row in two of them."""
+    """Return the borders of the parts of the tokens for each thread: about equal sizes, no row in two parts."""
     fair = [len(owners) * i // threads for i in range(1, threads)]
     starts = np.searchsorted(owners, owners[fair]) if fair else []
     return np.array(sorted({0, *starts, len(owners)}))

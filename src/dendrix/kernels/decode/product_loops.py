@@ -1,7 +1,7 @@
-"""Products of a few rows with a packed matrix: each output is summed over the inputs in their order, with one rounding for each.
+"""Products of a few rows with a packed matrix. Each output is summed over the inputs in order, with one rounding per input.
 
-So a row's result does not depend on how many rows there are, and inputs that are zero may be left out: nothing but time changes.
-A matrix lies in blocks of outputs, in each the inputs one after the other, so that an active input adds one run of memory.
+The result of a row therefore does not depend on the other rows, and zero inputs can be skipped without changing it. Matrices are stored
+in blocks of outputs and by input within a block, so that the weights of an active input are contiguous.
 """
 
 from typing import Any
@@ -13,16 +13,16 @@ add_inputs_widened: Any = None
 """`add_inputs` on float32."""
 
 _CHUNK = 32
-"""Inputs per chunk, whose weights are held in the cache as float32 for all rows."""
+"""Inputs per chunk, whose weights are converted to float32 and cached for all rows."""
 _DENSE_ALONE = 0.5
-"""Share of active inputs above which a single row uses all inputs, because contiguous reads are fastest."""
+"""Fraction of active inputs above which a single row uses all inputs, because contiguous reads are faster."""
 _DENSE = 0.35
-"""The same for several rows, which share their reads."""
+"""The same fraction for several rows, which share their reads."""
 _ZERO = np.float32(0)
 
 
 def find_active(x: Any, rows: Any, inputs: Any, active: Any, counts: Any) -> Any:
-    """The inputs of each row that are not zero, in their order, and their number; returns the number of all rows together."""
+    """Find the nonzero inputs of each row, in order, and their number; returns the total number."""
     total = 0
     for r in range(rows):
         count = 0
@@ -54,7 +54,7 @@ def add_inputs(x: Any, active: Any, first: Any, last: Any, block: Any, start: An
 
 
 def add_all(x: Any, block: Any, inputs: Any, width: Any, sums: Any) -> None:
-    """`add_inputs` for all inputs of a block, one at a time: four at once read four streams, a third slower from main memory."""
+    """Compute `add_inputs` for all inputs of a block, one at a time; four at a time are a third slower from main memory."""
     for i in range(np.uintp(inputs)):
         xi = x[i]
         for j in range(np.uintp(width)):

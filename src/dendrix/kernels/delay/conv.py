@@ -1,4 +1,4 @@
-"""The training convolution of a delay layer: one operation, computed by the algorithm that its shapes and density make cheapest."""
+"""Training convolution of a delay layer, computed by the cheapest algorithm for its shapes and density."""
 
 from functools import cache, partial
 from typing import Any
@@ -35,7 +35,7 @@ def run(x: Tensor, kernel: Tensor, past: int, density: float | None) -> Tensor:
 
 
 def choose(x: Tensor, kernel: Tensor, past: int, density: float | None, need_x: bool) -> tuple[str, Window]:
-    """The cheapest algorithm, and the windows of "spectral". `need_x`: the gradient of x is needed, which is dense."""
+    """Return the cheapest algorithm, and the windows of "spectral". `need_x`: the gradient of x, which is dense, is needed."""
     taps, inputs, outputs = kernel.shape
     shape = cost.Shape(x.shape[0], x.shape[1] - past, inputs, outputs, taps)
     by, dense, window = cost.dense(shape)
@@ -45,7 +45,7 @@ def choose(x: Tensor, kernel: Tensor, past: int, density: float | None, need_x: 
 
 
 def density_of(x: Tensor, declared: float | None) -> float:
-    """The share of non-zero numbers in x, as declared or else measured."""
+    """Return the fraction of nonzero values of x, declared or measured."""
     return int(x.count_nonzero()) / x.numel() if declared is None else declared
 
 

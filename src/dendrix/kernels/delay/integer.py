@@ -1,6 +1,6 @@
 """Evaluation with integer delays, one lag per synapse: event by event where the input is sparse, else by adding shifted inputs.
 
-The usual alternative, a history of spikes in the bits of an integer, cannot hold counts and was slower.
+A history of spikes in the bits of an integer, the usual alternative, was slower and does not support counts.
 """
 
 from functools import cache, partial
@@ -30,7 +30,7 @@ def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, den
     if x.dtype not in (torch.float32, torch.float64) or weight.dtype != x.dtype:
         return f"x and weight are {x.dtype} and {weight.dtype}; both must be float32 or float64"
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
-        return "gradients are wanted"
+        return "gradients are required"
     work = max(x.shape[0] * (x.shape[1] - past), taps) * weight.numel()
     return f"{work} additions are fewer than {_SMALLEST}" if work < _SMALLEST else None
 

@@ -1,4 +1,4 @@
-"""Loops for integer delays, one per synapse, over batch rows `first` to `last`; plain Python that `specialise` compiles."""
+"""Loops for integer delays over batch rows `first` to `last`, as plain Python that `specialise` compiles."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ def padded(count: int) -> int:
 def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y: Any, first: int, last: int) -> None:
     """Follow events: each non-zero input adds its weights [C, H * K] to a line of sums over time, `tile` outputs at once.
 
-    place [C, H * K] is where, from the time of the event on: delay * tile + h % tile. The part of the line that an event may
-    reach and the weights of a tile stay in the caches.
+    place [C, H * K] is the position relative to the event, delay * tile + h % tile. The reachable part of the line and the weights of a
+    tile fit the caches.
     """
     length, inputs = x.shape[1:]
     steps, outputs = y.shape[1:]
@@ -49,10 +49,10 @@ def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y:
 def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, y: Any, first: int, last: int) -> None:
     """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
-    `fold` batch rows go together: their inputs lie time by time, the rows of one step side by side, `span` numbers for each
-    input with zeros before and after x, and start [H, M] is where each synapse begins to read. A delay of d steps is then one of
-    d * fold numbers, and few steps of many rows make as long a run as many steps of one. Sums take `room` numbers, T * fold rounded
-    up to whole vectors: a remainder would cost as much as the rest. Parts `first` to `last` are groups of `fold` rows.
+    Groups of `fold` batch rows are processed together: their inputs are stored by step, then row, with `span` numbers per input including
+    zeros before and after x. start [H, M] is the first number that each synapse reads. A delay of d steps is an offset of d * fold numbers,
+    so that few steps of many rows make runs as long as many steps of one row. Sums have `room` numbers, T * fold rounded up to whole
+    vectors, because a remainder loop would take as long as the rest. Parts `first` to `last` are groups.
     """
     batch, length, inputs = x.shape
     steps, outputs = y.shape[1:]

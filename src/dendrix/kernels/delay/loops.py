@@ -1,7 +1,7 @@
 """Inner loops of the delay layer's kernels, as plain Python that `specialise` compiles.
 
-Every function works on the part [first, last) of one axis, so that threads can share the work. Rows are slices and are added in
-groups, which the compiler vectorises.
+Every function processes the part [first, last) of one axis, so that threads can share the work. Rows are slices, added in groups for
+vectorisation.
 """
 
 from typing import Any

@@ -1,10 +1,9 @@
-"""The convolution of a delay layer through frequencies, as real matrix products only.
+"""Convolution of a delay layer in the frequency domain, by real matrix products.
 
-A discrete Fourier transform of N points is itself a product with a matrix of cosines and sines, and a complex product is three
-real ones. So the convolution is y = E((A x) * (C kernel)): A, C and E are small constant matrices, and * stands for one
-product of [B, C] with [C, H] matrices at each of about 1.5 N points, where the sum over lags would need one at each of L lags
-and T steps. The same three matrices, transposed, give the gradients. Points are taken in blocks: only the spectra of one
-block exist at a time. Long sequences are cut into windows that overlap by L - 1 steps.
+A discrete Fourier transform of N points is a product with a matrix of cosines and sines, and a complex product is three real products.
+The convolution is y = E((A x) * (C kernel)), where A, C and E are small constant matrices and * is one product of a [B, C] with a [C, H]
+matrix at each of about 1.5 N points; the sum over lags needs one at each of L lags and T steps. The transposed matrices give the
+gradients. Points are processed in blocks to limit memory. Long sequences are divided into windows that overlap by L - 1 steps.
 
 Source: ours; the convolution theorem, with the three-product form of complex multiplication (Gauss).
 """
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 _BLOCK = 6_000_000
-"""Elements of the spectra of one block, 24 MB in float32; more blocks would read and write the sums more often."""
+"""Elements of the spectra of one block, 24 MB in float32; smaller blocks would read and write the sums more often."""
 
 
 class Window(NamedTuple):

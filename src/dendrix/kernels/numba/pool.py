@@ -1,4 +1,4 @@
-"""Thread pool for loops that release the GIL. numba's `prange` is not used: its OpenMP crashes in forked workers."""
+"""Thread pool for loops that release the GIL. `prange` of numba is not used because its OpenMP crashes in forked workers."""
 
 import os
 from collections.abc import Callable, Iterator

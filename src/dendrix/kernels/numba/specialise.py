@@ -1,4 +1,4 @@
-"""Compiled copies of plain Python loops: one per variant, found again in numba's disk cache by the next process."""
+"""Compiled copies of Python loops, one per variant, stored in the disk cache of numba."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from typing import Any
 from ...compiled import cached_jit
 
 _ANY_ORDER = {"reassoc", "contract", "arcp", "nsz"}
-"""Sums may be reordered and fused; a NaN stays one."""
+"""Sums may be reordered and fused; NaN is preserved."""
 
 
 def specialise(template: Callable[..., Any], any_order: bool = False, contract: bool = False, **bound: Any) -> Any:
-    """Compile a copy of `template` whose global names in `bound` have these values.
+    """Compile a copy of `template` in which global names have the values in `bound`.
 
-    numba folds globals in as constants, so that a flag costs nothing inside a loop and a bound function is inlined. A closure
-    would do the same, but a closure over a compiled function is never found in the disk cache. The name of the copy carries a
-    digest of what it is made of: the cache tells variants apart, and an edited helper makes a new entry.
+    numba treats globals as constants: flags take no time inside a loop, and bound functions are inlined. Closures over compiled functions,
+    the alternative, are not found in the disk cache. The name of the copy contains a digest of its source and bound values, so that
+    variants and edited helpers have separate cache entries.
 
     Args:
         template: a module-level function.
-        any_order: whether sums may be taken in any order, for speed.
-        contract: whether a product and the sum that it goes into are rounded once; the order stays as written.
-        **bound: numbers, booleans, and functions made by `specialise`; names that the template does not use are left out.
+        any_order: allow sums in any order, which is faster.
+        contract: allow fused multiply-add; the order of operations is kept.
+        **bound: numbers, booleans, and functions made by `specialise`; names that the template does not use are ignored.
     Returns:
         the numba dispatcher.
     """

@@ -1,6 +1,6 @@
 """The loops of the neurons of converted networks, over rows (input, channel) of a layer: x [B, T, C, M], one threshold per channel.
 
-An input that stays the same, T = 1 in x alone, is read again at every step. `v` and `sent` hold the state before and, afterwards, after.
+A constant input, with T = 1 in x only, is read at every step. `v` and `sent` hold the state and are updated in place.
 """
 
 from typing import Any

@@ -23,9 +23,9 @@ def _refuses(x: Tensor, state: State, valid: Tensor | None = None, **given: Any)
     if not HAS_NUMBA:
         return "numba is not installed"
     if torch.compiler.is_compiling():
-        return "torch.compile traces"
+        return "torch.compile is tracing"
     if torch.is_grad_enabled() and any(part.requires_grad for part in tensors):
-        return "gradients are wanted; the kernel runs forward only"
+        return "gradients are required, but the kernel has no backward pass"
     if any(part.dtype != torch.float32 for part in tensors):
         return "a tensor is not float32"
     if any(part.shape != x.shape[:1] + x.shape[2:] for part in state):  # the kernel would read beyond its end

@@ -1,8 +1,8 @@
-"""One kernel forward and one backward drive every rule of `cuda_steps` through time.
+"""Forward and backward Triton kernels that apply the step functions of `cuda_steps` over time.
 
-A program owns one row of the batch and one block of columns and walks through T alone: no two programs meet. The states stay in
-registers, float32. The forward pass keeps its input and a mark of the states every so many steps; the backward pass computes the
-states between two marks again, in a scratch buffer small enough for the cache.
+A program processes one row of the batch and one block of columns over all steps, independently of other programs. States are kept in
+float32 registers. The forward pass saves its input, and the states at regular intervals ("marks"); the backward pass recomputes the states
+between two marks in a scratch buffer that fits the cache.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ STAGES = tl.constexpr(4)
 
 @triton.jit
 def place(M, BLOCK: tl.constexpr):
-    """This program's row of the batch, int64, and its columns."""
+    """Return the row of the batch, int64, and the columns of this program."""
     blocks = tl.cdiv(M, BLOCK)
     row = tl.cast(tl.program_id(0) // blocks, tl.int64)
     return row, (tl.program_id(0) % blocks) * BLOCK + tl.arange(0, BLOCK)

@@ -1,12 +1,12 @@
-"""The rules of the LIF family as Triton device functions: one step forward and its gradient. The equations stand in the rules.
+"""Step functions of the LIF family and their gradients as Triton device functions. The equations are in `dendrix.neurons`.
 
-Each works on the states s and parameters p of a block of columns, tuples of float32 vectors in the order of the rule's signature.
+The states s and parameters p of a block of columns are tuples of float32 vectors, in the order of the signature of the step function.
 
     advance(x, s, p, constants, VARIANT) -> (y, s)
     pullback(x, s, p, constants, grad_y, grad_s, VARIANT) -> (grad_x, grad_s, grad_p)
 
-`pullback` takes the states before the step and the gradient of those after it. Products and sums stand in the order of the
-reference: without fused multiply-add the spikes are the same to the bit.
+`pullback` takes the states before the step and the gradient of the states after it. The order of operations is that of the reference, so
+that spikes are bitwise equal without fused multiply-add.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ HALF_PI = tl.constexpr(1.5707963267948966)
 
 
 class Constants(NamedTuple):
-    """The numbers of a rule; a rule that lacks one does not read it. `sharpness` is the surrogate's alpha or width."""
+    """Constants of a rule, of which a rule may use some. `sharpness` is the alpha or width of the surrogate."""
 
     v_threshold: float
     v_reset: float

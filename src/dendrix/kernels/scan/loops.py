@@ -1,6 +1,6 @@
 """Loops of every fused scan, over rows of a batch, tiles of columns and chunks of time that fit the cache.
 
-A rule brings two functions over one tile at one time step. `at` is (row, step, first column, number of columns), `s` [., n, width]
+A rule defines two functions over one tile at one time step. `at` is (row, step, first column, number of columns), `s` [., n, width]
 holds its n states before and after steps, `p` [m, width] its m parameters, and `c` is (v_threshold, v_reset, amplitude, sharpness).
 
     advance(x, at, s, now, then, p, c, y)     reads s[now], writes s[then] and, where `emits` is bound to True, y
@@ -8,7 +8,7 @@ holds its n states before and after steps, `p` [m, width] its m parameters, and 
                                               x there; turns g, the gradient of the state after the step, into that of the state
                                               before it; adds to gp
 
-Indices in the innermost loops are unsigned: numba would test signed ones for being negative, and the loops would not vectorise.
+Indices in the innermost loops are unsigned, because numba tests signed indices for negative values, which prevents vectorisation.
 """
 
 from typing import Any
@@ -64,8 +64,8 @@ def backward(
 ) -> None:  # fmt: skip
     """Tiles first .. last - 1 of the gradients of x, of the first state [n, B, M] and of the parameters, one per row [m, B, M].
 
-    The states are computed again from x, a chunk of `every` steps at a time. Main memory sees ascending addresses only, which it
-    prefetches: the ascending half also brings gy into place, and the descending half finds all it needs in the cache.
+    The states are recomputed from x, a chunk of `every` steps at a time. Main memory is read at ascending addresses, for prefetching: the
+    ascending half also loads gy, and the descending half reads from the cache.
     """
     steps, columns = x.shape[1:]
     tiles = (columns + width - 1) // width

@@ -1,4 +1,4 @@
-"""One torch operation for the fused scans of all rules, and their place in the kernel table: numba on the CPU, Triton on CUDA."""
+"""Torch operation for the fused scans of all rules, and its registration: numba on the CPU, Triton on CUDA."""
 
 from dataclasses import astuple
 from typing import Any
@@ -21,7 +21,7 @@ _SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
 
 def _register(rule: StepFn, params: tuple[str, ...]) -> None:
-    """Put the fused scan of a rule into the kernel table; `params` are its parameters that may be tensors, in the kernels' order."""
+    """Register the fused scan of a rule; `params` are its parameters that may be tensors, in the order of the kernels."""
     name = rule.__name__
     defaults = rule.__kwdefaults__ or {}
 
@@ -86,7 +86,7 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
     y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
-    parts = [s.clone() for s in end.unbind(0)]  # no views: FSDP warns of them, and each state can be freed by itself
+    parts = [s.clone() for s in end.unbind(0)]  # no views, because FSDP warns about them and they keep the whole tensor alive
     if len(after_x) > 1:
         y, parts = y.unflatten(2, after_x), [s.unflatten(1, after_x) for s in parts]
     return y, type(state)(*parts)

@@ -1,6 +1,6 @@
 """WKV through time: one kernel forward and one backward. Equations in `layers.rwkv.wkv`, structure as in `scan.cuda`.
 
-A program owns one row of the batch and one block of channels. Of two exponentials at a time, that of the larger exponent is one.
+A program processes one row of the batch and one block of channels. Of each pair of exponentials, the larger is one.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Loops of WKV over rows of a batch, tiles of channels and chunks of time that fit the cache. Exponents as in `layers.rwkv.wkv`.
 
-Of two exponentials at a time, that of the larger exponent is one: each pair costs a single exp. Indices in the innermost loops are
-unsigned: numba would test signed ones for being negative, and the loops would not vectorise.
+Of each pair of exponentials, the larger is one and only the other is computed. Indices in the innermost loops are unsigned, because
+numba tests signed indices for negative values, which prevents vectorisation.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""WKV as one torch operation, and its place in the kernel table: numba on the CPU, Triton on CUDA."""
+"""Torch operation for WKV, and its registration: numba on the CPU, Triton on CUDA."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Activations of networks that will be converted to spikes, and of SpikeGPT."""
+"""Activations of networks for conversion to spikes, and of SpikeGPT."""

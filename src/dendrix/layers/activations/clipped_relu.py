@@ -1,4 +1,4 @@
-"""A ReLU with a ceiling that is measured, not trained. Calibration puts it in the place of every ReLU before conversion to spikes."""
+"""ReLU clipped at a measured ceiling, which replaces the ReLUs of a calibrated network before its conversion to spikes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from ...core import Described, expect_each, expect_floating
 
 
 class ClippedReLU(Described):
-    """y = clip(x, 0, theta), x [B, C, ...].
+    """Clipped ReLU, x [B, C, ...] -> y = clip(x, 0, theta).
 
     Args:
-        threshold: theta, a number, or one value per channel [C]. It is a buffer: calibration sets it, gradients do not.
+        threshold: theta, a number or one value per channel [C]. It is a buffer, set by `calibrate` and not trained.
     """
 
     threshold: Tensor

@@ -1,4 +1,4 @@
-"""LSQ: an activation quantised with a learned step; its network is converted to spikes as one of QCFS is."""
+"""LSQ: an activation quantised with a trained step size, for conversion to spikes."""
 
 import math
 from typing import Any
@@ -11,33 +11,33 @@ from .qcfs import positive
 
 
 class LSQ(Described):
-    """Learned step size quantisation of an activation: y = s round(clip(x / s, 0, Qp)) with Qp = 2^bits - 1, ties to even.
+    """Learned step size quantisation of an activation: y = s round(clip(x / s, 0, Qp)), Qp = 2^bits - 1, ties to even.
 
-    The converted neuron has the threshold s Qp. The step is the softplus of a parameter, so that it stays positive.
+    The converted neuron has the threshold s Qp. The step is the softplus of a parameter and therefore positive.
 
     Args:
-        bits: bits of the activation; 2 gives the levels 0 to 3.
-        step: s at the start.
-    Source: Esser et al. (2020), arXiv 1902.08153. The gradient of the step is divided by sqrt(B Qp), B the batch size, as in the
-        release of Dynamic Confidence (arXiv 2303.10276); the paper of LSQ divides by the root of all elements instead of B.
+        bits: number of bits; 2 gives the levels 0 to 3.
+        step: initial s.
+    Source: Esser et al. (2020), arXiv 1902.08153. The gradient of the step is divided by sqrt(B Qp) with the batch size B,
+        as in the release of Dynamic Confidence (arXiv 2303.10276); the LSQ paper has the number of elements instead of B.
     """
 
     raw_step: Tensor
 
     def __init__(self, bits: int = 2, step: float = 0.5):
         super().__init__()
-        self.levels = 2 ** expect_count(bits, "[1, 24]", "bits") - 1  # beyond 24 float32 does not know all levels
+        self.levels = 2 ** expect_count(bits, "[1, 24]", "bits") - 1  # float32 represents all levels up to 24 bits
         self._start = expect_in(step, "(0, inf)", "step")
         self.register_exact("raw_step", step + math.log(-math.expm1(-step)), train=True)
 
     @property
     def step(self) -> Tensor:
-        """s, a positive scalar []."""
+        """Step s, a positive scalar []."""
         return positive(self.raw_step)
 
     @property
     def threshold(self) -> Tensor:
-        """The largest value of the activation, s Qp, []."""
+        """Largest value of the activation, s Qp, []."""
         return torch.mul(self.step, self.levels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""QCFS: an activation quantised to L levels, equal to the mean output of an integrate-and-fire neuron over L steps."""
+"""QCFS: an activation quantised to L levels, which equals the mean output of an integrate-and-fire neuron over L steps."""
 
 import math
 from typing import Any, Literal
@@ -14,14 +14,13 @@ Mask = Literal["input", "level"]
 class QCFS(Described):
     """Quantisation, clip, floor and shift: y = theta / L * clip(floor(x L / theta + 1/2), 0, L), one threshold for all neurons.
 
-    The threshold is the softplus of a parameter: it cannot become zero or negative, and far from zero it trains as if it were itself
-    the parameter.
+    The threshold is the softplus of a parameter and therefore positive; far from zero it is nearly equal to the parameter.
 
     Args:
         levels: L, the number of steps over which the mean output of the converted neuron equals the activation.
-        threshold: theta at the start; small starts train badly.
-        mask: where gradients pass, u = x / theta: "input" for 0 <= u <= 1, or "level" for levels from 0 to L, which is
-            -1/2 <= u L < L + 1/2. The forward pass is the same.
+        threshold: initial theta; networks with small initial thresholds train badly.
+        mask: range of u = x / theta in which gradients pass: "input", 0 <= u <= 1; or "level", levels from 0 to L, that is
+            -1/2 <= u L < L + 1/2. The forward pass does not depend on it.
     Source: Bu et al. (2022), arXiv 2303.04347; "input" is the backward pass of the authors' second release, "level" of their first.
     """
 
@@ -36,7 +35,7 @@ class QCFS(Described):
 
     @property
     def threshold(self) -> Tensor:
-        """theta, a positive scalar []."""
+        """Threshold theta, a positive scalar []."""
         return positive(self.raw_threshold)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +71,7 @@ def _slopes(x: Tensor, threshold: Tensor, levels: int, mask: Mask) -> tuple[Tens
 
 
 class _QCFS(torch.autograd.Function):
-    """The masks are written out: the gradient of torch.clamp at its bounds changed between releases."""
+    """QCFS with explicit gradient masks, because the gradient of torch.clamp at its bounds differs between releases."""
 
     generate_vmap_rule = True
 

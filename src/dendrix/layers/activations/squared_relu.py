@@ -1,4 +1,4 @@
-"""The square of a ReLU."""
+"""Squared ReLU."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ...core.dispatch import transform
 
 
 def squared_relu(x: Tensor) -> Tensor:
-    """max(x, 0)^2. The same numbers as `torch.relu(x) ** 2`, with half of its passes over memory.
+    """Compute max(x, 0)^2, bitwise equal to `torch.relu(x) ** 2` with half of the memory traffic.
 
     Source: So et al., Primer (arXiv 2109.08668).
     """
@@ -20,7 +20,7 @@ def squared_relu(x: Tensor) -> Tensor:
 
 
 class _SquaredReLU(torch.autograd.Function):
-    """The square and the ReLU: the gradient reads the ReLU, and a second derivative goes through what it reads only if it is an output."""
+    """Squared ReLU and ReLU. The backward pass reads the ReLU, which must be an output for second derivatives."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,1 +1,1 @@
-"""Synapses with delays: the layer, its training, recurrent delays, and import from DCLS."""
+"""Synapses with delays: feed-forward and recurrent layers, training helpers, and import from DCLS."""

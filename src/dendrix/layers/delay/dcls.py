@@ -1,4 +1,4 @@
-"""Weights of the published implementation: the `Dcls1d` layers of DCLS, alone or in a network of the SNN-delays repository."""
+"""Import of weights of the published implementation: `Dcls1d` layers, alone or in a network of the SNN-delays repository."""
 
 from collections.abc import Mapping
 
@@ -14,25 +14,25 @@ _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 
 
 def _groups(tensors: Mapping[str, Tensor], has: str) -> list[tuple[str, dict[str, Tensor]]]:
-    """The modules that own a tensor called `has`, with their prefix, in order of appearance."""
+    """Return the tensors of each module that has a tensor `has`, with the prefix of the module, in order."""
     prefixes = [name.removesuffix(has) for name in tensors if name == has or name.endswith("." + has)]
     return [(p, {name[len(p) :]: t for name, t in tensors.items() if name.startswith(p) and "." not in name[len(p) :]}) for p in prefixes]
 
 
 @torch.no_grad()
 def load_dcls(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy a checkpoint of the authors' code into a model with delay layers of the same sizes.
+    """Copy a checkpoint of the published code into a model with delay layers of the same sizes.
 
-    `Dcls1d` holds `weight` [C_out, C_in, K], `P` [1, C_out, C_in, K], the position of a synapse counted from the centre of the
-    kernel towards shorter delays (delay = L // 2 - P, in steps), and `SIG` [1, C_out, C_in, K], its width, equal for all. Layers
-    are matched in order, whatever their prefix: delay layers by `P`, batch normalisations by `running_mean`. Saved positions
-    are continuous, so evaluate under `rounded`. Nothing is changed where anything does not fit.
+    `Dcls1d` has the tensors `weight` [C_out, C_in, K]; `P` [1, C_out, C_in, K], the position of a synapse relative to the centre of the
+    kernel, positive for shorter delays (delay = L // 2 - P, in steps); and `SIG` [1, C_out, C_in, K], the width, equal for all synapses.
+    Layers are matched in order and not by name: delay layers by `P`, batch normalisations by `running_mean`. Saved positions are
+    continuous; use `rounded` for evaluation. If any layer does not match, the model is not changed.
 
     Args:
         model: a network, or a single `DelayLinear`, with synaptic granularity.
-        tensors: the state dict, name to tensor, as `torch.load(path, weights_only=True)` gives it.
+        tensors: the state dict, for example from `torch.load(path, weights_only=True)`.
     Raises:
-        ValueError: other layers or shapes than the model has, or widths that differ within a layer.
+        InputError: layers or shapes do not match the model, or the widths differ within a layer.
     """
     expect_weights(tensors, "tensors")
     delays, norms = [m for m in model.modules() if isinstance(m, DelayLinear)], [m for m in model.modules() if isinstance(m, BatchNorm)]
@@ -74,5 +74,5 @@ def _check_delays(layer: DelayLinear, prefix: str, part: Mapping[str, Tensor]) -
     half = layer.taps // 2
     if part["P"].abs().max() > half:
         raise InputError(
-            f"{prefix}P: expected positions within {half} steps of the centre, got {part['P'].abs().max():.4g}. Give the layer more delay."
+            f"{prefix}P: expected positions within {half} steps of the centre, got {part['P'].abs().max():.4g}. Increase max_delay_ms."
         )

@@ -1,4 +1,4 @@
-"""Rows with invalid steps, for layers that see several steps at once: time passes in valid steps only."""
+"""Invalid steps in layers that process several steps at once."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ from ...core import State, zero_invalid
 
 
 def without_gaps(run: Callable[[Tensor, Tensor], tuple[Tensor, State]], x: Tensor, valid: Tensor) -> tuple[Tensor, State]:
-    """Move the valid steps to the front of their row, run, and put the results back; invalid steps give zero.
+    """Run a layer on the valid steps of each row, moved to the front, and move the results back; invalid steps output zero.
 
     Args:
-        run: from x [B, T, ...] and the number of valid steps of each row, int64 [B], to outputs [B, T, ...] and the state after them.
+        run: (x [B, T, ...], number of valid steps per row, int64 [B]) -> (outputs [B, T, ...], state after the valid steps).
         x: inputs, [B, T, C], zero where invalid.
         valid: bool [B, T].
     """

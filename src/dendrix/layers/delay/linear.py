@@ -1,4 +1,4 @@
-"""A linear layer whose every synapse has a learned delay (DCLS-Delays, arXiv 2306.17670)."""
+"""Linear layer with trained delays (DCLS-Delays, arXiv 2306.17670)."""
 
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from ...core import (
 )
 from ...core.numbers import GAUSS_LEAST, GAUSS_NARROWEST
 from ...errors import InputError
-from .base import Delayed
+from .base import Delayed, steps_within
 from .gaps import without_gaps
 
 Granularity = Literal["synaptic", "axonal", "dendritic"]
@@ -28,11 +28,11 @@ Interpolation = Literal["gauss", "triangle", "linear"]
 Padding = Literal["causal", "published"]
 
 _NARROWEST = {"gauss": GAUSS_NARROWEST, "triangle": 1.0, "linear": 1.0}
-"""Offset that the published layer adds to |SIG|: the narrowest triangle reaches one step."""
+"""Offset that the published layer adds to |SIG|. The narrowest triangle covers one step on each side."""
 
 
 def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
-    """Spread delays over the lags around them, so that a gradient can move them.
+    """Interpolate delays over the neighbouring lags, which makes them differentiable.
 
     s = |width| + 0.27 (gauss) or |width| + 1 (triangle) or 1 (linear, two taps)
     g[lag] = exp(-((lag - delay) / s)^2 / 2)  or  max(0, s - |lag - delay|)
@@ -40,11 +40,11 @@ def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tenso
 
     Args:
         delay: in steps, [...].
-        width: in steps, a scalar or like the delay.
+        width: in steps, a scalar or with the shape of the delay.
         taps: number of lags L; delays lie in [0, L - 1].
         interpolation: "gauss", "triangle" or "linear".
     Returns:
-        q, [..., L]; its mass over the lags is 1, also near the borders.
+        q, [..., L], which sums to 1 over the lags, also near the borders.
     Source: DCLS-Delays, arXiv 2306.17670; the offsets and 1e-7 are those of the released `Dcls1d` ('gauss', 'max', 'v1').
     """
     lag = torch.arange(taps, dtype=delay.dtype, device=delay.device)
@@ -55,12 +55,12 @@ def spread(delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tenso
 
 
 def delay_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interpolation: str) -> Tensor:
-    """The temporal kernel of a delay layer: kernel[lag, i, o] = sum_k weight[o, i, k] * q[o, i, k, lag], q as in `spread`.
+    """Compute the temporal kernel of a delay layer: kernel[lag, i, o] = sum_k weight[o, i, k] * q[o, i, k, lag], q as in `spread`.
 
     Args:
         weight: [C_out, C_in, K].
         delay: in steps, [C_out, C_in, K], or [1, C_in, K] (axonal) or [C_out, 1, K] (dendritic).
-        width: in steps, a scalar or like the delay.
+        width: in steps, a scalar or with the shape of the delay.
         taps: number of lags L.
         interpolation: "gauss", "triangle" or "linear".
     Returns:
@@ -70,12 +70,12 @@ def delay_kernel(weight: Tensor, delay: Tensor, width: Tensor, taps: int, interp
 
 
 def delay_conv(x: Tensor, kernel: Tensor, past: int = 0) -> Tensor:
-    """The causal convolution y[b, t, o] = sum_{lag, i} kernel[lag, i, o] * x[b, past + t - lag, i]; before its start, x is zero.
+    """Compute the causal convolution y[b, t, o] = sum_{lag, i} kernel[lag, i, o] * x[b, past + t - lag, i], with x zero before its start.
 
     Args:
         x: [B, past + T, C_in].
         kernel: [L, C_in, C_out].
-        past: how many steps of `x` come before the first output, at most L - 1.
+        past: number of steps of `x` before the first output, at most L - 1.
     Returns:
         [B, T, C_out]
     """
@@ -84,12 +84,12 @@ def delay_conv(x: Tensor, kernel: Tensor, past: int = 0) -> Tensor:
 
 
 def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
-    """Delay every channel by itself: y[b, t, c, k] = sum_lag taps[c, k, lag] * x[b, past + t - lag, c]; before its start, x is zero.
+    """Compute the depthwise convolution y[b, t, c, k] = sum_lag taps[c, k, lag] * x[b, past + t - lag, c], with x zero before its start.
 
     Args:
         x: [B, past + T, C].
         taps: [C, K, L].
-        past: how many steps of `x` come before the first output, at most L - 1.
+        past: number of steps of `x` before the first output, at most L - 1.
     Returns:
         [B, T, C, K]
     """
@@ -100,12 +100,12 @@ def delay_shift(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
 
 
 def _reversed(x: Tensor, axis: int) -> Tensor:
-    # Not `flip`: torch.compile (2.13, CPU) fuses its gradient with the sums of `spread` into a kernel that gives wrong numbers.
+    # Not `flip`: torch.compile (2.13, CPU) fuses its gradient with the sums of `spread` into a kernel with wrong results.
     return x.index_select(axis, torch.arange(x.shape[axis] - 1, -1, -1, device=x.device))
 
 
 def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
-    """`delay_shift`, by a kernel where there is one."""
+    """Compute `delay_shift`, by a kernel if one is available."""
     fused = find_kernel("delay_shift", x.device.type, x, taps, past)
     moved: Tensor = fused.run(x, taps, past) if fused else delay_shift(x, taps, past)
     return moved
@@ -114,26 +114,26 @@ def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
 class DelayLinear(Delayed):
     """Linear layer with delays: x [B, T, C_in] -> y [B, T, C_out], causal. State: the last L - 1 inputs, [B, L - 1, C_in].
 
-    The number of taps is L = max_delay_ms // dt_ms, made odd; delays lie in 0 .. L - 1 steps. Dendritic delays come after the
-    sum over the inputs, and their state is the last L - 1 sums, [B, L - 1, C_out * K].
+    Delays are in 0 .. L - 1 steps, where L is max_delay_ms // dt_ms rounded to an odd number. Dendritic delays are applied after the sum
+    over the inputs; their state is the last L - 1 sums, [B, L - 1, C_out * K].
 
     Args:
         in_features, out_features: C_in and C_out.
-        max_delay_ms: the longest delay, in ms; 0 gives a plain linear layer, without delays to train.
-        dt_ms: the time step, in ms.
-        kernel_count: K, synapses per pair of neurons.
+        max_delay_ms: largest delay, in ms; 0 gives a linear layer without delays.
+        dt_ms: time step, in ms.
+        kernel_count: K, number of synapses per pair of neurons.
         granularity: one delay per synapse, per input neuron ("axonal") or per output neuron ("dendritic").
-        interpolation: how a synapse spreads over the steps around its delay while training, see `spread`.
-        width: start of the spread's width, in steps; by default half the taps, as published. `anneal` narrows it.
-        train_delays: False keeps the delays at their random start, rounded: the fixed-random control.
-        padding: "published" also appends (L - 1) // 2 silent steps, as the authors' network does in each layer: T grows,
-            and neither a state nor `valid` can be given.
+        interpolation: interpolation of delays over time steps during training, see `spread`.
+        width: initial width of the interpolation, in steps; by default half the taps, as published. `anneal` narrows it.
+        train_delays: False keeps the random initial delays, rounded to steps, as a control.
+        padding: "published" appends (L - 1) // 2 zero steps, as in each layer of the published network. T then grows, and neither a state
+            nor `valid` is supported.
     Source: Hammouamri, Khalfaoui-Hassani & Masquelier (2024), arXiv 2306.17670.
     """
 
     last_width = 0.23
     input_density: float | None = None
-    """Expected share of non-zero inputs, a hint that changes speed and never the result. None: measured where it matters."""
+    """Expected fraction of nonzero inputs, which affects the speed and not the result. None: measured when needed."""
 
     def __init__(
         self,
@@ -155,11 +155,10 @@ class DelayLinear(Delayed):
         kernel_count = expect_count(kernel_count, "[1, inf)", "kernel_count")
         self._max_delay_ms = expect_in(max_delay_ms, "[0, inf)", "max_delay_ms")
         self.dt_ms = expect_in(dt_ms, "(0, inf)", "dt_ms")
+        self.taps = steps_within(self._max_delay_ms, self.dt_ms) // 2 * 2 + 1
         self.granularity = expect_one_of(granularity, ("synaptic", "axonal", "dendritic"), "granularity")
         self.interpolation = expect_one_of(interpolation, _NARROWEST, "interpolation")
         self.padding = expect_one_of(padding, ("causal", "published"), "padding")
-        # 1e-9: 0.3 / 0.1 must count as 3 steps.
-        self.taps = int(max_delay_ms / dt_ms + 1e-9) // 2 * 2 + 1
         learned = expect_flag(train_delays, "train_delays") and self.taps > 1
         self.rounded = not learned
         half = self.taps // 2
@@ -167,7 +166,7 @@ class DelayLinear(Delayed):
         self.register_exact("width", self.first_width)
         self.weight = nn.Parameter(torch.empty(out_features, in_features, kernel_count))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
-        # Published start: position U(-L // 2, L // 2) around the centre, with Python's floor, then clamped.
+        # Published initialisation: position U(-L // 2, L // 2) around the centre, with floor division, then clamped.
         shape = (1 if granularity == "axonal" else out_features, 1 if granularity == "dendritic" else in_features, kernel_count)
         position = torch.empty(shape).uniform_(-self.taps // 2, self.taps // 2)
         delay = half - position.clamp(-half, half)
@@ -178,10 +177,10 @@ class DelayLinear(Delayed):
 
     def _whole(self, delay: Tensor) -> Tensor:
         half = self.taps // 2
-        return half - (half - delay).round()  # ties as published: what rounds half to even is the distance from the centre
+        return half - (half - delay).round()  # ties as published: the distance from the centre is rounded half to even
 
     def kernel(self) -> Tensor:
-        """The temporal kernel in use, [L, C_in, C_out]; one lag per synapse where the delays are rounded."""
+        """Return the current temporal kernel, [L, C_in, C_out], with one lag per synapse if the delays are rounded."""
         if self.rounded:
             lags = self.integer_delay().expand_as(self.weight).permute(2, 1, 0)
             empty = self.weight.new_zeros(self.taps, self.in_features, self.out_features)
@@ -192,9 +191,9 @@ class DelayLinear(Delayed):
         return built
 
     def _weight_in_use(self) -> Tensor:
-        """The weights; on whole steps each is the value of a Gaussian that falls on one tap, W / (1 + 1e-7).
+        """Return the weights. For rounded delays, a normalised Gaussian on one tap gives W / (1 + 1e-7).
 
-        In float32 that factor is one rounding of the last bit. It is left out there, so that trained networks keep their digits.
+        The factor is applied in float64 only. In float32 it would change the last bit of trained networks.
         """
         one_tap = self.rounded and self.taps > 1 and self.weight.dtype == torch.float64
         return self.weight / (1 + GAUSS_LEAST) if one_tap else self.weight
@@ -205,7 +204,9 @@ class DelayLinear(Delayed):
         expect_dtype(x, self.weight)
         if self.padding == "published":
             if state is not None or valid is not None:
-                raise InputError("padding='published' takes no state and no valid mask, got one. Use padding='causal'.")
+                raise InputError(
+                    "padding: expected 'causal' for a state or a valid mask, got 'published', which supports neither. Use padding='causal'."
+                )
             y, _ = self._run(nn.functional.pad(x, (0, 0, 0, self.taps // 2)), None, None)
             return y, ()
         if valid is None:
@@ -217,7 +218,7 @@ class DelayLinear(Delayed):
         return without_gaps(lambda front, lengths: self._run(front, state, lengths), x, valid)
 
     def _run(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Outputs at every step of x [B, T, C_in], and the state after the first `lengths` steps (int64 [B], None: all)."""
+        """Compute the outputs for x [B, T, C_in], and the state after the first `lengths` steps (int64 [B]; None: all)."""
         line = self._dendrites(x) if self.granularity == "dendritic" else x
         if state is not None:
             expect_state(state, Tensor, torch.Size((x.shape[0], self.taps - 1, line.shape[2])))
@@ -225,11 +226,11 @@ class DelayLinear(Delayed):
         return self._delayed(line, past=0 if state is None else self.taps - 1), self._last(line, x.shape[1], lengths)
 
     def _dendrites(self, x: Tensor) -> Tensor:
-        """The sum over the inputs of each dendrite, [B, T, C_out * K]."""
+        """Compute the sum over the inputs of each dendrite, [B, T, C_out * K]."""
         return x @ self._weight_in_use().transpose(0, 1).flatten(1)
 
     def _delayed(self, line: Tensor, past: int) -> Tensor:
-        """The outputs from what goes through the delays, [B, past + T, C_in or C_out * K]."""
+        """Compute the outputs from the delayed signals, [B, past + T, C_in or C_out * K]."""
         if self.granularity == "synaptic":
             return self._synaptic(line, past)
         if self.rounded:
@@ -254,9 +255,9 @@ class DelayLinear(Delayed):
         return spread_out
 
     def _last(self, line: Tensor, steps: int, lengths: Tensor | None) -> Tensor:
-        """The last L - 1 steps of the line; with `lengths`, those before the end of each row."""
+        """Return the last L - 1 steps of the line, or those before the end of each row given by `lengths`."""
         window = self.taps - 1
-        if missing := window + steps - line.shape[1]:  # to pad by nothing would copy
+        if missing := window + steps - line.shape[1]:  # padding by zero steps would copy
             line = nn.functional.pad(line, (0, 0, missing, 0))
         if lengths is None:
             return line[:, steps:].clone()
@@ -279,5 +280,5 @@ class DelayLinear(Delayed):
 
 
 def _at_the_front(valid: Tensor) -> bool:
-    """Whether invalid steps come only at the end of a row: known to be so, which a traced graph may not ask."""
+    """Return whether invalid steps occur only at the ends of rows; False under torch.compile, which cannot branch on values."""
     return not torch.compiler.is_compiling() and bool((valid[:, 1:] <= valid[:, :-1]).all())

@@ -1,4 +1,4 @@
-"""Helpers for training delays: narrowing widths, parameter groups, integer delays for evaluation, a frozen copy."""
+"""Training of delays: annealing of widths, parameter groups, rounding for evaluation, and frozen copies."""
 
 import contextlib
 import copy
@@ -14,18 +14,22 @@ from .base import delay_layers
 
 @torch.no_grad()
 def anneal(model: nn.Module, progress: float, narrowest: float | None = None) -> None:
-    """Set the width of every delay layer: geometrically from its first width to `narrowest` as `progress` goes from 0 to 1.
+    """Set the width of every delay layer, geometrically from its first width to `narrowest` as `progress` goes from 0 to 1.
 
-    By default the narrowest width is each layer's own `last_width`, as published.
+    The width depends on the progress only, so that a resumed run continues exactly. The published schedule is `anneal(model, (epoch + 1) /
+    (epochs // 4))` after each epoch, counted from 0. Widths that start at `narrowest` or below are not changed.
 
-    A pure function of the progress, so a resumed run continues exactly. As published, per epoch: `anneal(model, (epoch + 1) /
-    (epochs // 4))` after each epoch, counted from 0; per step: `anneal(model, step / last_step)`. Beyond 1 it stays; a width
-    that starts at `narrowest` or below is left alone.
+    Args:
+        model: network with delay layers.
+        progress: completed fraction of the annealing; 1 and above give the narrowest width.
+        narrowest: final width, in steps; None takes `last_width` of each layer, as published.
+    Raises:
+        InputError: the progress is negative.
 
-    Source: DCLS-Delays, arXiv 2306.17670; 0.23 with the offset 0.27 is the 0.5 of the paper.
+    Source: DCLS-Delays, arXiv 2306.17670; 0.23 plus the offset 0.27 equals the 0.5 of the paper.
     """
     if progress < 0:
-        raise InputError(f"progress must not be negative, got {progress}. It is the share of the annealing that is done.")
+        raise InputError(f"progress: expected at least 0, got {progress}. Pass the completed fraction of the annealing.")
     for layer in delay_layers(model):
         start, end = layer.first_width, layer.last_width if narrowest is None else narrowest
         if start > end:
@@ -34,19 +38,19 @@ def anneal(model: nn.Module, progress: float, narrowest: float | None = None) ->
 
 @torch.no_grad()
 def clamp_delays(model: nn.Module) -> None:
-    """Bring all delays back into range; call it after every optimiser step."""
+    """Clamp all delays to their ranges; call it after every optimiser step."""
     for layer in delay_layers(model):
         layer.clamp_()
 
 
 def param_groups(model: nn.Module, lr: float, delay_lr: float | None = None, weight_decay: float = 1e-5) -> list[dict[str, Any]]:
-    """Parameter groups for an optimiser, named "weights", "others" and "delays"; empty ones are left out.
+    """Return parameter groups for an optimiser, named "weights", "others" and "delays"; empty groups are omitted.
 
     Args:
-        model: any network; parameters that need no gradient are left out.
-        lr: learning rate of the weights and of the others (biases, normalisation, time constants: all with fewer than two axes).
+        model: any network; parameters without gradients are omitted.
+        lr: learning rate of the weights and of the others (biases, normalisation and time constants: fewer than two axes).
         delay_lr: learning rate of the delays, in steps; by default 100 times `lr`, as published.
-        weight_decay: for the weights alone.
+        weight_decay: weight decay of the weights.
     Returns:
         a list for `torch.optim.Adam(...)`.
     """
@@ -63,7 +67,7 @@ def param_groups(model: nn.Module, lr: float, delay_lr: float | None = None, wei
 
 @contextlib.contextmanager
 def rounded(model: nn.Module) -> Iterator[None]:
-    """Evaluate with integer delays, as deployed; the continuous delays are back afterwards. Nothing is written to disk."""
+    """Round the delays to whole steps inside the context, and restore them afterwards."""
     layers = delay_layers(model)
     before = [layer.rounded for layer in layers]
     for layer in layers:
@@ -77,7 +81,7 @@ def rounded(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def freeze(model: nn.Module) -> nn.Module:
-    """A copy of the model in evaluation mode with integer delays for good."""
+    """Return a copy of the model in evaluation mode, without gradients and with delays rounded permanently."""
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     for layer in delay_layers(frozen):
         layer.delay.copy_(layer.integer_delay())

@@ -12,18 +12,17 @@ from .theory import MatchTheory, match_theory
 
 
 class DendriticSegments(Stateful):
-    """Segments that match when at least theta of their s synapses are active, [B, T, C] -> {0, 1} [B, T, S].
+    """Segments that match if at least theta of their s synapses are active, [B, T, C] -> {0, 1} [B, T, S].
 
-    Each segment could listen to all n = C inputs and is connected to the s of highest permanence, so it always has exactly s binary
-    synapses, as the theory wants it. Training moves the permanences: the overlap's gradient passes straight through the connection,
-    and that of the threshold through a surrogate.
+    Each segment is connected to the s inputs, of n = C, with the highest permanence, and thus always has s binary synapses, as the theory
+    assumes. Training changes the permanences, with a straight-through gradient for the connections and a surrogate for the threshold.
 
     Args:
-        size: inputs, n.
+        size: number of inputs, n.
         segments: number of segments, S.
-        synapses: s, of each segment.
-        theta: active synapses that make a match.
-        spike: the threshold, applied to (overlap - theta) / theta.
+        synapses: number of synapses per segment, s.
+        theta: number of active synapses that makes a match.
+        spike: Heaviside step with a surrogate gradient, applied to (overlap - theta) / theta.
     Source: match and theory, Ahmad & Hawkins (2016), arXiv 1601.00720, equation 1; permanences, Hawkins & Ahmad (2016), Front. Neural
         Circuits 10:23; the straight-through gradient to the highest scores, Ramanujan et al. (2020), arXiv 1911.13299.
     """
@@ -38,22 +37,22 @@ class DendriticSegments(Stateful):
         self.permanence = nn.Parameter(torch.rand(self.segments, self.size))
 
     def connected(self) -> Tensor:
-        """Which inputs each segment listens to, {0, 1} [S, C]."""
+        """Return the connections of each segment, {0, 1} [S, C], with a straight-through gradient."""
         largest = self.permanence.topk(self.synapses, sorted=False).indices
         connected = torch.zeros_like(self.permanence).scatter(1, largest, 1)
-        return connected + (self.permanence - self.permanence.detach())  # adds zero; the gradient passes straight through
+        return connected + (self.permanence - self.permanence.detach())  # adds zero, with the gradient of the identity
 
     @torch.no_grad()
     def store_(self, codes: Tensor) -> None:
-        """Connect segment i to a random s of the active cells of code i, one-shot learning.
+        """Store codes by one-shot learning: connect segment i to s random active cells of code i.
 
         Args:
-            codes: one for each segment, {0, 1} [S, C], with at least s active cells.
+            codes: one code per segment, {0, 1} [S, C], with at least s active cells.
         """
         expect(codes, "S C", "codes", S=self.segments, C=self.size)
         if int((codes > 0).sum(1).min()) < self.synapses:
             raise InputError(
-                f"codes: expected at least {self.synapses} active cells in each, got fewer. Use fewer synapses or denser codes."
+                f"codes: expected at least {self.synapses} active cells per code, got fewer. Use fewer synapses or denser codes."
             )
         self.permanence.copy_(torch.rand_like(self.permanence) / 2 + (codes > 0) / 2)
 
@@ -65,11 +64,11 @@ class DendriticSegments(Stateful):
         return zero_invalid(self.spike((overlap - self.theta) / self.theta), valid), ()
 
     def theory(self, active: int, moved: int = 0) -> MatchTheory:
-        """How often a segment matches a random code, and how often it misses the code it stores.
+        """Predict how often a segment matches a random code, and how often it misses its stored code.
 
         Args:
-            active: active cells of a code.
-            moved: how many of them are elsewhere this time.
+            active: number of active cells of a code.
+            moved: number of active cells of the stored code that have changed.
         """
         return match_theory(self.size, active, self.synapses, self.theta, moved)
 

@@ -1,4 +1,4 @@
-"""Error rates that the theory of sparse codes predicts for a layer: matches by chance, and misses of known codes."""
+"""Error rates of layers predicted by the theory of sparse codes: chance matches, and misses of known codes."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,32 @@ from ...sdr import false_negative, false_positive, set_false_positive
 
 @dataclass(frozen=True)
 class MatchTheory:
-    """Predicted error rates for binary codes that are uniformly random; correlated codes match more often."""
+    """Predicted error rates for uniformly random binary codes; correlated codes match more often."""
 
     n: int
-    """Cells that a segment could listen to."""
+    """Number of cells to which a segment may be connected."""
     a: int
-    """Active cells of a code."""
+    """Number of active cells of a code."""
     s: int
-    """Synapses of a segment."""
+    """Number of synapses of a segment."""
     theta: int
-    """Active synapses that make a match."""
+    """Number of active synapses that makes a match."""
     v: int
-    """Active cells of a known code that have moved elsewhere."""
+    """Number of active cells of a known code that have changed."""
     false_positive: float
-    """Chance that a random code matches."""
+    """Probability that a random code matches."""
     false_negative: float
-    """Chance that a known code, with v of its cells moved, does not match."""
+    """Probability that a known code with v changed cells does not match."""
 
 
 def match_theory(n: int, a: int, s: int, theta: int, v: int = 0, segments: int = 1) -> MatchTheory:
-    """The error rates of one segment, or of a unit that matches when any of its independent segments does.
+    """Compute the error rates of a segment, or of a unit that matches if any of its independent segments matches.
 
     Args:
         n, a, s, theta, v: see `MatchTheory`.
-        segments: how many a unit has. The synapses of one of them are a sample of the known code's cells, or, where s > a, all of
-            these and others.
-    Source: Ahmad & Hawkins (2016), arXiv 1601.00720, equations 4, 6 and 8; s > a and the rescue of a miss by other segments are ours.
+        segments: number of segments per unit. The synapses of one of them are a sample of the cells of the known code, or for s > a
+            all of these cells and others.
+    Source: Ahmad & Hawkins (2016), arXiv 1601.00720, equations 4, 6 and 8; s > a and matches of other segments by chance are ours.
     """
     missed = _missed(n, a, s, theta, v)
     if segments > 1:
@@ -41,8 +41,8 @@ def match_theory(n: int, a: int, s: int, theta: int, v: int = 0, segments: int =
 
 
 def _missed(n: int, a: int, s: int, theta: int, v: int) -> float:
-    """The chance that one segment misses the code that it knows."""
+    """Return the probability that a segment misses its known code."""
     if s <= a:
         return float(false_negative(a, s, v, theta))
-    # a - v of the known cells stay, and the v others may by chance land on the s - a other synapses.
+    # a - v of the known cells are still active, and the v others may by chance match the s - a other synapses.
     return 1 - float(false_positive(n - a, v, s - a, theta - (a - v)))

@@ -1,4 +1,4 @@
-"""Token shift: every step sees the step before it."""
+"""Token shift: mixing of each step with the previous one."""
 
 import torch
 from torch import Tensor
@@ -7,16 +7,16 @@ from ...core import expect, expect_state, expect_valid, find_kernel
 
 
 def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The last valid step before each step, zeros before the first one.
+    """Return the last valid step before each step, or zeros before the first one.
 
     Args:
         x: [B, T, C].
-        state: the step before x, [B, C]; None is zero.
-        valid: bool [B, T]; steps that are not valid are stepped over. None: all are valid.
+        state: last valid step before x, [B, C]; None stands for zeros.
+        valid: bool [B, T]; invalid steps are skipped. None: all steps are valid.
     Returns:
         y [B, T, C], and the last valid step, [B, C].
     Raises:
-        TypeError, ValueError: a shape or a dtype does not fit.
+        InputError, InputTypeError: a shape or dtype does not match.
     Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4 (arXiv 2305.13048).
     """
     expect(x, "B T C")
@@ -27,23 +27,23 @@ def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = N
     if valid is None:
         return line[:, :-1], line[:, -1].clone()
     steps = torch.arange(1, x.shape[1] + 1, device=x.device)
-    newest = torch.where(valid, steps, 0).cummax(1).values  # where on the line the newest valid step stands
+    newest = torch.where(valid, steps, 0).cummax(1).values  # index of the latest valid step
     newest = torch.cat([torch.zeros_like(newest[:, :1]), newest], 1)
     found = line.gather(1, newest.unsqueeze(2).expand(-1, -1, x.shape[2]))
     return found[:, :-1], found[:, -1].clone()
 
 
 def token_mix(x: Tensor, earlier: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
-    """For each vector of shares m the mixture m x + (1 - m) earlier.
+    """Compute the mixture m x + (1 - m) earlier for each vector m of `shares`.
 
     Args:
         x: [B, T, C].
-        earlier: what `token_shift` made of it, [B, T, C].
-        *shares: [C] each; what they share need not lie between 0 and 1.
+        earlier: result of `token_shift` for x, [B, T, C].
+        *shares: mixing ratios, [C] each, not limited to [0, 1].
     Returns:
-        a mixture [B, T, C] for each.
+        one mixture [B, T, C] per vector.
     Raises:
-        ValueError: a shape does not fit.
+        InputError: a shape does not match.
     Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4.
     """
     expect(x, "B T C")

@@ -1,4 +1,4 @@
-"""WKV: a running average of values, weighted by keys and by age. It replaces attention at a cost linear in time."""
+"""WKV: a running average of values weighted by keys and age, which replaces attention at linear cost."""
 
 from typing import NamedTuple
 
@@ -9,38 +9,38 @@ from ...core import expect, expect_floating, expect_state, expect_valid, find_ke
 
 
 class WKVState(NamedTuple):
-    """Both sums over the past, [B, C] each, scaled by exp(-pp); float32, or float64 for float64."""
+    """Sums over the past, [B, C] each, scaled by exp(-pp); float64 for float64 inputs, otherwise float32."""
 
     aa: Tensor
-    """The sum of the values."""
+    """Weighted sum of the values."""
     bb: Tensor
-    """The sum of the weights."""
+    """Sum of the weights."""
     pp: Tensor
-    """The exponent of the scale. It carries no gradient: a scale cancels out."""
+    """Exponent of the scale. It has no gradient, because the scale cancels out."""
 
 
 _NOTHING = -1e38
-"""The exponent of an empty past: finite, so that no difference of two is NaN."""
+"""Exponent of an empty past, finite so that differences are not NaN."""
 
 
 def wkv(
     k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState | None = None, valid: Tensor | None = None
 ) -> tuple[Tensor, WKVState]:
-    """Average the values so far; each weighs exp(k) when it is new, and exp(-rate) less with every step after the next.
+    """Compute a running average of values with weights exp(k), which decay by exp(-rate) per step.
 
     y_t = (sum_{i<t} e^{k_i - (t-1-i) rate} v_i + e^{bonus + k_t} v_t) / (the same without v)
 
     Args:
         k: keys, [B, T, C].
         v: values, [B, T, C].
-        rate: how fast the past fades, positive, [C], per step.
-        bonus: what the newest key counts more, [C].
-        state: both sums before the first step; None is an empty past.
-        valid: bool [B, T]; an invalid step leaves the sums as they were and gives zero. None: all are valid.
+        rate: decay rate, positive, [C], per step.
+        bonus: constant added to the key of the current step, [C].
+        state: sums before the first step; None for an empty past.
+        valid: bool [B, T]; an invalid step outputs zero and does not change the sums. None: all steps are valid.
     Returns:
-        y [B, T, C] with the dtype of `v`, and the sums after the last step.
+        y [B, T, C] with the dtype of `v`, and the state after the last step.
     Raises:
-        TypeError, ValueError: a shape or a dtype does not fit.
+        InputError, InputTypeError: a shape or dtype does not match.
     Source: SpikeGPT (arXiv 2302.13939) as released, after RWKV-4 (arXiv 2305.13048).
     """
     expect(k, "B T C", "k")
@@ -69,7 +69,7 @@ def wkv(
 
 
 def wkv_step(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState) -> tuple[Tensor, WKVState]:
-    """One step of `wkv`, k and v [B, C]; all exponents are at most zero."""
+    """Compute one step of `wkv`, k and v [B, C]. All exponents are at most zero."""
     aa, bb, pp = state
     top = torch.maximum(pp, bonus + k).detach()
     past, now = torch.exp(pp - top), torch.exp(bonus + k - top)

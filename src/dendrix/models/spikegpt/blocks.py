@@ -1,11 +1,25 @@
 """SpikeGPT blocks: a time mix and a channel mix, each followed by spiking neurons."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ...core import ATan, State, Stateful, expect, expect_floating, expect_state, expect_valid, scan, zero_invalid
+from ...core import (
+    ATan,
+    State,
+    Stateful,
+    expect,
+    expect_count,
+    expect_flag,
+    expect_floating,
+    expect_in,
+    expect_one_of,
+    expect_state,
+    expect_valid,
+    scan,
+    zero_invalid,
+)
 from ...layers.activations.squared_relu import squared_relu
 from ...layers.rwkv.token_shift import token_mix, token_shift
 from ...layers.rwkv.wkv import WKVState, wkv
@@ -63,7 +77,10 @@ class _Mix(Stateful):
 
     def __init__(self, hidden: int, spikes: Spikes, v_threshold: float, scale: float):
         super().__init__()
-        self.spikes, self.v_threshold, self.scale = spikes, v_threshold, scale
+        expect_count(hidden, "[1, inf)", "width")
+        self.spikes: Spikes = expect_one_of(spikes, get_args(Spikes), "spikes")  # type: ignore[assignment]
+        self.v_threshold = expect_in(v_threshold, "(0, inf)", "v_threshold")
+        self.scale = expect_in(scale, "(0, inf)", "scale")
         if spikes == "input":  # without normalisation, a gated average or a sum of few bits rarely reaches the threshold
             self.norm = nn.LayerNorm(hidden)
 
@@ -135,7 +152,7 @@ class ChannelMix(_Mix):
     """
 
     def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
-        super().__init__(4 * width, spikes, v_threshold, scale)
+        super().__init__(4 * expect_count(width, "[1, inf)", "width"), spikes, v_threshold, scale)
         self.time_mix_k, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(2))
         self.key, self.value = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
         self.receptance = nn.Linear(width, width, bias=False)
@@ -171,13 +188,14 @@ class Block(Stateful):
         self, width: int, spikes: Spikes, v_threshold: float, *, first: bool, channel_only: bool, dropout: float, scale: float = 1.0
     ):
         super().__init__()
-        if first:
+        expect_count(width, "[1, inf)", "width")
+        if expect_flag(first, "first"):
             self.ln0 = nn.LayerNorm(width)
         self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.before = "ffnPre" if channel_only else "att"
+        self.before = "ffnPre" if expect_flag(channel_only, "channel_only") else "att"
         self.add_module(self.before, (ChannelMix if channel_only else TimeMix)(width, spikes, v_threshold, scale))
         self.ffn = ChannelMix(width, spikes, v_threshold, scale)
-        self.drop = nn.Dropout(dropout)
+        self.drop = nn.Dropout(expect_in(dropout, "[0, 1)", "dropout"))
         self.first = first
 
     def forward(self, x: Tensor, state: BlockState | None = None, valid: Tensor | None = None) -> tuple[Tensor, State]:

@@ -1,9 +1,10 @@
 """SpikeGPT for text classification, with an output after every token."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
-from ...core import State, zero_invalid
-from ...errors import InputError
+from ...core import State, expect_count, zero_invalid
 from .network import SpikeGPTBody, SpikeGPTConfig
 
 ARCHITECTURE = "SpikeGPTForSequenceClassification"
@@ -25,11 +26,12 @@ class SpikeGPTClassifier(SpikeGPTBody):
 
     def __init__(self, config: SpikeGPTConfig, outputs: int):
         super().__init__(config)
-        if outputs < 2:
-            raise InputError(f"outputs: expected at least 2 classes, got {outputs}. Choose more.")
-        self.classifier = nn.Linear(config.width, outputs)
+        self.classifier = nn.Linear(config.width, expect_count(outputs, "[2, inf)", "outputs"))
         nn.init.zeros_(self.classifier.weight)  # equal outputs at the start of training, for pretrained weights as well
         nn.init.zeros_(self.classifier.bias)
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(config=self.config, outputs=self.classifier.out_features)
 
     def forward(
         self, x: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None

@@ -1,13 +1,13 @@
 """SpikeGPT: a recurrent spiking language model with a state of constant size instead of a key-value cache."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ...core import ATan, State, Stateful, expect, expect_fields, expect_one_of, expect_valid, zero_invalid
+from ...core import ATan, State, Stateful, expect, expect_fields, expect_flag, expect_instance, expect_one_of, expect_valid, zero_invalid
 from ...errors import InputError, InputTypeError
 from .blocks import Block, Spikes
 from .initialisation import Start, start, start_head
@@ -49,10 +49,13 @@ class SpikeGPTConfig:
     def __post_init__(self) -> None:
         expect_one_of(self.spikes, get_args(Spikes), "spikes")
         expect_one_of(self.start, get_args(Start), "start")
-        expect_fields(self, vocab_size="[1, inf)", width="[2, inf)", layers="[0, inf)", dropout="[0, 1)", v_threshold="(0, inf)")
+        expect_fields(self, whole=("vocab_size", "width", "layers"), vocab_size="[1, inf)", width="[2, inf)", layers="[0, inf)")
+        expect_fields(self, dropout="[0, 1)", v_threshold="(0, inf)")
+        for name in ("channel_first", "binary_embedding", "halve_stream"):
+            expect_flag(getattr(self, name), name)
 
     def build(self) -> "SpikeGPT":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return SpikeGPT(self)
 
 
@@ -85,7 +88,7 @@ class SpikeGPTBody(Stateful):
 
     def __init__(self, config: SpikeGPTConfig):
         super().__init__()
-        self.config = config
+        self.config = expect_instance(config, SpikeGPTConfig, "config")
         self.emb = nn.Embedding(config.vocab_size, config.width)
         blocks = [
             Block(
@@ -102,6 +105,9 @@ class SpikeGPTBody(Stateful):
         self.blocks = nn.ModuleList(blocks)
         self.ln_out = nn.LayerNorm(config.width)
         start(self)
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(config=self.config)
 
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Read one token of each row, int64 [B]; returns the result [B, ...] and the next state."""

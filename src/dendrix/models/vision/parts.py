@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ...core import expect_fields, expect_one_of
+from ...core import expect_each, expect_fields, expect_one_of
 from ...errors import InputError
 from ...layers.activations.qcfs import QCFS, Mask
 
@@ -37,14 +37,15 @@ class ImageConfig:
     """Standard deviation of each image channel."""
 
     def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
+        for name, interval in (("mean", "(-inf, inf)"), ("std", "(0, inf)")):
+            found = expect_each(getattr(self, name), None, interval, name)
+            object.__setattr__(self, name, found if isinstance(found, tuple) else (found,))  # JSON has lists
         expect_one_of(self.activation, ("qcfs", "relu"), "activation")
         expect_one_of(self.mask, ("input", "level"), "mask")
         expect_one_of(self.pool, ("average", "max"), "pool")
-        expect_fields(self, levels="[1, inf)", threshold="(0, inf)", outputs="[1, inf)")
-        if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
-            raise InputError(f"mean and std: expected one of each per channel, std above 0, got {self.mean} and {self.std}. Correct them.")
+        expect_fields(self, whole=("levels", "outputs"), levels="[1, inf)", threshold="(0, inf)", outputs="[1, inf)")
+        if len(self.mean) != len(self.std):
+            raise InputError(f"mean and std: expected one of each per channel, got {self.mean} and {self.std}. Correct them.")
 
     @property
     def channels(self) -> int:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ...core import expect_counts, expect_instance, expect_one_of
 from ...errors import InputError
 from .parts import ImageConfig, Normalise, initialise
 
@@ -27,14 +28,15 @@ class ResNetConfig(ImageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("channels_of", "blocks"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
-        if not self.blocks or len(self.blocks) != len(self.channels_of) or min(*self.blocks, *self.channels_of) < 1:
+            object.__setattr__(self, name, expect_counts(getattr(self, name), name, least=1))  # JSON has lists
+        expect_one_of(self.stem, ("small", "large"), "stem")
+        if len(self.blocks) != len(self.channels_of):
             raise InputError(
-                f"channels_of and blocks: expected one of each per stage, at least 1, got {self.channels_of} and {self.blocks}. Fix them."
+                f"channels_of and blocks: expected one of each per stage, got {self.channels_of} and {self.blocks}. Correct them."
             )
 
     def build(self) -> "ResNet":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return ResNet(self)
 
 
@@ -82,7 +84,7 @@ class ResNet(nn.Module):
 
     def __init__(self, config: ResNetConfig):
         super().__init__()
-        self.config = config
+        self.config = expect_instance(config, ResNetConfig, "config")
         self.normalise = Normalise(config)
         channels, large = config.channels_of[0], config.stem == "large"
         self.conv1 = nn.Conv2d(config.channels, channels, 7 if large else 3, 2 if large else 1, 3 if large else 1, bias=False)

@@ -1,10 +1,13 @@
 """VGG: stages of 3 x 3 convolutions with pooling in between."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import Tensor, nn
 
+from ...checks import shown
+from ...core import expect_counts, expect_fields, expect_instance
 from ...errors import InputError
 from .parts import ImageConfig, Normalise, initialise
 
@@ -28,17 +31,16 @@ class VGGConfig(ImageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "stages", tuple(map(tuple, self.stages)))  # JSON has lists
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        sizes = [*self.hidden, *(size for stage in self.stages for size in stage), self.grid]
-        if not all(self.stages) or min(sizes) < 1 or not 0 <= self.dropout < 1:
+        if isinstance(self.stages, str) or not isinstance(self.stages, Iterable):
             raise InputError(
-                f"stages, hidden, grid, dropout: expected sizes of at least 1 and dropout in [0, 1), "
-                f"got {self.stages}, {self.hidden}, {self.grid} and {self.dropout}. Correct them."
+                f"stages: expected one sequence of whole numbers per stage, such as ((16,), (32, 32)), got {shown(self.stages)}."
             )
+        object.__setattr__(self, "stages", tuple(expect_counts(stage, "stages", least=1) for stage in self.stages))  # JSON has lists
+        object.__setattr__(self, "hidden", expect_counts(self.hidden, "hidden"))
+        expect_fields(self, whole=("grid",), grid="[1, inf)", dropout="[0, 1)")
 
     def build(self) -> "VGG":
-        """The network, with the weights of its start."""
+        """Create the network with initial weights."""
         return VGG(self)
 
 
@@ -65,7 +67,7 @@ class VGG(nn.Module):
 
     def __init__(self, config: VGGConfig):
         super().__init__()
-        self.config = config
+        self.config = expect_instance(config, VGGConfig, "config")
         self.normalise = Normalise(config)
         channels, features = config.channels, nn.Sequential()
         for stage in config.stages:

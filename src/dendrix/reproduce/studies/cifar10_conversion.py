@@ -56,7 +56,7 @@ class Route:
     """Whether exit rules are fitted to it."""
 
 
-_ROUTES = {
+ROUTES = {
     "qcfs-if": Route(QCFS, "if", early=True),
     "qcfs-signed": Route(QCFS, "signed", early=True),
     "relu-if": Route(RELU, "if"),
@@ -68,7 +68,7 @@ _ROUTES = {
 
 def cells(_: Path) -> list[Cell]:
     """All trainings, conversions and measurements of speed; SpikingJelly's conversions only if it is installed."""
-    routes = {name: route for name, route in _ROUTES.items() if route.neuron is not None or "SpikingJelly" in versions()}
+    routes = {name: route for name, route in ROUTES.items() if route.neuron is not None or "SpikingJelly" in versions()}
     trainings = [
         Cell(_run_name(name, seed), ("original", name, seed), _score_original, _recipe(name, seed), name)
         for seed in SEEDS
@@ -119,7 +119,7 @@ def _score_route(cell: Cell, folder: Path) -> Results:
     out = folder.parent.parent
     test = measured(name, seed, "test", out)
     found: Results = {"steps": _by_steps(test)}
-    if _ROUTES[name].early:
+    if ROUTES[name].early:
         valid = measured(name, seed, "valid", out)
         found["valid"] = {str(steps): valid.accuracy()[steps - 1] for steps in LENGTHS}
         found["stopped"] = {str(steps): stopped_early(valid.first(steps), test.first(steps)) for steps in LENGTHS}
@@ -139,7 +139,7 @@ def _score_speed(cell: Cell, folder: Path) -> Results:
     """Speed-up of early exits on images of the first seed."""
     _, name, steps = cell.key
     out, seed = folder.parent.parent, SEEDS[0]
-    test = _images(_ROUTES[name].recipe).test
+    test = _images(ROUTES[name].recipe).test
     images = take_batch(test, torch.arange(min(_TIMED, len(test)))).x
     return {"route": name, "seed": seed, **clocked(converted(name, seed, out), images, _policy(name, seed, steps, out))}
 
@@ -153,12 +153,12 @@ def measured(name: str, seed: int, split: Literal["valid", "test"], out: Path) -
     """Outputs and spikes of a converted network on a split, recorded once.
 
     Args:
-        name: of the route.
-        seed: of the training.
-        split: of the images.
+        name: name of the route.
+        seed: seed of the training.
+        split: split of the images.
         out: folder of the study.
     """
-    path, route = out / "records" / f"{name}-{seed}-{split}.npz", _ROUTES[name]
+    path, route = out / "records" / f"{name}-{seed}-{split}.npz", ROUTES[name]
     if not path.exists():
         data, steps = getattr(_images(route.recipe), split), _STEPS[split]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def measured(name: str, seed: int, split: Literal["valid", "test"], out: Path) -
 
 def converted(name: str, seed: int, out: Path) -> Converted:
     """The spiking network of a route, converted once."""
-    folder, route = out / "converted" / f"{name}-{seed}", _ROUTES[name]
+    folder, route = out / "converted" / f"{name}-{seed}", ROUTES[name]
     if not folder.exists():
         calibrate: Literal["channel"] | None = "channel" if route.recipe == RELU else None
         run = out / RUNS / _run_name(route.recipe, seed)
@@ -192,7 +192,7 @@ def results(known: Mapping[Key, Results]) -> Results:
     kinds: dict[str, dict[str, dict[int, Results]]] = {"original": {}, "route": {}, "speed": {}}
     for (kind, name, number), outcome in known.items():
         kinds[kind].setdefault(name, {})[number] = outcome
-    early = {name: seeds for name, seeds in kinds["route"].items() if _ROUTES[name].early}
+    early = {name: seeds for name, seeds in kinds["route"].items() if ROUTES[name].early}
     return {
         "originals": {name: over_seeds(seeds) for name, seeds in kinds["original"].items()},
         "routes": {name: over_seeds({seed: one["steps"] for seed, one in seeds.items()}) for name, seeds in kinds["route"].items()},

@@ -22,7 +22,7 @@ from ..claim import Checked, compare
 from ..study import Cell, Results, Study
 
 SEEDS = (0, 1, 2)
-STEPS, _EVERY = 1200, 400
+STEPS, EVERY = 1200, 400
 _CONTEXT = 256
 _BYTES = 50_000
 """Bytes of each novel, from its beginning, that are scored."""
@@ -87,7 +87,7 @@ def cells(_: Path) -> list[Cell]:
 
 def _recipe(network: Network, seed: int) -> TextRecipe:
     recipe: Any = find_recipe(network.recipe)()
-    budget = TextBudget(STEPS, _EVERY, batch_size=8, context=_CONTEXT, sample_tokens=0)
+    budget = TextBudget(STEPS, EVERY, batch_size=8, context=_CONTEXT, sample_tokens=0)
     changed: TextRecipe = replace(recipe, optim=replace(recipe.optim, lr=network.lr, warm_up=100), budget=budget, seed=seed)
     return changed
 

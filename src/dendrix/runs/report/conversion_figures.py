@@ -1,4 +1,4 @@
-"""Figures of a conversion: its accuracy step by step, and what every layer costs."""
+"""Figures of a conversion: accuracy by number of steps, and error and firing rate of each layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ from ...plot import COLOURS, dress, new_axis, new_figure
 
 
 def draw_accuracy(accuracy: Sequence[float], original: float) -> Any:
-    """The accuracy after 1, 2, ... T steps beside that of the network that was converted.
+    """Draw the accuracy after 1, 2, ... T steps beside that of the original network.
 
     Args:
-        accuracy: shares of right answers, one per step.
-        original: share of right answers of the original network.
+        accuracy: accuracy after each step, 0 to 1.
+        original: accuracy of the original network, 0 to 1.
     """
-    figure, axis = new_axis("What is the answer worth after each step?", "steps", "accuracy, %")
+    figure, axis = new_axis("Accuracy by number of steps", "steps", "accuracy, %")
     steps = range(1, len(accuracy) + 1)
     axis.axhline(100 * original, color=COLOURS[0], linestyle="--", linewidth=2, label="original network")
     axis.plot(steps, [100 * share for share in accuracy], "o-", color=COLOURS[2], linewidth=2, markersize=4, label="spiking network")
@@ -23,10 +23,10 @@ def draw_accuracy(accuracy: Sequence[float], original: float) -> Any:
 
 
 def draw_layers(layers: Sequence[dict[str, Any]]) -> Any:
-    """The error of every layer and how often its neurons fire, in the order in which they run.
+    """Draw the error and the firing rate of every layer, in the order of execution.
 
     Args:
-        layers: each with `path`, `error` and `firing_rate`, as `compare` gives them.
+        layers: entries with `path`, `error` and `firing_rate`, from `compare`.
     """
     figure = new_figure(9.6, max(2.4, 0.9 + 0.3 * len(layers)))
     names = [layer["path"] for layer in layers]

@@ -1,4 +1,4 @@
-"""Figures of a training: how it went, and how good its network is. Each function returns a matplotlib figure."""
+"""Figures of a training and of the accuracy of its network. Each function returns a matplotlib figure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -9,11 +9,11 @@ import torch
 from ...plot import COLOURS, dress, new_axis, new_figure
 
 _NUMBERED = 20
-"""Up to so many classes, a confusion matrix has its counts and all names."""
+"""Largest number of classes for which a confusion matrix shows counts."""
 
 
 def draw_learning_curves(curves: Mapping[str, Sequence[float]]) -> Any:
-    """Validation accuracy by epoch, one line per run.
+    """Draw validation accuracy by epoch, one line per run.
 
     Args:
         curves: accuracies, 0 to 1, by the name of the run.
@@ -27,11 +27,11 @@ def draw_learning_curves(curves: Mapping[str, Sequence[float]]) -> Any:
 
 
 def draw_training(lines: Sequence[dict[str, Any]], best: int | None = None) -> Any:
-    """Loss and accuracy by epoch, in training and validation.
+    """Draw training and validation loss and accuracy by epoch.
 
     Args:
-        lines: the metrics of each epoch, or of each task; what they lack is left out.
-        best: the index of the one whose network was kept.
+        lines: metrics of each epoch or task; missing metrics are left out.
+        best: index of the epoch or task whose network was kept.
     """
     figure = new_figure(9.6, 3.6)
     unit = "epoch" if "epoch" in lines[0] else "task"
@@ -52,13 +52,13 @@ def draw_training(lines: Sequence[dict[str, Any]], best: int | None = None) -> A
 
 
 def draw_accuracy_over_time(curves: Mapping[str, Sequence[float]], dt_ms: float) -> Any:
-    """Accuracy if every decision had been made after this step, one line per run.
+    """Draw the accuracy of a decision after each step, one line per run.
 
     Args:
         curves: accuracies, 0 to 1, one per step, by the name of the run.
-        dt_ms: the length of a step, in ms.
+        dt_ms: length of a step, in ms.
     """
-    figure, axis = new_axis("How early is the decision right?", "decided after so many ms", "accuracy, %")
+    figure, axis = new_axis("Accuracy by time of the decision", "time of the decision, ms", "accuracy, %")
     colours = cycle(COLOURS if len(curves) > 1 else COLOURS[2:])
     for colour, (name, values) in zip(colours, curves.items(), strict=False):
         axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
@@ -69,16 +69,16 @@ def draw_accuracy_over_time(curves: Mapping[str, Sequence[float]], dt_ms: float)
 
 
 def draw_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Any:
-    """How often each class was taken for which, in shares of the class; the counts stand in the cells while there are few classes.
+    """Draw a confusion matrix, in shares of the true class; for few classes the cells show counts.
 
     Args:
-        labels: the K classes.
-        counts: class i (row) was taken for class j (column), [K][K].
+        labels: names of the K classes.
+        counts: number of inputs of class i (row) that were decided as class j (column), [K][K].
     """
     few = len(labels) <= _NUMBERED
     size = min(3.4 + 0.18 * len(labels), 10.0)
     figure = new_figure(size + 0.8, size)
-    axis = dress(figure.add_subplot(), "What was taken for what", "answer", "true class")
+    axis = dress(figure.add_subplot(), "Confusion matrix", "decision", "true class")
     axis.grid(visible=False)
     table = torch.tensor(counts, dtype=torch.double)
     share = 100 * table / table.sum(1, keepdim=True).clamp(min=1)
@@ -95,11 +95,11 @@ def draw_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> An
 
 
 def draw_health(lines: Sequence[dict[str, Any]], names: Sequence[str] | None = None) -> Any:
-    """How often the neurons of each layer fire, and how many never do, by epoch.
+    """Draw firing rates and the share of silent neurons of each layer, by epoch.
 
     Args:
-        lines: the metrics of each epoch, with their "health".
-        names: of the layers with neurons, in their order; None numbers them.
+        lines: metrics of each epoch, with "health".
+        names: names of the layers with neurons, in order; None numbers them.
     """
     figure = new_figure(9.6, 3.6)
     layers = [name for name, shares in lines[-1]["health"].items() if "rate" in shares]
@@ -112,7 +112,7 @@ def draw_health(lines: Sequence[dict[str, Any]], names: Sequence[str] | None = N
                 range(1, len(lines) + 1), values, color=colour, label=names[number] if names else f"hidden layer {number + 1}", linewidth=2
             )
         top = max(5.0, axis.get_ylim()[1])
-        axis.set_ylim(-top / 50, top)  # a line at zero is seen, and a few per cent look like few
+        axis.set_ylim(-top / 50, top)  # keeps a line at zero visible, and small shares small
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
     return figure

@@ -1,4 +1,4 @@
-"""Figures of one network: its delays, and what it does with one input. Each function returns a matplotlib figure."""
+"""Figures of one network: its delays, and its activity for one input. Each function returns a matplotlib figure."""
 
 from itertools import cycle
 from typing import Any
@@ -14,15 +14,15 @@ from ...plot import COLOURS, dress, new_figure
 from ...run_folder.checkpoint import Checkpoint
 
 _NAMED = 4
-"""Classes whose share is drawn in colour."""
+"""Number of classes that are drawn in colour."""
 
 
 def draw_delays(model: nn.Module, before: nn.Module | None = None) -> Any:
-    """Histogram of the delays of every layer, as deployed: in whole steps.
+    """Draw a histogram of the integer delays of every layer.
 
     Args:
-        model: a network with delay layers.
-        before: the same network before training.
+        model: network with delay layers.
+        before: the same network before the training.
     """
     layers = [layer for layer in delay_layers(model) if layer.taps > 1]
     first = [None] * len(layers) if before is None else [layer for layer in delay_layers(before) if layer.taps > 1]
@@ -36,20 +36,20 @@ def draw_delays(model: nn.Module, before: nn.Module | None = None) -> Any:
             if part is not None:
                 share = part.integer_delay().flatten().bincount(minlength=part.taps).float() * 100 / part.delay.numel()
                 axis.step(place, share.tolist(), where="mid", color=colour, label=label, linewidth=2)
-    axes[0].set_ylim(bottom=0)  # last: the axes share it
+    axes[0].set_ylim(bottom=0)  # at the end, because the axes share their limits
     if before is not None:
         figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2)
     return figure
 
 
 def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -> Any:
-    """One input through the network: the input itself, the spikes of every hidden layer, and the running decision.
+    """Draw one input, the spikes of every hidden layer, and the decision over time.
 
     Args:
-        checkpoint: a network in evaluation mode, and how its outputs become a decision.
-        x: one input, [T, C]; its tail is added here.
-        title: what the input is.
-        dt_ms: the length of a step, in ms.
+        checkpoint: network in evaluation mode, with its decision.
+        x: one input, [T, C], without the tail.
+        title: title of the input's panel.
+        dt_ms: length of a step, in ms.
     """
     heard = collate([(x, torch.tensor(0))], checkpoint.decision.tail_steps(dt_ms)).x
     hidden, share = _activity(checkpoint, heard)
@@ -75,7 +75,7 @@ def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -
 
 
 def _draw_shares(axis: Any, share: Tensor, labels: tuple[str, ...], dt_ms: float) -> None:
-    """How sure the network is of each class over time; those that end highest, or were once in front, have a name."""
+    """Draw the confidence in each class over time; the classes with the highest final or largest confidence are named."""
     dress(axis, "The decision over time", "time since the start, ms", "confidence, %")
     time = [dt_ms * (step + 1) for step in range(len(share))]
     named = (share[-1] + share.max(0).values / 1000).topk(min(_NAMED, share.shape[1])).indices.tolist()
@@ -90,7 +90,7 @@ def _draw_shares(axis: Any, share: Tensor, labels: tuple[str, ...], dt_ms: float
 
 @torch.no_grad()
 def _activity(checkpoint: Checkpoint, x: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Whether each neuron of each hidden layer fired, float [T, H], and the confidence in each class, [T, K], for an input [1, T, C]."""
+    """Return the spikes of each hidden layer, float [T, H], and the confidence in each class, [T, K], for an input [1, T, C]."""
     heard: list[Tensor] = []
     kinds = (Neuron, Recurrent, RecurrentDelay)
     layers = [part for part in checkpoint.model.modules() if isinstance(part, kinds) and not isinstance(part, LI)]

@@ -1,4 +1,4 @@
-"""The few parts of HTML that a report is made of. All text is escaped, and nothing is loaded from elsewhere."""
+"""HTML elements of a report. All text is escaped, and the page loads nothing from other places."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ td { overflow-wrap: anywhere; } tr { border-bottom: 1px solid #eee; }
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """A whole page of parts that are HTML already."""
+    """Return a whole page, given its parts as HTML."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return (
         f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n<h1>{escape(title)}</h1>\n'
@@ -28,21 +28,21 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph; "warning" is one kind."""
+    """Return a paragraph; `kind` is its CSS class, such as "warning"."""
     return f'<p class="{escape(kind)}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
 def heading(text: str) -> str:
-    """The title of a section."""
+    """Return the heading of a section."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def picture(figure: Any, what: str) -> str:
-    """A matplotlib figure as an image within the page; `what` says what it shows to those who cannot see it."""
+    """Return a matplotlib figure as an inline image; `what` is its alternative text."""
     return f'<p><img alt="{escape(what)}" src="data:image/png;base64,{base64.b64encode(as_png(figure)).decode()}"></p>'
 
 
 def table(rows: Mapping[str, Any]) -> str:
-    """Names and values, one row each."""
+    """Return a table of names and values, one row each."""
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items())
     return f"<table>{cells}</table>"

@@ -1,4 +1,4 @@
-"""Figure of a sweep: the validation of every trial over each field that was varied."""
+"""Figure of a sweep: the validation result of every trial against each field of the space."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from ...plot import COLOURS, dress, new_figure
 
 
 def draw_sweep(lines: Sequence[dict[str, Any]], names: Sequence[str]) -> Any:
-    """One panel for each field; returns a matplotlib figure.
+    """Draw one panel for each field; return a matplotlib figure.
 
     Args:
-        lines: the trials, each with "value", "state" and its fields.
-        names: the fields.
+        lines: trials, each with "value", "state" and its fields.
+        names: names of the fields.
     """
     figure = new_figure(max(3.2 * len(names), 5.0), 3.4)
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]

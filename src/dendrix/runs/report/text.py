@@ -1,4 +1,4 @@
-"""What the report of a language model says: its curves, its neurons, and what it wrote on the way."""
+"""Report of a language model: curves, firing rates, and samples during the training."""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -12,10 +12,10 @@ from .page import heading, paragraph, picture, table
 
 
 def text_parts(record: RunRecord, lines: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The parts of the page, as HTML.
+    """Yield the parts of the page, as HTML.
 
     Args:
-        record: what `run.json` holds.
+        record: content of `run.json`.
         lines: the metrics of each epoch.
     """
     yield paragraph(" ".join(_summary(record, lines)))
@@ -33,7 +33,7 @@ def text_parts(record: RunRecord, lines: Sequence[dict[str, Any]]) -> Iterator[s
 
 
 def draw_text_training(lines: Sequence[dict[str, Any]]) -> Any:
-    """Loss in training and validation, and bits per byte in validation, by step. Returns a matplotlib figure.
+    """Draw training and validation loss, and validation bits per byte, by step. Returns a matplotlib figure.
 
     Args:
         lines: the metrics of each epoch.
@@ -65,11 +65,11 @@ def _summary(record: RunRecord, lines: Sequence[dict[str, Any]]) -> Iterator[str
 
 
 def _samples(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """What the network wrote after its first, its middle and its last epoch."""
+    """Yield the samples after the first, the middle and the last epoch."""
     samples = {f"after {line['step']:,} steps": line["sample"] for line in lines if "sample" in line}
     if samples:
         names = list(samples)
         chosen = dict.fromkeys((names[0], names[len(names) // 2], names[-1]))
         yield heading("Samples")
-        yield paragraph("What the network wrote after the beginning of the validation text, at a temperature of 0.8.")
+        yield paragraph("Continuations of the beginning of the validation text, sampled at a temperature of 0.8.")
         yield table({name: samples[name] for name in chosen})

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page with its figures inside, which says how the training went and how good the network is."""
+"""Report of a run: one HTML page with inline figures of the training and of the network's accuracy."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,26 +21,26 @@ from .text import text_parts
 
 REPORT = "report.html"
 _CONFUSED = 5
-"""So many pairs of classes are named."""
+"""Number of pairs of confused classes that are listed."""
 
 
 def write_report(
     run: str | Path, out: Path | None = None, *, data: str | Path | None = None, root: Path | None = None, trust: Trust = None
 ) -> Path:
-    """Write the report of a run, whole or not at all; returns where it is.
+    """Write the report of a run atomically; return its path.
 
-    What the run or its data do not give is left out: a page without validation data says so, and has the rest.
+    Sections whose data are missing are left out; a page without validation data says so.
 
     Args:
-        run: the folder, or the name of a network that comes with dendrix.
-        out: the page; by default report.html in the folder.
-        data: your own data for the figures of validation, instead of the validation split, as in `open_run`.
-        root: the data folder, if it has moved.
-        trust: the package or file of classes that are not of dendrix or torch.
+        run: folder of the run, or the name of a shipped network.
+        out: path of the page; by default report.html in the folder.
+        data: your own data for the validation figures, instead of the validation split, as in `open_run`.
+        root: folder of the data, if it has moved.
+        trust: package or Python file of classes that are not part of dendrix or torch.
     Raises:
-        OSError: the run is not there, or the page cannot be written.
-        ValueError: a file of the run is damaged.
-        ImportError: matplotlib is missing.
+        OSError: the run is missing, or the page cannot be written.
+        InputError: a file of the run is damaged.
+        MissingExtraError: matplotlib is missing.
     """
     folder = find_run(run)
     expect_run(folder)
@@ -63,7 +63,7 @@ def _parts(folder: Path, record: RunRecord, lines: list[dict[str, Any]], where: 
 
 
 def _summary(record: RunRecord) -> Iterator[str]:
-    """The result in a sentence, and what the training warned of."""
+    """Yield the result in a sentence, and the warnings of the training."""
     said = []
     if progress := record.get("progress"):
         trained = f" of {progress['epoch']} trained" if "epoch" in progress else ""
@@ -94,39 +94,39 @@ def _validation(folder: Path, where: dict[str, Any]) -> Iterator[str]:
     try:
         opened = open_run(folder, "valid", **where)
     except (OSError, ValueError) as error:
-        yield paragraph(f"The validation data could not be read, so figures of them are left out. {error}", "warning")
+        yield paragraph(f"The validation data could not be read, so their figures are left out. {error}", "warning")
         return
     scores = opened.score()
     count = sum(map(sum, scores.confusion))
-    yield paragraph(f"Accuracy {scores.accuracy:.1%} of {count} validation items, loss {scores.loss:.3f}. The test data are untouched.")
+    yield paragraph(f"Accuracy {scores.accuracy:.1%} of {count} validation items, loss {scores.loss:.3f}. The test data were not used.")
     if isinstance(opened.data, Dataset) and opened.answers_over_time:
         over_time = draw_accuracy_over_time({"validation": scores.accuracy_over_time}, opened.data.dt_ms)
         yield picture(over_time, "Accuracy by the time of the decision")
     yield picture(draw_confusion(opened.checkpoint.labels, scores.confusion), "Confusion matrix")
     if often := _most_confused(opened.checkpoint.labels, scores.confusion):
-        yield paragraph(f"Most often taken for another: {', '.join(often)}.")
+        yield paragraph(f"Most frequent confusions: {', '.join(often)}.")
     yield from _one_clip(opened)
 
 
 def _most_confused(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:
-    """The pairs of classes that were confused most often."""
+    """Return the pairs of classes that were confused most often."""
     counts = {(i, j): count for i, row in enumerate(confusion) for j, count in enumerate(row) if count and i != j}
     worst = sorted(counts, key=lambda pair: -counts[pair])[:_CONFUSED]
     return [f"“{labels[i]}” for “{labels[j]}” ({counts[i, j]} of {sum(confusion[i])})" for i, j in worst]
 
 
 def _one_clip(opened: OpenedRun) -> Iterator[str]:
-    """The first validation item on its way through the network."""
+    """Yield the activity of the network for the first validation item."""
     checkpoint, data = opened.checkpoint, opened.data
     if isinstance(data, Dataset) and opened.answers_over_time:
         x, y = data[0]
-        activity = draw_activity(checkpoint, x, f"Input: a validation clip of “{data.labels[y]}”", data.dt_ms)
-        yield heading("One clip through the network")
+        activity = draw_activity(checkpoint, x, f"Input: a validation item of class “{data.labels[y]}”", data.dt_ms)
+        yield heading("One input through the network")
         yield picture(activity, "Input, spikes and decision over time")
 
 
 def _delays(folder: Path, record: RunRecord, trust: Trust) -> Iterator[str]:
-    """Delays before and after training; their start is drawn again from the seed, if the record and the configuration allow it."""
+    """Yield the delays before and after the training; initial delays are drawn again from the seed, if the run records it."""
     model: Any = read_checkpoint(folder, trust=trust).model
     if not any(layer.taps > 1 for layer in delay_layers(model)):
         return

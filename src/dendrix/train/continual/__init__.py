@@ -1,1 +1,1 @@
-"""Training on one task after another: recipe, data, learner."""
+"""Continual learning, one task after another: recipe, data, learner."""

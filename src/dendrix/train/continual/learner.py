@@ -1,4 +1,4 @@
-"""Learner for one task after another: every epoch belongs to a task, and no image of an earlier task is seen again."""
+"""Learner for continual learning: every epoch belongs to one task, and earlier tasks are not trained again."""
 
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ from .recipe import ContinualRecipe
 
 
 class ContinualLearner(Learner):
-    """A `DendriticNet` and its tasks. The network that is kept is the last one.
+    """A `DendriticNet` and its tasks. The network after the last epoch is kept.
 
     Args:
-        recipe: what to train.
+        recipe: recipe to train.
         splits: its tasks.
-        accelerator: accelerate's, which knows the device.
+        accelerator: accelerate's `Accelerator`.
     Raises:
         InputError: the images do not fit the network, or there are several processes.
     """
@@ -36,9 +36,9 @@ class ContinualLearner(Learner):
     def __init__(self, recipe: ContinualRecipe, splits: Splits[PermutedTasks], accelerator: Any):
         for name, has, needs in (("inputs", recipe.model.inputs, PIXELS), ("outputs", recipe.model.outputs, len(LABELS))):
             if has != needs:
-                raise InputError(f"model.{name}: expected {needs}, as the images have it, got {has}. Set --model.{name} {needs}.")
+                raise InputError(f"model.{name}: expected {needs}, as in the images, got {has}. Set --model.{name} {needs}.")
         if accelerator.num_processes > 1:
-            raise InputError(f"processes: expected one, as tasks are learned in turn, got {accelerator.num_processes}. Start it alone.")
+            raise InputError(f"processes: expected one for continual learning, got {accelerator.num_processes}. Start one process.")
         device = accelerator.device
         self.recipe, self.tasks = recipe, splits.train.to(device)
         self.held_out = splits.valid.to(device) if recipe.data.held_out else None
@@ -62,7 +62,7 @@ class ContinualLearner(Learner):
         return {"task": task, "step": progress.step, "loss": total / len(y)}
 
     def validate(self, step: int) -> dict[str, Any]:
-        """Accuracy over all tasks so far, at the end of a task; nothing where no images are held out."""
+        """Return the accuracy over all tasks so far at the end of a task; nothing if no images are held out."""
         found: dict[str, Any] = {"health": {}}
         if self.held_out is not None and self.task_ends:
             scores = score(self.network, self.held_out.first(int(self.network.known)).batches(), Decision())

@@ -1,4 +1,4 @@
-"""Recipe for learning one task after another. Every field is an option on the command line."""
+"""Recipe for continual learning. Every field is an option on the command line."""
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskBudget:
-    """Passes over the data of all tasks together."""
+    """Length of the training on all tasks together, in epochs."""
 
     epochs: int
 
     def last_epoch(self, best: int) -> int:
-        """The last epoch, whichever was best: every task is learned to its end."""
+        """Return the last epoch. It does not depend on the best one, because every task is trained to its end."""
         return self.epochs - 1
 
 
 @dataclass(frozen=True)
 class ContinualRecipe:
-    """One experiment on permuted MNIST. Every task is all ten digits with their pixels in an order of its own."""
+    """One experiment on permuted MNIST. Every task has all ten digits, under a permutation of the pixels."""
 
     model: DendriticNetConfig
-    """What learns; it also says how many tasks there are."""
+    """Configuration of the network, which also holds the number of tasks."""
     epochs: int = 3
-    """Passes over the training images, for each task."""
+    """Passes over the training images for each task."""
     batch_size: int = 256
     """Images in one step of the optimiser."""
     lr: float = 5e-4
-    """Learning rate of Adam, which starts afresh with every task."""
+    """Learning rate of Adam, whose state is reset at every task."""
     data: PermutedMnistData = field(default_factory=PermutedMnistData)
-    """What to learn."""
+    """Source of the data."""
     seed: int = 0
-    """Of the permutations, the parameters' start and the order of the images."""
+    """Seed of the permutations, the initial parameters and the order of the images."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("epochs", "batch_size", "seed"), epochs="[1, inf)", batch_size="[1, inf)", lr="[0, inf)", seed=SEEDS)
@@ -46,11 +46,11 @@ class ContinualRecipe:
 
     @property
     def budget(self) -> TaskBudget:
-        """For how long, in all."""
+        """Length of the training on all tasks."""
         return TaskBudget(self.epochs * self.model.tasks)
 
     def learner(self, splits: Splits[PermutedTasks], accelerator: Any) -> "ContinualLearner":
-        """What trains the network on these tasks."""
+        """Build the learner of this recipe on the given tasks."""
         from .learner import ContinualLearner
 
         return ContinualLearner(self, splits, accelerator)

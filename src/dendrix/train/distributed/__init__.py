@@ -1,1 +1,1 @@
-"""Several processes: shares of batches, shared statistics, sharded parameters."""
+"""Training with several processes: shares of batches, common statistics, sharded parameters."""

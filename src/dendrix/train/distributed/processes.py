@@ -1,4 +1,4 @@
-"""Several processes that train one network together, as `torchrun` starts them: each takes its share of every batch."""
+"""Data-parallel training with processes started by `torchrun`; each takes its share of every batch."""
 
 import contextlib
 import os
@@ -16,36 +16,38 @@ from ..recipe import AnySplits
 
 
 def first_process() -> bool:
-    """Whether this process is the one that writes and prints; known before torch's process group is."""
+    """Return whether this process writes and prints. It does not need torch's process group."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def join(accelerate: Any) -> Any:
-    """The accelerator of this process, which has joined the others if `torchrun` has started several."""
+    """Return the accelerator of this process, after joining the process group if `torchrun` started several."""
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return accelerate.Accelerator(cpu=several and not torch.cuda.is_available())
 
 
 @contextlib.contextmanager
 def expect_all_alive() -> Iterator[None]:
-    """Put into one sentence what the process group says when another process has gone.
+    """Turn the error of the process group when another process ends into one sentence.
 
     Raises:
-        RuntimeError: it has.
+        RuntimeError: another process has ended.
     """
     try:
         yield
     except RuntimeError as error:
         if distributed.is_initialized() and (isinstance(error, distributed.DistError) or "gloo" in str(error)):
-            raise RuntimeError("processes: expected all to train on, but another one has ended. Start them again with --resume.") from error
+            raise RuntimeError(
+                "processes: expected all to keep training, but another one has ended. Start them again with --resume."
+            ) from error
         raise
 
 
 def expect_enough(batch_size: int, splits: AnySplits, processes: int) -> None:
-    """Refuse data of which a process would get nothing.
+    """Refuse data that leave a process without items.
 
     Raises:
-        ValueError: a batch, or the validation data, has fewer items than there are processes.
+        InputError: a batch, or the validation data, has fewer items than there are processes.
     """
     count = len(splits.train)
     smallest = min(count % batch_size or batch_size, count)
@@ -57,7 +59,7 @@ def expect_enough(batch_size: int, splits: AnySplits, processes: int) -> None:
 
 
 class Share(Sampler[list[int]]):
-    """Of every batch the items that fall to one process: every `count`-th, from the `index`-th on. No item falls to two."""
+    """Share of one process in every batch: each `count`-th item, starting with the `index`-th. Shares do not overlap."""
 
     def __init__(self, batches: ShuffledBatches, index: int, count: int):
         self.batches, self.index, self.count = batches, index, count
@@ -70,7 +72,7 @@ class Share(Sampler[list[int]]):
 
 
 class SharedBatchNorm(BatchNorm):
-    """A BatchNorm with the statistics of the whole batch, over all processes: the network learns what one process would."""
+    """BatchNorm with the statistics of the whole batch over all processes, so that training equals that of one process."""
 
     def _normalise(self, flat: Tensor) -> Tensor:
         if not self.training:
@@ -90,7 +92,7 @@ class SharedBatchNorm(BatchNorm):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+    """Sum of a tensor over all processes; its gradient is the sum of their gradients."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -100,7 +102,7 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        """Nothing is kept."""
+        """The backward pass needs no saved tensors."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
@@ -112,12 +114,12 @@ class _Sum(torch.autograd.Function):
 
 
 def _summed(x: Tensor) -> Tensor:
-    """The sum over all processes."""
+    """Return the sum over all processes."""
     return _Sum.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def share_statistics(network: nn.Module) -> None:
-    """Let every BatchNorm of a network see the whole batch."""
+    """Replace every BatchNorm of a network by a `SharedBatchNorm`."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if type(child) is BatchNorm:

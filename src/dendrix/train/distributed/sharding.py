@@ -1,6 +1,6 @@
 """Sharding of parameters, gradients and optimiser moments over processes with FSDP2, on GPUs and on CPUs.
 
-accelerate prepares FSDP2 for GPUs alone, so torch is called directly. torch's modules for it load late, because they take a second.
+accelerate supports FSDP2 on GPUs only, so torch is called directly. Its modules are imported late, because importing them takes a second.
 """
 
 import copy
@@ -12,13 +12,13 @@ from ...errors import InputError
 
 
 def sharded(network: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of a network with its parameters sharded over all processes; those of a block are gathered while it computes.
+    """Return a copy of a network with its parameters sharded over all processes. Those of a block are gathered while it computes.
 
     Args:
-        network: its parameters become those of the first process. Blocks are the entries of its module lists.
-        device: where to compute.
+        network: network to copy, with the parameters of the first process. Its blocks are the entries of its module lists.
+        device: device to compute on.
     Raises:
-        ValueError: there is one process alone.
+        InputError: there is only one process.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
@@ -39,13 +39,13 @@ def sharded(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def joined(x: Tensor) -> Tensor:
-    """The whole of a sharded tensor; a collective call. Other tensors are returned as they are."""
+    """Return the whole of a sharded tensor (a collective call); any other tensor is returned unchanged."""
     found: Tensor = x.full_tensor() if hasattr(x, "full_tensor") else x
     return found
 
 
 def shared_like(x: Tensor, like: Tensor) -> Tensor:
-    """A tensor sharded like another one, if that one is sharded."""
+    """Return a tensor sharded like another one, or unchanged if that one is not sharded."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     return distribute_tensor(x.to(like.device), like.device_mesh, like.placements) if isinstance(like, DTensor) else x

@@ -1,4 +1,4 @@
-"""Random changes of training images, a whole batch at once; the seed is that of torch."""
+"""Random augmentation of image batches, with torch's global generator."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ _GREY = 0.5
 
 
 def vary_images(x: Tensor, augment: ImageAugment) -> Tensor:
-    """A changed copy of the images x [B, C, H, W], 0 to 1; each is changed by its own draw.
+    """Return an augmented copy of the images x [B, C, H, W], from 0 to 1; each image has its own random draw.
 
     Source: shifts and flips as usual for CIFAR since Lee et al. (2015), arXiv 1409.5185; cutout after DeVries & Taylor (2017),
         arXiv 1708.04552.
@@ -19,7 +19,7 @@ def vary_images(x: Tensor, augment: ImageAugment) -> Tensor:
     if augment.flip:
         column = torch.where(torch.rand(count, 1, device=x.device) < 0.5, column, column.flip(1))
     padded = torch.nn.functional.pad(x, [augment.shift] * 4)
-    # Channels last: one gather moves all channels of a pixel.
+    # Channels last, so that one index moves all channels of a pixel.
     image = torch.arange(count, device=x.device).view(-1, 1, 1)
     x = padded.permute(0, 2, 3, 1)[image, row.unsqueeze(2), column.unsqueeze(1)].permute(0, 3, 1, 2)
     if augment.cutout:
@@ -29,13 +29,13 @@ def vary_images(x: Tensor, augment: ImageAugment) -> Tensor:
 
 
 def _places(count: int, size: int, shift: int, device: torch.device) -> Tensor:
-    """Where in the padded image each row, or column, comes from: int64 [B, size]."""
+    """Return the source index in the padded image of each row or column: int64 [B, size]."""
     start = torch.randint(0, 2 * shift + 1, (count, 1), device=device)
     return start + torch.arange(size, device=device)
 
 
 def _band(count: int, size: int, width: int, like: Tensor) -> Tensor:
-    """For each image the places of an axis that lie in a band around a random centre; it may reach beyond the edge: bool [B, size]."""
+    """Return a mask of a band of an axis around a random centre, which may reach beyond the edge: bool [B, size]."""
     start = torch.randint(0, size, (count, 1), device=like.device) - width // 2
     place = torch.arange(size, device=like.device)
     return (place >= start) & (place < start + width)

@@ -1,4 +1,4 @@
-"""Sources of images: frozen descriptions that load the splits and that a run record can bring back."""
+"""Sources of images: frozen descriptions that load the splits and can be restored from a run record."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,13 @@ class CifarData(DataSource):
     name = "cifar10"
 
     held_out: int = 5000
-    """How many of the last training images are for validation."""
+    """Number of images at the end of the training images that are held out for validation."""
     root: Path | None = None
-    """The folder of the published files, or of the JPEG pack; by default the one that DENDRIX_DATA names."""
+    """Folder of the published files, or of the JPEG pack; by default the one that DENDRIX_DATA names."""
     side: ClassVar[int] = 32
 
     def load(self) -> Splits[ImageDataset]:
-        """The three splits."""
+        """Load the three splits."""
         return cifar10(self.root, self.held_out)
 
 
@@ -35,51 +35,51 @@ class MnistData(DataSource):
     name = "mnist"
 
     held_out: int = 1000
-    """How many of the last training images are for validation."""
+    """Number of images at the end of the training images that are held out for validation."""
     root: Path | None = None
-    """The folder of the four published files, or of the pack; by default the one that DENDRIX_DATA names."""
+    """Folder of the four published files, or of the pack; by default the one that DENDRIX_DATA names."""
     side: ClassVar[int] = 28
 
     def load(self) -> Splits[ImageDataset]:
-        """The three splits."""
+        """Load the three splits."""
         return mnist_images(self.root, self.held_out)
 
 
 @dataclass(frozen=True)
 class ImageFolderData(DataSource):
-    """Your own images, or ImageNet: the folders train and val, each with one folder for every class."""
+    """Your own images, or ImageNet: the folders train and val, each with one sub-folder per class."""
 
     name = "image-folder"
 
     side: int = 224
-    """Side of the squares that the network sees, in pixels."""
+    """Side of the square images, in pixels."""
     held_out: float = 0.02
-    """The share of the training images that is for validation."""
+    """Share of the training images to hold out for validation."""
     root: Path | None = None
-    """The folder; by default the one that DENDRIX_DATA names."""
+    """Folder of the data; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[ImageFiles]:
-        """The three splits; images are decoded when they are needed."""
+        """Load the three splits; images are decoded when they are needed."""
         return image_folder(self.root, self.side, self.held_out)
 
 
 @dataclass(frozen=True)
 class PictureFolderData(DataSource):
-    """A folder with one sub-folder of images for each class, split at random, class by class."""
+    """A folder with one sub-folder of images for each class, split at random and stratified by class."""
 
     name = "picture-folder"
 
     side: int = 224
-    """Side of the squares that the network sees, in pixels."""
+    """Side of the square images, in pixels."""
     held_out: float = 0.2
-    """The share of every class that is for validation and testing."""
+    """Share of every class to hold out for validation and testing."""
     split_seed: int = 0
-    """Of what is held out."""
+    """Seed of the choice of held-out images."""
     root: Path | None = None
-    """The folder; by default the one that DENDRIX_DATA names."""
+    """Folder of the data; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[ImageFiles]:
-        """The splits; images are decoded when they are needed. The test split is the validation split."""
+        """Load the splits; images are decoded when they are needed. The test split is the validation split."""
         base = data_root(self.root, "Picture folder", "Make a folder with one sub-folder of images for each class")
         train, valid = held_out(find_images(base, self.side), self.held_out, self.split_seed)
         return Splits(train, valid, valid)

@@ -14,7 +14,7 @@ from ...layers import QCFS
 from ...models.decision import outputs_of
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
 from ...run_folder.state import Progress
-from ..checked import expect_classifier
+from ..checked import built, expect_alike, expect_classifier
 from ..distributed.processes import Share, expect_enough
 from ..health import refuse_divergence
 from ..learner import Learner
@@ -28,18 +28,18 @@ class ImageLearner(Learner):
     """An image network and its data.
 
     Args:
-        recipe: what to train.
+        recipe: recipe to train.
         splits: its data.
-        accelerator: accelerate's, which knows the device and the other processes. BatchNorm normalises the share
-            of each process by itself.
+        accelerator: accelerate's `Accelerator`. BatchNorm normalises the share of each process separately.
     Raises:
-        ValueError: the data do not fit the network.
+        InputError: the data do not fit the network.
     """
 
     def __init__(self, recipe: ImageRecipe, splits: Splits[ImageDataset] | Splits[ImageFiles], accelerator: Any):
+        expect_alike(splits, ImageDataset, ImageFiles)
         _check(recipe, splits.train)
         expect_enough(recipe.budget.batch_size, splits, accelerator.num_processes)
-        network: nn.Module = recipe.model.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network: nn.Module = built(recipe.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         expect_classifier(network, take_batch(splits.valid, torch.arange(min(4, len(splits.valid)))), len(splits.train.labels))
         groups = [{"name": "weights", "params": list(network.parameters())}]
         optim = recipe.optim
@@ -77,19 +77,19 @@ class ImageLearner(Learner):
         write_checkpoint(folder, Checkpoint(self.network, self.data.labels, shape=self.shape))
 
     def _batches(self) -> Iterator[Batch]:
-        """This process's share of every batch, in the order of the epoch and changed at random."""
+        """Yield this process's share of every batch, augmented, in the order of the epoch."""
         for index in self.share:
             x, _, y = take_batch(self.data, torch.tensor(index), self.accelerator.device)
             yield Batch(vary_images(x, self.recipe.augment), None, y)
 
     def _share_statistics(self) -> None:
-        """What BatchNorm has gathered becomes the mean over all processes, so that they validate one network."""
+        """Replace the running statistics of BatchNorm by their mean over all processes, so that all validate one network."""
         if (count := self.accelerator.num_processes) > 1:
             for statistic in filter(torch.is_floating_point, self.network.buffers()):
                 statistic.copy_(self.total(statistic) / count)
 
     def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
-        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
+        """Make one step; return [items, sum of losses, number correct] of the whole batch, and the gradient norm."""
         with self.autocast():
             outputs = outputs_of(self.model, batch.x.contiguous(memory_format=torch.channels_last))
         loss, count = functional.cross_entropy(outputs.float(), batch.y), len(batch.y)
@@ -100,14 +100,14 @@ class ImageLearner(Learner):
 
 
 def rate(optim: ImageOptim, progress: float) -> float:
-    """The learning rate at `progress` in [0, 1): a pure function of it, so a resumed run continues exactly."""
+    """Return the learning rate at `progress` in [0, 1); a pure function, so that a resumed run continues exactly."""
     if progress < optim.warm_up:
         return optim.lr * progress / optim.warm_up
     return optim.lr * cosine((progress - optim.warm_up) / (1 - optim.warm_up))
 
 
 def _check(recipe: ImageRecipe, data: ImageDataset | ImageFiles) -> None:
-    """A network whose configuration says its sizes must fit its data before anything is spent on it."""
+    """Refuse a configuration whose sizes differ from those of the data, before the training begins."""
     channels = getattr(recipe.model, "channels", data.channels)
     if channels != data.channels:
         raise InputError(
@@ -117,5 +117,5 @@ def _check(recipe: ImageRecipe, data: ImageDataset | ImageFiles) -> None:
     outputs = getattr(recipe.model, "outputs", len(data.labels))
     if outputs != len(data.labels):
         raise InputError(
-            f"model.outputs: expected {len(data.labels)}, as the data have it, got {outputs}. Set --model.outputs {len(data.labels)}."
+            f"model.outputs: expected {len(data.labels)}, the number of classes, got {outputs}. Set --model.outputs {len(data.labels)}."
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
-from ...core import expect_fields
+from ...core import expect_fields, expect_one_of
 from ...data import ImageDataset, ImageFiles, Splits
 from ..recipe import NetworkConfig, Source
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageOptim:
-    """Stochastic gradient descent with Nesterov's momentum; the rate rises along a line, then falls to zero along a cosine."""
+    """Stochastic gradient descent with Nesterov momentum; the learning rate rises linearly, then falls along a cosine to zero."""
 
     lr: float = 0.1
-    """Peak of the learning rate."""
+    """Peak learning rate."""
     warm_up: float = 0.0
-    """Share of the training in which it rises from zero."""
+    """Share of the training in which the learning rate rises from zero."""
     momentum: float = 0.9
-    """Share of the last step that goes into the next."""
+    """Momentum: share of the last step that is added to the next."""
     weight_decay: float = 5e-4
-    """Added to the gradient of every parameter, thresholds too, as the parameter times this."""
+    """L2 penalty on all parameters, including thresholds: the parameter times this is added to its gradient."""
 
     def __post_init__(self) -> None:
         expect_fields(self, lr="[0, inf)", warm_up="[0, 1)", momentum="(0, 1)", weight_decay="[0, inf)")
@@ -31,33 +31,34 @@ class ImageOptim:
 
 @dataclass(frozen=True)
 class ImageBudget:
-    """How long to train."""
+    """Length of the training."""
 
     epochs: int = 30
     """Passes over the training data."""
     batch_size: int = 128
     """Images in one step of the optimiser."""
     precision: Literal["float32", "bf16"] = "float32"
-    """Of convolutions and matrix products."""
+    """Precision of convolutions and matrix products."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("epochs", "batch_size"), epochs="[1, inf)", batch_size="[1, inf)")
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
 
     def last_epoch(self, best: int) -> int:
-        """The last epoch to train, counted from 0, whichever was best: the rate falls until then."""
+        """Return the last epoch, counted from 0. It does not depend on the best one, because the learning rate falls until the end."""
         return self.epochs - 1
 
 
 @dataclass(frozen=True)
 class ImageAugment:
-    """Random changes of the training images; each is off at zero."""
+    """Random augmentation of the training images; a zero turns a part off."""
 
     shift: int = 4
-    """Move the image by up to this many pixels along each axis; black comes in."""
+    """Largest shift along each axis, in pixels; the border is filled with zeros."""
     flip: bool = True
-    """Mirror every other image, left to right."""
+    """Flip each image horizontally with probability 0.5."""
     cutout: int = 0
-    """Paint a square of this side grey."""
+    """Side of a grey square at a random place, in pixels."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("shift", "cutout"), shift="[0, inf)", cutout="[0, inf)")
@@ -68,23 +69,23 @@ class ImageRecipe:
     """One experiment on images."""
 
     data: Source
-    """What to learn: images."""
+    """Source of the images."""
     model: NetworkConfig
-    """What learns it; `VGGConfig`, `ResNetConfig`, or any configuration with a `build()`."""
+    """Configuration of the network: `VGGConfig`, `ResNetConfig`, or any with the method `build()`."""
     optim: ImageOptim = ImageOptim()
-    """How the parameters move."""
+    """Settings of the optimiser."""
     budget: ImageBudget = ImageBudget()
-    """For how long."""
+    """Length of the training."""
     augment: ImageAugment = ImageAugment()
-    """What is varied in the training data."""
+    """Augmentation of the training data."""
     seed: int = 0
-    """Of the parameters' start, the order of the data, dropout and augmentation."""
+    """Seed of the initial parameters, the data order, dropout and augmentation."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("seed",), seed=SEEDS)
 
     def learner(self, splits: Splits[ImageDataset] | Splits[ImageFiles], accelerator: Any) -> "ImageLearner":
-        """What trains the network on these splits."""
+        """Build the learner of this recipe on the given splits."""
         from .learner import ImageLearner
 
         return ImageLearner(self, splits, accelerator)

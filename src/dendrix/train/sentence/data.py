@@ -1,4 +1,4 @@
-"""A source of labelled sentences as tokens."""
+"""Source of labelled sentences as tokens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,27 +19,27 @@ class SentenceData(DataSource):
     name = "sentences"
 
     source: str = "sst2"
-    """sst2, sst5, mr, subj or trec; or the path of a .tsv, .csv or .jsonl file, or of a folder with train, valid and test ones."""
+    """sst2, sst5, mr, subj or trec, or the path of a .tsv, .csv or .jsonl file or of a folder with train, valid and test files."""
     text: str = "text"
-    """In files of your own, the column of the sentence."""
+    """Column of the sentence in your own files."""
     label: str = "label"
-    """In files of your own, the column of its label."""
+    """Column of the label in your own files."""
     fold: int = 0
-    """Where there is no test or validation file, which tenth of the training is cut out for it, 0 to 9."""
+    """Tenth of the training sentences, 0 to 9, that replaces a missing test or validation file."""
     tokenizer: str = "words"
-    """"words" (of the training sentences, lower case), "bytes", "learned" (byte pairs of the training), or the path of a tokenizer.json."""
+    """"words" (of the training sentences, in lower case), "bytes", "learned" (byte pairs), or the path of a tokenizer.json."""
     vocabulary: int = 8000
-    """Words, or tokens of a learned tokenizer, at most."""
+    """Largest number of words, or of tokens of a learned tokenizer."""
     max_tokens: int = 512
-    """The rest of a longer sentence is not read."""
+    """Longest sentence, in tokens; longer ones are truncated."""
     root: Path | None = None
-    """Where nlu.tar.xz lies; by default the folder that DENDRIX_DATA names."""
+    """Folder of nlu.tar.xz; by default the one that DENDRIX_DATA names."""
 
     def __post_init__(self) -> None:
         expect_fields(self, fold="[0, 9]", vocabulary="[2, inf)", max_tokens="[1, inf)")
 
     def read(self) -> SentenceSplits:
-        """The three splits as text."""
+        """Read the three splits as text."""
         if self.source in TASKS and not Path(self.source).exists():
             return nlu(self.source, self.root, self.fold)
         if not Path(self.source).suffix and not Path(self.source).exists():
@@ -47,7 +47,7 @@ class SentenceData(DataSource):
         return own_sentences(Path(self.source).expanduser(), text=self.text, label=self.label, fold=self.fold)
 
     def load(self) -> TokenSplits:
-        """The three splits as tokens."""
+        """Load the three splits as tokens."""
         sentences = self.read()
         tokenizer = self._tokenizer(sentences.train.texts)
         train, valid, test = (encoded_sentences(split, tokenizer, self.max_tokens) for split in sentences)

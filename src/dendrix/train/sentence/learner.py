@@ -1,4 +1,4 @@
-"""Classifiers of sentences, from scratch or from a language model."""
+"""Learner for sentence classifiers, trained from scratch or from a language model."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -27,14 +27,14 @@ from .recipe import SentenceRecipe
 
 
 class SentenceLearner(Learner):
-    """A `SpikeGPTClassifier` and its sentences. Padding is masked, so a sentence counts as it would alone.
+    """A `SpikeGPTClassifier` and its sentences. Padding is masked, so that the outputs for a sentence do not depend on its batch.
 
     Args:
-        recipe: what to train.
+        recipe: recipe to train.
         splits: its data.
-        accelerator: accelerate's, which knows the device and the other processes.
+        accelerator: accelerate's `Accelerator`.
     Raises:
-        OSError, ValueError: the pretrained run is not there, damaged or no SpikeGPT; or there are too few sentences for the processes.
+        OSError, InputError: the pretrained run is missing, damaged or not a SpikeGPT, or there are fewer sentences than processes.
     """
 
     network: SpikeGPTClassifier
@@ -78,12 +78,12 @@ class SentenceLearner(Learner):
         return {"valid_accuracy": accuracy, "valid_loss": loss, "health": {}}
 
     def save(self, folder: Path) -> None:
-        from ...models.spikegpt.hf_files import save_classifier  # here, not above: transformers is optional
+        from ...models.spikegpt.hf_files import save_classifier  # imported late because transformers is optional
 
         save_classifier(folder, self.network, self.splits.train.labels, self.recipe.model.pooling, self.splits.tokenizer)
 
     def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
-        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
+        """Make one step; return [items, sum of losses, number correct] of the whole batch, and the gradient norm."""
         with self.autocast():
             evidence = self.decision.evidence(self.model, batch.x, batch.valid)[:, -1]
             loss = functional.cross_entropy(evidence, batch.y)
@@ -99,13 +99,13 @@ class SentenceLearner(Learner):
 
 
 def _network(recipe: SentenceRecipe, splits: TokenSplits) -> SpikeGPTClassifier:
-    """A new network, or one with the weights of a language model."""
+    """Return a new network, or one with the weights of a language model."""
     model, classes = recipe.model, len(splits.train.labels)
     if model.pretrained is None:
         size = splits.tokenizer.get_vocab_size()
         config = SpikeGPTConfig(size, model.width, model.layers, model.spikes, model.start, dropout=model.dropout)
         return SpikeGPTClassifier(config, classes)
-    from ...models.spikegpt.hf_files import load_network  # here, not above: transformers is optional
+    from ...models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 
     language_model, _ = load_network(model.pretrained)
     if not isinstance(language_model, SpikeGPT):

@@ -20,22 +20,22 @@ Pooling = Literal["mean", "last"]
 
 @dataclass(frozen=True)
 class SentenceModel:
-    """What learns: a SpikeGPT with a classifier in the place of its head."""
+    """Configuration of a SpikeGPT with a classifier as its head."""
 
     pretrained: str | None = None
-    """The run of a SpikeGPT that goes on learning, with its own tokenizer, sizes and spikes; None starts from scratch."""
+    """Run of a SpikeGPT to fine-tune, with its own tokenizer, sizes and spikes; None trains from scratch."""
     pooling: Pooling = "mean"
-    """What decides: the mean of the answers after every token, or the last one."""
+    """Decide by the mean of the outputs after every token, or by the last output."""
     width: int = 64
-    """Channels of the stream, d."""
+    """Width of the network, d."""
     layers: int = 2
-    """Blocks."""
+    """Number of blocks."""
     spikes: Spikes = "output"
-    """Where the neurons stand, as in `SpikeGPTConfig`."""
+    """Position of the neurons, as in `SpikeGPTConfig`."""
     start: Start = "rwkv"
-    """How weights begin, as in `SpikeGPTConfig`."""
+    """Scheme of the initial weights, as in `SpikeGPTConfig`."""
     dropout: float = 0.5
-    """Probability that a channel of the stream is dropped, after each block; of a pretrained network, too."""
+    """Dropout probability after each block, also for a pretrained network."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.pooling, get_args(Pooling), "pooling")
@@ -43,25 +43,26 @@ class SentenceModel:
 
 @dataclass(frozen=True)
 class SentenceBudget:
-    """How long to train."""
+    """Length of the training."""
 
     epochs: int = 4
     """Passes over the training sentences."""
     batch_size: int = 32
     """Sentences in one step of the optimiser."""
     patience: int = 2
-    """Stop after so many epochs without a better validation accuracy."""
+    """Stop after this many epochs without a better validation accuracy."""
     pool: int = 8
-    """Batches that are filled together with sentences of similar length; 1 mixes all lengths."""
+    """Number of batches that are sorted by length together, to reduce padding; 1 mixes all lengths."""
     precision: Literal["float32", "bf16"] = "float32"
-    """Of matrix products; WKV and membranes are float32 with either."""
+    """Precision of matrix products; WKV and membranes are always float32."""
 
     def __post_init__(self) -> None:
         counts = {"epochs": "[1, inf)", "batch_size": "[1, inf)", "patience": "[0, inf)", "pool": "[1, inf)"}
         expect_fields(self, whole=counts, **counts)
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
 
     def last_epoch(self, best: int) -> int:
-        """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
+        """Return the last epoch to train, counted from 0, if none is better than epoch `best`."""
         return min(best + self.patience, self.epochs - 1)
 
 
@@ -70,15 +71,15 @@ class SentenceRecipe:
     """One experiment on sentences."""
 
     data: SentenceData
-    """What to learn."""
+    """Source of the data."""
     model: SentenceModel
-    """What learns it."""
+    """Configuration of the network."""
     optim: TextOptim
-    """How the parameters move."""
+    """Settings of the optimiser."""
     budget: SentenceBudget = SentenceBudget()
-    """For how long."""
+    """Length of the training."""
     seed: int = 0
-    """Of the parameters' start, the order of the data and dropout."""
+    """Seed of the initial parameters, the data order and dropout."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("seed",), seed=SEEDS)
@@ -87,7 +88,7 @@ class SentenceRecipe:
             object.__setattr__(self, "data", replace(self.data, tokenizer=tokenizer))
 
     def learner(self, splits: "TokenSplits", accelerator: Any) -> "SentenceLearner":
-        """What trains the network on these splits."""
+        """Build the learner of this recipe on the given splits."""
         from .learner import SentenceLearner
 
         return SentenceLearner(self, splits, accelerator)

@@ -1,4 +1,4 @@
-"""Random changes of training batches; the seed is that of torch."""
+"""Random augmentation of batches of sequences, with torch's global generator."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,10 @@ from .recipe import SequenceAugment
 
 
 def mix(batch: Batch, augment: SequenceAugment, classes: int) -> tuple[Tensor, Tensor]:
-    """Changes that take from other clips of the batch: the clips x [B, T, C], and what is right for them, probabilities [B, K].
+    """Mix clips of a batch: return the inputs x [B, T, C] and their targets, class probabilities [B, K].
 
-    A blend keeps its class. Of a clip in which a share of the valid steps was replaced, that share of the answer is the other's class.
+    A blend of two clips of one class keeps the class. If CutMix replaces a share of the valid steps of a clip by those of another one, the
+    class of the other one gets that share of the target.
 
     Source: CutMix after Yun et al. (2019), arXiv 1905.04899, along time; blends of aligned clips after Nowotny, Turner & Knight (2025),
         "Loss shaping enhances exact gradient learning with Eventprop in spiking neural networks", aligned here in time only.
@@ -29,7 +30,7 @@ def mix(batch: Batch, augment: SequenceAugment, classes: int) -> tuple[Tensor, T
 
 
 def vary(x: Tensor, augment: SequenceAugment) -> Tensor:
-    """A changed copy of x [B, T, C]; every row is changed by its own draw, and what is moved beyond the edge is lost.
+    """Return an augmented copy of x [B, T, C]. Each row has its own random draw; inputs that are moved beyond the edge are dropped.
 
     Source: masks after SpecAugment, Park et al. (2019), arXiv 1904.08779; the shifts and the jitter are ours.
     """
@@ -51,7 +52,7 @@ def vary(x: Tensor, augment: SequenceAugment) -> Tensor:
 
 
 def _stretch(valid: Tensor) -> Tensor:
-    """For each row a random stretch of its valid steps, at least one: bool [B, T]."""
+    """Return a random interval of valid steps for each row, at least one step long: bool [B, T]."""
     count = valid.sum(1, keepdim=True)
     start, length = ((torch.rand(count.shape, device=valid.device) * count).long() for _ in range(2))
     place = valid.cumsum(1) - 1
@@ -59,9 +60,10 @@ def _stretch(valid: Tensor) -> Tensor:
 
 
 def _blend(x: Tensor, y: Tensor, probability: float) -> Tensor:
-    """Rows of which each entry is their own or that of another row of their class, which is moved to the same centre in time."""
+    """Replace entries of each row at random by those of another row of its class, aligned at the centre of mass in time."""
     preference = torch.rand(len(x), len(x), device=x.device) + 1
-    preference = preference.fill_diagonal_(0).masked_fill(y.unsqueeze(1) != y, -1)  # a row that is alone in its class takes itself
+    # A row without others of its class is paired with itself.
+    preference = preference.fill_diagonal_(0).masked_fill(y.unsqueeze(1) != y, -1)
     other = preference.argmax(1)
     centre = _centre(x)
     shift = (centre - centre[other]).round().long().unsqueeze(1)
@@ -71,26 +73,26 @@ def _blend(x: Tensor, y: Tensor, probability: float) -> Tensor:
 
 
 def _centre(x: Tensor) -> Tensor:
-    """The mean step of what is above zero, [B]; 0 for silence."""
+    """Return the centre of mass of positive inputs along time, in steps, [B]; 0 for silence."""
     weight = x.clamp(min=0).sum(2)
     step = torch.arange(x.shape[1], device=x.device, dtype=x.dtype)
     return (weight @ step) / weight.sum(1).clamp(min=torch.finfo(x.dtype).tiny)
 
 
 def _moved(x: Tensor, shift: Tensor) -> Tensor:
-    """Every row of x [B, T, C] moved along T by its own `shift` [B, 1]; zero comes in."""
+    """Shift each row of x [B, T, C] along T by its own `shift` [B, 1], filling with zeros."""
     origin = torch.arange(x.shape[1], device=x.device) - shift
     moved = x.gather(1, origin.clamp(0, x.shape[1] - 1).unsqueeze(2).expand_as(x))
     return moved.masked_fill(((origin < 0) | (origin >= x.shape[1])).unsqueeze(2), 0)
 
 
 def _draw(rows: int, low: int, high: int, like: Tensor) -> Tensor:
-    """Whole numbers from low to high, both included, [rows, 1]."""
+    """Return random integers from low to high, both included, [rows, 1]."""
     return torch.randint(low, high + 1, (rows, 1), device=like.device)
 
 
 def _band(rows: int, size: int, longest: int, like: Tensor) -> Tensor:
-    """For each row a random stretch of up to `longest` places out of `size`: bool [rows, size]."""
+    """Return a random interval of up to `longest` out of `size` positions for each row: bool [rows, size]."""
     start, length = _draw(rows, 0, size - 1, like), _draw(rows, 0, longest, like)
     place = torch.arange(size, device=like.device)
     return (place >= start) & (place < start + length)

@@ -1,4 +1,4 @@
-"""Sources of sequences: frozen descriptions that load the splits and that a run record can bring back."""
+"""Sources of sequences: frozen descriptions that load the splits and can be restored from a run record."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +8,7 @@ from ...data import (
     Cochlea,
     Dataset,
     EvenMel,
+    IntegerMel,
     LogMel,
     MelLatency,
     MelLevels,
@@ -28,22 +29,22 @@ from ...data import (
 from ...data.events.shd import HeldOut
 from ..recipe import DataSource
 
-SpeechEncoder = Cochlea | EvenMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
+SpeechEncoder = Cochlea | EvenMel | IntegerMel | LogMel | MelLatency | MelLevels | MelLIF | MelRate | PublishedCochlea | PublishedMel
 
 
 @dataclass(frozen=True)
 class DigitsData(DataSource):
-    """The handwritten digits of scikit-learn, sent row by row as spikes."""
+    """The handwritten digits of scikit-learn as spikes, row by row."""
 
     name = "digits"
 
     row_steps: int = 8
-    """The window of one row, in steps; a brighter pixel fires earlier in it."""
+    """Steps for each row of pixels; a brighter pixel fires earlier."""
     dt_ms: float = 1.0
-    """The time step, in ms."""
+    """Time step, in ms."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, encoded."""
+        """Load the three splits, encoded."""
         return digits(self.row_steps, self.dt_ms)
 
 
@@ -54,32 +55,32 @@ class FsddData(DataSource):
     name = "fsdd"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
-    """What the network hears with."""
+    """Encoder that turns audio into the inputs of the network."""
     held_out_speaker: str | None = None
     """Test on all clips of this speaker and train on the others; by default the official split."""
     root: Path | None = None
-    """The folder of wav files or of fsdd.npz; by default the one that DENDRIX_DATA names."""
+    """Folder of wav files or of fsdd.npz; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, encoded."""
+        """Load the three splits, encoded."""
         return fsdd(self.encoder, self.root, held_out_speaker=self.held_out_speaker)
 
 
 @dataclass(frozen=True)
 class CommandsData(DataSource):
-    """The Arabic Speech Commands, splits without a common speaker."""
+    """The Arabic Speech Commands; no speaker occurs in two splits."""
 
     name = "commands"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
-    """What the network hears with."""
+    """Encoder that turns audio into the inputs of the network."""
     words: Literal[40, 20] = 40
-    """All words, or the digits and ten commands that the usual keyword tasks have too."""
+    """All 40 words, or 20: the digits and ten commands of the usual keyword tasks."""
     root: Path | None = None
-    """The file arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
+    """File arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, encoded."""
+        """Load the three splits, encoded."""
         return commands(self.encoder, self.root, words=self.words)
 
 
@@ -90,22 +91,22 @@ class ShdData(DataSource):
     name = "shd"
 
     dt_ms: float = 10.0
-    """The time step, in ms."""
+    """Time step, in ms."""
     group: int = 5
-    """Neighbouring units of the 700 that are summed to one channel."""
+    """Number of neighbouring units, of 700, that are summed to one channel."""
     from_first_spike: bool = True
     """Drop the silence before the first spike."""
     half_precision: bool = False
-    """Compute with times in float16, as published results did."""
+    """Bin times in float16, as in published results."""
     held_out: HeldOut = "random"
-    """Validation takes a random fifth of the clips, all clips of one speaker, or, as published results did, the clips for testing."""
+    """Validation data: a random fifth of the clips, all clips of one speaker, or, as in published results, the test clips."""
     split_seed: int = 0
-    """Of the random fifth, or the number of the speaker."""
+    """Seed of the random fifth, or the number of the speaker."""
     root: Path | None = None
-    """The folder of shd_train.h5 and shd_test.h5; by default the one that DENDRIX_DATA names."""
+    """Folder of shd_train.h5 and shd_test.h5; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, counted."""
+        """Load the three splits, binned."""
         return shd(
             self.root,
             dt_ms=self.dt_ms,
@@ -124,18 +125,18 @@ class SscData(DataSource):
     name = "ssc"
 
     dt_ms: float = 10.0
-    """The time step, in ms."""
+    """Time step, in ms."""
     group: int = 5
-    """Neighbouring units of the 700 that are summed to one channel."""
+    """Number of neighbouring units, of 700, that are summed to one channel."""
     from_first_spike: bool = True
     """Drop the silence before the first spike."""
     half_precision: bool = False
-    """Compute with times in float16, as published results did."""
+    """Bin times in float16, as in published results."""
     root: Path | None = None
-    """The folder of ssc_train.h5, ssc_valid.h5 and ssc_test.h5; by default the one that DENDRIX_DATA names."""
+    """Folder of ssc_train.h5, ssc_valid.h5 and ssc_test.h5; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, counted."""
+        """Load the three splits, binned."""
         return ssc(
             self.root,
             dt_ms=self.dt_ms,
@@ -147,19 +148,19 @@ class SscData(DataSource):
 
 @dataclass(frozen=True)
 class SpeechCommandsData(DataSource):
-    """Google Speech Commands v0.02, 35 words, by its lists."""
+    """Google Speech Commands v0.02, 35 words, with the official split."""
 
     name = "speech-commands"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
-    """What the network hears with."""
+    """Encoder that turns audio into the inputs of the network."""
     exactly_s: float | None = None
-    """Cut or fill up every clip to this length, in s."""
+    """Crop or pad every clip to this length, in s."""
     root: Path | None = None
-    """The folder that was in the archive; by default the one that DENDRIX_DATA names."""
+    """Unpacked folder of the archive; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, encoded."""
+        """Load the three splits, encoded."""
         return speech_commands(self.encoder, self.root, exactly_s=self.exactly_s)
 
 
@@ -170,22 +171,22 @@ class WavFolderData(DataSource):
     name = "wav-folder"
 
     encoder: SpeechEncoder = field(default_factory=Cochlea)
-    """What the network hears with."""
+    """Encoder that turns audio into the inputs of the network."""
     valid: float = 0.1
-    """The share for validation."""
+    """Share of the clips for validation."""
     test: float = 0.1
-    """The share for testing."""
+    """Share of the clips for testing."""
     split_seed: int = 0
-    """Of the split."""
+    """Seed of the split."""
     speaker_mark: str = "_nohash_"
-    """What follows the speaker in a file name; speakers are then kept apart."""
+    """Text that follows the speaker in a file name; the clips of a speaker then stay in one split."""
     longest_s: float = 60.0
-    """Refuse longer clips."""
+    """Longest accepted clip, in s."""
     root: Path | None = None
-    """The folder; by default the one that DENDRIX_DATA names."""
+    """Folder of the data; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, encoded."""
+        """Load the three splits, encoded."""
         return wav_folder(
             self.encoder,
             self.root,
@@ -199,21 +200,21 @@ class WavFolderData(DataSource):
 
 @dataclass(frozen=True)
 class NmnistData(DataSource):
-    """N-MNIST: digits before an event camera."""
+    """N-MNIST: digits recorded with an event camera."""
 
     name = "nmnist"
 
     dt_ms: float = 10.0
-    """The time step, in ms."""
+    """Time step, in ms."""
     pool: int = 2
-    """Pixels along each axis that are counted together."""
+    """Side of the square of pixels whose events are summed."""
     duration_ms: float | None = None
-    """Cut or fill up every recording to this length, in ms."""
+    """Crop or pad every recording to this length, in ms."""
     split_seed: int = 0
-    """Of the validation part."""
+    """Seed of the choice of validation data."""
     root: Path | None = None
-    """The folder of Train and Test, or of nmnist_small.npz; by default the one that DENDRIX_DATA names."""
+    """Folder of Train and Test, or of nmnist_small.npz; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
-        """The three splits, counted."""
+        """Load the three splits, binned."""
         return nmnist(self.root, dt_ms=self.dt_ms, pool=self.pool, duration_ms=self.duration_ms, seed=self.split_seed)

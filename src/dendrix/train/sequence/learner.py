@@ -17,7 +17,7 @@ from ...layers import anneal, clamp_delays, param_groups, rounded
 from ...layers.delay.base import delay_layers
 from ...run_folder.checkpoint import Checkpoint, write_checkpoint
 from ...run_folder.state import Progress
-from ..checked import expect_classifier
+from ..checked import built, expect_alike, expect_classifier
 from ..distributed.processes import Share, expect_enough, share_statistics
 from ..health import Watch, expect_finite_splits, refuse_divergence
 from ..learner import Learner
@@ -29,22 +29,23 @@ from .voices import revoice
 
 
 class SequenceLearner(Learner):
-    """A network over time and its data. With several processes BatchNorm, too, is that of the whole batch.
+    """A network over time and its data. With several processes BatchNorm also uses the statistics of the whole batch.
 
     Args:
-        recipe: what to train.
+        recipe: recipe to train.
         splits: its data.
-        accelerator: accelerate's, which knows the device and the other processes.
+        accelerator: accelerate's `Accelerator`.
     Raises:
-        InputError: the data do not fit the network, or are not finite, or too few for the processes.
+        InputError: the data do not fit the network, are not finite, or have fewer items than processes.
     """
 
     def __init__(self, recipe: SequenceRecipe, splits: Splits[Dataset], accelerator: Any):
+        expect_alike(splits, Dataset)
         _check(recipe, splits)
         expect_finite_splits(splits)
         index, count = accelerator.process_index, accelerator.num_processes
         expect_enough(recipe.budget.batch_size, splits, count)
-        network = recipe.model.build()
+        network = built(recipe.model)
         tail = recipe.decision.tail_steps(splits.train.dt_ms)
         some = collate([splits.valid[i] for i in range(min(4, len(splits.valid)))], tail)
         expect_classifier(network, some, len(splits.train.labels), recipe.decision)
@@ -78,7 +79,7 @@ class SequenceLearner(Learner):
         return {**found, "width": max(widths)} if widths else found
 
     def validate(self, step: int) -> dict[str, Any]:
-        """Validation runs with integer delays, as the network is deployed."""
+        """Validate with integer delays, as the network is deployed."""
         with rounded(self.network), self.autocast():
             scores = score(self.network, self._moved(self.held_out), self.recipe.decision)
         accuracy, loss = self.total(torch.tensor([scores.accuracy, scores.loss], dtype=torch.double) * self.weight).tolist()
@@ -91,7 +92,7 @@ class SequenceLearner(Learner):
         write_checkpoint(folder, Checkpoint(self.network, self.labels, encoder, self.recipe.decision))
 
     def _step(self, batch: Batch, step: int) -> tuple[Tensor, float]:
-        """One step of the optimiser; returns [items, sum of their losses, how many were right] of the whole batch, and the norm."""
+        """Make one step; return [items, sum of losses, number correct] of the whole batch, and the gradient norm."""
         with self.autocast():
             loss, right = batch_loss(self.recipe, self.model, batch, len(self.labels))
         count, broken = len(batch.y), len(self.watch.broken)
@@ -108,7 +109,7 @@ class SequenceLearner(Learner):
 
 
 def batch_loss(recipe: SequenceRecipe, model: Any, batch: Batch, classes: int) -> tuple[Tensor, int]:
-    """The cross-entropy of the final evidence, in part of the evidence after every step, and how many of the batch were right."""
+    """Return the cross-entropy of the final evidence, mixed with that of all steps if the recipe says so, and the number correct."""
     batch = revoice(batch, recipe.augment)
     x, target = mix(batch, recipe.augment, classes)
     evidence = recipe.decision.evidence(model, vary(x, recipe.augment), batch.valid)
@@ -121,10 +122,8 @@ def batch_loss(recipe: SequenceRecipe, model: Any, batch: Batch, classes: int) -
 
 
 def _check(recipe: SequenceRecipe, splits: Splits[Dataset]) -> None:
-    """A network whose configuration says its sizes must fit its data before anything is spent on it."""
+    """Refuse a configuration whose sizes differ from those of the data, before the training begins."""
     data = splits.train
     for field, needs in (("inputs", data.channels), ("outputs", len(data.labels)), ("dt_ms", data.dt_ms)):
         if (has := getattr(recipe.model, field, needs)) != needs:
-            raise InputError(
-                f"model.{field}: expected {needs}, as the data have it, got {has}. Set --model.{field.replace('_', '-')} {needs}."
-            )
+            raise InputError(f"model.{field}: expected {needs}, as in the data, got {has}. Set --model.{field.replace('_', '-')} {needs}.")

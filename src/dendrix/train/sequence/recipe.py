@@ -1,4 +1,4 @@
-"""Recipe for networks over time: everything that a training run depends on. Every field is an option on the command line."""
+"""Recipe for networks over time. Every field is an option on the command line."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SequenceOptim:
-    """Adam with two learning rates, each with its own schedule."""
+    """Adam with separate learning rates and schedules for weights and delays."""
 
     lr: float = 5e-3
-    """Peak of the weights' learning rate, which rises and falls in one cycle."""
+    """Peak learning rate of the weights; the rate follows one cycle."""
     delay_lr: float = 0.1
-    """Start of the delays' learning rate, in steps; it falls to zero along a cosine."""
+    """Initial learning rate of the delays, in steps; the rate falls along a cosine to zero."""
     weight_decay: float = 1e-5
-    """Added to the gradient of the weights, as weight times this."""
+    """L2 penalty: the weight times this is added to its gradient."""
     clip: float | None = 1.0
-    """Largest norm of the gradient; a larger one is scaled down to it. None never scales."""
+    """Largest norm of the gradient; a larger one is scaled down to it. None disables clipping."""
     moves: Literal["step", "epoch"] = "step"
-    """Rates, and the widths of synapses, move with every step or with every epoch."""
+    """Update learning rates and the widths of delays after every step or every epoch."""
     cycle_beta1: bool = False
-    """Let Adam's average of the weights' gradients shorten as their rate rises, from 0.95 to 0.85 and back; otherwise it is 0.9."""
+    """Cycle Adam's beta1 of the weights from 0.95 to 0.85 and back, against the learning rate; otherwise it is 0.9."""
 
     def __post_init__(self) -> None:
         expect_fields(self, lr="[0, inf)", delay_lr="[0, inf)", weight_decay="[0, inf)", clip="(0, inf)")
@@ -38,56 +38,57 @@ class SequenceOptim:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train."""
+    """Length of the training."""
 
     epochs: int = 100
     """Passes over the training data."""
     batch_size: int = 64
     """Sequences in one step of the optimiser."""
     anneal: float = 0.25
-    """Share of the training in which synapses narrow down from wide in time to one delay."""
+    """Share of the training in which the temporal width of a delay shrinks to a single step."""
     pool: int = 8
-    """Batches that are filled together with clips of similar length; 1 mixes all lengths."""
+    """Number of batches that are sorted by length together, to reduce padding; 1 mixes all lengths."""
     precision: Literal["float32", "bf16"] = "float32"
-    """Of matrix products; states of neurons are float32 with either."""
+    """Precision of matrix products; states of neurons are always float32."""
     patience: int = 30
-    """Stop after this many epochs without a better validation accuracy, once the delays are narrow."""
+    """Stop after this many epochs without a better validation accuracy, counted after `anneal`."""
 
     def __post_init__(self) -> None:
         whole = ("epochs", "batch_size", "pool", "patience")
         expect_fields(self, whole=whole, epochs="[1, inf)", batch_size="[1, inf)", pool="[1, inf)", anneal="[0, 1]", patience="[0, inf)")
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
 
     def last_epoch(self, best: int) -> float:
-        """The last epoch to train, counted from 0, if none is better than the epoch `best`."""
+        """Return the last epoch to train, counted from 0, if none is better than epoch `best`."""
         return min(max(best, self.anneal * self.epochs) + self.patience, self.epochs - 1)
 
 
 @dataclass(frozen=True)
 class SequenceAugment:
-    """Random changes of the training input; each is off at zero."""
+    """Random augmentation of the training inputs; a zero turns a part off."""
 
     shift_channels: int = 0
-    """Move the spectrum up or down by up to this many channels: another voice."""
+    """Largest shift of the spectrum, in channels."""
     mask_channels: int = 0
-    """Silence a band of up to this many neighbouring channels."""
+    """Largest width of a band of channels that is set to zero."""
     mask_steps: int = 0
-    """Silence up to this many steps in a row."""
+    """Largest length of an interval of steps that is set to zero."""
     shift_steps: int = 0
-    """Move the clip by up to this many steps, earlier or later."""
+    """Largest shift in time, in steps."""
     jitter_steps: int = 0
-    """Move what each channel has in each step by up to this many steps, for itself."""
+    """Largest independent shift in time of every entry, in steps."""
     blend: float = 0.0
-    """Probability that a clip becomes a blend with another one of its class."""
+    """Probability that a clip is blended with another one of its class."""
     cutmix: float = 0.0
-    """Probability that a stretch of a clip comes from another one, which then is the right answer for that share."""
+    """Probability that an interval of a clip is replaced by that of another one, with the targets mixed by its share (CutMix)."""
     tempo: float = 0.0
-    """Make the clip slower or faster by up to this share."""
+    """Largest relative change of tempo."""
     stretch_channels: float = 0.0
-    """Stretch or squeeze the spectrum by up to this share: a shorter or longer vocal tract."""
+    """Largest relative stretch of the spectrum (vocal tract length perturbation)."""
     loudness: float = 0.0
-    """Raise or lower what is above zero by up to this much."""
+    """Largest amount that is added to all inputs above zero."""
     tilt: float = 0.0
-    """Raise what is above zero in the last channel by up to this much and lower it in the first, or the other way round."""
+    """Largest amount that is added to inputs above zero in the last channel and subtracted in the first, linear between them."""
 
     def __post_init__(self) -> None:
         whole = ("shift_channels", "mask_channels", "mask_steps", "shift_steps", "jitter_steps")
@@ -100,29 +101,29 @@ class SequenceRecipe:
     """One experiment."""
 
     data: Source
-    """What to learn: sequences."""
+    """Source of the sequences."""
     model: NetworkConfig
-    """What learns it; `DelayNetConfig`, or any configuration with a `build()`."""
+    """Configuration of the network: `DelayNetConfig`, or any with the method `build()`."""
     decision: Decision = field(default_factory=Decision)
-    """How its outputs become a decision; the loss is the cross-entropy of that."""
+    """How outputs become a decision; the loss is the cross-entropy of its evidence."""
     early: float = 0.0
-    """Share of the loss that counts the decision after every step, and not only the last: the answer is clear earlier."""
+    """Share of the loss that is computed from the decision after every step instead of the last one, for early exits."""
     optim: SequenceOptim = SequenceOptim()
-    """How the parameters move."""
+    """Settings of the optimiser."""
     budget: Budget = Budget()
-    """For how long."""
+    """Length of the training."""
     augment: SequenceAugment = SequenceAugment()
-    """What is varied in the training data."""
+    """Augmentation of the training data."""
     seed: int = 0
-    """Of the parameters' start, the order of the data, dropout and augmentation."""
+    """Seed of the initial parameters, the data order, dropout and augmentation."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("seed",), early="[0, 1]", seed=SEEDS)
         if self.early and self.decision.padded:
-            raise InputError(f"early: expected 0 where the padding of a batch counts, got {self.early}. Set decision.padded to False.")
+            raise InputError(f"early: expected 0 with decision.padded, got {self.early}. Set decision.padded to False.")
 
     def learner(self, splits: Splits[Dataset], accelerator: Any) -> "SequenceLearner":
-        """What trains the network on these splits."""
+        """Build the learner of this recipe on the given splits."""
         from .learner import SequenceLearner
 
         return SequenceLearner(self, splits, accelerator)

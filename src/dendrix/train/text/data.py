@@ -1,4 +1,4 @@
-"""A source of text as tokens."""
+"""Source of text as tokens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +17,21 @@ class TextData(DataSource):
     name = "text"
 
     text: str = "novels"
-    """A published corpus, or the path of a text file or of a folder of them."""
+    """Name of a published corpus, or path of a text file or of a folder of text files."""
     tokenizer: str = "bytes"
     """"bytes", "characters" (of the training text), "learned" (byte pairs, see `vocabulary`), or the path of a tokenizer.json."""
     vocabulary: int = 4096
-    """Tokens of a learned tokenizer."""
+    """Number of tokens of a learned tokenizer."""
     megabytes: float | None = None
-    """Train on the first so many million bytes of each training text, shared out evenly; None takes all."""
+    """Number of million bytes to train on, the same share of the beginning of every training text; None uses all."""
     root: Path | None = None
-    """Where published corpora lie; by default the folder that DENDRIX_DATA names."""
+    """Folder of published corpora; by default the one that DENDRIX_DATA names."""
 
     def __post_init__(self) -> None:
         expect_fields(self, vocabulary="[257, inf)", megabytes="(0, inf)")
 
     def load(self) -> TextSplits:
-        """The three splits as tokens."""
+        """Load the three splits as tokens."""
         whole = corpus(self.text, self.root)
         text = whole if self.megabytes is None else Corpus(_shortened(whole.train, int(self.megabytes * 1e6)), whole.valid, whole.test)
         return tokenised(text, self._tokenizer(text))
@@ -47,6 +47,6 @@ class TextData(DataSource):
 
 
 def _shortened(documents: tuple[bytes, ...], size: int) -> tuple[bytes, ...]:
-    """The same share of the beginning of every document, cut at the end of a line, so that many authors stay among them."""
+    """Return the same share of the beginning of every document, cut at the end of a line, to keep all authors."""
     share = min(1.0, size / sum(map(len, documents)))
     return tuple(document[: document.find(b"\n", int(len(document) * share)) + 1 or len(document)] for document in documents)

@@ -1,4 +1,4 @@
-"""How often the neurons of a SpikeGPT fire, seen through forward hooks while it is validated."""
+"""Firing rates of a SpikeGPT, counted by forward hooks during validation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,14 +11,14 @@ from ...models.spikegpt.network import SpikeGPT
 from ..health import shares
 
 _FED = (".key", ".output", ".value")
-"""Products that neurons feed, one of each kind: a block's receptance sees the same neurons as its keys."""
+"""Matrix products whose inputs are spikes, one for each group of neurons: receptance has the same inputs as key."""
 
 
 class SpikeWatch:
-    """Counts spikes in evaluation mode, until `health` is asked: what each half of a block sends, or what its products are fed.
+    """Forward hooks that count spikes in evaluation mode: the outputs of each half of a block, or the inputs of its matrix products.
 
     Args:
-        network: a model without neurons has nothing to count.
+        network: network to observe; in one without neurons nothing is counted.
     """
 
     def __init__(self, network: SpikeGPT | GPT2):
@@ -33,7 +33,7 @@ class SpikeWatch:
                         product.register_forward_hook(self._hook(f"{name}.{part}", lambda given, y: given[0]))
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
-        """As `Watch.health`, of the neurons."""
+        """Return rates and shares by layer, as `Watch.health`, and reset the counts."""
         found = {name: shares(total(spikes) / total(spikes.new_tensor(self._steps[name]))) for name, spikes in self._spikes.items()}
         self._spikes, self._steps = {}, {}
         return found

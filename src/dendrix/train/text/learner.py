@@ -1,4 +1,4 @@
-"""Language models that learn the next token."""
+"""Learner for language models."""
 
 import math
 import time
@@ -23,24 +23,24 @@ from ..learner import Learner
 from ..schedule import cosine
 from .health import SpikeWatch
 from .recipe import TextOptim, TextRecipe
-from .samples import written
+from .samples import sampled_tokens
 
 _PROMPT = 64
-"""Tokens that a sample goes on from, or as many as a window has."""
+"""Largest number of tokens in the prompt of a sample."""
 
 
 class TextLearner(Learner):
-    """A language model and its text.
+    """A language model and its text, trained on the next token.
 
-    Windows begin at places drawn from the seed and the step alone: a resumed run sees what it would have seen, and several processes
+    The starts of windows are drawn from the seed and the step alone, so that a resumed run reads the same windows and several processes
     share every batch.
 
     Args:
-        recipe: what to train.
+        recipe: recipe to train.
         splits: its data.
-        accelerator: accelerate's, which knows the device and the other processes.
+        accelerator: accelerate's `Accelerator`.
     Raises:
-        ValueError: the data do not fit the network, or a text is shorter than a window.
+        InputError: the data do not fit the network, or a text is shorter than a window.
     """
 
     chooses = "loss"
@@ -99,7 +99,7 @@ class TextLearner(Learner):
         return {**scores, "health": self.watch.health(self.total), **self._sample(step)}
 
     def save(self, folder: Path) -> None:
-        from ...models.spikegpt.hf_files import save_language_model  # here, not above: transformers is optional
+        from ...models.spikegpt.hf_files import save_language_model  # imported late because transformers is optional
 
         save_language_model(folder, self.language_model, self.splits.tokenizer)
 
@@ -110,23 +110,23 @@ class TextLearner(Learner):
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
         return {"loss": f"{line['loss']:.3f}", "valid": f"{line['valid_bits_per_byte']:.3f} bit/B"}
 
-    def told(self, line: dict[str, Any]) -> list[str]:
+    def notes(self, line: dict[str, Any]) -> list[str]:
         return [f"After {line['step']:,} steps: {line['sample']!r}"] if "sample" in line else []
 
     def _sample(self, step: int) -> dict[str, str]:
-        """What the network writes after the beginning of the validation text."""
+        """Return the continuation of the beginning of the validation text."""
         if not (count := self.recipe.budget.sample_tokens):
             return {}
         length = min(_PROMPT, self.recipe.budget.context)
         prompt = self.splits.valid.windows(torch.zeros(1, dtype=torch.int64), length)[0].to(self.accelerator.device)
-        added = written(self.network, prompt, count, mixed_seed(self.recipe.seed, step))
+        added = sampled_tokens(self.network, prompt, count, mixed_seed(self.recipe.seed, step))
         return {"sample": continuation(self.splits.tokenizer, prompt.tolist(), added.tolist())}
 
     def _place(self) -> tuple[int, int]:
         return self.accelerator.process_index, self.accelerator.num_processes
 
     def _step(self, step: int) -> tuple[float, float]:
-        """One step of the optimiser; returns the loss of the whole batch and the gradient's norm."""
+        """Make one step of the optimiser; return the loss of the whole batch and the norm of the gradient."""
         budget, (index, count) = self.recipe.budget, self._place()
         windows = self.splits.train.windows(self._starts(step)[index::count], budget.context + 1).to(self.accelerator.device)
         self.optimizer.zero_grad()
@@ -144,21 +144,21 @@ class TextLearner(Learner):
         return measured, norm
 
     def _starts(self, step: int) -> Tensor:
-        """Where the windows of a step begin, all of them, the same in every process."""
+        """Return the starts of all windows of a step, the same in every process."""
         generator = torch.Generator().manual_seed(mixed_seed(self.recipe.seed, step))
         budget = self.recipe.budget
         return torch.randint(len(self.splits.train) - budget.context, (budget.batch_size,), generator=generator)
 
 
 def rate(optim: TextOptim, step: int, steps: int) -> float:
-    """The learning rate of a step: a pure function of it, so a resumed run continues exactly."""
+    """Return the learning rate of a step; a pure function, so that a resumed run continues exactly."""
     if step < optim.warm_up:
         return optim.lr * (step + 1) / optim.warm_up
     return optim.final_lr + (optim.lr - optim.final_lr) * cosine((step - optim.warm_up) / max(steps - optim.warm_up, 1))
 
 
 def decay_groups(named: Sequence[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters for an optimiser: matrices, at which weight decay pulls, and the rest."""
+    """Return two parameter groups for an optimiser: matrices, with weight decay, and all others, without."""
     matrices = {name for name, parameter in named if _decays(name, parameter)}
     return [
         {"name": "matrices", "params": [p for name, p in named if name in matrices], "weight_decay": weight_decay},
@@ -167,19 +167,19 @@ def decay_groups(named: Sequence[tuple[str, nn.Parameter]], weight_decay: float)
 
 
 def _decays(name: str, parameter: Tensor) -> bool:
-    """Whether weight decay pulls at a parameter. Of SpikeGPT's embedding only the signs count, which it cannot change."""
+    """Return whether a parameter has weight decay. SpikeGPT uses only the signs of its embedding, which decay does not change."""
     return parameter.dim() == 2 and not name.startswith("emb.")
 
 
 def _check(recipe: TextRecipe, splits: TextSplits, processes: int) -> None:
-    """The network must fit its data before anything is spent on it."""
+    """Refuse a network that does not fit its data, before the training begins."""
     if recipe.model.vocab_size != (size := splits.tokenizer.get_vocab_size()):
         raise InputError(
-            f"model.vocab_size: expected {size}, as the tokenizer has it, got {recipe.model.vocab_size}. Set --model.vocab-size {size}."
+            f"model.vocab_size: expected {size}, the size of the tokenizer, got {recipe.model.vocab_size}. Set --model.vocab-size {size}."
         )
     if isinstance(recipe.model, GPT2Config) and recipe.model.context < recipe.budget.context:
         raise InputError(
-            f"model.context: expected at least {recipe.budget.context}, as budget.context, got {recipe.model.context}. Set both the same."
+            f"model.context: expected at least {recipe.budget.context}, as in the budget, got {recipe.model.context}. Set them equal."
         )
     if recipe.budget.batch_size % (processes * recipe.budget.accumulate):
         raise InputError(
@@ -192,4 +192,4 @@ def _check(recipe: TextRecipe, splits: TextSplits, processes: int) -> None:
 
 def _expect_window(name: str, tokens: Tokens, context: int) -> None:
     if len(tokens) <= context:
-        raise InputError(f"text: expected more than {context} tokens for {name}, a window, got {len(tokens)}. Set --budget.context lower.")
+        raise InputError(f"text: expected more than {context} tokens for {name}, one window, got {len(tokens)}. Lower --budget.context.")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
-from ...core import expect_fields
+from ...core import expect_fields, expect_one_of
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
 from ...models.spikegpt.network import SpikeGPTConfig
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextOptim:
-    """Adam with decoupled weight decay; the rate rises along a line, then falls along a cosine."""
+    """Adam with decoupled weight decay; the learning rate rises linearly, then falls along a cosine."""
 
     lr: float = 2e-3
-    """Peak of the learning rate."""
+    """Peak learning rate."""
     final_lr: float = 1e-5
-    """The learning rate at the end."""
+    """Final learning rate."""
     warm_up: int = 200
-    """Steps in which it rises."""
+    """Number of steps in which the learning rate rises."""
     beta1: float = 0.9
-    """Memory of the gradient's mean."""
+    """Decay of Adam's running mean of the gradient."""
     beta2: float = 0.99
-    """Memory of its square."""
+    """Decay of Adam's running mean of the squared gradient."""
     eps: float = 4e-9
-    """Added to the root of the square."""
+    """Adam's epsilon, added to the root of the mean square."""
     weight_decay: float = 0.1
-    """Pulls matrices to zero by this times the rate at every step; vectors and the embedding are left alone."""
+    """Decoupled weight decay of matrices; vectors and the embedding have none."""
     clip: float = 1.0
     """Largest norm of the gradient."""
 
@@ -43,41 +43,42 @@ class TextOptim:
 
 @dataclass(frozen=True)
 class TextBudget:
-    """How long to train, and how often to look."""
+    """Length of the training, and how often it is validated."""
 
     steps: int = 5000
-    """Steps of the optimiser."""
+    """Number of steps of the optimiser."""
     every: int = 250
-    """Validate and save after so many steps: an epoch of the record."""
+    """Number of steps between validations: one epoch of the record."""
     batch_size: int = 16
-    """Windows in one step."""
+    """Windows in one step of the optimiser."""
     accumulate: int = 1
-    """Parts in which a batch goes through the network, one after another."""
+    """Number of parts of a batch that are computed one after another (gradient accumulation)."""
     context: int = 256
-    """Tokens of a window."""
+    """Length of a window, in tokens."""
     valid_tokens: int = 200_000
-    """Tokens of the validation text that are looked at, from its beginning; `dendrix lm eval` takes all."""
+    """Number of tokens of the validation text to use, from its beginning; `dendrix lm eval` uses all."""
     sample_tokens: int = 200
-    """After each validation, write so many tokens: a sample of what the network has learned. 0 is none."""
+    """Length of the text that is sampled after each validation, in tokens; 0 samples none."""
     precision: Literal["float32", "bf16"] = "float32"
-    """Of matrix products; WKV and membranes are float32 with either."""
+    """Precision of matrix products; WKV and membranes are always float32."""
     shard: bool = False
-    """Whether several processes share out parameters, gradients and the optimiser's moments (FSDP2) instead of holding them all (DDP)."""
+    """Shard parameters, gradients and optimiser moments over the processes (FSDP2) instead of replicating them (DDP)."""
 
     def __post_init__(self) -> None:
         counts = dict.fromkeys(("steps", "every", "batch_size", "accumulate"), "[1, inf)")
         counts |= {"context": "[2, inf)", "valid_tokens": "[2, inf)", "sample_tokens": "[0, inf)"}
         expect_fields(self, whole=counts, **counts)
+        expect_one_of(self.precision, ("float32", "bf16"), "precision")
         if self.batch_size % self.accumulate:
             raise InputError(f"accumulate: expected a divisor of batch_size {self.batch_size}, got {self.accumulate}.")
 
     @property
     def epochs(self) -> int:
-        """How often there is a validation."""
+        """Number of validations."""
         return -(-self.steps // self.every)
 
     def last_epoch(self, best: int) -> int:
-        """The last epoch to train, counted from 0, whichever was best: the rate falls until then."""
+        """Return the last epoch, counted from 0. It does not depend on the best one, because the learning rate falls until the end."""
         return self.epochs - 1
 
 
@@ -86,23 +87,23 @@ class TextRecipe:
     """One experiment on text."""
 
     data: TextData
-    """What to learn."""
+    """Source of the data."""
     model: SpikeGPTConfig | GPT2Config
-    """What learns it."""
+    """Configuration of the network."""
     optim: TextOptim = TextOptim()
-    """How the parameters move."""
+    """Settings of the optimiser."""
     budget: TextBudget = TextBudget()
-    """For how long."""
+    """Length of the training."""
     l2_wrap: bool = True
-    """Whether the largest logits are pulled down a little, as published."""
+    """Add RWKV's penalty on the largest logits, as published."""
     seed: int = 0
-    """Of the parameters' start, the order of the data and dropout."""
+    """Seed of the initial parameters, the data order and dropout."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("seed",), seed=SEEDS)
 
     def learner(self, splits: "TextSplits", accelerator: Any) -> "TextLearner":
-        """What trains the network on these splits."""
+        """Build the learner of this recipe on the given splits."""
         from .learner import TextLearner
 
         return TextLearner(self, splits, accelerator)

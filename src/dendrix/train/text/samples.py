@@ -1,4 +1,4 @@
-"""What a language model writes in the middle of its training: numbers say how good it is, a sample says at what."""
+"""Samples of text during training."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ _SAMPLING = Sampling(temperature=0.8)
 
 
 @torch.no_grad()
-def written(network: Any, prompt: torch.Tensor, count: int, seed: int) -> torch.Tensor:
-    """Tokens that a model adds to a prompt, int64 [count], drawn at a temperature of 0.8.
+def sampled_tokens(network: Any, prompt: torch.Tensor, count: int, seed: int) -> torch.Tensor:
+    """Return tokens that continue a prompt, int64 [count], drawn at a temperature of 0.8.
 
-    Random numbers are its own, so that a training does not notice.
+    They are drawn from a generator of their own, so that sampling does not change the training.
 
     Args:
-        network: has `step`, as `SpikeGPT` does; in evaluation mode.
-        prompt: at least one token, int64 [N], on the network's device.
-        count: how many to add.
-        seed: of the draw.
+        network: language model with the method `step`, such as `SpikeGPT`, in evaluation mode.
+        prompt: at least one token, int64 [N], on the device of the network.
+        count: number of tokens to draw.
+        seed: seed of the draw.
     """
     generator = torch.Generator().manual_seed(seed)
     state, found = None, []

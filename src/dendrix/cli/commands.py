@@ -1,4 +1,4 @@
-"""The commands of `dendrix`. Torch loads inside them, so that `dendrix --help` answers at once."""
+"""The commands of `dendrix`. Each one imports torch when it runs, so that `dendrix --help` is fast."""
 
 import dataclasses
 import os
@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ..checks import suggestion
-from ..errors import InputError, MisuseError
+from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
 from .errors import Terminated, expect_output, sentence, sigterm_interrupts
+from .export import export
 from .lm import finetuning
-from .output import print_json
+from .output import print_json, trust_option
 from .parse import STYLE, choose, parsed
 from .serve import serve
 from .sweep import sweep
@@ -32,12 +33,12 @@ OK, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
 Start with `dendrix demo` and `dendrix predict fsdd FILE.wav`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix evaluate RUN`.
-With --debug an error shows where it came from. Exit codes: 0 done, 1 failed, 2 misused.
+--debug shows the traceback of an error. Exit codes: 0 success, 1 failure, 2 invalid command line.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors become one sentence on stderr."""
+    """Run one command and return its exit code; an error prints one sentence on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print(f"dendrix: {str(stop) or 'interrupted.'}", file=sys.stderr)
         return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has enough; what is left to flush at exit goes nowhere
+    except BrokenPipeError:  # the reader, such as `head`, has ended; the rest of the output is discarded
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
@@ -75,7 +76,7 @@ def _run(words: list[str]) -> None:
 
 
 def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:
-    """Train small networks on digits without, with random and with learned delays; compare and plot them (under 3 minutes).
+    """Train small networks on digits without, with random and with learned delays, and compare them (under 3 minutes).
 
     Args:
         out: folder for the figures and the three runs.
@@ -95,10 +96,10 @@ def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:
 
 
 def train(recipe: Name) -> None:
-    """Train a recipe: `dendrix train fsdd-delays`. `dendrix train fsdd-delays --help` lists all that can be set.
+    """Train a recipe: `dendrix train fsdd-delays`. `dendrix train fsdd-delays --help` lists all settings.
 
     Args:
-        recipe: a name that `dendrix list` shows, or a file of yours, my_recipe.py or my_recipe.py:variant.
+        recipe: name from `dendrix list`, or your own file, my_recipe.py or my_recipe.py:variant.
     """
     _train(recipe, [])
 
@@ -106,28 +107,32 @@ def train(recipe: Name) -> None:
 def _train(name: str, options: list[str]) -> None:
     try:
         function = find_recipe(name)
-    except InputError as error:
+    except (InputError, InputTypeError) as error:
         raise MisuseError(str(error)) from error
+    from ..core.foreign import reason
     from ..run_folder.record import is_text
     from ..train.command import TrainRun, summary, train_run
     from ..train.distributed.processes import first_process
 
     start = TrainRun(function())
-    chosen, unknown = parsed(
-        lambda: tyro.cli(
-            TrainRun,
-            default=start,
-            args=options,
-            return_unknown_args=True,
-            prog=f"dendrix train {name}",
-            description=f"Train {name}. {function.__doc__}",
-            config=(*STYLE, tyro.conf.AvoidSubcommands),
+    try:
+        chosen, unknown = parsed(
+            lambda: tyro.cli(
+                TrainRun,
+                default=start,
+                args=options,
+                return_unknown_args=True,
+                prog=f"dendrix train {name}",
+                description=f"Train {name}. {function.__doc__ or ''}",
+                config=(*STYLE, tyro.conf.AvoidSubcommands),
+            )
         )
-    )
+    except NameError as error:  # an annotation in a file of the user's
+        raise InputError(f"{name}: expected fields whose types can be read, got {reason(error)} Import what they name.") from error
     if unknown:
         option = unknown[0].split("=")[0]
         hint = suggestion(option, _options(start))
-        raise MisuseError(f"expected options that `dendrix train {name} --help` lists, got '{option}'.{hint}")
+        raise MisuseError(f"expected an option of `dendrix train {name} --help`, got '{option}'.{hint}")
     record, folder = train_run(chosen, Path(name).stem if own_recipe(name) else name)
     if not first_process():
         return
@@ -138,13 +143,12 @@ def _train(name: str, options: list[str]) -> None:
         print_json({"folder": str(folder), **record})
         return
     print(summary(record))
-    trusted = "" if file is None else f" --trust {file}"
-    following = f"lm eval {folder} FILE" if is_text(record["recipe"]) else f"evaluate {folder}{trusted}"
+    following = f"lm eval {folder} FILE" if is_text(record["recipe"]) else f"evaluate {folder}{trust_option(name)}"
     print(f"Saved in {folder}. Next: dendrix {following}")
 
 
 def list_recipes(json: bool = False) -> None:
-    """Show the recipes that can be trained.
+    """List the recipes that can be trained.
 
     Args:
         json: print JSON.
@@ -152,26 +156,26 @@ def list_recipes(json: bool = False) -> None:
     if json:
         print_json([dataclasses.asdict(listed) for listed in recipes()])
         return
-    table = Table("recipe", "what it is", "published")
+    table = Table("recipe", "description", "published")
     for listed in recipes():
         table.add_row(listed.name, listed.summary, listed.claim)
     Console().print(table)
 
 
 def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> None:
-    """Fetch a data set, checked and unpacked, unless it is there. A download that was cut off goes on where it was.
+    """Download, verify and unpack a data set, unless it exists. An interrupted download continues.
 
     Args:
         name: shd, ssc, speech-commands, nmnist or mnist.
-        data_dir: the folder to put it in, made if need be; by default the one that DENDRIX_DATA names.
+        data_dir: folder for the data, created if missing; by default the one that DENDRIX_DATA names.
         json: print the paths as JSON.
     """
-    from ..data import fetch as bring
+    from ..data import fetch as download
     from ..data.download import ELSEWHERE, REMOTES
 
     if name not in REMOTES and name not in ELSEWHERE:
         raise MisuseError(f"name: expected one of {', '.join(REMOTES)}, got '{name}'.{suggestion(name, REMOTES)}")
-    paths = bring(name, data_dir)
+    paths = download(name, data_dir)
     if json:
         print_json([str(path) for path in paths])
         return
@@ -179,7 +183,7 @@ def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> N
 
 
 def info(json: bool = False) -> None:
-    """Show versions, device, kernels and data: what belongs into a bug report.
+    """Show versions, device, kernels and data, for a bug report.
 
     Args:
         json: print JSON.
@@ -205,16 +209,16 @@ def bench(
     explain: bool = False,
     batch: int | None = None,
 ) -> None:
-    """Measure speed and memory beside other libraries, after their results were found equal.
+    """Measure speed and memory beside other libraries, after checking that their results agree.
 
     Args:
-        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); all if none. decode and serve only if named.
-        threads: numbers of threads.
-        quick: small sizes: does everything run and agree? Its ratios mean nothing.
+        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); by default all, except decode and serve.
+        threads: numbers of threads to measure with.
+        quick: use small sizes, to check that everything runs and agrees; the ratios are not meaningful.
         out: folder for the results.
         json: print JSON.
-        explain: also print which kernels ran, or why the reference did.
-        batch: another batch size for the whole training step.
+        explain: also print which kernels ran, or why the reference implementation did.
+        batch: batch size of the whole training step.
     """
     from ..bench import run
 
@@ -222,13 +226,13 @@ def bench(
 
 
 def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, jobs: int = 1, json: bool = False) -> None:
-    """Reproduce a published result or a study: figures or trainings, with a check of every quoted number. Exit code 1 if a check fails.
+    """Reproduce a published result or a study, and check every quoted number. The exit code is 1 if a check fails.
 
     Args:
-        name: what to reproduce, such as `sdr` (Ahmad & Hawkins 2016) or `shd-delays` (DCLS-Delays, as published and clean).
-        out: folder for the page, its figures and runs; by default reproduce/NAME.
-        epochs: number of epochs of each training instead of the full number: a trial, in which nothing is checked.
-        jobs: number of trainings that run at a time, each in a process with one thread.
+        name: name of the result, such as `sdr` (Ahmad & Hawkins 2016) or `shd-delays` (DCLS-Delays, as published and clean).
+        out: folder for the page, figures and runs; by default reproduce/NAME.
+        epochs: number of epochs of each training instead of the full number; such a trial checks nothing.
+        jobs: number of parallel trainings, each in a process with one thread.
         json: print the checks as JSON.
     """
     from ..reproduce import REPRODUCTIONS
@@ -257,11 +261,15 @@ def sdr() -> None:
 
 
 def exits() -> None:
-    """Stop each inference as soon as it is sure: record, fit, report, run; see `dendrix exits --help`."""
+    """Early exits: record outputs, fit an exit rule, report on it, run it; see `dendrix exits --help`."""
 
 
 def lm() -> None:
     """Language models: score texts, generate, fine-tune; see `dendrix lm --help`."""
+
+
+def nir() -> None:
+    """Networks of other spiking libraries as NIR files: check, import; see `dendrix nir --help`."""
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -272,6 +280,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": predict,
     "convert": convert,
     "energy": energy,
+    "export": export,
     "report": report,
     "list": list_recipes,
     "fetch": fetch,
@@ -280,12 +289,12 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reproduce": reproduce,
     "serve": serve,
 }
-GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm}
-"""Commands with commands of their own, in the file of that name."""
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir}
+"""Groups of commands, each in the file of its name."""
 
 
 def _options(value: Any, prefix: str = "--") -> Iterator[str]:
-    """The options that tyro makes of the fields of a dataclass; the recipe of a run has no prefix of its own."""
+    """Yield the options that tyro makes of the fields of a dataclass; the fields of the recipe have no prefix."""
     for field in dataclasses.fields(value):
         inner = getattr(value, field.name)
         own = "" if field.name == "recipe" else field.name.replace("_", "-")

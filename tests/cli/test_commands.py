@@ -90,8 +90,8 @@ def test_a_training_leaves_a_report(run: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["fsdd"], 2, "fsdd comes with dendrix and is no folder of yours, got none. Give --out."),
-        (["nowhere"], 1, "or name one that comes with dendrix: fsdd."),
+        (["fsdd"], 2, "expected a path for the report of the shipped network fsdd, got none. Give --out."),
+        (["nowhere"], 1, "or name a shipped network: fsdd."),
         (["nowhere", "--out", "no/where.html"], 1, "expected a file in a folder that exists"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_report_that_fails_is_no_failure_of_the_training(
     assert main([*TRAIN.split(), "--data.root", str(tones), "--out", str(tmp_path / "run"), "--json", "--budget.epochs", "1"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["progress"]["stopped"] == "finished"
-    assert err == "dendrix: no report was made. Figures need matplotlib, which is not installed: pip install dendrix[train].\n"
+    assert err == "dendrix: no report was written. Figures need matplotlib, which is not installed: pip install dendrix[train].\n"
     assert not (tmp_path / "run" / "report.html").exists()
 
 
@@ -123,7 +123,7 @@ def test_predict_says_what_it_hears(run: Path, tones: Path, capsys: pytest.Captu
         assert set(answer) == {"file", "label", "confidence", "top"}
         assert answer["confidence"] == answer["top"][answer["label"]] == max(answer["top"].values())
     assert main(["predict", str(run), str(low)]) == 0
-    assert "heard" in capsys.readouterr().out
+    assert "confidence" in capsys.readouterr().out
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = 8000, channels: int = 1, width: int = 2) -> Path:
@@ -169,7 +169,7 @@ def test_a_bad_wav_is_one_sentence(
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (shutil.rmtree, "is not there"),
+        (shutil.rmtree, "does not exist"),
         (lambda run: (run / "model.safetensors").write_bytes(b"12"), "expected the weights"),
         (lambda run: (run / "config.json").write_text('{"format": 99}'), "expected format 2, got 99"),
         (lambda run: (run / "config.json").unlink(), "has no config.json"),
@@ -208,8 +208,8 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays:cochlea --data.encoder.gain nan", "gain"),
         ("train digits-delays --decision.tail-ms -1", "tail_ms"),
         ("predict runs/none", "at least one wav file"),
-        ("predict fsdd - seven.wav", "or - alone for standard input"),
-        ("evaluate fsdd --data mine --root there", "got --data and --root"),
+        ("predict fsdd - seven.wav", "or - for standard input, got both"),
+        ("evaluate fsdd --data mine --root there", "expected --data or --root, got both"),
         ("fetch shdd", "expected one of shd, ssc, speech-commands, nmnist, mnist, got 'shdd'. Did you mean 'shd'"),
         ("trian fsdd-delays", "got 'trian'. Did you mean 'train'"),
     ],
@@ -265,7 +265,7 @@ def test_fewer_than_one_answer_is_refused(run: Path, tones: Path, capsys: pytest
     ("record", "says"),
     [
         ('{"recipe": {}}', "the field 'data'"),
-        ('{"recipe": []}', "expected recipe of another kind"),
+        ('{"recipe": []}', "expected another type of recipe"),
         ('{"recipe": {"data": {"name": "fsd"}}}', "'fsdd'"),
     ],
 )

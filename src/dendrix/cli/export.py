@@ -1,0 +1,150 @@
+"""`dendrix export`: a trained network for microcontrollers, browsers, NumPy, and other libraries."""
+
+import inspect
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import MisuseError
+from .output import print_json
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+GoalName = Literal["pareto", "mean-steps", "guarantee"]
+Form = Literal["step", "sequence"]
+Target = Literal["c", "wasm", "arduino", "npz", "run", "nir", "onnx"]
+_OPTIONS = {"nir": ("dt_ms",), "onnx": ("form", "int8")}
+_COMMON = ("run", "to", "out", "trust", "json")
+
+
+def export(
+    run: Run,
+    to: Target,
+    out: Path,
+    weights: int = 8,
+    exit: GoalName | None = None,
+    eps: float | None = None,
+    delta: float | None = None,
+    steps: float | None = None,
+    policy: Path | None = None,
+    abstain: float = 0.0,
+    clips: int = 10,
+    max_flash: str | None = None,
+    max_ram: str | None = None,
+    agreement: float = 0.99,
+    root: Path | None = None,
+    dt_ms: float | None = None,
+    form: Form = "step",
+    int8: bool = False,
+    trust: str | None = None,
+    json: bool = False,
+) -> None:
+    """Export a trained network: in integer arithmetic for devices, with a report of size, speed and agreement, or for other libraries.
+
+    Args:
+        run: folder of the run, or the name of a shipped network, such as fsdd.
+        to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
+            arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
+            libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are
+            written, with learned delays as whole steps.
+        out: a new folder; for nir and onnx a file.
+        weights: bits of a weight, 2 to 8.
+        exit: fit an exit rule to the integer network on validation data. pareto: the fastest that loses at most EPS of accuracy.
+            mean-steps: the best within a mean of STEPS. guarantee: the fastest whose risk is at most EPS with probability 1 - DELTA.
+        eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
+        delta: probability with which a guarantee may fail (default 0.1).
+        steps: mean steps to spend (mean-steps).
+        policy: instead of fitting one, an exit policy that was fitted to this integer network.
+        abstain: give no answer below this probability.
+        clips: number of test vectors.
+        max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most.
+        max_ram: refuse more bytes of RAM.
+        agreement: least agreement with the float network, on validation data, that a choice of bits must keep.
+        root: data folder, if the data have moved since training.
+        dt_ms: nir: time step, in ms, if the layers do not define it.
+        form: onnx: one step with the state as input and output, or whole sequences.
+        int8: onnx: keep weights as 8-bit integers.
+        trust: package or Python file of classes that are not part of dendrix or torch.
+        json: print JSON.
+    """
+    _expect_options(to, locals())
+    if to == "nir" or to == "onnx":
+        from ..runs.exchange import export_nir, export_onnx
+
+        facts = export_nir(run, out, dt_ms=dt_ms, trust=trust) if to == "nir" else export_onnx(run, out, form=form, int8=int8, trust=trust)
+        if json:
+            print_json({"file": str(out), **facts})
+            return
+        print(f"Wrote {out}: {', '.join(f'{value:,} {name}' for name, value in facts.items())}.")
+        return
+    from ..runs.deployment import Budget, DeployRun, export_run, fitting, write_export
+
+    goal = _goal(exit, eps=eps, delta=delta, at_most=steps)
+    asked = DeployRun(run, weights, goal, policy, abstain, clips, root, trust)
+    if max_flash is None and max_ram is None:
+        ready = export_run(asked, to, out)
+    else:
+        budget = Budget(_bytes(max_flash, "max_flash"), _bytes(max_ram, "max_ram"), agreement)
+        ready = write_export(fitting(asked, budget, out), to, out)
+    found = ready.costs
+    if json:
+        print_json({"folder": str(out), **asdict(ready.comparison), **asdict(found)})
+        return
+    table = Table(show_header=False)
+    compared = ready.comparison
+    table.add_row("weights", f"{compared.weight_bits} bits")
+    table.add_row("agreement with the float network", f"{compared.agreement:.2%} of {compared.inputs} validation inputs")
+    table.add_row("accuracy there", f"{compared.accuracy:.2%}, float {compared.float_accuracy:.2%}")
+    for name, value in found.rows():
+        table.add_row(name, value)
+    Console().print(table)
+    if ready.policy is not None:
+        print(f"Exit rule: {ready.policy.mean_steps:.1f} steps in the mean. {ready.policy.statement}")
+    print(f"Exported to {out}. {_NEXT[to].format(out)}")
+
+
+_NEXT = {
+    "c": "Next: make -C {} test",
+    "wasm": "Next: node {}/selftest.mjs",
+    "arduino": "Next: open the example of the library in the Arduino IDE.",
+    "npz": "The file README.md describes the arrays.",
+    "run": "Next: dendrix evaluate {}",
+}
+
+
+def _expect_options(to: Target, given: dict[str, Any]) -> None:
+    """Refuse options of other targets, which would have no effect."""
+    for name, parameter in inspect.signature(export).parameters.items():
+        owners = [target for target, names in _OPTIONS.items() if name in names]
+        used = name in _COMMON or (to in owners if owners else to not in _OPTIONS)
+        if not used and given[name] != parameter.default:
+            raise MisuseError(f"--{name.replace('_', '-')}: expected it only with other values of --to, got --to {to}. Leave it out.")
+
+
+def _goal(name: GoalName | None, **given: Any) -> Any:
+    """The goal of this name with the options that were given."""
+    values = {option: value for option, value in given.items() if value is not None}
+    if name is None:
+        if values:
+            raise MisuseError("exit: expected a goal with --eps, --delta or --steps, got none. Add --exit pareto, mean-steps or guarantee.")
+        return None
+    from ..exits import GOALS
+
+    try:
+        return GOALS[name](**values)
+    except TypeError as error:
+        raise MisuseError(f"exit: expected the options of {name}, but {error}. See dendrix export --help.") from error
+
+
+def _bytes(text: str | None, name: str) -> int | None:
+    """A number of bytes, such as 32k (32,000) or 30000."""
+    if text is None:
+        return None
+    number, factor = (text[:-1], 1000) if text.lower().endswith("k") else (text, 1)
+    try:
+        return round(float(number) * factor)
+    except ValueError as error:
+        raise MisuseError(f"{name}: expected a number of bytes such as 32k, got '{text}'.") from error

@@ -1,0 +1,237 @@
+"""Log-mel frames in whole numbers: 16-bit samples to the integers that a quantised network takes."""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...compiled import compiled
+from ...core import expect_count, expect_fields
+from ...errors import InputError
+from ..encoder import CausalEncoder, Encoder
+from .audio import Wave
+from .even_mel import EvenMel
+from .integer_gain import amplify
+from .mel import LogMel, mel_filters
+
+Ints = NDArray[np.int64]
+_TURN = 30
+"""Fractional bits of the factors of the transform."""
+
+
+class IntegerMelState(NamedTuple):
+    """State of a stream."""
+
+    level: int
+    """Recent peak, times 2^31."""
+    past: Ints
+    """Amplified samples before the next frame, [window - hop], times 2^15."""
+
+
+class MelTables(NamedTuple):
+    """Constants of the front end."""
+
+    keep: int
+    """Factor of the peak from one sample to the next, times 2^32; 0 without automatic gain."""
+    floor: int
+    """Amplitude below which sounds are amplified less, times 2^31."""
+    points: int
+    """Of the complex transform, half of the real one."""
+    hann: Ints
+    """Window, times 2^15, [window]."""
+    cosine: Ints
+    """cos(pi k / points), times 2^30, [points]."""
+    sine: Ints
+    """-sin(pi k / points), times 2^30, [points]."""
+    filters: Ints
+    """Mel filters, times 2^15, [points + 1, C]."""
+    logarithm: Ints
+    """log2(1 + i / 64), times 2^16, [65]."""
+    energy_floor: int
+    gain: int
+    """From log2 with 16 fractional bits to frames, times 2^36."""
+    offset: int
+    """Added to frames, times 2^36."""
+
+
+@dataclass(frozen=True)
+class IntegerMel(CausalEncoder):
+    """`LogMel` or `EvenMel` in whole numbers: frames [T, n_mels] are integers times 2^-shift. Made by `integer_encoder`.
+
+    All fields but the last two are those of the encoder that it replaces; values differ from its rounded ones by 1 in some places.
+
+    Args:
+        release_ms: time constant of the automatic gain, in ms; None for none.
+        shift: fractional bits of a frame.
+    Raises:
+        InputError: a field is out of range, or has no integer form.
+    Source: ours; scales and tables as in `MelTables`.
+    """
+
+    rate: int = 8_000
+    n_mels: int = 24
+    window_ms: float = 32.0
+    f_min: float = 50.0
+    f_max: float = 4_000.0
+    floor: float = 1e-7
+    mean: float = -7.0
+    std: float = 2.0
+    release_ms: float | None = 500.0
+    peak_floor: float = 0.003
+    centred: bool = False
+    shift: int = 6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_count(self.shift, "[0, 8]", "shift")
+        expect_fields(self, release_ms="(0, inf)", peak_floor="[1.6e-5, 0.5]", floor="[1e-9, 1]", std="(0, inf)")
+        if not self.hop <= self.window <= 1024:
+            raise InputError(f"window_ms: expected {self.hop} to 1024 samples, got {self.window}. Change the window.")
+
+    @property
+    def channels(self) -> int:
+        return self.n_mels
+
+    @property
+    def window(self) -> int:
+        """Number of samples per analysis window."""
+        return round(self.rate * self.window_ms / 1000)
+
+    def tables(self) -> MelTables:
+        """The constants of the front end."""
+        return _tables(self)
+
+    def init_state(self) -> IntegerMelState:
+        return IntegerMelState(0, np.zeros(self.window - self.hop, np.int64))
+
+    def advance(self, wave: Wave, state: IntegerMelState) -> tuple[Tensor, IntegerMelState]:
+        whole, state = self.run(samples(wave), state)
+        return torch.from_numpy((whole * 2.0**-self.shift).astype(np.float32)), state
+
+    def run(self, pcm: Ints, state: IntegerMelState) -> tuple[Ints, IntegerMelState]:
+        """Encode whole frames of 16-bit samples, int64 [T * hop], to integers [T, C]; returns them and the next state."""
+        tables, level = _tables(self), np.array([state.level], np.int64)
+        past = np.concatenate([state.past, compiled(amplify)(pcm, tables.keep, tables.floor, level) if tables.keep else pcm])
+        windows = np.lib.stride_tricks.sliding_window_view(past, self.window)[:: self.hop]
+        frames = _frames(self, windows, tables)
+        return frames, IntegerMelState(int(level[0]), past[len(pcm) :])
+
+
+def samples(wave: Wave) -> Ints:
+    """A waveform with full scale at 1 as 16-bit samples, int64 [N]."""
+    return np.clip(np.floor(wave.astype(np.float64) * 32768 + 0.5), -32768, 32767).astype(np.int64)
+
+
+def integer_encoder(encoder: Encoder, shift: int) -> IntegerMel:
+    """The integer form of an encoder.
+
+    Args:
+        encoder: `LogMel` or `EvenMel`.
+        shift: fractional bits of the frames, as the input of the integer network has.
+    Raises:
+        InputError: another encoder, which is named.
+    """
+    if type(encoder) not in (LogMel, EvenMel):
+        raise InputError(
+            f"encoder: expected LogMel or EvenMel, got {type(encoder).__name__}, which has no integer form. Push frames instead."
+        )
+    names = ("rate", "dt_ms", "n_mels", "window_ms", "f_min", "f_max", "floor", "mean", "std")
+    given: dict[str, Any] = {name: getattr(encoder, name) for name in names}
+    if isinstance(encoder, EvenMel):
+        gain: dict[str, Any] = dict(release_ms=encoder.release_ms, peak_floor=encoder.peak_floor, centred=encoder.centred)
+        return IntegerMel(**given, **gain, shift=shift)
+    return IntegerMel(**given, release_ms=None, shift=shift)
+
+
+def _scaled(values: NDArray[np.float64] | float, bits: int) -> Ints:
+    return np.floor(np.asarray(values, np.float64) * 2.0**bits + 0.5).astype(np.int64)
+
+
+@functools.cache
+def _tables(encoder: IntegerMel) -> MelTables:
+    points = 2 ** math.ceil(math.log2(encoder.window))
+    hann = np.hanning(encoder.window + 1)[:-1]
+    angle = np.pi * np.arange(points) / points
+    # Energies are those of LogMel times this: samples and window give 2^18, the spectrum is doubled, powers lose 16 bits, filters give 15.
+    energy = hann.sum() ** 2 * 2.0 ** (2 * 18 + 2 - 16 + 15)
+    decade = math.log10(2) / encoder.std * 2.0 ** (encoder.shift - 16 + 36)
+    offset = (-math.log10(energy) - encoder.mean) / encoder.std * 2.0 ** (encoder.shift + 36)
+    keep = 0.0 if encoder.release_ms is None else math.exp(-1000 / (encoder.release_ms * encoder.rate))
+    return MelTables(
+        keep=int(_scaled(keep, 32)),
+        floor=int(_scaled(encoder.peak_floor, 31)),
+        points=points,
+        hann=np.minimum(_scaled(hann, 15), 32767),
+        cosine=_scaled(np.cos(angle), _TURN),
+        sine=_scaled(-np.sin(angle), _TURN),
+        filters=_scaled(mel_filters(encoder.n_mels, 2 * points, encoder.rate, encoder.f_min, encoder.f_max), 15),
+        logarithm=_scaled(np.log2(1 + np.arange(65) / 64), 16),
+        energy_floor=max(round(encoder.floor * energy), 1),
+        gain=round(decade / encoder.n_mels) if encoder.centred else round(decade),
+        offset=0 if encoder.centred else round(offset),
+    )
+
+
+def _frames(encoder: IntegerMel, windows: Ints, tables: MelTables) -> Ints:
+    power = _power((windows * tables.hann + (1 << 11)) >> 12, tables)
+    logs = _log2(power @ tables.filters + tables.energy_floor, tables.logarithm)
+    if encoder.centred:
+        logs = encoder.n_mels * logs - logs.sum(1, keepdims=True)
+    frames = (logs * tables.gain + tables.offset + (1 << 35)) >> 36
+    limited: Ints = np.clip(frames, -32768, 32767)
+    return limited
+
+
+def _turned(product: Ints) -> Ints:
+    return (product + (1 << (_TURN - 1))) >> _TURN
+
+
+def _power(z: Ints, tables: MelTables) -> Ints:
+    """Power of twice the spectrum, without its lowest 16 bits, of real numbers [T, window]: [T, points + 1]."""
+    re, im = _transform(z, tables)
+    k = np.arange(1, tables.points)
+    sum_re, sum_im = re[:, k] + re[:, -k], im[:, k] + im[:, -k]
+    difference_re, difference_im = re[:, k] - re[:, -k], im[:, k] - im[:, -k]
+    cosine, sine = tables.cosine[k], tables.sine[k]
+    turned_re = _turned(difference_re * cosine - sum_im * sine)
+    turned_im = _turned(difference_re * sine + sum_im * cosine)
+    power = np.empty((len(z), tables.points + 1), np.int64)
+    power[:, k] = ((sum_re + turned_im) ** 2 + (difference_im - turned_re) ** 2) >> 16
+    power[:, 0] = (2 * (re[:, 0] + im[:, 0])) ** 2 >> 16
+    power[:, -1] = (2 * (re[:, 0] - im[:, 0])) ** 2 >> 16
+    return power
+
+
+def _transform(z: Ints, tables: MelTables) -> tuple[Ints, Ints]:
+    """Transform of real numbers [T, window], packed in pairs and padded by zeros, as complex numbers [T, points]."""
+    points, bits = tables.points, tables.points.bit_length() - 1
+    padded = np.zeros((len(z), 2 * points), np.int64)
+    padded[:, : z.shape[1]] = z
+    order = np.array([int(f"{i:0{bits}b}"[::-1], 2) for i in range(points)]) if bits else np.zeros(1, int)
+    re, im = padded[:, 0::2][:, order], padded[:, 1::2][:, order]
+    for stage in range(1, bits + 1):
+        size = 2**stage
+        turn = np.arange(size // 2) * (2 * points // size)
+        cosine, sine = tables.cosine[turn], tables.sine[turn]
+        re, im = (part.reshape(len(z), -1, size) for part in (re, im))
+        near_re, far_re = re[..., : size // 2], re[..., size // 2 :]
+        near_im, far_im = im[..., : size // 2], im[..., size // 2 :]
+        moved_re, moved_im = _turned(far_re * cosine - far_im * sine), _turned(far_re * sine + far_im * cosine)
+        re = np.concatenate([near_re + moved_re, near_re - moved_re], -1).reshape(len(z), points)
+        im = np.concatenate([near_im + moved_im, near_im - moved_im], -1).reshape(len(z), points)
+    return re, im
+
+
+def _log2(x: Ints, table: Ints) -> Ints:
+    """log2 of positive numbers below 2^62, times 2^16, by a table with interpolation."""
+    high = x >> 31
+    top = np.where(high > 0, np.frexp(high.astype(np.float64))[1] + 30, np.frexp((x & 0x7FFFFFFF).astype(np.float64))[1] - 1)
+    fraction = np.where(top >= 16, x >> np.maximum(top - 16, 0), x << np.maximum(16 - top, 0)) & 0xFFFF
+    i = fraction >> 10
+    found: Ints = (top << 16) + table[i] + ((table[i + 1] - table[i]) * (fraction & 1023) >> 10)
+    return found

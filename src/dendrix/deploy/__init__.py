@@ -1,0 +1,38 @@
+"""Deployment: networks in whole numbers, as C99 and as WebAssembly."""
+
+from ..data.speech.integer_mel import IntegerMel, integer_encoder
+from .arduino_export import export_arduino
+from .bounds import Bound, bound
+from .c_export import export_c
+from .compiled_step import StreamingNetwork, StreamingState, streaming
+from .costs import Report, Sizes, report, sizes
+from .deployed import Answer, Deployed, exit_rule
+from .network import InputForm, IntegerNetwork, IntegerState
+from .npz_export import export_npz
+from .quantiser import quantise
+from .wasm_export import export_wasm
+
+__all__ = [
+    "Answer",
+    "Bound",
+    "Deployed",
+    "InputForm",
+    "IntegerMel",
+    "IntegerNetwork",
+    "IntegerState",
+    "Report",
+    "Sizes",
+    "StreamingNetwork",
+    "StreamingState",
+    "bound",
+    "exit_rule",
+    "export_arduino",
+    "export_c",
+    "export_npz",
+    "export_wasm",
+    "integer_encoder",
+    "quantise",
+    "report",
+    "sizes",
+    "streaming",
+]

@@ -1,0 +1,86 @@
+/* Spiking networks in whole numbers: the interface of the engine, and the tables that it reads.
+ *
+ * No heap, no floating point, no state outside the memory that the caller gives. Five functions:
+ *
+ *     dx_size    bytes of memory that a stream needs
+ *     dx_init    start a stream from rest
+ *     dx_push    samples, or frames value by value, in pieces of any length
+ *     dx_stop    the input has ended: complete the last frame with zeros and run the tail
+ *     dx_result  the decision so far
+ */
+#ifndef DENDRIX_H
+#define DENDRIX_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  DX_MORE = 0,      /* give more input */
+  DX_SURE = 1,      /* the exit rule has stopped the stream; further input is ignored */
+  DX_ARGUMENT = -1, /* a null pointer, or memory that is not aligned to 8 bytes */
+  DX_RATE = -2,     /* samples at another rate than the network takes */
+  DX_SPACE = -3,    /* memory smaller than dx_size says */
+  DX_ENDED = -4,    /* input after dx_stop */
+  DX_EMPTY = -5     /* dx_stop before any input */
+};
+
+enum { DX_LIF, DX_CUBA, DX_ADLIF, DX_LI };                /* kinds of neurons */
+enum { DX_SUM, DX_MEAN, DX_LAST };                        /* accumulations of outputs */
+enum { DX_NEVER, DX_PROBABILITY, DX_PATIENCE, DX_STEPS }; /* exit rules */
+
+/* One layer. Weights of the first layer are [out][k][in], of the others [k][in][out]; so are the delays, in steps. A packed weight has
+ * 4 bits, with its delay in the upper half of the byte. Constants that are all 0, or that the kind does not use, may be NULL. Offsets
+ * count bytes of the memory of a stream. */
+typedef struct {
+  uint16_t inputs, outputs, taps, synapses, feedback_taps, feedback_synapses;
+  uint8_t kind, soft, shift, feedback_shift, packed, wide, feedback_wide;
+  const int8_t *weight, *feedback_weight;
+  const uint8_t *delay, *feedback_delay;
+  const uint16_t *decay, *slow_decay;
+  const int32_t *bias, *threshold, *reset, *start, *coupling, *jump;
+  uint32_t membrane_at, slow_at, pending_at, feedback_at;
+} dx_layer;
+
+/* Log-mel frames of samples, with automatic gain where keep is not 0. */
+typedef struct {
+  uint32_t rate, keep, floor;
+  uint16_t hop, window, points, channels; /* points: of the complex transform, half of the real one */
+  uint8_t centred, shift;
+  const int16_t *hann;
+  const int32_t *cosine, *sine; /* [points], cos and -sin of pi k / points */
+  const uint16_t *filter_start, *filter_length, *filter;
+  const uint32_t *logarithm; /* [65], log2(1 + i / 64) in 16 fractional bits */
+  uint64_t energy_floor;
+  int64_t gain, offset;
+  uint32_t level_at, past_at, scratch_at;
+} dx_mel;
+
+typedef struct {
+  const dx_layer *layers;
+  const dx_mel *mel; /* or NULL: frames are pushed */
+  const char *const *labels;
+  const uint64_t *bounds; /* of the exit rule, one for each step; the last one holds on */
+  const uint32_t *powers; /* [256], 2^(-i / 256) in 30 fractional bits */
+  uint32_t size, history_at, frame_at, total_at, streak_at;
+  uint32_t scale; /* log2(e) times the unit of the outputs, in 28 fractional bits */
+  uint32_t min_steps, bound_count, abstain;
+  uint16_t layer_count, channels, classes, tail;
+  uint8_t wide_input, accumulation, rule;
+} dx_model;
+
+typedef struct {
+  int32_t label;       /* index of the class; -1 where the network abstains, or has heard nothing */
+  uint32_t confidence; /* probability times 65,536 */
+  uint32_t steps;      /* time steps that were run */
+  int32_t stopped;     /* 1 if the exit rule stopped the stream */
+} dx_answer;
+
+size_t dx_size(const dx_model *model);
+int dx_init(void *memory, size_t size, const dx_model *model, uint32_t rate); /* rate 0: frames are pushed */
+int dx_push(void *memory, const int16_t *values, size_t count);
+int dx_stop(void *memory);
+int dx_result(const void *memory, dx_answer *answer);
+
+#ifdef DX_TRACE
+const int64_t *dx_totals(const void *memory); /* accumulated outputs, [classes], for tests */
+#endif
+#endif

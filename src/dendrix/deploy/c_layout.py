@@ -1,0 +1,96 @@
+"""Memory of one stream of the C engine: where each array lies, in bytes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .deployed import Deployed
+from .integer_layer import IntegerLayer, Ints
+
+HEADER = 32
+"""Bytes of the header of a stream, at most."""
+
+
+@dataclass(frozen=True)
+class LayerPlace:
+    """Where the state of a layer lies."""
+
+    membrane: int
+    slow: int
+    pending: int
+    feedback: int
+    wide: bool
+    """Pending sums have 32 bits, not 16."""
+    feedback_wide: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where everything of a stream lies, in bytes from its start."""
+
+    total: int
+    streak: int
+    layers: tuple[LayerPlace, ...]
+    level: int
+    scratch: int
+    frame: int
+    past: int
+    history: int
+    size: int
+
+
+class _Cursor:
+    """Places arrays one behind the other."""
+
+    def __init__(self) -> None:
+        self.at = HEADER
+
+    def take(self, count: int, width: int) -> int:
+        self.at = -(-self.at // width) * width
+        found, self.at = self.at, self.at + count * width
+        return found
+
+
+def widest(weight: Ints | None) -> int:
+    """Largest magnitude of a sum of weights that spikes bring."""
+    return 0 if weight is None else int(np.abs(weight).sum((1, 2)).max())
+
+
+def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
+    """Lay out the memory of a stream: wide numbers first, so that none is padded.
+
+    The first layer keeps its input instead of pending sums.
+    """
+    cursor, classes = _Cursor(), layers[-1].form.outputs
+    total = cursor.take(classes, 8)
+    streak = cursor.take(2, 4)
+    fixed = []
+    for layer in layers:
+        membrane = cursor.take(layer.form.outputs, 4)
+        fixed.append((membrane, cursor.take(layer.form.outputs, 4) if layer.form.kind in ("cuba", "adlif") else membrane))
+    mel = deployed.encoder
+    level = cursor.take(1 if mel else 0, 4)
+    scratch = cursor.take(2 * mel.tables().points if mel else 0, 4)
+    rings: dict[tuple[int, str], tuple[int, bool]] = {}
+    sized = []
+    for index, layer in enumerate(layers):
+        form = layer.form
+        sized.append((index, "pending", 0 if index == 0 else form.taps * form.outputs, widest(layer.weight)))
+        rows = form.feedback_taps + 1 if form.feedback_synapses else 0
+        sized.append((index, "feedback", rows * form.outputs, widest(layer.feedback_weight)))
+    for wide in (True, False):
+        for index, name, count, largest in sized:
+            if (largest >= 2**15) == wide:
+                rings[index, name] = cursor.take(count, 4 if wide else 2), wide
+    frame = cursor.take(deployed.network.inputs.channels, 2)
+    past = cursor.take(mel.window if mel else 0, 2)
+    first = layers[0].form
+    history = cursor.take(2 * first.taps * first.inputs, deployed.network.inputs.bits // 8)
+    places = tuple(
+        LayerPlace(
+            *fixed[index], rings[index, "pending"][0], rings[index, "feedback"][0], rings[index, "pending"][1], rings[index, "feedback"][1]
+        )
+        for index in range(len(layers))
+    )
+    return Memory(total, streak, places, level, scratch, frame, past, history, math.ceil(cursor.at / 8) * 8)

@@ -1,0 +1,134 @@
+"""Networks as compiled steps in float32, for streams and single inputs: the whole network is one loop, without tensors in between."""
+
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
+from ..errors import InputError
+from ..layers.delay.base import delay_layers
+from .layout import KINDS, PARAMETERS, LayerForm, flattened, plan_of, rest
+from .lowering import Floats, Layer, lower
+
+_LONGEST = 255
+"""Longest delay in steps."""
+
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class StreamingState(NamedTuple):
+    """State of a streaming network."""
+
+    memory: Tensor
+    """Membranes, currents and pending sums of all layers, float32 [B, S]."""
+    steps: Tensor
+    """Number of steps so far, int64 [B]."""
+
+
+class StreamingNetwork(Stateful):
+    """A network as one compiled step: x [B, T, C] -> outputs [B, T, K], float32, equal to those of the network within rounding.
+
+    It is a copy of the network as it was, for evaluation, without gradients.
+
+    Args:
+        network: as `lower` takes it.
+    Raises:
+        InputError: a part of the network cannot be compiled; it is named.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        from .loops import run_floats  # numba loads in 0.4 s
+
+        self._loop = run_floats
+        layers = lower(network)
+        self.channels, self.outputs = layers[0].synapses.weight.shape[1], layers[-1].synapses.weight.shape[0]
+        self.plan = plan_of(_form(layer) for layer in layers)
+        self._rows = self.plan.rows
+        # Arrays and no buffers: reading a buffer of a module and converting it takes as long as a layer.
+        self._tables = flattened([_named(layer) for layer in layers], np.float32)
+        self._rest = torch.from_numpy(rest(self.plan, self._tables[2]))
+        self._operations = np.zeros(len(layers), np.int64)
+        self._one = np.ones((1, 1), bool)
+        self.eval()
+
+    def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
+        expect(x_t, "B C", "x_t", C=self.channels)
+        expect_finite(x_t, "x_t")
+        valid = self._one if len(x_t) == 1 else np.ones((len(x_t), 1), bool)
+        y, state = self._run(x_t.detach().numpy()[:, None], state, valid)
+        return y[:, 0], state
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        expect(x, "B T C", C=self.channels)
+        expect_floating(x)
+        expect_valid(valid, x)
+        x = zero_invalid(x, valid)
+        expect_finite(x)
+        return self._run(x.detach().numpy(), state, np.ones(x.shape[:2], bool) if valid is None else valid.numpy())
+
+    def _run(self, x: Any, state: State, valid: Any) -> tuple[Tensor, StreamingState]:
+        if state is None:
+            memory, steps = self._rest.repeat(len(x), 1), torch.zeros(len(x), dtype=torch.int64)
+        else:
+            memory, steps = self._checked(state, len(x))
+            memory, steps = memory.clone(), steps.clone()
+        y = torch.empty(*x.shape[:2], self.outputs)
+        inputs = np.ascontiguousarray(x, np.float32)
+        self._loop(inputs, valid, self._rows, *self._tables, memory.numpy(), steps.numpy(), y.numpy(), self._operations)
+        return y, StreamingState(memory, steps)
+
+    def _checked(self, state: State, batch: int) -> StreamingState:
+        shape = (batch, self.plan.memory)
+        if isinstance(state, StreamingState) and state.memory.shape == shape:
+            return state
+        came = list(state.memory.shape) if isinstance(state, StreamingState) else type(state).__name__
+        raise InputError(f"state: expected StreamingState of shape {list(shape)}, got {came}. Pass what the last call returned.")
+
+
+def streaming(network: Net) -> Net | StreamingNetwork:
+    """The compiled step of a network, or the network itself where a part of it cannot be compiled, or its delays are not whole.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+    """
+    parameter = next(iter(network.state_dict().values()), None)
+    if not isinstance(parameter, Tensor) or parameter.device.type != "cpu" or isinstance(network, StreamingNetwork):
+        return network
+    if not all(layer.rounded for layer in delay_layers(network)):
+        return network
+    try:
+        return StreamingNetwork(network)
+    except InputError:
+        return network
+
+
+def _form(layer: Layer) -> LayerForm:
+    outputs, inputs, count = layer.synapses.weight.shape
+    own = layer.feedback
+    if max(layer.synapses.taps, own.taps if own else 0) > _LONGEST + 1:
+        raise InputError(f"{layer.path}: expected delays of at most {_LONGEST} steps, got longer ones. Use longer steps.")
+    return LayerForm(
+        layer.path,
+        layer.neurons.kind,
+        inputs,
+        outputs,
+        count,
+        layer.synapses.taps,
+        soft=layer.neurons.kind in KINDS[:2] and layer.neurons.reset is None,
+        feedback_synapses=own.weight.shape[2] if own else 0,
+        feedback_taps=own.taps if own else 0,
+    )
+
+
+def _named(layer: Layer) -> dict[str, Any]:
+    """Arrays of a layer by the names of `flattened`."""
+    neurons, nothing = layer.neurons, np.zeros_like(layer.bias)
+    values: dict[str, Floats] = {name: getattr(neurons, name) for name in PARAMETERS[1:] if name != "reset"}
+    values |= {"bias": layer.bias, "reset": nothing if neurons.reset is None else neurons.reset}
+    synapses = {"weight": layer.synapses.weight, "delay": layer.synapses.delay}
+    own = layer.feedback
+    return values | synapses | {"feedback_weight": own and own.weight, "feedback_delay": own and own.delay}

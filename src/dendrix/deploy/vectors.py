@@ -1,0 +1,42 @@
+"""Test vectors: inputs, accumulated outputs after every step, and answers, the same for every target."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..data.speech.integer_mel import Ints
+from ..errors import InputError
+from .deployed import Answer, Deployed
+
+
+class Vector(NamedTuple):
+    """One clip and what the reference makes of it."""
+
+    values: Ints
+    """16-bit samples, or values of frames one after another, [N]."""
+    totals: Ints
+    """Accumulated outputs after every step, the tail included and no early exit, [T, K]."""
+    answer: Answer
+
+
+def vectors(deployed: Deployed, clips: Sequence[Ints]) -> list[Vector]:
+    """Run the reference on clips.
+
+    Raises:
+        InputError: there are no clips, or one is empty or not of 16 bits.
+    """
+    if not len(clips):
+        raise InputError("clips: expected at least one input for the test vectors, got none. Pass some of the validation data.")
+    for clip in clips:
+        if not len(clip) or clip.min() < -32768 or clip.max() > 32767:
+            raise InputError("clips: expected 16-bit numbers, at least one per clip, got others. Quantise them first.")
+    totals = [deployed.totals(clip) for clip in clips]
+    return [Vector(clip, total, deployed.answer(total)) for clip, total in zip(clips, totals, strict=True)]
+
+
+def vectors_json(found: Sequence[Vector]) -> str:
+    """Test vectors as JSON."""
+    clips: list[dict[str, Any]] = [
+        {"values": one.values.tolist(), "totals": one.totals.tolist(), "answer": one.answer._asdict()} for one in found
+    ]
+    return json.dumps({"clips": clips})

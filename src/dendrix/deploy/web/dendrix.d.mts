@@ -1,0 +1,37 @@
+export interface About {
+  labels: string[];
+  /** In Hz; 0 where frames are pushed. */
+  rate: number;
+  channels: number;
+  values_per_step: number;
+  dt_ms: number;
+  tail_steps: number;
+  /** Fractional bits of the values of a frame. */
+  frame_shift: number;
+}
+
+export interface Answer {
+  /** null where the network abstains. */
+  label: string | null;
+  /** Of the class; -1 where the network abstains. */
+  index: number;
+  confidence: number;
+  steps: number;
+  stopped: boolean;
+}
+
+export class Network {
+  constructor(engine: WebAssembly.Module, tables: ArrayBuffer | Uint8Array);
+  static load(engineUrl: string | URL, tablesUrl: string | URL): Promise<Network>;
+  readonly about: About;
+  stream(): Stream;
+}
+
+export class Stream {
+  restart(): void;
+  /** Returns whether the exit rule has stopped the stream. */
+  push(values: Int16Array | Float32Array): boolean;
+  stop(): boolean;
+  result(): Answer;
+  totals(): BigInt64Array;
+}

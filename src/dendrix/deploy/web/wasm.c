@@ -1,0 +1,59 @@
+/* The engine for WebAssembly, for every kind of network: its tables are an image that is loaded at run time. Built by `make wasm`. */
+#include "dendrix.c"
+
+#define EXPORT(name) __attribute__((export_name(#name)))
+#define MOVE(pointer)                                                           \
+  do {                                                                          \
+    uintptr_t offset = (uintptr_t)(pointer);                                    \
+    if (offset) memcpy(&(pointer), &(uintptr_t){base + offset}, sizeof offset); \
+  } while (0)
+
+typedef struct {
+  uint32_t magic, model;
+} image;
+
+enum { MAGIC = 0x314e5844 }; /* "DXN1" */
+
+/* Turn the offsets of an image into addresses. Returns the network, or NULL for something else. */
+EXPORT(load) dx_model *load(image *start) {
+  uintptr_t base = (uintptr_t)start;
+  if (start->magic != MAGIC) return NULL;
+  dx_model *m = (dx_model *)(base + start->model);
+  MOVE(m->layers);
+  MOVE(m->mel);
+  MOVE(m->bounds);
+  MOVE(m->powers);
+  for (unsigned i = 0; i < m->layer_count; i++) {
+    dx_layer *l = (dx_layer *)m->layers + i;
+    MOVE(l->weight);
+    MOVE(l->feedback_weight);
+    MOVE(l->delay);
+    MOVE(l->feedback_delay);
+    MOVE(l->decay);
+    MOVE(l->slow_decay);
+    MOVE(l->bias);
+    MOVE(l->threshold);
+    MOVE(l->reset);
+    MOVE(l->start);
+    MOVE(l->coupling);
+    MOVE(l->jump);
+  }
+  if (m->mel) {
+    dx_mel *e = (dx_mel *)m->mel;
+    MOVE(e->hann);
+    MOVE(e->cosine);
+    MOVE(e->sine);
+    MOVE(e->filter_start);
+    MOVE(e->filter_length);
+    MOVE(e->filter);
+    MOVE(e->logarithm);
+  }
+  return m;
+}
+
+EXPORT(size) size_t size(const dx_model *m) { return dx_size(m); }
+EXPORT(init) int init(void *memory, size_t bytes, const dx_model *m, uint32_t rate) { return dx_init(memory, bytes, m, rate); }
+EXPORT(push) int push(void *memory, const int16_t *values, size_t count) { return dx_push(memory, values, count); }
+EXPORT(stop) int stop(void *memory) { return dx_stop(memory); }
+EXPORT(result) int result(const void *memory, dx_answer *answer) { return dx_result(memory, answer); }
+EXPORT(totals) const int64_t *totals_of(const void *memory) { return dx_totals(memory); }

@@ -1,0 +1,34 @@
+"""Exchange of networks with other libraries: NIR and ONNX."""
+
+from .comparison import Comparison, compare
+from .dialects import DIALECTS, Dialect
+from .exporter import nir_graph, to_nir, write_nir
+from .graph import Graph, read_graph
+from .importer import build_graph, from_nir, reading_of
+from .network import GraphNetwork
+from .neuron import NIRNeuron
+from .nodes import Node
+from .onnx_models import to_onnx
+from .recordings import read_recording, to_events, write_recording
+
+__all__ = [
+    "DIALECTS",
+    "Comparison",
+    "Dialect",
+    "Graph",
+    "GraphNetwork",
+    "NIRNeuron",
+    "Node",
+    "build_graph",
+    "compare",
+    "from_nir",
+    "nir_graph",
+    "read_graph",
+    "read_recording",
+    "reading_of",
+    "to_events",
+    "to_nir",
+    "to_onnx",
+    "write_nir",
+    "write_recording",
+]

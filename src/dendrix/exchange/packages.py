@@ -1,0 +1,20 @@
+"""Late import of `nir`, `nirtorch`, `h5py` and the ONNX packages."""
+
+import importlib
+from typing import Any
+
+from ..errors import MissingExtraError
+
+_EXTRAS = {"nir": "nir", "nirtorch": "nir", "h5py": "nir", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
+
+
+def require(package: str) -> Any:
+    """Import an optional package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as missing:
+        raise MissingExtraError(f"Exchange needs {package}, which is not installed: pip install dendrix[{_EXTRAS[package]}].") from missing

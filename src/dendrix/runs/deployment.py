@@ -1,0 +1,278 @@
+"""Export of a finished run: quantisation on its training data, an exit rule certified on the integer network, and a comparison."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core import expect_fields
+from ..core.files import write_json
+from ..core.trust import Trust
+from ..data import IntegerMel, encoder_from_dict, encoder_to_dict, integer_encoder
+from ..data.base import evenly
+from ..deploy import Deployed, IntegerNetwork, Report, exit_rule, export_arduino, export_c, export_npz, export_wasm, quantise, report
+from ..errors import InputError
+from ..exits import ExitRecord, Goal, Policy, fingerprint, fit, record_outputs
+from ..run_folder.checkpoint import Checkpoint, write_checkpoint
+from ..run_folder.record import RUN, environment, new_folder, read_record
+from .opened import OpenedRun, open_run, source_of
+
+Target = Literal["c", "wasm", "arduino", "npz", "run"]
+
+EXPORTS: dict[Target, Callable[..., None]] = {"c": export_c, "wasm": export_wasm, "arduino": export_arduino, "npz": export_npz}
+"""Exports by the name of their target; "run" is a folder of dendrix itself."""
+
+_CALIBRATION = 512
+"""Training inputs that choose the scale of the input."""
+
+
+_COUNTED = 32
+"""Validation inputs on which operations are counted."""
+
+
+@dataclass(frozen=True)
+class DeployRun:
+    """How to deploy a run."""
+
+    run: Path
+    """The run, or the name of a network that comes with dendrix; of a float network or of one in whole numbers."""
+    weights: int = 8
+    """Bits of a weight, 2 to 8."""
+    goal: Goal | None = None
+    """Fit an exit rule to the validation data of the integer network for this goal."""
+    policy: Path | None = None
+    """An exit policy that was fitted to this integer network."""
+    abstain: float = 0.0
+    """Probability below which there is no answer."""
+    clips: int = 10
+    """Validation inputs that become test vectors."""
+    root: Path | None = None
+    """The data folder, if it has moved."""
+    trust: Trust = None
+    """The package or file of classes that are not of dendrix or torch."""
+
+    def __post_init__(self) -> None:
+        expect_fields(self, whole=("weights", "clips"), weights="[2, 8]", clips="[1, inf)", abstain="[0, 1]")
+        if self.goal is not None and self.policy is not None:
+            raise InputError("policy: expected a policy or a goal to fit one for, got both. Leave one out.")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The integer network beside the float network, on validation data."""
+
+    inputs: int
+    agreement: float
+    """Share of inputs with the same answer at their end."""
+    accuracy: float
+    float_accuracy: float
+    weight_bits: int
+    policy: dict[str, Any] | None = None
+    """Mean steps, statement and rule of the exit policy."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A network that is ready for export, and what it was compared on."""
+
+    deployed: Deployed
+    comparison: Comparison
+    clips: list[Any]
+    """Inputs of the test vectors, in 16 bits, int64 [N] each."""
+    policy: Policy | None
+    opened: OpenedRun
+    costs: Report
+    """Operations are counted on validation data."""
+
+
+def prepare_run(asked: DeployRun) -> Ready:
+    """Quantise the network of a run, fit its exit rule and compare it with the float network.
+
+    Args:
+        asked: what to deploy and how.
+    Raises:
+        OSError: the run or its data are missing or not readable.
+        InputError: a part of the network, of its encoder or of its decision has no integer form; a policy is of another network.
+        NoCertificateError: the guarantee cannot be given on so few inputs.
+    """
+    opened = open_run(asked.run, "valid", root=asked.root, trust=asked.trust)
+    checkpoint = opened.checkpoint
+    whole = isinstance(opened.network, IntegerNetwork)
+    network: Any = opened.network if whole else quantise(opened.network, _calibration(asked), weights=asked.weights)
+    encoder = _encoder(checkpoint, network)
+    inputs = opened if encoder is None or whole else _encoded(opened, encoder, asked)
+    inputs = replace(inputs, checkpoint=replace(checkpoint, model=network))
+    record = record_outputs(network, inputs.batches(), checkpoint.decision.accumulation, opened.dt_ms)
+    policy = _policy(asked, network, checkpoint, record)
+    rule = None if policy is None else policy.rule
+    deployed = Deployed(network, _labels(checkpoint, inputs), checkpoint.decision, encoder, opened.dt_ms or 1.0, rule, asked.abstain)
+    found = _last(record)
+    expected = found if whole else _last(record_outputs(opened.network, opened.batches(), checkpoint.decision.accumulation, opened.dt_ms))
+    comparison = Comparison(
+        inputs=len(record),
+        agreement=float((found == expected).double().mean()),
+        accuracy=float((found == record.truth).double().mean()),
+        float_accuracy=float((expected == record.truth).double().mean()),
+        weight_bits=network.weight_bits,
+        policy=None if policy is None else {"mean_steps": policy.mean_steps, "statement": policy.statement, "rule": repr(policy.rule)},
+    )
+    return Ready(deployed, comparison, _clips(asked, opened, deployed), policy, opened, report(deployed, _frames(inputs, network)))
+
+
+def export_run(asked: DeployRun, to: Target, folder: Path) -> Ready:
+    """Deploy a run into a new folder; returns what was exported.
+
+    Args:
+        asked: what to deploy and how.
+        to: the target.
+        folder: a new folder.
+    Raises:
+        FileExistsError: the folder exists.
+        OSError, InputError, NoCertificateError: see `prepare_run`.
+    """
+    _expect_new(folder)
+    return write_export(prepare_run(asked), to, folder)
+
+
+def write_export(ready: Ready, to: Target, folder: Path) -> Ready:
+    """Write what `prepare_run` prepared into a new folder."""
+    if to == "run":
+        _write_run(ready, folder)
+    else:
+        EXPORTS[to](ready.deployed, folder, ready.clips)
+    if ready.policy is not None:
+        ready.policy.save(folder / "policy.json")
+    return ready
+
+
+def _expect_new(folder: Path) -> None:
+    """Refuse a folder that is in use before the work, and not after it."""
+    if folder.exists():
+        raise FileExistsError(f"{folder}: expected a name for a new folder, but it exists. Choose another or remove it.")
+
+
+def _calibration(asked: DeployRun) -> Any:
+    return open_run(asked.run, "train", root=asked.root, trust=asked.trust).sample(_CALIBRATION)
+
+
+def _encoder(checkpoint: Checkpoint, network: IntegerNetwork) -> IntegerMel | None:
+    if checkpoint.encoder is None:
+        return None
+    encoder = encoder_from_dict(checkpoint.encoder)
+    return encoder if isinstance(encoder, IntegerMel) else integer_encoder(encoder, network.inputs.shift)
+
+
+def _encoded(opened: OpenedRun, encoder: IntegerMel, asked: DeployRun) -> OpenedRun:
+    """The same run with its validation data encoded by the integer front end."""
+    source = source_of(opened.folder, asked.root, asked.trust)
+    return replace(opened, data=replace(source, encoder=encoder).load().valid)
+
+
+def _labels(checkpoint: Checkpoint, opened: OpenedRun) -> tuple[str, ...]:
+    return checkpoint.labels or opened.data.labels
+
+
+def _policy(asked: DeployRun, network: IntegerNetwork, checkpoint: Checkpoint, record: ExitRecord) -> Policy | None:
+    if asked.policy is not None:
+        policy = Policy.load(asked.policy)
+        policy.check_network(record.outputs.shape[2], record.accumulation, record.dt_ms, fingerprint(network))
+        return policy
+    return None if asked.goal is None else fit(record, exit_rule(network, checkpoint.decision), asked.goal)
+
+
+def _last(record: ExitRecord) -> Tensor:
+    """Answers at the ends of inputs, int64 [N]."""
+    return record.answers()[:, -1]
+
+
+def _frames(opened: OpenedRun, network: IntegerNetwork) -> Any:
+    """Integer inputs of some validation data one after another, [T, C]."""
+    return np.concatenate([network.inputs.whole(batch.x)[batch.mask].numpy() for batch in opened.sample(_COUNTED)])
+
+
+def _clips(asked: DeployRun, opened: OpenedRun, deployed: Deployed) -> list[Any]:
+    """Test vectors: validation inputs as frames; sounds are made of noise and tones, as a data set keeps none."""
+    if deployed.encoder is not None:
+        return _sounds(deployed.encoder, asked.clips)
+    chosen = opened.data.subset(evenly(len(opened.data), asked.clips))
+    (batch,) = chosen.batches(asked.clips)
+    whole = deployed.network.inputs.whole(batch.x)
+    return [x[mask].numpy().ravel() for x, mask in zip(whole, batch.mask, strict=True)]
+
+
+def _sounds(mel: IntegerMel, count: int) -> list[Any]:
+    rng, found = np.random.default_rng(0), []
+    for _ in range(count):
+        time = np.arange(mel.rate // 2 + int(rng.integers(0, mel.rate // 4))) / mel.rate
+        swell = np.sin(np.pi * time / time[-1]) * 10 ** rng.uniform(-1.5, 0)
+        tones = sum(np.sin(2 * np.pi * rng.uniform(mel.f_min, mel.f_max) * time * (1 + 0.2 * time)) for _ in range(4))
+        wave = swell * (tones / 4 + 0.05 * rng.standard_normal(len(time)))
+        found.append(np.clip(np.rint(wave * 32767), -32768, 32767).astype(np.int64))
+    return found
+
+
+def _write_run(ready: Ready, folder: Path) -> None:
+    """A run folder with the integer network and encoder."""
+    deployed, opened = ready.deployed, ready.opened
+    encoder = None if deployed.encoder is None else encoder_to_dict(deployed.encoder)
+    record: dict[str, Any] = dict(read_record(opened.folder))
+    recipe = record["recipe"]
+    if encoder is not None:
+        recipe = {**recipe, "data": {**recipe["data"], "encoder": encoder}}
+    with new_folder(folder) as work:
+        write_checkpoint(work, Checkpoint(deployed.network, deployed.labels, encoder, deployed.decision))
+        described = {"recipe": recipe, "deployment": asdict(ready.comparison), "environment": environment(torch.device("cpu"))}
+        write_json(work / RUN, {"name": f"{record.get('name', opened.folder.name)}, in whole numbers", **described})
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of an export."""
+
+    flash: int | None = None
+    """Bytes of flash, engine included."""
+    ram: int | None = None
+    """Bytes of RAM of a stream."""
+    agreement: float = 0.99
+    """Least share of validation inputs with the answer of the float network."""
+
+    def missed(self, ready: Ready) -> list[str]:
+        """What a network misses, and by how much."""
+        costs, found = ready.costs, []
+        flash = costs.tables_bytes + costs.engine_bytes
+        if self.flash is not None and flash > self.flash:
+            found.append(f"flash {flash:,} bytes, {flash - self.flash:,} too many")
+        if self.ram is not None and costs.memory_bytes > self.ram:
+            found.append(f"RAM {costs.memory_bytes:,} bytes, {costs.memory_bytes - self.ram:,} too many")
+        if ready.comparison.agreement < self.agreement:
+            found.append(f"agreement {ready.comparison.agreement:.2%}, {self.agreement - ready.comparison.agreement:.2%} too little")
+        return found
+
+
+_BITS = (8, 4)
+"""Bits of a weight that the search tries, the best first. Fewer than 4 take as much flash as 4, since weight and delay share a byte."""
+
+
+def fitting(asked: DeployRun, budget: Budget, folder: Path) -> Ready:
+    """The network with the most bits that keeps a budget.
+
+    Args:
+        asked: what to deploy; its bits are the most that are tried.
+        budget: the limits, compared on validation data.
+        folder: where the export will go.
+    Raises:
+        FileExistsError: the folder exists.
+        InputError: no network keeps the budget; says by how much each misses it.
+    """
+    _expect_new(folder)
+    tried = []
+    for bits in [bits for bits in _BITS if bits <= asked.weights] or [asked.weights]:
+        ready = prepare_run(replace(asked, weights=bits))
+        if not (missed := budget.missed(ready)):
+            return ready
+        tried.append(f"{bits} bits: {', '.join(missed)}")
+    raise InputError(f"budget: expected a network within it, got {'; '.join(tried)}. Raise the budget, or train a smaller network.")

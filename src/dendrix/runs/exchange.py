@@ -1,0 +1,64 @@
+"""Export of runs to files of other programs: NIR and ONNX."""
+
+from pathlib import Path
+from typing import Literal
+
+from ..core.files import write_atomic
+from ..core.trust import Trust
+from ..exchange import read_graph, to_nir, to_onnx
+from ..exchange.exporter import input_shape
+from ..exchange.onnx_readme import readme
+from ..run_folder import read_checkpoint
+
+GRAPH = "graph.nir"
+"""The graph that a run was imported from, in its folder."""
+
+
+def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, trust: Trust = None) -> dict[str, int]:
+    """Write the network of a run as a NIR graph. Learned delays become whole steps.
+
+    Args:
+        run: folder of the run, or the name of a shipped network.
+        out: file to write.
+        dt_ms: time step, in ms, if the layers do not define it.
+        trust: package or file of classes that are not part of dendrix or torch.
+    Returns:
+        the numbers of nodes, edges and bytes.
+    Raises:
+        OSError, InputError: see `read_checkpoint` and `to_nir`.
+    """
+    checkpoint = read_checkpoint(run, trust=trust)
+    facts = {"classes": list(checkpoint.labels), "encoder": checkpoint.encoder}
+    graph = to_nir(checkpoint.model.eval(), out, dt_ms=dt_ms, shape=_shape(run), round_delays=True, facts=facts)
+    return {"nodes": len(graph.nodes), "edges": len(graph.edges), "bytes": out.stat().st_size}
+
+
+def export_onnx(
+    run: Path, out: Path, *, form: Literal["step", "sequence"] = "step", int8: bool = False, trust: Trust = None
+) -> dict[str, int]:
+    """Write the network of a run as an ONNX model, and a page beside it that describes how to run it.
+
+    Args:
+        run, out, trust: as in `export_nir`.
+        form: one step with the state as input and output, or whole sequences.
+        int8: keep weights as 8-bit integers.
+    Returns:
+        the numbers of operators and bytes.
+    Raises:
+        OSError, InputError: see `read_checkpoint` and `to_onnx`.
+    """
+    checkpoint = read_checkpoint(run, trust=trust)
+    shape = _shape(run) or input_shape(checkpoint.model)
+    model = to_onnx(checkpoint.model, out, form=form, shape=shape, int8=int8)
+    write_atomic(out.with_suffix(".md"), readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
+    return {"operators": len(model.graph.node), "bytes": out.stat().st_size}
+
+
+def _shape(run: Path) -> tuple[int, ...] | None:
+    """Return the shape of one step of the input, if the run was imported from NIR."""
+    if not (run / GRAPH).is_file():
+        return None
+    graph = read_graph(run / GRAPH, strict=False)
+    inputs = graph.of_type("Input")
+    shape: tuple[int, ...] | None = graph.nodes[inputs[0]].shape if len(inputs) == 1 else None
+    return shape

@@ -1,0 +1,98 @@
+"""`dendrix nir` and `dendrix export`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import dendrix
+from dendrix.cli import main
+from dendrix.exchange import from_nir, to_nir, write_nir
+from dendrix.layers import Sequential
+from dendrix.neurons import LIF
+from support.nir_graphs import chain_graph
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A graph without metadata."""
+    write_nir(chain_graph("LIF", r=10.0), tmp_path / "net.nir")
+    return tmp_path / "net.nir"
+
+
+def test_check_shows_the_graph_and_what_it_leaves_open(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "check", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "input → affine → neuron → output" in told
+    assert "Open: the time step" in told
+
+
+def test_check_compares_dialects(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nir", "check", str(file), "--dt-ms", "1", "--steps", "30"]) == 0
+    told = capsys.readouterr().out
+    assert "reference: nir" in told
+    assert "spyx" in told
+
+
+def test_check_on_data_as_json(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "x.npz", x=np.ones((2, 12, 3), np.float32))
+    assert main(["nir", "check", str(file), "--dt-ms", "1", "--data", str(tmp_path / "x.npz"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["compared"]["rows"], found["compared"]["steps"]) == (2, 12)
+    assert found["nodes"]["neuron"] == {
+        "type": "LIF",
+        "shapes": {name: [4] for name in ("tau", "r", "v_leak", "v_threshold", "v_reset")},
+    }
+    (tmp_path / "x.npy").write_bytes(b"nothing")
+    assert main(["nir", "check", str(file), "--dt-ms", "1", "--data", str(tmp_path / "x.npy")]) == 1
+    assert "expected an .npy" in capsys.readouterr().err
+
+
+def test_a_file_becomes_a_run_and_goes_out_again(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, again = tmp_path / "runs" / "net", tmp_path / "again.nir"
+    assert main(["nir", "import", str(file), "--dt-ms", "1", "--out", str(run)]) == 0
+    assert sorted(path.name for path in run.iterdir()) == ["config.json", "graph.nir", "model.safetensors"]
+    network = dendrix.load(run)
+    x = torch.rand(2, 20, 3)
+    assert torch.equal(network(x)[0], from_nir(file, 1.0)(x)[0])
+    assert main(["export", str(run), "--to", "nir", "--out", str(again)]) == 0
+    assert "Wrote" in capsys.readouterr().out
+    assert torch.equal(from_nir(again)(x)[0], network(x)[0])
+
+
+def test_a_failed_import_leaves_nothing(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert main(["nir", "import", str(file), "--out", str(run)]) == 1
+    assert "dt_ms: expected the time step" in capsys.readouterr().err
+    assert main(["nir", "import", str(file), "--dt-ms", "1", "--dialect", "nors", "--out", str(run)]) == 1
+    assert "Did you mean 'norse'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["net.nir"]
+    run.mkdir()
+    assert main(["nir", "import", str(file), "--dt-ms", "1", "--out", str(run)]) == 1
+    assert "but it exists" in capsys.readouterr().err
+
+
+def test_the_shipped_network_goes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "fsdd", "--to", "nir", "--out", str(tmp_path / "fsdd.nir"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nodes"] > 10
+    assert from_nir(tmp_path / "fsdd.nir").config.outputs == 10
+
+
+@pytest.mark.slow
+def test_onnx_comes_with_a_page(tmp_path: Path) -> None:
+    dendrix.save(Sequential(LIF(3, dt_ms=1.0)), tmp_path / "run")
+    assert main(["export", str(tmp_path / "run"), "--to", "onnx", "--out", str(tmp_path / "net.onnx")]) == 0
+    assert "onnxruntime.InferenceSession" in (tmp_path / "net.md").read_text()
+
+
+def test_an_unknown_target_is_misuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "fsdd", "--to", "onx", "--out", str(tmp_path / "x")]) == 2
+    assert "Expected one of" in capsys.readouterr().err
+
+
+def test_an_exported_file_knows_its_time_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to_nir(Sequential(LIF(3, 10.0, 2.0)), tmp_path / "net.nir")
+    assert main(["nir", "check", str(tmp_path / "net.nir"), "--steps", "10"]) == 0
+    assert "steps of 2 ms; reference: dendrix" in capsys.readouterr().out

@@ -1,0 +1,79 @@
+"""ONNX models in onnxruntime: the outputs of the network, step by step and for whole sequences."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dendrix.exchange import NIRNeuron, to_onnx
+from dendrix.exchange.onnx_models import run_steps, session
+from dendrix.exchange.onnx_readme import readme
+from dendrix.layers import PerStep, Recurrent, Sequential, freeze
+from dendrix.models import VGG, Converted, ConvertedConfig, DelayNet, DelayNetConfig, VGGConfig
+from dendrix.neurons import IF, LI, LIF, CubaLIF
+from dendrix.run_folder import read_checkpoint
+
+
+def converted() -> Converted:
+    config = VGGConfig(3, stages=((8,), (8,)), threshold=1.0)
+    return Converted(ConvertedConfig("vgg", vars(config), height=8, width=8), VGG(config).eval())
+
+
+NETWORKS = {
+    "neurons": lambda: Sequential(nn.Linear(12, 32), LIF(32, v_init=0.3), CubaLIF(32), Recurrent(IF(32), nn.Linear(32, 32)), LI(32)),
+    "imported": lambda: Sequential(PerStep(nn.Linear(12, 32)), NIRNeuron(32, alpha=0.5), NIRNeuron(32, v_reset=None, c=0.01)),
+    "delays": lambda: DelayNet(DelayNetConfig(12, 5, (16,), recurrent_delay_ms=50.0)),
+    "converted": converted,
+    "shipped": lambda: read_checkpoint("fsdd").model,
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("shipped", "converted"))) for name in NETWORKS])
+def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> None:
+    network = NETWORKS[name]().eval()
+    model = to_onnx(network, tmp_path / "net.onnx")
+    assert {operator.domain for operator in model.graph.node} == {""}
+    whole = to_onnx(network, form="sequence")
+    sizes = [axis.dim_value for axis in whole.graph.input[0].type.tensor_type.shape.dim[2:]]
+    x = (torch.rand(2, 25, *sizes) < 0.3).float()
+    with torch.no_grad():
+        wanted = freeze(network)(x)[0].numpy()
+    found = session(whole).run(None, {"sequence": x.numpy()})[0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(run_steps(session(model), x[:1].numpy()), wanted[:1], rtol=1e-3, atol=1e-4)
+
+
+def test_integer_weights_are_smaller_and_near() -> None:
+    torch.manual_seed(0)
+    network = Sequential(nn.Linear(64, 128), LI(128)).eval()
+    plain, small = to_onnx(network), to_onnx(network, int8=True)
+    assert small.ByteSize() < 0.5 * plain.ByteSize()
+    x = (torch.rand(1, 20, 64) < 0.3).float().numpy()
+    wanted, found = (run_steps(session(model), x) for model in (plain, small))
+    assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+def test_the_page_beside_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = Sequential(nn.Linear(12, 32), LIF(32)).eval()
+    for form in ("step", "sequence"):
+        to_onnx(network, "net.onnx", form=form)
+        page = readme("net.onnx", form, (12,), ["yes", "no"], None)
+        names: dict[str, np.ndarray] = {}
+        exec(page.split("```python\n")[1].split("```")[0], names)
+        assert names["evidence"].shape == (1, 100, 32)
+        assert "yes, no" in page
+
+
+def test_what_torch_cannot_export_is_one_sentence(tmp_path: Path) -> None:
+    class Branches(Sequential):
+        def step(self, x_t: torch.Tensor, state: object = None) -> tuple[torch.Tensor, object]:
+            return (x_t if x_t.sum() > 0 else -x_t), ()
+
+    with pytest.raises(ValueError, match=r"network: expected one that torch can export, but .*Replace that layer"):
+        to_onnx(Branches(nn.Linear(3, 3)), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FileNotFoundError, match="expected a file in a folder that exists"):
+        to_onnx(Branches(nn.Linear(3, 3)), tmp_path / "none" / "net.onnx")
