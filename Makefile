@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all check lint fuzz wasm bench clean
+.PHONY: demo test test-all check lint fuzz wasm bench audit sbom clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -37,6 +37,14 @@ wasm: .venv/.dev
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks
 
+# Known vulnerabilities of the pinned packages; needs a network.
+audit: .venv/.audit
+	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps
+
+# The software bill of materials of the environment, for a release.
+sbom: .venv/.user .venv/.audit
+	.venv/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+
 clean:
 	rm -rf .venv demo runs
 
@@ -52,6 +60,12 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@ .venv/.user
+
+# Apart from what they look at.
+.venv/.audit: .venv/.python
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit cyclonedx-bom
+	touch $@
 
 # The peers' own dependencies (torchvision, torchaudio, ...) are not needed for what is measured.
 .venv/.bench: .venv/.user

@@ -17,11 +17,11 @@ LEVEL = {
     "compiled": 1,
     "pretrained": 1,
     "core": 2,
-    "plot": 2.5,  # writes files as core does, and imports nothing else
     "neurons": 3,
     "data": 3,
     "sdr": 3,
-    "exits": 3,
+    "plot": 3,
+    "exits": 4,
     "layers": 4,
     "kernels": 5,
     "convert": 5,

@@ -1,6 +1,7 @@
 """Just-in-time compilation of loops over numpy arrays with numba."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,43 @@ def compiled(loop: Callable[..., Any], reorder: bool = True) -> Callable[..., An
     Returns:
         the compiled function; the same one for the same arguments.
     """
+    fastmath = {"reassoc", "contract", "arcp", "nsz"} if reorder else False
+    machine: Callable[..., Any] = cached_jit(loop, fastmath)
+    return machine
+
+
+def cached_jit(loop: Callable[..., Any], fastmath: Any) -> Any:
+    """numba's dispatcher of a loop, in nopython mode, without the interpreter lock, and cached on disk if numba finds a writable folder.
+
+    Containers often have no writable home or package folder; a disk may be full, or the cache damaged. Then a
+    warning says so once, and the loop is compiled for this process alone.
+    """
     import numba
 
-    fastmath = {"reassoc", "contract", "arcp", "nsz"} if reorder else False
-    machine: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath)(loop)
-    return machine
+    options: dict[str, Any] = dict(nogil=True, error_model="numpy", fastmath=fastmath)
+    try:
+        dispatcher = numba.njit(cache=True, **options)(loop)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        _say_once()
+        return numba.njit(**options)(loop)
+    for name in ("load_overload", "save_overload"):
+        setattr(dispatcher._cache, name, functools.partial(_or_nothing, getattr(dispatcher._cache, name)))
+    return dispatcher
+
+
+def _or_nothing(work: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return work(*arguments)
+    except Exception:  # unpickling a damaged cache may raise anything
+        _say_once()
+        return None
+
+
+@functools.cache
+def _say_once() -> None:
+    warnings.warn(
+        "Compiled kernels cannot be kept on disk, so each process compiles its own. Set NUMBA_CACHE_DIR to a writable folder.",
+        stacklevel=3,
+    )

@@ -64,4 +64,28 @@ class KernelError(DendrixError, RuntimeError):
 
 
 class MissingExtraError(DendrixError, ImportError):
-    """Optional package that is not installed."""
+    """Optional package that is not installed or cannot be imported."""
+
+    @classmethod
+    def of(cls, purpose: str, package: str | None, extra: str, error: Exception) -> "MissingExtraError":
+        """Return the error for a failed import. It names the package and, if that is installed, the cause of the failure.
+
+        Args:
+            purpose: beginning of the message, such as "Figures need".
+            package: name of the package; None uses the module whose import failed.
+            extra: the extra of dendrix that installs it.
+            error: the exception of the import.
+        """
+        module = (getattr(error, "name", None) or "").partition(".")[0]
+        absent = isinstance(error, ModuleNotFoundError) and module
+        name = package or module or "a package"
+        if absent and module in (name, _MODULES.get(name)):
+            return cls(f"{purpose} {name}, which is not installed: pip install dendrix[{extra}].")
+        cause = " ".join(str(error).split())
+        return cls(
+            f"{purpose} {name}, which cannot be imported ({type(error).__name__}: {cause}). Repair it: pip install dendrix[{extra}]."
+        )
+
+
+_MODULES = {"Pillow": "PIL", "scikit-learn": "sklearn"}
+"""Modules of packages whose name differs from that of the package."""

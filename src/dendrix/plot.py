@@ -33,8 +33,8 @@ def new_figure(width: float, height: float) -> Any:
     """
     try:
         from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise MissingExtraError("Figures need matplotlib, which is not installed: pip install dendrix[train].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Figures need", "matplotlib", "train", missing) from missing
     return Figure(figsize=(width, height), layout="constrained")  # pyplot would keep global state and may open windows
 
 

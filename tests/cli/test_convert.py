@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 import safetensors.torch
+import torch
 
 from dendrix.cli import main
 from dendrix.cli.convert import MaxPoolName, NeuronName
@@ -146,7 +147,7 @@ def test_a_converted_run_has_a_report(work: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("convert {}/qcfs --T 0", "steps: expected a whole number in [1, inf), got 0"),
+        ("convert {}/qcfs --T 0", "steps: expected a whole number in [1, 65536], got 0"),
         ("convert {}/qcfs --inputs 0", "inputs: expected a whole number in [1, inf), got 0"),
         ("convert {}/none", "expected a run folder"),
         ("convert {}/qcfs --out {}/qcfs", "but it exists"),
@@ -198,3 +199,56 @@ def test_a_damaged_picture_is_named(work: Path, tmp_path: Path, capsys: pytest.C
     broken = tmp_path / "broken.png"
     broken.write_bytes((work / "picture.png").read_bytes()[:60])
     assert f"{broken}: expected an image" in refusal(capsys, "predict", work / "qcfs-spikes", work / "picture.png", broken)
+
+
+def test_a_run_given_as_a_dot_is_resolved_first(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(work / "qcfs", tmp_path / "runs" / "mine")
+    monkeypatch.chdir(tmp_path / "runs" / "mine")
+    record, _ = said(capsys, "convert", ".", "--T", "2", "--inputs", "5")
+    assert Path(record["folder"]) == tmp_path / "runs" / "mine-spikes"
+    assert record["name"] == "mine, converted"
+    monkeypatch.chdir(tmp_path)
+    record, _ = said(capsys, "convert", "runs/mine", "--T", "2", "--inputs", "5", "--out", "fsdd/../other")
+    assert Path(record["folder"]) == tmp_path / "other"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "runs"]
+    assert "expected a run folder" in refusal(capsys, "convert", "typo/mine")
+    assert "expected a run folder" in refusal(capsys, "convert", "typo/../mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "runs"]
+
+
+@pytest.mark.parametrize("option", ["--T 99999999999", "--side 99999999999"])
+def test_numbers_of_a_slip_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert "[1, 65536], got 99999999999" in refusal(capsys, "convert", work / "qcfs", *option.split(), "--out", tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_deep_line_of_metrics_is_one_sentence(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = shutil.copytree(work / "qcfs", tmp_path / "run")
+    for line in ("[" * 100_000, '{"a":' * 100_000):
+        (run / "metrics.jsonl").write_text(line)
+        assert "metrics.jsonl, line 1: expected JSON, but it cannot be read" in refusal(capsys, "report", run)
+
+
+def complex_matrices(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: x.to(torch.complex64) if x.dim() > 1 else x for name, x in weights.items()}
+
+
+def negative_variances(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: -x if name.endswith("running_var") else x for name, x in weights.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(complex_matrices, "of which only the real part would count, are in "), (negative_variances, "a negative variance is in ")],
+)
+def test_weights_that_would_be_taken_in_silence_are_refused(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Any, says: str
+) -> None:
+    run = shutil.copytree(work / "qcfs", tmp_path / "run")
+    weights = safetensors.torch.load_file(run / "model.safetensors")
+    safetensors.torch.save_file(change(weights), run / "model.safetensors")
+    message = refusal(capsys, "evaluate", run)
+    assert "model.safetensors: expected the weights of config.json" in message
+    assert says in message

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import wave
 from pathlib import Path
@@ -210,3 +211,17 @@ def test_outputs_of_any_framework_can_be_fitted(tmp_path: Path, capsys: pytest.C
     policy = answer(capsys, "fit", tmp_path / "outputs.npz", "--out", tmp_path / "policy.json", "--goal", "guarantee", "--eps", "0.05")
     assert policy["mean_steps"] < 8  # type: ignore[operator]
     assert policy["accumulation"] == "sum"
+
+
+@pytest.mark.parametrize("command", ["record {}/run --split test", "fit {}/train.npz"])
+def test_results_go_through_devices_and_links(work: Path, tmp_path: Path, command: str) -> None:
+    words = ["exits", *command.replace("{}", str(work)).split(), "--json", "--out"]
+    device = Path(os.devnull).stat()
+    assert main([*words, os.devnull]) == 0
+    assert Path(os.devnull).stat().st_rdev == device.st_rdev
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "result")
+    assert main([*words, str(tmp_path / "link")]) == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there" / "result").stat().st_size > 0
+    assert len(list((tmp_path / "there").iterdir())) == 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dendrix.core import expect, expect_finite, expect_floating, expect_in, expect_one_of, expect_state, expect_valid
+from dendrix.core import expect, expect_finite, expect_floating, expect_in, expect_one_of, expect_state, expect_valid, expect_weights
 from dendrix.neurons.lif import LIFState
 
 
@@ -89,3 +89,22 @@ def test_what_lies_outside_an_interval_is_refused(inside: float, outside: float,
     expect_in(inside, interval, "p")
     with pytest.raises(ValueError, match=r"p: expected a number in .*, got .*\. Choose one inside\."):
         expect_in(outside, interval, "p")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "says"),
+    [
+        ({"a": torch.zeros(2), "b": torch.zeros(2, dtype=torch.complex64)}, "complex numbers, .*, are in b"),
+        ({"a": torch.tensor([1, math.inf])}, "NaN or infinity is in a"),
+        ({"a": torch.tensor([1, math.nan], dtype=torch.bfloat16), "c": torch.tensor(math.nan)}, "NaN or infinity is in a, c"),
+        ({"norm.running_var": torch.tensor([1.0, -1e-9])}, r"a negative variance is in norm\.running_var"),
+        ({"running_var": torch.tensor([-1.0])}, "a negative variance is in running_var"),
+    ],
+)
+def test_weights_that_a_network_would_take_in_silence(tensors: dict[str, torch.Tensor], says: str) -> None:
+    with pytest.raises(ValueError, match=f"^weights: expected finite real numbers, but {says}"):
+        expect_weights(tensors)
+
+
+def test_weights_that_are_right() -> None:
+    expect_weights({"a": -torch.ones(3), "n": torch.tensor(3), "running_var": torch.zeros(2), "mean": -torch.ones(1, dtype=torch.float64)})

@@ -1,6 +1,7 @@
 """The networks that come with dendrix: small, described, and usable by name from anywhere."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -25,15 +26,22 @@ def test_each_is_small_and_has_a_card(name: str) -> None:
     assert f"{json.loads((folder / 'run.json').read_text())['parameters']:,} trained parameters" in card
 
 
-def test_a_name_loads_and_a_folder_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_loads_and_no_other_folder_hides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fsdd" in shipped()
     assert not dendrix.load("fsdd").training
     assert find_run(tmp_path) == tmp_path
     monkeypatch.chdir(tmp_path)
     Path("fsdd").mkdir()
-    assert find_run("fsdd") == Path("fsdd")
-    with pytest.raises(FileNotFoundError, match=r"^fsdd: .* has no config.json and no model.safetensors"):
-        load_checkpoint("fsdd")
+    assert not dendrix.load("fsdd").training
+
+
+def test_a_run_of_the_same_name_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(find_run("fsdd"), "fsdd")
+    with pytest.raises(ValueError, match=rf"^fsdd: expected one network, .* or give it as {tmp_path}/fsdd\.$"):
+        find_run("fsdd")
+    assert find_run(tmp_path / "fsdd") == tmp_path / "fsdd"
+    assert not dendrix.load(tmp_path / "fsdd").training
 
 
 @pytest.mark.parametrize("name", ["fsd", "../pretrained/fsdd", "__pycache__", "."])

@@ -9,6 +9,7 @@ import torch
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.generate import Decoder
 from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.serve.access import LOOPBACK
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
 from support.servers import Running, Start, running
@@ -43,4 +44,4 @@ def tiny(served: Served) -> Iterator[Running]:
 def start(served: Served) -> Iterator[Start]:
     """A function that starts a server with limits of the test's own."""
     with ExitStack() as stack:
-        yield lambda limits=Limits(), token=None, other=served: stack.enter_context(running(other, limits, token))
+        yield lambda limits=Limits(), token=None, other=served, hosts=LOOPBACK: stack.enter_context(running(other, limits, token, hosts))

@@ -1,10 +1,12 @@
-"""Tokens of clients."""
+"""Tokens of clients, the host names that they may ask for, and limits."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dendrix.serve.access import VARIABLE, admits, read_token
+from dendrix.serve.access import LOOPBACK, VARIABLE, admits, allowed_hosts, read_token
 from dendrix.serve.limits import Limits
 
 
@@ -37,7 +39,42 @@ def test_another_is_not(header: str | None) -> None:
     assert admits(None, header)
 
 
-def test_limits_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"limits\.running: expected a number of at least 1, got 0"):
-        Limits(running=0)
+@pytest.mark.parametrize(
+    ("given", "host", "token", "hosts"),
+    [
+        ((), "127.0.0.1", None, (*LOOPBACK, "127.0.0.1")),
+        ((), "::1", "secret-token", (*LOOPBACK, "[::1]")),
+        ((), "10.0.0.5", None, (*LOOPBACK, "10.0.0.5")),
+        ((), "0.0.0.0", None, LOOPBACK),
+        ((), "::", None, LOOPBACK),
+        ((), "0.0.0.0", "secret-token", ("*",)),
+        (("example.org", "*.example.org", "fe80::1", "*"), "0.0.0.0", None, ("example.org", "*.example.org", "[fe80::1]", "*")),
+    ],
+)
+def test_hosts_by_default_and_by_name(given: tuple[str, ...], host: str, token: str | None, hosts: tuple[str, ...]) -> None:
+    assert allowed_hosts(given, host, token) == hosts
+
+
+@pytest.mark.parametrize("name", ["", "http://example.org", "example.org:8000", "a b", "ex*mple.org", "*example.org", "*.", "ü.org"])
+def test_a_host_name_that_is_none(name: str) -> None:
+    with pytest.raises(ValueError, match="allowed_hosts: expected a name such as"):
+        allowed_hosts([name], "127.0.0.1", None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (dict(running=0), r"limits\.running: expected a whole number in \[1, "),
+        (dict(running=2.5), r"limits\.running: expected a whole number"),
+        (dict(body_bytes=1 << 70), r"limits\.body_bytes: expected a whole number"),
+        (dict(stall_s=1e12), r"limits\.stall_s: expected a number in \[1, 86400\], got 1000000000000"),
+        (dict(grace_s=math.nan), r"limits\.grace_s: expected a number"),
+    ],
+)
+def test_limits_are_checked(limit: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Limits(**limit)
+
+
+def test_nothing_may_wait() -> None:
     assert Limits(waiting=0, grace_s=0)

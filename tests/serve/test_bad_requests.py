@@ -107,7 +107,7 @@ def test_unknown_paths_and_methods(http: httpx.Client) -> None:
 def test_a_body_that_never_comes_is_not_waited_for(small: Running) -> None:
     with socket.create_connection(small.address) as connection:
         connection.settimeout(20)
-        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert connection.recv(1000).startswith(b"HTTP/1.1 408")
 
 
@@ -116,6 +116,36 @@ def test_what_is_no_http_is_refused(small: Running) -> None:
         connection.settimeout(20)
         connection.sendall(b"\x00\xff\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/metrics", "/v1/nothing"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "127.0.0.1.nip.io", "a@localhost", ""]
+)
+def test_another_host_name_is_refused(http: httpx.Client, path: str, host: str) -> None:
+    message = refused(http.get(path, headers={"Host": host}), 400, None)
+    assert f"expected localhost or 127.0.0.1 or [::1], got '{host}'" in message
+    assert "--allowed-hosts" in message
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]", "[::1]:8000"])
+def test_names_of_this_machine_are_admitted(http: httpx.Client, host: str) -> None:
+    assert http.get("/v1/models", headers={"Host": host}).status_code == 200
+
+
+def test_a_host_name_is_admitted_by_option(start: Start) -> None:
+    server = start(hosts=("*.example.org",))
+    for host, status in {"a.example.org": 200, "example.org": 400, "localhost": 400}.items():
+        assert httpx.get(f"{server.url}/v1/models", headers={"Host": host}).status_code == status
+
+
+def test_web_pages_of_other_hosts_are_refused_and_none_may_read(http: httpx.Client) -> None:
+    refused(http.post("/v1/completions", json=GOOD, headers={"Origin": "https://evil.example"}), 403, None)
+    refused(http.post("/v1/completions", json=GOOD, headers={"Origin": "null"}), 403, None)
+    answer = http.post("/v1/completions", json=GOOD, headers={"Origin": "http://localhost:3000"})
+    assert answer.status_code == 200
+    preflight = http.options("/v1/completions", headers={"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"})
+    assert not [name for found in (answer, preflight) for name in found.headers if name.startswith("access-control")]
 
 
 def test_the_openai_client_raises_its_own_errors(small: Running) -> None:

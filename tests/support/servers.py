@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 from openai import OpenAI
 
+from dendrix.serve.access import LOOPBACK
 from dendrix.serve.app import build_app
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
@@ -50,10 +51,10 @@ def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @contextmanager
-def running(served: Served, limits: Limits, token: str | None = None) -> Iterator[Running]:
+def running(served: Served, limits: Limits, token: str | None = None, hosts: Sequence[str] = LOOPBACK) -> Iterator[Running]:
     """A server in a thread, stopped at the end."""
     with listen("127.0.0.1", 0, limits.stall_s) as listener:
-        ready, app = threading.Event(), build_app(served, limits, token)
+        ready, app = threading.Event(), build_app(served, limits, token, hosts)
         server = Server(app, limits, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,18 @@ from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import states
 
 EPOCHS = 30
+MAY_FILL = """
+import errno, os, sys
+sync, full = os.fsync, sys.argv[1]
+def fsync(file):
+    if os.path.exists(full):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    sync(file)
+os.fsync = fsync
+from dendrix.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+"""A command on a disk that is full once the file in its first argument is there."""
 
 
 def words(tones: Path, run: Path) -> list[str]:
@@ -44,7 +57,7 @@ def first_epoch(training: subprocess.Popen[str], run: Path) -> None:
 def training(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.Popen[str]:
     """A training into `run` with its first epoch done."""
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
-    process = started(["-m", "dendrix", *words(tones, tmp_path / "run")], tmp_path)
+    process = started(["-c", MAY_FILL, str(tmp_path / "full"), *words(tones, tmp_path / "run")], tmp_path)
     first_epoch(process, tmp_path / "run")
     return process
 
@@ -71,10 +84,9 @@ def test_a_signal_ends_a_training_in_order(training: subprocess.Popen[str], tone
     resumed(tones, run)
 
 
-def fill(run: Path, process: int) -> None:
-    """Let every later file with the state of the run lie on a device that is full."""
-    for epoch in range(2, EPOCHS + 1):
-        (run / f".resume-{epoch:05}.safetensors.{process}").symlink_to("/dev/full")
+def fill(run: Path, _: int) -> None:
+    """Fill the disk, as far as the training can tell."""
+    run.with_name("full").touch()
 
 
 def allow_no_more(run: Path, process: int) -> None:
@@ -91,12 +103,28 @@ def test_a_full_disk_ends_a_training_with_one_sentence(
     stop(run, training.pid)
     out, said = training.communicate(timeout=60)
     assert (training.returncode, out) == (1, "")
-    assert re.fullmatch(
-        rf"dendrix: {run}/resume-\d+\.safetensors: {why}\. Check the path, its permissions and the space on the disk\.\n", said
-    )
+    assert re.fullmatch(rf"dendrix: {run}/[\w.-]+: {why}\. Check the path, its permissions and the space on the disk\.\n", said)
     assert load_checkpoint(run).labels == tuple("0123456789")
-    assert [path for path in run.glob(".*") if not path.is_symlink()] == []
+    assert not list(run.glob(".*"))
     resumed(tones, run)
+
+
+@pytest.mark.parametrize("what", ["renamed", "removed"])
+def test_a_folder_that_is_lost_ends_a_training_at_once(training: subprocess.Popen[str], tones: Path, tmp_path: Path, what: str) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.rename(other)
+    if what == "removed":
+        shutil.rmtree(other)
+    out, said = training.communicate(timeout=60)
+    assert (training.returncode, out) == (1, "")
+    assert re.fullmatch(
+        rf"dendrix: {run}: expected the folder of this training, but it was renamed or removed\. .* --resume to go on\.\n", said
+    )
+    assert not run.exists()
+    if what != "removed":
+        assert len(states(other)) > 0
+        other.rename(run)
+        resumed(tones, run)
 
 
 @pytest.mark.slow

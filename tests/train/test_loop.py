@@ -105,14 +105,14 @@ def test_early_stop_waits_for_narrow_delays(recipe: SequenceRecipe, tmp_path: Pa
 def test_infinite_loss_stops_with_one_sentence_and_leaves_nothing(recipe: SequenceRecipe, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: loss .*Lower --optim\.lr"):
         train_run(TrainRun(replace(recipe, optim=SequenceOptim(lr=1e30)), tmp_path / "runs" / "run", json=True), "tones")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()
 
 
 def test_infinite_validation_loss_stops_with_one_sentence(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner_module, "score", lambda *_: Scores(0.5, math.inf, [], []))
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: validation loss inf\. Lower --optim\.lr"):
         train_run(TrainRun(recipe, tmp_path / "runs" / "run", json=True), "tones")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(("epochs_done", "kept"), [(0, False), (1, True)])

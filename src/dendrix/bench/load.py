@@ -32,7 +32,8 @@ async def ask(address: Address, body: dict[str, Any], leave_after: int | None = 
         leave_after: number of parts of the text after which the client disconnects; None reads to the end.
     """
     content = json.dumps(body | {"stream": True}).encode()
-    head = f"POST /v1/completions HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"  # HTTP 1.0, so that events are not wrapped in chunks
+    # HTTP 1.0, so that events are not wrapped in chunks.
+    head = f"POST /v1/completions HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     began, status, texts, arrivals = time.perf_counter(), 0, list[str](), list[float]()
     try:
         reader, writer = await asyncio.open_connection(*address)

@@ -18,7 +18,7 @@ from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe, recipes
 from .convert import convert
 from .energy import energy
-from .errors import Terminated, sentence, sigterm_interrupts
+from .errors import Terminated, expect_output, sentence, sigterm_interrupts
 from .export import export
 from .lm import finetuning
 from .output import print_json, trust_option
@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         words, allowed = _without_allow(words)
+        expect_output()
         with sigterm_interrupts(), _allowing(allowed):
             _run(words)
             sys.stdout.flush()

@@ -53,10 +53,14 @@ def convert(
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.
     """
+    from ..core.files import direct
     from ..runs.conversion import ConvertRun, convert_run, draw_conversion
 
+    run = run if run.name not in ("", "..") else run.resolve()
     own = ".py" in run.name
-    target = out or (Path(f"{Path(run.name).stem.partition('.')[0]}-spikes") if own else run.with_name(f"{run.name}-spikes"))
+    target = (
+        direct(out) if out else (Path(f"{Path(run.name).stem.partition('.')[0]}-spikes") if own else run.with_name(f"{run.name}-spikes"))
+    )
     asked = ConvertRun(run, steps, neuron, max_pool, calibrate, quantile, inputs, root, weights, images, side, trust)
     record = convert_run(asked, target)
     try:

@@ -1,9 +1,21 @@
 """Error messages of commands, and the handling of SIGTERM."""
 
 import contextlib
+import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from io import BufferedIOBase
+from typing import cast
+
+from ..errors import InputError
+
+_NO_MEMORY = re.compile("can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
+"""What torch says of a lack of memory, as a RuntimeError."""
+
+_EXTRAS = {"tokenizers": "lm", "transformers": "lm"}
+"""Extras of packages whose modules ours build on, so that they are imported at the top of a file."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -29,7 +41,29 @@ def _terminate(*_: object) -> None:
 
 def sentence(error: Exception) -> str:
     """Return the message of an error on one line, with a readable form of the errors of the operating system."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        return f"{error.name} is not installed: pip install dendrix[{_EXTRAS[error.name]}]."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
         return f"{where}{error.strerror}. Check the path, its permissions and the space on the disk."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
+        asked = re.search(r"allocate (\d+ bytes|[\d.]+ [KMGTP]iB)", str(error))
+        return f"The memory does not suffice{f' for {asked[1]}' if asked else ''}. Choose smaller sizes, or fewer steps or inputs."
     return " ".join(str(error).split()) or f"{type(error).__name__}. Run again with --debug to see where."
+
+
+def expect_output() -> None:
+    """Refuse to start without a standard output: results would be lost, or end up in the first file that is opened."""
+    if sys.stdout is None:
+        raise InputError("Standard output: expected an open one, but it is closed. Redirect it, to /dev/null if it does not matter.")
+
+
+def standard_input() -> BufferedIOBase:
+    """The bytes of standard input.
+
+    Raises:
+        InputError: it is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("Standard input: expected an open one to read from, but it is closed. Redirect it, or name a file.")
+    return cast(BufferedIOBase, sys.stdin.buffer)

@@ -1,18 +1,17 @@
 """Early exits: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, MisuseError
+from .errors import standard_input
 from .output import print_json, progress_bar
 
 RuleName = Literal["max-probability", "margin", "entropy", "patience", "fixed-steps"]
@@ -298,7 +297,7 @@ def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     from ..data.speech.sound_stream import stream_sound
 
     if str(file) == "-":
-        return stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder.rate), None
+        return stream_sound(standard_input(), encoder.rate), None
     wave, rate = read_wav(file)
     sound = resample(wave, rate, encoder.rate)
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ..errors import MisuseError
+from .errors import standard_input
 from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -91,7 +92,7 @@ def _prompt(prompt: str | None, file: Path | None) -> bytes:
     if prompt is not None and file is not None:
         raise MisuseError("PROMPT: expected a prompt or a --file, got both. Leave one out.")
     if prompt == "-":
-        text = sys.stdin.buffer.read()
+        text = standard_input().read()
     elif file is not None:
         text = file.read_bytes()
     else:

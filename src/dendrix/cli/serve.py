@@ -18,6 +18,7 @@ def serve(
     name: str | None = None,
     weights: Literal["float32", "bfloat16", "int8"] = "float32",
     token_file: Path | None = None,
+    allowed_hosts: tuple[str, ...] = (),
     limits: Limits = Limits(),
 ) -> None:
     """Serve a language model over HTTP with an OpenAI-compatible API: /v1/completions, /v1/models, /healthz and /metrics (Prometheus).
@@ -29,11 +30,13 @@ def serve(
         name: name of the model for clients; by default that of the folder.
         weights: format of the weight matrices; smaller formats are faster and less exact.
         token_file: file with the token that clients must send; by default the variable DENDRIX_SERVE_TOKEN, if it is set.
+        allowed_hosts: host names that requests may contain, such as example.org or *.example.org; * accepts all. By default the names of
+            the loopback interface and --host, or all if a token is required and --host is not a loopback address.
         limits: limits of requests.
     """
     try:
         from ..serve.run import serve_run
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError(f"Serving needs {missing.name}, which is not installed: pip install dendrix[lm,serve].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Serving needs", None, "lm,serve", missing) from missing
 
-    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, limits=limits)
+    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, hosts=allowed_hosts, limits=limits)

@@ -2,16 +2,15 @@
 
 import dataclasses
 import sys
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import MisuseError
-from .errors import sentence
+from .errors import sentence, standard_input
 from .output import print_json
 from .pictures import read
 
@@ -153,7 +152,7 @@ def _follow(run: Path, trust: str | None, json: bool) -> None:
     from ..runs.prediction import encoder_of
 
     checkpoint = load_checkpoint(run, trust=trust)
-    sound = stream_sound(cast(BufferedIOBase, sys.stdin.buffer), encoder_of(checkpoint).rate)
+    sound = stream_sound(standard_input(), encoder_of(checkpoint).rate)
     printed: Heard | None = None
     heard: Heard | None = None
     try:

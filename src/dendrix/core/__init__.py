@@ -16,7 +16,17 @@ from .described import Described
 from .dispatch import KERNELS, Kernel, chosen_kernels, find_kernel, kernel, record_choice, too_small, unrecorded, use_kernels
 from .evidence import ACCUMULATIONS, Evidence, accumulate, accumulate_step
 from .scanning import StepFn, scan, zero_invalid
-from .shapes import expect, expect_dtype, expect_finite, expect_floating, expect_module, expect_state, expect_valid
+from .shapes import (
+    expect,
+    expect_dtype,
+    expect_finite,
+    expect_floating,
+    expect_module,
+    expect_state,
+    expect_valid,
+    expect_weights,
+    weights_trouble,
+)
 from .state import State, cat, detach, leaves, map_state, rows, select
 from .stateful import Stateful
 from .surrogate import ATan, Boxcar, Sigmoid, Surrogate, Triangle
@@ -57,6 +67,7 @@ __all__ = [
     "expect_one_of",
     "expect_state",
     "expect_valid",
+    "expect_weights",
     "find_kernel",
     "kernel",
     "leaves",
@@ -68,5 +79,6 @@ __all__ = [
     "too_small",
     "unrecorded",
     "use_kernels",
+    "weights_trouble",
     "zero_invalid",
 ]

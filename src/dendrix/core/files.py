@@ -1,9 +1,11 @@
 """Atomic file writes, JSON files, and exclusive locks on folders."""
 
 import contextlib
+import errno
 import io
 import json
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -13,93 +15,94 @@ from typing import IO, Any
 from ..errors import InputError
 from .limits import expect_within
 
-_LONGEST_NAME = 200
-"""Bytes of a name that a temporary name keeps, as 255 are the most that file systems take."""
-
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file atomically: readers see the old or the new content, never a part, even after a crash.
 
-    The target of a symbolic link is replaced, not the link. A device or a pipe is written through, as there is no file to replace.
+    A symbolic link is followed, and its target is replaced and keeps its permissions. Devices, pipes and other special files are written
+    to directly.
 
     Raises:
-        OSError: the file cannot be written, or the disk is full; it names the file.
+        OSError: the file cannot be written; existing content is unchanged.
     """
-    target = _target(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
     try:
-        if target is None:
-            with path.open("wb") as device:
-                device.write(content)
-            return
-        _replace(target, content)
+        if _is_stream(path):
+            with path.open("ab") as stream:
+                stream.write(content)
+        else:
+            _replace(_followed(path), content)
     except OSError as error:
-        error.filename = str(path)  # the error of a full disk has no file name, and other errors have that of the temporary file
-        raise
+        if error.errno is None:
+            raise
+        # A full disk has no file name, and other errors have that of the temporary file.
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _replace(target: Path, content: bytes) -> None:
-    temporary = target.with_name(f".{target.name[:_LONGEST_NAME]}.{os.getpid()}")
+def _is_stream(path: Path) -> bool:
+    """Whether a path is no regular file, or one through which the system hands out an open file, as /dev/stdout."""
+    special = path.exists() and not path.is_file()
+    return special or os.path.realpath(path.parent).startswith(("/dev", "/proc"))
+
+
+def _followed(path: Path) -> Path:
+    """The file that a symbolic link leads to; other paths are absolute and otherwise as they were."""
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():  # of links that lead to each other, one is left
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
+
+
+def _replace(path: Path, content: bytes) -> None:
+    permissions = path.stat().st_mode & 0o777 if path.exists() else None
+    if permissions is not None and not os.access(path, os.W_OK):  # a rename would not ask
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
+            if permissions is not None:
+                temporary.chmod(permissions)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-        temporary.replace(target)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _target(path: Path) -> Path | None:
-    """The regular file that a path names or would name, behind all symbolic links; None for a device or a pipe."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return path.resolve() if path.is_symlink() else path
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
-    if not stat.S_ISREG(mode):
-        return None
-    return path.resolve() if path.is_symlink() else path
 
 
 def expect_writable(path: Path) -> None:
     """Check that a file can be written, before a long computation of its content.
 
     Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: its folder does not exist or is not writable, or it is a folder itself.
+        FileNotFoundError, IsADirectoryError, PermissionError: its folder does not exist or is not writable, it is a folder itself, or it
+            is not writable.
     """
-    target = _target(path)
-    if target is None or target.exists():
-        if not _may(path, os.W_OK):
-            raise PermissionError(f"{path}: expected a writable file, but it is not writable. Choose another, or change its mode.")
-        if target is None:
-            return
-    folder = target.parent
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path}: expected a writable file, but it is not writable. Choose another.")
+    if _is_stream(path) and path.exists():
+        return
+    folder = _followed(path).parent
     if not folder.is_dir():
         raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {folder} does not exist. Create it first.")
-    if not _may(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"{path}: expected a writable folder, but {folder} is not writable. Choose another.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{path}: expected a writable folder, but {path.parent} is not writable. Choose another.")
 
 
 def expect_folder(path: Path) -> None:
     """Check that a folder can be made, or files be written in it, before the work that it is for.
 
     Raises:
-        NotADirectoryError, PermissionError: something else has its name or that of a folder above, or it may not be written to.
+        NotADirectoryError, PermissionError: something else has its name or that of a folder above, or it is not writable.
     """
     place = path.resolve()
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     if not there.is_dir():
         raise NotADirectoryError(f"{path}: expected a folder to write to, but {there} is a file. Choose another.")
-    if not _may(there, os.W_OK | os.X_OK):
+    if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: expected a writable folder, but {there} is not writable. Choose another.")
-
-
-def _may(path: Path, mode: int) -> bool:
-    """Whether this process may do so, under the user that writes are made for."""
-    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def seekable(path: Path) -> IO[bytes]:
@@ -157,7 +160,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise InputError(f"'{next(name for name in names if names.count(name) > 1)}' is there twice")
+        raise InputError(f"'{next(name for name in names if names.count(name) > 1)}' occurs twice")
     return found
 
 
@@ -167,6 +170,34 @@ def flattened(value: Any, name: str = "") -> dict[str, Any]:
         inner = (flattened(part, f"{name}.{key}" if name else str(key)) for key, part in value.items())
         return {key: part for parts in inner for key, part in parts.items()}
     return {name: value}
+
+
+def direct(path: Path) -> Path:
+    """A path without "..", which would lead through folders that need not be there."""
+    return Path(os.path.realpath(path)) if ".." in path.parts else path
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Make a folder with its parents. If an error comes, those that were made and are still empty go again."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for place in made:
+            with contextlib.suppress(OSError):  # not empty, or gone already
+                place.rmdir()
+        raise
+
+
+def identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one that has its name later; None if there is none."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Checks of tensor arguments. Messages name the expected value, the actual value and a remedy."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -101,3 +102,24 @@ def expect_finite(x: Tensor, name: str = "x", advice: str = "Clean the input fir
         return
     first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
     raise InputError(f"{name}: expected finite numbers, got {x[first].item()} at index {list(first)}. {advice}")
+
+
+def weights_trouble(tensors: Mapping[str, Tensor]) -> str | None:
+    """The reason not to give these tensors to a network, which would take them in silence; None if there is none.
+
+    Args:
+        tensors: parameters and buffers by name, as in a `state_dict`.
+    """
+    if found := [name for name, tensor in tensors.items() if tensor.is_complex()]:
+        return f"complex numbers, of which only the real part would count, are in {', '.join(found)}"
+    if found := [name for name, tensor in tensors.items() if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())]:
+        return f"NaN or infinity is in {', '.join(found)}"
+    if found := [name for name, tensor in tensors.items() if name.rpartition(".")[2] == "running_var" and bool((tensor < 0).any())]:
+        return f"a negative variance is in {', '.join(found)}"
+    return None
+
+
+def expect_weights(tensors: Mapping[str, Tensor], name: str = "weights") -> None:
+    """Refuse tensors with complex numbers, NaN, infinity or a negative variance (`running_var`)."""
+    if trouble := weights_trouble(tensors):
+        raise InputError(f"{name}: expected finite real numbers, but {trouble}. Check where they come from.")

@@ -223,6 +223,6 @@ def _pooch() -> tuple[Any, tuple[type[Exception], ...]]:
     try:
         import pooch
         import requests
-    except ImportError as missing:
-        raise MissingExtraError(f"Downloads need {missing.name}, which is not installed: pip install dendrix[data].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Downloads need", None, "data", missing) from missing
     return pooch, (requests.RequestException, ValueError)

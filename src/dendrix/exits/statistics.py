@@ -14,9 +14,7 @@ def require_scipy() -> ModuleType:
     try:
         import scipy.optimize
         import scipy.stats
-    except ImportError as missing:
-        raise MissingExtraError(
-            "Fits and reports of exit rules need scipy, which is not installed: pip install dendrix[exits]."
-        ) from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Fits and reports of exit rules need", "scipy", "exits", missing) from missing
     found: ModuleType = scipy
     return found

@@ -120,7 +120,7 @@ def generate(
     expect_in(max_new_tokens, "[1, inf)", "max_new_tokens")
     if not conversation.next:
         raise InputError("prompt: expected some text, got none. Pass a prompt, or load a conversation to continue.")
-    text = TextStream(tokenizer, stops)
+    text = TextStream(tokenizer, stops, conversation.next)
     logits, state = decoder.prefill(torch.tensor([conversation.next]), conversation.state)
     for left in range(max_new_tokens - 1, -1, -1):
         drawn = sample(logits, sampling, generator)

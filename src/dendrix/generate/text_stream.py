@@ -1,10 +1,9 @@
 """Incremental detokenization: complete characters only, ending before the first stop string."""
 
-import codecs
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.text.tokenizers import token_bytes
+from ..data.text.detokenization import decoding
 from ..errors import InputError
 
 
@@ -17,18 +16,18 @@ class TextStream:
     Args:
         tokenizer: tokenizer of the tokenizers library.
         stops: strings that end the text, across token boundaries.
+        before: tokens before the text, such as those of the prompt: they decide whether a blank stands between.
     Raises:
         InputError: a stop string is empty.
     """
 
-    def __init__(self, tokenizer: Any, stops: Sequence[str] = ()):
+    def __init__(self, tokenizer: Any, stops: Sequence[str] = (), before: Sequence[int] = ()):
         if "" in stops:
             raise InputError("stops: expected non-empty strings, got an empty one. Remove it.")
         self.stops = tuple(stops)
         self.stopped = False
         """True after a stop string; no more text is returned then."""
-        self._bytes_of = token_bytes(tokenizer)
-        self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._decoding = decoding(tokenizer, before)
         self._waiting = ""
 
     def push(self, token: int) -> str:
@@ -39,13 +38,13 @@ class TextStream:
         """
         if self.stopped:
             return ""
-        return self._release(self._characters.decode(self._bytes_of(token)), final=False)
+        return self._release(self._decoding.push(token), final=False)
 
     def finish(self) -> str:
         """End the text; returns the text that was held back."""
         if self.stopped:
             return ""
-        return self._release(self._characters.decode(b"", final=True), final=True)
+        return self._release(self._decoding.finish(), final=True)
 
     def _release(self, new: str, final: bool) -> str:
         text = self._waiting + new

@@ -109,8 +109,8 @@ def _network(config: GPT2Config) -> "GPT2LMHeadModel":
     try:
         from transformers import GPT2Config as LibraryConfig
         from transformers import GPT2LMHeadModel
-    except ImportError as missing:
-        raise MissingExtraError("GPT-2 needs transformers, which is not installed: pip install dendrix[lm].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("GPT-2 needs", "transformers", "lm", missing) from missing
     sizes = LibraryConfig(
         vocab_size=config.vocab_size,
         n_embd=config.width,

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .. import errors
+
 __all__ = ["find_run", "shipped"]
 
 _HERE = Path(__file__).parent
@@ -17,6 +19,15 @@ def find_run(name: str | Path) -> Path:
 
     Args:
         name: existing path, or the name of a shipped network; anything else is returned unchanged, and opening it raises the error.
+    Raises:
+        InputError: it is the name of both a shipped network and a run in the current folder. Other folders do not hide a shipped network.
     """
     path = Path(name)
-    return _HERE / path if not path.exists() and str(name) in shipped() else path
+    if str(path) not in shipped():
+        return path
+    if (path / "config.json").exists():
+        raise errors.InputError(
+            f"{path}: expected one network, but a run here and one that comes with dendrix have this name. Rename the folder, or give it "
+            f"as {path.absolute()}."
+        )
+    return _HERE / path

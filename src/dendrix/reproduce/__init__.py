@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from ..core.files import expect_folder
+from ..core import files
 from .claim import Checked, Claim
 
 __all__ = ["REPRODUCTIONS", "Checked", "Claim", "reproduce"]
@@ -36,7 +36,7 @@ def reproduce(name: str, out: Path, epochs: int | None = None, jobs: int = 1) ->
     Raises:
         InputError: `epochs` or `jobs` is given where nothing is trained.
     """
-    expect_folder(out)
+    files.expect_folder(out)
     modules = {name: module for name, module, _ in _found()}
     checked: list[Checked] = import_module(modules[name], __name__).reproduce(out, epochs, jobs)
     return checked

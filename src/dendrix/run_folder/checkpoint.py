@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..checks import expect_path
-from ..core import expect_module
+from ..core import expect_module, weights_trouble
 from ..core.bounded import bounded
 from ..core.files import read_json, write_atomic, write_json
 from ..core.trust import Trust
@@ -131,7 +131,8 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
     """Read a run folder. The network has continuous delays and can be trained further; `load_checkpoint` returns it ready for use.
 
     Args:
-        folder: folder of the run, or the name of a shipped network; an existing folder of that name is preferred.
+        folder: folder of the run, or the name of a shipped network; a folder of the same name in the working directory is ambiguous and
+            needs a path.
         network: network that the weights are loaded into, instead of one built from the description.
         trust: package, or path of a Python file, whose classes may be imported to build the network.
     Raises:
@@ -173,9 +174,9 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         raise InputError(f"{folder / CONFIG}: expected the description of a network, but {reason} Was it edited by hand?") from error
     try:
         tensors = safetensors.torch.load((folder / WEIGHTS).read_bytes())
+        if trouble := weights_trouble(tensors):
+            raise InputError(trouble)
         cast_like(model, tensors).load_state_dict(tensors)
-        if broken := [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]:
-            raise InputError(f"NaN or infinity is in {', '.join(broken)}")
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = _reason(error)
         raise InputError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 import torch
 
-from ..core.files import expect_folder, read_bytes, read_json, unique, write_atomic
+from ..core.files import expect_folder, making, read_bytes, read_json, unique, write_atomic
 from ..errors import InputError
 from .migration import migrated_recipe
 
@@ -50,14 +51,14 @@ def new_folder(target: Path) -> Iterator[Path]:
     if target.exists():
         raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. Choose another name or remove it.")
     expect_folder(target)
-    place = target.resolve()  # of a symbolic link, the folder that it names
-    work = place.with_name(f".{place.name}.{os.getpid()}")
-    work.mkdir(parents=True)
-    try:
-        yield work
-        work.rename(place)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    place = Path(os.path.realpath(target))  # follows links, and does not create a for a/../b
+    work = place.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
+    with making(work):
+        try:
+            yield work
+            work.rename(place)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ..core import chosen_kernels
-from ..core.files import expect_folder, locked, write_atomic, write_json
+from ..core.files import direct, expect_folder, identity, locked, making, write_atomic, write_json
 from ..errors import InputError
 from .checkpoint import WEIGHTS
 from .record import METRICS, RUN, RunRecord, read_record, write_lines
@@ -99,6 +100,21 @@ class Run:
     started: float = field(default_factory=time.perf_counter)
     """Start of the training on the clock of this process, as if it had never been interrupted."""
 
+    def __post_init__(self) -> None:
+        self._identity = identity(self.folder)
+
+    def expect_folder(self) -> None:
+        """Notice at once that the folder was renamed or removed, which would be the loss of what is trained from then on.
+
+        Raises:
+            FileNotFoundError: its name leads nowhere, or to another folder.
+        """
+        if self.writes and identity(self.folder) != self._identity:
+            raise FileNotFoundError(
+                f"{self.folder}: expected the folder of this training, but it was renamed or removed. Give it back this name, and train "
+                "again with --resume to go on."
+            )
+
     @property
     def seconds(self) -> float:
         """Total duration of the training, in s."""
@@ -126,6 +142,7 @@ class Run:
     def write(self) -> RunRecord:
         """Write the record and the metrics."""
         record = self.record()
+        self.expect_folder()
         if self.writes:
             write_lines(self.folder / METRICS, self.metrics)
             write_json(self.folder / RUN, record)
@@ -133,6 +150,7 @@ class Run:
 
     def save(self, tensors: dict[str, Tensor]) -> None:
         """Write a state file for resuming, the record and the metrics."""
+        self.expect_folder()
         if self.writes:
             facts = {
                 "progress": asdict(self.progress),
@@ -227,20 +245,31 @@ def run_folder(target: Path, resume: bool = False, writes: bool = True) -> Itera
         FileExistsError: the folder exists and `resume` is False.
         BlockingIOError: another process trains in the folder.
     """
+    if writes and target.exists() and not resume:
+        hint = "Continue it with --resume, or choose another name." if states(target) else "Choose another name or remove it."
+        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. {hint}")
     if writes:
-        if target.exists() and not resume:
-            hint = "Continue it with --resume, or choose another name." if states(target) else "Choose another name or remove it."
-            raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. {hint}")
         expect_folder(target)
-        target.resolve().mkdir(parents=True, exist_ok=True)
-        was_there = any(target.iterdir())
-    with locked(target) if writes else contextlib.nullcontext():
-        try:
-            yield target
-        except BaseException:
-            if writes and not was_there and not states(target):
-                shutil.rmtree(target)
-            raise
+    target = direct(target)
+    place = Path(os.path.realpath(target))  # follows links
+    with contextlib.ExitStack() as stack:
+        if writes:
+            stack.enter_context(making(place))
+            stack.enter_context(locked(place))
+            stack.enter_context(_removed_after_an_error(place))
+        yield target
+
+
+@contextlib.contextmanager
+def _removed_after_an_error(folder: Path) -> Iterator[None]:
+    """Remove a folder that was empty, after an error before it holds a state for resuming, unless it has been replaced by another."""
+    was_there, itself = any(folder.iterdir()), identity(folder)
+    try:
+        yield
+    except BaseException:
+        if not was_there and identity(folder) == itself and not states(folder):
+            shutil.rmtree(folder)
+        raise
 
 
 def _expect_weights(folder: Path) -> None:

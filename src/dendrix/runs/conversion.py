@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..convert import MaxPool, NeuronKind, calibrate, compare
-from ..core import expect_fields
+from ..core import expect_fields, weights_trouble
 from ..core.files import read_json, write_json
 from ..core.foreign import foreign
 from ..core.trust import Trust, import_file, is_file
@@ -33,6 +33,8 @@ from .report.conversion_figures import draw_accuracy, draw_layers
 from .viewing import knows_images
 
 _AT_ONCE = 64
+_LONGEST = 65_536
+"""Steps, and pixels of a side, beyond which a number is a slip of the keyboard."""
 _ROWS = 256
 """Largest number of images times steps in one call; more do not fit the cache."""
 
@@ -67,7 +69,7 @@ class ConvertRun:
     """Package or Python file of classes that are not part of dendrix or torch."""
 
     def __post_init__(self) -> None:
-        counts = dict.fromkeys(("steps", "inputs", "side"), "[1, inf)")
+        counts = {"steps": f"[1, {_LONGEST}]", "inputs": "[1, inf)", "side": f"[1, {_LONGEST}]"}
         expect_fields(self, whole=counts, **counts, quantile="(0, 1]")
 
 
@@ -166,7 +168,10 @@ def _of_file(asked: ConvertRun) -> _Original:
     if not isinstance(network, nn.Module):
         raise InputError(f"{asked.run}: expected a torch.nn.Module, got {type(network).__name__}. Return the network.")
     try:
-        network.load_state_dict(safetensors.torch.load(asked.weights.read_bytes()))
+        weights = safetensors.torch.load(asked.weights.read_bytes())
+        if trouble := weights_trouble(weights):
+            raise InputError(f"{trouble}.")
+        network.load_state_dict(weights)
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{asked.weights}: expected the weights of {asked.run} as safetensors, but {reason}") from error

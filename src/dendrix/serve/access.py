@@ -1,13 +1,29 @@
-"""Access token of the server, read from the environment or a file because command lines are visible to all users of a machine."""
+"""Clients that the server admits: by an access token, and by the host name that they ask for.
+
+The token comes from the environment or a file because command lines are visible to all users of a machine. The host name guards a
+server without a token against web pages: a page whose own name is made to point at this machine (DNS rebinding) still sends that name.
+"""
 
 import hmac
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from ..errors import InputError
+from .errors import ApiError
 
 VARIABLE = "DENDRIX_SERVE_TOKEN"
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""Names of this machine for itself."""
 _SHORTEST = 8
+_ALL = ("0.0.0.0", "::")
+_PATTERN = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 
 
 def read_token(file: Path | None) -> str | None:
@@ -41,3 +57,82 @@ def admits(token: str | None, header: str | None) -> bool:
         return True
     scheme, _, given = (header or "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+
+
+def in_url(host: str) -> str:
+    """A host as it stands in a URL and in the header `Host`: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address, given by a name or a number."""
+    return in_url(host) in LOOPBACK
+
+
+def allowed_hosts(given: Sequence[str], host: str, token: str | None) -> tuple[str, ...]:
+    """Choose the host names by which clients may ask for the server.
+
+    Args:
+        given: names or addresses, also with a wildcard, such as "*.example.org"; "*" admits all. Empty for the default: the names of
+            this machine for itself, and `host`; all names if a token protects a server that other machines can reach.
+        host: address that the server listens on.
+        token: token that clients must send, if any.
+    Raises:
+        InputError: a name is not one.
+    """
+    for name in given:
+        if not _PATTERN.fullmatch(in_url(name)):
+            raise InputError(
+                f"allowed_hosts: expected a name such as example.org or *.example.org, got '{name}'. Leave out scheme and port."
+            )
+    if given:
+        return tuple(map(in_url, given))
+    if token is not None and not is_loopback(host):
+        return ("*",)
+    return LOOPBACK if host in _ALL else (*LOOPBACK, in_url(host))
+
+
+class AllowedHosts:
+    """ASGI middleware that refuses requests to another host name, and those of web pages of another origin.
+
+    Args:
+        app: the application.
+        hosts: result of `allowed_hosts`.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]):
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = await self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        answer = self._app if error is None else JSONResponse(error.body(), error.status)
+        await answer(scope, receive, send)
+
+    async def _refusal(self, headers: Headers) -> ApiError | None:
+        host, origin = headers.get("host"), headers.get("origin")
+        if not await self._admits(host):
+            advice = "Start the server with --allowed-hosts and this name to admit it."
+            return ApiError(400, f"Host: expected {' or '.join(self._hosts)}, got '{(host or '')[:80]}'. {advice}", code="invalid_host")
+        if origin is not None and not await self._admits(origin.partition("://")[2]):
+            return ApiError(403, "Origin: this server answers no web pages of other hosts.", code="invalid_origin")
+        return None
+
+    async def _admits(self, host: str | None) -> bool:
+        """Whether starlette's check of a host name lets a request pass."""
+        passed = False
+
+        async def note(*_: object) -> None:
+            nonlocal passed
+            passed = True
+
+        headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+        await TrustedHostMiddleware(note, self._hosts, www_redirect=False)({"type": "http", "headers": headers}, _nothing, _unsent)
+        return passed
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _unsent(_: Message) -> None:
+    pass

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from .access import admits
+from .access import LOOPBACK, AllowedHosts, admits
 from .completions import Completions
 from .errors import ApiError, answer_error
 from .limits import Limits
@@ -21,13 +21,14 @@ from .request import request_schema
 from .scheduler import Scheduler
 
 
-def build_app(served: Served, limits: Limits, token: str | None) -> FastAPI:
+def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
     """Create the application; `app.state.scheduler` exists while it runs.
 
     Args:
         served: the language model.
         limits: limits of requests.
         token: token that clients must send; None admits all clients.
+        hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
     """
     metrics, created = Metrics(), int(time.time())
 
@@ -67,6 +68,7 @@ def build_app(served: Served, limits: Limits, token: str | None) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.metrics = metrics
+    app.add_middleware(AllowedHosts, hosts=hosts)
     for kind in (ApiError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer_error)
     app.include_router(api)

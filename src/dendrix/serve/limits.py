@@ -1,9 +1,11 @@
 """Limits of the server, beyond which requests are refused with a reason."""
 
-import math
 from dataclasses import dataclass, fields
 
-from ..errors import InputError
+from ..checks import expect_count, expect_in
+
+_DAY_S = 86_400
+_MOST = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Limits:
     """Answers in the queue; further requests are refused with status 429."""
     body_bytes: int = 1 << 20
     """Bytes per request body."""
+    connections: int = 4096
+    """Open connections. A further one takes the place of the one that has waited longest for its client to send a request."""
     unread: int = 64
     """Unread pieces of text per client, after which its answers are paused."""
     stall_s: float = 30.0
@@ -34,5 +38,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value, least = getattr(self, field.name), 0 if field.name in ("waiting", "grace_s") else 1
-            if not least <= value < math.inf:
-                raise InputError(f"limits.{field.name}: expected a number of at least {least}, got {value}. Choose a valid one.")
+            if field.name.endswith("_s"):
+                expect_in(value, f"[{least}, {_DAY_S}]", f"limits.{field.name}")
+            else:
+                expect_count(value, f"[{least}, {_MOST}]", f"limits.{field.name}")

@@ -17,6 +17,9 @@ class Metrics:
         self.prompt_tokens = Counter("dendrix_prompt_tokens", "Prompt tokens of accepted requests.", registry=registry)
         self.new_tokens = Counter("dendrix_new_tokens", "Generated tokens.", registry=registry)
         self.left = Counter("dendrix_requests_left", "Requests that ended before their answers were complete.", registry=registry)
+        self.dropped = Counter(
+            "dendrix_connections_dropped", "Connections closed because their clients sent no whole request.", registry=registry
+        )
         self._running = Gauge("dendrix_answers_running", "Answers that are being generated.", registry=registry)
         self._held = Gauge("dendrix_answers_held", "Answers that are being generated or queued.", registry=registry)
         self.step_seconds = Histogram(

@@ -41,16 +41,16 @@ def prepare(asked: CompletionRequest, served: Served, limits: Limits) -> Job:
         raise ApiError(422, f"n: expected at most {limits.running} answers to all prompts together, got {count}.", "n")
     prompts = []
     for place, prompt in enumerate(asked.prompt):
-        answers = [_answer(place * asked.n + i, asked, served) for i in range(asked.n)]
-        prompts.append(Prompt(_tokens(prompt, served, limits), answers))
+        tokens = _tokens(prompt, served, limits)
+        prompts.append(Prompt(tokens, [_answer(place * asked.n + i, asked, served, tokens) for i in range(asked.n)]))
     return Job(prompts)
 
 
-def _answer(index: int, asked: CompletionRequest, served: Served) -> Answer:
+def _answer(index: int, asked: CompletionRequest, served: Served, prompt: list[int]) -> Answer:
     """Create an empty answer. With a seed, each answer has its own generator; greedy decoding needs none."""
     sampling = Sampling(asked.temperature, top_p=asked.top_p)
     generator = None if asked.seed is None or not asked.temperature else torch.Generator().manual_seed(asked.seed + index)
-    return Answer(index, sampling, generator, TextStream(served.tokenizer, asked.stop), asked.max_tokens)
+    return Answer(index, sampling, generator, TextStream(served.tokenizer, asked.stop, prompt), asked.max_tokens)
 
 
 def _tokens(prompt: str | list[int], served: Served, limits: Limits) -> list[int]:

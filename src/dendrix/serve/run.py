@@ -1,24 +1,33 @@
 """Start of a server for the language model of a run folder. Importing this module requires the extra `serve`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from ..checks import expect_count
 from ..generate import Decoder, Weights
 from ..models.spikegpt.hf_files import load_language_model, network_of
-from .access import VARIABLE, read_token
+from .access import VARIABLE, allowed_hosts, in_url, is_loopback, read_token
 from .app import build_app
 from .limits import Limits
+from .logs import log_sparsely
 from .prepare import Served
-from .server import Server, allow_open_files, listen
-
-_HERE = ("127.0.0.1", "::1", "localhost")
-_FILES = 512
-"""Open files besides the connections of answers: those of the process, and idle connections."""
+from .server import Server, listen
 
 
-def serve_run(folder: Path, host: str, port: int, *, name: str | None, weights: Weights, token_file: Path | None, limits: Limits) -> None:
+def serve_run(
+    folder: Path,
+    host: str,
+    port: int,
+    *,
+    name: str | None,
+    weights: Weights,
+    token_file: Path | None,
+    hosts: Sequence[str] = (),
+    limits: Limits,
+) -> None:
     """Serve the language model of a run folder until a signal arrives.
 
     Args:
@@ -27,19 +36,21 @@ def serve_run(folder: Path, host: str, port: int, *, name: str | None, weights: 
         name: name of the model; None takes the name of the folder.
         weights: data type of the matrices.
         token_file: file with the token that clients must send; None takes DENDRIX_SERVE_TOKEN, if set.
+        hosts: host names by which clients may ask for the server; empty for the default of `allowed_hosts`.
         limits: limits of requests.
     Raises:
         OSError: the folder or a file does not exist, or the address is in use.
-        InputError: a file is damaged, or the token is too short.
+        InputError: a file is damaged, the token is too short, or a port or a host name is not one.
     """
+    expect_count(port, "[0, 65535]", "port")
     token = read_token(token_file)
-    allow_open_files(2 * (limits.running + limits.waiting) + _FILES)
+    hosts = allowed_hosts(hosts, host, token)
+    log_sparsely()
     with listen(host, port, limits.stall_s) as listener:
         model, tokenizer = load_language_model(folder)
         served = Served(name or folder.resolve().name, Decoder(network_of(model), weights), tokenizer)
         served.decoder.prefill(torch.tensor([[0]]))  # compiles the kernel before the first request
-        place = f"[{host}]" if ":" in host else host
-        line = f"Serving {served.name} on http://{place}:{listener.getsockname()[1]}/v1. Stop with Ctrl-C."
-        if token is None and host not in _HERE:
+        line = f"Serving {served.name} on http://{in_url(host)}:{listener.getsockname()[1]}/v1. Stop with Ctrl-C."
+        if token is None and not is_loopback(host):
             print(f"dendrix: every client that can reach {host} may use this server. Set {VARIABLE} to require a token.", file=sys.stderr)
-        Server(build_app(served, limits, token), limits, lambda: print(line, flush=True)).run([listener])
+        Server(build_app(served, limits, token, hosts), limits, lambda: print(line, flush=True)).run([listener])

@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from .connections import Gate
 from .limits import Limits
 
 _FLUSH_S = 5
@@ -16,6 +17,18 @@ _FLUSH_S = 5
 
 _BUFFER = 1 << 16
 """Size of the send buffer of a connection, in bytes."""
+
+_AT_ONCE = 32
+"""Connections that are accepted in one turn of the event loop."""
+
+_TURNS = 4
+"""Turns from the moment when a connection is accepted until one that made room for it is closed."""
+
+_QUEUE = 2048
+"""Connections that the system may hold until they are accepted."""
+
+_FILES = 128
+"""Open files of the process besides connections."""
 
 
 class Server(uvicorn.Server):
@@ -28,7 +41,18 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, limits: Limits, started: Callable[[], None]):
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_FLUSH_S)
+        self._gate = Gate(room_for_connections(limits.connections), limits.stall_s, app.state.metrics)
+        config = uvicorn.Config(
+            app,
+            http=self._gate.protocol,  # type: ignore[arg-type]  # called like the class of a protocol
+            ws="none",
+            backlog=_AT_ONCE,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=_FLUSH_S,
+        )
         super().__init__(config)
         self._app, self._grace_s, self._started = app, limits.grace_s, started
         self._stop_at: float | None = None
@@ -46,10 +70,13 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_QUEUE)  # uvicorn takes one number for this and for `_AT_ONCE`
         self._started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Return whether to exit; called ten times per second."""
+        """Close late connections and return whether to exit; called ten times per second."""
+        self._gate.close_late()
         if self._stop_at is None:
             return await super().on_tick(counter)
         scheduler = self._app.state.scheduler
@@ -80,17 +107,22 @@ def listen(host: str, port: int, stall_s: float) -> socket.socket:
     return listener
 
 
-def allow_open_files(count: int) -> None:
-    """Raise the limit of open files and connections of this process, usually 1,024, as far as the system permits.
+def room_for_connections(wanted: int) -> int:
+    """Raise the limit of open files of this process, usually 1,024, as far as the system permits.
 
     Args:
-        count: required number.
+        wanted: number of connections.
+    Returns:
+        the number of connections for which there is room, at most `wanted`.
     """
     if sys.platform == "win32":  # without such a limit
-        return
+        return wanted
     import resource
 
+    others = _FILES + _TURNS * _AT_ONCE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    most = wanted + others if hard == resource.RLIM_INFINITY else min(wanted + others, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - others))

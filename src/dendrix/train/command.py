@@ -37,7 +37,7 @@ def train_run(run: TrainRun, name: str) -> tuple[RunRecord, Path]:
     """Train a recipe; return the record and the folder of the run."""
     target = run.out or Path("runs") / f"{name.replace(':', '-')}-{run.recipe.seed}"
     with run_folder(target, run.resume, writes=first_process()) as folder, expect_all_alive(), _watched(run, folder) as watch:
-        return train_recipe(run.recipe, folder, name=name, quiet=run.json, resume=run.resume, watch=watch), target
+        return train_recipe(run.recipe, folder, name=name, quiet=run.json, resume=run.resume, watch=watch), folder
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class Learner(ABC):
         self.shared = shared
         self.advance: Callable[[int], object] = int
         """Advances the progress bar within an epoch; without a bar it has no effect."""
+        self.before_step: Callable[[], object] = int
+        """Called before every step of the optimiser; it may end the training by an error."""
 
     @abstractmethod
     def train(self, progress: Progress) -> dict[str, Any]:
@@ -102,6 +104,7 @@ class Learner(ABC):
 
     def move(self, step: int, whole: float, clip: float | None) -> float:
         """Update the parameters and return the norm of the gradient; see `descend`."""
+        self.before_step()
         norm = float(joined(self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf if clip is None else clip)))
         refuse_divergence(step, {"loss": whole, "gradient norm": norm})
         self.optimizer.step()

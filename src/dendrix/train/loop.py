@@ -70,7 +70,7 @@ def train_recipe(
         tqdm(total=whole, initial=done, disable=hidden, unit=unit, unit_scale=unit == "token", desc=name or "training") as bar,
         _naming_what_is_kept(run),
     ):
-        learner.advance = bar.update
+        learner.advance, learner.before_step = bar.update, run.expect_folder
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
@@ -89,10 +89,13 @@ def train_recipe(
 
 @contextlib.contextmanager
 def _naming_what_is_kept(run: Run) -> Iterator[None]:
-    """Add the place of the best network to the message of an interruption or a divergence."""
+    """Add the place of the best network to the message of an interruption or a divergence, and report a folder that was renamed."""
     progress = run.progress
     try:
         yield
+    except FileNotFoundError:
+        run.expect_folder()
+        raise
     except KeyboardInterrupt as stop:
         if not states(run.folder):
             raise
@@ -110,6 +113,6 @@ def _extras() -> tuple[Any, Any]:
         import accelerate
         import accelerate.utils
         from tqdm import tqdm
-    except ImportError as missing:
-        raise MissingExtraError(f"Training needs {missing.name}, which is not installed: pip install dendrix[train].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Training needs", None, "train", missing) from missing
     return accelerate, tqdm

@@ -282,6 +282,6 @@ def _with_field(value: Any, path: str, names: list[str], new: Any) -> Any:
 def _optuna() -> Any:
     try:
         import optuna
-    except ImportError as missing:
-        raise MissingExtraError("Sweeps need optuna, which is not installed: pip install dendrix[sweep].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Sweeps need", "optuna", "sweep", missing) from missing
     return optuna

@@ -23,8 +23,8 @@ class EventFiles:
     def __init__(self, folder: Path):
         try:
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as missing:
-            raise MissingExtraError("Event files need tensorboard, which is not installed: pip install dendrix[tensorboard].") from missing
+        except Exception as missing:
+            raise MissingExtraError.of("Event files need", "tensorboard", "tensorboard", missing) from missing
         self._make: Any = SummaryWriter
         self._writer: Any = None
         self._folder, self._written = folder, 0

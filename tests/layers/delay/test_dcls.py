@@ -66,3 +66,11 @@ def test_axonal_delays_are_refused() -> None:
     tensors = {name.removeprefix("model.0."): value for name, value in checkpoint().items() if name.startswith("model.0.")}
     with pytest.raises(ValueError, match="expected synaptic delays for P, got axonal"):
         load_dcls(DelayLinear(3, 4, 70.0, 10.0, granularity="axonal"), tensors)
+
+
+@pytest.mark.parametrize("name", ["weight", "P"])
+def test_numbers_of_which_a_part_would_be_lost_are_refused(name: str) -> None:
+    tensors = checkpoint()
+    key = next(key for key in tensors if key.endswith("." + name))
+    with pytest.raises(ValueError, match=f"tensors: expected finite real numbers, but complex numbers, .* are in {key}"):
+        load_dcls(network(), tensors | {key: tensors[key] * (1 + 0j)})

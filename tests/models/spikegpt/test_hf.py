@@ -131,3 +131,79 @@ def test_bad_input() -> None:
         SpikeGPTPreTrainedConfig(50, tie_word_embeddings=True)
     with pytest.raises(ValueError, match="spikes: expected one of"):
         SpikeGPTPreTrainedConfig(50, spikes="some")
+
+
+@pytest.mark.parametrize("options", [{}, {"use_cache": False}, {"num_beams": 3}, {"num_beams": 4, "num_return_sequences": 2}])
+@pytest.mark.parametrize("read", [1, 5, 9])
+def test_generation_reads_all_that_a_given_state_has_not_seen(options: dict[str, Any], read: int) -> None:
+    model = lively()
+    ids = torch.randint(0, 50, (2, 10))
+    state = model(ids[:, :read]).state
+    found = model.generate(ids[:, read:], state=state, max_new_tokens=8, do_sample=False, pad_token_id=0, **options)
+    expected = model.generate(ids, max_new_tokens=8, do_sample=False, pad_token_id=0, **options)
+    assert torch.equal(found, expected[:, read:])
+
+
+def test_guidance_is_refused() -> None:
+    model = lively()
+    ids = torch.randint(0, 50, (1, 4))
+    with pytest.raises(ValueError, match=r"guidance_scale: expected none, got 3\.0"):
+        model.generate(ids, max_new_tokens=2, guidance_scale=3.0)
+    model.generate(ids, max_new_tokens=2, guidance_scale=1.0)
+
+
+@pytest.mark.parametrize("cls", [SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTModel])
+def test_hidden_states_are_returned_when_asked_for(cls: Any) -> None:
+    model = cls(SpikeGPTPreTrainedConfig(50, 32, 3)).eval()
+    ids = torch.randint(0, 50, (2, 6))
+    assert model(ids).hidden_states is None
+    hidden = model(ids, output_hidden_states=True).hidden_states
+    assert [tuple(part.shape) for part in hidden] == [(2, 6, 32)] * 4
+    body = model.body if cls is SpikeGPTModel else model.model.body
+    assert_close(hidden[-1], body(ids)[0])
+    model.config.output_hidden_states = True
+    assert len(model(ids).hidden_states) == 4
+
+
+def test_hidden_states_of_generation() -> None:
+    made = lively().generate(
+        torch.randint(0, 50, (1, 4)), max_new_tokens=3, output_hidden_states=True, return_dict_in_generate=True, pad_token_id=0
+    )
+    assert [step[-1].shape[1] for step in made.hidden_states] == [4, 1, 1]
+
+
+@pytest.mark.parametrize("size", [70, 30])
+def test_resized_embeddings_work(size: int, tmp_path: Path) -> None:
+    model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2)).eval()
+    model.resize_token_embeddings(size, mean_resizing=False)
+    ids = torch.tensor([[size - 1, 1]])
+    assert model(ids).logits.shape == (1, 2, size)
+    assert model.generate(ids, max_new_tokens=3, pad_token_id=0).shape[1] == 5
+    with pytest.raises(ValueError, match=f"expected 0 to {size - 1}, got {size} to {size}"):
+        model(torch.tensor([[size]]))
+    model.save_pretrained(tmp_path)
+    again = SpikeGPTForCausalLM.from_pretrained(tmp_path).eval()
+    assert_close(again(ids).logits, model(ids).logits)
+
+
+def test_ids_of_special_tokens(tmp_path: Path) -> None:
+    config = SpikeGPTPreTrainedConfig(50, 32, 2)
+    assert (config.pad_token_id, config.bos_token_id, config.eos_token_id) == (None, None, None)
+    model = lively(pad_token_id=0, bos_token_id=1, eos_token_id=list(range(2, 50)))
+    assert model.generate(torch.tensor([[5]]), max_new_tokens=9, do_sample=False).shape[1] < 9
+    model.save_pretrained(tmp_path)
+    again = SpikeGPTForCausalLM.from_pretrained(tmp_path)
+    assert (again.config.pad_token_id, again.config.bos_token_id) == (0, 1)
+    assert again.generation_config.eos_token_id == list(range(2, 50))
+
+
+@pytest.mark.parametrize("cls", [SpikeGPTForCausalLM, SpikeGPTForSequenceClassification])
+def test_trainer_predicts(cls: Any, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    model = cls(SpikeGPTPreTrainedConfig(50, 32, 2, dropout=0.0)).eval()
+    ids = torch.randint(0, 50, (6, 12))
+    data = [{"input_ids": row, "labels": row if cls is SpikeGPTForCausalLM else torch.tensor(1)} for row in ids]
+    arguments = transformers.TrainingArguments(tmp_path, per_device_eval_batch_size=4, report_to=[], use_cpu=True)
+    found = transformers.Trainer(model, arguments).predict(data)
+    with torch.no_grad():
+        assert_close(torch.from_numpy(found.predictions), model(ids).logits, rtol=1e-4, atol=1e-5)

@@ -42,3 +42,43 @@ def test_a_folder_of_a_run(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no tokenizer\.json"):
         load_language_model(tmp_path)
     assert (tmp_path / "config.json").read_text() == before
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_language_model(tmp_path, SpikeGPT(SpikeGPTConfig(256, 16, 2)).eval(), byte_tokenizer())
+    return tmp_path
+
+
+def test_a_folder_in_shards(folder: Path) -> None:
+    model, _ = load_language_model(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="16KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    again, _ = load_language_model(folder)
+    tokens = torch.randint(0, 256, (1, 9))
+    assert torch.equal(again(tokens).logits, model(tokens).logits)
+    next(folder.glob("model-*.safetensors")).unlink()
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_language_model(folder)
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "3", "[" * 100_000])
+def test_a_generation_config_that_is_none(folder: Path, content: str) -> None:
+    (folder / "generation_config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"generation_config\.json: expected"):
+        load_language_model(folder)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_complex_weights_are_refused(folder: Path, sharded: bool) -> None:
+    if sharded:
+        model, _ = load_language_model(folder)
+        (folder / "model.safetensors").unlink()
+        model.save_pretrained(folder, max_shard_size="16KB")
+    path = sorted(folder.glob("*.safetensors"))[-1]
+    weights = load_file(path)
+    name = sorted(weights)[0]
+    save_file(weights | {name: weights[name] * 1j}, path, {"format": "pt"})
+    with pytest.raises(ValueError, match=rf"expected real weights, got C64 in {name}"):
+        load_language_model(folder)

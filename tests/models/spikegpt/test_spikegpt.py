@@ -235,3 +235,22 @@ def leaves(state: Any) -> list[Tensor]:
 
 def test_fixture_is_described() -> None:
     assert json.loads(arrays(HERE)["config"])["L"] == 2
+
+
+def test_released_weights_of_float64_stay_float64() -> None:
+    weights = {name: tensor.double() + 1e-12 for name, tensor in SpikeGPT(SpikeGPTConfig(20, 8, 2)).state_dict().items()}
+    model = load_released(weights)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, weights[name])
+    tokens = torch.randint(0, 20, (1, 5))
+    assert model(tokens)[0].dtype == torch.float64
+    half = load_released({name: tensor.bfloat16() for name, tensor in weights.items()})
+    assert {tensor.dtype for tensor in half.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("broken", [lambda x: x * 1j, lambda x: x * float("nan")])
+def test_released_weights_that_are_no_finite_real_numbers_are_refused(broken: Any) -> None:
+    weights = SpikeGPT(SpikeGPTConfig(20, 8, 2)).state_dict()
+    weights["head.weight"] = broken(weights["head.weight"])
+    with pytest.raises(ValueError, match=r"weights: expected finite real numbers, but .* head\.weight"):
+        load_released(weights)

@@ -42,8 +42,8 @@ def response(omega: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[
     """
     try:
         from scipy.special import hankel1e, jv, yv
-    except ImportError as missing:
-        raise MissingExtraError("The cochlea needs scipy, which is not installed: pip install dendrix[audio].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("The cochlea needs", "scipy", "audio", missing) from missing
     root = np.sqrt(2 / (HEIGHT * STIFFNESS))
     kappa = 2 * omega / DECAY * root
     z = 2 / (HEIGHT * root) * (1j * jv(0, kappa) + yv(0, kappa)) / (jv(1, kappa) - 1j * yv(1, kappa))

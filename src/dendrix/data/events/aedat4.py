@@ -79,8 +79,8 @@ def _decompress(body: bytes, path: Path) -> bytes:
     """Decompress a body in blocks, whatever size it claims, up to the largest that LZ4 can give and the limit of events."""
     try:
         import lz4.frame
-    except ImportError as missing:
-        raise MissingExtraError("Reading compressed AEDAT 4 needs lz4, which is not installed: pip install dendrix[data].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Reading compressed AEDAT 4 needs", "lz4", "data", missing) from missing
     unpack, parts, size = lz4.frame.LZ4FrameDecompressor(), [], 0
     if (claimed := lz4.frame.get_frame_info(body)["content_size"]) > _DENSEST * len(body):
         raise InputError(f"{path}: expected LZ4 of a plausible size, got {len(body):,} bytes that claim {claimed:,}. Copy it again.")

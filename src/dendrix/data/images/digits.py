@@ -46,8 +46,8 @@ def digits(row_steps: int = 8, dt_ms: float = 1.0, seed: int = 0) -> Splits[Data
         raise InputError(f"row_steps: expected at least 2, got {row_steps}. Use more steps: intensity is encoded as latency within them.")
     try:
         from sklearn.datasets import load_digits
-    except ImportError as missing:
-        raise MissingExtraError("The digits come with scikit-learn, which is not installed: pip install dendrix[train].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("The digits come with", "scikit-learn", "train", missing) from missing
     pack = load_digits()
     spikes = latency_code(torch.from_numpy(pack.images), row_steps)
     y = torch.from_numpy(pack.target).long()

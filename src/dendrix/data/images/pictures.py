@@ -103,6 +103,6 @@ def _of_numbers(picture: Any, stored: str | None) -> Any:
 def _pillow() -> Any:
     try:
         from PIL import Image
-    except ImportError as missing:
-        raise MissingExtraError("Images need Pillow, which is not installed: pip install dendrix[data].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Images need", "Pillow", "data", missing) from missing
     return Image

@@ -15,7 +15,7 @@ from ...errors import InputError, MissingExtraError
 Wave = NDArray[np.float32]
 """Mono samples, [N], full scale at 1."""
 _LOUDEST = 100.0
-"""Largest accepted amplitude, 40 dB beyond full scale: larger samples are integers that nobody divided by their full scale."""
+"""Largest accepted amplitude, 40 dB beyond full scale: larger samples are integers not divided by their full scale."""
 UNKNOWN = 0x7F000000
 """Smallest length that stands for an unknown one: programs write 0x7ffff000, 0x80000000, 0xffffffff and others near these."""
 _BLOCK = 1 << 22
@@ -100,8 +100,8 @@ def check_rate(rate: int, name: str) -> None:
 def _soundfile() -> Any:
     try:
         import soundfile
-    except ImportError as missing:
-        raise MissingExtraError("Reading audio needs soundfile, which is not installed: pip install dendrix[audio].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Reading audio needs", "soundfile", "audio", missing) from missing
     return soundfile
 
 
@@ -199,10 +199,8 @@ def resample_stream(waves: Iterable[Wave], rate: int, to: int) -> Iterator[Wave]
 def _soxr(rate: int, to: int) -> Any:
     try:
         import soxr
-    except ImportError as missing:
-        raise MissingExtraError(
-            f"Resampling from {rate} Hz to {to} Hz needs soxr, which is not installed: pip install dendrix[audio]."
-        ) from missing
+    except Exception as missing:
+        raise MissingExtraError.of(f"Resampling from {rate} Hz to {to} Hz needs", "soxr", "audio", missing) from missing
     return soxr
 
 

@@ -163,7 +163,7 @@ def tidy(label: str) -> str:
 
 
 def _written(value: object) -> str | None:
-    """A field as text; whole numbers of JSON as they are usually written, and None for what is no text or number."""
+    """A field as text; whole numbers of JSON as they are usually written, and None for values other than text and numbers."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, str | int | float) else None

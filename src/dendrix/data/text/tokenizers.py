@@ -1,7 +1,7 @@
 """Tokenizers of bytes, characters and words, and byte pair encoding, read or trained. The only module that imports tokenizers."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ _UNKNOWN = "<unk>"
 def byte_tokenizer() -> Any:
     """Create a tokenizer of single bytes of UTF-8; the id of a byte is its value."""
     library = _library()
-    alphabet = _byte_letters()
+    alphabet = byte_letters()
     tokenizer = library.Tokenizer(library.models.BPE({letter: byte for byte, letter in enumerate(alphabet)}, []))
     tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = library.decoders.ByteLevel()
@@ -70,7 +70,7 @@ def padding_token(tokenizer: Any) -> str:
         tokenizer: tokenizer of the tokenizers library.
     """
     vocabulary = tokenizer.get_vocab()
-    return next(token for token in ("<|padding|>", "<pad>", _byte_letters()[0], _UNKNOWN) if token in vocabulary)
+    return next(token for token in ("<|padding|>", "<pad>", byte_letters()[0], _UNKNOWN) if token in vocabulary)
 
 
 def learned_tokenizer(texts: Iterable[str], size: int) -> Any:
@@ -139,30 +139,16 @@ def is_bytes(tokenizer: Any) -> bool:
     if tokenizer.get_vocab_size() != 256:  # avoids copying a large vocabulary
         return False
     vocabulary = tokenizer.get_vocab()
-    return all(vocabulary.get(letter) == byte for byte, letter in enumerate(_byte_letters()))
+    return all(vocabulary.get(letter) == byte for byte, letter in enumerate(byte_letters()))
 
 
-def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
-    """Create a function that decodes the tokens of one text one by one to bytes; a token may be part of a character.
+def is_byte_level(tokenizer: Any) -> bool:
+    """Return whether every token of a tokenizer is some bytes of UTF-8, wherever it stands.
 
     Args:
         tokenizer: tokenizer of the tokenizers library.
-    Returns:
-        a function of the token id; unknown ids give no bytes.
     """
-    decoders = _library().decoders
-    if isinstance(tokenizer.decoder, decoders.ByteLevel):
-        values = {letter: bytes([byte]) for byte, letter in enumerate(_byte_letters())}
-        added: dict[int, bytes] = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
-
-        def of_letters(token: int) -> bytes:
-            if token in added:
-                return added[token]
-            return b"".join(values.get(letter, letter.encode()) for letter in tokenizer.id_to_token(token) or "")
-
-        return of_letters
-    stream = decoders.DecodeStream(skip_special_tokens=False)
-    return lambda token: (stream.step(tokenizer, token) or "").encode()
+    return isinstance(tokenizer.decoder, _library().decoders.ByteLevel)
 
 
 def as_text(document: bytes) -> str:
@@ -197,7 +183,7 @@ def _pieces(text: str) -> list[str]:
 
 
 @cache
-def _byte_letters() -> tuple[str, ...]:
+def byte_letters() -> tuple[str, ...]:
     """Return the character of each byte in the byte-level vocabulary of GPT-2; printable bytes represent themselves."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -213,6 +199,6 @@ def _library() -> Any:
         import tokenizers.normalizers
         import tokenizers.pre_tokenizers
         import tokenizers.trainers
-    except ImportError as missing:
-        raise MissingExtraError("Text needs tokenizers, which is not installed: pip install dendrix[lm].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Text needs", "tokenizers", "lm", missing) from missing
     return tokenizers

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-import numba
+from ...compiled import cached_jit
 
 _ANY_ORDER = {"reassoc", "contract", "arcp", "nsz"}
 """Sums may be reordered and fused; NaN is preserved."""
@@ -36,4 +36,4 @@ def specialise(template: Callable[..., Any], any_order: bool = False, contract: 
     copy.__module__ = template.__module__
     fastmath = _ANY_ORDER if any_order else {"contract"} if contract else False
     # nogil for our threads; numpy's error model lets divisions vectorise; without fastmath a forward pass equals torch to the bit.
-    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath)(copy)
+    return cached_jit(copy, fastmath)

@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core import Described, expect_count, expect_floating, expect_in
+from .qcfs import positive
 
 
 class LSQ(Described):
@@ -32,7 +33,7 @@ class LSQ(Described):
     @property
     def step(self) -> Tensor:
         """Step s, a positive scalar []."""
-        return nn.functional.softplus(self.raw_step)
+        return positive(self.raw_step)
 
     @property
     def threshold(self) -> Tensor:
@@ -63,6 +64,7 @@ class _LSQ(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
         x, step, ctx.levels = inputs
         ctx.save_for_backward(x, step)
+        ctx.save_for_forward(x, step)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -72,3 +74,11 @@ class _LSQ(torch.autograd.Function):
         level = share.clamp(0, ctx.levels).round_()
         dstep = torch.dot(upstream.flatten(), level.flatten()) - torch.dot(dx.flatten(), share.flatten())
         return dx, dstep / math.sqrt(len(x) * ctx.levels), None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, dstep: Tensor, *_: None) -> Tensor:
+        x, step = ctx.saved_tensors
+        share = x / step
+        inside = (share > 0) & (share < ctx.levels)
+        slope: Tensor = share.clamp(0, ctx.levels).round_() - share * inside
+        return torch.addcmul(dx * inside, slope, dstep / math.sqrt(len(x) * ctx.levels))

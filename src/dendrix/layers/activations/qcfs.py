@@ -36,7 +36,7 @@ class QCFS(Described):
     @property
     def threshold(self) -> Tensor:
         """Threshold theta, a positive scalar []."""
-        return nn.functional.softplus(self.raw_threshold)
+        return positive(self.raw_threshold)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [...] -> y [...], multiples of theta / L from 0 to theta."""
@@ -54,8 +54,20 @@ class QCFS(Described):
         return dict(threshold=self.threshold)
 
 
+def positive(raw: Tensor) -> Tensor:
+    """The softplus of a parameter. Below -60 it keeps the value at -60, 1e-26: float32 would reach zero, and the gradient 0 / 0."""
+    return nn.functional.softplus(raw.clamp_min(-60))
+
+
 def _level(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
     return (x * (levels / threshold) + 0.5).floor_()
+
+
+def _slopes(x: Tensor, threshold: Tensor, levels: int, mask: Mask) -> tuple[Tensor, Tensor]:
+    """Where gradients pass, bool, and the output as a share of the threshold, both [...]."""
+    level = _level(x, threshold, levels)
+    inside = (level >= 0) & (level <= levels) if mask == "level" else (x >= 0) & (x <= threshold)
+    return inside, level.clamp(0, levels) / levels
 
 
 class _QCFS(torch.autograd.Function):
@@ -71,12 +83,17 @@ class _QCFS(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, Mask], output: Tensor) -> None:
         x, threshold, ctx.levels, ctx.mask = inputs
         ctx.save_for_backward(x, threshold)
+        ctx.save_for_forward(x, threshold)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, threshold = ctx.saved_tensors
-        level = _level(x, threshold, ctx.levels)
-        inside = (level >= 0) & (level <= ctx.levels) if ctx.mask == "level" else (x >= 0) & (x <= threshold)
+        inside, share = _slopes(x, threshold, ctx.levels, ctx.mask)
         dx = upstream * inside
-        share = level.clamp(0, ctx.levels) / ctx.levels
         return dx, torch.dot(upstream.flatten(), share.flatten()) - torch.dot(dx.flatten(), x.flatten()) / threshold, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, dthreshold: Tensor, *_: None) -> Tensor:
+        x, threshold = ctx.saved_tensors
+        inside, share = _slopes(x, threshold, ctx.levels, ctx.mask)
+        return torch.addcmul(dx * inside, share - x / threshold * inside, dthreshold)

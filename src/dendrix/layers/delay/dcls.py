@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ...core import expect_weights
 from ...errors import InputError
 from ..per_step import BatchNorm
 from .linear import DelayLinear
@@ -33,6 +34,7 @@ def load_dcls(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         InputError: layers or shapes do not match the model, or the widths differ within a layer.
     """
+    expect_weights(tensors, "tensors")
     delays, norms = [m for m in model.modules() if isinstance(m, DelayLinear)], [m for m in model.modules() if isinstance(m, BatchNorm)]
     saved_delays, saved_norms = _groups(tensors, "P"), _groups(tensors, "running_mean")
     for kind, ours, theirs in (("delay layers", delays, saved_delays), ("batch normalisations", norms, saved_norms)):

@@ -33,6 +33,8 @@ class SpikeGPTClassifier(SpikeGPTBody):
     def arguments(self) -> dict[str, Any]:
         return dict(config=self.config, outputs=self.classifier.out_features)
 
-    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, state = super().forward(x, state, valid)
+    def forward(
+        self, x: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        hidden, state = super().forward(x, state, valid, streams)
         return zero_invalid(self.classifier(hidden), valid), state

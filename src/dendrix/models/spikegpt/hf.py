@@ -1,6 +1,6 @@
 """SpikeGPT models for Hugging Face transformers; importing this module registers the Auto classes. `hf_files` reads and writes folders."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.utils import ModelOutput
 
-from ...core import State, rows
+from ...core import State, map_state, rows
 from ...errors import InputError
 from .blocks import ChannelMix, Spikes, TimeMix
 from .initialisation import Start, start, start_head
@@ -37,12 +37,14 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         l2_wrap: apply `l2_wrap` to the training loss, as published.
         pooling: hidden state that a classifier uses: "last", that of the last token that is not padding, or "mean" over all of these.
         tie_word_embeddings: must be False.
+        pad_token_id, bos_token_id, eos_token_id: tokens of padding, of the start of a text and of its end, where `generate` stops.
         more: arguments of `PreTrainedConfig`.
     Raises:
         InputError: an argument is out of range.
     """
 
     model_type = "spikegpt"
+    keys_to_ignore_at_inference = ["state"]
 
     def __init__(
         self,
@@ -59,12 +61,16 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         l2_wrap: bool = True,
         pooling: str = "last",
         tie_word_embeddings: bool = False,
+        pad_token_id: int | None = None,
+        bos_token_id: int | None = None,
+        eos_token_id: int | list[int] | None = None,
         **more: Any,
     ):
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
         self.spikes, self.start, self.channel_first, self.dropout = spikes, start, channel_first, dropout
         self.v_threshold, self.binary_embedding, self.halve_stream = v_threshold, binary_embedding, halve_stream
         self.l2_wrap, self.pooling = l2_wrap, pooling
+        self.pad_token_id, self.bos_token_id, self.eos_token_id = pad_token_id, bos_token_id, eos_token_id
         if tie_word_embeddings:
             raise InputError(
                 "tie_word_embeddings: expected False, because the embedding of SpikeGPT is binary and its head is not. Remove it."
@@ -97,6 +103,8 @@ class SpikeGPTOutput(ModelOutput):
     logits: Tensor | None = None
     last_hidden_state: Tensor | None = None
     state: Any = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    """The embedding, the stream after each block but the last, and the last hidden state, [B, T, d] each; only on request."""
 
 
 class SpikeGPTPreTrainedModel(PreTrainedModel):
@@ -142,6 +150,7 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.body.emb = value
+        self.body.config = replace(self.body.config, vocab_size=value.num_embeddings)
 
     def forward(
         self,
@@ -151,6 +160,7 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         use_cache: bool | None = None,
         return_dict: bool | None = None,
+        output_hidden_states: bool | None = None,
         **ignored: Any,
     ) -> SpikeGPTOutput | tuple[Any, ...]:
         """Compute the hidden states.
@@ -162,6 +172,7 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
             inputs_embeds: must be None.
             use_cache: False omits the state from the output.
             return_dict: False returns a tuple.
+            output_hidden_states: True also returns the streams between the blocks; None takes the setting of the configuration.
             ignored: further arguments of transformers.
         Raises:
             InputError: `inputs_embeds` is given, or a token is not in the vocabulary.
@@ -170,8 +181,11 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
             raise InputError("input_ids: expected tokens, got embeddings or nothing. The binary embedding of SpikeGPT needs token ids.")
         valid = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
         self.body.checkpointing = self.gradient_checkpointing
-        hidden, state = self.body(input_ids, state, None if valid is None or bool(valid.all()) else valid)
-        output = SpikeGPTOutput(last_hidden_state=hidden, state=None if use_cache is False else state)
+        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        streams: list[Tensor] | None = [] if wanted else None
+        hidden, state = self.body(input_ids, state, None if valid is None or bool(valid.all()) else valid, streams)
+        between = None if streams is None else (*streams[:-1], hidden)
+        output = SpikeGPTOutput(last_hidden_state=hidden, state=None if use_cache is False else state, hidden_states=between)
         return output.to_tuple() if return_dict is False else output
 
 
@@ -228,22 +242,50 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
             logits_to_keep: number of last tokens for which logits are computed; 0 for all.
             more: arguments of the loss function.
         """
-        inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, inputs_embeds=more.pop("inputs_embeds", None))
+        passed = {name: more.pop(name, None) for name in ("inputs_embeds", "output_hidden_states")}
+        more.pop("output_attentions", None)
+        inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, **passed)
         hidden = inner.last_hidden_state[:, -logits_to_keep:] if logits_to_keep else inner.last_hidden_state
         logits, loss = self.head(hidden), None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **more)
             if self.training and self.config.l2_wrap:
                 loss = l2_wrap(loss, logits)
-        output = SpikeGPTOutput(loss=loss, logits=logits, state=inner.state)
+        output = SpikeGPTOutput(loss=loss, logits=logits, state=inner.state, hidden_states=inner.hidden_states)
         return output.to_tuple() if return_dict is False else output
 
     def prepare_inputs_for_generation(
-        self, input_ids: Tensor, state: State = None, attention_mask: Tensor | None = None, use_cache: bool | None = None, **ignored: Any
+        self,
+        input_ids: Tensor,
+        state: State = None,
+        attention_mask: Tensor | None = None,
+        use_cache: bool | None = None,
+        is_first_iteration: bool = False,
+        output_hidden_states: bool | None = None,
+        **ignored: Any,
     ) -> dict[str, Any]:
-        """Return the arguments of the next call: after the prompt, only the last token and the state."""
-        tokens = input_ids if state is None else input_ids[:, -1:]
-        return dict(input_ids=tokens, state=state, attention_mask=attention_mask, use_cache=use_cache, logits_to_keep=1)
+        """Return the arguments of the next call: all tokens that the state has not read.
+
+        A state that is passed to `generate` has read the tokens before it; later states have read all but the last token.
+        """
+        has_read = not (is_first_iteration or state is None or use_cache is False)
+        given = dict(input_ids=input_ids[:, -1:] if has_read else input_ids, state=state, attention_mask=attention_mask)
+        return given | dict(use_cache=use_cache, logits_to_keep=1, output_hidden_states=output_hidden_states)
+
+    def _expand_inputs_for_generation(self, expand_size: int = 1, **inputs: Any) -> tuple[Any, dict[str, Any]]:
+        """Repeat the rows for beams or several answers, those of the state too."""
+        input_ids, inputs = super()._expand_inputs_for_generation(expand_size=expand_size, **inputs)
+        if expand_size > 1 and inputs.get("state") is not None:
+            inputs["state"] = map_state(lambda part: part.repeat_interleave(expand_size, 0), inputs["state"])
+        return input_ids, inputs
+
+    def _get_logits_processor(self, generation_config: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse guidance: transformers runs the model a second time with a cache of its own, which a state is not."""
+        if generation_config.guidance_scale not in (None, 1):
+            raise InputError(
+                f"guidance_scale: expected none, got {generation_config.guidance_scale}. SpikeGPT has no guidance; leave it out."
+            )
+        return super()._get_logits_processor(generation_config, *args, **kwargs)
 
     @staticmethod
     def _reorder_cache(state: State, beam_idx: Tensor) -> State:
@@ -280,7 +322,10 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
             labels: classes, int64 [B].
             more: arguments of the loss function.
         """
-        hidden = self.model(input_ids, attention_mask, use_cache=False).last_hidden_state
+        passed = {name: more.pop(name, None) for name in ("inputs_embeds", "output_hidden_states")}
+        more.pop("output_attentions", None)
+        inner = self.model(input_ids, attention_mask, use_cache=False, **passed)
+        hidden = inner.last_hidden_state
         counts = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
         if self.config.pooling == "mean":
             pooled = (hidden * counts.unsqueeze(2)).sum(1) / counts.sum(1, keepdim=True).clamp(min=1)
@@ -291,7 +336,7 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         logits, loss = self.classifier(pooled), None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **more)
-        output = SpikeGPTOutput(loss=loss, logits=logits)
+        output = SpikeGPTOutput(loss=loss, logits=logits, hidden_states=inner.hidden_states)
         return output.to_tuple() if return_dict is False else output
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import GPT2LMHeadModel, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
@@ -21,7 +21,7 @@ from .classifier import SpikeGPTClassifier
 from .hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTPreTrainedConfig
 from .network import SpikeGPT
 
-_CONFIG = "config.json"
+_CONFIG, _GENERATION = "config.json", "generation_config.json"
 
 
 def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) -> None:
@@ -128,23 +128,36 @@ def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
 
 def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     """Return the model of a folder in evaluation mode, and its tokenizer."""
-    for name in (_CONFIG, "model.safetensors", "tokenizer.json"):
+    weights = "model.safetensors.index.json" if (folder / "model.safetensors.index.json").is_file() else "model.safetensors"
+    for name in (_CONFIG, weights, "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"{folder}: expected a language model written by `dendrix train`, but it has no {name}. Check the path."
             )
     if (found := read_json(folder / _CONFIG).get("model_type")) != (wanted := kind.config_class.model_type):
         raise InputError(f"{folder}: expected a model of type {wanted!r}, but {_CONFIG} has type {found!r}. Check the path.")
+    if (folder / _GENERATION).is_file():
+        read_json(folder / _GENERATION)
+    _expect_real(folder)
     try:
         with _silent(), bounded((folder / "model.safetensors").stat().st_size):
             model, report = kind.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
     wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(_mismatch, names)))}" for what, names in report.items() if names]
     if wrong:
         raise InputError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
     return model.eval(), read_tokenizer(folder / "tokenizer.json")
+
+
+def _expect_real(folder: Path) -> None:
+    """Refuse complex weights, of which transformers would keep the real part."""
+    for path in folder.glob("*.safetensors"):
+        with contextlib.suppress(SafetensorError), safe_open(path, "pt") as file:  # damage is reported on loading
+            for name in file.keys():  # noqa: SIM118
+                if (kind := file.get_slice(name).get_dtype()).startswith("C"):
+                    raise InputError(f"{path}: expected real weights, got {kind} in {name}. Take the real part, if that is what is meant.")
 
 
 def _mismatch(name: str | tuple[str, torch.Size, torch.Size]) -> str:

@@ -37,9 +37,15 @@ class _L2Wrap(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor], output: Tensor) -> None:
         _, logits, pull, where = inputs
         ctx.save_for_backward(pull, where)
+        ctx.save_for_forward(pull, where)
         ctx.shape = logits.shape
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
         pull, where = ctx.saved_tensors
         return upstream, pull.new_zeros(ctx.shape).scatter(-1, where, pull * upstream), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dloss: Tensor, dlogits: Tensor, *_: None) -> Tensor:
+        pull, where = ctx.saved_tensors
+        return torch.add(dloss, (pull * dlogits.gather(-1, where)).sum())

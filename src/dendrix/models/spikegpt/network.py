@@ -115,13 +115,16 @@ class SpikeGPTBody(Stateful):
         y, state = self(x_t.unsqueeze(1), state)
         return y.squeeze(1), state
 
-    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
         """Compute the hidden states of a sequence.
 
         Args:
             x: token ids, int64 or int32 [B, T].
             state: state after the previous tokens; None starts new texts.
             valid: bool [B, T] or None.
+            streams: list that receives the embedding and the stream after each block, [B, T, d] each; None for none.
         Returns:
             hidden states [B, T, d], zero at invalid steps, and the next state.
         Raises:
@@ -137,7 +140,7 @@ class SpikeGPTBody(Stateful):
         stream = self.emb(x)
         if self.config.binary_embedding:
             stream = ATan(2.0)(stream)
-        after = []
+        after, seen = [], [stream]
         for i, (block, before) in enumerate(zip(self.blocks, state, strict=True)):
             if self.checkpointing and self.training:
                 stream, now = checkpoint(block, stream, before, valid, use_reentrant=False)
@@ -146,6 +149,10 @@ class SpikeGPTBody(Stateful):
             after.append(now)
             if self.config.halve_stream and (i + 1) % _EVERY_HALVED == 0:
                 stream = stream / 2
+            if streams is not None:
+                seen.append(stream)
+        if streams is not None:
+            streams += seen
         return zero_invalid(self.ln_out(stream), valid), tuple(after)
 
     def _expect_tokens(self, x: Tensor) -> None:
@@ -170,6 +177,8 @@ class SpikeGPT(SpikeGPTBody):
         self.head = nn.Linear(config.width, config.vocab_size, bias=False)
         start_head(self.head, config.start)
 
-    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, state = super().forward(x, state, valid)
+    def forward(
+        self, x: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        hidden, state = super().forward(x, state, valid, streams)
         return self.head(hidden), state

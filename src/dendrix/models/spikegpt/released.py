@@ -10,12 +10,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ...core import expect_weights
 from ...errors import InputError
 from .network import SpikeGPT, SpikeGPTConfig
 
 
 def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTConfig | None = None) -> SpikeGPT:
-    """Create a SpikeGPT with released weights, in evaluation mode.
+    """Create a SpikeGPT with released weights, in evaluation mode; in float64 for weights of float64, otherwise in float32.
 
     Args:
         weights: a `.pth` file, read with `weights_only=True` so that no code in it is executed; a `.safetensors` file; or the parameters by
@@ -37,7 +38,9 @@ def load_released(weights: str | Path | Mapping[str, Tensor], config: SpikeGPTCo
     ]
     if problems:
         raise InputError(f"weights: expected those of a SpikeGPT, but {'; '.join(problems)}. Check the file, or pass a matching config.")
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    expect_weights(tensors)
+    kept = torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors.values()) else torch.float32
+    model.to(kept).load_state_dict({name: tensor.to(kept) for name, tensor in tensors.items()})
     return model.eval()
 
 

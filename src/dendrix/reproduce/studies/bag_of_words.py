@@ -34,8 +34,8 @@ def bag_of_words(splits: SentenceSplits, strengths: Sequence[float] = STRENGTHS)
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
-    except ImportError as missing:
-        raise MissingExtraError("The bag of words needs scikit-learn, which is not installed: pip install dendrix[train].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("The bag of words needs", "scikit-learn", "train", missing) from missing
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\S+")
     train, valid, test = words.fit_transform(splits.train.texts), words.transform(splits.valid.texts), words.transform(splits.test.texts)
     fitted = [LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train.y.numpy()) for strength in strengths]

@@ -25,8 +25,8 @@ def clip_test(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, in
     """
     try:
         from scipy.stats import binomtest
-    except ImportError as missing:
-        raise _missing() from missing
+    except Exception as missing:
+        raise _missing(missing) from missing
 
     if one.shape != other.shape:
         raise InputError(f"other: expected outcomes of the same {one.size} clips, got {other.size}. Pair them first.")
@@ -49,8 +49,8 @@ def cell_test(differences: Sequence[float]) -> float:
     """
     try:
         from scipy.stats import permutation_test
-    except ImportError as missing:
-        raise _missing() from missing
+    except Exception as missing:
+        raise _missing(missing) from missing
 
     values = np.asarray(differences, float)
     if values.size == 0:
@@ -80,5 +80,5 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p_values}
 
 
-def _missing() -> MissingExtraError:
-    return MissingExtraError("Paired tests need scipy, which is not installed: pip install dendrix[exits].")
+def _missing(error: Exception) -> MissingExtraError:
+    return MissingExtraError.of("Paired tests need", "scipy", "exits", error)

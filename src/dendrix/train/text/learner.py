@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.numbers import mixed_seed
+from ...data.text.detokenization import continuation
 from ...data.text.tokens import TextSplits, Tokens
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
@@ -119,7 +120,7 @@ class TextLearner(Learner):
         length = min(_PROMPT, self.recipe.budget.context)
         prompt = self.splits.valid.windows(torch.zeros(1, dtype=torch.int64), length)[0].to(self.accelerator.device)
         added = sampled_tokens(self.network, prompt, count, mixed_seed(self.recipe.seed, step))
-        return {"sample": self.splits.tokenizer.decode(added.tolist(), skip_special_tokens=False)}
+        return {"sample": continuation(self.splits.tokenizer, prompt.tolist(), added.tolist())}
 
     def _place(self) -> tuple[int, int]:
         return self.accelerator.process_index, self.accelerator.num_processes

@@ -1,0 +1,98 @@
+"""Decoding of tokens to text one by one, in the light of the tokens before them."""
+
+import codecs
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from .tokenizers import byte_letters, is_byte_level
+
+_CONTEXT = 8
+"""Tokens before the next one that are decoded with it: a decoder may join words, or strip the blank of a first one."""
+_HELD = 4
+"""Tokens that may be held back for an incomplete character, which has at most four bytes."""
+
+
+class Decoding(Protocol):
+    """An incremental decoding of one text."""
+
+    def push(self, token: int) -> str:
+        """Add a token; returns the characters that are now complete. Unknown ids have no text."""
+
+    def finish(self) -> str:
+        """End the text; returns what was held back, with U+FFFD for an incomplete character."""
+
+
+def decoding(tokenizer: Any, before: Sequence[int] = ()) -> Decoding:
+    """Start to decode tokens one by one.
+
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+        before: tokens before the text, such as those of its prompt; they are not returned.
+    """
+    if not is_byte_level(tokenizer):
+        return _Joined(tokenizer, before)
+    found = _Bytes(tokenizer)
+    for token in before[-_HELD:]:
+        found.push(token)
+    return found
+
+
+def continuation(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) -> str:
+    """Decode the tokens that follow others.
+
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+        before: the tokens before.
+        tokens: those to decode.
+    """
+    text = decoding(tokenizer, before)
+    return "".join(map(text.push, tokens)) + text.finish()
+
+
+class _Bytes:
+    """Decoding of byte-level tokens, each of which is some bytes of UTF-8 wherever it stands."""
+
+    def __init__(self, tokenizer: Any):
+        self._tokenizer = tokenizer
+        self._values = {letter: bytes([byte]) for byte, letter in enumerate(byte_letters())}
+        self._added: dict[int, bytes] = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
+        self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def push(self, token: int) -> str:
+        return self._characters.decode(self._bytes_of(token))
+
+    def finish(self) -> str:
+        return self._characters.decode(b"", final=True)
+
+    def _bytes_of(self, token: int) -> bytes:
+        if token in self._added:
+            return self._added[token]
+        return b"".join(self._values.get(letter, letter.encode()) for letter in self._tokenizer.id_to_token(token) or "")
+
+
+class _Joined:
+    """Decoding by the tokenizer's own decoder, whose text of a token depends on those around it."""
+
+    def __init__(self, tokenizer: Any, before: Sequence[int]):
+        self._tokenizer, self._context = tokenizer, list(before[-_CONTEXT:])
+        self._new: list[int] = []
+
+    def push(self, token: int) -> str:
+        self._new.append(token)
+        return self._release(final=False)
+
+    def finish(self) -> str:
+        return self._release(final=True) if self._new else ""
+
+    def _release(self, final: bool) -> str:
+        known, whole = self._decoded(self._context), self._decoded(self._context + self._new)
+        if whole.endswith("\ufffd") and len(self._new) < _HELD and not final:
+            return ""
+        # A decoder may clean up what was given already, as "n ' t" to "n't": then the new tokens are decoded alone.
+        text = whole[len(known) :] if whole.startswith(known) else self._decoded(self._new)
+        self._context, self._new = [*self._context, *self._new][-_CONTEXT:], []
+        return text
+
+    def _decoded(self, tokens: list[int]) -> str:
+        text: str = self._tokenizer.decode(tokens, skip_special_tokens=False)
+        return text

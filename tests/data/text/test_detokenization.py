@@ -1,0 +1,112 @@
+"""Tokens become the same text one by one as at once, and after a prompt as behind it, with every kind of decoder."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+pytest.importorskip("tokenizers")
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from dendrix.data.text.detokenization import continuation, decoding
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, word_tokenizer
+
+WORDS = ["hello", "world", "re", "read", "a", "b", "we"]
+LETTERS = "abcdehlorw."
+
+
+def metaspace() -> Tokenizer:
+    pieces = ["<unk>", *("▁" + word for word in WORDS), *WORDS, *("▁" + letter for letter in LETTERS), *LETTERS, "▁", "ö"]
+    vocabulary = [(piece, -1.0 / (len(piece))) for piece in dict.fromkeys(pieces)]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=0))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    return tokenizer
+
+
+def wordpiece() -> Tokenizer:
+    pieces = ["[UNK]", *WORDS, *("##" + word for word in WORDS), *LETTERS, *("##" + letter for letter in LETTERS)]
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Whitespace(), decoders.WordPiece(cleanup=False)
+    return tokenizer
+
+
+def llama() -> Tokenizer:
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *LETTERS, "he", "hel", "hell", "hello"]
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    merges = [("h", "e"), ("he", "l"), ("hel", "l"), ("hell", "o")]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    parts = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(parts)
+    return tokenizer
+
+
+MADE = {
+    "metaspace": metaspace(),
+    "wordpiece": wordpiece(),
+    "word-level": word_tokenizer([" ".join(WORDS)] * 2, 50),
+    "llama": llama(),
+    "bytes": byte_tokenizer(),
+    "characters": character_tokenizer(LETTERS + " "),
+    "byte pairs": learned_tokenizer(["hello world we read"] * 2, 270),
+}
+
+
+@pytest.mark.parametrize("tokenizer", MADE.values(), ids=MADE)
+@given(words=st.lists(st.sampled_from(WORDS), min_size=2, max_size=12), data=st.data())
+def test_a_text_goes_on_as_behind_its_prompt(tokenizer: Any, words: list[str], data: st.DataObject) -> None:
+    ids = tokenizer.encode(" ".join(words)).ids
+    cut = data.draw(st.integers(0, len(ids)))
+    before, after = ids[:cut], ids[cut:]
+    whole, prompt = (tokenizer.decode(part, skip_special_tokens=False) for part in (ids, before))
+    assert whole == " ".join(words)
+    assert whole.startswith(prompt)
+    assert prompt + continuation(tokenizer, before, after) == whole
+
+
+@pytest.mark.parametrize("kind", ["metaspace", "word-level", "llama", "byte pairs"])
+def test_the_blank_after_the_prompt(kind: str) -> None:
+    tokenizer = MADE[kind]
+    ids = tokenizer.encode("hello world").ids
+    count = next(n for n in range(1, len(ids)) if tokenizer.decode(ids[:n]) == "hello")
+    assert continuation(tokenizer, ids[:count], ids[count:]) == " world"
+    assert continuation(tokenizer, [], ids) == "hello world"
+
+
+@pytest.mark.parametrize("kind", ["llama", "bytes"])
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_a_character_that_is_cut_at_the_end_is_not_lost(kind: str, left: int) -> None:
+    ids = MADE[kind].encode("hello 😀").ids
+    stream = decoding(MADE[kind])
+    pieces = [stream.push(token) for token in ids[: len(ids) - 4 + left]]
+    assert "".join(pieces) == "hello "
+    assert set(stream.finish()) == {"\ufffd"}
+    assert continuation(MADE[kind], [], ids) == "hello 😀"
+
+
+def test_bytes_that_are_no_character_do_not_stop_the_text() -> None:
+    tokenizer = MADE["llama"]
+    broken, good = [tokenizer.token_to_id("<0xFF>")] * 9, tokenizer.encode("hello").ids
+    stream = decoding(tokenizer)
+    pieces = [stream.push(token) for token in broken]
+    assert sum(map(len, pieces)) >= 4
+    text = "".join(pieces) + "".join(map(stream.push, good)) + stream.finish()
+    assert text.count("\ufffd") == 9
+    assert text.endswith("hello")
+
+
+def test_what_a_decoder_cleans_up_is_not_lost() -> None:
+    vocabulary = {"don": 0, "'": 1, "t": 2, "[UNK]": 3}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.decoder = decoders.WordPiece(cleanup=True)
+    text = continuation(tokenizer, [], [0, 1, 2])
+    assert text.replace(" ", "") == "don't"
+
+
+def test_unknown_ids_have_no_text() -> None:
+    for tokenizer in MADE.values():
+        ids = tokenizer.encode("hello").ids
+        assert continuation(tokenizer, [], [*ids, 99_999]) == tokenizer.decode(ids)
