@@ -22,10 +22,10 @@ def compiled(loop: Callable[..., Any], reorder: bool = True) -> Callable[..., An
 
 
 def cached_jit(loop: Callable[..., Any], fastmath: Any) -> Any:
-    """numba's dispatcher of a loop, in nopython mode, without the interpreter lock, and cached on disk if numba finds a writable folder.
+    """Compile a loop with numba in nopython mode, without the interpreter lock, and with a cache on disk if possible.
 
-    Containers often have no writable home or package folder; a disk may be full, or the cache damaged. Then a
-    warning says so once, and the loop is compiled for this process alone.
+    The cache needs a writable home or package folder, which containers may lack; a disk may also be full, or the cache damaged. In these
+    cases, the loop is compiled for this process only, with one warning.
     """
     import numba
 

@@ -24,8 +24,8 @@ try:
     from sklearn.utils import check_random_state
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as missing:
-    raise MissingExtraError("SpikingClassifier needs scikit-learn, which is not installed: pip install dendrix[train].") from missing
+except Exception as missing:
+    raise MissingExtraError.of("SpikingClassifier needs", "scikit-learn", "train", missing) from missing
 
 if TYPE_CHECKING:
     from .run_folder import RunRecord

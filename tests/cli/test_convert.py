@@ -241,7 +241,7 @@ def negative_variances(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [(complex_matrices, "of which only the real part would count, are in "), (negative_variances, "a negative variance is in ")],
+    [(complex_matrices, "whose imaginary part would be lost, are in "), (negative_variances, "a negative variance is in ")],
 )
 def test_weights_that_would_be_taken_in_silence_are_refused(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Any, says: str

@@ -12,10 +12,10 @@ from typing import cast
 from ..errors import InputError
 
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
-"""What torch says of a lack of memory, as a RuntimeError."""
+"""Messages of torch for a lack of memory, as a RuntimeError."""
 
 _EXTRAS = {"tokenizers": "lm", "transformers": "lm"}
-"""Extras of packages whose modules ours build on, so that they are imported at the top of a file."""
+"""Extras of packages that some modules import at the top of the file, because they derive classes from them."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -53,13 +53,13 @@ def sentence(error: Exception) -> str:
 
 
 def expect_output() -> None:
-    """Refuse to start without a standard output: results would be lost, or end up in the first file that is opened."""
+    """Check that standard output is open: without it, results are lost or written to the first file that is opened."""
     if sys.stdout is None:
         raise InputError("Standard output: expected an open one, but it is closed. Redirect it, to /dev/null if it does not matter.")
 
 
 def standard_input() -> BufferedIOBase:
-    """The bytes of standard input.
+    """Return the binary stream of standard input.
 
     Raises:
         InputError: it is closed.

@@ -41,22 +41,22 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path is no regular file, or one through which the system hands out an open file, as /dev/stdout."""
+    """Return whether a path is not a regular file, or stands for an open file of the process, such as /dev/stdout."""
     special = path.exists() and not path.is_file()
     return special or os.path.realpath(path.parent).startswith(("/dev", "/proc"))
 
 
 def _followed(path: Path) -> Path:
-    """The file that a symbolic link leads to; other paths are absolute and otherwise as they were."""
+    """Return the target of a symbolic link; other paths become absolute."""
     found = Path(os.path.realpath(path))
-    if found.is_symlink():  # of links that lead to each other, one is left
+    if found.is_symlink():  # a cycle of links cannot be resolved
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return found
 
 
 def _replace(path: Path, content: bytes) -> None:
     permissions = path.stat().st_mode & 0o777 if path.exists() else None
-    if permissions is not None and not os.access(path, os.W_OK):  # a rename would not ask
+    if permissions is not None and not os.access(path, os.W_OK):  # renaming ignores the permissions of the target
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -173,26 +173,26 @@ def flattened(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def direct(path: Path) -> Path:
-    """A path without "..", which would lead through folders that need not be there."""
+    """Resolve ".." in a path, because the folders before it need not exist."""
     return Path(os.path.realpath(path)) if ".." in path.parts else path
 
 
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[None]:
-    """Make a folder with its parents. If an error comes, those that were made and are still empty go again."""
+    """Create a folder with its parents. After an error, created folders that are still empty are removed."""
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
         for place in made:
-            with contextlib.suppress(OSError):  # not empty, or gone already
+            with contextlib.suppress(OSError):  # not empty, or already removed
                 place.rmdir()
         raise
 
 
 def identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another one that has its name later; None if there is none."""
+    """Return device and inode of a folder, which differ if another folder takes its name; None if it does not exist."""
     try:
         found = folder.stat()
     except FileNotFoundError:

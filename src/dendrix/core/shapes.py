@@ -105,13 +105,13 @@ def expect_finite(x: Tensor, name: str = "x", advice: str = "Clean the input fir
 
 
 def weights_trouble(tensors: Mapping[str, Tensor]) -> str | None:
-    """The reason not to give these tensors to a network, which would take them in silence; None if there is none.
+    """Return the reason why a network must not load these tensors, although torch would accept them; None if they are valid.
 
     Args:
         tensors: parameters and buffers by name, as in a `state_dict`.
     """
     if found := [name for name, tensor in tensors.items() if tensor.is_complex()]:
-        return f"complex numbers, of which only the real part would count, are in {', '.join(found)}"
+        return f"complex numbers, whose imaginary part would be lost, are in {', '.join(found)}"
     if found := [name for name, tensor in tensors.items() if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())]:
         return f"NaN or infinity is in {', '.join(found)}"
     if found := [name for name, tensor in tensors.items() if name.rpartition(".")[2] == "running_var" and bool((tensor < 0).any())]:
@@ -120,6 +120,6 @@ def weights_trouble(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def expect_weights(tensors: Mapping[str, Tensor], name: str = "weights") -> None:
-    """Refuse tensors with complex numbers, NaN, infinity or a negative variance (`running_var`)."""
+    """Check weights for complex numbers, NaN, infinity and negative variances (`running_var`)."""
     if trouble := weights_trouble(tensors):
         raise InputError(f"{name}: expected finite real numbers, but {trouble}. Check where they come from.")

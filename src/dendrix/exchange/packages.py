@@ -12,9 +12,9 @@ def require(package: str) -> Any:
     """Import an optional package.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: it is not installed or cannot be imported.
     """
     try:
         return importlib.import_module(package)
-    except ImportError as missing:
-        raise MissingExtraError(f"Exchange needs {package}, which is not installed: pip install dendrix[{_EXTRAS[package]}].") from missing
+    except Exception as missing:
+        raise MissingExtraError.of("Exchange needs", package, _EXTRAS[package], missing) from missing

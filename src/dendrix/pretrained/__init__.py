@@ -1,33 +1,5 @@
 """Trained networks shipped with dendrix: one run folder per network, with a model card in README.md."""
 
-from pathlib import Path
-
-from .. import errors
+from .catalogue import find_run, shipped
 
 __all__ = ["find_run", "shipped"]
-
-_HERE = Path(__file__).parent
-
-
-def shipped() -> tuple[str, ...]:
-    """Return the names of the networks."""
-    return tuple(sorted(path.parent.name for path in _HERE.glob("*/config.json")))
-
-
-def find_run(name: str | Path) -> Path:
-    """Return the run folder of a path or of a shipped network.
-
-    Args:
-        name: existing path, or the name of a shipped network; anything else is returned unchanged, and opening it raises the error.
-    Raises:
-        InputError: it is the name of both a shipped network and a run in the current folder. Other folders do not hide a shipped network.
-    """
-    path = Path(name)
-    if str(path) not in shipped():
-        return path
-    if (path / "config.json").exists():
-        raise errors.InputError(
-            f"{path}: expected one network, but a run here and one that comes with dendrix have this name. Rename the folder, or give it "
-            f"as {path.absolute()}."
-        )
-    return _HERE / path

@@ -104,10 +104,10 @@ class Run:
         self._identity = identity(self.folder)
 
     def expect_folder(self) -> None:
-        """Notice at once that the folder was renamed or removed, which would be the loss of what is trained from then on.
+        """Check that the folder was not renamed or removed, because everything trained after that would be lost.
 
         Raises:
-            FileNotFoundError: its name leads nowhere, or to another folder.
+            FileNotFoundError: the folder does not exist, or another one has its name.
         """
         if self.writes and identity(self.folder) != self._identity:
             raise FileNotFoundError(

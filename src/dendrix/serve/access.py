@@ -1,7 +1,7 @@
-"""Clients that the server admits: by an access token, and by the host name that they ask for.
+"""Access control of the server by a token and by the host name of a request.
 
 The token comes from the environment or a file because command lines are visible to all users of a machine. The host name guards a
-server without a token against web pages: a page whose own name is made to point at this machine (DNS rebinding) still sends that name.
+server without a token against web pages: a page whose host name resolves to this machine (DNS rebinding) still sends that name.
 """
 
 import hmac
@@ -20,7 +20,7 @@ from .errors import ApiError
 
 VARIABLE = "DENDRIX_SERVE_TOKEN"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-"""Names of this machine for itself."""
+"""Host names of the loopback interface."""
 _SHORTEST = 8
 _ALL = ("0.0.0.0", "::")
 _PATTERN = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
@@ -60,7 +60,7 @@ def admits(token: str | None, header: str | None) -> bool:
 
 
 def in_url(host: str) -> str:
-    """A host as it stands in a URL and in the header `Host`: an IPv6 address in brackets."""
+    """Return a host as in a URL and in the header `Host`: IPv6 addresses have brackets."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
@@ -70,15 +70,15 @@ def is_loopback(host: str) -> bool:
 
 
 def allowed_hosts(given: Sequence[str], host: str, token: str | None) -> tuple[str, ...]:
-    """Choose the host names by which clients may ask for the server.
+    """Choose the host names that requests may contain.
 
     Args:
-        given: names or addresses, also with a wildcard, such as "*.example.org"; "*" admits all. Empty for the default: the names of
-            this machine for itself, and `host`; all names if a token protects a server that other machines can reach.
+        given: names or addresses, also with a wildcard, such as "*.example.org"; "*" admits all. Empty for the default: the
+            loopback names and `host`; all names if a token protects a server that other machines can reach.
         host: address that the server listens on.
         token: token that clients must send, if any.
     Raises:
-        InputError: a name is not one.
+        InputError: a name is invalid.
     """
     for name in given:
         if not _PATTERN.fullmatch(in_url(name)):
@@ -118,7 +118,7 @@ class AllowedHosts:
         return None
 
     async def _admits(self, host: str | None) -> bool:
-        """Whether starlette's check of a host name lets a request pass."""
+        """Return whether the check of host names of starlette accepts a host."""
         passed = False
 
         async def note(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Admission of HTTP connections: a limit of their number, and of the time that a client may take to send a request."""
+"""Limits of HTTP connections: their number, and the time that a client may take to send a request."""
 
 import time
 from functools import partial
@@ -13,7 +13,7 @@ Owed = Literal["request", "body"]
 
 
 class Gate:
-    """The open connections of a server, and those whose clients owe a request, in the order in which these began to wait.
+    """Open connections of a server, and those whose clients have an incomplete request, in the order of their waiting time.
 
     uvicorn limits neither: a client that sends half of a request holds its connection without limit.
 
@@ -48,7 +48,7 @@ class Gate:
                 self._waiting[connection] = owed, time.monotonic()
 
     def leave(self, connection: "Connection") -> None:
-        """Forget a connection."""
+        """Remove a closed connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
 
@@ -66,7 +66,7 @@ class Gate:
 
 
 class Connection(H11Protocol):
-    """A connection that tells its gate what the client owes."""
+    """Connection that reports to its gate what its client has to send."""
 
     def __init__(self, gate: Gate, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)

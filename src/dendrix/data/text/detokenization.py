@@ -1,4 +1,4 @@
-"""Decoding of tokens to text one by one, in the light of the tokens before them."""
+"""Incremental decoding of tokens to text, in the context of the tokens before them."""
 
 import codecs
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ _HELD = 4
 
 
 class Decoding(Protocol):
-    """An incremental decoding of one text."""
+    """Incremental decoding of one text."""
 
     def push(self, token: int) -> str:
         """Add a token; returns the characters that are now complete. Unknown ids have no text."""
 
     def finish(self) -> str:
-        """End the text; returns what was held back, with U+FFFD for an incomplete character."""
+        """End the text; returns the rest, with U+FFFD for an incomplete character."""
 
 
 def decoding(tokenizer: Any, before: Sequence[int] = ()) -> Decoding:
@@ -27,7 +27,7 @@ def decoding(tokenizer: Any, before: Sequence[int] = ()) -> Decoding:
 
     Args:
         tokenizer: tokenizer of the tokenizers library.
-        before: tokens before the text, such as those of its prompt; they are not returned.
+        before: preceding tokens, such as those of the prompt; their text is not returned.
     """
     if not is_byte_level(tokenizer):
         return _Joined(tokenizer, before)
@@ -50,7 +50,7 @@ def continuation(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) -
 
 
 class _Bytes:
-    """Decoding of byte-level tokens, each of which is some bytes of UTF-8 wherever it stands."""
+    """Decoding of byte-level tokens, whose bytes do not depend on their position."""
 
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
@@ -88,7 +88,7 @@ class _Joined:
         known, whole = self._decoded(self._context), self._decoded(self._context + self._new)
         if whole.endswith("\ufffd") and len(self._new) < _HELD and not final:
             return ""
-        # A decoder may clean up what was given already, as "n ' t" to "n't": then the new tokens are decoded alone.
+        # A decoder may change text that has already been returned, such as "n ' t" to "n't". Then the new tokens are decoded alone.
         text = whole[len(known) :] if whole.startswith(known) else self._decoded(self._new)
         self._context, self._new = [*self._context, *self._new][-_CONTEXT:], []
         return text

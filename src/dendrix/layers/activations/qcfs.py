@@ -55,7 +55,7 @@ class QCFS(Described):
 
 
 def positive(raw: Tensor) -> Tensor:
-    """The softplus of a parameter. Below -60 it keeps the value at -60, 1e-26: float32 would reach zero, and the gradient 0 / 0."""
+    """Softplus of a parameter, constant below -60 (1e-26): float32 would underflow to zero, and the gradient would be 0 / 0."""
     return nn.functional.softplus(raw.clamp_min(-60))
 
 
@@ -64,7 +64,7 @@ def _level(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
 
 
 def _slopes(x: Tensor, threshold: Tensor, levels: int, mask: Mask) -> tuple[Tensor, Tensor]:
-    """Where gradients pass, bool, and the output as a share of the threshold, both [...]."""
+    """Return the mask of the gradient, bool, and the output divided by the threshold, both [...]."""
     level = _level(x, threshold, levels)
     inside = (level >= 0) & (level <= levels) if mask == "level" else (x >= 0) & (x <= threshold)
     return inside, level.clamp(0, levels) / levels

@@ -104,7 +104,7 @@ class SpikeGPTOutput(ModelOutput):
     last_hidden_state: Tensor | None = None
     state: Any = None
     hidden_states: tuple[Tensor, ...] | None = None
-    """The embedding, the stream after each block but the last, and the last hidden state, [B, T, d] each; only on request."""
+    """The embedding, the stream after each block but the last, and the last hidden state, [B, T, d] each; None unless requested."""
 
 
 class SpikeGPTPreTrainedModel(PreTrainedModel):

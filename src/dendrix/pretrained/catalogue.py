@@ -1,0 +1,31 @@
+"""Names and folders of the networks that are shipped with dendrix."""
+
+from pathlib import Path
+
+from ..errors import InputError
+
+_HERE = Path(__file__).parent
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the networks."""
+    return tuple(sorted(path.parent.name for path in _HERE.glob("*/config.json")))
+
+
+def find_run(name: str | Path) -> Path:
+    """Return the run folder of a path or of a shipped network.
+
+    Args:
+        name: path, or the name of a shipped network; anything else is returned unchanged, and opening it raises the error.
+    Raises:
+        InputError: it is the name of a shipped network and of a run in the current folder. A folder that is not a run is ignored.
+    """
+    path = Path(name)
+    if str(path) not in shipped():
+        return path
+    if (path / "config.json").exists():
+        raise InputError(
+            f"{path}: expected one network, but a run here and one that comes with dendrix have this name. Rename the folder, or give it "
+            f"as {path.absolute()}."
+        )
+    return _HERE / path
