@@ -130,7 +130,7 @@ def test_a_name_that_comes_twice_is_refused(saved: tuple[Path, DelayNet]) -> Non
     folder, _ = saved
     text = (folder / "config.json").read_text()
     (folder / "config.json").write_text(text.replace('"labels"', '"labels": ["x", "y", "z"], "labels"', 1))
-    with pytest.raises(ValueError, match=r"config\.json: expected JSON, but it cannot be read \('labels' is there twice\)"):
+    with pytest.raises(ValueError, match=r"config\.json: expected JSON, but it cannot be read \('labels' occurs twice\)"):
         dendrix.load(folder)
 
 

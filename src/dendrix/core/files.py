@@ -87,7 +87,7 @@ def expect_folder(path: Path) -> None:
     """Check that a folder can be made, or files be written in it, before the work that it is for.
 
     Raises:
-        NotADirectoryError, PermissionError: something else has its name or that of a folder above, or it may not be written to.
+        NotADirectoryError, PermissionError: something else has its name or that of a folder above, or it is not writable.
     """
     place = path.resolve()
     there = next(folder for folder in (place, *place.parents) if folder.exists())
@@ -157,7 +157,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise InputError(f"'{next(name for name in names if names.count(name) > 1)}' is there twice")
+        raise InputError(f"'{next(name for name in names if names.count(name) > 1)}' occurs twice")
     return found
 
 

@@ -91,7 +91,7 @@ def test_whole_numbers_of_json_are_one_class_however_they_are_written(tmp_path: 
         ("a.txt", b"text", "expected a file in .tsv, .csv, .jsonl"),
         ("a.csv", b"text,label,text\na,b,c\n", "line 1: expected different names of columns, got 'text' twice"),
         ("a.tsv", b"label\ttext\tlabel\na\tb\tc\n", "got 'label' twice"),
-        ("a.jsonl", b'{"text": "a", "label": 1, "text": "b"}\n', "'text' is there twice"),
+        ("a.jsonl", b'{"text": "a", "label": 1, "text": "b"}\n', "'text' occurs twice"),
         ("a.jsonl", b'{"text": "a", "label": [1]}\n', "expected a non-empty label, got [1]"),
         ("a.jsonl", b"[" * 100_000, "line 1: expected JSON"),
     ],

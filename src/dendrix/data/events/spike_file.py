@@ -183,7 +183,7 @@ def _check_heaps(path: Path) -> None:
 
 
 def _check_sizes(file: Any, path: Path) -> None:
-    """Raise InputError unless all arrays are there and the file can hold what they claim."""
+    """Raise InputError unless all arrays exist and the file can hold what they claim."""
     if missing := [key for key in _KEYS if key not in file]:
         raise InputError(f"{path}: expected {', '.join(_KEYS)}, but {', '.join(missing)} is missing. Is this an SHD or SSC file?")
     size = path.stat().st_size
@@ -236,7 +236,7 @@ def _count_all(
 
 
 def _seconds(times: Any, unit: SpikeTimeUnit | None, name: str) -> NDArray[np.float64]:
-    """The times of a clip in s; raises InputError where they may be in ms and nobody says."""
+    """The times of a clip in s; raises InputError where they may be in ms and the unit is not given."""
     if np.asarray(times).dtype.kind not in "iuf":
         raise InputError(f"{name}: expected times as numbers, got {np.asarray(times).dtype}. Is this an SHD or SSC file?")
     found: NDArray[np.float64] = times.astype(np.float64)
