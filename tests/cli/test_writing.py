@@ -125,7 +125,7 @@ def test_a_read_only_place_is_refused_before_the_work(
     monkeypatch.setattr("dendrix.runs.conversion._of_run", work)
     with read_only_folder() as folder:
         said = failed(capsys, [*words_of(command, inputs), str(folder / "out.png")])
-    assert "that may be written to, but" in said
+    assert "expected a writable" in said
     below_a_file = inputs["record"] / "out.png"
     assert failed(capsys, [*words_of(command, inputs), str(below_a_file)]).startswith(f"dendrix: {below_a_file}: expected a ")
 

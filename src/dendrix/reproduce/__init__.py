@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from ..core import files
 from .claim import Checked, Claim
 
 __all__ = ["REPRODUCTIONS", "Checked", "Claim", "reproduce"]
@@ -36,7 +35,9 @@ def reproduce(name: str, out: Path, epochs: int | None = None, jobs: int = 1) ->
     Raises:
         InputError: `epochs` or `jobs` is given where nothing is trained.
     """
-    files.expect_folder(out)
+    from ..core.files import expect_folder  # loads torch
+
+    expect_folder(out)
     modules = {name: module for name, module, _ in _found()}
     checked: list[Checked] = import_module(modules[name], __name__).reproduce(out, epochs, jobs)
     return checked

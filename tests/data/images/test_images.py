@@ -151,6 +151,9 @@ def test_pictures_of_a_hugging_face_data_set_are_read_as_files_are() -> None:
         column_names = ("image", "label")
         features = {"label": None}
 
+        def __len__(self) -> int:
+            return 2
+
         def __getitem__(self, name: str) -> list:
             palette = Image.frombytes("P", (3, 1), bytes([2, 0, 1]))
             palette.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])

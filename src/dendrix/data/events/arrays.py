@@ -24,7 +24,7 @@ _LATEST = 1 << 62
 """Latest time in microseconds, so that sums of times fit int64."""
 _FARTHEST = np.iinfo(np.int16).max
 _OVERFLOW_ROW = 240
-"""Row of a record in the format of N-MNIST that is no event: the clock of 13 bits has passed its end again."""
+"""Row of a record in the format of N-MNIST that is not an event: the clock of 13 bits has overflowed."""
 _OVERFLOW_US = 1 << 13
 
 
@@ -48,7 +48,7 @@ def read_events(path: str | Path, *, time_unit: TimeUnit | None = None) -> Event
         path: `.bin` (format of N-MNIST) or `.bs2` (the same format of SLAYER); `.bs1` (the same for a line sensor); `.aedat` (AEDAT 2.0 and
             3.1); `.aedat4` (format of DV); `.raw`, `.h5` or `.hdf5` (Prophesee cameras, read by evlib); or `.npy` with a structured array
             as accepted by `events_from_array`.
-        time_unit: unit of the times of a `.npy`, as in `events_from_array`.
+        time_unit: unit of the times in a `.npy`, as in `events_from_array`.
     Raises:
         OSError: the file does not exist or cannot be opened.
         InputError: the suffix is unknown, or the file has another format, is empty, truncated or damaged, or has more events than the

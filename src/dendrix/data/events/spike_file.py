@@ -236,7 +236,7 @@ def _count_all(
 
 
 def _seconds(times: Any, unit: SpikeTimeUnit | None, name: str) -> NDArray[np.float64]:
-    """The times of a clip in s; raises InputError where they may also be in ms."""
+    """The times of a clip in s; raises InputError where they may be in ms and the unit is not given."""
     if np.asarray(times).dtype.kind not in "iuf":
         raise InputError(f"{name}: expected times as numbers, got {np.asarray(times).dtype}. Is this an SHD or SSC file?")
     found: NDArray[np.float64] = times.astype(np.float64)

@@ -115,4 +115,4 @@ def _check_sizes(content: bytes) -> None:
     """Go through the instructions once: each must be whole, and a place in the memo, for which memory is taken, within their number."""
     for instruction, argument, _ in pickletools.genops(content):
         if "PUT" in instruction.name and argument is not None and int(argument) > len(content):
-            raise pickle.UnpicklingError(f"it claims to store {argument:,} objects in {len(content):,} bytes")
+            raise pickle.UnpicklingError(f"it claims a memo of {argument:,} objects in {len(content):,} bytes")

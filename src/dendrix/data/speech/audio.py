@@ -15,7 +15,7 @@ from ...errors import InputError, MissingExtraError
 Wave = NDArray[np.float32]
 """Mono samples, [N], full scale at 1."""
 _LOUDEST = 100.0
-"""Largest accepted amplitude, 40 dB beyond full scale: larger samples are integers not divided by their full scale."""
+"""Largest accepted amplitude, 40 dB beyond full scale: larger samples are integers that were not divided by their full scale."""
 UNKNOWN = 0x7F000000
 """Smallest length that stands for an unknown one: programs write 0x7ffff000, 0x80000000, 0xffffffff and others near these."""
 _BLOCK = 1 << 22

@@ -64,7 +64,7 @@ def own_sentences(path: Path, *, text: str = "text", label: str = "label", fold:
         fold: which tenth of the sentences is held out, 0 to 9; see `split_rows`.
     Raises:
         OSError: a file does not exist or cannot be opened.
-        InputError: a file is empty or damaged, a column is missing or there twice, a sentence or label is empty, or a label does not occur
+        InputError: a file is empty or damaged, a column is missing or occurs twice, a sentence or label is empty, or a label does not occur
             in the training split.
     Warns:
         UserWarning: labels have spaces around them, which are left out.
@@ -163,7 +163,7 @@ def tidy(label: str) -> str:
 
 
 def _written(value: object) -> str | None:
-    """A field as text; whole numbers of JSON as they are usually written, and None for values other than text and numbers."""
+    """A field as text; whole numbers of JSON as they are usually written, and None for anything but text and numbers."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, str | int | float) else None
