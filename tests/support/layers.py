@@ -15,7 +15,7 @@ from dendrix.convert import convert
 from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
 from dendrix.core import State, Stateful, expect, expect_floating, expect_state, scan
-from dendrix.exchange import GraphNetwork, NIRNeuron
+from dendrix.exchange import GraphNetwork
 from dendrix.exchange.delay_line import DelayLine
 from dendrix.exchange.exact import ExactLIF
 from dendrix.layers import (
@@ -47,7 +47,7 @@ from dendrix.models import (
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
 from dendrix.models.spikegpt.network import SpikeGPTBody
-from dendrix.neurons import LI, LIF, AdLIF, Neuron
+from dendrix.neurons import LI, LIF, AdLIF, Neuron, NIRNeuron
 from dendrix.train.distributed.processes import SharedBatchNorm
 
 SIZE = 4

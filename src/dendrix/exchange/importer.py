@@ -13,13 +13,13 @@ from ..checks import expect_in
 from ..core import Stateful
 from ..errors import InputError
 from ..layers import Recurrent, Sequential
+from ..neurons.nir import NIRNeuron
 from .building import LARGEST, Reading, layer_of
 from .delay_line import DelayLine
 from .dialects import Dialect, Gain, Reset, find_dialect
 from .graph import Assumptions, Edge, Graph, read_graph, without_passages
 from .metadata import facts_of, restored
 from .network import GraphNetwork, components
-from .neuron import NIRNeuron
 from .nodes import ELEMENTWISE, NEURONS, Node, Shape
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..neurons import IF, LI, LIF, PLIF, CubaLIF, Neuron
-from .neuron import NIRNeuron
+from ..neurons.nir import NIRNeuron
 from .nodes import Array
 from .writer import Signal, Writer, per_neuron
 
