@@ -104,7 +104,8 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_import_is_light() -> None:
     heavy = {"numba", "triton", "scipy", "sklearn", "matplotlib", "accelerate", "soundfile", "soxr", "tyro", "h5py", "pooch", "lz4"}
-    assert not heavy & loaded_after("import dendrix, dendrix.layers, dendrix.neurons, dendrix.data, dendrix.models")
+    heavy |= {"nir", "nirtorch", "onnx", "onnxscript", "onnxruntime"}
+    assert not heavy & loaded_after("import dendrix, dendrix.layers, dendrix.neurons, dendrix.data, dendrix.models, dendrix.exchange")
 
 
 def test_evaluate_and_info_load_without_the_extras() -> None:

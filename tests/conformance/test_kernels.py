@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dendrix.core import ATan, Boxcar, Sigmoid, Triangle, chosen_kernels, map_state, scan, use_kernels
 from dendrix.kernels.scan import operation
-from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
+from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron, NIRNeuron
 
 # Each compiled variant takes seconds: together these cover every rule, reset, detachment, scaling and surrogate.
 VARIANTS: dict[str, Callable[[int], Neuron]] = {
@@ -24,6 +24,11 @@ VARIANTS: dict[str, Callable[[int], Neuron]] = {
     "CubaLIF hard scaled": lambda n: CubaLIF(n, v_reset=-0.1, detach_reset=False, scale_input=True, spike=Boxcar()),
     "AdLIF": lambda n: AdLIF(n, spike=Boxcar(1.0)),
     "LI": lambda n: LI(n),
+    "NIR": lambda n: NIRNeuron(n, q=0.7, c=0.05, beta=torch.linspace(0.5, 0.9, n)),
+    "NIR ties soft attached": lambda n: NIRNeuron(n, v_reset=None, rho=0.8, fires=">=", detach_reset=False, spike=Sigmoid()),
+    "NIR synapse": lambda n: NIRNeuron(n, alpha=0.6, p=0.4, g=0.8, v_threshold=torch.linspace(0.5, 1, n), spike=Triangle()),
+    "NIR synapse attached": lambda n: NIRNeuron(n, alpha=0.6, v_reset=0.2, detach_reset=False, fires=">="),
+    "NIR synapse soft": lambda n: NIRNeuron(n, alpha=0.6, v_reset=None, spike=Boxcar()),
 }
 
 

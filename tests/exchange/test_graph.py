@@ -11,7 +11,7 @@ import torch
 
 from dendrix.core import Stateful
 from dendrix.exchange import Graph, GraphNetwork, Node, build_graph, from_nir, read_graph, reading_of
-from dendrix.layers import Recurrent, Sequential
+from dendrix.layers import Recurrent, RecurrentDelay, Sequential
 from support.nir_graphs import SIZE, affine, chain_graph, end, neuron, row
 
 
@@ -55,6 +55,7 @@ def test_simple_feedback_becomes_a_recurrent_layer() -> None:
     network = from_nir(loop(), 1.0)
     assert isinstance(network, Sequential)
     assert isinstance(network.stages[0], Recurrent)
+    assert isinstance(from_nir(loop(2), 1.0).stages[0], RecurrentDelay)
 
 
 def test_feedback_through_two_neurons_takes_one_step_in_all() -> None:

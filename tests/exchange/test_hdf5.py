@@ -121,3 +121,13 @@ def test_many_objects_are_refused(tmp_path: Path) -> None:
             made.create_group(f"g{i}")
     with pytest.raises(ValueError, match="at most 10,000 objects"):
         read_tree(tmp_path / "net.nir")
+
+
+@pytest.mark.parametrize("version", ["99.0", None])
+def test_an_unknown_version_is_read_and_told(file: Path, version: str | None) -> None:
+    with h5py.File(file, "a") as made:
+        del made["version"]
+        if version is not None:
+            made["version"] = version
+    with pytest.warns(UserWarning, match=f"version: expected 0 or 1, got {version or 'none'}; read as version 1"):
+        from_nir(file)

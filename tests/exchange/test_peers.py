@@ -67,6 +67,12 @@ def sinabs(graph: nir.NIRGraph, x: Tensor) -> Tensor:
     return (found[0] if isinstance(found, tuple) else found).view(*x.shape[:2], -1)
 
 
+def rockpool(graph: nir.NIRGraph, x: Tensor) -> Tensor:
+    library = pytest.importorskip("rockpool.nn.modules", reason="needs rockpool: pip install rockpool")
+    found: Tensor = library.from_nir(graph)(x)[0]
+    return found
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("peer", "kind", "change"),
@@ -83,11 +89,16 @@ def sinabs(graph: nir.NIRGraph, x: Tensor) -> Tensor:
         (spikingjelly, "CubaLIF", {}),
         (sinabs, "LIF", {}),
         (sinabs, "IF", {}),
+        (rockpool, "CubaLIF", {}),  # its import of LIF fails (3.1.0)
     ],
 )
 def test_not_one_spike_differs(peer: Callable[[nir.NIRGraph, Tensor], Tensor], kind: str, change: dict[str, float], seed: int) -> None:
     x = (torch.rand(1, STEPS, 3) < 0.3).float()
-    y, _ = from_nir(random_graph(kind, seed, **change), DT * 1e3, peer.__name__)(x)
+    graph = random_graph(kind, seed, **change)
+    # rockpool guesses a time step.
+    dt = float((graph.nodes["n"].tau_mem / (1 + graph.nodes["n"].r)).min()) if peer is rockpool else DT
+    y, _ = from_nir(graph, dt * 1e3, peer.__name__)(x)
     with torch.no_grad():
         wanted = peer(random_graph(kind, seed, **change), x)
-    assert (y != wanted).float().mean() < 1e-3  # a tie of float32 may fall either way
+    # In rockpool's float32 a membrane near its threshold may fall to either side, and the spikes after it with it.
+    assert (y != wanted).float().mean() <= (5e-3 if peer is rockpool else 0)

@@ -16,7 +16,7 @@ from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
 from dendrix.core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
 from dendrix.deploy import IntegerNetwork, StreamingNetwork
-from dendrix.exchange import GraphNetwork, NIRNeuron
+from dendrix.exchange import GraphNetwork
 from dendrix.exchange.delay_line import DelayLine
 from dendrix.exchange.exact import ExactLIF
 from dendrix.layers import (
@@ -48,7 +48,7 @@ from dendrix.models import (
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
 from dendrix.models.spikegpt.network import SpikeGPTBody
-from dendrix.neurons import LI, LIF, AdLIF, Decay, Neuron
+from dendrix.neurons import LI, LIF, AdLIF, Decay, Neuron, NIRNeuron
 from dendrix.neurons.base import Spike
 from dendrix.train.distributed.processes import SharedBatchNorm
 

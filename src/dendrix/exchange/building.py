@@ -11,12 +11,12 @@ from torch import nn
 from ..core import Stateful
 from ..errors import InputError
 from ..layers import PerStep
+from ..neurons.nir import NIRNeuron
 from .delay_line import DelayLine
 from .dialects import Dialect, Gain, Reset, coefficients
 from .exact import ExactLIF
 from .graph import Assumptions
 from .layers import BatchedLinear, Scale, Threshold
-from .neuron import NIRNeuron
 from .nodes import NEURONS, Node, Shape
 
 LARGEST = 2**28

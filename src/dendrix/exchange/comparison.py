@@ -9,12 +9,12 @@ from torch import Tensor
 
 from ..core import expect
 from ..errors import InputError
+from ..neurons.nir import Fires
 from .building import Reading
 from .dialects import DIALECTS, Gain, Reset, coefficients
 from .graph import Graph
 from .importer import build_graph, reading_of
 from .network import GraphNetwork
-from .neuron import Fires
 from .nodes import NEURONS, SPIKING
 
 RATE = 0.1

@@ -4,6 +4,7 @@ All are one step, that of `synapse_step` and `fire`, with other coefficients. Ve
 read in the library's source; docs/howto/nir.md has the table.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -141,6 +142,9 @@ def _linear(name: str, node: Node, dt: float, dialect: Dialect) -> Coefficients:
 
 def _decay(name: str, kind: str, param: str, tau: Array, dt: float, dialect: Dialect) -> Array:
     if dialect.scheme not in ("euler", "euler-old"):
+        if (tau < dt * (1 - 1e-9)).any():
+            left = float(np.exp(-dt / tau.min()))
+            warnings.warn(f"node '{name}' ({kind}): a step is longer than {param}, and leaves {left:.1%} of what was there.", stacklevel=2)
         return np.exp(-dt / tau)
     if (tau < dt * (1 - 1e-9)).any():
         raise InputError(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..core import expect_in
 from ..errors import InputError
 from ..neurons import Neuron
-from .neuron import MembraneState
+from ..neurons.nir import MembraneState
 
 
 def crossing_step(

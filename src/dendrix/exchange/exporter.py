@@ -18,13 +18,13 @@ from ..layers.delay.base import Delayed
 from ..layers.delay.linear import DelayLinear
 from ..models import Converted
 from ..neurons import Decay, Neuron
+from ..neurons.nir import NIRNeuron
 from .constructions import CONSTRUCTIONS, Construction
 from .export_layers import write_graph, write_layer
 from .graph import Graph
 from .importer import build_graph, reading_of
 from .metadata import with_metadata
 from .network import GraphNetwork
-from .neuron import NIRNeuron
 from .nodes import Shape
 from .packages import require
 from .writer import Writer

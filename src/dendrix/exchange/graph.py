@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from .hdf5 import MAX_BYTES, read_tree
-from .nodes import ENDS, Node, parse_node
+from .nodes import ENDS, Node, parse_node, text
 
 Edge = tuple[str, str]
 _MARKS = {"Input": "Entry", "Output": "Exit"}
@@ -101,7 +101,7 @@ def _graph_of_file(tree: dict[str, Any], assumptions: Assumptions) -> Graph:
 
 def _graph(tree: Mapping[str, Any], assumptions: Assumptions) -> Graph:
     nodes, edges = _flat(tree, "", assumptions)
-    graph = Graph(nodes, tuple(edges), dict(tree.get("metadata") or {}))
+    graph = Graph(nodes, tuple(edges), dict(metadata) if isinstance(metadata := tree.get("metadata"), Mapping) else {})
     graph = _without_isolated(graph, assumptions)
     for kind in ENDS:
         if not graph.of_type(kind):
@@ -114,6 +114,8 @@ def _flat(tree: Mapping[str, Any], prefix: str, assumptions: Assumptions) -> tup
     for part in ("nodes", "edges"):
         if part not in tree:
             raise InputError(f"graph{f' {prefix[:-1]!r}' if prefix else ''}: expected '{part}', which is missing. Write the graph again.")
+    if not isinstance(tree["nodes"], Mapping):
+        raise InputError(f"graph{f' {prefix[:-1]!r}' if prefix else ''}: expected nodes by name, got {type(tree['nodes']).__name__}.")
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
     starts: dict[str, str] = {}
@@ -121,7 +123,7 @@ def _flat(tree: Mapping[str, Any], prefix: str, assumptions: Assumptions) -> tup
     for name, described in tree["nodes"].items():
         if not isinstance(described, Mapping):
             raise InputError(f"node '{prefix}{name}': expected a group with a type, got {type(described).__name__}. Write the graph again.")
-        if described.get("type") in ("NIRGraph", b"NIRGraph"):
+        if text(described.get("type")) == "NIRGraph":
             inner, inner_edges = _flat(described, f"{prefix}{name}.", assumptions)
             inner, starts[name], ends[name] = _with_ends(inner, f"{prefix}{name}.")
             nodes |= inner
@@ -158,9 +160,11 @@ def without_passages(graph: Graph) -> Graph:
 
 def _edges(given: Any, prefix: str, names: list[str], assumptions: Assumptions) -> list[Edge]:
     """The edges of one graph, with both ends checked."""
-    pairs = [tuple(part.decode() if isinstance(part, bytes) else str(part) for part in edge) for edge in given]
-    if any(len(pair) != 2 for pair in pairs):
-        raise InputError(f"graph {prefix[:-1]!r}: expected edges of two names, got {pairs}. Write the graph again.")
+    pairs = [tuple(map(text, edge)) for edge in given] if _are_pairs(given) else []
+    if len(pairs) < (len(given) if hasattr(given, "__len__") else 1):
+        raise InputError(
+            f"graph{f' {prefix[:-1]!r}' if prefix else ''}: expected edges as pairs of names, got others. Write the graph again."
+        )
     edges = [(pair[0], pair[1]) for pair in pairs]
     if twice := [edge for edge, count in Counter(edges).items() if count > 1]:
         source, target = twice[0]
@@ -178,6 +182,12 @@ def _edges(given: Any, prefix: str, names: list[str], assumptions: Assumptions) 
                 problem = f"edge '{prefix}{source}' -> '{prefix}{target}': expected a node '{prefix}{end}', which the graph has not."
                 assumptions.take(problem, "the edge is dropped")
     return [edge for edge in edges if unknown.isdisjoint(edge)]
+
+
+def _are_pairs(given: Any) -> bool:
+    if isinstance(given, str | bytes) or not hasattr(given, "__len__"):
+        return False
+    return all(hasattr(edge, "__len__") and not isinstance(edge, str | bytes) and len(edge) == 2 for edge in given)
 
 
 def _without_isolated(graph: Graph, assumptions: Assumptions) -> Graph:

@@ -12,14 +12,15 @@ from torch import nn
 from ..checks import expect_in
 from ..core import Stateful
 from ..errors import InputError
-from ..layers import Recurrent, Sequential
+from ..layers import Recurrent, RecurrentDelay, Sequential
+from ..neurons.nir import NIRNeuron
 from .building import LARGEST, Reading, layer_of
 from .delay_line import DelayLine
+from .delay_patterns import with_delay_layers
 from .dialects import Dialect, Gain, Reset, find_dialect
 from .graph import Assumptions, Edge, Graph, read_graph, without_passages
 from .metadata import facts_of, restored
 from .network import GraphNetwork, components
-from .neuron import NIRNeuron
 from .nodes import ELEMENTWISE, NEURONS, Node, Shape
 
 
@@ -34,7 +35,8 @@ def from_nir(
 ) -> Stateful:
     """Build a network from a NIR graph.
 
-    It is a `Sequential` where the graph is a chain, and otherwise a `GraphNetwork`. Weights, biases and scales are parameters; the
+    It is a `Sequential` where the graph is a chain, and otherwise a `GraphNetwork`; delays and weights that make a delay layer become a
+    `DelayLinear` with whole steps. Weights, biases and scales are parameters; the
     coefficients of neurons are buffers. A graph that dendrix exported gives the network that was exported, in evaluation mode, if it
     comes with it and no argument asks for another reading. Times in the graph are seconds.
 
@@ -56,7 +58,7 @@ def from_nir(
         network = restored(graph)
         if isinstance(network, Stateful):
             return network
-    built = build_graph(graph, reading, strict)
+    built = with_delay_layers(build_graph(graph, reading, strict), reading.dt_ms)
     return chain(built) or built
 
 
@@ -95,7 +97,7 @@ def build_graph(graph: Graph, reading: Reading, strict: bool = True) -> GraphNet
     order, feedback = run_order(graph)
     layers = {name: layers[name] for name in order if name in layers}
     edges = [edge for edge in graph.edges if edge not in feedback]
-    layers, edges, feedback = _recurrent(layers, edges, feedback)
+    layers, edges, feedback = _recurrent(layers, edges, feedback, reading.dt_ms)
     layers, edges = _late(layers, edges, feedback, reading.dialect)
     ends = [{name: shapes[name] for name in graph.of_type(kind)} for kind in ("Input", "Output")]
     return GraphNetwork(layers, edges, ends[0], ends[1], feedback)
@@ -209,18 +211,49 @@ def _output_shape(name: str, node: Node, layer: nn.Module, shape: Shape) -> Shap
 
 
 def _recurrent(
-    layers: dict[str, nn.Module], edges: list[Edge], feedback: list[Edge]
+    layers: dict[str, nn.Module], edges: list[Edge], feedback: list[Edge], dt_ms: float
 ) -> tuple[dict[str, nn.Module], list[Edge], list[Edge]]:
-    """The same network with neurons and their linear feedback as one `Recurrent` layer."""
+    """The same network with neurons and their linear feedback, delayed or not, as one layer."""
     for back, name in list(feedback):
-        others = [edge for edge in [*edges, *feedback] if back in edge and edge not in ((back, name), (name, back))]
-        neuron, linear = layers[name], getattr(layers[back], "module", None)
-        if others or (name, back) not in edges or not isinstance(neuron, NIRNeuron) or not isinstance(linear, nn.Linear):
+        way = _way_back(back, name, layers, [*edges, *feedback])
+        if way is None or sum(target == name for _, target in feedback) > 1:
             continue
-        if sum(target == name for _, target in feedback) == 1:
-            layers = {key: Recurrent(neuron, linear) if key == name else layer for key, layer in layers.items() if key != back}
-            edges, feedback = ([edge for edge in found if back not in edge] for found in (edges, feedback))
+        layer = _recurrent_layer(layers[name], [layers[node] for node in way], dt_ms)
+        if layer is not None:
+            layers = {key: layer if key == name else old for key, old in layers.items() if key not in way}
+            edges, feedback = ([edge for edge in found if not set(way) & set(edge)] for found in (edges, feedback))
     return layers, edges, feedback
+
+
+def _way_back(back: str, name: str, layers: dict[str, nn.Module], edges: list[Edge]) -> tuple[str, ...] | None:
+    """The nodes from a neuron back to itself, if they are one or two in a row and used for nothing else."""
+    way: tuple[str, ...] = (back,)
+    for _ in range(2):
+        sources = [source for source, target in edges if target == way[0]]
+        if len(sources) != 1 or sum(source == way[0] for source, _ in edges) != 1:
+            return None
+        if sources[0] == name:
+            return way
+        if sources[0] not in layers:
+            return None
+        way = (sources[0], *way)
+    return None
+
+
+def _recurrent_layer(neuron: nn.Module, way: list[nn.Module], dt_ms: float) -> Recurrent | RecurrentDelay | None:
+    linear = getattr(way[-1], "module", None)
+    if not isinstance(neuron, NIRNeuron) or not isinstance(linear, nn.Linear):
+        return None
+    if len(way) == 1:
+        return Recurrent(neuron, linear)
+    line = way[0]
+    if not isinstance(line, DelayLine) or linear.bias is not None:
+        return None
+    layer = RecurrentDelay(neuron, line.longest * dt_ms, dt_ms, train_delays=False)
+    with torch.no_grad():
+        layer.weight.copy_(linear.weight)
+        layer.delay.copy_(torch.as_tensor(line.lags).expand(neuron.size))
+    return layer
 
 
 def _late(
@@ -241,7 +274,7 @@ def _late(
 
 
 def _fires(layer: nn.Module) -> bool:
-    neuron = layer.inner if isinstance(layer, Recurrent) else layer
+    neuron = layer.inner if isinstance(layer, Recurrent | RecurrentDelay) else layer
     return isinstance(neuron, NIRNeuron) and neuron.params()["v_threshold"] is not None
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..neurons import IF, LI, LIF, PLIF, CubaLIF, Neuron
-from .neuron import NIRNeuron
+from ..neurons import IF, LI, LIF, PLIF, CubaLIF, Neuron, SignedIF
+from ..neurons.nir import NIRNeuron
 from .nodes import Array
 from .writer import Signal, Writer, per_neuron
 
@@ -23,9 +23,8 @@ def write_neuron(neuron: Neuron, writer: Writer, source: Signal, name: str) -> S
     if isinstance(neuron, NIRNeuron):
         return _coefficients(neuron, writer, source, name)
     if not isinstance(neuron, IF | LI | LIF | PLIF | CubaLIF):
-        raise InputError(
-            f"{name} ({type(neuron).__name__}): expected neurons that NIR has, which these are not. Use LIF, CubaLIF, IF or LI."
-        )
+        advice = "Convert with neuron='if'." if isinstance(neuron, SignedIF) else "Use LIF, CubaLIF, IF or LI."
+        raise InputError(f"{name} ({type(neuron).__name__}): expected neurons that NIR has, which these are not. {advice}")
     shape = source.shape
     given = neuron.params()
     beta = per_neuron(given.get("decay", 1.0), shape)

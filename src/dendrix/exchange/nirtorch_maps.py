@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..core import State, Stateful
 from ..layers import DelayLinear, PerStep, Recurrent, RecurrentDelay, SparseLinear, freeze
 from ..neurons import IF, LI, LIF, PLIF, CubaLIF
+from ..neurons.nir import NIRNeuron
 from .building import layer_of
 from .dialects import Gain, Reset
 from .export_layers import write_layer
@@ -18,7 +19,6 @@ from .exporter import input_shape, nir_graph
 from .graph import Assumptions, Graph
 from .importer import reading_of
 from .layers import BatchedLinear
-from .neuron import NIRNeuron
 from .nodes import ENDS, TYPES, Node, Shape, parse_node
 from .packages import require
 from .writer import Writer

@@ -28,7 +28,7 @@ class Node:
     def shape(self) -> Shape:
         """Shape of the parameters of neurons, scales, thresholds and delays, or of an Input or Output; () fits every input."""
         if "shape" in self.params:
-            return tuple(int(size) for size in np.atleast_1d(self.params["shape"]))
+            return tuple(int(size) for size in np.ravel(self.params["shape"]))
         return np.broadcast_shapes(*(np.shape(value) for value in self.params.values()))
 
 
@@ -75,6 +75,9 @@ NEURONS = ("I", "LI", "CubaLI", *SPIKING)
 ELEMENTWISE = ("Scale", "Threshold", "Delay", *NEURONS)
 """Types whose parameters have the shape of their input."""
 _WORDS = ("same", "valid")
+_PER_AXIS = ("kernel_size", "stride", "padding", "dilation")
+_WHOLE = (*_PER_AXIS, "groups", "start_dim", "end_dim", "shape")
+_AXES = {"Conv1d": 1, "Conv2d": 2, "SumPool2d": 2, "AvgPool2d": 2}
 
 
 def parse_node(name: str, described: Mapping[str, Any]) -> Node:
@@ -88,8 +91,9 @@ def parse_node(name: str, described: Mapping[str, Any]) -> Node:
     """
     if "type" not in described:
         raise InputError(f"node '{name}': expected a type, which is missing. Write the graph again.")
-    kind = _text(described["type"])
+    kind = text(described["type"])
     if kind not in TYPES:
+        kind = " ".join(kind.split())
         raise InputError(
             f"node '{name}': expected a node type of NIR, got '{kind}'.{suggestion(kind, TYPES)} Known are {', '.join(TYPES)}."
         )
@@ -103,12 +107,15 @@ def parse_node(name: str, described: Mapping[str, Any]) -> Node:
             like = params.get("v_threshold", params.get("v_leak"))
             params[param] = np.full_like(like, default)
     _check_values(name, kind, spec, params)
+    _check_sizes(name, kind, params)
     if kind in ELEMENTWISE:
         _check_shapes(name, kind, params)
-    return Node(kind, params, dict(described.get("metadata") or {}))
+    metadata = described.get("metadata")
+    return Node(kind, params, dict(metadata) if isinstance(metadata, Mapping) else {})
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A word, decoded where it is bytes."""
     return value.decode("utf8", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -117,7 +124,7 @@ def _value(name: str, kind: str, param: str, value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, str | bytes):
-        word = _text(value)
+        word = text(value)
         if param == "padding" and word in _WORDS:
             return word
         raise InputError(f"node '{name}' ({kind}): expected numbers for {param}, got '{word}'. Write the graph again.")
@@ -140,6 +147,20 @@ def _check_values(name: str, kind: str, spec: NodeType, params: dict[str, Any]) 
         if param in spec.least and (value < spec.least[param]).any():
             raise InputError(
                 f"node '{name}' ({kind}): expected {param} of at least {spec.least[param]}, got {value.min():.6g}. Correct the graph."
+            )
+
+
+def _check_sizes(name: str, kind: str, params: dict[str, Any]) -> None:
+    """Whole numbers where sizes and axes are meant, one or one for each axis."""
+    for param, value in params.items():
+        if isinstance(value, str) or param not in _WHOLE:
+            continue
+        allowed = (1, _AXES.get(kind, 1)) if param in _PER_AXIS else (1,) if param != "shape" else (value.size,)
+        whole = np.array_equal(value, np.rint(value)) and (np.abs(value) < 2**31).all()
+        if value.ndim > 1 or value.size not in allowed or not whole:
+            told = f"{list(np.shape(value))} of {value.dtype}"
+            raise InputError(
+                f"node '{name}' ({kind}): expected whole numbers for {param}, one or one for each axis, got {told}. Correct the graph."
             )
 
 

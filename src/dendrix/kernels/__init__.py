@@ -7,9 +7,10 @@ from .delay import integer as _integer
 from .delay import shift as _shift
 from .qcfs import operation as _qcfs
 from .rate import operation as _rate
+from .scan import nir_operation as _scan_nir
 from .scan import operation as _scan
 from .token_mix import operation as _token_mix
 from .wkv import operation as _wkv
 
 __all__: list[str] = []
-_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _qcfs, _rate, _scan, _token_mix, _wkv)
+_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv)

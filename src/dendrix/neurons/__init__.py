@@ -6,7 +6,8 @@ from .cuba import CubaLIF
 from .integrate import IF
 from .li import LI
 from .lif import LIF
+from .nir import NIRNeuron
 from .plif import PLIF
 from .signed import SignedIF
 
-__all__ = ["IF", "LI", "LIF", "PLIF", "AdLIF", "CubaLIF", "Decay", "Neuron", "SignedIF"]
+__all__ = ["IF", "LI", "LIF", "PLIF", "AdLIF", "CubaLIF", "Decay", "NIRNeuron", "Neuron", "SignedIF"]

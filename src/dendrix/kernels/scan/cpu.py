@@ -11,9 +11,12 @@ from ..numba import scalars
 from ..numba.arrays import array
 from ..numba.pool import in_parts
 from ..numba.specialise import specialise
-from . import adlif, cuba, li, lif, loops
+from . import adlif, cuba, li, lif, loops, nir, nir_synapse
 
-_RULES: dict[str, Any] = {"lif_step": lif, "cuba_lif_step": cuba, "adlif_step": adlif, "li_step": li}
+_RULES: dict[str, Any] = {
+    "lif_step": lif, "cuba_lif_step": cuba, "adlif_step": adlif, "li_step": li,
+    "membrane_step": nir, "synapse_step": nir_synapse,
+}  # fmt: skip
 
 
 @cache

@@ -17,7 +17,7 @@ from ..gradients import differentiable_once
 _FEWEST_STEPS = 8
 """Steps below which the loop is faster: one fused scan, forward and backward, was measured to cost as much as 5 to 15 steps."""
 
-_SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
+SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
 
 def _register(rule: StepFn, params: tuple[str, ...]) -> None:
@@ -40,7 +40,7 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
     spike = given.get("spike")
     tensors = [given[p] for p in params if isinstance(given[p], Tensor)]
     fixed = [key for key, value in given.items() if isinstance(value, Tensor) and key not in params]
-    reason = _reason_against_triton(x) if x.is_cuda else _reason_against_numba(x)
+    reason = _reason_against_triton(x) if x.is_cuda else reason_against_numba(x)
     if reason:
         return reason
     if any(s.dtype != torch.float32 for s in state):
@@ -53,12 +53,12 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
         return "a parameter is float64"
     if any(p.dim() > x.dim() - 2 for p in tensors):
         return "a parameter differs between rows"
-    if spike is not None and type(spike) not in _SURROGATES:
+    if spike is not None and type(spike) not in SURROGATES:
         return f"no fused surrogate {type(spike).__name__}"
     return None
 
 
-def _reason_against_numba(x: Tensor) -> str | None:
+def reason_against_numba(x: Tensor) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
     if x.dtype not in (torch.float32, torch.bfloat16):

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from ..core import ATan, expect_count, expect_flag, expect_function, expect_in, expect_one_of
 from ..errors import InputError
-from ..neurons import Neuron
-from ..neurons.base import Spike
+from .base import Neuron, Spike
 
 Fires = Literal[">", ">=", "floor"]
 Coefficient = Tensor | float | None

@@ -1,0 +1,46 @@
+"""The fused scan of `membrane_step`: neurons of NIR without a synapse."""
+
+from typing import Any
+
+import numpy as np
+
+# `specialise` binds these; `scaled` says that a membrane which equals the threshold is silent.
+hard = detached = scaled = emits = True
+load: Any = None
+store: Any = None
+derivative: Any = None
+
+_ZERO, _ONE = np.float32(0), np.float32(1)
+
+
+def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any) -> None:
+    """See `loops`; the equations of `membrane_step` and `fire`, in their order of operations."""
+    b, t, low, count = at
+    for j in range(count):
+        h = p[0, j] * s[now, 0, j] + p[1, j] * load(x[b, t, low + j]) + p[2, j]
+        fires = h > p[3, j] if scaled else h >= p[3, j]
+        if emits:
+            y[b, t, low + j] = store(_ONE if fires else _ZERO)
+        if hard:
+            s[then, 0, j] = p[4, j] if fires else h
+        else:
+            s[then, 0, j] = h - p[4, j] if fires else h
+
+
+def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any, gx: Any) -> None:
+    """See `loops`; the coefficients get no gradient."""
+    b, t, low, count = at
+    sharpness = c[3]
+    for j in range(count):
+        h = p[0, j] * s[now, 0, j] + p[1, j] * load(x[b, t, low + j]) + p[2, j]
+        fires = h > p[3, j] if scaled else h >= p[3, j]
+        gs, gv = load(gx[b, t, low + j]), g[0, j]
+        if not detached:
+            gs += gv * (p[4, j] - h) if hard else -gv * p[4, j]
+        gh = gs * derivative(h - p[3, j], sharpness)
+        if hard:
+            gh += _ZERO if fires else gv
+        else:
+            gh += gv
+        g[0, j] = gh * p[0, j]
+        gx[b, t, low + j] = store(gh * p[1, j])
