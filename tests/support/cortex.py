@@ -22,6 +22,12 @@ void *memmove(void *to, const void *from, size_t n) {
 }
 """
 
+_STRING = """#include <stddef.h>
+void *memset(void *, int, size_t);
+void *memcpy(void *, const void *, size_t);
+void *memmove(void *, const void *, size_t);
+"""
+
 
 class Cortex:
     """A folder of an export, loaded into an emulated Cortex-M4 or M0+."""
@@ -32,9 +38,18 @@ class Cortex:
 
         self.registers = arm_const
         (folder / "glue.c").write_text(_GLUE)
-        (folder / "string.h").write_text("#include <stddef.h>\nvoid *memset(void *, int, size_t);\nvoid *memcpy(void *, const void *, size_t);\n"
-                                         "void *memmove(void *, const void *, size_t);\n")  # fmt: skip
-        target = ["-target", "thumb-freestanding-eabi", f"-mcpu={cpu}", "-std=c99", *options.split(), "-g", "-fno-builtin", "-DDX_TRACE", "-I."]
+        (folder / "string.h").write_text(_STRING)
+        target = [
+            "-target",
+            "thumb-freestanding-eabi",
+            f"-mcpu={cpu}",
+            "-std=c99",
+            *options.split(),
+            "-g",
+            "-fno-builtin",
+            "-DDX_TRACE",
+            "-I.",
+        ]
         link = ["-Wl,-e,dx_push", f"-Wl,--image-base={_FLASH}", "-Wl,--gc-sections", "-ffunction-sections", "-fno-unwind-tables"]
         link += [f"-Wl,-u,{name}" for name in ("dx_init", "dx_stop", "dx_result", "dx_totals", "dx_network")]
         command = [sys.executable, "-m", "ziglang", "cc", *target, *link, "dendrix.c", "model.c", "glue.c", "-o", "image.elf"]
@@ -48,7 +63,7 @@ class Cortex:
         self.core.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
 
     def _load(self, elf: bytes) -> None:
-        entry, header, sections = struct.unpack_from("<3I", elf, 24)
+        _, header, sections = struct.unpack_from("<3I", elf, 24)
         header_size, count, section_size, section_count = struct.unpack_from("<4H", elf, 42)
         for k in range(count):
             kind, offset, address, _, size = struct.unpack_from("<5I", elf, header + k * header_size)
