@@ -1,6 +1,7 @@
 """Deployment: networks in whole numbers, as C99 and as WebAssembly."""
 
 from ..data.speech.integer_mel import IntegerMel, integer_encoder
+from . import energy as _energy  # noqa: F401 - tells the meter about integer networks
 from .arduino_export import export_arduino
 from .bounds import Bound, bound
 from .c_export import export_c
