@@ -8,6 +8,7 @@ from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Answer, Deployed, exit_rule
+from .finetuning import finetune
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
 from .quantiser import quantise
@@ -31,6 +32,7 @@ __all__ = [
     "export_c",
     "export_npz",
     "export_wasm",
+    "finetune",
     "integer_encoder",
     "quantise",
     "report",

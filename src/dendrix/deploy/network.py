@@ -40,7 +40,9 @@ class InputForm:
 
     def whole(self, x: Tensor) -> Tensor:
         """Inputs as integers, int64."""
-        return torch.floor(x.double() * 2.0**self.shift + 0.5).clamp(self.low, -self.low - 1).long()
+        # numpy: four small operations of torch take longer than a step of a network.
+        scaled = np.floor(x.detach().cpu().numpy() * 2.0**self.shift + 0.5)
+        return torch.from_numpy(np.clip(scaled, self.low, -self.low - 1).astype(np.int64))
 
 
 class IntegerState(NamedTuple):
@@ -124,7 +126,7 @@ class IntegerNetwork(Stateful):
         expect_finite(x)
         whole = self.inputs.whole(x)
         outputs, state, _ = self.run(whole, state, valid)
-        return outputs.double() * self.unit, state
+        return torch.from_numpy(outputs.numpy() * self.unit), state
 
     def run(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, IntegerState, Tensor]:
         """Run integer inputs.
