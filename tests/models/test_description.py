@@ -142,6 +142,7 @@ def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> No
         ({"surrogate": "Stateful", "arguments": {}}, "Stateful: expected a surrogate"),
         ({"kind": "LIF"}, "network: expected a description of a layer, got fields kind"),
         ({"config": "os:system", "arguments": {}}, "os:system: expected a class that is trusted"),
+        ({"class": "dendrix.core.files:write_atomic", "arguments": {}}, "write_atomic: expected a class that is trusted"),
         ({"config": "dendrix.core.trust:import_file", "arguments": {}}, "expected"),
     ],
 )

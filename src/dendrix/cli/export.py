@@ -43,7 +43,7 @@ def export(
             arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits.
         out: a new folder.
         weights: bits of a weight, 2 to 8.
-        finetune: epochs of training with rounded weights first, for 4 bits and fewer.
+        finetune: epochs of training with rounded weights first; it helps at 3 bits and fewer.
         exit: fit an exit rule to the integer network on validation data. pareto: the fastest that loses at most EPS of accuracy.
             mean-steps: the best within a mean of STEPS. guarantee: the fastest whose risk is at most EPS with probability 1 - DELTA.
         eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).

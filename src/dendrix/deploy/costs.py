@@ -72,7 +72,7 @@ def sizes(deployed: Deployed) -> Sizes:
         tables += sum(_BYTES[kind] * len(values) for kind, values in made.values())
     if deployed.encoder is not None:
         mel, (starts, lengths, weights) = deployed.encoder.tables(), filter_bands(deployed.encoder)
-        tables += 2 * (len(mel.hann) + len(starts) + len(lengths) + len(weights)) + 4 * (2 * mel.points + len(mel.logarithm))
+        tables += 2 * (len(mel.hann) + len(starts) + len(lengths) + len(weights)) + 4 * (len(mel.cosine) + len(mel.logarithm))
     return Sizes(tables, memory_of(deployed, layers).size)
 
 
