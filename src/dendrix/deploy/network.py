@@ -118,6 +118,12 @@ class IntegerNetwork(Stateful):
         row = torch.from_numpy(rest(self.plan, self.constants.numpy()))
         return IntegerState(row.expand(batch, -1).clone(), torch.zeros(batch, dtype=torch.int64))
 
+    def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
+        expect(x_t, "B C", "x_t", C=self.inputs.channels)
+        expect_finite(x_t, "x_t")
+        outputs, state, _ = self.run(self.inputs.whole(x_t[:, None]), state)
+        return torch.from_numpy(outputs.numpy()[:, 0] * self.unit), state
+
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.inputs.channels)
         expect_floating(x)
