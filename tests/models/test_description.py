@@ -174,6 +174,7 @@ def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> No
         ({"surrogate": "Stateful", "arguments": {}}, "Stateful: expected a surrogate"),
         ({"kind": "LIF"}, "network: expected a description of a layer, got fields kind"),
         ({"config": "os:system", "arguments": {}}, "os:system: expected a class that is trusted"),
+        ({"class": "dendrix.core.files:write_atomic", "arguments": {}}, "write_atomic: expected a torch.nn.Module to build"),
         ({"config": "dendrix.core.trust:import_file", "arguments": {"path": "x.py"}}, "import_file: expected a dataclass to build"),
         ({"class": 3}, "class: expected the name of a class, got 3"),
         ({"torch": "Linear", "arguments": [1]}, r"Linear: expected arguments by name, got \[1\]"),

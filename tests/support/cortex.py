@@ -22,6 +22,12 @@ void *memmove(void *to, const void *from, size_t n) {
 }
 """
 
+_STRING = """#include <stddef.h>
+void *memset(void *, int, size_t);
+void *memcpy(void *, const void *, size_t);
+void *memmove(void *, const void *, size_t);
+"""
+
 
 class Cortex:
     """A folder of an export, loaded into an emulated Cortex-M4 or M0+."""
@@ -32,8 +38,7 @@ class Cortex:
 
         self.registers = arm_const
         (folder / "glue.c").write_text(_GLUE)
-        declared = ("memset(void *, int, size_t)", "memcpy(void *, const void *, size_t)", "memmove(void *, const void *, size_t)")
-        (folder / "string.h").write_text("#include <stddef.h>\n" + "".join(f"void *{function};\n" for function in declared))
+        (folder / "string.h").write_text(_STRING)
         target = [
             "-target",
             "thumb-freestanding-eabi",

@@ -25,6 +25,7 @@ def export(
     to: Target,
     out: Path,
     weights: int = 8,
+    finetune: int = 0,
     exit: GoalName | None = None,
     eps: float | None = None,
     delta: float | None = None,
@@ -52,6 +53,7 @@ def export(
             written, with learned delays as whole steps.
         out: a new folder; for nir and onnx a file.
         weights: bits of a weight, 2 to 8.
+        finetune: epochs of training with rounded weights first; it helps at 3 bits and fewer.
         exit: fit an exit rule to the integer network on validation data. pareto: the fastest that loses at most EPS of accuracy.
             mean-steps: the best within a mean of STEPS. guarantee: the fastest whose risk is at most EPS with probability 1 - DELTA.
         eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
@@ -83,7 +85,7 @@ def export(
     from ..runs.deployment import Budget, DeployRun, export_run, fitting, write_export
 
     goal = _goal(exit, eps=eps, delta=delta, at_most=steps)
-    asked = DeployRun(run, weights, goal, policy, abstain, clips, root, trust)
+    asked = DeployRun(run, weights, finetune, goal, policy, abstain, clips, root, trust)
     if max_flash is None and max_ram is None:
         ready = export_run(asked, to, out)
     else:

@@ -1,12 +1,14 @@
 """Deployment: networks in whole numbers, as C99 and as WebAssembly."""
 
 from ..data.speech.integer_mel import IntegerMel, integer_encoder
+from . import energy as _energy  # noqa: F401 - tells the meter about integer networks
 from .arduino_export import export_arduino
 from .bounds import Bound, bound
 from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Answer, Deployed, exit_rule
+from .finetuning import finetune
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
 from .quantiser import quantise
@@ -30,6 +32,7 @@ __all__ = [
     "export_c",
     "export_npz",
     "export_wasm",
+    "finetune",
     "integer_encoder",
     "quantise",
     "report",

@@ -83,7 +83,8 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
         for index, name, count, largest in sized:
             if (largest >= 2**15) == wide:
                 rings[index, name] = cursor.take(count, 4 if wide else 2), wide
-    frame = cursor.take(deployed.network.inputs.channels, 2)
+    # A frame of the front end takes the place of its spectrum, which is used up by then.
+    frame = scratch if mel else cursor.take(deployed.network.inputs.channels, 2)
     past = cursor.take(mel.window if mel else 0, 2)
     first = layers[0].form
     history = cursor.take(2 * first.taps * first.inputs, deployed.network.inputs.bits // 8)

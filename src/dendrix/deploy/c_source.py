@@ -138,7 +138,6 @@ def _mel(mel: IntegerMel, memory: Memory) -> list[str]:
     lines = [
         _array("int16_t", "hann", tables.hann),
         _array("int32_t", "cosine", tables.cosine),
-        _array("int32_t", "sine", tables.sine),
         _array("uint16_t", "filter_start", starts),
         _array("uint16_t", "filter_length", lengths),
         _array("uint16_t", "filter", weights),
@@ -146,7 +145,8 @@ def _mel(mel: IntegerMel, memory: Memory) -> list[str]:
     ]
     values = {"rate": mel.rate, "keep": f"{tables.keep}u", "floor": f"{tables.floor}u", "hop": mel.hop, "window": mel.window}
     values |= {"points": tables.points, "channels": mel.n_mels, "centred": int(mel.centred), "shift": mel.shift}
-    values |= {name: name for name in ("hann", "cosine", "sine", "filter_start", "filter_length", "filter", "logarithm")}
+    values |= {name: name for name in ("hann", "cosine", "filter_start", "filter_length", "filter", "logarithm")}
+    values |= {"sine": f"cosine + {tables.points // 2}"}
     values |= {"energy_floor": f"UINT64_C({tables.energy_floor})", "gain": f"INT64_C({tables.gain})", "offset": f"INT64_C({tables.offset})"}
     values |= {"level_at": memory.level, "past_at": memory.past, "scratch_at": memory.scratch}
     return [*lines, f"static const dx_mel mel = {{{_fields(values)}}};\n"]

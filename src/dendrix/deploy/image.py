@@ -95,10 +95,11 @@ def _layer(found: _Image, layer: IntegerLayer, place: LayerPlace, first: bool, p
 def _mel(found: _Image, mel: IntegerMel, memory: Memory) -> bytes:
     tables = mel.tables()
     starts, lengths, weights = filter_bands(mel)
+    cosine = found.array("int32_t", tables.cosine)
     arrays = [
         found.array("int16_t", tables.hann),
-        found.array("int32_t", tables.cosine),
-        found.array("int32_t", tables.sine),
+        cosine,
+        cosine + 4 * (tables.points // 2),
         found.array("uint16_t", starts),
         found.array("uint16_t", lengths),
         found.array("uint16_t", weights),

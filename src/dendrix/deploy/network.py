@@ -40,7 +40,9 @@ class InputForm:
 
     def whole(self, x: Tensor) -> Tensor:
         """Inputs as integers, int64."""
-        return torch.floor(x.double() * 2.0**self.shift + 0.5).clamp(self.low, -self.low - 1).long()
+        # numpy: four small operations of torch take longer than a step of a network.
+        scaled = np.floor(x.detach().cpu().numpy() * 2.0**self.shift + 0.5)
+        return torch.from_numpy(np.clip(scaled, self.low, -self.low - 1).astype(np.int64))
 
 
 class IntegerState(NamedTuple):
@@ -116,6 +118,12 @@ class IntegerNetwork(Stateful):
         row = torch.from_numpy(rest(self.plan, self.constants.numpy()))
         return IntegerState(row.expand(batch, -1).clone(), torch.zeros(batch, dtype=torch.int64))
 
+    def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
+        expect(x_t, "B C", "x_t", C=self.inputs.channels)
+        expect_finite(x_t, "x_t")
+        outputs, state, _ = self.run(self.inputs.whole(x_t[:, None]), state)
+        return torch.from_numpy(outputs.numpy()[:, 0] * self.unit), state
+
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.inputs.channels)
         expect_floating(x)
@@ -124,7 +132,7 @@ class IntegerNetwork(Stateful):
         expect_finite(x)
         whole = self.inputs.whole(x)
         outputs, state, _ = self.run(whole, state, valid)
-        return outputs.double() * self.unit, state
+        return torch.from_numpy(outputs.numpy() * self.unit), state
 
     def run(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, IntegerState, Tensor]:
         """Run integer inputs.

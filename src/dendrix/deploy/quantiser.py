@@ -97,7 +97,7 @@ def input_form(data: Iterable[Item], bits: int | None, channels: int) -> InputFo
 
 def _quantised(layer: Layer, bits: int, input_scale: float, largest: int, last: bool) -> _Quantised:
     """Quantise a layer with as many fractional bits as its proof allows."""
-    scale = _scales(layer.synapses.weight, bits)
+    scale = scales(layer.synapses.weight, bits)
     if last and layer.neurons.kind == "li":
         scale = np.full_like(scale, _short(scale.max() * input_scale) / input_scale)  # one for all classes, so that they compare
     weight = _rounded_weights(layer.synapses.weight, scale, bits)
@@ -166,7 +166,7 @@ def _rounded_weights(weight: Floats, scale: Floats, bits: int) -> Ints:
     return np.clip(np.rint(weight / scale[:, None, None]), -most, most).astype(np.int64)
 
 
-def _scales(weight: Floats, bits: int) -> Floats:
+def scales(weight: Floats, bits: int) -> Floats:
     """One scale per neuron, [out]: at 8 bits the largest weight, below that the one of least squared error."""
     most = 2 ** (bits - 1) - 1
     flat = weight.reshape(len(weight), -1)

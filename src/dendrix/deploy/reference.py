@@ -134,14 +134,31 @@ def run(
     """
     outputs = np.zeros((*x.shape[:2], layers[-1].form.outputs), np.int64)
     for t in range(x.shape[1]):
-        y, after = _network_step(layers, plan, x[:, t], memory, steps)
         now = valid[:, t]
+        y, after, _ = _network_step(layers, plan, x[:, t], memory, steps)
         outputs[:, t] = np.where(now[:, None], y, 0)
         memory, steps = np.where(now[:, None], after, memory), steps + now
     return outputs, memory, steps
 
 
-def _network_step(layers: Sequence[IntegerLayer], plan: Plan, x: Ints, memory: Ints, steps: Ints) -> tuple[Ints, Ints]:
+def traced(layers: Sequence[IntegerLayer], plan: Plan, x: Ints, memory: Ints) -> list[Ints]:
+    """Outputs of every layer at every step from rest, [B, T, out] each, for rows without invalid steps.
+
+    Args:
+        layers, plan, x, memory: as in `run`.
+    """
+    steps = np.zeros(len(x), np.int64)
+    found: list[list[Ints]] = []
+    for t in range(x.shape[1]):
+        _, memory, outputs = _network_step(layers, plan, x[:, t], memory, steps)
+        steps = steps + 1
+        found.append(outputs)
+    return [np.stack(part, 1) for part in zip(*found, strict=True)]
+
+
+def _network_step(layers: Sequence[IntegerLayer], plan: Plan, x: Ints, memory: Ints, steps: Ints) -> tuple[Ints, Ints, list[Ints]]:
+    """Outputs, the state after the step, and the outputs of every layer."""
+    outputs: list[Ints] = []
     parts: list[Ints] = []
     for layer, row in zip(layers, plan.rows, strict=True):
         form, start, first = layer.form, int(row[13]), not parts
@@ -151,4 +168,5 @@ def _network_step(layers: Sequence[IntegerLayer], plan: Plan, x: Ints, memory: I
         rings = pending.reshape(len(x), -1, kept), own.reshape(len(x), form.feedback_taps, form.outputs)
         x, *after = layer_step(layer, x, v, slow, *rings, steps, first)
         parts += [part.reshape(len(x), -1) for part in after]
-    return x, np.concatenate(parts, 1)
+        outputs.append(x)
+    return x, np.concatenate(parts, 1), outputs

@@ -14,7 +14,19 @@ from ..core.files import write_json
 from ..core.trust import Trust
 from ..data import IntegerMel, encoder_from_dict, encoder_to_dict, integer_encoder
 from ..data.base import evenly
-from ..deploy import Deployed, IntegerNetwork, Report, exit_rule, export_arduino, export_c, export_npz, export_wasm, quantise, report
+from ..deploy import (
+    Deployed,
+    IntegerNetwork,
+    Report,
+    exit_rule,
+    export_arduino,
+    export_c,
+    export_npz,
+    export_wasm,
+    finetune,
+    quantise,
+    report,
+)
 from ..errors import InputError
 from ..exits import ExitRecord, Goal, Policy, fingerprint, fit, record_outputs
 from ..run_folder.checkpoint import Checkpoint, write_checkpoint
@@ -42,6 +54,8 @@ class DeployRun:
     """The run, or the name of a network that comes with dendrix; of a float network or of one in whole numbers."""
     weights: int = 8
     """Bits of a weight, 2 to 8."""
+    finetune: int = 0
+    """Epochs of fine-tuning with rounded weights on the training data."""
     goal: Goal | None = None
     """Fit an exit rule to the validation data of the integer network for this goal."""
     policy: Path | None = None
@@ -56,7 +70,9 @@ class DeployRun:
     """The package or file of classes that are not of dendrix or torch."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, whole=("weights", "clips"), weights="[2, 8]", clips="[1, inf)", abstain="[0, 1]")
+        expect_fields(
+            self, whole=("weights", "clips", "finetune"), weights="[2, 8]", finetune="[0, inf)", clips="[1, inf)", abstain="[0, 1]"
+        )
         if self.goal is not None and self.policy is not None:
             raise InputError("policy: expected a policy or a goal to fit one for, got both. Leave one out.")
 
@@ -102,7 +118,7 @@ def prepare_run(asked: DeployRun) -> Ready:
     opened = open_run(asked.run, "valid", root=asked.root, trust=asked.trust)
     checkpoint = opened.checkpoint
     whole = isinstance(opened.network, IntegerNetwork)
-    network: Any = opened.network if whole else quantise(opened.network, _calibration(asked), weights=asked.weights)
+    network: Any = opened.network if whole else _quantised(asked, opened)
     encoder = _encoder(checkpoint, network)
     inputs = opened if encoder is None or whole else _encoded(opened, encoder, asked)
     inputs = replace(inputs, checkpoint=replace(checkpoint, model=network))
@@ -155,8 +171,14 @@ def _expect_new(folder: Path) -> None:
         raise FileExistsError(f"{folder}: expected a name for a new folder, but it exists. Choose another or remove it.")
 
 
-def _calibration(asked: DeployRun) -> Any:
-    return open_run(asked.run, "train", root=asked.root, trust=asked.trust).sample(_CALIBRATION)
+def _quantised(asked: DeployRun, opened: OpenedRun) -> IntegerNetwork:
+    """The integer network of a float one, on its training data."""
+    training = open_run(asked.run, "train", root=asked.root, trust=asked.trust)
+    network = opened.network
+    if asked.finetune:
+        decision = opened.checkpoint.decision
+        network = finetune(network, training.batches, weights=asked.weights, epochs=asked.finetune, decision=decision)
+    return quantise(network, training.sample(_CALIBRATION), weights=asked.weights)
 
 
 def _encoder(checkpoint: Checkpoint, network: IntegerNetwork) -> IntegerMel | None:

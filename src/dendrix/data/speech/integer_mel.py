@@ -45,9 +45,9 @@ class MelTables(NamedTuple):
     hann: Ints
     """Window, times 2^15, [window]."""
     cosine: Ints
-    """cos(pi k / points), times 2^30, [points]."""
+    """cos(pi k / points), times 2^30, [1.5 points]."""
     sine: Ints
-    """-sin(pi k / points), times 2^30, [points]."""
+    """-sin(pi k / points), times 2^30, [points]: the end of `cosine`."""
     filters: Ints
     """Mel filters, times 2^15, [points + 1, C]."""
     logarithm: Ints
@@ -156,7 +156,7 @@ def _scaled(values: NDArray[np.float64] | float, bits: int) -> Ints:
 def _tables(encoder: IntegerMel) -> MelTables:
     points = 2 ** math.ceil(math.log2(encoder.window))
     hann = np.hanning(encoder.window + 1)[:-1]
-    angle = np.pi * np.arange(points) / points
+    cosine = _scaled(np.cos(np.pi * np.arange(points + points // 2) / points), _TURN)
     # Energies are those of LogMel times this: samples and window give 2^18, the spectrum is doubled, powers lose 16 bits, filters give 15.
     energy = hann.sum() ** 2 * 2.0 ** (2 * 18 + 2 - 16 + 15)
     decade = math.log10(2) / encoder.std * 2.0 ** (encoder.shift - 16 + 36)
@@ -167,8 +167,8 @@ def _tables(encoder: IntegerMel) -> MelTables:
         floor=int(_scaled(encoder.peak_floor, 31)),
         points=points,
         hann=np.minimum(_scaled(hann, 15), 32767),
-        cosine=_scaled(np.cos(angle), _TURN),
-        sine=_scaled(-np.sin(angle), _TURN),
+        cosine=cosine,
+        sine=cosine[points // 2 :],
         filters=_scaled(mel_filters(encoder.n_mels, 2 * points, encoder.rate, encoder.f_min, encoder.f_max), 15),
         logarithm=_scaled(np.log2(1 + np.arange(65) / 64), 16),
         energy_floor=max(round(encoder.floor * energy), 1),

@@ -46,7 +46,7 @@ typedef struct {
   uint16_t hop, window, points, channels; /* points: of the complex transform, half of the real one */
   uint8_t centred, shift;
   const int16_t *hann;
-  const int32_t *cosine, *sine; /* [points], cos and -sin of pi k / points */
+  const int32_t *cosine, *sine; /* [points], cos and -sin of pi k / points, in 30 fractional bits */
   const uint16_t *filter_start, *filter_length, *filter;
   const uint32_t *logarithm; /* [65], log2(1 + i / 64) in 16 fractional bits */
   uint64_t energy_floor;

@@ -24,8 +24,8 @@ class IntegerProbability(MaxProbability):
     z[k] = ((top - total[k]) * constant >> 20) / steps, rounded down, in 1/256 of a power of two
     score = 2^30 / sum over k of (2^(30 - (z[k] mod 256) / 256), rounded, >> z[k] / 256)
 
-    The score is at most 1e-4 above or below that of `MaxProbability` with evidence within its range. Fit it to a record of the integer
-    network itself.
+    With a unit of at least 2^-16 of the scale, the score lies up to 7e-4 below that of `MaxProbability`, as z is rounded down. Fit it to a
+    record of the integer network itself.
 
     Args:
         unit: value of one unit of the outputs, as `IntegerNetwork.unit`.
