@@ -144,7 +144,7 @@ def _decay(name: str, kind: str, param: str, tau: Array, dt: float, dialect: Dia
     if dialect.scheme not in ("euler", "euler-old"):
         if (tau < dt * (1 - 1e-9)).any():
             left = float(np.exp(-dt / tau.min()))
-            warnings.warn(f"node '{name}' ({kind}): a step is longer than {param}, and leaves {left:.1%} of what was there.", stacklevel=2)
+            warnings.warn(f"node '{name}' ({kind}): a step is longer than {param}, and leaves {left:.1%} of the state.", stacklevel=2)
         return np.exp(-dt / tau)
     if (tau < dt * (1 - 1e-9)).any():
         raise InputError(

@@ -11,7 +11,7 @@ _MINUTE_S = 60.0
 
 
 class Sparse(logging.Filter):
-    """Filter that passes a few messages of each place in the code per minute; the first of the next minute has the number of those left out."""
+    """Filter that passes a few messages of each place in the code per minute, and reports how many it left out."""
 
     def __init__(self) -> None:
         super().__init__()
