@@ -1,6 +1,5 @@
 """Stop each inference as soon as it is sure: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
-import json as jsonlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
@@ -118,7 +117,7 @@ def fit(
     policy = exits.fit(exits.ExitRecord.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
     policy.save(out)
     if json:
-        print_json({"file": str(out), **jsonlib.loads(out.read_text())})
+        print_json({"file": str(out), **policy.to_dict()})
         return
     print(f"{in_words(policy.rule)}: {policy.mean_steps:.2f} steps in the mean of at most {policy.steps}.")
     print(policy.statement)

@@ -82,16 +82,20 @@ class Policy:
                     "Record this network and fit a policy to that."
                 )
 
-    def save(self, path: str | Path) -> None:
-        """Write the policy as JSON, atomically."""
-        content = {field.name: getattr(self, field.name) for field in fields(self)}
+    def to_dict(self) -> dict[str, Any]:
+        """The policy as it is saved, plain JSON values."""
+        content: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         content |= {
             "rule": _rule_fields(self.rule),
             "goal": {"name": _name(self.goal, GOALS), **asdict(self.goal)},
             "data": list(self.data),
         }
         content = {"format": FORMAT, **content}
-        write_json(Path(path), {**content, "digest": _digest(content)})
+        return {**content, "digest": _digest(content)}
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy as JSON, atomically."""
+        write_json(Path(path), self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> "Policy":
