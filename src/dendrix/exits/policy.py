@@ -83,8 +83,8 @@ class Policy:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """The policy as JSON values, with a digest of all others."""
-        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the policy as JSON values, as they are saved, with a digest."""
+        content: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         content |= {
             "rule": _rule_fields(self.rule),
             "goal": {"name": _name(self.goal, GOALS), **asdict(self.goal)},

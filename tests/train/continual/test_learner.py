@@ -106,7 +106,7 @@ def test_a_network_for_other_images_is_refused(recipe: ContinualRecipe, tmp_path
 def test_divergence_is_one_sentence_and_leaves_nothing(recipe: ContinualRecipe, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"Training diverged at step \d+: loss .*Lower --"):
         train_run(TrainRun(replace(recipe, lr=1e38), tmp_path / "runs" / "run", json=True), "small")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_command_line_trains_and_evaluates(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

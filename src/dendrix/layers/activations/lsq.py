@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...core import Described, expect_count, expect_floating, expect_in
 from .qcfs import positive
@@ -33,7 +33,7 @@ class LSQ(Described):
     @property
     def step(self) -> Tensor:
         """Step s, a positive scalar []."""
-        return positive(self.raw_step)
+        return nn.functional.softplus(self.raw_step)
 
     @property
     def threshold(self) -> Tensor:
@@ -43,7 +43,7 @@ class LSQ(Described):
     def forward(self, x: Tensor) -> Tensor:
         """x [B, ...] -> y [B, ...], multiples of the step from 0 to the threshold."""
         expect_floating(x)
-        y: Tensor = _LSQ.apply(x, self.step, self.levels)  # type: ignore[no-untyped-call]
+        y: Tensor = _LSQ.apply(x, positive(self.raw_step), self.levels)  # type: ignore[no-untyped-call]
         return y
 
     def arguments(self) -> dict[str, Any]:

@@ -36,15 +36,16 @@ class QCFS(Described):
     @property
     def threshold(self) -> Tensor:
         """Threshold theta, a positive scalar []."""
-        return positive(self.raw_threshold)
+        return nn.functional.softplus(self.raw_threshold)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [...] -> y [...], multiples of theta / L from 0 to theta."""
         expect_floating(x)
-        if fused := find_kernel("qcfs", x.device.type, x, self.threshold, self.levels, self.mask):
-            y: Tensor = fused.run(x, self.threshold, self.levels, self.mask)
+        threshold = positive(self.raw_threshold)
+        if fused := find_kernel("qcfs", x.device.type, x, threshold, self.levels, self.mask):
+            y: Tensor = fused.run(x, threshold, self.levels, self.mask)
         else:
-            y = _QCFS.apply(x, self.threshold, self.levels, self.mask)  # type: ignore[no-untyped-call]
+            y = _QCFS.apply(x, threshold, self.levels, self.mask)  # type: ignore[no-untyped-call]
         return y
 
     def arguments(self) -> dict[str, Any]:
