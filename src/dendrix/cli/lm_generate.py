@@ -86,6 +86,7 @@ def generate(
 
 def _prompt(prompt: str | None, file: Path | None) -> bytes:
     """The text to go on with, which is UTF-8."""
+    from ..data.text.corpora import read_text_file
     from ..data.text.tokenizers import as_text
 
     if prompt is not None and file is not None:
@@ -93,7 +94,7 @@ def _prompt(prompt: str | None, file: Path | None) -> bytes:
     if prompt == "-":
         text = sys.stdin.buffer.read()
     elif file is not None:
-        text = file.read_bytes()
+        text = read_text_file(file)
     else:
         text = os.fsencode(prompt or "")  # as it was typed, even if it is no UTF-8
     as_text(text)
