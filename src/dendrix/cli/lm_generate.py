@@ -87,6 +87,8 @@ def generate(
 
 def _prompt(prompt: str | None, file: Path | None) -> bytes:
     """Return the prompt, checked to be UTF-8."""
+    from ..data.text.corpora import read_text_file
+
     from ..data.text.tokenizers import as_text
 
     if prompt is not None and file is not None:
@@ -94,7 +96,7 @@ def _prompt(prompt: str | None, file: Path | None) -> bytes:
     if prompt == "-":
         text = standard_input().read()
     elif file is not None:
-        text = file.read_bytes()
+        text = read_text_file(file)
     else:
         text = os.fsencode(prompt or "")  # the bytes as typed, even if they are not UTF-8
     as_text(text)

@@ -19,6 +19,8 @@ _DENSEST = 1100
 """Largest ratio of deflate's output to its input, rounded up: whatever claims more is damaged."""
 
 
+_BLOCK = 1 << 18
+"""Bytes that are read at a time."""
 _LAST_CHARACTER = 0x10FFFF
 
 
@@ -97,10 +99,10 @@ def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
     if length > size:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {size:,}")
     expect_within(length, "array_bytes", name)
-    content = bytearray(length)
-    space, have = memoryview(content), 0
-    while have < length and (more := file.readinto(space[have:])):  # type: ignore[attr-defined]
-        have += more
+    content, have = bytearray(length), 0
+    while have < length and (block := file.read(min(length - have, _BLOCK))):
+        content[have : have + len(block)] = block
+        have += len(block)
     if have < length:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {have:,}")
     found = np.ndarray(shape, dtype, content, order="F" if columns_first else "C")

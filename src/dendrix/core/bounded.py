@@ -28,6 +28,8 @@ _MAKERS = frozenset(
     ]
 )
 """Functions that make tensors of a size that their arguments say."""
+_LIKE_EMPTY = frozenset((torch.rand, torch.randn, torch.eye))
+"""Those of them whose arguments are those of `torch.empty`."""
 _LEAST = 4096
 """Bytes that a tensor counts as at least, so that the number of tensors is bounded too."""
 _FREE = 64 << 20
@@ -57,7 +59,10 @@ def _size(func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> int:
             shape = func(args[0].to("meta"), *args[1:], **{**kwargs, "device": "meta"})
         else:
             without = {name: value for name, value in kwargs.items() if name != "generator"}
-            shape = func(*args, **{**without, "device": "meta"})
+            if func is torch.eye:
+                args = (args[0], args[1] if len(args) > 1 else args[0])
+            # On the device meta, torch computes some of these in Python, and loads much for it.
+            shape = (torch.empty if func in _LIKE_EMPTY else func)(*args, **{**without, "device": "meta"})
     return int(shape.numel() * shape.element_size())
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core import State
 from ..errors import InputError
-from .speech.audio import Wave, as_wave, check_wave, resample
+from .speech.audio import Wave, as_wave, check_rate, check_wave, resample
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Encoder:
     dt_ms: float = 10.0
 
     def __post_init__(self) -> None:
+        check_rate(self.rate, "rate")
         if self.rate < 1 or self.dt_ms <= 0 or not (self.rate * self.dt_ms / 1000).is_integer():
             raise InputError(
                 f"dt_ms: expected a whole number of samples per frame, got {self.dt_ms} ms at rate={self.rate} Hz. Change either."

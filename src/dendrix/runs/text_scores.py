@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..core import detach
+from ..data.text.corpora import read_text_file
 from ..data.text.tokenizers import encode
 from ..data.text.tokens import Tokens, counted
 from ..errors import InputError
@@ -38,7 +39,7 @@ def tokens_of(path: Path, tokenizer: Any) -> Tokens:
         OSError: the file is missing or not readable.
         InputError: the text is not UTF-8, and the tokenizer is not the byte tokenizer.
     """
-    return tokens_in(path.read_bytes(), tokenizer)
+    return tokens_in(read_text_file(path), tokenizer)
 
 
 def tokens_in(document: bytes, tokenizer: Any) -> Tokens:

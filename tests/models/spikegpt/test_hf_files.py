@@ -12,6 +12,7 @@ transformers = pytest.importorskip("transformers")
 from dendrix.data.text.tokenizers import byte_tokenizer  # noqa: E402
 from dendrix.models.spikegpt.hf_files import load_language_model, save_language_model  # noqa: E402
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
+from dendrix.models.spikegpt.released import load_released  # noqa: E402
 
 
 def test_a_folder_of_a_run(tmp_path: Path) -> None:
@@ -82,3 +83,14 @@ def test_complex_weights_are_refused(folder: Path, sharded: bool) -> None:
     save_file(weights | {name: weights[name] * 1j}, path, {"format": "pt"})
     with pytest.raises(ValueError, match=rf"expected real weights, got C64 in {name}"):
         load_language_model(folder)
+
+
+def test_damaged_checkpoints_of_the_released_code_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"emb.weight": torch.zeros(4, 3)}, path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 37):
+        path.write_bytes(whole[:place] + bytes(byte ^ 0xFF for byte in whole[place : place + 9]) + whole[place + 9 :])
+        with pytest.raises(ValueError, match=r"a\.pth: expected|weights: expected") as error:
+            load_released(path)
+        assert "\n" not in str(error.value)

@@ -22,7 +22,7 @@ _EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("unus
 _NONE, _LZ4, _LZ4_HIGH = 0, 1, 2
 _DENSEST = 256
 """Largest ratio of LZ4's output to its input, rounded up."""
-_BLOCK = 1 << 16
+_BLOCK = 1 << 20
 """Bytes that are decompressed at a time."""
 
 

@@ -166,6 +166,8 @@ def _read_bin(path: Path) -> Events:
     """Read records of 40 bits: 8 for x, 8 for y, 1 for the polarity, 23 for the time. Marks of an overflow advance the time behind them."""
     record = _records(path)
     marks = record[:, 1] == _OVERFLOW_ROW
+    if not marks.any():
+        return _of_records(record, _time(record))
     time = _time(record) + _OVERFLOW_US * np.cumsum(marks)
     return _of_records(record[~marks], time[~marks])
 

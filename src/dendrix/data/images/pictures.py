@@ -18,6 +18,8 @@ ENDINGS = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".
 """Suffixes of the files that are read."""
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Formats of Pillow that are tried: others, such as PostScript, start other programs."""
+_ORIENTATION = 0x0112
+"""Number of the orientation among the metadata of a camera; 1 is upright."""
 _GREYS_OF_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -41,7 +43,8 @@ def read_picture(source: Path | bytes, name: str = "", change: Callable[[Any], A
     what = name or str(source)
     try:
         picture = _opened(image, content, what)
-        picture = plain(picture).convert("RGB")
+        picture = plain(picture)
+        picture = picture if picture.mode == "RGB" else picture.convert("RGB")
     except InputError as error:
         if str(error).startswith(what):
             raise
@@ -75,14 +78,15 @@ def plain(picture: Any) -> Any:
 
     stored = picture.format
     with contextlib.suppress(Exception):  # damaged metadata: the picture stays as it is stored
-        picture = ImageOps.exif_transpose(picture)
+        if picture.getexif().get(_ORIENTATION, 1) != 1:
+            picture = ImageOps.exif_transpose(picture)
     if picture.mode in (*_GREYS_OF_16_BITS, "I", "F"):
         return _of_numbers(picture, stored)
     if "transparency" in picture.info or "A" in picture.getbands() or "a" in picture.getbands():
         colours = picture.convert("RGBA")
         white = _pillow().new("RGBA", colours.size, "white")
         return _pillow().alpha_composite(white, colours).convert("RGB")
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
 
 
 def _of_numbers(picture: Any, stored: str | None) -> Any:

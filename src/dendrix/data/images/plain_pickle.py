@@ -50,6 +50,8 @@ def _type_of(kind: Any) -> np.dtype[Any]:
 
 def _as_bytes(content: Any) -> bytes:
     """The content of an array. Protocol 0 and Python 2 give it as a text of one character for each byte."""
+    if isinstance(content, bytes):
+        return content
     return content.encode("latin1") if isinstance(content, str) else bytes(memoryview(content))
 
 
@@ -113,6 +115,40 @@ def read_plain_pickle(path: Path) -> Any:
 
 def _check_sizes(content: bytes) -> None:
     """Go through the instructions once: each must be whole, and a place in the memo, for which memory is taken, within their number."""
-    for instruction, argument, _ in pickletools.genops(content):
-        if "PUT" in instruction.name and argument is not None and int(argument) > len(content):
+    place = 0
+    while place < len(content):
+        name, size, lines = _INSTRUCTIONS[content[place : place + 1]]
+        place += 1
+        if lines:
+            end = place
+            for _ in range(lines):
+                end = content.index(b"\n", end) + 1
+            argument = int(content[place : end - 1]) if name == "PUT" else 0
+        elif size >= 0:
+            argument = int.from_bytes(content[place : place + size], "little") if name in ("BINPUT", "LONG_BINPUT") else 0
+            end = place + size
+        else:  # the length of the argument comes first
+            argument, count = 0, _LENGTHS[size]
+            end = place + count + int.from_bytes(content[place : place + count], "little")
+        if end > len(content):
+            raise pickle.UnpicklingError(f"it claims {end - place:,} bytes for {name}, and has {len(content) - place:,}")
+        if argument > len(content):
             raise pickle.UnpicklingError(f"it claims a memo of {argument:,} objects in {len(content):,} bytes")
+        if name == "STOP":
+            return
+        place = end
+    raise pickle.UnpicklingError("it has no end")
+
+
+_LENGTHS = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT4: 4, pickletools.TAKEN_FROM_ARGUMENT4U: 4}
+_LENGTHS[pickletools.TAKEN_FROM_ARGUMENT8U] = 8
+"""Bytes that hold the length of an argument."""
+_INSTRUCTIONS = {
+    code.code.encode("latin1"): (
+        code.name,
+        0 if code.arg is None else code.arg.n,
+        0 if code.arg is None or code.arg.n != pickletools.UP_TO_NEWLINE else 2 if code.arg.name.endswith("_pair") else 1,
+    )
+    for code in pickletools.opcodes
+}
+"""Name, size of the argument (negative where it is counted), and number of lines of the argument, of each instruction."""

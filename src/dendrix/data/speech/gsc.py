@@ -46,7 +46,7 @@ def speech_commands(
     place = {name: i for i, name in enumerate(names)}
     part = torch.zeros(len(names), dtype=torch.long)
     for number, file in enumerate((_VALID_LIST, _TEST_LIST), 1):
-        listed = (base / file).read_text().split()
+        listed = (base / file).read_text("utf-8", "replace").split()
         if absent := [name for name in listed if name not in place]:
             raise InputError(
                 f"{base / file}: expected {absent[0]} and {len(absent) - 1} other files, which are missing. Unpack the whole archive again."

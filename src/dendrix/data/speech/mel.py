@@ -44,7 +44,7 @@ class LogMel(CausalEncoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_fields(self, n_mels="[1, inf)", window_ms="(0, inf)", floor="(0, inf)", mean="(-inf, inf)", std="(0, inf)")
+        expect_fields(self, n_mels="[1, 10000]", window_ms="(0, 10000]", floor="(0, inf)", mean="(-inf, inf)", std="(0, inf)")
         if not 0 <= self.f_min < self.f_max <= self.rate / 2:
             raise InputError(
                 f"Expected 0 <= f_min < f_max <= {self.rate / 2} Hz, got {self.f_min} and {self.f_max}. Raise rate or lower f_max."

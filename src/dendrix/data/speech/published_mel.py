@@ -41,7 +41,7 @@ class PublishedMel(Encoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_fields(self, n_mels="[1, inf)", window="[2, inf)", f_min="[0, inf)")
+        expect_fields(self, n_mels="[1, 10000]", window="[2, 1000000]", f_min="[0, inf)")
         if self.f_max <= self.f_min:
             raise InputError(f"f_max: expected more than f_min={self.f_min}, got {self.f_max}. Raise it or lower f_min.")
 

@@ -63,7 +63,7 @@ def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
             return _archived(place / archive)
         for folder in (place / f for f in folders):
             if files and all((folder / file).is_file() for file in files):
-                return Corpus(*[((folder / file).read_bytes(),) for file in files])
+                return Corpus(*[(read_text_file(folder / file),) for file in files])
     if name == "enwik8" and (found := next((p for p in (base / "enwik8", base / "text" / "enwik8") if p.is_file()), None)):
         return _enwik8(found)
     raise FileNotFoundError(f"{name}: expected {archive} or {' and '.join(files or ('enwik8',))} in {base}, found neither. Check the path.")
@@ -88,7 +88,7 @@ def _archived(path: Path) -> Corpus:
 
 def _enwik8(path: Path) -> Corpus:
     """Read enwik8 in its usual split: 90, 5 and 5 million bytes."""
-    text = path.read_bytes()
+    text = read_text_file(path)
     if len(text) != _ENWIK8_BYTES:
         raise InputError(f"{path}: expected {_ENWIK8_BYTES} bytes, got {len(text)}. Download it again, or pass the path of the file.")
     return Corpus((text[:90_000_000],), (text[90_000_000:95_000_000],), (text[95_000_000:],))
@@ -98,15 +98,20 @@ def _own(path: Path) -> Corpus:
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a text file or a folder of text files, but it does not exist. Check the path.")
     if not path.is_dir():
-        return _cut(_some(path, _read(path)))
+        return _cut(_some(path, read_text_file(path)))
     splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
     if all(splits):
         return Corpus(*splits)
     return _cut(_some(path, b"".join(_documents(path))))
 
 
-def _read(path: Path) -> bytes:
-    """The content of a file, if it is within the limit of `text_bytes`."""
+def read_text_file(path: Path) -> bytes:
+    """The content of a file or a pipe.
+
+    Raises:
+        OSError: it does not exist or cannot be opened.
+        InputError: it is longer than the limit of `text_bytes`.
+    """
     expect_within(path.stat().st_size, "text_bytes", str(path))
     return read_bytes(path)
 
@@ -120,12 +125,12 @@ def _some(path: Path, text: bytes) -> bytes:
 def _split_of(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
     """Return the documents of a split: the files of a sub-folder, or a file, with its name."""
     found = [entry for entry in sorted(folder.iterdir()) if entry.stem in names]
-    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [_read(entry)]))
+    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [read_text_file(entry)]))
 
 
 def _documents(folder: Path) -> Iterator[bytes]:
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
-        yield _read(file)
+        yield read_text_file(file)
 
 
 def _cut(text: bytes) -> Corpus:

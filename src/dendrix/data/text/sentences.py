@@ -1,6 +1,7 @@
 """Labelled sentences from TSV, CSV or JSON Lines files, in three splits."""
 
 import csv
+import functools
 import io
 import json
 import unicodedata
@@ -157,6 +158,7 @@ def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]
     return rows
 
 
+@functools.lru_cache(1 << 12)
 def tidy(label: str) -> str:
     """A label without spaces around it and in the usual form of Unicode, so that what looks the same is one class."""
     return unicodedata.normalize("NFC", label.strip())

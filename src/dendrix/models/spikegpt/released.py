@@ -1,13 +1,11 @@
 """Loading of checkpoints of the released SpikeGPT code; the configuration is inferred from the names and shapes of the parameters."""
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ...core import expect_weights
@@ -52,7 +50,9 @@ def _read(weights: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load(path.read_bytes())
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle raises errors of any kind
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: expected a file of tensors by name, but it cannot be read as one ({reason}). Check the file.") from error
     if not (isinstance(found, dict) and found and all(isinstance(tensor, Tensor) for tensor in found.values())):
