@@ -88,7 +88,6 @@ def generate(
 def _prompt(prompt: str | None, file: Path | None) -> bytes:
     """Return the prompt, checked to be UTF-8."""
     from ..data.text.corpora import read_text_file
-
     from ..data.text.tokenizers import as_text
 
     if prompt is not None and file is not None:
