@@ -66,6 +66,14 @@ def test_a_connection_that_asks_nothing_more_is_closed_even_while_it_sends(start
         assert soon(lambda: closed_while_sending(connection), 10)
 
 
+def closed(connection: socket.socket) -> bool:
+    """Whether the server closes a connection; with bytes that it has not read, the system reports that as a reset."""
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
 def closed_while_sending(connection: socket.socket) -> bool:
     try:
         connection.sendall(b"x")
@@ -96,7 +104,7 @@ def test_answers_that_run_keep_their_connections(start: Start) -> None:
     for stream in streams:
         next(stream)
     with connect(server, HEAD) as late:
-        assert late.recv(1000) == b""
+        assert closed(late)
     assert [list(stream)[-1].choices[0].finish_reason for stream in streams] == ["length", "length"]
 
 
