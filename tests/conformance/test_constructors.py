@@ -20,6 +20,7 @@ from support.constructors import CALLS, public, wrong_calls
 
 UNLISTED = {
     Neuron: "is abstract",
+    neurons.NIRNeuron: "takes arrays of coefficients; see tests/exchange",
     layers.MatchTheory: "is a result",
     layers.Sequential: "takes modules by position; see tests/layers/test_sequential.py",
     models.Converted: "converts a network; see tests/models/test_converted.py",

@@ -21,9 +21,10 @@ from dendrix.layers.delay.training import rounded
 from dendrix.layers.rwkv.token_shift import token_mix
 from dendrix.layers.rwkv.wkv import wkv
 from dendrix.models import SpikeGPT, SpikeGPTConfig
-from dendrix.neurons import IF, LI, LIF, AdLIF, CubaLIF, SignedIF
+from dendrix.neurons import IF, LI, LIF, AdLIF, CubaLIF, NIRNeuron, SignedIF
 from dendrix.neurons.integrate import if_step
 from dendrix.neurons.lif import lif_step
+from dendrix.neurons.nir import membrane_step, synapse_step
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,15 @@ def single_thresholds(size: int) -> IF:
     return IF(size, v_threshold=[1.0] * size)
 
 
+def with_synapse(size: int) -> NIRNeuron:
+    return NIRNeuron(size, alpha=0.5)
+
+
 NEURONS = {cls.__name__: (cls, cls.rule) for cls in (LIF, CubaLIF, AdLIF, LI, SignedIF)} | {
     "IF": (IF, lif_step),
     "IF thresholds": (single_thresholds, if_step),
+    "NIRNeuron": (NIRNeuron, membrane_step),
+    "NIRNeuron with synapse": (with_synapse, synapse_step),
 }
 CASES = {
     **{
@@ -229,5 +236,5 @@ def test_forward_mode_at_the_size_of_kernels(name: str) -> None:
 
 
 def test_every_kernel_of_the_cpu_has_a_case() -> None:
-    kernels = {operation for operation, device in KERNELS if device == "cpu"}
+    kernels = {operation for operation, device in KERNELS if device == "cpu"} - {"integer_network"}  # equal to the bit: tests/deploy
     assert {case.operation for case in CASES.values()} == kernels

@@ -163,7 +163,7 @@ def test_a_file_that_may_only_be_read_is_not_replaced(tmp_path: Path, monkeypatc
     path = tmp_path / "file"
     path.write_bytes(b"old")
     path.chmod(0o444)
-    monkeypatch.setattr("os.access", lambda place, mode: not (place == path and mode == os.W_OK))  # as for all but root
+    monkeypatch.setattr("os.access", lambda place, mode, **_: not (place == path and mode == os.W_OK))  # as for all but root
     for write in (expect_writable, lambda path: write_atomic(path, b"new")):
         with pytest.raises(PermissionError, match="file"):
             write(path)

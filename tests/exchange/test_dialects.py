@@ -191,7 +191,7 @@ def test_what_a_library_cannot_express_is_refused(dialect: str, kind: str, chang
 def test_a_step_longer_than_a_time_constant_is_refused() -> None:
     with pytest.raises(ValueError, match=r"node 'neuron' \(LIF\): expected a time step below tau, 10 ms, got 20 ms"):
         from_nir(chain_graph("LIF"), 20.0)
-    with pytest.warns(UserWarning, match=r"node 'neuron' \(LIF\): a step is longer than tau, and leaves 13.5% of what was there"):
+    with pytest.warns(UserWarning, match=r"node 'neuron' \(LIF\): a step is longer than tau, and leaves 13.5% of the state"):
         from_nir(chain_graph("LIF"), 20.0, "nengo")
 
 

@@ -56,7 +56,7 @@ def _followed(path: Path) -> Path:
 
 def _replace(path: Path, content: bytes) -> None:
     permissions = path.stat().st_mode & 0o777 if path.exists() else None
-    if permissions is not None and not os.access(path, os.W_OK):  # renaming ignores the permissions of the target
+    if permissions is not None and not _may(path, os.W_OK):  # renaming ignores the permissions of the target
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     temporary = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -80,14 +80,14 @@ def expect_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected a file to write, but it is a folder. Name a file in it.")
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not _may(path, os.W_OK):
         raise PermissionError(f"{path}: expected a writable file, but it is not writable. Choose another.")
     if _is_stream(path) and path.exists():
         return
     folder = _followed(path).parent
     if not folder.is_dir():
         raise FileNotFoundError(f"{path}: expected a file in a folder that exists, but {folder} does not exist. Create it first.")
-    if not os.access(folder, os.W_OK):
+    if not _may(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: expected a writable folder, but {path.parent} is not writable. Choose another.")
 
 
@@ -101,8 +101,13 @@ def expect_folder(path: Path) -> None:
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     if not there.is_dir():
         raise NotADirectoryError(f"{path}: expected a folder to write to, but {there} is a file. Choose another.")
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not _may(there, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: expected a writable folder, but {there} is not writable. Choose another.")
+
+
+def _may(path: Path, mode: int) -> bool:
+    """Return whether this process may access a path under its effective user, which is the one that writes."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def seekable(path: Path) -> IO[bytes]:

@@ -140,7 +140,7 @@ def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
         read_json(folder / _GENERATION)
     _expect_real(folder)
     try:
-        with _silent(), bounded((folder / "model.safetensors").stat().st_size):
+        with _silent(), bounded(sum(path.stat().st_size for path in folder.glob("*.safetensors"))):
             model, report = kind.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
