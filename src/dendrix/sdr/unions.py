@@ -165,7 +165,8 @@ def _log_false_positive(n: int, a: int, theta: int, stored: Sizes, mode: str, fa
         if mode == "bloom":
             law = functools.partial(upper_tails, cover, math.exp(_log_open(n, stored)), a, replaced=True, log=True)
         else:
-            law = functools.partial(upper_tails, a, n - a, n * cover if mode == "plugin_real" else math.floor(n * cover + 0.5), log=True)
+            draws = _unrounded(n * cover)
+            law = functools.partial(upper_tails, a, n - a, draws if mode == "plugin_real" else math.floor(draws + 0.5), log=True)
         if not failure:
             return float(law(theta))
         return float(transmitted(law(overlaps(a), exactly=True), theta, failure, False, True))
@@ -176,6 +177,12 @@ def _log_false_positive(n: int, a: int, theta: int, stored: Sizes, mode: str, fa
     bound = upper_tails(a, n - a, min(n, sum(size * times for size, times in stored.items())), theta, log=True)
     hits = chain.reached(n, a, stored, _from_nothing(theta), float(-bound) / theta)
     return hits if hits < -math.log(2) else math.log1p(-math.exp(chain.missed(n, a, stored, _from_nothing(theta))))
+
+
+def _unrounded(size: float) -> float:
+    """Return a size without its rounding error if it is a whole number or a half, at which the approximations are discontinuous."""
+    near = round(2 * size) / 2
+    return near if math.isclose(size, near, rel_tol=1e-12) else size
 
 
 def _from_nothing(top: int) -> chain.Logs:
