@@ -56,7 +56,7 @@ def test_a_quick_load_is_borne_and_written() -> None:
     assert "| 1M | 10 | 8, 8 |" in serving.table([record])
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_quick_trouble_is_told() -> None:
     found = trouble.measured(1, quick=True, say=lambda line: None)
     assert found["answered"] + found["refused"] == 30

@@ -61,7 +61,7 @@ def flood(address: tuple[str, int], connections: list[socket.socket], count: int
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("descriptors", [1024, 4096])
+@pytest.mark.parametrize("descriptors", [1024, pytest.param(4096, marks=pytest.mark.extended)])
 def test_five_thousand_half_sent_requests(network: SpikeGPT, tmp_path: Path, room: int, descriptors: int) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     run.mkdir()
