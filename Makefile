@@ -16,8 +16,10 @@ test: lint
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -rs
 
+# A quick check while working: types, style, and the tests of the core.
 check: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not extended"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not extended" tests/core tests/neurons tests/run_folder \
+		tests/test_architecture.py tests/test_exported_members.py tests/test_language.py tests/test_rules.py
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
