@@ -170,7 +170,9 @@ def test_a_pipe_without_sound_is_one_sentence(stream: Stream, sound: bytes, says
 
 def test_ctrl_c_ends_a_stream_with_what_was_heard() -> None:
     command = [sys.executable, "-m", "dendrix", "predict", "fsdd", "-", "--json"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    # A shell that runs the tests in the background lets them ignore SIGINT, which the command would inherit.
+    with subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(np.arange(800, dtype="<i2").tobytes())
