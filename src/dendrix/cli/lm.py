@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import MisuseError
+from ..progress import progress
 from ..recipes import recipes
 from .lm_generate import generate
-from .output import print_json, progress_bar
+from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Sentences = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
@@ -55,8 +56,8 @@ def evaluate(
         network = Decoder(network_of(model), weights)
     scores = {}
     for file in files:
-        with progress_bar(file.name, hidden=json) as update:
-            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=update)
+        with progress(file.name, hidden=json) as bar:
+            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=bar.at)
     if json:
         print_json({name: asdict(found) for name, found in scores.items()})
         return

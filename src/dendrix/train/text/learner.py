@@ -1,6 +1,7 @@
 """Learner for language models."""
 
 import math
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,7 +112,7 @@ class TextLearner(Learner):
         return {"loss": f"{line['loss']:.3f}", "valid": f"{line['valid_bits_per_byte']:.3f} bit/B"}
 
     def notes(self, line: dict[str, Any]) -> list[str]:
-        return [f"After {line['step']:,} steps: {line['sample']!r}"] if "sample" in line else []
+        return [f"After {line['step']:,} steps it writes:\n{textwrap.indent(_visible(line['sample']), '    ')}"] if "sample" in line else []
 
     def _sample(self, step: int) -> dict[str, str]:
         """Return the continuation of the beginning of the validation text."""
@@ -148,6 +149,11 @@ class TextLearner(Learner):
         generator = torch.Generator().manual_seed(mixed_seed(self.recipe.seed, step))
         budget = self.recipe.budget
         return torch.randint(len(self.splits.train) - budget.context, (budget.batch_size,), generator=generator)
+
+
+def _visible(text: str) -> str:
+    """Return a text for a terminal: a character that cannot be printed, such as an escape, becomes a dot."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "·" for sign in text.strip())
 
 
 def rate(optim: TextOptim, step: int, steps: int) -> float:
