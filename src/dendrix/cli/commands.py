@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from ..checks import suggestion
+from ..checks import not_one_of, suggestion
 from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe
 from .compilation import announced_compilation, warmup
+from .completion import completion
 from .convert import convert
 from .energy import energy
 from .errors import Terminated, expect_output, sentence, sigterm_interrupts
@@ -197,7 +198,7 @@ def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> N
     from ..data.download import ELSEWHERE, REMOTES
 
     if name not in REMOTES and name not in ELSEWHERE:
-        raise MisuseError(f"name: expected one of {', '.join(REMOTES)}, got '{name}'.{suggestion(name, REMOTES)}")
+        raise MisuseError(not_one_of(name, REMOTES, "name"))
     paths = download(name, data_dir)
     if json:
         print_json([str(path) for path in paths])
@@ -263,7 +264,7 @@ def reproduce(name: Published, out: Path | None = None, epochs: int | None = Non
     from ..reproduce import reproduce as run
 
     if name not in REPRODUCTIONS:
-        raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{suggestion(name, REPRODUCTIONS)}")
+        raise MisuseError(not_one_of(name, REPRODUCTIONS, "name"))
     folder = out or Path("reproduce") / name
     checked = run(name, folder, epochs, jobs)
     if json:
@@ -311,6 +312,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": bench,
     "info": info,
     "warmup": warmup,
+    "completion": completion,
     "reproduce": reproduce,
     "serve": serve,
 }

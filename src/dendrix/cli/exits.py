@@ -231,7 +231,9 @@ def check(
     print(f"A guarantee may fail in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
 
 
-def run(run: Run, files: Files, policy: PolicyOption = None, trust: str | None = None, json: bool = False) -> None:
+def run(
+    run: Run, files: Files, policy: PolicyOption = None, figure: Path | None = None, trust: str | None = None, json: bool = False
+) -> None:
     """Classify recordings or pictures, each only until the rule stops it.
 
     Args:
@@ -239,18 +241,22 @@ def run(run: Run, files: Files, policy: PolicyOption = None, trust: str | None =
         files: wav files of any rate, or - for standard input: a wav stream, or raw 16-bit samples, mono, at the network's rate; or, for a
             converted network, image files.
         policy: policy that `dendrix exits fit` wrote for this network; by default policy.json in the folder of the run.
+        figure: figure to write of the first wav file: input, spikes, confidence over time and the moment of the exit.
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, where heard_ms includes silence after the
             end of a file; for pictures, with "steps" and "of".
     """
     if not files:
         raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run RUN FILE.wav")
+    from ..core.files import expect_writable
     from ..exits import Policy, fingerprint
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.listening import listen
     from ..runs.prediction import encoder_of
     from ..runs.viewing import knows_images
 
+    if figure is not None:
+        expect_writable(figure)
     fitted, checkpoint = Policy.load(_policy_of(run) if policy is None else policy), load_checkpoint(run, trust=trust)
     if knows_images(checkpoint):
         _look(fitted, checkpoint, run, files, json)
@@ -262,6 +268,8 @@ def run(run: Run, files: Files, policy: PolicyOption = None, trust: str | None =
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
         (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # keeps only the last one, because a stream may not end
         answers.append({"file": str(file), **asdict(last), "length_ms": length_ms})
+    if figure is not None:
+        _draw(figure, checkpoint, files[0], answers[0])
     if json:
         print_json(answers)
         return
@@ -269,6 +277,21 @@ def run(run: Run, files: Files, policy: PolicyOption = None, trust: str | None =
     for answer in answers:
         table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", *_durations(answer["heard_ms"], answer["length_ms"]))
     Console().print(table)
+
+
+def _draw(figure: Path, checkpoint: Any, file: Path, answer: dict[str, Any]) -> None:
+    """Draw what the network heard and when it stopped."""
+    from ..data import read_wav
+    from ..plot import save_figure
+    from ..runs.prediction import encoder_of
+    from ..runs.report.network_figures import draw_activity
+
+    if str(file) == "-":
+        raise MisuseError("figure: expected a wav file, got standard input, which is read only once. Leave --figure out.")
+    encoder = encoder_of(checkpoint)
+    stopped = round(answer["heard_ms"] / encoder.dt_ms) if answer["stopped"] else None
+    title = f"{file.name}: heard as '{answer['label']}'"
+    save_figure(draw_activity(checkpoint, encoder(*read_wav(file)), title, encoder.dt_ms, stopped), figure)
 
 
 def _policy_of(run: Path) -> Path:

@@ -35,7 +35,7 @@ def draw_delays(model: nn.Module, before: nn.Module | None = None) -> Any:
     return figure
 
 
-def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -> Any:
+def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float, exit_step: int | None = None) -> Any:
     """Draw one input, the spikes of every hidden layer, and the decision over time.
 
     Args:
@@ -43,6 +43,7 @@ def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -
         x: one input, [T, C], without the tail.
         title: title of the input's panel.
         dt_ms: length of a step, in ms.
+        exit_step: number of steps after which an exit rule stopped; None draws no exit.
     """
     heard = collate([(x, torch.tensor(0))], checkpoint.decision.tail_steps(dt_ms)).x
     hidden, share = _activity(checkpoint, heard)
@@ -55,7 +56,7 @@ def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -
     for number, (axis, spikes) in enumerate(zip(axes[1:], hidden, strict=False), 1):
         raster(spikes, dt_ms, axis=axis, title=f"Spikes of hidden layer {number}: {spikes.mean():.1%} of neurons and steps")
         axis.set_xlabel("")
-    evidence(share, checkpoint.labels, dt_ms, axis=axes[-1])
+    evidence(share, checkpoint.labels, dt_ms, exit_step=exit_step, axis=axes[-1])
     axes[0].set_xlim(0, heard.shape[1] * dt_ms)
     if heard.shape[1] > len(x):
         for axis in axes:
