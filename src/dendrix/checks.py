@@ -155,7 +155,7 @@ def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
 
 
 def not_one_of(value: Any, choices: Iterable[str], name: str) -> str:
-    """Return the message that a value is none of the choices; the nearest one comes before the list, which may be long."""
+    """Return the message for a value that is not among the choices; the nearest one comes before the list, which may be long."""
     every = list(choices)
     hint = suggestion(value, every) if isinstance(value, str) else ""
     if hint:

@@ -72,7 +72,8 @@ def cache_folder() -> str | None:
     import numba
 
     try:
-        return str(numba.njit(cache=True)(_nothing)._cache.cache_path)
+        dispatcher: Any = numba.njit(cache=True)(_nothing)
+        return str(dispatcher._cache.cache_path)
     except RuntimeError:
         return None
 

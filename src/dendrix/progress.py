@@ -18,7 +18,7 @@ class Bar:
         total, done: length and the part that is done.
     """
 
-    def __init__(self, shown: Progress, lines: bool, title: str, unit: str, total: float, done: float):
+    def __init__(self, shown: Progress, lines: bool, title: str, unit: str, total: float, done: int):
         self._shown, self._lines, self._title, self._unit = shown, lines, title, unit
         self._task = shown.add_task(title, total=total, completed=done, values="")
         self._start = time.monotonic()
@@ -29,7 +29,7 @@ class Bar:
 
     def at(self, done: float, total: float | None = None) -> None:
         """Set the part that is done, and the length if it is known only now."""
-        self._shown.update(self._task, completed=done, **({} if total is None else {"total": total}))
+        self._shown.update(self._task, completed=done, total=total)
 
     def report(self, values: Mapping[str, str]) -> None:
         """Show values beside the bar, or print them as a line."""
@@ -38,18 +38,15 @@ class Bar:
         if self._lines:
             task = self._shown.tasks[self._task]
             share = f"{self._unit} {task.completed:,.0f} of {task.total:,.0f}"
-            self._shown.console.print(f"{self._title}: {share}: {words}, {time.monotonic() - self._start:.0f} s", **_PLAIN)
+            self.say(f"{self._title}: {share}: {words}, {time.monotonic() - self._start:.0f} s")
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bar."""
-        self._shown.console.print(sentence, **_PLAIN)
-
-
-_PLAIN = {"markup": False, "highlight": False, "soft_wrap": True}
+        self._shown.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def progress(title: str, total: float | None = None, *, done: float = 0, unit: str = "", hidden: bool = False) -> Iterator[Bar]:
+def progress(title: str, total: float | None = None, *, done: int = 0, unit: str = "", hidden: bool = False) -> Iterator[Bar]:
     """Show a bar on standard error if it is a terminal; yields the `Bar`.
 
     Args:

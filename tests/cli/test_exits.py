@@ -161,7 +161,7 @@ def test_a_policy_of_another_network_is_refused(work: Path, tones: Path, tmp_pat
     record = ExitRecord.load(work / "train.npz")
     ExitRecord(record.outputs, record.labels, record.lengths, record.accumulation, record.dt_ms, "0" * 64).save(tmp_path / "other.npz")
     answer(capsys, "fit", tmp_path / "other.npz", "--out", tmp_path / "policy.json")
-    code, message = failure(capsys, "run", tmp_path / "policy.json", work / "run", tones / "0_tester_0.wav")
+    code, message = failure(capsys, "run", work / "run", tones / "0_tester_0.wav", "--policy", tmp_path / "policy.json")
     assert code == 1
     assert "as the policy was fitted for" in message
 

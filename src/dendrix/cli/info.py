@@ -42,7 +42,7 @@ def describe() -> dict[str, Any]:
 
 
 def advice(facts: dict[str, Any]) -> list[str]:
-    """Return a sentence for each thing that is missing and what to do about it."""
+    """Return a sentence with a remedy for everything that is missing."""
     found = list[str]()
     if cache_folder() is None:
         found.append("Kernels cannot be kept on disk: set NUMBA_CACHE_DIR to a writable folder.")

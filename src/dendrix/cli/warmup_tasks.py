@@ -24,7 +24,7 @@ def _spikes(*shape: int, share: float = 0.05) -> Tensor:
 
 def _train(network: nn.Module, x: Tensor) -> None:
     outputs, _ = network(x)
-    outputs.square().mean().backward()
+    torch.autograd.backward(outputs.square().mean())
 
 
 def _neurons() -> None:
@@ -41,7 +41,7 @@ def _delays() -> None:
         net = DelayNet(DelayNetConfig(inputs=40, outputs=10, hidden=(64, 64), dropout=0.2))
         _train(net, inputs)
         freeze(net)(inputs)
-        sequence = streaming(freeze(net))
+        sequence: Any = streaming(freeze(net))
         sequence.step(inputs[:, 0])
     _train(Sequential(DelayLinear(40, 64, max_delay_ms=50, dt_ms=10, granularity="axonal"), neurons.LIF(64)), _spikes(8, 24, 40))
 
@@ -52,7 +52,7 @@ def _language() -> None:
     for spikes in ("output", "input"):
         model = SpikeGPT(SpikeGPTConfig(256, width=64, layers=2, spikes=spikes, dropout=0.0))
         logits, _ = model(tokens)
-        functional.cross_entropy(logits.flatten(0, 1), tokens.flatten()).backward()
+        torch.autograd.backward(functional.cross_entropy(logits.flatten(0, 1), tokens.flatten()))
         for weights in ("float32", "int8"):
             Decoder(model.eval(), weights)(tokens[:1])
 
@@ -61,7 +61,7 @@ def _images() -> None:
     """Training of an image network with QCFS, and evaluation of the converted one."""
     network = VGG(VGGConfig(stages=((16,), (16,))))
     images = torch.rand(8, 3, 32, 32)
-    network(images).square().mean().backward()
+    torch.autograd.backward(network(images).square().mean())
     for neuron in ("signed", "if"):
         spiking = convert(network.eval(), images, neuron=neuron).network
         with torch.no_grad():
