@@ -20,6 +20,8 @@ Sentences = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 
 _CLASSIFIER = "spikegpt-classifier"
+_PERPLEXED = 100_000
+"""Perplexity of a word from which only the bound is printed: the model has not learned to write words."""
 
 
 def evaluate(
@@ -64,7 +66,8 @@ def evaluate(
     table = Table("file", "tokens", "bits per byte", "bits per character", "word perplexity")
     for name, found in scores.items():
         per_character = "" if found.bits_per_character is None else f"{found.bits_per_character:.4f}"
-        table.add_row(name, f"{found.tokens:,}", f"{found.bits_per_byte:.4f}", per_character, f"{found.word_perplexity:.2f}")
+        perplexity = f"{found.word_perplexity:.2f}" if found.word_perplexity < _PERPLEXED else f"above {_PERPLEXED:,}"
+        table.add_row(name, f"{found.tokens:,}", f"{found.bits_per_byte:.4f}", per_character, perplexity)
     Console().print(table)
 
 

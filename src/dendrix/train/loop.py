@@ -75,7 +75,8 @@ def train_recipe(
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
-            for sentence in run.warn(warnings(line["health"])) + learner.notes(line):
+            found = warnings(line["health"]) if learner.settled(progress) else {}
+            for sentence in run.warn(found) + learner.notes(line):
                 if not hidden:
                     bar.say(sentence)
             if progress.improve(line.get("valid_accuracy"), line.get("valid_loss"), learner.chooses) and run.writes:

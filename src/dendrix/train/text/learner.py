@@ -30,6 +30,10 @@ _PROMPT = 64
 """Largest number of tokens in the prompt of a sample."""
 
 
+_SETTLED = 500
+"""Steps after which neurons that never fire are worth a warning: the first ones fire after some hundred steps only."""
+
+
 class TextLearner(Learner):
     """A language model and its text, trained on the next token.
 
@@ -110,6 +114,9 @@ class TextLearner(Learner):
 
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
         return {"loss": f"{line['loss']:.3f}", "valid": f"{line['valid_bits_per_byte']:.3f} bit/B"}
+
+    def settled(self, progress: Progress) -> bool:
+        return progress.step >= _SETTLED
 
     def notes(self, line: dict[str, Any]) -> list[str]:
         return [f"After {line['step']:,} steps it writes:\n{textwrap.indent(_visible(line['sample']), '    ')}"] if "sample" in line else []
