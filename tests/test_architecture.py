@@ -16,6 +16,7 @@ LEVEL = {
     "checks": 1,
     "compiled": 1,
     "pretrained": 1,
+    "progress": 1,
     "core": 2,
     "neurons": 3,
     "data": 3,
@@ -109,7 +110,7 @@ def test_import_is_light() -> None:
 
 
 def test_evaluate_and_info_load_without_the_extras() -> None:
-    extras = ["accelerate", "tqdm", "matplotlib", "sklearn", "soundfile", "soxr", "scipy", "h5py", "pooch", "lz4"]
+    extras = ["accelerate", "matplotlib", "sklearn", "soundfile", "soxr", "scipy", "h5py", "pooch", "lz4"]
     absent = f"sys.modules.update(dict.fromkeys({extras}))"
     assert "dendrix.train.command" in loaded_after(f"{absent}; import dendrix.train.command")
 

@@ -24,6 +24,7 @@ __all__ = [
     "expect_one_of",
     "expect_path",
     "nearest",
+    "not_one_of",
     "shown",
     "suggestion",
 ]
@@ -150,8 +151,16 @@ def expect_one_of(value: str, choices: Iterable[str], name: str) -> str:
     allowed = sorted(choices)
     if isinstance(value, str) and value in allowed:
         return value
-    hint = suggestion(value, allowed) if isinstance(value, str) else ""
-    raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}.{hint}")
+    raise InputError(not_one_of(value, allowed, name))
+
+
+def not_one_of(value: Any, choices: Iterable[str], name: str) -> str:
+    """Return the message for a value that is not among the choices; the nearest one comes before the list, which may be long."""
+    every = list(choices)
+    hint = suggestion(value, every) if isinstance(value, str) else ""
+    if hint:
+        return f"{name}: got {shown(value)}.{hint} Expected one of {', '.join(every)}."
+    return f"{name}: expected one of {', '.join(every)}, got {shown(value)}."
 
 
 def expect_path(value: Any, name: str) -> Path:

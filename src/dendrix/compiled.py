@@ -1,9 +1,24 @@
 """Just-in-time compilation of loops over numpy arrays with numba."""
 
+import contextlib
 import functools
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+_log = logging.getLogger("dendrix")
+_listeners: list[Callable[[str], object]] = []
+
+
+@contextlib.contextmanager
+def watched_compilation(listener: Callable[[str], object]) -> Iterator[None]:
+    """Call `listener` with the name of each loop that is compiled because the cache on disk does not have it."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 @functools.cache
@@ -37,9 +52,34 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any) -> Any:
             raise
         _say_once()
         return numba.njit(**options)(loop)
-    for name in ("load_overload", "save_overload"):
-        setattr(dispatcher._cache, name, functools.partial(_or_nothing, getattr(dispatcher._cache, name)))
+    cache = dispatcher._cache
+    cache.load_overload = functools.partial(_loaded, loop.__name__, cache.load_overload)
+    cache.save_overload = functools.partial(_or_nothing, cache.save_overload)
     return dispatcher
+
+
+def _loaded(name: str, load: Callable[..., Any], *arguments: Any) -> Any:
+    found = _or_nothing(load, *arguments)
+    if found is None:
+        _log.info("Compiling %s for this machine.", name)
+        for listener in _listeners:
+            listener(name)
+    return found
+
+
+def cache_folder() -> str | None:
+    """Return the folder in which compiled loops are kept, or None if there is no writable one."""
+    import numba
+
+    try:
+        dispatcher: Any = numba.njit(cache=True)(_nothing)
+        return str(dispatcher._cache.cache_path)
+    except RuntimeError:
+        return None
+
+
+def _nothing() -> None:
+    """A loop to find the cache for."""
 
 
 def _or_nothing(work: Callable[..., Any], *arguments: Any) -> Any:

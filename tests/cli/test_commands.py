@@ -213,7 +213,7 @@ def test_a_damaged_run_is_one_sentence(
         ("predict runs/none", "at least one wav file"),
         ("predict fsdd - seven.wav", "or - for standard input, got both"),
         ("evaluate fsdd --data mine --root there", "expected --data or --root, got both"),
-        ("fetch shdd", "expected one of shd, ssc, speech-commands, nmnist, mnist, got 'shdd'. Did you mean 'shd'"),
+        ("fetch shdd", "name: got 'shdd'. Did you mean 'shd'? Expected one of shd, ssc, speech-commands, nmnist, mnist."),
         ("trian fsdd-delays", "got 'trian'. Did you mean 'train'"),
     ],
 )
@@ -314,7 +314,7 @@ def test_a_limit_is_raised_for_one_command(tmp_path: Path, capsys: pytest.Captur
         assert os.environ[VARIABLE] == "audio_hz=7000"
     assert VARIABLE not in os.environ
     for words, says in (
-        (["--allow", "evens=3"], "expected one of .* got 'evens'. Did you mean 'events'"),
+        (["--allow", "evens=3"], "got 'evens'. Did you mean 'events'"),
         (["--allow", "events"], "expected NAME=NUMBER, such as events=1e9, got 'events'"),
         (["--allow", "events=-1"], r"events: expected a number in \(0, inf\)"),
         (["--allow"], "expected NAME=NUMBER"),

@@ -116,11 +116,11 @@ def test_exits_stop_a_converted_network_early(work: Path, tmp_path: Path, capsys
     assert (recorded["inputs"], recorded["steps"], recorded["dt_ms"]) == (20, 4, None)
     assert ExitRecord.load(record).right()[:, -1].double().mean() == said(capsys, "evaluate", work / "qcfs-spikes")[0]["accuracy"]
     said(capsys, "exits", "fit", record, "--out", policy, "--goal", "mean-steps", "--steps", "2", "--rule", "margin")
-    (answer,), _ = said(capsys, "exits", "run", policy, work / "qcfs-spikes", work / "picture.png")
+    (answer,), _ = said(capsys, "exits", "run", work / "qcfs-spikes", work / "picture.png", "--policy", policy)
     assert answer["label"] in CLASSES
     assert 1 <= answer["steps"] <= answer["of"] == 4
     said(capsys, "exits", "report", policy, record)
-    assert "--T" not in refusal(capsys, "exits", "run", policy, work / "qcfs", work / "picture.png")
+    assert "--T" not in refusal(capsys, "exits", "run", work / "qcfs", work / "picture.png", "--policy", policy)
 
 
 def test_a_policy_is_for_as_many_steps_as_it_was_fitted_for(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_a_policy_is_for_as_many_steps_as_it_was_fitted_for(work: Path, tmp_path
     said(capsys, "exits", "record", work / "qcfs-spikes", "--split", "test", "--out", record)
     said(capsys, "exits", "fit", record, "--out", policy, "--rule", "margin")
     said(capsys, "convert", work / "qcfs", "--T", "2", "--out", other)
-    assert "steps: expected 4" in refusal(capsys, "exits", "run", policy, other, work / "picture.png")
+    assert "steps: expected 4" in refusal(capsys, "exits", "run", other, work / "picture.png", "--policy", policy)
 
 
 def test_a_policy_is_for_the_neurons_it_was_fitted_for(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +136,7 @@ def test_a_policy_is_for_the_neurons_it_was_fitted_for(work: Path, tmp_path: Pat
     said(capsys, "exits", "record", work / "qcfs-spikes", "--split", "test", "--out", record)
     said(capsys, "exits", "fit", record, "--out", policy, "--rule", "margin")
     said(capsys, "convert", work / "qcfs", "--T", "4", "--neuron", "if", "--out", other)
-    assert "model: expected" in refusal(capsys, "exits", "run", policy, other, work / "picture.png")
+    assert "model: expected" in refusal(capsys, "exits", "run", other, work / "picture.png", "--policy", policy)
 
 
 def test_a_converted_run_has_a_report(work: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_network_that_comes_with_dendrix(shared: Path, capsys: pytest.Captur
     found = json.loads(capsys.readouterr().out)
     assert [layer["kind"] for layer in found["as_built"]["layers"]] == ["numbers", "spikes", "spikes"]
     assert found["units"] == 20
-    assert found["lines"][2]["picojoules"] == found["lines"][0]["picojoules"]
+    assert [line["counted"] for line in found["lines"]] == ["as built, measured"]
 
 
 def test_an_image_network_and_its_spiking_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

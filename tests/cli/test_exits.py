@@ -96,7 +96,7 @@ def test_a_guarantee_without_enough_inputs_is_refused_with_their_number(work: Pa
 
 def test_a_word_is_clear_before_its_end(work: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [tones / f"{digit}_tester_0.wav" for digit in (0, 1)]
-    answers = answer(capsys, "run", work / "policy.json", work / "run", *files)
+    answers = answer(capsys, "run", work / "run", *files, "--policy", work / "policy.json")
     assert [found["label"] for found in answers] == ["0", "1"]  # type: ignore[index]
     record = ExitRecord.load(work / "test.npz")
     for found in answers:
@@ -104,7 +104,7 @@ def test_a_word_is_clear_before_its_end(work: Path, tones: Path, capsys: pytest.
         assert found["stopped"]  # type: ignore[index]
         assert found["heard_ms"] < 10 * int(record.ends[0])  # type: ignore[index]
         assert found["length_ms"] == 100.0  # type: ignore[index]
-    assert main(["exits", "run", str(work / "policy.json"), str(work / "run"), str(files[0])]) == 0
+    assert main(["exits", "run", str(work / "run"), str(files[0]), "--policy", str(work / "policy.json")]) == 0
     assert "100 ms" in capsys.readouterr().out
 
 
@@ -115,7 +115,7 @@ def test_a_stream_is_read_only_as_far_as_it_is_needed(
         samples = file.readframes(file.getnframes())
     stream = io.BytesIO(samples * 100)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-    (found,) = answer(capsys, "run", work / "policy.json", work / "run", "-")
+    (found,) = answer(capsys, "run", work / "run", "-", "--policy", work / "policy.json")
     assert (found["label"], found["length_ms"]) == ("1", None)  # type: ignore[index]
     assert stream.tell() < len(samples) * 100
 
@@ -139,9 +139,11 @@ def test_a_stream_is_read_only_as_far_as_it_is_needed(
         ("fit {}/policy.json --out {}/x.json", 1, "expected an .npz of recorded outputs"),
         ("record {}/run --out {}/nowhere/x.npz", 1, "nowhere"),
         ("record {}/absent --out {}/x.npz", 1, "does not exist"),
-        ("run {}/policy.json {}/run", 2, "at least one wav file"),
-        ("run {}/run/run.json {}/run {}/x.wav", 1, "expected an exit policy"),
-        ("run {}/policy.json {}/run {}/x.wav", 1, "x.wav: No such file"),
+        ("run {}/run", 2, "at least one wav file"),
+        ("run {}/policy.json {}/run {}/x.wav", 2, "Write: dendrix exits run RUN FILE.wav --policy"),
+        ("run {}/run {}/x.wav", 1, "expected a policy.json in the folder"),
+        ("run {}/run {}/x.wav --policy {}/run/run.json", 1, "expected an exit policy"),
+        ("run {}/run {}/x.wav --policy {}/policy.json", 1, "x.wav: No such file"),
     ],
 )
 def test_misuse_is_one_sentence_and_leaves_nothing(
@@ -159,7 +161,7 @@ def test_a_policy_of_another_network_is_refused(work: Path, tones: Path, tmp_pat
     record = ExitRecord.load(work / "train.npz")
     ExitRecord(record.outputs, record.labels, record.lengths, record.accumulation, record.dt_ms, "0" * 64).save(tmp_path / "other.npz")
     answer(capsys, "fit", tmp_path / "other.npz", "--out", tmp_path / "policy.json")
-    code, message = failure(capsys, "run", tmp_path / "policy.json", work / "run", tones / "0_tester_0.wav")
+    code, message = failure(capsys, "run", work / "run", tones / "0_tester_0.wav", "--policy", tmp_path / "policy.json")
     assert code == 1
     assert "as the policy was fitted for" in message
 

@@ -87,7 +87,7 @@ def test_a_cnn_of_a_file_is_trained_converted_audited_and_stopped(pictures: Path
     succeed(capsys, "exits", "record", "run-spikes", "--out", "r.npz", *trust)
     succeed(capsys, "exits", "fit", "r.npz", "--out", "policy.json")
     one = next((pictures / "dark").iterdir())
-    answers = json.loads(succeed(capsys, "exits", "run", "policy.json", "run-spikes", one, "--json", *trust))
+    answers = json.loads(succeed(capsys, "exits", "run", "run-spikes", one, "--policy", "policy.json", "--json", *trust))
     assert answers[0]["of"] == 4
     assert json.loads(succeed(capsys, "predict", "run-spikes", one, "--json", *trust))[0]["label"] in ("bright", "dark")
     assert "of 40 inputs" in succeed(capsys, "evaluate", "run-spikes", "--data", pictures, *trust)

@@ -228,3 +228,27 @@ def test_figures_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     printed = answer(capsys, f"figures --out {tmp_path}")
     assert sorted(printed) == ["4A", "4B", "5A", "5B", "6", "7A", "7B"]
     assert all(Path(path).stat().st_size > 10_000 for path in printed.values())
+
+
+def test_own_sizes_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = answer(capsys, f"plot --n 10000 --a 300 --s 30 --v 60 --out {tmp_path}/own.png")
+    assert printed["window"] == [11, 13]
+    assert printed["theta"] == list(range(1, 31))
+    assert (tmp_path / "own.png").read_bytes()[:4] == b"\x89PNG"
+    assert main(["sdr", "plot", "--n", "100", "--a", "10", "--s", "30", "--out", str(tmp_path / "x.png")]) == 1
+    assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["fp --n 100 --a 20 --s 5 --theta 6", "fn --a 20 --s 5 --v 2 --theta 6", "explain --n 100 --a 20 --s 5 --theta 6"]
+)
+def test_a_threshold_above_the_number_of_synapses_is_said(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sdr", *words.split()]) == 0
+    out = capsys.readouterr().out
+    assert "The threshold 6 is above the number of synapses, 5, so the segment can never fire." in out
+    assert ": never." not in out
+
+
+def test_designs_are_described_as_neurons(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sdr", "design", "--target-fp", "1e-6", "--target-noise", "0.1", "--a", "40", "--theta", "8"]) == 0
+    assert "a dendritic segment samples" in capsys.readouterr().out

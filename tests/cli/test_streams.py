@@ -24,7 +24,7 @@ def test_a_closed_output_is_refused_before_anything_is_done(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", ["predict fsdd -", "exits run fsdd policy.json -"])
+@pytest.mark.parametrize("words", ["predict fsdd -", "exits run fsdd -"])
 def test_a_closed_input_is_one_sentence(words: str) -> None:
     done = run("<&-", *words.split())
     assert (done.returncode, done.stdout) == (1, "")

@@ -50,7 +50,7 @@ def test_the_first_number_that_is_not_finite_is_named(bad: float) -> None:
 
 def test_one_of() -> None:
     assert expect_one_of("sum", ("sum", "mean"), "how") == "sum"
-    with pytest.raises(ValueError, match=r"how: expected one of mean, sum, got 'summ'\. Did you mean 'sum'"):
+    with pytest.raises(ValueError, match=r"how: got 'summ'\. Did you mean 'sum'\? Expected one of mean, sum"):
         expect_one_of("summ", ("sum", "mean"), "how")
     with pytest.raises(ValueError, match=r"got 'xyz'\.$"):
         expect_one_of("xyz", ("sum", "mean"), "how")

@@ -35,7 +35,7 @@ def test_limits_are_raised_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("evens=1", "DENDRIX_ALLOW: expected one of .*, got 'evens'. Did you mean 'events'"),
+        ("evens=1", "DENDRIX_ALLOW: got 'evens'. Did you mean 'events'"),
         ("events", "DENDRIX_ALLOW: expected NAME=NUMBER, such as events=1e9, got 'events'"),
         ("events=many", "got 'events=many'"),
         ("events=0", r"events: expected a number in \(0, inf\), got 0\.0"),

@@ -263,7 +263,7 @@ def test_hidden_state_is_found() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (dict(batching="refil"), "batching: expected one of .* Did you mean 'refill'"),
+        (dict(batching="refil"), "batching: got 'refil'. Did you mean 'refill'"),
         (dict(batch_size=0), "batch_size"),
         (dict(block=0), "block"),
         (dict(batch_size=2.5), "batch_size: expected a whole number of at least 1, got 2.5"),

@@ -38,3 +38,26 @@ def test_feedback_refuses_the_state_of_the_inner_neuron() -> None:
     x = torch.zeros(2, 5, 4)
     with pytest.raises(ValueError, match="state: expected RecurrentState, got LIFState"):
         Recurrent(LIF(4), nn.Linear(4, 4))(x, LIF(4)(x)[1])
+
+
+@pytest.mark.parametrize(
+    ("module", "advice"),
+    [
+        (nn.Conv1d(10, 10, 3), "PerStep"),
+        (nn.Conv2d(3, 8, 3), "PerStep"),
+        (nn.MaxPool1d(2), "PerStep"),
+        (nn.AdaptiveAvgPool2d(1), "PerStep"),
+        (nn.BatchNorm1d(10), "dendrix.BatchNorm"),
+        (nn.GroupNorm(2, 10), "dendrix.BatchNorm"),
+        (nn.Softmax(dim=1), "dim=-1"),
+        (nn.Flatten(), r"nn.Flatten\(2\)"),
+    ],
+)
+def test_a_module_that_would_mix_time_steps_is_refused(module: nn.Module, advice: str) -> None:
+    with pytest.raises(ValueError, match=f"{type(module).__name__} at position 1, whose axis 1 would be time.*{advice}"):
+        Sequential(LIF(10), module)
+
+
+def test_there_is_nothing_to_reset() -> None:
+    with pytest.raises(ValueError, match=r"LIF\.reset: expected no reset, because the state is an argument"):
+        LIF(10).reset()

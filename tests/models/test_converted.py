@@ -66,7 +66,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_bad_configurations_are_refused() -> None:
-    with pytest.raises(ValueError, match="ann: expected one of described, resnet, vgg, got 'vog'"):
+    with pytest.raises(ValueError, match=r"ann: got 'vog'\. Did you mean 'vgg'\? Expected one of described, resnet, vgg"):
         ConvertedConfig("vog", {})
     with pytest.raises(ValueError, match="ceilings: expected one of"):
         ConvertedConfig("vgg", asdict(SMALL_VGG), ceilings="none")

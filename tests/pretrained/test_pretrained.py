@@ -11,6 +11,7 @@ import pytest
 import dendrix
 from dendrix.cli import main
 from dendrix.data import read_wav
+from dendrix.exits import Policy, fingerprint
 from dendrix.pretrained import find_run, shipped
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.runs.prediction import predict
@@ -53,6 +54,14 @@ def test_another_name_is_one_sentence_with_the_names_that_there_are(
     message = capsys.readouterr().err
     assert "or name a shipped network: fsdd." in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_policy_beside_a_network_belongs_to_it_and_stops_early(name: str) -> None:
+    checkpoint, policy = load_checkpoint(name), Policy.load(find_run(name) / "policy.json")
+    policy.check_network(len(checkpoint.labels), checkpoint.decision.accumulation, policy.dt_ms, fingerprint(checkpoint.model))
+    assert policy.stops_early
+    assert policy.statement.startswith("With a probability of at least 0.9")
 
 
 def test_fsdd_answers_for_any_sound() -> None:

@@ -142,10 +142,9 @@ def test_a_network_that_does_not_fit_its_data_is_refused_before_training(recipe:
     assert list(tmp_path.glob("*.json*")) == []
 
 
-@pytest.mark.parametrize("package", ["accelerate", "tqdm"])
-def test_a_missing_extra_is_named(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"needs {package}, .*pip install dendrix\[train\]"):
+def test_a_missing_extra_is_named(recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(ImportError, match=r"needs accelerate, .*pip install dendrix\[train\]"):
         train_recipe(recipe, tmp_path)
 
 

@@ -13,13 +13,17 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from ..checks import suggestion
+from .. import __version__
+from ..checks import not_one_of, suggestion
 from ..errors import InputError, InputTypeError, MisuseError
-from ..recipes import find_recipe, own_recipe, recipes
+from ..recipes import find_recipe, own_recipe
+from .compilation import announced_compilation, warmup
+from .completion import completion
 from .convert import convert
 from .energy import energy
 from .errors import Terminated, expect_output, sentence, sigterm_interrupts
 from .export import export
+from .listing import list_recipes
 from .lm import finetuning
 from .output import print_json, trust_option
 from .parse import STYLE, choose, parsed
@@ -34,7 +38,7 @@ OK, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
 Start with `dendrix demo` and `dendrix predict fsdd FILE.wav`. Then `dendrix list`, `dendrix train fsdd-delays` and `dendrix evaluate RUN`.
---debug shows the traceback of an error; --allow NAME=NUMBER raises a limit that an error names.
+--version prints the version; --debug shows the traceback of an error; --allow NAME=NUMBER raises a limit that an error names.
 Exit codes: 0 success, 1 failure, 2 invalid command line.
 """
 
@@ -45,9 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
+        if words == ["--version"]:
+            print(f"dendrix {__version__}")
+            return OK
         words, allowed = _without_allow(words)
         expect_output()
-        with sigterm_interrupts(), _allowing(allowed):
+        with sigterm_interrupts(), _allowing(allowed), announced_compilation():
             _run(words)
             sys.stdout.flush()
     except SystemExit as done:  # tyro has printed help
@@ -124,7 +131,7 @@ def demo(out: Path = Path("demo"), epochs: int | None = None) -> None:
         table.add_row(row.title, f"{row.accuracy:.1%}", f"{row.parameters:,}", f"{row.seconds:.0f}")
     console = Console()
     console.print(table)
-    console.print(f"Figures and runs are in [bold]{out}[/bold]. Next: dendrix list")
+    console.print(f"Open [bold]{out / 'index.html'}[/bold], which explains the figures. Next: dendrix list")
 
 
 def train(recipe: Name) -> None:
@@ -179,21 +186,6 @@ def _train(name: str, options: list[str]) -> None:
     print(f"Saved in {folder}. Next: dendrix {following}")
 
 
-def list_recipes(json: bool = False) -> None:
-    """List the recipes that can be trained.
-
-    Args:
-        json: print JSON.
-    """
-    if json:
-        print_json([dataclasses.asdict(listed) for listed in recipes()])
-        return
-    table = Table("recipe", "description", "published")
-    for listed in recipes():
-        table.add_row(listed.name, listed.summary, listed.claim)
-    Console().print(table)
-
-
 def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> None:
     """Download, verify and unpack a data set, unless it exists. An interrupted download continues.
 
@@ -206,7 +198,7 @@ def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> N
     from ..data.download import ELSEWHERE, REMOTES
 
     if name not in REMOTES and name not in ELSEWHERE:
-        raise MisuseError(f"name: expected one of {', '.join(REMOTES)}, got '{name}'.{suggestion(name, REMOTES)}")
+        raise MisuseError(not_one_of(name, REMOTES, "name"))
     paths = download(name, data_dir)
     if json:
         print_json([str(path) for path in paths])
@@ -215,21 +207,22 @@ def fetch(name: DataName, data_dir: Path | None = None, json: bool = False) -> N
 
 
 def info(json: bool = False) -> None:
-    """Show versions, device, kernels and data, for a bug report.
+    """Check the installation, and show versions, device, kernels and data, for a bug report.
 
     Args:
         json: print JSON.
     """
-    from .info import describe
+    from .info import advice, describe
 
     facts = describe()
     if json:
-        print_json(facts)
+        print_json({**facts, "advice": advice(facts)})
         return
     table = Table(show_header=False)
     for name, value in facts.items():
         table.add_row(name, "\n".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
     Console().print(table)
+    print("\n".join(f"- {sentence}" for sentence in advice(facts)) or "Everything was found.")
 
 
 def bench(
@@ -271,7 +264,7 @@ def reproduce(name: Published, out: Path | None = None, epochs: int | None = Non
     from ..reproduce import reproduce as run
 
     if name not in REPRODUCTIONS:
-        raise MisuseError(f"name: expected one of {', '.join(REPRODUCTIONS)}, got '{name}'.{suggestion(name, REPRODUCTIONS)}")
+        raise MisuseError(not_one_of(name, REPRODUCTIONS, "name"))
     folder = out or Path("reproduce") / name
     checked = run(name, folder, epochs, jobs)
     if json:
@@ -318,6 +311,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "fetch": fetch,
     "bench": bench,
     "info": info,
+    "warmup": warmup,
+    "completion": completion,
     "reproduce": reproduce,
     "serve": serve,
 }

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import MisuseError
-from .output import print_json, progress_bar
+from ..progress import progress
+from .output import print_json
 
 if TYPE_CHECKING:
     from ..energy import Costs, Line, Metered
@@ -45,15 +46,15 @@ def energy(
     """
     if inputs < 1:
         raise MisuseError(f"--inputs: expected at least 1, got {inputs}. Choose a larger number.")
-    from ..energy import Costs, three_lines
+    from ..energy import Costs, estimates
     from ..runs.energy import meter_run
 
     costs = Costs(mac_pj, ac_pj)
     found, runs = [], [run] if spike_input is None else [run, spike_input]
     for folder in runs:
-        with progress_bar(folder.name, hidden=json) as update:
-            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, trust=trust, progress=update))
-    lines = three_lines(*found)
+        with progress(folder.name, hidden=json) as bar:
+            found.append(meter_run(folder, data, split=split, inputs=inputs, root=root, trust=trust, progress=bar.at))
+    lines = estimates(*found)
     if json:
         print_json(_described(found, lines, costs))
         return
@@ -73,7 +74,9 @@ def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
         kind = "MAC" if layer.kind == "numbers" else "AC"
         count = (operations.macs + operations.acs) / metered.units
         size = f"{layer.weight_bytes / metered.units / 1e3:,.1f} kB"
-        table.add_row(layer.name or layer.module, layer.kind, f"{layer.rate:.1%}", f"{count:,.0f} {kind}", size)
+        table.add_row(
+            f"{layer.name} ({layer.module})" if layer.name else layer.module, layer.kind, f"{layer.rate:.1%}", f"{count:,.0f} {kind}", size
+        )
     console.print(table)
     if report.rates:
         rates = Table("neurons", "firing rate", "never fired")
@@ -85,7 +88,7 @@ def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
 
 
 def _print_lines(console: Console, metered: "Metered", lines: "tuple[Line, ...]", costs: "Costs") -> None:
-    """Print the three estimates, beside that of the same network with a MAC for every weight."""
+    """Print the estimates, beside that of the same network with a MAC for every weight."""
     dense = metered.report.dense.picojoules(costs) / metered.units
     table = Table(
         "estimate", f"nJ per {metered.unit}", "relative to all MACs", title=f"{costs.mac_pj} pJ for a MAC, {costs.ac_pj} pJ for an AC"

@@ -11,14 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, MisuseError
+from ..progress import progress
 from .errors import standard_input
-from .output import print_json, progress_bar
+from .output import print_json
 
 RuleName = Literal["max-probability", "margin", "entropy", "patience", "fixed-steps"]
 Loss = Literal["accuracy-drop", "disagreement"]
 GoalName = Literal["pareto", "mean-steps", "guarantee"]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD.npz")]
+PolicyOption = Annotated[Path | None, tyro.conf.arg(metavar="policy.json")]
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 _OPTIONS = {"at_most": "steps"}
@@ -50,8 +52,8 @@ def record(
     from ..runs.opened import open_run
 
     expect_writable(out)
-    with progress_bar(f"Recording {split if data is None else data}", hidden=json) as progress:
-        recorded = record_run(open_run(run, split, data=data, root=root, trust=trust), progress)
+    with progress(f"Recording {split if data is None else data}", hidden=json) as bar:
+        recorded = record_run(open_run(run, split, data=data, root=root, trust=trust), bar.at)
     recorded.save(out)
     count, steps, classes = recorded.outputs.shape
     if json:
@@ -66,7 +68,11 @@ def record(
             }
         )
         return
-    print(f"Recorded {count} inputs of up to {steps} steps in {out}. Next: dendrix exits fit {out} --goal pareto --out policy.json")
+    fitting = f"dendrix exits fit {out} --goal pareto --out policy.json"
+    following = (
+        f"dendrix exits report policy.json {out}, with a policy fitted on other inputs" if split == "test" and data is None else fitting
+    )
+    print(f"Recorded {count} inputs of up to {steps} steps in {out}. Next: {following}")
 
 
 def fit(
@@ -225,26 +231,33 @@ def check(
     print(f"A guarantee may fail in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
 
 
-def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, json: bool = False) -> None:
+def run(
+    run: Run, files: Files, policy: PolicyOption = None, figure: Path | None = None, trust: str | None = None, json: bool = False
+) -> None:
     """Classify recordings or pictures, each only until the rule stops it.
 
     Args:
-        policy: policy that `dendrix exits fit` wrote for this network.
-        run: folder that `dendrix train` or `dendrix convert` wrote.
+        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
         files: wav files of any rate, or - for standard input: a wav stream, or raw 16-bit samples, mono, at the network's rate; or, for a
             converted network, image files.
+        policy: policy that `dendrix exits fit` wrote for this network; by default policy.json in the folder of the run.
+        figure: figure to write of the first wav file: input, spikes, confidence over time and the moment of the exit.
         trust: package or Python file of classes that are not part of dendrix or torch.
-        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}; for pictures, with "steps" and "of".
+        json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, where heard_ms includes silence after the
+            end of a file; for pictures, with "steps" and "of".
     """
     if not files:
-        raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run policy.json RUN FILE.wav")
+        raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run RUN FILE.wav")
+    from ..core.files import expect_writable
     from ..exits import Policy, fingerprint
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.listening import listen
     from ..runs.prediction import encoder_of
     from ..runs.viewing import knows_images
 
-    fitted, checkpoint = Policy.load(policy), load_checkpoint(run, trust=trust)
+    if figure is not None:
+        expect_writable(figure)
+    fitted, checkpoint = Policy.load(_policy_of(run) if policy is None else policy), load_checkpoint(run, trust=trust)
     if knows_images(checkpoint):
         _look(fitted, checkpoint, run, files, json)
         return
@@ -255,14 +268,50 @@ def run(policy: PolicyFile, run: Run, files: Files, trust: str | None = None, js
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
         (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # keeps only the last one, because a stream may not end
         answers.append({"file": str(file), **asdict(last), "length_ms": length_ms})
+    if figure is not None:
+        _draw(figure, checkpoint, files[0], answers[0])
     if json:
         print_json(answers)
         return
-    table = Table("file", "class", "confidence", "after", "of")
+    table = Table("file", "class", "confidence", "heard", "of", "silence after it")
     for answer in answers:
-        length = "-" if answer["length_ms"] is None else f"{answer['length_ms']:.0f} ms"
-        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", f"{answer['heard_ms']:.0f} ms", length)
+        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", *_durations(answer["heard_ms"], answer["length_ms"]))
     Console().print(table)
+
+
+def _draw(figure: Path, checkpoint: Any, file: Path, answer: dict[str, Any]) -> None:
+    """Draw what the network heard and when it stopped."""
+    from ..data import read_wav
+    from ..plot import save_figure
+    from ..runs.prediction import encoder_of
+    from ..runs.report.network_figures import draw_activity
+
+    if str(file) == "-":
+        raise MisuseError("figure: expected a wav file, got standard input, which is read only once. Leave --figure out.")
+    encoder = encoder_of(checkpoint)
+    stopped = round(answer["heard_ms"] / encoder.dt_ms) if answer["stopped"] else None
+    title = f"{file.name}: heard as '{answer['label']}'"
+    save_figure(draw_activity(checkpoint, encoder(*read_wav(file)), title, encoder.dt_ms, stopped), figure)
+
+
+def _policy_of(run: Path) -> Path:
+    """Return the policy in the folder of a run."""
+    from ..pretrained import find_run
+
+    if run.suffix == ".json":
+        raise MisuseError(f"run: expected the folder of a run, got {run}. Write: dendrix exits run RUN FILE.wav --policy {run}")
+    path = find_run(run) / "policy.json"
+    if find_run(run).is_dir() and not path.is_file():
+        raise InputError(f"{run}: expected a policy.json in the folder, found none. Give --policy, or fit one with `dendrix exits fit`.")
+    return path
+
+
+def _durations(heard_ms: float, length_ms: float | None) -> tuple[str, str, str]:
+    """Return the duration heard within a clip, that of the clip, and that of the silence heard after it."""
+    if length_ms is None:
+        return f"{heard_ms:.0f} ms", "-", "-"
+    silence = heard_ms - length_ms
+    return f"{min(heard_ms, length_ms):.0f} ms", f"{length_ms:.0f} ms", f"{silence:.0f} ms" if silence > 0 else "-"
 
 
 def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:

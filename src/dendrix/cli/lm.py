@@ -10,15 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import MisuseError
+from ..progress import progress
 from ..recipes import recipes
 from .lm_generate import generate
-from .output import print_json, progress_bar
+from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Sentences = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
 
 _CLASSIFIER = "spikegpt-classifier"
+_PERPLEXED = 100_000
+"""Perplexity of a word from which only the bound is printed: the model has not learned to write words."""
 
 
 def evaluate(
@@ -55,15 +58,16 @@ def evaluate(
         network = Decoder(network_of(model), weights)
     scores = {}
     for file in files:
-        with progress_bar(file.name, hidden=json) as update:
-            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=update)
+        with progress(file.name, hidden=json) as bar:
+            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=bar.at)
     if json:
         print_json({name: asdict(found) for name, found in scores.items()})
         return
     table = Table("file", "tokens", "bits per byte", "bits per character", "word perplexity")
     for name, found in scores.items():
         per_character = "" if found.bits_per_character is None else f"{found.bits_per_character:.4f}"
-        table.add_row(name, f"{found.tokens:,}", f"{found.bits_per_byte:.4f}", per_character, f"{found.word_perplexity:.2f}")
+        perplexity = f"{found.word_perplexity:.2f}" if found.word_perplexity < _PERPLEXED else f"above {_PERPLEXED:,}"
+        table.add_row(name, f"{found.tokens:,}", f"{found.bits_per_byte:.4f}", per_character, perplexity)
     Console().print(table)
 
 

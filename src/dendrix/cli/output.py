@@ -1,13 +1,8 @@
-"""Output of commands: JSON and progress bars."""
+"""Output of commands as JSON, and options of the commands that are suggested next."""
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
-
-from rich.console import Console
-from rich.progress import Progress
 
 from ..recipes import own_recipe
 
@@ -23,15 +18,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def progress_bar(title: str, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    """Progress bar on stderr, if it is a terminal; yields `update(done, total)`."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
-        task = bar.add_task(title)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def trust_option(recipe: str, trust: str | None = None) -> str:

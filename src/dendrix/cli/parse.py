@@ -4,12 +4,13 @@ import contextlib
 import functools
 import io
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import tyro
 
-from ..checks import suggestion
+from ..checks import not_one_of
 from ..errors import MisuseError
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ def choose(commands: Mapping[str, Callable[..., Any]], words: Sequence[str], pro
         SystemExit: the help was printed.
     """
     if words and not words[0].startswith("-") and words[0] not in commands:
-        raise MisuseError(f"expected a command, one of {', '.join(commands)}, got '{words[0]}'.{suggestion(words[0], commands)}")
+        raise MisuseError(not_one_of(words[0], commands, "command"))
     calls = {name: _delayed(command) for name, command in commands.items()}
     args = list(words) or ["--help"]
     call: Callable[[], Any] = parsed(
@@ -42,12 +43,36 @@ def parsed(read: Callable[[], T]) -> T:
     """Return the result of `read`; an error that tyro prints in a box becomes a MisuseError."""
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(_OnOff(sys.stdout)):
             return read()
     except SystemExit as done:
         if not done.code:
             raise
         raise MisuseError(_in_one_sentence(complaint.getvalue())) from done
+
+
+class _OnOff(io.TextIOBase):
+    """Standard output for a help text, with the default of a flag as on or off."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        # Of the same width, because the help may have a frame.
+        return self._stream.write(text.replace("True)", "on)  ").replace("False)", "off)  "))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _in_one_sentence(box: str) -> str:

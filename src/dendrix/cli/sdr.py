@@ -35,7 +35,7 @@ def fp(n: int, a: int, s: int, theta: int, m: int | None = None, json: bool = Fa
     inputs = dict(n=n, a=a, s=s, theta=theta, m=m)
     rate = partial(false_positive, n, a, s, theta) if m is None else partial(set_false_positive, n, a, s, theta, m)
     what = "A random pattern fires the segment" if m is None else f"A random pattern fires at least one of {m:,} segments"
-    _answer("fp", inputs, rate, what, json)
+    _answer("fp", inputs, rate, what, json, impossible(s, theta))
 
 
 def fn(a: int, s: int, v: int, theta: int, json: bool = False) -> None:
@@ -51,7 +51,8 @@ def fn(a: int, s: int, v: int, theta: int, json: bool = False) -> None:
     from ..sdr import false_negative
 
     rate = partial(false_negative, a, s, v, theta)
-    _answer("fn", dict(a=a, s=s, v=v, theta=theta), rate, f"With {v} of {a} cells moved, the segment misses its pattern", json)
+    what = f"With {v} of {a} cells moved, the segment misses its pattern"
+    _answer("fn", dict(a=a, s=s, v=v, theta=theta), rate, what, json, impossible(s, theta))
 
 
 def union(
@@ -73,7 +74,7 @@ def union(
         theta: overlap from which it fires.
         m: patterns stored on the segment.
         v: active cells moved by noise; selects false negatives.
-        v: active cells moved by noise; selects false negatives. or an approximation of the false positives as published.
+        mode: exact, or an approximation of the false positives as published.
         json: print JSON.
     """
     from ..sdr import union_false_negative, union_false_positive
@@ -172,6 +173,34 @@ def figures(out: Path = Path("figures"), json: bool = False) -> None:
     print(f"Figures {', '.join(drawn)} are in {out}.")
 
 
+def plot(n: int, a: int, s: int, v: int = 0, out: Path = Path("sdr.png"), json: bool = False) -> None:
+    """Draw both error rates of a segment against its threshold, for sizes of your own.
+
+    Args:
+        n: potential connections.
+        a: active cells of a pattern.
+        s: synapses of the segment.
+        v: active cells moved by noise.
+        out: figure to write, .png or .svg.
+        json: print the rates as JSON.
+    """
+    from ..core.files import expect_writable
+    from ..plot import save_figure, sdr_curves
+    from ..sdr import false_negative, false_positive
+    from .sdr_explain import rare_window
+
+    expect_writable(out)
+    theta = range(1, s + 1)
+    matches, misses = ([float(rate(t)) for t in theta] for rate in (partial(false_positive, n, a, s), partial(false_negative, a, s, v)))
+    window = rare_window(n, a, s, v)
+    title = f"{s} synapses on {n:,} cells, {a} active, {v} moved by noise"
+    save_figure(sdr_curves(theta, matches, misses, window=window, title=title).figure, out)
+    if json:
+        print_json({"file": str(out), "theta": list(theta), "false_positive": matches, "false_negative": misses, "window": window})
+        return
+    print(f"The figure is in {out}.")
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "fp": fp,
     "fn": fn,
@@ -180,12 +209,18 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "verify": verify,
     "explain": explain,
     "stats": stats,
+    "plot": plot,
     "figures": figures,
 }
 
 
-def _answer(quantity: str, inputs: dict[str, Any], rate: Callable[..., Any], what: str, json: bool) -> None:
-    """Print a probability and its logarithm, which also represents probabilities below the smallest float."""
+def impossible(s: int, theta: int) -> str:
+    """Return a sentence if the threshold is above the number of synapses, else nothing."""
+    return f"The threshold {theta} is above the number of synapses, {s}, so the segment can never fire. Lower --theta." if theta > s else ""
+
+
+def _answer(quantity: str, inputs: dict[str, Any], rate: Callable[..., Any], what: str, json: bool, note: str = "") -> None:
+    """Print a probability and its logarithm, which also represents probabilities below the smallest float; then a note, if there is one."""
     given = {name: value for name, value in inputs.items() if value is not None}
     log10 = float(rate(log=True)) / math.log(10)
     if json:
@@ -193,7 +228,7 @@ def _answer(quantity: str, inputs: dict[str, Any], rate: Callable[..., Any], wha
         return
     console = Console(highlight=False)
     console.print(f"[bold]{_scientific(log10)}[/bold]   log10 = {log10:.12g}")
-    console.print(f"{what}: {_in_words(log10)}.")
+    console.print(note or f"{what}: {_in_words(log10)}.", soft_wrap=True)
 
 
 def _scientific(log10: float) -> str:

@@ -1,5 +1,6 @@
 """`dendrix sdr design`: sizes of segments for a target error."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -77,20 +78,37 @@ def _all_sizes(given: dict[str, Any], noise: float | None, json: bool) -> None:
         print_json([asdict(choice) for choice in found])
         return
     table = Table(
-        "n",
-        "a",
-        "s",
-        "theta",
-        "moved",
-        "false positive",
-        "false negative",
-        "margins, decades",
-        title="Sizes, none of which can be reduced alone",
+        "cells (n)",
+        "active (a)",
+        "synapses (s)",
+        "threshold",
+        "cells moved by noise",
+        "false matches",
+        "misses",
+        title="Smallest segments that keep both errors: fewer of anything would exceed one of them",
+        title_justify="left",
     )
     for choice in found:
-        rates = f"{choice.false_positive:.2e}", f"{choice.false_negative:.2e}", f"{choice.margin_fp:.1f}, {choice.margin_fn:.1f}"
+        rates = f"{choice.false_positive:.1e}", f"{choice.false_negative:.1e}"
         table.add_row(f"{choice.n:,}", str(choice.a), str(choice.s), str(choice.theta), str(choice.v), *rates)
     Console().print(table)
+    if found:
+        print("\n".join(_in_words(found[0])))
+
+
+def _in_words(choice: Any) -> list[str]:
+    """Describe the first design as a neuron, and name the command that draws its errors."""
+    sizes = f"--n {choice.n} --a {choice.a} --s {choice.s}"
+    return [
+        f"In words, the first row: a dendritic segment samples {choice.s} of the {choice.a} active cells of a pattern, among {choice.n:,}",
+        f"cells, and fires when {choice.theta} of its synapses are active together. An unrelated pattern fires it",
+        f"{_rarely(choice.false_positive)}; if noise moves {choice.v} of the active cells, it misses its own pattern",
+        f"{_rarely(choice.false_negative)}. Next: dendrix sdr plot {sizes} --v {choice.v}",
+    ]
+
+
+def _rarely(rate: float) -> str:
+    return f"once in {1 / rate:,.2g} times" if rate > 1e-6 else f"once in 10^{-math.log10(rate):.0f} times" if rate > 0 else "never"
 
 
 def _needed(given: dict[str, Any], solve: str, *names: str) -> list[Any]:

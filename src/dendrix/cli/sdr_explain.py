@@ -17,7 +17,7 @@ def explanation(n: int, a: int, s: int, theta: int, v: int) -> dict[str, Any]:
         v: active cells moved by noise.
     """
     best = sdr.best_theta(n, a, s, v)
-    window = _or_none(lambda: sdr.theta_window(n, a, s, v, RARE_FP, RARE_FN))
+    window = rare_window(n, a, s, v)
     return {
         **dict(n=n, a=a, s=s, theta=theta, v=v),
         "false_positive": sdr.false_positive(n, a, s, theta),
@@ -26,10 +26,16 @@ def explanation(n: int, a: int, s: int, theta: int, v: int) -> dict[str, Any]:
         "guaranteed_noise": min(s - theta, a, n - a) if theta <= s else None,
         "largest_noise": min(sdr.max_noise(a, s, theta, RARE_FN), n - a) if theta <= s else None,
         "best_theta": [best.min_theta, best.max_theta],
-        "theta_window": window and [window.min_theta, window.max_theta],
+        "theta_window": window and list(window),
         "set_capacity": _capacity(sdr.max_set, n, a, s, theta),
         "union_capacity": _capacity(sdr.union_capacity, n, a, s, theta),
     }
+
+
+def rare_window(n: int, a: int, s: int, v: int) -> tuple[int, int] | None:
+    """Return the smallest and the largest threshold with which errors of both kinds are rare, or None if there is none."""
+    window = _or_none(lambda: sdr.theta_window(n, a, s, v, RARE_FP, RARE_FN))
+    return None if window is None else (window.min_theta, window.max_theta)
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
@@ -42,6 +48,8 @@ def sentences(found: dict[str, Any]) -> list[str]:
         advice = f"Thresholds {window[0]} to {window[1]} keep false matches below {RARE_FP:g} and misses below {RARE_FN:g}."
     else:
         advice = f"No threshold keeps false matches below {RARE_FP:g} and misses below {RARE_FN:g}; more synapses or less noise would."
+    if theta > s:
+        advice = f"The threshold {theta} is above the number of synapses, {s}, so the segment can never fire. {advice}"
     return [
         f"{verdict} {s} synapses on {n:,} cells, of which {a} are active ({found['sparsity']:.2%}), with a threshold of {theta}.",
         f"A random pattern fires the segment with probability {found['false_positive']:.3g}.",

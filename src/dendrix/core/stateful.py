@@ -1,7 +1,10 @@
 """Base class of modules with explicit state: `y, state = layer(x, state, valid)`."""
 
+from typing import NoReturn
+
 from torch import Tensor
 
+from ..errors import InputError
 from .described import Described
 from .shapes import expect
 from .state import State
@@ -18,6 +21,17 @@ class Stateful(Described):
         expect(x_t, "B ...", "x_t")
         y, state = self(x_t.unsqueeze(1), state)
         return y.squeeze(1), state
+
+    def reset(self) -> NoReturn:
+        """Not needed: a module stores no state between calls.
+
+        Raises:
+            InputError: always, for users of libraries where a reset is necessary.
+        """
+        raise InputError(
+            f"{type(self).__name__}.reset: expected no reset, because the state is an argument. Call y, state = layer(x) to start from "
+            "rest, and layer(x, state) to go on."
+        )
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         """Compute a sequence: x [B, T, ...] -> y [B, T, ...] and the last state.

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..core import expect_one_of
 from ..errors import InputError, MissingExtraError
+from ..progress import progress
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,6 @@ def _download(remote: Remote, archive: Path) -> None:
 def _resuming(archive: Path) -> Callable[[str, str, Any], None]:
     """Return a downloader for pooch that keeps the received bytes of each address in a hidden file and later requests only the rest."""
     import requests
-    from tqdm import tqdm
 
     def download(url: str, output: str, _pooch: Any) -> None:
         part = archive.with_name(f".{archive.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
@@ -188,10 +188,10 @@ def _resuming(archive: Path) -> Callable[[str, str, Any], None]:
                 size = int(response.headers.get("Content-Length", 0)) + goes_on * start
                 with (
                     part.open("ab" if goes_on else "wb") as file,
-                    tqdm(total=size, initial=goes_on * start, unit="B", unit_scale=True, desc=archive.name, disable=None) as bar,
+                    progress(archive.name, size, done=goes_on * start, unit="B") as bar,
                 ):
                     for block in response.iter_content(_BLOCK):
-                        bar.update(file.write(block))
+                        bar.advance(file.write(block))
         part.replace(output)
 
     return download

@@ -1,6 +1,6 @@
 """Energy estimates of networks: operations and memory traffic, counted while a network runs, and their cost under stated assumptions."""
 
-from .lines import Line, Metered, three_lines
+from .lines import Line, Metered, estimates
 from .matrix_products import Product, products
 from .meter import measure
 from .paper import ASSUMED_RATE, Assumed, formula
@@ -18,9 +18,9 @@ __all__ = [
     "Product",
     "Rate",
     "Report",
+    "estimates",
     "formula",
     "measure",
     "products",
     "spikes",
-    "three_lines",
 ]

@@ -1,4 +1,4 @@
-"""Three estimates of one network: as built, by the published formula, and with spikes as the inputs of its matrix products."""
+"""Estimates of one network: as built, by the published formula, and with spikes as the inputs of its matrix products."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -48,34 +48,28 @@ class Line:
         return None if self.operations is None else self.operations.picojoules(costs)
 
 
-def three_lines(built: Metered, spike_input: Metered | None = None) -> tuple[Line, Line, Line]:
-    """Estimate a network as built, by the formula of its paper, and with spikes as the inputs of its matrix products.
+def estimates(built: Metered, spike_input: Metered | None = None) -> tuple[Line, ...]:
+    """Estimate a network as built, by the formula of its paper if there is one, and with spikes as the inputs of its matrix products.
 
     Args:
         built: the measured network.
         spike_input: a measured variant that was trained with spikes as the inputs of its products; None if there is none, or if `built` is
             such a network.
     Returns:
-        the three estimates, in this order.
+        the estimates, in this order; the last one only for a variant, or for a network with a formula and no spike inputs of its own.
     """
-    fed = _fed(built.report)
-    first = Line("as built, measured", built.per_unit(built.report.operations), _says(built.report))
-    assumed = formula(built.model, built.report)
-    second = Line(f"published formula, assumed firing rate {ASSUMED_RATE:.0%}", built.per_unit(assumed.operations), assumed.left_out)
+    lines = [Line("as built, measured", built.per_unit(built.report.operations), _says(built.report))]
+    if assumed := formula(built.model, built.report):
+        title = f"published formula, assumed firing rate {ASSUMED_RATE:.0%}"
+        lines.append(Line(title, built.per_unit(assumed.operations), assumed.left_out))
     title = "spike inputs, measured"
     if spike_input is not None:
-        third = Line(
-            title,
-            spike_input.per_unit(spike_input.report.operations),
-            f"another network, trained with spike inputs; {_says(spike_input.report)}",
-        )
-    elif fed:
-        third = Line(title, first.operations, "the network itself, as built")
-    else:
-        third = Line(
-            title, None, "not measured, because this network has none: pass the run of a network with spike inputs with --spike-input"
-        )
-    return first, second, third
+        note = f"another network, trained with spike inputs; {_says(spike_input.report)}"
+        lines.append(Line(title, spike_input.per_unit(spike_input.report.operations), note))
+    elif assumed and not _fed(built.report):
+        note = "not measured, because this network has none: pass the run of a network with spike inputs with --spike-input"
+        lines.append(Line(title, None, note))
+    return tuple(lines)
 
 
 def _fed(report: Report) -> int:

@@ -20,22 +20,17 @@ class Assumed(NamedTuple):
 
 
 @singledispatch
-def formula(model: nn.Module, report: Report, rate: float = ASSUMED_RATE) -> Assumed:
+def formula(model: nn.Module, report: Report, rate: float = ASSUMED_RATE) -> Assumed | None:  # the signature of the registered functions
     """Compute the operations of the steps of a report by the formula of the paper.
 
-    For networks without a formula, all matrix products are assumed to have spike inputs. Register a function for a class of networks with
-    `@formula.register`.
+    None for networks without a published formula. Register a function for a class of networks with `@formula.register`.
 
     Args:
         model: the network.
         report: result of `measure`.
         rate: assumed firing rate.
     """
-    return Assumed(
-        Operations(0, rate * report.dense.macs),
-        "no formula is published for this network, so as for SpikeGPT every matrix product is assumed to have spike inputs at the assumed "
-        "rate; normalisation, neurons and all memory traffic are omitted",
-    )
+    return None
 
 
 @formula.register

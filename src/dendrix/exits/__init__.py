@@ -14,7 +14,7 @@ from .policy import GOALS, Policy
 from .recorder import record_outputs
 from .records import ExitRecord
 from .reporting.bounds import CONVENTIONS, Curve, average_exit_time, optimal_cutoff, oracle_curve, policy_curve, static_curve
-from .reporting.calibration import Calibration, Interval, auroc, bootstrap, calibration, ece, failure_prediction
+from .reporting.calibration import Calibration, Interval, auroc, bootstrap, calibration, ece, exact_interval, failure_prediction
 from .reporting.comparison import RuleFigures
 from .reporting.display import save_report_figure, tables
 from .reporting.reporter import Report, report
@@ -64,6 +64,7 @@ __all__ = [
     "calibration",
     "decide",
     "ece",
+    "exact_interval",
     "expect_explicit_state",
     "failure_prediction",
     "fingerprint",

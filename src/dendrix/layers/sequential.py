@@ -7,6 +7,25 @@ from torch import Tensor, nn
 from ..core import State, Stateful
 from ..errors import InputError, InputTypeError
 
+_CONVOLUTIONS = (
+    nn.modules.conv._ConvNd,
+    nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+)
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm)
+
+
+def _mixes_steps(module: nn.Module) -> str:
+    """Return what to use instead of a module of torch that takes axis 1, which is time here, for channels; else nothing."""
+    if isinstance(module, _NORMS):
+        return "Use dendrix.BatchNorm, which normalises channels over valid steps."
+    if isinstance(module, _CONVOLUTIONS):
+        return "Wrap it: dendrix.layers.PerStep(module) applies it to each step; for time, use a layer with delays."
+    if isinstance(module, nn.Softmax | nn.LogSoftmax | nn.Softmin) and module.dim in (None, 0, 1):
+        return "Use dim=-1, the classes."
+    return "Use nn.Flatten(2)." if isinstance(module, nn.Flatten) and module.start_dim in (0, 1) else ""
+
 
 class Sequential(Stateful):
     """Apply modules in sequence to x [B, T, ...]. State: a tuple with one entry per module, `()` for a module without state.
@@ -20,6 +39,11 @@ class Sequential(Stateful):
             if not isinstance(module, nn.Module):
                 raise InputTypeError(
                     f"modules: expected modules, got {module!r} at position {position}. Pass Sequential(first, second, ...)."
+                )
+            if advice := _mixes_steps(module):
+                raise InputError(
+                    f"modules: expected modules that treat time steps independently, got {type(module).__name__} at position {position}, "
+                    f"whose axis 1 would be time. {advice}"
                 )
         self.stages = nn.ModuleList(modules)
 

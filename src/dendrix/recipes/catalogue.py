@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..checks import expect_one_of
 from ..errors import InputError
 from .claims import CLAIMS
+from .requirements import OTHER, REQUIREMENTS, Requirements
 
 if TYPE_CHECKING:
     from ..train.recipe import Recipe
@@ -29,8 +30,10 @@ class Listed:
     name: str
     summary: str
     """First line of the docstring."""
-    claim: str = ""
+    claim: str
     """Published accuracy and its source; empty if none was published."""
+    needs: Requirements
+    """Task, data and training time of the main recipe of the file."""
 
 
 def recipes() -> list[Listed]:
@@ -40,6 +43,7 @@ def recipes() -> list[Listed]:
             name,
             (ast.get_docstring(function) or "").split("\n")[0],
             f"{CLAIMS[name].percent} %, {CLAIMS[name].source}" if name in CLAIMS else "",
+            REQUIREMENTS.get(file, Requirements(OTHER, "")),
         )
         for file, path in _files()
         for name, function in _variants(file, path)

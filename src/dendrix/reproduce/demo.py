@@ -1,17 +1,18 @@
 """Demo: a small network on digits without, with random and with learned delays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.files import expect_folder
-from ..plot import save_figure
+from ..core.files import expect_folder, write_atomic
+from ..plot import accuracy_over_time, save_figure
 from ..recipes.digits_delays import none, random, recipe
 from ..run_folder.checkpoint import load_checkpoint
 from ..run_folder.record import METRICS, read_lines
 from ..runs.evaluation import evaluate_run
-from ..runs.report.figures import draw_accuracy_over_time, draw_learning_curves
+from ..runs.report.figures import draw_learning_curves
 from ..runs.report.network_figures import draw_activity, draw_delays
+from ..runs.report.page import page, paragraph, picture_file, table
 from ..train.command import TrainRun, train_run
 from ..train.sequence.recipe import SequenceRecipe
 
@@ -51,10 +52,36 @@ def compare(out: Path, epochs: int | None = None) -> list[Row]:
     x, y = test[0]
     title = f"Input: a handwritten {test.labels[y]}, row by row"
     save_figure(draw_learning_curves(curves), out / "learning.png")
-    save_figure(draw_accuracy_over_time(over_time, test.dt_ms), out / "accuracy_over_time.png")
+    save_figure(accuracy_over_time(over_time, test.dt_ms).figure, out / "accuracy_over_time.png")
     save_figure(draw_delays(best.model), out / "delays.png")
     save_figure(draw_activity(best, x, title, test.dt_ms), out / "raster.png")
+    _write_page(out, rows)
     return rows
+
+
+def _write_page(out: Path, rows: Sequence[Row]) -> None:
+    """Write one HTML page that explains the figures, with the figures in it."""
+    parts = [
+        paragraph(_SUMMARY),
+        table({row.title: f"{row.accuracy:.1%} of the test images, {row.parameters:,} parameters" for row in rows}),
+    ]
+    for name, sentence in _SENTENCES.items():
+        parts += [paragraph(sentence), picture_file(out / f"{name}.png", sentence)]
+    parts.append(paragraph("Next: dendrix list shows what else can be trained; dendrix report RUN makes such a page for every run."))
+    write_atomic(out / "index.html", page("Learned delays on handwritten digits", parts).encode())
+
+
+_SUMMARY = (
+    "Three spiking networks of the same size read handwritten digits row by row: one without delays, one with random delays that stay "
+    "fixed, and one that learns its delays."
+)
+_SENTENCES = {
+    "learning": "Delays let a neuron compare rows that arrive at different times, so the network with learned delays soon leads.",
+    "accuracy_over_time": "A decision can be read after every step; it becomes better with every row that was seen.",
+    "delays": "In each layer, the delays have moved away from their random start to where they are useful.",
+    "raster": "One digit in the network: pixels become spikes, few hidden neurons fire, and the decision is clear before the end.",
+}
+"""What each figure shows, by file name."""
 
 
 def _free(folder: Path) -> Path:

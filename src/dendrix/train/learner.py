@@ -65,6 +65,10 @@ class Learner(ABC):
         """Return the length of the training, the part that is done, and their unit, for the progress bar."""
         return budget.epochs, progress.epoch, "epoch"
 
+    def settled(self, progress: Progress) -> bool:
+        """Return whether the network has been trained for long enough that silent neurons are worth a warning."""
+        return True
+
     def notes(self, line: dict[str, Any]) -> list[str]:
         """Return further lines to print after an epoch."""
         return []

@@ -1,12 +1,12 @@
 """The training loop."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import DivergedError, MissingExtraError
+from ..progress import progress as progress_bar
 from ..run_folder.record import RunRecord, environment
 from ..run_folder.state import Run, states
 from .distributed.processes import join
@@ -35,7 +35,8 @@ def train_recipe(
         recipe: what to train.
         folder: an existing, empty folder.
         name: name of the recipe in the record.
-        quiet: show no progress bar, and write warnings only into the record.
+        quiet: show no progress, and write warnings only into the record. Otherwise there is a bar on a terminal, and elsewhere one line
+            per epoch, on standard error.
         resume: continue after the last complete epoch of an unfinished run in the folder, if there is one. On the CPU of the same machine
             the result equals that of an uninterrupted run bit for bit. A complete run is left unchanged.
         watch: called with the metrics after every epoch, in the process that writes.
@@ -45,9 +46,9 @@ def train_recipe(
         DivergedError: the loss, its gradient or a neuron's state became infinite or not a number.
         InputError: the data do not fit the network or are not finite, or the folder has a run of another recipe or other data.
         KeyboardInterrupt: Ctrl-C. Complete epochs are kept, and the run can be resumed.
-        MissingExtraError: accelerate or tqdm is missing.
+        MissingExtraError: accelerate is missing.
     """
-    accelerate, tqdm = _extras()
+    accelerate = _accelerate()
     accelerator = join(accelerate)
     accelerate.utils.set_seed(recipe.seed, device_specific=True)
     described = recipe_to_dict(recipe)
@@ -64,26 +65,27 @@ def train_recipe(
             learner.restore(saved)
     run.write()
     progress = run.progress
-    hidden = quiet or not run.writes or None
+    hidden = quiet or not run.writes
     whole, done, unit = learner.span(recipe.budget, progress)
     with (
-        tqdm(total=whole, initial=done, disable=hidden, unit=unit, unit_scale=unit == "token", desc=name or "training") as bar,
+        progress_bar(name or "training", whole, done=done, unit=unit, hidden=hidden) as bar,
         _naming_what_is_kept(run),
     ):
-        learner.advance, learner.before_step = bar.update, run.expect_folder
+        learner.advance, learner.before_step = bar.advance, run.expect_folder
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
-            for sentence in run.warn(warnings(line["health"])) + learner.notes(line):
-                if run.writes and not quiet:
-                    bar.write(sentence, file=sys.stderr)
+            found = warnings(line["health"]) if learner.settled(progress) else {}
+            for sentence in run.warn(found) + learner.notes(line):
+                if not hidden:
+                    bar.say(sentence)
             if progress.improve(line.get("valid_accuracy"), line.get("valid_loss"), learner.chooses) and run.writes:
                 learner.save(folder)
             run.save(learner.tensors())
             if watch is not None and run.writes:
                 watch(run.metrics)
-            bar.update(learner.span(recipe.budget, progress)[1] - bar.n)
-            bar.set_postfix(learner.shown(line, progress))
+            bar.at(learner.span(recipe.budget, progress)[1])
+            bar.report(learner.shown(line, progress))
     return run.finish(stopped)
 
 
@@ -108,11 +110,10 @@ def _naming_what_is_kept(run: Run) -> Iterator[None]:
         raise DivergedError(f"{error} The best network so far, of epoch {progress.best_epoch + 1}, is in {run.folder}.") from error
 
 
-def _extras() -> tuple[Any, Any]:
+def _accelerate() -> Any:
     try:
         import accelerate
         import accelerate.utils
-        from tqdm import tqdm
     except Exception as missing:
         raise MissingExtraError.of("Training needs", None, "train", missing) from missing
-    return accelerate, tqdm
+    return accelerate

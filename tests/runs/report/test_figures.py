@@ -8,9 +8,9 @@ import torch
 from dendrix.layers import Recurrent, Sequential
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.neurons import LI, LIF
-from dendrix.plot import as_png, save_figure
+from dendrix.plot import accuracy_over_time, as_png, save_figure
 from dendrix.run_folder.checkpoint import Checkpoint
-from dendrix.runs.report.figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_learning_curves, draw_training
+from dendrix.runs.report.figures import draw_confusion, draw_health, draw_learning_curves, draw_training
 from dendrix.runs.report.network_figures import draw_activity, draw_delays
 
 LINES = [
@@ -28,7 +28,7 @@ def test_every_axis_says_what_it_shows() -> None:
     checkpoint = Checkpoint(network(), ("a", "b", "c"), decision=Decision("mean", 20.0))
     figures = [
         draw_learning_curves({"a": [0.1, 0.5], "b": [0.2, 0.3]}),
-        draw_accuracy_over_time({"a": [0.1, 0.5]}, dt_ms=10.0),
+        accuracy_over_time({"a": [0.1, 0.5]}, dt_ms=10.0).figure,
         draw_training(LINES, best=1),
         draw_training([{"task": 0, "loss": 1.0}]),
         draw_health(LINES),

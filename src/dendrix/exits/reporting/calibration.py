@@ -100,6 +100,22 @@ class Interval(NamedTuple):
     high: float
 
 
+def exact_interval(right: int, count: int, level: float = 0.95) -> Interval:
+    """Clopper-Pearson interval of a share, such as an accuracy: it covers the true share with at least the probability `level`.
+
+    Args:
+        right: number of inputs with the property.
+        count: number of inputs, at least 1.
+        level: smallest probability of covering.
+    Source: Clopper & Pearson, Biometrika 26 (1934).
+    """
+    expect_in(level, "(0, 1)", "level")
+    beta, tail = require_scipy().stats.beta, (1 - level) / 2
+    low = beta.ppf(tail, right, count - right + 1) if right else 0.0
+    high = beta.ppf(1 - tail, right + 1, count - right) if right < count else 1.0
+    return Interval(float(low), float(high))
+
+
 def bootstrap(values: Tensor, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Interval:
     """Bootstrap interval (percentiles) of the mean of a quantity over inputs, such as steps or correct answers.
 

@@ -24,7 +24,7 @@ def tables(report: Report) -> Group:
     if report.truth is None:
         return Group(figures, *_notes(report), "No labels: accuracy is unknown.")
     _add_truth(figures, report.truth, report)
-    rules = Table("rule, in hindsight", "steps without loss", "accuracy at these mean steps", "AUROC of failures")
+    rules = Table("rule, in hindsight", "steps without loss", "accuracy at these mean steps", "AUROC")
     for name, found in report.truth.rules.items():
         accuracy = "too slow" if found.accuracy is None else f"{found.accuracy:.2%}"
         rules.add_row(name, f"{found.steps_without_loss:.2f}", accuracy, _optional(found.auroc))
@@ -87,10 +87,11 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
         f"{truth.oracle[-1][1]:.2%} after {_time(truth.oracle[-1][0], report)}" if truth.oracle else "no input is ever answered correctly"
     )
     figures.add_row(truth.oracle_name, best)
-    figures.add_row("OCT, correct from this step on", _time(truth.optimal_cutoff, report))
-    figures.add_row("AET", _time(truth.average_exit_time, report))
-    figures.add_row("ECE, NLL of the probabilities", f"{truth.ece:.4f}, {truth.nll:.4f}")
-    figures.add_row("AUROC of failures", _optional(truth.auroc))
+    figures.add_row("correct from this step on, mean (optimal cutoff time, OCT)", _time(truth.optimal_cutoff, report))
+    figures.add_row("first correct answer, or the end, mean (average exit time, AET)", _time(truth.average_exit_time, report))
+    figures.add_row("error of the confidence (ECE; 0 is best)", f"{truth.ece:.4f}")
+    figures.add_row("surprise at the right answer (NLL, nats; 0 is best)", f"{truth.nll:.4f}")
+    figures.add_row("score tells right from wrong (AUROC; 1 is best, 0.5 is chance)", _optional(truth.auroc))
 
 
 def _notes(report: Report) -> list[str]:

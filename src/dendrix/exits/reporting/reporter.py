@@ -13,7 +13,7 @@ from ..records import ExitRecord
 from ..rules.base import ExitRule
 from ..rules.names import in_words
 from .bounds import average_exit_time, optimal_cutoff, oracle_curve, policy_curve, static_curve
-from .calibration import Interval, bootstrap, calibration, failure_prediction
+from .calibration import Interval, bootstrap, calibration, exact_interval, failure_prediction
 from .comparison import Points, RuleFigures, compare, points, scale_of
 
 
@@ -23,7 +23,7 @@ class Truth:
 
     accuracy: float
     accuracy_interval: Interval
-    """95 % interval by bootstrap, as all intervals here."""
+    """Exact 95 % interval (Clopper-Pearson)."""
     accuracy_of_full_run: float
     drops: float
     """Share of inputs that are wrong where the full run is correct."""
@@ -61,6 +61,7 @@ class Report:
     """Whether the policy was fitted on this record, which makes the figures too good."""
     mean_steps: float
     mean_steps_interval: Interval
+    """95 % interval by bootstrap."""
     p95_steps: float
     full_steps: float
     """Mean steps of the full run."""
@@ -109,18 +110,18 @@ def report(policy: Policy, record: ExitRecord, rules: Sequence[str | ExitRule] =
         dt_ms=record.dt_ms,
         disagreement=(decisions.answers != answers[:, -1]).double().mean().item(),
         histogram=tuple((decisions.steps.bincount(minlength=answers.shape[1] + 1)[1:] / len(record)).tolist()),
-        truth=None if record.labels is None else _truth(policy.rule, record, rules, convention, seed),
+        truth=None if record.labels is None else _truth(policy.rule, record, rules, convention),
     )
 
 
-def _truth(rule: ExitRule, record: ExitRecord, rules: Sequence[str | ExitRule], convention: str, seed: int) -> Truth:
+def _truth(rule: ExitRule, record: ExitRecord, rules: Sequence[str | ExitRule], convention: str) -> Truth:
     decisions = decide(rule, record)
     right, full = decisions.answers == record.truth, record.right(rule)[:, -1]
     oracle = oracle_curve(record, convention)
     probabilities = calibration(record, scale_of(rule))
     return Truth(
         accuracy=right.double().mean().item(),
-        accuracy_interval=bootstrap(right, seed=seed),
+        accuracy_interval=exact_interval(int(right.sum()), len(right)),
         accuracy_of_full_run=full.double().mean().item(),
         drops=(full & ~right).double().mean().item(),
         static=points(static_curve(record)),

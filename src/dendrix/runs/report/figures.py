@@ -51,23 +51,6 @@ def draw_training(lines: Sequence[dict[str, Any]], best: int | None = None) -> A
     return figure
 
 
-def draw_accuracy_over_time(curves: Mapping[str, Sequence[float]], dt_ms: float) -> Any:
-    """Draw the accuracy of a decision after each step, one line per run.
-
-    Args:
-        curves: accuracies, 0 to 1, one per step, by the name of the run.
-        dt_ms: length of a step, in ms.
-    """
-    figure, axis = new_axis("Accuracy by time of the decision", "time of the decision, ms", "accuracy, %")
-    colours = cycle(COLOURS if len(curves) > 1 else COLOURS[2:])
-    for colour, (name, values) in zip(colours, curves.items(), strict=False):
-        axis.plot([dt_ms * (t + 1) for t in range(len(values))], [100 * value for value in values], color=colour, label=name, linewidth=2)
-    axis.set_ylim(0, 102)
-    if len(curves) > 1:
-        axis.legend(frameon=False, loc="lower right")
-    return figure
-
-
 def draw_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Any:
     """Draw a confusion matrix, in shares of the true class; for few classes the cells show counts.
 

@@ -1,6 +1,5 @@
 """Figures of one network: its delays, and its activity for one input. Each function returns a matplotlib figure."""
 
-from itertools import cycle
 from typing import Any
 
 import torch
@@ -10,11 +9,8 @@ from ...data import collate
 from ...layers import Recurrent, RecurrentDelay
 from ...layers.delay.base import delay_layers
 from ...neurons import LI, Neuron
-from ...plot import COLOURS, dress, new_figure
+from ...plot import REFERENCE, delay_histogram, dress, evidence, new_figure, raster
 from ...run_folder.checkpoint import Checkpoint
-
-_NAMED = 4
-"""Number of classes that are drawn in colour."""
 
 
 def draw_delays(model: nn.Module, before: nn.Module | None = None) -> Any:
@@ -30,19 +26,16 @@ def draw_delays(model: nn.Module, before: nn.Module | None = None) -> Any:
     axes = figure.subplots(1, len(layers), sharey=True, squeeze=False)[0]
     for number, (axis, layer, start) in enumerate(zip(axes, layers, first, strict=True), 1):
         name = "Delays of the read-out" if number == len(layers) > 1 else f"Delays of hidden layer {number}"
-        dress(axis, name, "delay, ms", "share of the delays, %" if number == 1 else "")
-        place = [step * layer.dt_ms for step in range(layer.taps)]
-        for part, colour, label in ((start, COLOURS[0], "before training"), (layer, COLOURS[1], "after training")):
-            if part is not None:
-                share = part.integer_delay().flatten().bincount(minlength=part.taps).float() * 100 / part.delay.numel()
-                axis.step(place, share.tolist(), where="mid", color=colour, label=label, linewidth=2)
+        earlier = None if start is None else start.integer_delay() * start.dt_ms
+        delay_histogram(layer.integer_delay() * layer.dt_ms, layer.dt_ms, before=earlier, axis=axis, title=name, taps=layer.taps)
+        axis.set_ylabel("share of the delays, %" if number == 1 else "")
     axes[0].set_ylim(bottom=0)  # at the end, because the axes share their limits
     if before is not None:
         figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2)
     return figure
 
 
-def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -> Any:
+def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float, exit_step: int | None = None) -> Any:
     """Draw one input, the spikes of every hidden layer, and the decision over time.
 
     Args:
@@ -50,6 +43,7 @@ def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -
         x: one input, [T, C], without the tail.
         title: title of the input's panel.
         dt_ms: length of a step, in ms.
+        exit_step: number of steps after which an exit rule stopped; None draws no exit.
     """
     heard = collate([(x, torch.tensor(0))], checkpoint.decision.tail_steps(dt_ms)).x
     hidden, share = _activity(checkpoint, heard)
@@ -60,32 +54,16 @@ def draw_activity(checkpoint: Checkpoint, x: Tensor, title: str, dt_ms: float) -
     look = {"cmap": "Greys" if x.min() >= 0 else "magma", "extent": (0, end, -0.5, x.shape[1] - 0.5)}
     axes[0].imshow(x.t().numpy(), origin="lower", aspect="auto", interpolation="nearest", **look)
     for number, (axis, spikes) in enumerate(zip(axes[1:], hidden, strict=False), 1):
-        dress(axis, f"Spikes of hidden layer {number}: {spikes.mean():.1%} of neurons and steps", "", "neuron")
-        step, neuron = spikes.nonzero(as_tuple=True)
-        axis.scatter(((step + 0.5) * dt_ms).tolist(), neuron.tolist(), s=4, marker="s", linewidths=0, color=COLOURS[2])
-        axis.set_ylim(-1, spikes.shape[1])
-    _draw_shares(axes[-1], 100 * share, checkpoint.labels, dt_ms)
+        raster(spikes, dt_ms, axis=axis, title=f"Spikes of hidden layer {number}: {spikes.mean():.1%} of neurons and steps")
+        axis.set_xlabel("")
+    evidence(share, checkpoint.labels, dt_ms, exit_step=exit_step, axis=axes[-1])
     axes[0].set_xlim(0, heard.shape[1] * dt_ms)
     if heard.shape[1] > len(x):
         for axis in axes:
-            axis.axvline(end, color=COLOURS[0], linestyle=":")
+            axis.axvline(end, color=REFERENCE, linestyle=":")
         place = axes[0].get_xaxis_transform()
-        axes[0].text(end, 1.02, "end of the input", transform=place, ha="right", fontsize=9, color=COLOURS[0])
+        axes[0].text(end, 1.02, "end of the input", transform=place, ha="right", fontsize=9, color=REFERENCE)
     return figure
-
-
-def _draw_shares(axis: Any, share: Tensor, labels: tuple[str, ...], dt_ms: float) -> None:
-    """Draw the confidence in each class over time; the classes with the highest final or largest confidence are named."""
-    dress(axis, "The decision over time", "time since the start, ms", "confidence, %")
-    time = [dt_ms * (step + 1) for step in range(len(share))]
-    named = (share[-1] + share.max(0).values / 1000).topk(min(_NAMED, share.shape[1])).indices.tolist()
-    for index, values in enumerate(share.t().tolist()):
-        if index not in named:
-            axis.plot(time, values, color="#d9d9d9", linewidth=1)
-    for colour, index in zip(cycle(COLOURS[1:]), named, strict=False):
-        axis.plot(time, share[:, index].tolist(), color=colour, linewidth=2, label=labels[index])
-    axis.set_ylim(0, 102)
-    axis.legend(frameon=False, loc="upper left", ncols=_NAMED)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ...plot import as_png
@@ -39,7 +40,16 @@ def heading(text: str) -> str:
 
 def picture(figure: Any, what: str) -> str:
     """Return a matplotlib figure as an inline image; `what` is its alternative text."""
-    return f'<p><img alt="{escape(what)}" src="data:image/png;base64,{base64.b64encode(as_png(figure)).decode()}"></p>'
+    return _image(as_png(figure), what)
+
+
+def picture_file(path: Path, what: str) -> str:
+    """Return a PNG file as an inline image."""
+    return _image(path.read_bytes(), what)
+
+
+def _image(content: bytes, what: str) -> str:
+    return f'<p><img alt="{escape(what)}" src="data:image/png;base64,{base64.b64encode(content).decode()}"></p>'
 
 
 def table(rows: Mapping[str, Any]) -> str:

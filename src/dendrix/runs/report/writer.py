@@ -10,11 +10,12 @@ from ...core.files import flattened, write_atomic
 from ...core.trust import Trust
 from ...data import Dataset
 from ...layers.delay.base import delay_layers
+from ...plot import accuracy_over_time
 from ...pretrained import find_run
 from ...run_folder.checkpoint import Checkpoint, expect_run, load_checkpoint, read_checkpoint
 from ...run_folder.record import METRICS, RunRecord, caveat, is_text, read_lines, read_record
 from ..opened import OpenedRun, open_run
-from .figures import draw_accuracy_over_time, draw_confusion, draw_health, draw_training
+from .figures import draw_confusion, draw_health, draw_training
 from .network_figures import draw_activity, draw_delays
 from .page import heading, page, paragraph, picture, table
 from .text import text_parts
@@ -100,7 +101,7 @@ def _validation(folder: Path, where: dict[str, Any]) -> Iterator[str]:
     count = sum(map(sum, scores.confusion))
     yield paragraph(f"Accuracy {scores.accuracy:.1%} of {count} validation items, loss {scores.loss:.3f}. The test data were not used.")
     if isinstance(opened.data, Dataset) and opened.answers_over_time:
-        over_time = draw_accuracy_over_time({"validation": scores.accuracy_over_time}, opened.data.dt_ms)
+        over_time = accuracy_over_time({"validation": scores.accuracy_over_time}, opened.data.dt_ms).figure
         yield picture(over_time, "Accuracy by the time of the decision")
     yield picture(draw_confusion(opened.checkpoint.labels, scores.confusion), "Confusion matrix")
     if often := _most_confused(opened.checkpoint.labels, scores.confusion):

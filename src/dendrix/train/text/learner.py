@@ -1,6 +1,7 @@
 """Learner for language models."""
 
 import math
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,10 @@ from .samples import sampled_tokens
 
 _PROMPT = 64
 """Largest number of tokens in the prompt of a sample."""
+
+
+_SETTLED = 500
+"""Steps after which neurons that never fire are worth a warning: the first ones fire after some hundred steps only."""
 
 
 class TextLearner(Learner):
@@ -110,8 +115,11 @@ class TextLearner(Learner):
     def shown(self, line: dict[str, Any], progress: Progress) -> dict[str, str]:
         return {"loss": f"{line['loss']:.3f}", "valid": f"{line['valid_bits_per_byte']:.3f} bit/B"}
 
+    def settled(self, progress: Progress) -> bool:
+        return progress.step >= _SETTLED
+
     def notes(self, line: dict[str, Any]) -> list[str]:
-        return [f"After {line['step']:,} steps: {line['sample']!r}"] if "sample" in line else []
+        return [f"After {line['step']:,} steps it writes:\n{textwrap.indent(_visible(line['sample']), '    ')}"] if "sample" in line else []
 
     def _sample(self, step: int) -> dict[str, str]:
         """Return the continuation of the beginning of the validation text."""
@@ -148,6 +156,11 @@ class TextLearner(Learner):
         generator = torch.Generator().manual_seed(mixed_seed(self.recipe.seed, step))
         budget = self.recipe.budget
         return torch.randint(len(self.splits.train) - budget.context, (budget.batch_size,), generator=generator)
+
+
+def _visible(text: str) -> str:
+    """Return a text for a terminal: a character that cannot be printed, such as an escape, becomes a dot."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "·" for sign in text.strip())
 
 
 def rate(optim: TextOptim, step: int, steps: int) -> float:

@@ -1,13 +1,17 @@
-"""Figures in one style. The only module that imports matplotlib, an optional dependency, and only when a figure is made."""
+"""Style of all figures. The only module that imports matplotlib, an optional dependency, and only when a figure is made."""
 
 import io
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, MissingExtraError
+from ..errors import InputError, MissingExtraError
 
 COLOURS = ("#7f7f7f", "#e08214", "#2166ac", "#1b7837", "#762a83", "#b2182b", "#01665e")
 """Line colours of a figure, in order; an eighth line repeats the first colour."""
+REFERENCE, FIXED, LEARNED = COLOURS[:3]
+"""Colours with the same meaning in every figure: what others are compared with; fixed at random, or training data; learned, or spikes."""
+QUIET = "#d9d9d9"
+"""Colour of lines that are drawn but not named."""
 
 
 def new_axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
@@ -21,6 +25,11 @@ def new_axis(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
     """
     figure = new_figure(6.4, 4.0)
     return figure, dress(figure.add_subplot(), title, x_label, y_label)
+
+
+def axis_or_new(axis: Any | None, title: str, x_label: str, y_label: str) -> Any:
+    """Return the given axis, or a new one in a figure of its own, with title, labels and style."""
+    return new_axis(title, x_label, y_label)[1] if axis is None else dress(axis, title, x_label, y_label)
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -55,7 +64,7 @@ def save_figure(figure: Any, path: Path) -> None:
         InputError: matplotlib does not write files of this suffix.
         OSError: the file cannot be written.
     """
-    from .core.files import write_atomic  # loads torch
+    from ..core.files import write_atomic  # loads torch
 
     content = io.BytesIO()
     try:
