@@ -95,21 +95,22 @@ def spyx(path: str, dt: float, x: Any) -> Any:
     return np.asarray(y).swapaxes(0, 1)
 
 
-def _row(path: str, wanted: tuple[str, ...], library: str) -> tuple[Any, Any, Any]:
+def _row(path: str, wanted: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Weights, bias and neurons of a graph of these two: what a library without an import can be built of."""
-    nodes = [node for node in read(path).nodes.values() if type(node).__name__ not in ("Input", "Output")]
-    kinds = [type(node).__name__ for node in nodes]
-    if len(nodes) != 2 or kinds[0] not in ("Affine", "Linear") or kinds[1] not in wanted:
-        raise NotImplementedError(f"{library} has no import of NIR; built by hand is a row of {' or '.join(wanted)}, and not {', '.join(kinds)}.")
-    weight = np.asarray(nodes[0].weight, np.float64)
-    bias = np.asarray(nodes[0].bias, np.float64) if kinds[0] == "Affine" else np.zeros(len(weight))
-    return weight, bias, nodes[1]
+    nodes = {type(node).__name__: node for node in read(path).nodes.values() if type(node).__name__ not in ("Input", "Output")}
+    kinds = sorted(nodes)
+    if len(kinds) != 2 or not {"Affine", "Linear"} & set(kinds) or not set(wanted) & set(kinds):
+        raise NotImplementedError(f"no import of NIR; built by hand are weights with {' or '.join(wanted)}")
+    before, node = (next(nodes[kind] for kind in names if kind in nodes) for names in (("Affine", "Linear"), wanted))
+    weight = np.asarray(before.weight, np.float64)
+    bias = np.asarray(before.bias, np.float64) if hasattr(before, "bias") else np.zeros(len(weight))
+    return weight, bias, node
 
 
 def nengo(path: str, dt: float, x: Any) -> Any:
     """Neurons of nengo with the parameters of the node: nengo has no import of NIR."""
     library = importlib.import_module("nengo")
-    weight, bias, node = _row(path, ("LIF",), "nengo")
+    weight, bias, node = _row(path, ("LIF",))
     gain = node.r / node.v_threshold
     rows = []
     for row in x:
@@ -127,7 +128,7 @@ def nengo(path: str, dt: float, x: Any) -> Any:
 
 def lava(path: str, dt: float, x: Any) -> Any:
     """The floating-point LIF process of lava with the parameters of the node: lava has no import of NIR."""
-    weight, bias, node = _row(path, ("LIF", "CubaLIF"), "lava")
+    weight, bias, node = _row(path, ("CubaLIF", "LIF"))
     process = importlib.import_module("lava.proc.lif.process").LIF
     dense = importlib.import_module("lava.proc.dense.process").Dense
     io = importlib.import_module("lava.proc.io.source").RingBuffer, importlib.import_module("lava.proc.io.sink").RingBuffer
@@ -140,7 +141,10 @@ def lava(path: str, dt: float, x: Any) -> Any:
     rows = []
     for row in x:
         # The weights act here, and pass an identity: Dense takes spikes a step later, and a source of numbers has no weights.
-        source, through = io[0](data=(row @ weight.T + bias).T * np.reshape(gain, (-1, 1))), dense(weights=np.eye(len(weight)), num_message_bits=24)
+        source, through = (
+            io[0](data=(row @ weight.T + bias).T * np.reshape(gain, (-1, 1))),
+            dense(weights=np.eye(len(weight)), num_message_bits=24),
+        )
         neurons = process(shape=(len(weight),), du=du, dv=dv, vth=float(node.v_threshold.flat[0]), bias_mant=0)
         sink = io[1](shape=(len(weight),), buffer=x.shape[1])
         source.s_out.connect(through.s_in)
