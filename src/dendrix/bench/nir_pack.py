@@ -98,7 +98,9 @@ def _checked(graph: PackGraph, folder: Path, network: Stateful, x: Tensor, data:
         return f"{'the same' if equal else 'other'} spikes as {Path(graph.like).name}"
     if graph.file.startswith("lif/"):
         rockpool = "rockpool" in graph.file
-        differ = {name: _trace(graph, folder, name, "rockpool" if rockpool else _TRACES[name]) for name in (["rockpool"] if rockpool else _TRACES)}
+        differ = {
+            name: _trace(graph, folder, name, "rockpool" if rockpool else _TRACES[name]) for name in (["rockpool"] if rockpool else _TRACES)
+        }
         return f"{len(differ)} recorded traces of 1,000 steps: {sum(differ.values())} spikes differ"
     if "cnn" in graph.file:
         return f"{_accuracy(network, *digits_of(data, 400, 450)):.0%} of 50 recordings; {_recorded(folder)} recorded elsewhere on all"
