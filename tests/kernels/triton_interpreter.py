@@ -82,8 +82,9 @@ def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtyp
     compare(rule, (2, 5, 33), True, dtype, PLAIN)
 
 
+GAINS = dict(q=[[0.5], [0.7], [0.9], [1.1], [1.3]], c=0.1, v_threshold=[[0.5], [0.6], [0.7], [0.8], [0.9]])
 NIR = [
-    NIRNeuron(5, beta=beta, q=[[0.5], [0.7], [0.9], [1.1], [1.3]], c=0.1, v_threshold=[[0.5], [0.6], [0.7], [0.8], [0.9]], fires=fires, detach_reset=detach, **more)
+    NIRNeuron(5, beta=beta, fires=fires, detach_reset=detach, **GAINS, **more)
     for beta, fires, detach, more in [
         (0.9, ">", True, dict(v_reset=0.2)),
         (1.0, ">=", False, dict(v_reset=None, rho=0.3, spike=Triangle(0.8))),

@@ -39,9 +39,10 @@ def measured() -> list[dict[str, Any]]:
                 with torch.no_grad():
                     y, _ = network(x)
                 times.append(time.perf_counter() - begun)
+        arrays = [value for node in graph.nodes.values() for value in node.params.values() if hasattr(value, "size")]
         found.append({
             "granularity": granularity, "construction": construction if granularity == "synaptic" else "", "nodes": len(graph.nodes),
-            "edges": len(graph.edges), "values": sum(v.size for node in graph.nodes.values() for v in node.params.values() if hasattr(v, "size")),
+            "edges": len(graph.edges), "values": sum(array.size for array in arrays),
             "bytes": sizes[False], "bytes_with_metadata": sizes[True], "export_s": seconds, "steps_s": min(times),
             "equal": torch.equal(y, layer(x)[0]),
         })  # fmt: skip

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from ..core import Stateful
 from ..exchange import Graph, Node, to_nir
+from ..exchange.constructions import CONSTRUCTIONS
 from ..layers import DelayLinear, PerStep, Recurrent, Sequential
 from ..models import DelayNet, DelayNetConfig
-from ..neurons import IF, LI, LIF, CubaLIF
+from ..neurons import IF, LI, LIF, AdLIF, CubaLIF, SignedIF
 
 SIZE, STEPS = 8, 200
 RATE = 0.3
@@ -61,9 +62,11 @@ def files() -> list[File]:
         File("LIF with feedback, 0.1 ms", Sequential(weights(), Recurrent(lif(1.0, 0.1), nn.Linear(SIZE, SIZE))), 0.1),
         File("convolution, LIF", Sequential(*maps, *read_out), 1.0, (2, 8, 8)),
         File("convolution, mean pooling", Sequential(*maps, *pooled), 1.0, (2, 8, 8)),
+        File("AdLIF, 1 ms", Sequential(weights(), AdLIF(SIZE, 10.0, v_threshold=0.2)), 1.0),
+        File("SignedIF, 1 ms", Sequential(weights(), SignedIF(SIZE, v_threshold=0.5)), 1.0),
         File("axonal delays", late["axonal"], 1.0),
         File("dendritic delays", late["dendritic"], 1.0),
-        *(File(f"synaptic delays, {how}", late["synaptic"], 1.0, options=(("construction", how),)) for how in ("lag-rows", "branches", "synapses")),
+        *(File(f"synaptic delays, {how}", late["synaptic"], 1.0, options=(("construction", how),)) for how in CONSTRUCTIONS),
         File("LI read-out", Sequential(weights(), LI(SIZE, 10.0, 1.0)), 1.0),
         File("DelayNet with metadata", net, 10.0, options=(("compact", True),)),
     ]  # fmt: skip

@@ -2,8 +2,8 @@
 
     python nir_worker.py LIBRARY FOLDER
 
-FOLDER/cases.json lists the files, each with its time step in s and the name of its input, [B, T, ...]. The outputs, [B, T, ...], are written to
-FOLDER/LIBRARY.npz, and what happened to FOLDER/LIBRARY.json.
+FOLDER/cases.json lists the files, each with its time step in s and the name of its input, [B, T, ...]. The outputs, [B, T, ...], are
+written to FOLDER/LIBRARY.npz, and what happened to FOLDER/LIBRARY.json.
 """
 
 import importlib
@@ -41,7 +41,7 @@ def stepped(network: Any, x: Any) -> Any:
     return torch.stack(outputs, 1).numpy()
 
 
-def nirtorch(path: str, dt: float, x: Any) -> Any:
+def nirtorch(path: str, _dt: float, x: Any) -> Any:
     """With the maps that nirtorch has itself."""
     return stepped(importlib.import_module("nirtorch").nir_to_torch(read(path), {}), x)
 
@@ -56,7 +56,7 @@ def norse(path: str, dt: float, x: Any) -> Any:
     return stepped(importlib.import_module("norse.torch").from_nir(read(path), ignore_warnings=True, dt=dt), x)
 
 
-def snntorch(path: str, dt: float, x: Any) -> Any:
+def snntorch(path: str, _dt: float, x: Any) -> Any:
     return stepped(importlib.import_module("snntorch.import_nir").import_from_nir(read(path)), x)
 
 
@@ -81,7 +81,7 @@ def sinabs(path: str, dt: float, x: Any) -> Any:
     return y.reshape(*x.shape[:2], *y.shape[1:]).numpy()
 
 
-def rockpool(path: str, dt: float, x: Any) -> Any:
+def rockpool(path: str, _dt: float, x: Any) -> Any:
     torch = importlib.import_module("torch")
     with torch.no_grad():
         return importlib.import_module("rockpool.nn.modules").from_nir(read(path))(torch.from_numpy(x).float())[0].numpy()
@@ -97,9 +97,10 @@ def spyx(path: str, dt: float, x: Any) -> Any:
 
 def _row(path: str, wanted: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Weights, bias and neurons of a graph of these two: what a library without an import can be built of."""
-    nodes = {type(node).__name__: node for node in read(path).nodes.values() if type(node).__name__ not in ("Input", "Output")}
-    kinds = sorted(nodes)
-    if len(kinds) != 2 or not {"Affine", "Linear"} & set(kinds) or not set(wanted) & set(kinds):
+    found = [node for node in read(path).nodes.values() if type(node).__name__ not in ("Input", "Output")]
+    nodes = {type(node).__name__: node for node in found}
+    kinds = list(nodes)
+    if len(found) != 2 or not {"Affine", "Linear"} & set(kinds) or not set(wanted) & set(kinds):
         raise NotImplementedError(f"no import of NIR; built by hand are weights with {' or '.join(wanted)}")
     before, node = (next(nodes[kind] for kind in names if kind in nodes) for names in (("Affine", "Linear"), wanted))
     weight = np.asarray(before.weight, np.float64)

@@ -119,9 +119,11 @@ class DendriticNet(Stateful):
         Raises:
             InputError: there is no prototype yet.
         """
-        if not self.known:
+        if not torch.compiler.is_compiling() and not self.known:
             raise InputError("prototypes: expected at least one, got none. Call begin_task with the inputs of a task first.")
-        return torch.cdist(x.flatten(0, -2), self.prototypes[: int(self.known)]).argmin(-1).view(x.shape[:-1])
+        distances = torch.cdist(x.flatten(0, -2), self.prototypes)
+        unknown = torch.arange(len(self.prototypes), device=x.device) >= self.known  # a mask, because a graph cannot cut by a value
+        return distances.masked_fill(unknown, torch.inf).argmin(-1).view(x.shape[:-1])
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None, task: int | None = None) -> tuple[Tensor, State]:
         """Compute the outputs.

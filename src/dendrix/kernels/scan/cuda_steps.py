@@ -1,4 +1,6 @@
-"""Step functions of the LIF family and of the neurons of NIR, and their gradients as Triton device functions. The equations are in `dendrix.neurons`.
+"""Step functions of the LIF family and of neurons of NIR, and their gradients, as Triton device functions.
+
+The equations are in `dendrix.neurons`.
 
 The states s and parameters p of a block of columns are tuples of float32 vectors, in the order of the signature of the step function.
 

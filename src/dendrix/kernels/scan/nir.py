@@ -40,10 +40,8 @@ def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any,
     sharpness = c[3]
     for j in range(count):
         given, v = load(x[b, t, low + j]), s[now, membrane, j]
-        if synapse:
-            h = p[0, j] * v + (p[7, j] * s[now, 0, j] + p[1, j] * given) + p[2, j]
-        else:
-            h = p[0, j] * v + p[1, j] * given + p[2, j]
+        current = p[7, j] * s[now, 0, j] + p[1, j] * given if synapse else p[1, j] * given
+        h = p[0, j] * v + current + p[2, j]
         fires = h > p[3, j] if scaled else h >= p[3, j]
         gs, gv = load(gx[b, t, low + j]), g[membrane, j]
         if not detached:
