@@ -86,7 +86,7 @@ def _measured(graph: PackGraph, data: Path, digits: int) -> Record:
     checked = _checked(graph, folder, network, x)
     trained = _trained(graph, network, data, digits)
     if "cnn" in graph.file:
-        checked = f"{trained['before']:.0%} of 50 recordings; {_recorded(folder)} recorded elsewhere on all"
+        checked = f"{trained['before']:.0%} of {_tests(digits)} recordings; {_recorded(folder)} recorded elsewhere on all"
     return {"spikes": int(y.sum()), "checked": checked, "trained": trained, "round_trip": same}
 
 
@@ -104,6 +104,11 @@ def _checked(graph: PackGraph, folder: Path, network: Stateful, x: Tensor) -> st
         }
         return f"{len(differ)} recorded traces of 1,000 steps: {sum(differ.values())} spikes differ"
     return "its inputs are not in the pack: nothing to compare with"
+
+
+def _tests(digits: int) -> int:
+    """The number of recordings of digits that test what was trained on so many."""
+    return min(digits, 50)
 
 
 def _trace(graph: PackGraph, folder: Path, dialect: str, name: str) -> int:
@@ -125,8 +130,8 @@ def _trained(graph: PackGraph, network: Stateful, data: Path, digits: int) -> Re
     """One epoch more on what the pack has for the network, and the figure before and after."""
     torch.manual_seed(0)
     if "cnn" in graph.file:
-        items, test = digits_of(data, 0, digits), digits_of(data, 400, 450)
-        return _epoch(network, items, test, 8, 1e-4, f"{digits} recordings of digits")
+        items, test = digits_of(data, 0, digits), digits_of(data, 400, 400 + _tests(digits))
+        return _epoch(network, items, test, 4, 1e-5, f"{digits} recordings of digits")
     if "braille" in graph.file:
         items, test = touches_of(data)
         return _epoch(network, items, test, 16, 2e-3, f"{len(items[0])} recordings of touches")

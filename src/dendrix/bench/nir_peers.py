@@ -21,7 +21,7 @@ from .nir_files import RATE, STEPS, File, files, random_graph, random_recurrent_
 Record = dict[str, Any]
 DIALECTS = {"nirtorch-dendrix": "dendrix", "spyx": "spyx-main"}
 """Dialects that are not called as their library."""
-_LIMIT_S = 900
+_LIMIT_S = 3600
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def environments(pythons: Sequence[str]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for python in pythons:
         try:
-            ran = subprocess.run([python, nir_worker.__file__, "versions"], capture_output=True, text=True, check=True, timeout=_LIMIT_S)
+            ran = subprocess.run([python, nir_worker.__file__], capture_output=True, text=True, check=True, timeout=_LIMIT_S)
             versions = json.loads(ran.stdout)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"pythons: expected interpreters with numpy, got {python} ({error}).") from error
@@ -82,29 +82,27 @@ def measured(pythons: Sequence[str], graphs: int, tell: Callable[[str], None]) -
         tell: told about progress.
     """
     installed = environments(pythons)
-    ours, found = files(), Record()
+    ours, found = [(file, file.graph()) for file in files()], Record()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        cases, wanted = _write(folder, ours, graphs)
-        for name, (python, version) in installed.items():
-            tell(f"nir: {name} {version}")
-            mine = [case for case in cases if case["library"] in ("", name)]
-            (folder / "cases.json").write_text(json.dumps(mine))
-            outputs, told = _run(python, name, folder)
+        wanted = _write(folder, ours, graphs)
+        _run(installed, folder, tell)
+        for name, (_, version) in installed.items():
+            outputs, told = _told(folder, name)
             found[name] = {
                 "version": version,
-                "files": {file.name: _outcome(file, name, wanted, outputs, told) for file in ours},
+                "files": {file.name: _outcome(file, graph, name, wanted, outputs, told) for file, graph in ours},
                 "random": {family.name: _random(family, graphs, outputs, told) for family in FAMILIES if family.library == name},
             }
     return found
 
 
-def _write(folder: Path, ours: Sequence[File], graphs: int) -> tuple[list[Record], dict[str, Tensor]]:
+def _write(folder: Path, ours: Sequence[tuple[File, Graph]], graphs: int) -> dict[str, Tensor]:
     """Files and inputs in the folder, their list, and our own outputs."""
     cases, wanted = list[Record](), dict[str, Tensor]()
-    for i, file in enumerate(ours):
+    for i, (file, graph) in enumerate(ours):
         x = file.input()
-        write_nir(file.graph(), folder / f"file{i}.nir")
+        write_nir(graph, folder / f"file{i}.nir")
         np.save(folder / f"file{i}.npy", x.numpy())
         with torch.no_grad():
             wanted[file.name], _ = freeze(file.network)(x)  # type: ignore[operator]
@@ -116,7 +114,8 @@ def _write(folder: Path, ours: Sequence[File], graphs: int) -> tuple[list[Record
             write_nir(family.graph(seed), folder / f"{plain}.nir")
             np.save(folder / f"{plain}.npy", random_input(seed).numpy())
             cases.append(dict(name=name, library=family.library, file=f"{plain}.nir", input=f"{plain}.npy", dt=1e-4))
-    return cases, wanted
+    (folder / "cases.json").write_text(json.dumps(cases))
+    return wanted
 
 
 def random_input(seed: int) -> Tensor:
@@ -124,22 +123,28 @@ def random_input(seed: int) -> Tensor:
     return (torch.rand(1, STEPS, 3, generator=torch.Generator().manual_seed(seed)) < RATE).float()
 
 
-def _run(python: str, name: str, folder: Path) -> tuple[dict[str, Any], Record]:
+def _run(installed: dict[str, tuple[str, str]], folder: Path, tell: Callable[[str], None]) -> None:
+    """Run all cases, the libraries of an environment in one process."""
+    for python in dict.fromkeys(python for python, _ in installed.values()):
+        names = [name for name, (place, _) in installed.items() if place == python]
+        tell(f"nir: {', '.join(names)}")
+        try:
+            subprocess.run([python, nir_worker.__file__, str(folder), *names], capture_output=True, text=True, check=True, timeout=_LIMIT_S)
+        except subprocess.SubprocessError as error:
+            reason = " ".join(str(getattr(error, "stderr", None) or error).split())[-300:]
+            raise InputError(f"nir: expected {', '.join(names)} to run, but {reason}. Take this Python out of --pythons.") from error
+
+
+def _told(folder: Path, name: str) -> tuple[dict[str, Any], Record]:
     """What a library put out for each case, and what it told."""
-    command = [python, nir_worker.__file__, name, str(folder)]
-    try:
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=_LIMIT_S)
-        told: Record = json.loads((folder / f"{name}.json").read_text())["cases"]
-        with np.load(folder / f"{name}.npz") as outputs:
-            return dict(outputs), told
-    except subprocess.SubprocessError as error:
-        reason = " ".join(str(getattr(error, "stderr", None) or error).split())[-300:]
-        raise InputError(f"nir: expected {name} to run, but {reason}. Take its Python out of --pythons.") from error
+    told: Record = json.loads((folder / f"{name}.json").read_text())["cases"]
+    with np.load(folder / f"{name}.npz") as outputs:
+        return dict(outputs), told
 
 
-def _outcome(file: File, name: str, wanted: dict[str, Tensor], outputs: dict[str, Any], told: Record) -> Record:
+def _outcome(file: File, graph: Graph, name: str, wanted: dict[str, Tensor], outputs: dict[str, Any], told: Record) -> Record:
     """What a library does with a file of ours, and what our dialect of it says."""
-    dialect = _dialect(file.graph(), name, file.dt_ms, file.input())
+    dialect = _dialect(graph, name, file.dt_ms, file.input())
     if "error" in told[file.name]:
         return {"refuses": told[file.name]["error"], "dialect refuses": isinstance(dialect, str)}
     y = outputs[file.name]

@@ -1,9 +1,9 @@
-"""Run NIR files in one other library: a script that needs numpy, nir and that library, and nothing of dendrix.
+"""Run NIR files in other libraries: a script that needs numpy, nir and these libraries, and nothing of dendrix.
 
-    python nir_worker.py LIBRARY FOLDER
+    python nir_worker.py FOLDER LIBRARY ...
 
-FOLDER/cases.json lists the files, each with its time step in s and the name of its input, [B, T, ...]. The outputs, [B, T, ...], are
-written to FOLDER/LIBRARY.npz, and what happened to FOLDER/LIBRARY.json.
+FOLDER/cases.json lists the files, each with its time step in s, the name of its input, [B, T, ...], and the one library that it is for,
+or "". The outputs, [B, T, ...], are written to FOLDER/LIBRARY.npz, and what happened to FOLDER/LIBRARY.json.
 """
 
 import importlib
@@ -183,6 +183,8 @@ def main(name: str, folder: Path) -> None:
     told: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
     for case in json.loads((folder / "cases.json").read_text()):
+        if case["library"] not in ("", name):
+            continue
         begun = time.perf_counter()
         try:
             outputs[case["name"]] = np.asarray(LIBRARIES[name](str(folder / case["file"]), case["dt"], np.load(folder / case["input"])))
@@ -194,7 +196,7 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "versions":
+    if len(sys.argv) == 1:
         found = {}
         for library in LIBRARIES:
             try:
@@ -203,4 +205,5 @@ if __name__ == "__main__":
                 continue
         print(json.dumps(found))
     else:
-        main(sys.argv[1], Path(sys.argv[2]))
+        for library in sys.argv[2:]:
+            main(library, Path(sys.argv[1]))
