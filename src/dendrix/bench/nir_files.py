@@ -73,11 +73,11 @@ def files() -> list[File]:
 
 
 def random_graph(kind: str, seed: int, dt: float = 1e-4, **change: float) -> Graph:
-    """Three inputs, random weights, and neurons with one set of parameters, as most libraries want them.
+    """Three inputs, random weights, and neurons with one set of parameters, as most libraries take them.
 
     Args:
         kind: IF, LIF or CubaLIF.
-        seed: of the weights and time constants.
+        seed: seed of the weights and time constants.
         dt: time step, in s, to which the gains belong: one unit of input moves the membrane by 1.
         **change: parameters instead of the drawn ones.
     """

@@ -16,6 +16,7 @@ from ..core import State, Stateful, leaves, map_state, use_kernels
 from ..core.files import expect_writable, write_atomic
 from ..errors import InputError
 from ..layers import freeze
+from ..models import DendriticNet
 from ..models.spikegpt.network import SpikeGPTBody
 from .exporter import input_shape
 from .packages import require
@@ -72,7 +73,7 @@ def to_onnx(
         require(package)
     if path is not None:
         expect_writable(Path(path))
-    frozen: Any = freeze(network)
+    frozen: Any = _with_numbers(freeze(network))
     size = step_shape(network) if shape is None else tuple(shape)
     rest = _rest(frozen, size)
     model = _step_model(frozen, size, rest)
@@ -87,6 +88,17 @@ def to_onnx(
     if path is not None:
         write_atomic(Path(path), model.SerializeToString())
     return model
+
+
+def _with_numbers(network: nn.Module) -> nn.Module:
+    """The network with its count of known tasks as a number, by which a graph can cut."""
+    for module in network.modules():
+        if isinstance(module, DendriticNet):
+            found: Any = module
+            known = int(found.known)
+            del found.known
+            found.known = known
+    return network
 
 
 def step_shape(network: nn.Module) -> tuple[int, ...]:

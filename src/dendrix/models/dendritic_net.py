@@ -119,11 +119,12 @@ class DendriticNet(Stateful):
         Raises:
             InputError: there is no prototype yet.
         """
-        if not torch.compiler.is_compiling() and not self.known:
+        if not self.known:
             raise InputError("prototypes: expected at least one, got none. Call begin_task with the inputs of a task first.")
-        distances = torch.cdist(x.flatten(0, -2), self.prototypes)
-        unknown = torch.arange(len(self.prototypes), device=x.device) >= self.known  # a mask, because a graph cannot cut by a value
-        return distances.masked_fill(unknown, torch.inf).argmin(-1).view(x.shape[:-1])
+        rows, prototypes = x.flatten(0, -2), self.prototypes[: int(self.known)]
+        if torch.compiler.is_compiling():  # ONNX has no cdist
+            return (rows.unsqueeze(1) - prototypes).square().sum(-1).argmin(-1).view(x.shape[:-1])
+        return torch.cdist(rows, prototypes).argmin(-1).view(x.shape[:-1])
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None, task: int | None = None) -> tuple[Tensor, State]:
         """Compute the outputs.
