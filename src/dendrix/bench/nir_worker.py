@@ -196,6 +196,7 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    del sys.path[0]  # this folder, whose modules have names of libraries
     if len(sys.argv) == 1:
         found = {}
         for library in LIBRARIES:

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..layers import Recurrent, Sequential, delay_layers, freeze
 from ..layers.delay.base import Delayed
 from ..layers.delay.linear import DelayLinear
-from ..models import Converted
+from ..models import Converted, DendriticNet
 from ..neurons import Decay, Neuron
 from ..neurons.nir import NIRNeuron
 from .constructions import CONSTRUCTIONS, Construction
@@ -150,6 +150,8 @@ def input_shape(network: nn.Module) -> Shape:
     while not isinstance(first, Neuron | DelayLinear | nn.Linear):
         if isinstance(first, Converted):
             return tuple(first.network.current)
+        if isinstance(first, DendriticNet):
+            return (first.config.inputs,)
         if isinstance(first, Sequential) and len(first.stages):
             first = first.stages[0]
         elif isinstance(first, Recurrent) or hasattr(first, "inner"):
