@@ -220,7 +220,7 @@ def test_damaged_metadata_are_one_sentence() -> None:
     ("network", "why"),
     [
         (
-            Sequential(nn.Linear(3, 3), KWinners(3, 0.5)),
+            Sequential(nn.Linear(3, 3), KWinners(3, 1)),
             r"\w*1 \(KWinners\): expected layers of the equations of NIR, but its units compete",
         ),
         (SpikeGPT(SpikeGPTConfig(50, 16, 2)), r"network \(SpikeGPT\): expected layers of the equations of NIR, but its normalisation"),

@@ -35,7 +35,7 @@ def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = 
 
 def table(record: Record) -> str:
     """The tables in Markdown."""
-    parts = ["## NIR"]
+    parts = ["## NIR", *([record["note"]] if record.get("note") else [])]
     if record["pack"]:
         parts += ["Graphs of the data pack:", pack_table(record["pack"])]
     parts += ["128 x 128 synapses with delays of 0 to 25 steps, on one core:", delays_table(record["delays"])]

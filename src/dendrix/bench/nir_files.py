@@ -46,7 +46,7 @@ def files() -> list[File]:
     """Every kind of network whose export other libraries may meet."""
     torch.manual_seed(0)
     lif = partial(LIF, SIZE, v_reset=0.0)
-    delays = partial(DelayLinear, 4, SIZE, 10.0, 1.0, train_delays=False)
+    delays: Any = partial(DelayLinear, 4, SIZE, 10.0, 1.0, train_delays=False)
     weights = partial(nn.Linear, 4, SIZE)
     maps = PerStep(nn.Conv2d(2, 4, 3, padding=1)), LIF(4, 10.0, 1.0, v_reset=0.0, v_threshold=0.5)
     read_out = PerStep(nn.Flatten()), nn.Linear(256, SIZE), lif(10.0, 1.0)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..core import Stateful
 from ..exchange import DIALECTS, from_nir, read_graph, to_nir
@@ -98,11 +99,9 @@ def _checked(graph: PackGraph, folder: Path, network: Stateful, x: Tensor) -> st
             equal = torch.equal(network(x)[0], other)
         return f"{'the same' if equal else 'other'} spikes as {Path(graph.like).name}"
     if graph.file.startswith("lif/"):
-        rockpool = "rockpool" in graph.file
-        differ = {
-            name: _trace(graph, folder, name, "rockpool" if rockpool else _TRACES[name]) for name in (["rockpool"] if rockpool else _TRACES)
-        }
-        return f"{len(differ)} recorded traces of 1,000 steps: {sum(differ.values())} spikes differ"
+        traces = {"rockpool": "rockpool"} if "rockpool" in graph.file else _TRACES
+        differ = [_trace(graph, folder, dialect, trace) for dialect, trace in traces.items()]
+        return f"{len(differ)} recorded traces of 1,000 steps: {sum(differ)} spikes differ"
     return "its inputs are not in the pack: nothing to compare with"
 
 
@@ -143,7 +142,7 @@ def _trained(graph: PackGraph, network: Stateful, data: Path, digits: int) -> Re
         loss = (network(x)[0].sum() - 8).square()
         losses.append(float(loss))
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return {"on": "10 times the trace, towards 8 spikes", "figure": "squared error", "before": losses[0], "after": losses[-1]}
 
@@ -204,4 +203,4 @@ def touches_of(data: Path) -> tuple[Items, Items]:
 def _padded(items: list[Tensor], labels: Any) -> Items:
     lengths = torch.tensor([len(item) for item in items])
     valid = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
-    return torch.nn.utils.rnn.pad_sequence(items, batch_first=True), valid, torch.tensor(np.asarray(labels).astype(int))
+    return pad_sequence(items, batch_first=True), valid, torch.tensor(np.asarray(labels).astype(int))

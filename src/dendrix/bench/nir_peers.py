@@ -105,7 +105,7 @@ def _write(folder: Path, ours: Sequence[tuple[File, Graph]], graphs: int) -> dic
         write_nir(graph, folder / f"file{i}.nir")
         np.save(folder / f"file{i}.npy", x.numpy())
         with torch.no_grad():
-            wanted[file.name], _ = freeze(file.network)(x)  # type: ignore[operator]
+            wanted[file.name], _ = freeze(file.network)(x)
         cases.append(dict(name=file.name, library="", file=f"file{i}.nir", input=f"file{i}.npy", dt=file.dt_ms * 1e-3))
     for family in FAMILIES:
         for seed in range(graphs):

@@ -37,16 +37,20 @@ def from_netx(path: str | Path) -> Sequential:
     if not isinstance(tree.get("layer"), dict) or not tree["layer"]:
         raise InputError(f"{path}: expected a network of lava-dl, but the file has no group 'layer'. Is it NIR? Use from_nir.")
     stages: list[nn.Module] = []
+    size: int | None = None
     for name in sorted(tree["layer"], key=lambda key: (len(key), key)):
-        stages += _layer(f"{path}: layer {name}", tree["layer"][name], int(stages[-3].module.out_features) if stages else None)  # type: ignore[union-attr,arg-type]
+        described = tree["layer"][name]
+        if not stages and _word(described, "type") == "input":
+            continue
+        linear, neurons = _layer(f"{path}: layer {name}", described, size)
+        stages += [PerStep(linear), neurons, DelayLine(1)]
+        size = neurons.size
     return Sequential(*stages)
 
 
-def _layer(where: str, described: Any, inputs: int | None) -> list[nn.Module]:
-    """Weights, neurons and a delay; `inputs` is the size of the layer before."""
+def _layer(where: str, described: Any, inputs: int | None) -> tuple[nn.Linear, NIRNeuron]:
+    """Weights and neurons; `inputs` is the size of the layer before."""
     kind = _word(described, "type")
-    if kind == "input" and inputs is None:
-        return []
     neuron = described.get("neuron") if isinstance(described, dict) else None
     if kind != "dense" or not isinstance(neuron, dict) or _word(neuron, "type") not in ("CUBA", "LOIHI"):
         told = f"'{kind}' of '{_word(neuron, 'type')}'"
@@ -66,7 +70,7 @@ def _layer(where: str, described: Any, inputs: int | None) -> list[nn.Module]:
     alpha, beta = (1 - _number(where, neuron, key, 0, _UNITY) / _UNITY for key in ("iDecay", "vDecay"))
     threshold = _number(where, neuron, "vThMant", 1)
     neurons = NIRNeuron(weight.shape[0], alpha=alpha, beta=beta, v_threshold=threshold, grid=1 / _FRACTION)
-    return [PerStep(linear), neurons, DelayLine(1)]
+    return linear, neurons
 
 
 def _word(group: Any, name: str) -> str:
