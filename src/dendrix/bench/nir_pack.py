@@ -154,7 +154,7 @@ Items = tuple[Tensor, Tensor, Tensor]
 def _epoch(network: Stateful, items: Items, test: Items, batch: int, lr: float, told: str) -> Record:
     before = _accuracy(network, *test)
     optimiser = torch.optim.Adam(network.parameters(), lr)
-    for part in torch.randperm(len(items[0])).split(batch):
+    for part in torch.split(torch.randperm(len(items[0])), batch):
         x, valid, labels = (tensor[part] for tensor in items)
         y, _ = network(x, None, valid)
         loss = torch.nn.functional.cross_entropy(y.sum(1), labels)

@@ -155,6 +155,7 @@ def _outcome(file: File, graph: Graph, name: str, wanted: dict[str, Tensor], out
 def _dialect(graph: Graph, library: str, dt_ms: float, x: Tensor, double: bool = False) -> Tensor | str:
     """The outputs in the dialect of a library, or why it has none."""
     name = DIALECTS.get(library, library)
+    y: Tensor
     try:
         network = build_graph(graph, reading_of(graph, dt_ms, None if name in ("dendrix", "nirtorch") else name))
         with torch.no_grad():

@@ -144,7 +144,7 @@ def _step_model(network: Any, size: tuple[int, ...], rest: State) -> Any:
                 opset_version=OPSET,
                 input_names=["x", *names],
                 output_names=["y", *(f"next_{i}" for i in range(len(parts)))],
-                dynamic_shapes=({0: batch}, tuple({0: batch} for _ in parts)),
+                dynamic_shapes=({0: batch}, *([tuple({0: batch} for _ in parts)] if parts else [])),
             )
     except Exception as error:  # torch raises what its tracer meets
         reason = " ".join(str(error).split())[:300]
