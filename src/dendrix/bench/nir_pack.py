@@ -142,7 +142,7 @@ def _trained(graph: PackGraph, network: Stateful, data: Path, digits: int) -> Re
         loss = (network(x)[0].sum() - 8).square()
         losses.append(float(loss))
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return {"on": "10 times the trace, towards 8 spikes", "figure": "squared error", "before": losses[0], "after": losses[-1]}
 
