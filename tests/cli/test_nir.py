@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import torch
 
 import dendrix
 from dendrix.cli import main
-from dendrix.exchange import from_nir, to_nir, write_nir
+from dendrix.exchange import from_nir, read_graph, to_nir, write_nir
+from dendrix.exchange.metadata import facts_of
 from dendrix.layers import Sequential
 from dendrix.neurons import LIF
 from support.nir_graphs import chain_graph
@@ -74,10 +76,33 @@ def test_a_failed_import_leaves_nothing(file: Path, tmp_path: Path, capsys: pyte
     assert "but it exists" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda content: b"a graph", "expected an HDF5 file"),
+        (lambda content: content[: len(content) // 2], "expected an HDF5 file"),
+        (lambda content: content.replace(b"LIF", b"Lif"), "expected a node type of NIR, got 'Lif'"),
+    ],
+)
+def test_a_damaged_file_leaves_nothing_behind(
+    damage: Any, why: str, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(damage(file.read_bytes()))
+    assert main(["nir", "import", str(file), "--dt-ms", "1", "--out", str(tmp_path / "run")]) == 1
+    told = capsys.readouterr().err
+    assert why in told
+    assert "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert main(["nir", "check", str(file), "--dt-ms", "1"]) == 1
+
+
 def test_the_shipped_network_goes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "fsdd", "--to", "nir", "--out", str(tmp_path / "fsdd.nir"), "--json"]) == 0
+    assert main(["export", "fsdd", "--to", "nir", "--out", str(tmp_path / "fsdd.nir"), "--licence", "CC-BY-SA-4.0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["nodes"] > 10
     assert from_nir(tmp_path / "fsdd.nir").config.outputs == 10
+    told = facts_of(read_graph(tmp_path / "fsdd.nir"))
+    assert (told["licence"], told["recipe"], told["validation_accuracy"]) == ("CC-BY-SA-4.0", "fsdd-delays", 0.992)
+    assert len(told["classes"]) == 10
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dendrix.exchange import DIALECTS, NIRNeuron, Node, from_nir
+from dendrix.exchange import DIALECTS, Graph, NIRNeuron, Node, from_nir
 from dendrix.exchange.dialects import coefficients
-from support.nir_graphs import chain_graph
+from support.nir_graphs import affine, chain_graph, neuron
 
 LIF = Node(
     "LIF", {"tau": np.array([2.5e-3]), "r": np.ones(1), "v_leak": np.zeros(1), "v_threshold": np.full(1, 0.1), "v_reset": np.zeros(1)}
@@ -169,23 +169,42 @@ def test_lava_netx_to_the_bit(shared: Path) -> None:
         ("norse", "LIF", {"v_leak": 0.1}, "v_leak is not 0"),
         ("snntorch", "LIF", {"v_leak": 0.1}, "v_leak is not 0"),
         ("snntorch", "CubaLIF", {}, "r is not tau_mem / dt"),
-        ("rockpool", "IF", {}, "neurons without a leak"),
-        ("norse", "LI", {}, "leaves integrators out"),
-        ("snntorch", "LI", {}, "no integrators"),
+        ("rockpool", "IF", {}, "its import has no IF"),
+        ("norse", "LI", {}, "its import has no LI"),
+        ("snntorch", "LI", {}, "its import has no LI"),
         ("sinabs", "LIF", {"v_leak": 0.1}, "v_leak is not 0"),
         ("sinabs", "LI", {"r": 2.0}, "r is not 1"),
-        ("spikingjelly", "LI", {}, "no integrators"),
+        ("spikingjelly", "LI", {}, "its import has no LI"),
         ("spikingjelly", "IF", {}, "r is not 1 / dt"),
         ("spikingjelly", "CubaLIF", {}, "r is not tau_mem / dt"),
         ("spikingjelly", "LIF", {"r": [1.0, 2.0, 1.0, 1.0]}, "differ within the node"),
         ("spikingjelly", "LIF", {"r": 3.0}, "r is neither"),
         ("spikingjelly", "LIF", {"v_reset": -1.0}, "v_leak is not v_reset"),
+        ("sinabs", "CubaLIF", {}, "its import has no CubaLIF"),
         ("exact", "CubaLIF", {}, "LIF neurons in a row"),
     ],
 )
 def test_what_a_library_cannot_express_is_refused(dialect: str, kind: str, change: dict[str, float], why: str) -> None:
     with pytest.raises(ValueError, match=rf"node 'neuron' \({kind}\): expected .*{why}"):
         from_nir(chain_graph(kind, **change), 0.1, dialect)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "why"),
+    [("norse", "values that are no spikes"), ("snntorch", "through the feedback weights"), ("sinabs", "over whole sequences")],
+)
+def test_imports_that_take_feedback_for_something_else(dialect: str, why: str) -> None:
+    graph = chain_graph("LIF")
+    looped = Graph({**graph.nodes, "back": affine(4, 4)}, (*graph.edges, ("neuron", "back"), ("back", "neuron")))
+    with pytest.raises(ValueError, match=rf"node 'neuron' \(LIF\): expected .*{why}"):
+        from_nir(looped, 0.1, dialect)
+
+
+def test_rockpool_takes_its_time_step_from_the_gain() -> None:
+    """The shortest tau_mem / (1 + r), whatever the time step is."""
+    node = neuron("CubaLIF", r=[9.0, 19, 39, 39])
+    found = [coefficients("a", node, dt_ms, DIALECTS["rockpool"]) for dt_ms in (0.1, 0.2)]
+    assert found[0].beta == pytest.approx(np.exp(-0.025)) == found[1].beta
 
 
 def test_a_step_longer_than_a_time_constant_is_refused() -> None:

@@ -20,6 +20,7 @@ from dendrix.layers import (
     BatchNorm,
     DelayLinear,
     HeldDropout,
+    KWinners,
     PerStep,
     Recurrent,
     RecurrentDelay,
@@ -28,7 +29,18 @@ from dendrix.layers import (
     freeze,
     rounded,
 )
-from dendrix.models import VGG, Converted, ConvertedConfig, DelayNet, DelayNetConfig, VGGConfig
+from dendrix.models import (
+    VGG,
+    Converted,
+    ConvertedConfig,
+    DelayNet,
+    DelayNetConfig,
+    DendriticNet,
+    DendriticNetConfig,
+    SpikeGPT,
+    SpikeGPTConfig,
+    VGGConfig,
+)  # fmt: skip
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, SignedIF
 
 SIZE = 6
@@ -68,6 +80,13 @@ NETWORKS: dict[str, Stateful] = {
     "scaled LIF, soft reset": Sequential(nn.Linear(3, SIZE), LIF(SIZE, scale_input=True)),
     "PLIF, LI": Sequential(nn.Linear(3, SIZE), PLIF(SIZE), LI(SIZE)),
     "CubaLIF": Sequential(nn.Linear(3, SIZE), CubaLIF(SIZE, v_reset=0.0), CubaLIF(SIZE, scale_input=True)),
+    "AdLIF": Sequential(
+        nn.Linear(3, SIZE), AdLIF(SIZE, 10.0, a=[0.0, 0.1, 0.2, 0.3, -0.1, 0.5], v_threshold=0.4), AdLIF(SIZE, v_threshold=0.1)
+    ),
+    "AdLIF with feedback": Sequential(nn.Linear(3, SIZE), Recurrent(AdLIF(SIZE, v_threshold=0.2), nn.Linear(SIZE, SIZE))),
+    "SignedIF": Sequential(
+        nn.Linear(3, SIZE), SignedIF(SIZE, v_threshold=0.75, v_init=0.375, limit=3), nn.Linear(SIZE, SIZE), SignedIF(SIZE)
+    ),
     "IF": Sequential(nn.Linear(3, SIZE), IF(SIZE, v_threshold=0.75, v_init=0.375, amplitude=0.75)),
     "BatchNorm": Sequential(nn.Linear(3, SIZE), norm(), LIF(SIZE), HeldDropout(0.4), SparseLinear(SIZE, SIZE), norm(), LIF(SIZE)),
     "delays": Sequential(delays(), norm(), LIF(SIZE, 10.0, 10.0), delays(granularity="axonal"), LI(SIZE, 10.0, 10.0)),
@@ -200,8 +219,12 @@ def test_damaged_metadata_are_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("network", "why"),
     [
-        (AdLIF(3), "expected neurons that NIR has"),
-        (SignedIF(3), "expected neurons that NIR has"),
+        (
+            Sequential(nn.Linear(3, 3), KWinners(3, 1)),
+            r"\w*1 \(KWinners\): expected layers of the equations of NIR, but its units compete",
+        ),
+        (SpikeGPT(SpikeGPTConfig(50, 16, 2)), r"network \(SpikeGPT\): expected layers of the equations of NIR, but its normalisation"),
+        (DendriticNet(DendriticNetConfig(3, 2, (8,), tasks=2)), r"network \(DendriticNet\): .*a context multiplies"),
         (Sequential(nn.Linear(3, 3), nn.ReLU()), "expected a layer that NIR can express"),
         (Sequential(LIF(3), BatchNorm(3)), "expected BatchNorm behind a linear layer"),
         (NIRNeuron(3, grid=0.25), "its products are truncated"),

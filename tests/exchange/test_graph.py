@@ -189,6 +189,12 @@ def edges(*given: tuple[str, str]) -> dict[str, Any]:
     return described(chain_graph("LIF")) | {"edges": list(given)}
 
 
+def convolution(channels: int) -> Node:
+    """Four kernels of 3 x 3."""
+    pairs = {"stride": np.array([1, 1]), "padding": np.array([0, 0]), "dilation": np.array([1, 1])}
+    return Node("Conv2d", {"weight": np.ones((4, channels, 3, 3)), "bias": np.zeros(4), "groups": np.array(1), **pairs})
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown type": (change(type="Izhikevich"), r"node 'neuron': expected a node type of NIR, got 'Izhikevich'"),
     "no type": (change(type=None), "node 'neuron': expected a type"),
@@ -225,6 +231,46 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a delay off the grid": (
         described(row(("x", end("Input", 1)), ("d", Node("Delay", {"delay": np.array([1.5e-3])})), ("y", end("Output", 1)))),
         r"node 'd' \(Delay\): expected whole steps of 1 ms, got 1.5 steps",
+    ),
+    "NaN weights": (
+        described(row(("x", end("Input", 3)), ("w", linear([1.0, math.nan, 0.0])), ("y", end("Output", 1)))),
+        r"node 'w' \(Linear\): expected finite numbers for weight, got NaN",
+    ),
+    "no output": (
+        {"nodes": {"x": {"type": "Input", "shape": [1]}, "n": {"type": "Scale", "scale": [1.0]}}, "edges": [("x", "n")]},
+        "type Output",
+    ),
+    "a shape of nothing": (
+        described(row(("x", end("Input", 0)), ("s", Node("Scale", {"scale": np.array(1.0)})), ("y", end("Output", 1)))),
+        r"node 'x' \(Input\): expected a shape",
+    ),
+    "channels that do not meet": (
+        described(row(("x", end("Input", 3, 8, 8)), ("c", convolution(2)), ("y", end("Output", 4, 8, 8)))),
+        r"node 'c' \(Conv2d\): expected input with 3 axes and 2 channels, .* got \[3, 8, 8\]",
+    ),
+    "a map too small": (
+        described(row(("x", end("Input", 2, 2, 2)), ("c", convolution(2)), ("y", end("Output", 4, 1, 1)))),
+        r"node 'c' \(Conv2d\): expected input that fits its parameters, got \[2, 2, 2\]",
+    ),
+    "a delay of another size": (
+        described(row(("x", end("Input", 4)), ("d", Node("Delay", {"delay": np.zeros(3)})), ("y", end("Output", 4)))),
+        r"node 'd' \(Delay\): expected input of shape \[3\], as its parameters have, got \[4\]",
+    ),
+    "an output of another size": (
+        described(row(("x", end("Input", 4)), ("s", Node("Scale", {"scale": np.ones(4)})), ("y", end("Output", 5)))),
+        r"node 'y' \(Output\): expected input of shape \[5\], as it declares, got \[4\]",
+    ),
+    "feedback of another size": (
+        {
+            "nodes": {
+                "x": {"type": "Input", "shape": [4]},
+                "y": {"type": "Output", "shape": [4]},
+                "w": {"type": "Linear", "weight": np.ones((3, 4))},
+            }
+            | {"n": {"type": "IF", "r": np.ones(4), "v_threshold": np.ones(4)}},
+            "edges": [("x", "n"), ("n", "w"), ("w", "n"), ("n", "y")],
+        },
+        r"node 'n' \(IF\): expected inputs of one shape, got \[4\] from 'n', \[3\] from 'w'",
     ),
     "a cycle without a neuron": (
         {

@@ -21,12 +21,12 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nirtorch_runs_what_we_export(name: str) -> None:
-    """Delays of a construction included."""
+    """Delays of a construction included; each node says how its neurons are reset."""
     dt_ms = 10.0 if name == "delays" else 1.0
     graph = to_nir(NETWORKS[name], dt_ms=dt_ms, compact=False)
     x = (torch.rand(2, 20, 3) < 0.4).float() * 2
-    wanted, _ = from_nir(graph, dt_ms, "dendrix", "soft")(x)
-    network = nirtorch.nir_to_torch(nir_graph(graph), node_map(dt_ms, "dendrix", "soft"))
+    wanted, _ = from_nir(graph)(x)
+    network = nirtorch.nir_to_torch(nir_graph(graph), node_map(dt_ms, "dendrix"))
     state, outputs = None, []
     for x_t in x.unbind(1):
         y, state = network(x_t, state)

@@ -11,33 +11,69 @@ from dendrix.exchange import NIRNeuron, to_onnx
 from dendrix.exchange.onnx_models import run_steps, session
 from dendrix.exchange.onnx_readme import readme
 from dendrix.layers import PerStep, Recurrent, Sequential, freeze
-from dendrix.models import VGG, Converted, ConvertedConfig, DelayNet, DelayNetConfig, VGGConfig
-from dendrix.neurons import IF, LI, LIF, CubaLIF
+from dendrix.models import (
+    VGG,
+    Converted,
+    ConvertedConfig,
+    DelayNet,
+    DelayNetConfig,
+    DendriticNet,
+    DendriticNetConfig,
+    ResNet,
+    ResNetConfig,
+    SpikeGPT,
+    SpikeGPTConfig,
+    VGGConfig,
+)  # fmt: skip
+from dendrix.neurons import IF, LI, LIF, AdLIF, CubaLIF
 from dendrix.run_folder import read_checkpoint
 
 
-def converted() -> Converted:
+def converted(neuron: str = "signed") -> Converted:
     config = VGGConfig(3, stages=((8,), (8,)), threshold=1.0)
-    return Converted(ConvertedConfig("vgg", vars(config), height=8, width=8), VGG(config).eval())
+    return Converted(ConvertedConfig("vgg", vars(config), height=8, width=8, neuron=neuron), VGG(config).eval())
 
 
+def residual() -> Converted:
+    config = ResNetConfig(3, channels_of=(8, 16), blocks=(1, 1), threshold=1.0)
+    return Converted(ConvertedConfig("resnet", vars(config), height=8, width=8), ResNet(config).eval())
+
+
+def dendritic() -> DendriticNet:
+    """With two tasks, whose prototypes choose the context."""
+    network = DendriticNet(DendriticNetConfig(12, 3, (32,), segments=2, tasks=2))
+    for shift in (0.0, 1.0):
+        network.begin_task(torch.rand(20, 12) + shift)
+    return network
+
+
+SLOW = ("shipped", "converted")
+EXTENDED = ("converted, IF", "converted ResNet", "dendritic", "SpikeGPT")
 NETWORKS = {
     "neurons": lambda: Sequential(nn.Linear(12, 32), LIF(32, v_init=0.3), CubaLIF(32), Recurrent(IF(32), nn.Linear(32, 32)), LI(32)),
     "imported": lambda: Sequential(PerStep(nn.Linear(12, 32)), NIRNeuron(32, alpha=0.5), NIRNeuron(32, v_reset=None, c=0.01)),
     "delays": lambda: DelayNet(DelayNetConfig(12, 5, (16,), recurrent_delay_ms=50.0)),
     "converted": converted,
+    "converted, IF": lambda: converted("if"),
+    "converted ResNet": residual,
+    "dendritic": dendritic,
+    "AdLIF": lambda: Sequential(nn.Linear(12, 32), AdLIF(32, v_threshold=0.3), nn.Linear(32, 5), LI(5)),
+    "SpikeGPT": lambda: SpikeGPT(SpikeGPTConfig(50, 16, 2)),
     "shipped": lambda: read_checkpoint("fsdd").model,
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("shipped", "converted"))) for name in NETWORKS])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW) + [pytest.mark.extended] * (name in EXTENDED)) for name in NETWORKS],
+)
 def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> None:
     network = NETWORKS[name]().eval()
     model = to_onnx(network, tmp_path / "net.onnx")
     assert {operator.domain for operator in model.graph.node} == {""}
     whole = to_onnx(network, form="sequence")
     sizes = [axis.dim_value for axis in whole.graph.input[0].type.tensor_type.shape.dim[2:]]
-    x = (torch.rand(2, 25, *sizes) < 0.3).float()
+    x = torch.randint(50, (2, 25)) if name == "SpikeGPT" else (torch.rand(2, 25, *sizes) < 0.3).float()
     with torch.no_grad():
         wanted = freeze(network)(x)[0].numpy()
     found = session(whole).run(None, {"sequence": x.numpy()})[0]

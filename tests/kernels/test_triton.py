@@ -14,10 +14,12 @@ from dendrix.core import use_kernels
 from dendrix.layers.rwkv.wkv import wkv
 from dendrix.neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF
 from dendrix.neurons.base import Neuron
+from dendrix.neurons.nir import NIRNeuron
 
 triton = pytest.importorskip("triton", reason="needs Triton, which PyTorch brings on Linux with CUDA: pip install triton")
 
 NEURONS = [IF(37), LIF(37, v_reset=0.0, detach_reset=False), PLIF(37), CubaLIF(37), AdLIF(37), LI(37)]
+NEURONS += [NIRNeuron(37, q=0.7, c=0.1, v_reset=0.2, detach_reset=False), NIRNeuron(37, alpha=0.5, g=0.7, p=0.4, v_reset=None, fires=">=")]
 
 
 class Hopper:
@@ -60,7 +62,8 @@ def test_kernels_equal_the_rules_in_the_interpreter(file: str) -> None:
     ("surrogate", "dtype", "batch", "steps", "columns"), [("ATan", torch.float32, 1, 1, 1), ("Sigmoid", torch.bfloat16, 3, 70, 200)]
 )
 @pytest.mark.parametrize(
-    ("rule", "states", "parameters"), [("li_step", 1, 1), ("lif_step", 1, 1), ("cuba_lif_step", 2, 2), ("adlif_step", 3, 4)]
+    ("rule", "states", "parameters"),
+    [("li_step", 1, 1), ("lif_step", 1, 1), ("cuba_lif_step", 2, 2), ("adlif_step", 3, 4), ("membrane_step", 1, 5), ("synapse_step", 2, 8)],
 )
 @pytest.mark.slow
 def test_kernels_compile_for_cuda_without_fused_multiply_add(

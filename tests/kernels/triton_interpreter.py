@@ -14,6 +14,7 @@ from dendrix.neurons.adlif import AdLIFState, adlif_step
 from dendrix.neurons.cuba import CubaLIFState, cuba_lif_step
 from dendrix.neurons.li import li_step
 from dendrix.neurons.lif import LIFState, lif_step
+from dendrix.neurons.nir import NIRNeuron
 
 
 class Reference(NamedTuple):
@@ -81,7 +82,19 @@ def test_half_precision_input_keeps_a_float32_state(rule: str, dtype: torch.dtyp
     compare(rule, (2, 5, 33), True, dtype, PLAIN)
 
 
-@pytest.mark.parametrize("layer", [IF(5), LIF(5), PLIF(5), CubaLIF(5), AdLIF(5), LI(5)], ids=lambda layer: type(layer).__name__)
+GAINS = dict(q=[[0.5], [0.7], [0.9], [1.1], [1.3]], c=0.1, v_threshold=[[0.5], [0.6], [0.7], [0.8], [0.9]])
+NIR = [
+    NIRNeuron(5, beta=beta, fires=fires, detach_reset=detach, **GAINS, **more)
+    for beta, fires, detach, more in [
+        (0.9, ">", True, dict(v_reset=0.2)),
+        (1.0, ">=", False, dict(v_reset=None, rho=0.3, spike=Triangle(0.8))),
+        (0.8, ">", False, dict(v_reset=-0.1, alpha=0.5, g=0.7, p=[[0.4], [0.5], [0.6], [0.7], [0.8]], spike=Sigmoid(3.0))),
+        (0.9, ">=", True, dict(v_reset=None, alpha=0.6, p=0.4, spike=Boxcar(0.5))),
+    ]
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", [IF(5), LIF(5), PLIF(5), CubaLIF(5), AdLIF(5), LI(5), *NIR], ids=lambda layer: type(layer).__name__)
 @pytest.mark.usefixtures("kernels_of_any_size")
 def test_neurons_train_through_the_operation(layer: Neuron) -> None:
     """What a GPU is given to do, with the kernels in the place of those of the CPU: parameters, shapes and autograd."""

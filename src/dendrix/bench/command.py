@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
-from . import decode, exits, serving, trouble
+from . import decode, exits, nir, serving, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -30,12 +30,13 @@ def run(
     json: bool = False,
     explain: bool = False,
     batch: int | None = None,
+    pythons: tuple[str, ...] = (),
 ) -> Record:
     """Measure dendrix beside other libraries, print a table and return the record.
 
     Args:
         wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or the name of a
-            case; all if empty. Only if named: `gpu`, `serve` and `decode` (or one size of it, such as `decode-46M`). `growth` beside
+            case; all if empty. Only if named: `gpu`, `nir`, `serve` and `decode` (or one size of it, such as `decode-46M`). `growth` beside
             other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
@@ -43,6 +44,7 @@ def run(
         json: print the record as JSON instead of the table.
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
         batch: batch size of the whole training step instead of 256, which takes long.
+        pythons: for `nir`: interpreters of other environments in which some of the libraries are installed.
     Raises:
         InputError: an unknown name, or a number of threads below one.
     """
@@ -62,7 +64,7 @@ def run(
             if quick:
                 case = replace(case, size=case.warm, repeats=1)
             record["cases"] += _measured(case, threads, not quick or explain, progress)
-        record |= _groups(wanted, cases, max(threads), quick, progress)
+        record |= _groups(wanted, cases, max(threads), quick, progress, pythons)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -79,13 +81,13 @@ def run(
     return record
 
 
-def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console) -> Record:
+def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console, pythons: tuple[str, ...]) -> Record:
     """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}}
+    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}, "nir": {}}
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
         chosen = {case.name for case in cases}
@@ -97,6 +99,9 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
         found["exits"] = exits.measured(quick, tell)
     if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
         found["decode"] = decode.measured(quick, tell, sizes)
+    if "nir" in wanted:
+        torch.set_num_threads(1)
+        found["nir"] = nir.measured(quick, tell, pythons)
     if "serve" in wanted:
         found["serve"] = serving.measured(threads, quick, tell)
         found["trouble"] = trouble.measured(threads, quick, tell)

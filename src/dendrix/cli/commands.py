@@ -233,21 +233,24 @@ def bench(
     json: bool = False,
     explain: bool = False,
     batch: int | None = None,
+    pythons: tuple[str, ...] = (),
 ) -> None:
     """Measure speed and memory beside other libraries, after checking that their results agree.
 
     Args:
-        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); by default all, except decode and serve.
+        wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); by default all, except decode, nir
+            (files and graphs of NIR in other libraries) and serve.
         threads: numbers of threads to measure with.
         quick: use small sizes, to check that everything runs and agrees; the ratios are not meaningful.
         out: folder for the results.
         json: print JSON.
         explain: also print which kernels ran, or why the reference implementation did.
         batch: batch size of the whole training step.
+        pythons: for nir, interpreters of other environments that have some of the libraries.
     """
     from ..bench import run
 
-    run(wanted, threads, quick, out, json, explain, batch)
+    run(wanted, threads, quick, out, json, explain, batch, pythons)
 
 
 def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, jobs: int = 1, json: bool = False) -> None:

@@ -16,7 +16,7 @@ Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 GoalName = Literal["pareto", "mean-steps", "guarantee"]
 Form = Literal["step", "sequence"]
 Target = Literal["c", "wasm", "arduino", "npz", "run", "nir", "onnx"]
-_OPTIONS = {"nir": ("dt_ms",), "onnx": ("form", "int8")}
+_OPTIONS = {"nir": ("dt_ms", "licence"), "onnx": ("form", "int8")}
 _COMMON = ("run", "to", "out", "trust", "json")
 
 
@@ -38,6 +38,7 @@ def export(
     agreement: float = 0.99,
     root: Path | None = None,
     dt_ms: float | None = None,
+    licence: str | None = None,
     form: Form = "step",
     int8: bool = False,
     trust: str | None = None,
@@ -67,6 +68,7 @@ def export(
         agreement: least agreement with the float network, on validation data, that a choice of bits must keep.
         root: data folder, if the data have moved since training.
         dt_ms: nir: time step, in ms, if the layers do not define it.
+        licence: nir: licence of the network, for the metadata.
         form: onnx: one step with the state as input and output, or whole sequences.
         int8: onnx: keep weights as 8-bit integers.
         trust: package or Python file of classes that are not part of dendrix or torch.
@@ -76,7 +78,10 @@ def export(
     if to == "nir" or to == "onnx":
         from ..runs.exchange import export_nir, export_onnx
 
-        facts = export_nir(run, out, dt_ms=dt_ms, trust=trust) if to == "nir" else export_onnx(run, out, form=form, int8=int8, trust=trust)
+        if to == "nir":
+            facts = export_nir(run, out, dt_ms=dt_ms, licence=licence, trust=trust)
+        else:
+            facts = export_onnx(run, out, form=form, int8=int8, trust=trust)
         if json:
             print_json({"file": str(out), **facts})
             return

@@ -7,6 +7,7 @@ from .exporter import nir_graph, to_nir, write_nir
 from .graph import Graph, read_graph
 from .importer import build_graph, from_nir, reading_of
 from .network import GraphNetwork
+from .netx import from_netx
 from .nodes import Node
 from .onnx_models import to_onnx
 from .recordings import read_recording, to_events, write_recording
@@ -21,6 +22,7 @@ __all__ = [
     "Node",
     "build_graph",
     "compare",
+    "from_netx",
     "from_nir",
     "nir_graph",
     "read_graph",

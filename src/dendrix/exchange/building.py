@@ -54,6 +54,9 @@ def _word(value: Any) -> Any:
 
 def layer_of(name: str, node: Node, shape: Shape, reading: Reading, assumptions: Assumptions, recurrent: bool) -> Stateful:
     """The layer for a node whose input has this shape, without batch and time."""
+    if node.type in reading.dialect.lacks:
+        told = f"expected what {reading.dialect.library.partition(',')[0]} can express, but its import has no {node.type}"
+        raise InputError(f"node '{name}' ({node.type}): {told}. Choose another dialect.")
     if node.type in NEURONS:
         return _neuron(name, node, shape, reading, recurrent)
     if node.type == "Delay":

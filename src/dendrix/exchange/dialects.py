@@ -68,6 +68,8 @@ class Dialect:
     """Peculiarities: the coefficients of a node that are not those of the equations, or an InputError."""
     feedback_bias: bool = True
     """Whether an Affine in a cycle keeps its bias."""
+    lacks: tuple[str, ...] = ()
+    """Types of nodes that its import refuses, or leaves out without a word."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,8 @@ def _leaks(node: Node) -> bool:
 
 
 def _norse(case: Case) -> Coefficients:
-    if case.node.type in ("I", "LI", "CubaLI"):
-        raise case.refusal("norse", "its import leaves integrators out without a word")
+    if case.recurrent:
+        raise case.refusal("norse", "with feedback its import puts out values that are no spikes")
     if _leaks(case.node):
         raise case.refusal("norse", "v_leak is not 0, which norse also adds to the synapse")
     return case.found
@@ -192,8 +194,8 @@ def _norse(case: Case) -> Coefficients:
 
 def _snntorch(case: Case) -> Coefficients:
     node, found = case.node, case.found
-    if node.type in ("I", "LI", "CubaLI"):
-        raise case.refusal("snntorch", "it has no integrators")
+    if case.recurrent:
+        raise case.refusal("snntorch", "its import sends the input of a recurrent layer through the feedback weights")
     if _leaks(node):
         raise case.refusal("snntorch", "v_leak is not 0")
     if node.type == "IF":
@@ -212,12 +214,12 @@ def _spyx_main(case: Case) -> Coefficients:
     found = case.found
     if found.rho is None or found.v_threshold is None:
         return found
-    if case.node.type == "CubaLIF":
-        return replace(found, rho=found.v_threshold * (1 if case.recurrent else 1 + 1 / found.beta))
-    return replace(found, rho=found.v_threshold / found.beta)
+    return replace(found, rho=found.v_threshold if case.node.type == "CubaLIF" else found.v_threshold / found.beta)
 
 
 def _sinabs(case: Case) -> Coefficients:
+    if case.recurrent:
+        raise case.refusal("sinabs", "its import runs layers over whole sequences, where feedback has no step")
     if case.node.type == "LI" and not np.allclose(case.node.params["r"], 1):
         raise case.refusal("sinabs", "r is not 1")
     if _leaks(case.node):
@@ -227,15 +229,17 @@ def _sinabs(case: Case) -> Coefficients:
 
 
 def _rockpool(case: Case) -> Coefficients:
-    if case.node.type in ("I", "IF"):
-        raise case.refusal("rockpool", "it has no neurons without a leak")
-    return replace(case.found, c=np.asarray(case.node.params["v_leak"], np.float64))
+    node, found = case.node, replace(case.found, c=np.asarray(case.node.params["v_leak"], np.float64))
+    if node.type != "CubaLIF":
+        return found
+    # Its import guesses the time step from the gain, as its export writes it.
+    dt = float(np.min(node.params["tau_mem"] / (1 + node.params["r"])))
+    alpha, beta = np.exp(-dt / node.params["tau_syn"]), np.exp(-dt / node.params["tau_mem"])
+    return replace(found, beta=beta, q=alpha, alpha=alpha, g=alpha, p=alpha)
 
 
 def _spikingjelly(case: Case) -> Coefficients:
     node, found = case.node, case.found
-    if node.type in ("I", "LI", "CubaLI"):
-        raise case.refusal("spikingjelly", "it has no integrators")
     if any(np.ptp(value) for value in node.params.values()):
         raise case.refusal("spikingjelly", "parameters differ within the node")
     if node.type == "IF" and not np.allclose(found.q, 1):
@@ -257,18 +261,46 @@ def _unit_input(found: Coefficients) -> Coefficients:
     return replace(found, q=np.ones_like(found.q))
 
 
+_RARE = ("I", "LI", "CubaLI", "Delay", "Scale", "Threshold")
+_MAPS = ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _UNIT: dict[str, Any] = dict(gain="unit", cuba_gain="unit", if_gain="one")
 DIALECTS: dict[str, Dialect] = {
     "nir": Dialect("The equations of NIR by Euler's method, the synapse first", hard_to="v_reset"),
     "dendrix": Dialect("Networks that dendrix exported", fires=">=", hard_to="v_reset"),
-    "norse": Dialect("norse, import of NIR", gain="dt/tau", if_gain="one", adapt=_norse),
-    "snntorch": Dialect("snnTorch, import of NIR, whose time step is 0.1 ms", dt_ms=0.1, adapt=_snntorch),
+    "norse": Dialect("norse, import of NIR", gain="dt/tau", if_gain="one", adapt=_norse, lacks=(*_RARE, "Conv1d", "AvgPool2d")),
+    "snntorch": Dialect(
+        "snnTorch, import of NIR, whose time step is 0.1 ms", dt_ms=0.1, adapt=_snntorch, lacks=(*_RARE, "Conv1d", "SumPool2d")
+    ),
     "snntorch-leaky": Dialect("snnTorch's Leaky and Synaptic at their defaults", **_UNIT, reset="soft", delayed_reset=True),
-    "sinabs": Dialect("sinabs, time constants in steps", "decay-first", **_UNIT, fires="floor", reset="soft", adapt=_sinabs),
+    "sinabs": Dialect(
+        "sinabs, time constants in steps",
+        "decay-first",
+        **_UNIT,
+        fires="floor",
+        reset="soft",
+        adapt=_sinabs,
+        lacks=("I", "CubaLI", "CubaLIF", "Linear", "Delay", "Scale", "Threshold", "AvgPool2d"),
+    ),
     "spyx": Dialect("spyx as in the NIR paper", gain="dt/tau", if_gain="one", reset="soft", delayed_reset=True, lag=1),
-    "spyx-main": Dialect("spyx, current source", **_UNIT, reset="soft", lag=1, adapt=_spyx_main, feedback_bias=False),
-    "spikingjelly": Dialect("spikingjelly", fires=">=", hard_to="v_reset", adapt=_spikingjelly),
-    "rockpool": Dialect("rockpool's LIFTorch", "decay-first", **_UNIT, fires="floor", reset="soft", adapt=_rockpool),
+    "spyx-main": Dialect(
+        "spyx 1.0",
+        **_UNIT,
+        reset="soft",
+        lag=1,
+        adapt=_spyx_main,
+        feedback_bias=False,
+        lacks=(*_RARE, "Conv1d", "AvgPool2d"),
+    ),
+    "spikingjelly": Dialect("spikingjelly", fires=">=", hard_to="v_reset", adapt=_spikingjelly, lacks=(*_RARE, "SumPool2d")),
+    "rockpool": Dialect(
+        "rockpool's LIFTorch",
+        "decay-first",
+        **_UNIT,
+        fires="floor",
+        reset="soft",
+        adapt=_rockpool,
+        lacks=("IF", *_RARE, *_MAPS),
+    ),
     "lava": Dialect("lava's floating-point LIF", gain="dt/tau", lag=1),
     "lava-netx": Dialect("lava-dl's NetX on integers: 12-bit decays, voltages in 64ths", **_UNIT, grid=1 / 64, lag=1),
     "nengo": Dialect("nengo, inputs held over a step", "exact", adapt=_nengo),

@@ -10,8 +10,21 @@ from torch import Tensor, fx, nn
 
 from ..convert.network import SpikingNetwork
 from ..errors import InputError
-from ..layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear
-from ..models import Converted
+from ..layers import (
+    ActiveDendrites,
+    BatchNorm,
+    DelayLinear,
+    DendriticSegments,
+    HeldDropout,
+    KWinners,
+    PerStep,
+    Recurrent,
+    RecurrentDelay,
+    Sequential,
+    SparseLinear,
+)
+from ..models import Converted, DendriticNet
+from ..models.spikegpt.network import SpikeGPTBody
 from ..neurons import Neuron
 from .constructions import write_delays, write_feedback
 from .delay_line import DelayLine
@@ -19,6 +32,29 @@ from .layers import BatchedLinear, Scale, Threshold
 from .network import GraphNetwork
 from .neuron_nodes import write_neuron
 from .writer import Signal, Writer, merged, output_shape
+
+_SPIKEGPT = "its normalisation, token shift and exponential mixing over time are no linear maps"
+REASONS: dict[type[nn.Module], str] = {
+    SpikeGPTBody: _SPIKEGPT,
+    DendriticNet: "its units compete, and a context multiplies their inputs",
+    ActiveDendrites: "a context multiplies its inputs",
+    DendriticSegments: "its segments take the largest of several sums",
+    KWinners: "its units compete for the largest inputs",
+}
+"""Layers that NIR cannot express, and why."""
+
+
+def expect_expressible(network: nn.Module) -> None:
+    """Refuse a network with a layer of `REASONS`.
+
+    Raises:
+        InputError: with the name of the layer.
+    """
+    for place, layer in network.named_modules():
+        for kind, reason in REASONS.items():
+            if isinstance(layer, kind):
+                told = f"{place or 'network'} ({type(layer).__name__}): expected layers of the equations of NIR, but {reason}"
+                raise InputError(f"{told}. Export ONNX.")
 
 
 @singledispatch
@@ -28,9 +64,8 @@ def write_layer(layer: nn.Module, writer: Writer, source: Signal, name: str) -> 
     Raises:
         InputError: NIR cannot express the layer.
     """
-    raise InputError(
-        f"{name} ({type(layer).__name__}): expected a layer that NIR can express, which this is not. Replace it, or export ONNX."
-    )
+    told = f"{name or 'network'} ({type(layer).__name__}): expected a layer that NIR can express, which this is not"
+    raise InputError(f"{told}. Replace it, or export ONNX.")
 
 
 write_layer.register(Neuron)(write_neuron)

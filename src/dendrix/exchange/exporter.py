@@ -16,11 +16,11 @@ from ..errors import InputError
 from ..layers import Recurrent, Sequential, delay_layers, freeze
 from ..layers.delay.base import Delayed
 from ..layers.delay.linear import DelayLinear
-from ..models import Converted
+from ..models import Converted, DendriticNet
 from ..neurons import Decay, Neuron
 from ..neurons.nir import NIRNeuron
 from .constructions import CONSTRUCTIONS, Construction
-from .export_layers import write_graph, write_layer
+from .export_layers import expect_expressible, write_graph, write_layer
 from .graph import Graph
 from .importer import build_graph, reading_of
 from .metadata import with_metadata
@@ -70,6 +70,7 @@ def to_nir(
     expect_one_of(time_constants, ("euler", "exponential"), "time_constants")
     if path is not None:
         expect_writable(Path(path))
+    expect_expressible(network)
     dt = _dt_ms(network, dt_ms)
     if not round_delays and any(not layer.rounded for layer in delay_layers(network)):
         raise InputError("network: expected delays in whole steps, got learned ones. Agree to rounding with round_delays=True.")
@@ -149,6 +150,8 @@ def input_shape(network: nn.Module) -> Shape:
     while not isinstance(first, Neuron | DelayLinear | nn.Linear):
         if isinstance(first, Converted):
             return tuple(first.network.current)
+        if isinstance(first, DendriticNet):
+            return (first.config.inputs,)
         if isinstance(first, Sequential) and len(first.stages):
             first = first.stages[0]
         elif isinstance(first, Recurrent) or hasattr(first, "inner"):

@@ -92,7 +92,9 @@ def read_graph(source: Any, strict: bool = True, max_bytes: int = MAX_BYTES) -> 
 
 def _graph_of_file(tree: dict[str, Any], assumptions: Assumptions) -> Graph:
     if not isinstance(tree.get("node"), dict):
-        raise InputError("expected a NIR graph, but the file has no group 'node'. Is it another kind of HDF5?")
+        raise InputError(
+            "expected a NIR graph, but the file has no group 'node'. Is it other HDF5? A .net file of lava-dl is read by from_netx."
+        )
     version = str(tree.get("version", "none"))
     if version.partition(".")[0] not in ("0", "1"):
         assumptions.note(f"version: expected 0 or 1, got {version}; read as version 1.")

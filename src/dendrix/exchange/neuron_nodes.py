@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..neurons import IF, LI, LIF, PLIF, CubaLIF, Neuron, SignedIF
+from ..neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron, SignedIF
 from ..neurons.nir import NIRNeuron
+from .neuron_graphs import write_adaptive, write_signed
 from .nodes import Array
-from .writer import Signal, Writer, per_neuron
+from .writer import Signal, Writer, per_neuron, time_constants
 
 
 def write_neuron(neuron: Neuron, writer: Writer, source: Signal, name: str) -> Signal:
@@ -22,9 +23,13 @@ def write_neuron(neuron: Neuron, writer: Writer, source: Signal, name: str) -> S
     """
     if isinstance(neuron, NIRNeuron):
         return _coefficients(neuron, writer, source, name)
+    if isinstance(neuron, AdLIF):
+        return write_adaptive(neuron, writer, source, name)
+    if isinstance(neuron, SignedIF):
+        return write_signed(neuron, writer, source, name)
     if not isinstance(neuron, IF | LI | LIF | PLIF | CubaLIF):
-        advice = "Convert with neuron='if'." if isinstance(neuron, SignedIF) else "Use LIF, CubaLIF, IF or LI."
-        raise InputError(f"{name} ({type(neuron).__name__}): expected neurons that NIR has, which these are not. {advice}")
+        told = f"{name} ({type(neuron).__name__}): expected neurons that NIR has, which these are not"
+        raise InputError(f"{told}. Use LIF, CubaLIF, AdLIF, IF, SignedIF or LI.")
     shape = source.shape
     given = neuron.params()
     beta = per_neuron(given.get("decay", 1.0), shape)
@@ -34,12 +39,12 @@ def write_neuron(neuron: Neuron, writer: Writer, source: Signal, name: str) -> S
         kind = "IF"
         params["r"] = np.full(shape, 1 / writer.dt)
     else:
-        tau, leak = _tau(beta, writer)
+        tau, leak = time_constants(beta, writer)
         params |= {"tau": tau, "r": np.ones(shape) if given.get("scale_input") else 1 / leak, "v_leak": np.zeros(shape)}
     if isinstance(neuron, CubaLIF):
         kind = "CubaLIF"
         params["tau_mem"] = params.pop("tau")
-        params["tau_syn"], leak = _tau(per_neuron(given["decay_syn"], shape), writer)
+        params["tau_syn"], leak = time_constants(per_neuron(given["decay_syn"], shape), writer)
         params["w_in"] = 1 / leak
     if isinstance(neuron, LI):
         return writer.add(name, "LI", params, source)
@@ -53,11 +58,6 @@ def write_neuron(neuron: Neuron, writer: Writer, source: Signal, name: str) -> S
     y = writer.add(name, kind, params, source, fires=">=", reset="soft" if soft else "hard")
     amplitude = per_neuron(given.get("amplitude", 1.0), shape)
     return y if (amplitude == 1).all() else writer.add(f"{name}_scale", "Scale", {"scale": amplitude}, y)
-
-
-def _tau(decay: Array, writer: Writer) -> tuple[Array, Array]:
-    """Time constants in s, and the share that leaks in a step."""
-    return (-writer.dt / np.log(decay) if writer.exponential else writer.dt / (1 - decay)), 1 - decay
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _coefficients(neuron: NIRNeuron, writer: Writer, source: Signal, name: str) 
     else:
         if (beta >= 1).any():
             raise numbers.refuse("only some of its membranes leak")
-        tau, leak = _tau(beta, writer)
+        tau, leak = time_constants(beta, writer)
         kind, params = ("LIF" if firing else "LI"), {"tau": tau, "v_leak": c / leak}
         params |= {"r": numbers("q", 1.0) / leak} if "alpha" not in given else _synapse(numbers, leak, writer)
     if "tau_syn" in params:
@@ -112,5 +112,5 @@ def _synapse(numbers: _Numbers, leak: Array, writer: Writer) -> dict[str, Any]:
     gain = p / alpha
     if not np.allclose(q, gain * g, rtol=1e-6):
         raise numbers.refuse("its synapse acts in another order than in the dialect 'nir'")
-    tau_syn, leak_syn = _tau(alpha, writer)
+    tau_syn, leak_syn = time_constants(alpha, writer)
     return {"tau_syn": tau_syn, "w_in": g / leak_syn, "r": gain / leak}

@@ -4,6 +4,7 @@ Its own maps give Affine nodes random biases, swap the channels of convolutions,
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -67,7 +68,8 @@ def node_map(
         MissingExtraError: nir is not installed.
     """
     nir = require("nir")
-    reading = reading_of(Graph({}, ()), dt_ms, dialect, reset, gain)
+    # Nodes that dendrix wrote say themselves when they fire and how they are reset.
+    reading = replace(reading_of(Graph({}, ()), dt_ms, dialect, reset, gain), own=dialect == "dendrix")
 
     def module(given: Any) -> nn.Module:
         node = parse_node(type(given).__name__, given.to_dict())

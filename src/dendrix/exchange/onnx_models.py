@@ -16,6 +16,8 @@ from ..core import State, Stateful, leaves, map_state, use_kernels
 from ..core.files import expect_writable, write_atomic
 from ..errors import InputError
 from ..layers import freeze
+from ..models import DendriticNet
+from ..models.spikegpt.network import SpikeGPTBody
 from .exporter import input_shape
 from .packages import require
 
@@ -49,8 +51,9 @@ def to_onnx(
 ) -> Any:
     """Write a network as ONNX, opset 18, after a test in onnxruntime that it gives the same outputs.
 
-    "step" takes `x` [B, ...] and `state_0`, `state_1`, ... and returns `y` and `next_0`, `next_1`, ...; states that are left out are those
-    at rest, for a batch of one. "sequence" takes `x` [B, T, ...] from rest and returns `y` [B, T, ...] and the last state.
+    "step" takes `x` [B, ...], or tokens [B], int64, where a SpikeGPT reads them, and `state_0`, `state_1`, ...; it returns `y` and
+    `next_0`, `next_1`, .... States that are left out are those at rest, for a batch of one. "sequence" takes `sequence` [B, T, ...] from
+    rest and returns `outputs` [B, T, ...] and the last state.
 
     Args:
         network: any network over time; its delays are rounded, and it is in evaluation mode.
@@ -70,12 +73,12 @@ def to_onnx(
         require(package)
     if path is not None:
         expect_writable(Path(path))
-    frozen: Any = freeze(network)
-    size = tuple(shape) if shape is not None else input_shape(network)
+    frozen: Any = _with_numbers(freeze(network))
+    size = step_shape(network) if shape is None else tuple(shape)
     rest = _rest(frozen, size)
     model = _step_model(frozen, size, rest)
     if form == "sequence":
-        model = _sequence_model(model, size, rest)
+        model = _sequence_model(model, size, rest, tokens=_reads_tokens(frozen))
     else:
         _default_states(model, rest)
     if int8:
@@ -87,14 +90,46 @@ def to_onnx(
     return model
 
 
+def _with_numbers(network: nn.Module) -> nn.Module:
+    """The network with its count of known tasks as a number, by which a graph can cut."""
+    for module in network.modules():
+        if isinstance(module, DendriticNet):
+            found: Any = module
+            known = int(found.known)
+            del found.known
+            found.known = known
+    return network
+
+
+def step_shape(network: nn.Module) -> tuple[int, ...]:
+    """The shape of one step of the input, without batch: () for tokens.
+
+    Raises:
+        InputError: the first layer of the network does not say.
+    """
+    return () if _reads_tokens(network) else input_shape(network)
+
+
+def _reads_tokens(network: nn.Module) -> bool:
+    return isinstance(network, SpikeGPTBody)
+
+
+def _probe(network: Any, batch: int, steps: int, size: tuple[int, ...]) -> Tensor:
+    """Random tokens or spikes, [B, T, ...]."""
+    draw = torch.Generator().manual_seed(0)
+    if _reads_tokens(network):
+        return torch.randint(network.config.vocab_size, (batch, steps), generator=draw)
+    return (torch.rand(batch, steps, *size, generator=draw) < 0.3).float()
+
+
 def _rest(network: Any, size: tuple[int, ...]) -> State:
     """The state at rest for one row: that after a step that does not count."""
     with torch.no_grad():
-        _, state = network(torch.zeros(1, 1, *size), None, torch.zeros(1, 1, dtype=torch.bool))
+        _, state = network(_probe(network, 1, 1, size), None, torch.zeros(1, 1, dtype=torch.bool))
     return state
 
 
-def _step_model(network: Stateful, size: tuple[int, ...], rest: State) -> Any:
+def _step_model(network: Any, size: tuple[int, ...], rest: State) -> Any:
     parts = leaves(rest)
     twice = [torch.cat([part, part]) for part in parts]
     batch = torch.export.Dim("batch", min=1)
@@ -103,13 +138,13 @@ def _step_model(network: Stateful, size: tuple[int, ...], rest: State) -> Any:
         with torch.no_grad(), use_kernels("reference"), _quiet():
             program = torch.onnx.export(
                 _Step(network, rest).eval(),
-                (torch.zeros(2, *size), *twice),
+                (_probe(network, 2, 1, size)[:, 0], *twice),
                 dynamo=True,
                 verbose=False,
                 opset_version=OPSET,
                 input_names=["x", *names],
                 output_names=["y", *(f"next_{i}" for i in range(len(parts)))],
-                dynamic_shapes=({0: batch}, tuple({0: batch} for _ in parts)),
+                dynamic_shapes=({0: batch}, *([tuple({0: batch} for _ in parts)] if parts else [])),
             )
     except Exception as error:  # torch raises what its tracer meets
         reason = " ".join(str(error).split())[:300]
@@ -141,7 +176,7 @@ def _default_states(model: Any, rest: State) -> None:
         model.graph.initializer.append(onnx.numpy_helper.from_array(part.numpy(), f"state_{i}"))
 
 
-def _sequence_model(step: Any, size: tuple[int, ...], rest: State) -> Any:
+def _sequence_model(step: Any, size: tuple[int, ...], rest: State, tokens: bool) -> Any:
     """The step as the body of a Scan over the second axis, from rest."""
     onnx = require("onnx")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -166,7 +201,7 @@ def _sequence_model(step: Any, size: tuple[int, ...], rest: State) -> Any:
     nodes.append(helper.make_node("Scan", [*starts, "sequence"], [*ends, "outputs"], body=inner, num_scan_inputs=1, **axes))
     kind = onnx.TensorProto.FLOAT
     y_shape = [axis.dim_value for axis in given["y"].type.tensor_type.shape.dim][1:]
-    x = helper.make_tensor_value_info("sequence", kind, ["batch", "time", *size])
+    x = helper.make_tensor_value_info("sequence", onnx.TensorProto.INT64 if tokens else kind, ["batch", "time", *size])
     y = helper.make_tensor_value_info("outputs", kind, ["batch", "time", *y_shape])
     last = [helper.make_tensor_value_info(f"last_{i}", _type(part), ["batch", *part.shape[1:]]) for i, part in enumerate(parts)]
     graph = helper.make_graph(nodes, "sequence", [x], [y, *last], [*body.initializer, *constants])
@@ -226,7 +261,7 @@ def run_steps(opened: Any, x: Any) -> Any:
 
 def _expect_equal(network: Any, model: Any, form: Form, size: tuple[int, ...], int8: bool) -> None:
     """Compare the model in onnxruntime with the network on random spikes; rounded weights need only run."""
-    x = (torch.rand(1, _PROBE_STEPS, *size, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    x = _probe(network, 1, _PROBE_STEPS, size)
     opened = session(model)
     found = run_steps(opened, x.numpy()) if form == "step" else opened.run(None, {"sequence": x.numpy()})[0]
     with torch.no_grad():

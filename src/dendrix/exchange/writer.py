@@ -109,6 +109,11 @@ def _array(value: Any) -> Any:
     return np.asarray(value)
 
 
+def time_constants(decay: Any, writer: Writer) -> tuple[Any, Any]:
+    """Time constants in s of decays per step, as the readers of the graph are to decay, and the share that leaks in a step."""
+    return (-writer.dt / np.log(decay) if writer.exponential else writer.dt / (1 - decay)), 1 - decay
+
+
 def per_neuron(value: Any, shape: Shape) -> Any:
     """A number, or one for each channel, as an array with the shape of a step."""
     array = np.asarray(value.detach().cpu().double().numpy() if isinstance(value, Tensor) else value, np.float64)

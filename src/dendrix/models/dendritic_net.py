@@ -121,7 +121,10 @@ class DendriticNet(Stateful):
         """
         if not self.known:
             raise InputError("prototypes: expected at least one, got none. Call begin_task with the inputs of a task first.")
-        return torch.cdist(x.flatten(0, -2), self.prototypes[: int(self.known)]).argmin(-1).view(x.shape[:-1])
+        rows, prototypes = x.flatten(0, -2), self.prototypes[: int(self.known)]
+        if torch.compiler.is_compiling():  # ONNX has no cdist
+            return (rows.unsqueeze(1) - prototypes).square().sum(-1).argmin(-1).view(x.shape[:-1])
+        return torch.cdist(rows, prototypes).argmin(-1).view(x.shape[:-1])
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None, task: int | None = None) -> tuple[Tensor, State]:
         """Compute the outputs.

@@ -1,26 +1,30 @@
 """Export of runs to files of other programs: NIR and ONNX."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.files import write_atomic
 from ..core.trust import Trust
 from ..exchange import read_graph, to_nir, to_onnx
-from ..exchange.exporter import input_shape
+from ..exchange.onnx_models import step_shape
 from ..exchange.onnx_readme import readme
-from ..run_folder import read_checkpoint
+from ..pretrained import find_run
+from ..run_folder import read_checkpoint, read_record
+from ..run_folder.record import RUN
 
 GRAPH = "graph.nir"
 """The graph that a run was imported from, in its folder."""
 
 
-def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, trust: Trust = None) -> dict[str, int]:
+def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, licence: str | None = None, trust: Trust = None) -> dict[str, int]:
     """Write the network of a run as a NIR graph. Learned delays become whole steps.
 
     Args:
         run: folder of the run, or the name of a shipped network.
         out: file to write.
         dt_ms: time step, in ms, if the layers do not define it.
+        licence: licence of the network, for the metadata; they also get classes, encoder, and what the record of the run says of its
+            training: recipe, digest of the data, accuracy on validation data.
         trust: package or file of classes that are not part of dendrix or torch.
     Returns:
         the numbers of nodes, edges and bytes.
@@ -28,7 +32,9 @@ def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, trust: Trust
         OSError, InputError: see `read_checkpoint` and `to_nir`.
     """
     checkpoint = read_checkpoint(run, trust=trust)
-    facts = {"classes": list(checkpoint.labels), "encoder": checkpoint.encoder}
+    facts = {"classes": list(checkpoint.labels), "encoder": checkpoint.encoder, **_training(run)}
+    if licence is not None:
+        facts["licence"] = licence
     graph = to_nir(checkpoint.model.eval(), out, dt_ms=dt_ms, shape=_shape(run), round_delays=True, facts=facts)
     return {"nodes": len(graph.nodes), "edges": len(graph.edges), "bytes": out.stat().st_size}
 
@@ -48,10 +54,22 @@ def export_onnx(
         OSError, InputError: see `read_checkpoint` and `to_onnx`.
     """
     checkpoint = read_checkpoint(run, trust=trust)
-    shape = _shape(run) or input_shape(checkpoint.model)
+    found = _shape(run)
+    shape = step_shape(checkpoint.model) if found is None else found
     model = to_onnx(checkpoint.model, out, form=form, shape=shape, int8=int8)
     write_atomic(out.with_suffix(".md"), readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
     return {"operators": len(model.graph.node), "bytes": out.stat().st_size}
+
+
+def _training(run: Path) -> dict[str, Any]:
+    """What the record of a run says of its training; nothing for a network that was saved without one."""
+    folder = find_run(run)
+    if not (folder / RUN).is_file():
+        return {}
+    record = read_record(folder)
+    progress = record.get("progress") or {}
+    told = {"recipe": record.get("name"), "data_sha256": record.get("data_sha256"), "validation_accuracy": progress.get("best_accuracy")}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _shape(run: Path) -> tuple[int, ...] | None:

@@ -1,4 +1,6 @@
-"""Step functions of the LIF family and their gradients as Triton device functions. The equations are in `dendrix.neurons`.
+"""Step functions of the LIF family and of neurons of NIR, and their gradients, as Triton device functions.
+
+The equations are in `dendrix.neurons`.
 
 The states s and parameters p of a block of columns are tuples of float32 vectors, in the order of the signature of the step function.
 
@@ -27,7 +29,10 @@ class Constants(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """Compile-time options of a kernel: hard reset, detached reset, scaled input, and the class name of the surrogate."""
+    """Compile-time options of a kernel: hard reset, detached reset, scaled input, and the class name of the surrogate.
+
+    For neurons of NIR, `scaled` says that a membrane which equals the threshold is silent.
+    """
 
     hard: bool
     detached: bool
@@ -159,3 +164,63 @@ def adlif_step_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexp
     grad_decay = grad_u * (u - constants.v_threshold * fired - (x - after[1]))
     before = (decay * grad_u + a * grad_w, decay_w * grad_w, b * grad_w - decay * constants.v_threshold * grad_u)
     return grad_x, before, (grad_decay, grad_w * w, grad_w * u, grad_w * fired)
+
+
+@triton.jit
+def free_fire(h, threshold, VARIANT: tl.constexpr):
+    """1 where the membrane reaches its own threshold, or passes it, else 0."""
+    return (h > threshold if VARIANT.scaled else h >= threshold).to(tl.float32)
+
+
+@triton.jit
+def free_reset(h, fired, low, VARIANT: tl.constexpr):
+    """The membrane after the spike: `low` where there is one, or less by `low`."""
+    return tl.where(fired > 0, low, h) if VARIANT.hard else h - fired * low
+
+
+@triton.jit
+def free_pullback(h, threshold, low, grad_fired, grad_v, constants, VARIANT: tl.constexpr):
+    """The gradient of spike and reset for h, from those of the spike and of the membrane after it."""
+    kept = grad_v
+    jump = -low
+    if VARIANT.hard:
+        kept = grad_v * (1 - free_fire(h, threshold, VARIANT))
+        jump = low - h
+    if not VARIANT.detached:
+        grad_fired += grad_v * jump
+    return grad_fired * slope(h - threshold, constants, VARIANT) + kept
+
+
+@triton.jit
+def membrane_step_advance(x, s, p, _constants, VARIANT: tl.constexpr):
+    beta, q, c, threshold, low = p
+    h = beta * s[0] + q * x + c
+    fired = free_fire(h, threshold, VARIANT)
+    return fired, (free_reset(h, fired, low, VARIANT),)
+
+
+@triton.jit
+def membrane_step_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
+    beta, q, c, threshold, low = p
+    h = beta * s[0] + q * x + c
+    grad_h = free_pullback(h, threshold, low, grad_y, grad_s[0], constants, VARIANT)
+    nothing = tl.zeros_like(h)
+    return q * grad_h, (beta * grad_h,), (nothing, nothing, nothing, nothing, nothing)
+
+
+@triton.jit
+def synapse_step_advance(x, s, p, _constants, VARIANT: tl.constexpr):
+    beta, q, c, threshold, low, alpha, g, gain = p
+    h = beta * s[1] + (gain * s[0] + q * x) + c
+    fired = free_fire(h, threshold, VARIANT)
+    return fired, (alpha * s[0] + g * x, free_reset(h, fired, low, VARIANT))
+
+
+@triton.jit
+def synapse_step_pullback(x, s, p, constants, grad_y, grad_s, VARIANT: tl.constexpr):
+    beta, q, c, threshold, low, alpha, g, gain = p
+    h = beta * s[1] + (gain * s[0] + q * x) + c
+    grad_h = free_pullback(h, threshold, low, grad_y, grad_s[1], constants, VARIANT)
+    nothing = tl.zeros_like(h)
+    before = (alpha * grad_s[0] + gain * grad_h, beta * grad_h)
+    return g * grad_s[0] + q * grad_h, before, (nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)

@@ -1,4 +1,4 @@
-"""The place of the neurons of NIR in the kernel table: numba on the CPU."""
+"""The place of the neurons of NIR in the kernel table: numba on the CPU, Triton on CUDA."""
 
 from dataclasses import astuple
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...core import State, StepFn, kernel
 from ...neurons.nir import membrane_step, synapse_step
-from .operation import SURROGATES, fused_scan, reason_against_numba
+from .operation import SURROGATES, fused_scan, reason_against
 
 _MEMBRANE = ("beta", "q", "c", "v_threshold")
 _SYNAPSE = ("alpha", "g", "p")
@@ -25,11 +25,12 @@ def _register(rule: StepFn, synapse: tuple[str, ...]) -> None:
         return _run(rule.__name__, x, state, valid, given, synapse)
 
     fused.__name__ = rule.__name__  # for run records
-    kernel(rule, "cpu", refuses)(fused)
+    for device in ("cpu", "cuda"):
+        kernel(rule, device, refuses)(fused)
 
 
 def _reason_against(x: Tensor, state: State, given: dict[str, Any]) -> str | None:
-    if reason := reason_against_numba(x):
+    if reason := reason_against(x):
         return reason
     tensors = [value for value in given.values() if isinstance(value, Tensor)]
     if any(part.dtype != torch.float32 or part.shape != x.shape[:1] + x.shape[2:] for part in state):

@@ -40,8 +40,7 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
     spike = given.get("spike")
     tensors = [given[p] for p in params if isinstance(given[p], Tensor)]
     fixed = [key for key, value in given.items() if isinstance(value, Tensor) and key not in params]
-    reason = _reason_against_triton(x) if x.is_cuda else reason_against_numba(x)
-    if reason:
+    if reason := reason_against(x):
         return reason
     if any(s.dtype != torch.float32 for s in state):
         return "the state is not float32"
@@ -58,7 +57,12 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
     return None
 
 
-def reason_against_numba(x: Tensor) -> str | None:
+def reason_against(x: Tensor) -> str | None:
+    """Why no kernel takes this input."""
+    return _reason_against_triton(x) if x.is_cuda else _reason_against_numba(x)
+
+
+def _reason_against_numba(x: Tensor) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
     if x.dtype not in (torch.float32, torch.bfloat16):
