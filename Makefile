@@ -8,8 +8,13 @@ DENDRIX := $(BIN)/dendrix
 demo: .venv/.user
 	$(DENDRIX) demo
 
+# Types and style are checked while the tests run, as they use one core only. --jobs keeps going: both say what they found.
+test: .venv/.dev
+	$(MAKE) --no-print-directory --jobs=2 --keep-going lint tests
+
 # One thread for each of the two workers: threads that share a core wait for each other.
-test: lint
+.PHONY: tests
+tests: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not extended"
 
 # Also what needs longer or more tools: each test is skipped with a reason where its tool is absent.

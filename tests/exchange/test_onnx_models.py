@@ -30,7 +30,9 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("shipped", "converted"))) for name in NETWORKS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.extended] * (name not in ("neurons", "delays"))) for name in NETWORKS]
+)
 def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> None:
     network = NETWORKS[name]().eval()
     model = to_onnx(network, tmp_path / "net.onnx")
