@@ -41,22 +41,37 @@ class RunRecord(TypedDict, total=False):
     """Settings, audit and comparison with the original, for a converted network."""
 
 
+def expect_new(target: Path) -> None:
+    """Check that a new folder can be made, before the work that it is for.
+
+    Raises:
+        FileExistsError: `target` exists.
+        NotADirectoryError, PermissionError: a file has the name of a folder above it, or that folder is not writable.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. Choose another name or remove it.")
+    expect_folder(target)
+
+
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder that is renamed to `target` at the end, or removed after an error.
 
     Raises:
-        FileExistsError: `target` exists.
+        OSError: see `expect_new`; or a file cannot be written.
     """
-    if target.exists():
-        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. Choose another name or remove it.")
-    expect_folder(target)
+    expect_new(target)
     place = Path(os.path.realpath(target))  # follows links, and does not create a for a/../b
     work = place.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
     with making(work):
         try:
             yield work
             work.rename(place)
+        except OSError as error:  # is told of the name that was asked for, as the folder at hand is gone by then
+            file = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+            if file is None or not file.is_relative_to(work):
+                raise
+            raise OSError(error.errno, error.strerror, str(target / file.relative_to(work))) from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

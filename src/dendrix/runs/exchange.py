@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from ..core.files import write_atomic
+from ..core.files import expect_writable, write_atomic
 from ..core.trust import Trust
+from ..errors import InputError
 from ..exchange import read_graph, to_nir, to_onnx
 from ..exchange.exporter import input_shape
 from ..exchange.onnx_readme import readme
@@ -45,13 +46,30 @@ def export_onnx(
     Returns:
         the numbers of operators and bytes.
     Raises:
-        OSError, InputError: see `read_checkpoint` and `to_onnx`.
+        OSError: see `read_checkpoint` and `to_onnx`; or another file has the name of the page.
+        InputError: see `read_checkpoint` and `to_onnx`; or the model has the name of the page.
     """
+    page = _page(out)
     checkpoint = read_checkpoint(run, trust=trust)
     shape = _shape(run) or input_shape(checkpoint.model)
     model = to_onnx(checkpoint.model, out, form=form, shape=shape, int8=int8)
-    write_atomic(out.with_suffix(".md"), readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
+    if page is not None:
+        write_atomic(page, readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
     return {"operators": len(model.graph.node), "bytes": out.stat().st_size}
+
+
+def _page(out: Path) -> Path | None:
+    """The page beside a model, checked before the work; a device or a pipe has none."""
+    expect_writable(out)
+    if out.exists() and not out.is_file():
+        return None
+    page = out.with_suffix(".md")
+    if page == out:
+        raise InputError(f"{out}: expected a name for the model, but its page in Markdown takes it. Choose another, such as net.onnx.")
+    expect_writable(page)
+    if page.exists() and not out.exists():
+        raise FileExistsError(f"{page}: expected this name to be free for the page beside the model, but it is in use. Choose another.")
+    return page
 
 
 def _shape(run: Path) -> tuple[int, ...] | None:
