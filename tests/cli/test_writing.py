@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+from PIL import Image
 
 from dendrix.cli import main
 from dendrix.cli.commands import COMMANDS, GROUPS
@@ -28,6 +31,7 @@ from dendrix.models.spikegpt.hf_files import save_language_model
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
 from dendrix.train.sequence.data import FsddData
+from support import own_nets
 from support.exit_records import pool
 from support.nir_graphs import chain_graph
 
@@ -46,7 +50,7 @@ FOLDER_COMMANDS = {
     "train --out": "train digits-delays --budget.epochs 1 --model.hidden 8 --no-report --out",
     "lm finetune --out": "lm finetune {sentences} --model.width 8 --model.layers 1 --budget.epochs 1 --no-report --out",
     "sweep --out": "sweep digits-delays --space optim.lr=1e-3..1e-2 --trials 1 --out",
-    "convert --out": "convert fsdd --out",
+    "convert --out": "convert {cnn}:cnn --weights {weights} --images {pictures} --side 8 --T 4 --inputs 8 --calibrate channel --out",
     "demo --out": "demo --epochs 1 --out",
     "bench --out": "bench lif-100 --quick --threads 1 --out",
     "reproduce --out": "reproduce sdr --out",
@@ -57,6 +61,7 @@ FOLDER_COMMANDS = {
     },
     "fetch --data-dir": "fetch mnist --data-dir",
 }
+LONGER = [pytest.param(name, marks=[pytest.mark.extended] * (name in ("report --out", "export --out (onnx)"))) for name in FILE_COMMANDS]
 KEEPS_WHAT_IS_COMPLETE = ("sdr figures --out", "demo --out", "bench --out", "reproduce --out")
 MEL = EvenMel(n_mels=12, dt_ms=20.0, window_ms=32.0, centred=True)
 NOBODY = 65534
@@ -81,7 +86,7 @@ def test_every_command_that_writes_has_a_case() -> None:
 
 
 @pytest.fixture(scope="module")
-def inputs(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def inputs(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """What the commands read."""
     folder = tmp_path_factory.mktemp("inputs")
     words = folder / "words"
@@ -98,20 +103,32 @@ def inputs(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     network = DelayNet(DelayNetConfig(12, 10, hidden=(24,), max_delay_ms=80.0, dt_ms=20.0))
     write_checkpoint(folder / "network", Checkpoint(network, tuple("0123456789"), encoder_to_dict(MEL), Decision("mean", 60.0)))
     write_json(folder / "network" / "run.json", {"name": "tones", "recipe": {"data": FsddData(MEL, root=tones).to_dict()}})
+    shutil.copy(own_nets.__file__, folder / "cnn_to_write.py")
+    safetensors.torch.save_file(own_nets.cnn().state_dict(), folder / "cnn.safetensors")
+    for brightness, name in ((20, "dark"), (200, "bright")):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (8, 8), (brightness + number,) * 3).save(folder / "pictures" / name / f"{number}.png")
     made = {
         "record": folder / "record.npz", "policy": folder / "policy.json", "words": words, "text": folder / "text",
         "sentences": folder / "films.tsv", "graph": folder / "net.nir", "imported": folder / "imported", "network": folder / "network",
+        "cnn": folder / "cnn_to_write.py",
+        "weights": folder / "cnn.safetensors", "pictures": folder / "pictures", "cache": folder / "cache",
     }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:  # encoded once, as a cache on a full disk is an error of its own
+        patch.setenv("DENDRIX_CACHE", str(made["cache"]))
+        assert main([*words_of("export --out (npz)", made), str(folder / "exported")]) == 0
     for command, place in (("exits fit --out", "policy"), ("nir import --out", "imported")):
         assert main([*words_of(command, made), str(made[place])]) == 0
-    return made
+    yield made
+    sys.modules.pop("cnn_to_write", None)
 
 
 def words_of(command: str, inputs: dict[str, Path]) -> list[str]:
     return [word.format(**inputs) for word in {**FILE_COMMANDS, **FOLDER_COMMANDS}[command].split()]
 
 
-@pytest.mark.parametrize("command", FILE_COMMANDS)
+@pytest.mark.parametrize("command", LONGER)
 def test_devices_and_links_stay_what_they_are(
     command: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +159,7 @@ def test_devices_and_links_stay_what_they_are(
     assert not left
 
 
-@pytest.mark.parametrize("command", FILE_COMMANDS)
+@pytest.mark.parametrize("command", LONGER)
 def test_a_full_disk_is_one_sentence(
     command: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,14 +181,14 @@ def test_a_full_disk_leaves_nothing_half_written(
     command: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A first file may be small enough; what is left of the command is whole files, and no temporary ones."""
-    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DENDRIX_CACHE", str(inputs["cache"]))
     out = tmp_path / "out"
     with files_of_at_most(400):
         said = failed(capsys, [*words_of(command, inputs), str(out)])
-    assert said.endswith("File too large.")
+    assert said.endswith("disk I/O error. Check the space on the disk." if command == "sweep --out" else "File too large.")
     assert str(out) in said
     assert not [path for path in out.rglob("*") if path.is_file() and path.stat().st_size > 400]
-    assert not [path for path in tmp_path.rglob(".*") if "cache" not in path.parts]
+    assert not list(tmp_path.rglob(".*"))
     if command not in KEEPS_WHAT_IS_COMPLETE:
         assert not out.exists()
 
@@ -190,9 +207,10 @@ def failed(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
     """The sentence of a command that fails, without what to do."""
     capsys.readouterr()
     assert main(words) == 1
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1
-    return lines[0].removesuffix(" Check the path, its permissions and the space on the disk.")
+    *before, last = capsys.readouterr().err.strip().splitlines()
+    assert last.startswith("dendrix: ")
+    assert not [line for line in before if line.startswith(("dendrix: ", "Traceback"))]  # `bench` says there what it measures
+    return last.removesuffix(" Check the path, its permissions and the space on the disk.")
 
 
 @contextlib.contextmanager

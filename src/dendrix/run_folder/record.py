@@ -1,6 +1,7 @@
 """The record of a run (`run.json`), its metrics, and the creation of its folder."""
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -63,17 +64,26 @@ def new_folder(target: Path) -> Iterator[Path]:
     expect_new(target)
     place = Path(os.path.realpath(target))  # follows links, and does not create a for a/../b
     work = place.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
-    with making(work):
+    with _told_as(work, target), making(work):
         try:
             yield work
             work.rename(place)
-        except OSError as error:  # is told of the name that was asked for, as the folder at hand is gone by then
-            file = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
-            if file is None or not file.is_relative_to(work):
-                raise
-            raise OSError(error.errno, error.strerror, str(target / file.relative_to(work))) from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told_as(work: Path, target: Path) -> Iterator[None]:
+    """Give errors of files in a temporary folder the name that was asked for. A full disk comes without a name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        file = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        if file is None or not file.is_relative_to(work):
+            raise
+        raise OSError(error.errno, error.strerror, str(target / file.relative_to(work))) from error
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

@@ -28,6 +28,7 @@ def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, trust: Trust
     Raises:
         OSError, InputError: see `read_checkpoint` and `to_nir`.
     """
+    expect_writable(out)
     checkpoint = read_checkpoint(run, trust=trust)
     facts = {"classes": list(checkpoint.labels), "encoder": checkpoint.encoder}
     graph = to_nir(checkpoint.model.eval(), out, dt_ms=dt_ms, shape=_shape(run), round_delays=True, facts=facts)

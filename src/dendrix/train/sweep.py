@@ -243,9 +243,8 @@ def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, see
         )
     except Exception as error:  # drivers of databases raise errors of their own kinds
         reason = str(error).split("\n")[0].rstrip(".")
-        raise InputError(
-            f"storage: expected a database that can be reached, got {storage}: {reason}. Check the URL and the server."
-        ) from error
+        advice = "Check the space on the disk." if storage.startswith("sqlite:///") else "Check the URL and the server."
+        raise InputError(f"storage: expected a database that can be reached, got {storage}: {reason}. {advice}") from error
 
 
 @contextlib.contextmanager
