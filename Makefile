@@ -44,9 +44,11 @@ wasm: .venv/.dev
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks
 
-# Known vulnerabilities of the pinned packages; needs a network.
+# Known vulnerabilities of the pinned packages. Needs a network; --strict: a package of which nothing can be learned is a failure.
 audit: .venv/.audit
-	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps
+	@.venv/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip || { \
+		echo "make audit: expected an answer without a vulnerability for every package of constraints.txt, got the above." \
+			"Try again where the package index, with its data on vulnerabilities, can be reached." >&2; exit 1; }
 
 # The software bill of materials of the environment, for a release.
 sbom: .venv/.user .venv/.audit

@@ -162,6 +162,7 @@ def test_nothing_is_left_of_a_temporary_run(blobs: tuple[np.ndarray, np.ndarray]
         (dict(network="lif"), "network: expected a function network.*got str"),
         (dict(network=lambda *_: 3), "network: expected a function that returns a torch.nn.Module, got int"),
         (dict(steps=0), "steps: expected a whole number"),
+        (dict(steps=10**9), r"steps: 1,000,000,000 of 4 features: expected at most 134,217,728 frame values"),
         (dict(validation_fraction=1), r"validation_fraction: expected a number in \(0, 1\), got 1"),
         (dict(verbose=2), "verbose: expected True or False"),
         (dict(dt_ms=0), "dt_ms: expected"),
