@@ -100,10 +100,9 @@ def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {size:,}")
     expect_within(length, "array_bytes", name)
     content, have = np.empty(length, np.uint8), 0
-    memory = memoryview(content)
-    while have < length and (block := file.read(min(length - have, _BLOCK))):
-        memory[have : have + len(block)] = block
-        have += len(block)
+    memory = content.data
+    while have < length and (count := file.readinto(memory[have : have + _BLOCK])):  # type: ignore[attr-defined]
+        have += count
     if have < length:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {have:,}")
     found = np.ndarray(shape, dtype, memory, order="F" if columns_first else "C")

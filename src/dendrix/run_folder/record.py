@@ -74,7 +74,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _told_as(work: Path, target: Path) -> Iterator[None]:
-    """Give errors of files in a temporary folder the name that was asked for. A full disk comes without a name."""
+    """Replace the path of a temporary folder in errors by that of the target. The error of a full disk has no path."""
     try:
         yield
     except OSError as error:
