@@ -185,7 +185,9 @@ def test_a_full_disk_leaves_nothing_half_written(
     out = tmp_path / "out"
     with files_of_at_most(400):
         said = failed(capsys, [*words_of(command, inputs), str(out)])
-    assert said.endswith("disk I/O error. Check the space on the disk." if command == "sweep --out" else "File too large.")
+    assert said.endswith(
+        "disk I/O error. Check the URL, the server and the space on the disk." if command == "sweep --out" else "File too large."
+    )
     assert str(out) in said
     assert not [path for path in out.rglob("*") if path.is_file() and path.stat().st_size > 400]
     assert not list(tmp_path.rglob(".*"))

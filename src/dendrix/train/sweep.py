@@ -162,7 +162,8 @@ def _sweep(
     watch: Callable[[dict[str, Any]], None],
 ) -> list[dict[str, Any]]:
     by_loss = is_text(recipe_to_dict(recipe))
-    study = _study(optuna, storage or f"sqlite:///{folder.resolve() / DATABASE}", name, by_loss, prune, seed)
+    storage = f"sqlite:///{folder.resolve() / DATABASE}" if storage is None else storage
+    study = _study(optuna, storage, name, by_loss, prune, seed)
     _expect_same(study, space, name)
 
     def objective(trial: Any) -> float:
@@ -224,7 +225,7 @@ def _expect_same(study: Any, space: Mapping[str, Range], name: str) -> None:
 
 
 def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, seed: int) -> Any:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a warning would have the traceback of a trial that is refused
     if storage == "sqlite://" or ":memory:" in storage:
         raise InputError(f"storage: expected a database that outlives this process, got {storage}. Leave it out, or name a file.")
     try:
@@ -243,8 +244,10 @@ def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, see
         )
     except Exception as error:  # drivers of databases raise errors of their own kinds
         reason = str(error).split("\n")[0].rstrip(".")
-        advice = "Check the space on the disk." if storage.startswith("sqlite:///") else "Check the URL and the server."
-        raise InputError(f"storage: expected a database that can be reached, got {storage}: {reason}. {advice}") from error
+        raise InputError(
+            f"storage: expected a database that can be reached, got {storage}: {reason}. Check the URL, the server and the space on "
+            "the disk."
+        ) from error
 
 
 @contextlib.contextmanager
