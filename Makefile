@@ -8,8 +8,13 @@ DENDRIX := $(BIN)/dendrix
 demo: .venv/.user
 	$(DENDRIX) demo
 
+# Types and style are checked while the tests run, as they use one core only. --jobs keeps going: both say what they found.
+test: .venv/.dev
+	$(MAKE) --no-print-directory --jobs=2 --keep-going lint tests
+
 # One thread for each of the two workers: threads that share a core wait for each other.
-test: lint
+.PHONY: tests
+tests: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not extended"
 
 # Also what needs longer or more tools: each test is skipped with a reason where its tool is absent.
@@ -39,9 +44,11 @@ wasm: .venv/.dev
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks
 
-# Known vulnerabilities of the pinned packages; needs a network.
+# Known vulnerabilities of the pinned packages. Needs a network; --strict: a package of which nothing can be learned is a failure.
 audit: .venv/.audit
-	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps
+	@.venv/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip || { \
+		echo "make audit: expected an answer without a vulnerability for every package of constraints.txt, got the above." \
+			"Try again where the package index, with its data on vulnerabilities, can be reached." >&2; exit 1; }
 
 # The software bill of materials of the environment, for a release.
 sbom: .venv/.user .venv/.audit

@@ -54,7 +54,10 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize(("module", "content", "words", "says"), COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(
+    ("module", "content", "words", "says"),
+    [pytest.param(*case, id=name, marks=[pytest.mark.extended] * (name in ("incomplete", "library"))) for name, case in COMMANDS.items()],
+)
 def test_commands_say_it_in_one_sentence(tmp_path: Path, module: str, content: str, words: str, says: str) -> None:
     (tmp_path / f"{module}.py").write_text(content)
     (tmp_path / "run").mkdir()

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from .checks import expect_count, expect_flag, expect_in
+from .core.limits import expect_within
 from .errors import InputError, InputTypeError, MissingExtraError
 from .layers import Sequential, freeze
 from .models import Decision
@@ -180,6 +181,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator):
         if values.ndim > 3:
             raise InputError(f"X: expected [N, F] or [N, T, C], got {list(values.shape)}. Flatten all other axes into channels.")
         x = torch.from_numpy(values)
+        if x.dim() != 3:
+            expect_within(self.steps * x.shape[1], "frame_values", f"steps: {self.steps:,} of {x.shape[1]} features")
         return x if x.dim() == 3 else x.unsqueeze(1).expand(-1, self.steps, -1)
 
 

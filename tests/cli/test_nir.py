@@ -52,6 +52,33 @@ def test_check_on_data_as_json(file: Path, tmp_path: Path, capsys: pytest.Captur
     assert "expected an .npy" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--steps", "-1"], "steps: expected a whole number in [1, inf), got -1"),
+        (["--rows", "0"], "rows: expected a whole number in [1, inf), got 0"),
+        (["--seed", "99999999999999999999"], "seed: expected a whole number in [0, 4294967295]"),
+        ([np.full((1, 5, 3), np.nan)], "x: expected finite numbers"),
+        ([np.full((1, 5, 3), np.inf)], "x: expected finite numbers"),
+        ([np.full((1, 5, 3), 1j)], "expected real numbers, got torch.complex128"),
+        ([np.full((1, 5, 3), "a")], "expected arrays of numbers"),
+        ([np.array([None])], "it contains Python objects"),
+        ([np.ones((1, 5, 4))], "x: expected [B, T, 3], got [1, 5, 4]"),
+        ([np.ones((0, 5, 3))], "x: expected [B, T, ...], got [0, 5, 3]"),
+    ],
+)
+def test_bad_input_of_check_is_one_sentence(
+    words: list[str | np.ndarray], says: str, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if isinstance(words[0], np.ndarray):
+        np.save(tmp_path / "x.npy", words[0])
+        words = ["--data", str(tmp_path / "x.npy")]
+    assert main(["nir", "check", str(file), "--dt-ms", "1", *map(str, words)]) == 1
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+
+
 def test_a_file_becomes_a_run_and_goes_out_again(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, again = tmp_path / "runs" / "net", tmp_path / "again.nir"
     assert main(["nir", "import", str(file), "--dt-ms", "1", "--out", str(run)]) == 0
@@ -110,6 +137,18 @@ def test_onnx_comes_with_a_page(tmp_path: Path) -> None:
     dendrix.save(Sequential(LIF(3, dt_ms=1.0)), tmp_path / "run")
     assert main(["export", str(tmp_path / "run"), "--to", "onnx", "--out", str(tmp_path / "net.onnx")]) == 0
     assert "onnxruntime.InferenceSession" in (tmp_path / "net.md").read_text()
+
+
+def test_the_page_of_a_model_takes_no_name_that_is_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dendrix.save(Sequential(torch.nn.Linear(3, 4), LIF(4)), tmp_path / "run")
+    (tmp_path / "mine.md").write_text("mine")
+    (tmp_path / "null.onnx").symlink_to("/dev/null")
+    for name, says in (("net.md", "its page in Markdown takes it"), ("mine.onnx", "mine.md: expected this name to be free")):
+        assert main(["export", str(tmp_path / "run"), "--to", "onnx", "--out", str(tmp_path / name)]) == 1
+        assert says in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "run"), "--to", "onnx", "--out", str(tmp_path / "null.onnx")]) == 0
+    assert (tmp_path / "mine.md").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.md", "null.onnx", "run"]
 
 
 def test_an_unknown_target_is_misuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,6 +215,7 @@ def test_a_trial_that_diverges_does_not_end_the_sweep(folder: Path, capsys: pyte
         (("--space", "seed=1,2", "seed=3,4"), "space: expected each field once, got seed twice"),
         (("--space", "sed=1,2", "--jobs", 2), "sed: expected a field of the recipe"),
         (("--space", "seed=1,2", "--seed", -1), "seed: expected a whole number"),
+        (("--space", "data.count=0"), "x: expected at least one sequence"),  # refused by its first trial
         (("--space", "seed=1,2", "--trials", 0), "trials: expected a whole number"),
         (("--space", "seed=1,2", "--storage", "sqlite:////no/such/folder/x.db"), "storage: expected a database that can be reached"),
         (("--space", "seed=1,2", "--storage", "sqlite:///users_file.py"), "storage: expected a database that can be reached"),

@@ -12,10 +12,25 @@ from support.layers import EXAMPLES, Example
 from support.states import tensors
 
 DIFFERENTIABLE = [name for name, example in EXAMPLES.items() if not isinstance(example.smooth, str)]
+MANY_OPERATIONS = (
+    "Block",
+    "TimeMix on bits",
+    "ChannelMix",
+    "a user's branches",
+    "a user's network",
+    "a user's neuron",
+    "NIRNeuron with all",
+)
+
+
+def tracing_takes_seconds(name: str, example: Example) -> bool:
+    """Networks and blocks; DelayNet stays among the quick ones as the share of the networks."""
+    network = any(part in example.of.__module__ for part in ("models", "convert", "exchange.network"))
+    return name != "DelayNet" and (network or name.startswith(MANY_OPERATIONS))
+
+
 TRACED = [
-    pytest.param(
-        name, marks=[pytest.mark.slow] * (any(part in example.of.__module__ for part in ("models", "convert", "exchange.network")))
-    )
+    pytest.param(name, marks=[pytest.mark.extended] * tracing_takes_seconds(name, example))
     for name, example in EXAMPLES.items()
     if not example.untraced
 ]

@@ -31,6 +31,8 @@ VARIANTS: dict[str, Callable[[int], Neuron]] = {
     "NIR synapse soft": lambda n: NIRNeuron(n, alpha=0.6, v_reset=None, spike=Boxcar()),
 }
 
+FURTHER = ("NIR ties soft attached", "NIR synapse attached", "NIR synapse soft")
+
 
 @pytest.fixture(autouse=True)
 def _poisoned_memory() -> Iterator[None]:
@@ -61,7 +63,7 @@ def masked(batch: int, steps: int) -> Tensor:
 
 @pytest.mark.usefixtures("kernels_of_any_size")
 @pytest.mark.parametrize("shape", [(3, 17, 63), (2, 70, 5), (1, 9, 2049), (2, 1, 8), (2, 5, 3, 4, 2)], ids=str)
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [pytest.param(name, marks=[pytest.mark.extended] * (name in FURTHER)) for name in VARIANTS])
 def test_kernel_equals_reference(variant: str, shape: tuple[int, ...]) -> None:
     layer = VARIANTS[variant](shape[2])
     x = torch.randn(shape) + 0.3

@@ -1,5 +1,6 @@
 """The C engine equals the reference to the bit: real clips, random networks and hostile inputs, under the sanitisers of gcc."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -68,6 +69,24 @@ def test_the_folder_compiles_clean_and_its_program_answers(tmp_path: Path) -> No
     assert f'"label": "class {answer.label}"' in said
     assert f'"steps": {answer.steps}, "stopped": false' in said
     assert subprocess.run(["./program"], cwd=folder, input=b"", capture_output=True).returncode == 1
+
+
+@needs_gcc
+def test_labels_are_any_text(tmp_path: Path) -> None:
+    """Quotes, other alphabets, controls, and what C99 reads as trigraphs: each comes back as JSON."""
+    labels = ('a "quoted\\one', "日本 😀 é", "??/ ??= %s */", "tab\tbell\x07\x1b9")
+    made = replace(deployed(quantise(network(), [frames()])), labels=labels)
+    export_c(made, tmp_path / "net", values(np.random.default_rng(0), 6, 1))
+    subprocess.run(f"{GCC} -O0 {STRICT} *.c -o program", cwd=tmp_path / "net", check=True, shell=True)
+    found = set()
+    for seed in range(40):
+        clip = np.random.default_rng(seed).integers(-120, 120, 60)
+        said = subprocess.run(
+            ["./program"], cwd=tmp_path / "net", input=clip.astype("<i2").tobytes(), capture_output=True, check=True
+        ).stdout
+        found.add(json.loads(said)["label"])
+        assert json.loads(said)["label"] == labels[made.answer(made.totals(clip)).label]
+    assert len(found) > 1
 
 
 def hostile_sounds(rng: np.random.Generator) -> list[np.ndarray]:
@@ -145,7 +164,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("clips", [[], [np.zeros(0, np.int64)], [np.full(3, 40_000)]])
 def test_clips_that_are_no_test(clips: list[np.ndarray], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="clips: expected"):
+    with pytest.raises(InputError, match=r"clips(, item 0)?: expected"):
         export_c(deployed(quantise(network(), [frames()])), tmp_path / "net", clips)
     assert not list(tmp_path.iterdir())
 

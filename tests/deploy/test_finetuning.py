@@ -19,7 +19,7 @@ def task(count: int = 96) -> list[tuple[Tensor, Tensor]]:
     return list(zip(x.split(24), y.split(24), strict=True))
 
 
-@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("bits", [2, pytest.param(4, marks=pytest.mark.extended)])
 def test_it_learns_and_loses_little_by_rounding(bits: int) -> None:
     net, losses = network(hidden=32), []
     before = {name: value.clone() for name, value in net.state_dict().items()}

@@ -90,6 +90,8 @@ def test_what_has_no_integer_form_is_named(net: nn.Module, message: str) -> None
     ("data", "message"),
     [
         ([], "at least one batch"),
+        ([torch.zeros(2, 0, 6)], "at least one batch"),
+        ([torch.zeros(2, 3, 6, dtype=torch.complex64)], "real inputs, got torch.complex64"),
         ([torch.full((1, 3, 6), torch.nan)], "finite inputs"),
         ([torch.full((1, 3, 6), 4e4)], "fit into 16 bits"),
         ([frames(channels=5)], r"C=6"),

@@ -47,8 +47,6 @@ def dendritic() -> DendriticNet:
     return network
 
 
-SLOW = ("shipped", "converted")
-EXTENDED = ("converted, IF", "converted ResNet", "dendritic", "SpikeGPT")
 NETWORKS = {
     "neurons": lambda: Sequential(nn.Linear(12, 32), LIF(32, v_init=0.3), CubaLIF(32), Recurrent(IF(32), nn.Linear(32, 32)), LI(32)),
     "imported": lambda: Sequential(PerStep(nn.Linear(12, 32)), NIRNeuron(32, alpha=0.5), NIRNeuron(32, v_reset=None, c=0.01)),
@@ -64,8 +62,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW) + [pytest.mark.extended] * (name in EXTENDED)) for name in NETWORKS],
+    "name", [pytest.param(name, marks=[pytest.mark.extended] * (name not in ("neurons", "delays"))) for name in NETWORKS]
 )
 def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> None:
     network = NETWORKS[name]().eval()

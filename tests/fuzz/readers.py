@@ -37,7 +37,9 @@ from dendrix.data.speech.sound_stream import stream_sound
 from dendrix.data.text.archive import read_texts
 from dendrix.data.text.sentences import read_rows
 from dendrix.data.text.tokenizers import byte_tokenizer, read_tokenizer
+from dendrix.deploy import quantise
 from dendrix.errors import DendrixError
+from dendrix.exchange import read_graph, write_nir
 from dendrix.exits import ExitRecord, MeanSteps, Policy, fit
 from dendrix.exits.policy import _digest
 from dendrix.generate import Conversation
@@ -51,6 +53,8 @@ from dendrix.serve.errors import ApiError
 from dendrix.serve.request import read_request
 from support.event_files import AEDAT3_HEAD, aedat2, aedat3_packet, aedat4, event_packet, record, some
 from support.exit_records import pool
+from support.integer_networks import frames, network
+from support.nir_graphs import chain_graph
 from support.spike_files import clips, write
 
 from .mutations import damaged, odd_json
@@ -355,6 +359,24 @@ def described_run() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in Path(name).iterdir()}
 
 
+@cache
+def integer_run() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        whole = quantise(network(hidden=5), [frames()])
+        write_checkpoint(Path(name), Checkpoint(whole, ("a", "b", "c", "d"), None, Decision("mean")))
+        return {path.name: path.read_bytes() for path in Path(name).iterdir()}
+
+
+@cache
+def graphs() -> list[bytes]:
+    return [made(partial(write_nir, chain_graph(kind)), "a.nir") for kind in ("LIF", "CubaLIF")]
+
+
+def read_nir(path: Path) -> Any:
+    graph = read_graph(path, strict=False)
+    return [graph.edges, {name: (node.type, node.params) for name, node in graph.nodes.items()}]
+
+
 def run_with(files: Callable[[], dict[str, bytes]], damaged_name: str) -> Callable[[Path, bytes], Any]:
     def read(folder: Path, content: bytes) -> Any:
         for name, good in {**files(), damaged_name: content}.items():
@@ -491,6 +513,9 @@ TARGETS: dict[str, Target] = {
     "run-config": Target(lambda: [small_run()["config.json"]], run_with(small_run, "config.json"), is_json=True),
     "run-description": Target(lambda: [described_run()["config.json"]], run_with(described_run, "config.json"), is_json=True),
     "run-weights": Target(lambda: [small_run()["model.safetensors"]], run_with(small_run, "model.safetensors")),
+    "integer-config": Target(lambda: [integer_run()["config.json"]], run_with(integer_run, "config.json"), is_json=True),
+    "integer-weights": Target(lambda: [integer_run()["model.safetensors"]], run_with(integer_run, "model.safetensors")),
+    "nir": Target(graphs, of_file("a.nir", read_nir)),
     "run-record": Target(
         records_of_runs, lambda folder, content: of_file("run.json", lambda path: read_record(folder))(folder, content), is_json=True
     ),

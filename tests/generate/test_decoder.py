@@ -14,8 +14,8 @@ from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 
 KINDS = [
     ("output", False, "float32"),
-    ("input", True, "float32"),
-    ("none", False, "float32"),
+    pytest.param(("input", True, "float32"), marks=pytest.mark.extended),
+    pytest.param(("none", False, "float32"), marks=pytest.mark.extended),
     ("output", True, "int8"),
     ("input", False, "bfloat16"),
 ]
@@ -58,7 +58,10 @@ def test_equals_plain_torch(decoder: Decoder) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("spikes", "channel_first"), [("output", False), ("input", True), ("none", False)])
+@pytest.mark.parametrize(
+    ("spikes", "channel_first"),
+    [("output", False), *[pytest.param(*kind, marks=pytest.mark.extended) for kind in (("input", True), ("none", False))]],
+)
 def test_equals_the_model(spikes: str, channel_first: bool) -> None:
     model, text = lively(spikes, channel_first), tokens(2, 70)
     with use_kernels("required"):

@@ -51,7 +51,7 @@ def recordings(shared: Path, share: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(("bits", "agreed"), [(8, 0.999), (4, 0.995)])
-@pytest.mark.parametrize("share", [pytest.param(1, marks=pytest.mark.extended), 10])
+@pytest.mark.parametrize("share", [pytest.param(1, marks=pytest.mark.extended), 25])
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_c_on_every_clip(shared: Path, bits: int, agreed: float, share: int, tmp_path: Path) -> None:
     ready = export_run(DeployRun(Path("fsdd"), weights=bits, goal=Pareto(), root=shared / "data"), "c", tmp_path / "c")

@@ -55,6 +55,7 @@ def test_a_job_that_fails_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[
         study().reproduce(tmp_path, jobs=0)
 
 
+@pytest.mark.extended
 def test_trainings_at_a_time_equal_those_one_after_another(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -147,6 +147,8 @@ def test_a_budget_that_cannot_be_met_says_by_how_much(run: Path, tmp_path: Path,
         (["--eps", "0.1"], "expected a goal"),
         (["--exit", "pareto", "--steps", "3"], "expected the options of pareto"),
         (["--max-flash", "much"], "number of bytes"),
+        (["--max-flash", "infk"], "number of bytes"),
+        (["--clips", "99999999999"], "clips: expected a whole number in [1, 10000]"),
         (["--weights", "9"], "weights: expected"),
     ],
 )

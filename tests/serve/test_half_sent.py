@@ -1,4 +1,4 @@
-"""Thousands of half-sent requests at the real command: others are answered in time, and the log stays small."""
+"""Hundreds to thousands of half-sent requests at the real command: others are answered in time, and the log stays small."""
 
 import os
 import resource
@@ -26,17 +26,17 @@ HALVES = [
     b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
     b"\x00 is no HTTP\r\n\r\n",
 ]
-COUNT = 5000
+MANY = 5000
 ASKED = {"model": "run", "prompt": "a secret prompt", "max_tokens": 2}
 
 
 @pytest.fixture
-def room() -> int:
+def room(count: int) -> int:
     """Half-sent requests that this machine has room for, each with a descriptor on both sides, with those of this process raised."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = COUNT + 1000 if hard == resource.RLIM_INFINITY else min(hard, COUNT + 1000)
+    most = count + 1000 if hard == resource.RLIM_INFINITY else min(hard, count + 1000)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    return min(COUNT, most - 500)
+    return min(count, most - 500)
 
 
 @contextmanager
@@ -60,9 +60,10 @@ def flood(address: tuple[str, int], connections: list[socket.socket], count: int
         connection.sendall(HALVES[number % len(HALVES)])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("descriptors", [1024, pytest.param(4096, marks=pytest.mark.extended)])
-def test_five_thousand_half_sent_requests(network: SpikeGPT, tmp_path: Path, room: int, descriptors: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "descriptors"), [(600, 256), *[pytest.param(MANY, limit, marks=pytest.mark.extended) for limit in (1024, 4096)]]
+)
+def test_half_sent_requests(network: SpikeGPT, tmp_path: Path, room: int, descriptors: int) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     run.mkdir()
     save_language_model(run, network, byte_tokenizer())
@@ -73,7 +74,7 @@ def test_five_thousand_half_sent_requests(network: SpikeGPT, tmp_path: Path, roo
         url = f"http://{address[0]}:{address[1]}/v1/completions"
         attacker = threading.Thread(target=flood, args=(address, connections, room))
         attacker.start()
-        while attacker.is_alive() or len(waits) < 300:
+        while attacker.is_alive() or len(waits) < 100:
             began = time.perf_counter()
             assert httpx.post(url, json=ASKED, timeout=30).status_code == 200
             waits.append(time.perf_counter() - began)

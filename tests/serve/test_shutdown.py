@@ -58,7 +58,7 @@ def command(run: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], OpenA
             process.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_killed_and_started_again(network: SpikeGPT, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()

@@ -1,6 +1,7 @@
-"""Train in one process and in two: `python -m support.two_processes TONES FOLDER` writes FOLDER/one and FOLDER/two, then kills one of two.
+"""Train in one process and in two: `python -m support.two_processes TONES FOLDER EPOCHS` writes FOLDER/one and FOLDER/two.
 
-The children are forked from a process that has everything loaded, with the environment that `torchrun` gives them.
+Then, for each of the epochs, one of two processes is killed in it. The children are forked from a process that has everything
+loaded, with the environment that `torchrun` gives them.
 """
 
 import os
@@ -67,5 +68,5 @@ if __name__ == "__main__":
     tones, folder = Path(sys.argv[1]), Path(sys.argv[2])
     for count, name in ((1, "one"), (2, "two")):
         print(together(lambda: train_run(TrainRun(still(tones), folder / name, json=True), "tones"), count))  # noqa: B023
-    for epoch in range(2):
+    for epoch in map(int, sys.argv[3:]):
         print(together(lambda: one_dies(TrainRun(still(tones), folder / f"dies-{epoch}", json=True), epoch), 2))  # noqa: B023

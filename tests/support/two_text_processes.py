@@ -1,11 +1,13 @@
-"""Train a language model in one process and in two: `python -m support.two_text_processes FOLDER` writes a run into FOLDER for each way.
+"""Train a language model in one process and in two: `python -m support.two_text_processes FOLDER NAMES` writes the named runs into FOLDER.
 
 FOLDER has text.txt. The children are forked from a process that has everything loaded.
 """
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import accelerate
@@ -64,14 +66,23 @@ def shares(folder: Path) -> int:
     return 0
 
 
+RUNS: dict[str, list[tuple[Callable[[Path], object], int]]] = {
+    "one": [(lambda here: train(here, "one"), 1)],
+    "shared": [(lambda here: train(here, "shared", shard=True), 2)],
+    "two": [(lambda here: train(here, "two"), 2)],
+    "parts": [(lambda here: train(here, "parts", accumulate=2), 2)],
+    "cut": [
+        (lambda here: train_and_stop(here, "cut", 2, shard=True), 2),
+        (lambda here: train(here, "cut", resume=True, shard=True), 2),
+    ],
+    "half": [(lambda here: train(here, "half", precision="bf16", shard=True), 2)],
+    "shares": [(shares, 2)],
+}
+"""The trainings of each run, and in how many processes."""
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     here = Path(sys.argv[1])
-    print(together(lambda: train(here, "one"), 1))
-    print(together(lambda: train(here, "two"), 2))
-    print(together(lambda: train(here, "parts", accumulate=2), 2))
-    print(together(lambda: train(here, "shared", shard=True), 2))
-    print(together(lambda: train_and_stop(here, "cut", 2, shard=True), 2))
-    print(together(lambda: train(here, "cut", resume=True, shard=True), 2))
-    print(together(lambda: train(here, "half", precision="bf16", shard=True), 2))
-    print(together(lambda: shares(here), 2))
+    for name in sys.argv[2:]:
+        for work, processes in RUNS[name]:
+            print(together(partial(work, here), processes))

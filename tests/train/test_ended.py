@@ -18,19 +18,20 @@ from dendrix.cli import main
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.run_folder.state import states
 
-EPOCHS = 30
+EPOCHS = 12
 MAY_FILL = """
-import errno, os, sys
+import errno, os, sys, time
 sync, full = os.fsync, sys.argv[1]
 def fsync(file):
     if os.path.exists(full):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     sync(file)
+    time.sleep(0.1)
 os.fsync = fsync
 from dendrix.cli import main
 sys.exit(main(sys.argv[2:]))
 """
-"""A command on a disk that is full once the file in its first argument is there."""
+"""A command on a slow disk, so that it cannot end before it is disturbed; the disk is full once the file in its first argument is there."""
 
 
 def words(tones: Path, run: Path) -> list[str]:
@@ -70,7 +71,7 @@ def resumed(tones: Path, run: Path) -> None:
     assert not list(run.glob(".*"))
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("sent", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.extended), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_training_in_order(training: subprocess.Popen[str], tones: Path, tmp_path: Path, sent: int, code: int) -> None:
     run = tmp_path / "run"
     training.send_signal(sent)
@@ -95,7 +96,9 @@ def allow_no_more(run: Path, process: int) -> None:
     resource.prlimit(process, resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.parametrize(("stop", "why"), [(fill, "No space left on device"), (allow_no_more, "File too large")])
+@pytest.mark.parametrize(
+    ("stop", "why"), [(fill, "No space left on device"), pytest.param(allow_no_more, "File too large", marks=pytest.mark.extended)]
+)
 def test_a_full_disk_ends_a_training_with_one_sentence(
     training: subprocess.Popen[str], tones: Path, tmp_path: Path, stop: Callable[[Path, int], None], why: str
 ) -> None:
@@ -109,7 +112,7 @@ def test_a_full_disk_ends_a_training_with_one_sentence(
     resumed(tones, run)
 
 
-@pytest.mark.parametrize("what", ["renamed", "removed"])
+@pytest.mark.parametrize("what", ["renamed", pytest.param("removed", marks=pytest.mark.extended)])
 def test_a_folder_that_is_lost_ends_a_training_at_once(training: subprocess.Popen[str], tones: Path, tmp_path: Path, what: str) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     run.rename(other)
@@ -127,7 +130,7 @@ def test_a_folder_that_is_lost_ends_a_training_at_once(training: subprocess.Pope
         resumed(tones, run)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_process_of_torchrun_that_dies_ends_the_others_in_order(tones: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

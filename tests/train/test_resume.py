@@ -72,12 +72,12 @@ def killed(tones: Path, folder: Path, kills: int, seed: int) -> list[dict]:
 
 
 def test_killed_at_random_moments_it_ends_as_in_one_go(tones: Path, tmp_path: Path) -> None:
-    happened = killed(tones, tmp_path, kills=6, seed=0)
-    assert sum(event["killed"] for event in happened) >= 4
+    happened = killed(tones, tmp_path, kills=4, seed=0)
+    assert sum(event["killed"] for event in happened) >= 3
     assert any("resume-" in name for event in happened for name in event["files"])
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_twenty_kills(tones: Path, tmp_path: Path) -> None:
     happened = killed(tones, tmp_path, kills=20, seed=1)
     assert sum(event["killed"] for event in happened) >= 15
@@ -130,7 +130,7 @@ def test_where_every_state_is_damaged_it_says_so(recipe: SequenceRecipe, tmp_pat
     assert {path: path.read_bytes() for path in part.iterdir()} == before
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0, *[pytest.param(part, marks=pytest.mark.extended) for part in (0.1, 0.5, 0.7)]])
 def test_a_full_disk_loses_nothing_that_was_complete(
     recipe: SequenceRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:

@@ -153,5 +153,5 @@ def _bytes(text: str | None, name: str) -> int | None:
     number, factor = (text[:-1], 1000) if text.lower().endswith("k") else (text, 1)
     try:
         return round(float(number) * factor)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise MisuseError(f"{name}: expected a number of bytes such as 32k, got '{text}'.") from error

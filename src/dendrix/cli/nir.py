@@ -1,7 +1,5 @@
 """Networks of other libraries: check what a NIR file means, and import it as a run."""
 
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -45,21 +43,19 @@ def import_(
         lenient: where the file is incomplete or contradicts itself, assume what is likely and say so.
         json: print JSON.
     """
+    from ..core.files import read_bytes, write_atomic
     from ..exchange import from_nir
     from ..run_folder import save
+    from ..run_folder.record import expect_new, new_folder
     from ..runs.exchange import GRAPH
 
-    if out.exists():
-        raise FileExistsError(f"{out}: expected a name for a new folder, but it exists. Choose another or remove it.")
+    expect_new(out)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         network = from_nir(file, dt_ms, dialect, reset, gain=gain, strict=not lenient)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place:
-        made = Path(place) / "run"
+    with new_folder(out) as made:
         save(network, made)
-        shutil.copyfile(file, made / GRAPH)
-        made.rename(out)
+        write_atomic(made / GRAPH, read_bytes(file))
     notes = [str(note.message) for note in told]
     if json:
         print_json({"folder": str(out), "notes": notes, "parameters": sum(p.numel() for p in network.parameters())})
@@ -112,15 +108,15 @@ def check(
 
 
 def _input(path: Path) -> Any:
-    import numpy as np
-    import torch
+    from ..core.archives import read_npy, read_npz
+    from ..data.given import tensor_of
 
-    try:
-        found = np.load(path, allow_pickle=False)
-        x = found["x"] if path.suffix == ".npz" else found
-        return torch.from_numpy(np.asarray(x, np.float32))
-    except (ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{path}: expected an .npy, or an .npz with x, [B, T, ...], but it cannot be read ({error}).") from error
+    if path.suffix != ".npz":
+        return tensor_of(read_npy(path, "an .npy, or an .npz with x, [B, T, ...]"), str(path))
+    arrays = read_npz(path, ["x"], "an .npy, or an .npz with x, [B, T, ...]")
+    if "x" not in arrays:
+        raise InputError(f"{path}: expected an array 'x' of [B, T, ...], which is missing. Save it with numpy.savez.")
+    return tensor_of(arrays["x"], f"{path}: x")
 
 
 def _described(graph: "Graph") -> dict[str, Any]:

@@ -84,6 +84,7 @@ def _in_one_sentence(box: str) -> str:
     sections = [" ".join(section.split()) for section in re.split(r"^[╭─-][^a-z]*$", "\n".join(rows[1:]), flags=re.MULTILINE)]
     said, *more = filter(None, sections)
     said = re.sub(r"Error parsing |Unrecognized options: |\(required\)$|__tyro-dummy-inner__[\w.-]*: ", "", said).strip(" .:")
+    said = re.sub(r"no type matching (?:\{None\}\|)?(.*?) could be instantiated from \[(.*?)\].*", r"expected \1, got \2", said)
     if "Unrecognized options" in box:
         said = f"expected an option of --help, got '{said}'"
     near = re.search(r"Perhaps you meant.*?(--[\w.-]+)", " ".join(more))

@@ -99,13 +99,13 @@ def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
     if length > size:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {size:,}")
     expect_within(length, "array_bytes", name)
-    content, have = bytearray(length), 0
-    while have < length and (block := file.read(min(length - have, _BLOCK))):
-        content[have : have + len(block)] = block
-        have += len(block)
+    content, have = np.empty(length, np.uint8), 0
+    memory = content.data
+    while have < length and (count := file.readinto(memory[have : have + _BLOCK])):  # type: ignore[attr-defined]
+        have += count
     if have < length:
         raise InputError(f"it claims {length:,} bytes of numbers, and has {have:,}")
-    found = np.ndarray(shape, dtype, content, order="F" if columns_first else "C")
+    found = np.ndarray(shape, dtype, memory, order="F" if columns_first else "C")
     _check_texts(found)
     return found
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import expect_one_of
+from ..core.files import expect_folder
 from ..errors import InputError, MissingExtraError
 from ..progress import progress
 
@@ -123,7 +124,9 @@ def fetch(name: str, root: str | Path | None = None) -> list[Path]:
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:
         raise FileNotFoundError(f"{name}: no data folder was given. Pass the folder to download into, or set DENDRIX_DATA to it.")
-    return [fetch_archive(remote, Path(root).expanduser()) for remote in remotes]
+    folder = Path(root).expanduser()
+    expect_folder(folder)
+    return [fetch_archive(remote, folder) for remote in remotes]
 
 
 def fetch_archive(remote: Remote, root: Path) -> Path:

@@ -1,6 +1,5 @@
 """C99 tables of a network for the engine: `model.h` and `model.c`, and the test vectors."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -161,7 +160,7 @@ def rule_number(deployed: Deployed) -> str:
 def _network(deployed: Deployed, memory: Memory) -> list[str]:
     rule, network = deployed.rule, deployed.network
     bounds = [0] if rule is None else rule_bounds(rule)
-    labels = ", ".join(json.dumps(label) for label in deployed.labels)
+    labels = ", ".join(c_string(label) for label in deployed.labels)
     values: dict[str, Any] = {"layers": "layers", "labels": "labels", "bounds": "bounds", "powers": "powers"}
     values |= {"mel": "&mel" if deployed.encoder else None, "size": "DX_SIZE", "history_at": memory.history, "frame_at": memory.frame}
     values |= {"total_at": memory.total, "streak_at": memory.streak, "scale": f"{deployed.probability.constant}u"}
@@ -175,6 +174,12 @@ def _network(deployed: Deployed, memory: Memory) -> list[str]:
         f"static const char *const labels[] = {{{labels}}};\n",
         f"const dx_model dx_network = {{{_fields(values)}}};",
     ]
+
+
+def c_string(text: str) -> str:
+    """A text as a C string of its bytes in UTF-8; what is not plain is written as octal numbers, "?" too, which begins trigraphs."""
+    plain = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in '"\\?'}
+    return '"' + "".join(plain.get(byte, f"\\{byte:03o}") for byte in text.encode()) + '"'
 
 
 def vectors_h(deployed: Deployed, found: Sequence[Vector]) -> str:

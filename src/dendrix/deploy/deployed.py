@@ -15,6 +15,7 @@ from ..exits import ExitRule, FixedSteps, IntegerProbability, Patience
 from ..exits.rules.integer_probability import crowd
 from ..models import Decision
 from .network import IntegerNetwork
+from .samples import expect_samples
 
 ACCUMULATIONS = ("sum", "mean", "last")
 """Accumulations of outputs that have an integer form."""
@@ -82,7 +83,12 @@ class Deployed:
         return IntegerProbability(1.0, unit=self.network.unit, mean=self.decision.accumulation == "mean")
 
     def frames(self, values: Ints) -> Ints:
-        """Frames [T, C], without the tail, of 16-bit samples or of the values of frames one after another, [N]; the last one is filled."""
+        """Frames [T, C], without the tail, of 16-bit samples or of the values of frames one after another, [N]; the last one is filled.
+
+        Raises:
+            InputError: see `expect_samples`.
+        """
+        values = expect_samples(values, "values")
         whole = np.pad(values, (0, -len(values) % self.step))
         if self.encoder is None:
             frames = whole.reshape(-1, self.network.inputs.channels)

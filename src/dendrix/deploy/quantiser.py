@@ -71,6 +71,9 @@ def input_form(data: Iterable[Item], bits: int | None, channels: int) -> InputFo
     largest, counts, seen = 0.0, True, False
     for item in data:
         x, valid, _ = parts(item)
+        if x.is_complex():
+            raise InputError(f"data: expected real inputs, got {x.dtype}. Convert them first.")
+        x = x.float() if x.dtype == torch.bool else x
         if x.dim() != 3 or x.shape[2] != channels:
             raise InputError(
                 f"data: expected batches [B, T, C={channels}], got {list(x.shape)}. Use the data that the network was trained on."
@@ -78,7 +81,7 @@ def input_form(data: Iterable[Item], bits: int | None, channels: int) -> InputFo
         x = x if valid is None else x[valid]
         if not torch.isfinite(x).all():
             raise InputError("data: expected finite inputs, got NaN or infinity. Clean them first.")
-        largest, seen = max(largest, float(x.abs().max()) if x.numel() else 0.0), True
+        largest, seen = max(largest, float(x.abs().max()) if x.numel() else 0.0), seen or x.numel() > 0
         counts = counts and bool((x == x.round()).all())
     if not seen:
         raise InputError("data: expected at least one batch of training inputs, got none. Check the split.")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ..data.speech.integer_mel import Ints
 from ..errors import InputError
 from .deployed import Answer, Deployed
+from .samples import expect_samples
 
 
 class Vector(NamedTuple):
@@ -27,9 +28,9 @@ def vectors(deployed: Deployed, clips: Sequence[Ints]) -> list[Vector]:
     """
     if not len(clips):
         raise InputError("clips: expected at least one input for the test vectors, got none. Pass some of the validation data.")
-    for clip in clips:
-        if not len(clip) or clip.min() < -32768 or clip.max() > 32767:
-            raise InputError("clips: expected 16-bit numbers, at least one per clip, got others. Quantise them first.")
+    clips = [expect_samples(clip, f"clips, item {number}") for number, clip in enumerate(clips)]
+    if empty := [number for number, clip in enumerate(clips) if not len(clip)]:
+        raise InputError(f"clips, item {empty[0]}: expected at least one number, got none. Leave it out.")
     totals = [deployed.totals(clip) for clip in clips]
     return [Vector(clip, total, deployed.answer(total)) for clip, total in zip(clips, totals, strict=True)]
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import expect
+from ..core import SEEDS, expect, expect_count, expect_finite
+from ..data.given import tensor_of
 from ..errors import InputError
 from ..neurons.nir import Fires
 from .building import Reading
@@ -85,12 +86,13 @@ def compare(
         reset, gain: of the reference, see `from_nir`.
         rows, steps, seed: of the random input.
     Raises:
-        InputError: the time step is nowhere, the input does not fit, or not even the reference can express the graph.
+        InputError: the time step is nowhere, the input does not fit or is not finite, or not even the reference can express the graph.
     """
     reading = reading_of(graph, dt_ms, None, reset, gain)
     wanted = build_graph(graph, reading, strict=False)
-    given = _random(wanted, rows, steps, seed) if x is None else x
+    given = _random(wanted, rows, steps, seed) if x is None else tensor_of(x, "x").float()
     expect(given, "B T ...")
+    expect_finite(given, "x")
     with torch.no_grad():
         reference, _ = wanted.run(given)
         found = tuple(_difference(graph, reading, name, given, reference) for name in dialects)
@@ -100,6 +102,9 @@ def compare(
 
 
 def _random(network: GraphNetwork, rows: int, steps: int, seed: int) -> Tensor:
+    for value, name in ((rows, "rows"), (steps, "steps")):
+        expect_count(value, "[1, inf)", name)
+    expect_count(seed, SEEDS, "seed")
     sizes = list(network.inputs.values())
     shape = sizes[0] if len(sizes) == 1 else (sum(int(np.prod(size)) for size in sizes),)
     return (torch.rand(rows, steps, *shape, generator=torch.Generator().manual_seed(seed)) < RATE).float()

@@ -1,6 +1,7 @@
 """The record of a run (`run.json`), its metrics, and the creation of its folder."""
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -41,24 +42,48 @@ class RunRecord(TypedDict, total=False):
     """Settings, audit and comparison with the original, for a converted network."""
 
 
+def expect_new(target: Path) -> None:
+    """Check that a new folder can be made, before the work that it is for.
+
+    Raises:
+        FileExistsError: `target` exists.
+        NotADirectoryError, PermissionError: a file has the name of a folder above it, or that folder is not writable.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. Choose another name or remove it.")
+    expect_folder(target)
+
+
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder that is renamed to `target` at the end, or removed after an error.
 
     Raises:
-        FileExistsError: `target` exists.
+        OSError: see `expect_new`; or a file cannot be written.
     """
-    if target.exists():
-        raise FileExistsError(f"{target}: expected the name of a new folder, but it exists. Choose another name or remove it.")
-    expect_folder(target)
+    expect_new(target)
     place = Path(os.path.realpath(target))  # follows links, and does not create a for a/../b
     work = place.with_name(f".{os.getpid()}.{secrets.token_hex(4)}")
-    with making(work):
+    with _told_as(work, target), making(work):
         try:
             yield work
             work.rename(place)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told_as(work: Path, target: Path) -> Iterator[None]:
+    """Replace the path of a temporary folder in errors by that of the target. The error of a full disk has no path."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        file = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        if file is None or not file.is_relative_to(work):
+            raise
+        raise OSError(error.errno, error.strerror, str(target / file.relative_to(work))) from error
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Export of a finished run: quantisation on its training data, an exit rule certified on the integer network, and a comparison."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from ..deploy import (
 from ..errors import InputError
 from ..exits import ExitRecord, Goal, Policy, fingerprint, fit, record_outputs
 from ..run_folder.checkpoint import Checkpoint, write_checkpoint
-from ..run_folder.record import RUN, environment, new_folder, read_record
+from ..run_folder.record import RUN, environment, expect_new, new_folder, read_record
 from .opened import OpenedRun, open_run, source_of
 
 Target = Literal["c", "wasm", "arduino", "npz", "run"]
@@ -71,7 +72,7 @@ class DeployRun:
 
     def __post_init__(self) -> None:
         expect_fields(
-            self, whole=("weights", "clips", "finetune"), weights="[2, 8]", finetune="[0, inf)", clips="[1, inf)", abstain="[0, 1]"
+            self, whole=("weights", "clips", "finetune"), weights="[2, 8]", finetune="[0, inf)", clips="[1, 10000]", abstain="[0, 1]"
         )
         if self.goal is not None and self.policy is not None:
             raise InputError("policy: expected a policy or a goal to fit one for, got both. Leave one out.")
@@ -150,7 +151,7 @@ def export_run(asked: DeployRun, to: Target, folder: Path) -> Ready:
         FileExistsError: the folder exists.
         OSError, InputError, NoCertificateError: see `prepare_run`.
     """
-    _expect_new(folder)
+    expect_new(folder)
     return write_export(prepare_run(asked), to, folder)
 
 
@@ -161,14 +162,12 @@ def write_export(ready: Ready, to: Target, folder: Path) -> Ready:
     else:
         EXPORTS[to](ready.deployed, folder, ready.clips)
     if ready.policy is not None:
-        ready.policy.save(folder / "policy.json")
+        try:
+            ready.policy.save(folder / "policy.json")
+        except BaseException:  # nothing half-written
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return ready
-
-
-def _expect_new(folder: Path) -> None:
-    """Refuse a folder that is in use before the work, and not after it."""
-    if folder.exists():
-        raise FileExistsError(f"{folder}: expected a name for a new folder, but it exists. Choose another or remove it.")
 
 
 def _quantised(asked: DeployRun, opened: OpenedRun) -> IntegerNetwork:
@@ -290,7 +289,7 @@ def fitting(asked: DeployRun, budget: Budget, folder: Path) -> Ready:
         FileExistsError: the folder exists.
         InputError: no network keeps the budget; says by how much each misses it.
     """
-    _expect_new(folder)
+    expect_new(folder)
     tried = []
     for bits in [bits for bits in _BITS if bits <= asked.weights] or [asked.weights]:
         ready = prepare_run(replace(asked, weights=bits))

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core.files import write_atomic
+from ..core.files import expect_writable, write_atomic
 from ..core.trust import Trust
+from ..errors import InputError
 from ..exchange import read_graph, to_nir, to_onnx
 from ..exchange.onnx_models import step_shape
 from ..exchange.onnx_readme import readme
@@ -31,6 +32,7 @@ def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, licence: str
     Raises:
         OSError, InputError: see `read_checkpoint` and `to_nir`.
     """
+    expect_writable(out)
     checkpoint = read_checkpoint(run, trust=trust)
     facts = {"classes": list(checkpoint.labels), "encoder": checkpoint.encoder, **_training(run)}
     if licence is not None:
@@ -51,13 +53,16 @@ def export_onnx(
     Returns:
         the numbers of operators and bytes.
     Raises:
-        OSError, InputError: see `read_checkpoint` and `to_onnx`.
+        OSError: see `read_checkpoint` and `to_onnx`; or another file has the name of the page.
+        InputError: see `read_checkpoint` and `to_onnx`; or the model has the name of the page.
     """
+    page = _page(out)
     checkpoint = read_checkpoint(run, trust=trust)
     found = _shape(run)
     shape = step_shape(checkpoint.model) if found is None else found
     model = to_onnx(checkpoint.model, out, form=form, shape=shape, int8=int8)
-    write_atomic(out.with_suffix(".md"), readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
+    if page is not None:
+        write_atomic(page, readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
     return {"operators": len(model.graph.node), "bytes": out.stat().st_size}
 
 
@@ -70,6 +75,20 @@ def _training(run: Path) -> dict[str, Any]:
     progress = record.get("progress") or {}
     told = {"recipe": record.get("name"), "data_sha256": record.get("data_sha256"), "validation_accuracy": progress.get("best_accuracy")}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _page(out: Path) -> Path | None:
+    """The page beside a model, checked before the work; a device or a pipe has none."""
+    expect_writable(out)
+    if out.exists() and not out.is_file():
+        return None
+    page = out.with_suffix(".md")
+    if page == out:
+        raise InputError(f"{out}: expected a name for the model, but its page in Markdown takes it. Choose another, such as net.onnx.")
+    expect_writable(page)
+    if page.exists() and not out.exists():
+        raise FileExistsError(f"{page}: expected this name to be free for the page beside the model, but it is in use. Choose another.")
+    return page
 
 
 def _shape(run: Path) -> tuple[int, ...] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..checks import SEEDS, expect_count, suggestion
-from ..core.files import expect_folder, write_json
+from ..core.files import expect_folder, making, write_json
 from ..errors import DivergedError, InputError, MissingExtraError
 from ..run_folder.record import is_text
 from ..run_folder.state import run_folder
@@ -20,6 +20,7 @@ from .recipe import recipe_to_dict
 R = TypeVar("R")
 
 RESULTS = "sweep.json"
+DATABASE = "sweep.db"
 _HEARTBEAT_S = 20
 """Interval of a worker's heartbeat. After twice this time without one, another worker takes over its trial."""
 _RETRIES = 5
@@ -130,13 +131,40 @@ def sweep(
     expect_count(trials, "[1, inf)", "trials")
     expect_count(seed, SEEDS, "seed")
     expect_space(recipe, space)
+    with _nothing_without_a_run(folder):
+        return _sweep(optuna, recipe, space, folder, trials, storage, name, prune, seed, watch)
+
+
+@contextlib.contextmanager
+def _nothing_without_a_run(folder: Path) -> Iterator[None]:
+    """Create the folder. If a sweep that began here fails before its first run has a result, nothing is left of it."""
+    database = folder / DATABASE
+    began_here = not database.exists()
+    with making(folder):
+        try:
+            yield
+        except BaseException:
+            if began_here and not any((folder / "runs").glob("*")):
+                database.unlink(missing_ok=True)
+            raise
+
+
+def _sweep(
+    optuna: Any,
+    recipe: Any,
+    space: Mapping[str, Range],
+    folder: Path,
+    trials: int,
+    storage: str | None,
+    name: str,
+    prune: bool,
+    seed: int,
+    watch: Callable[[dict[str, Any]], None],
+) -> list[dict[str, Any]]:
     by_loss = is_text(recipe_to_dict(recipe))
-    if storage is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        storage = f"sqlite:///{folder.resolve() / 'sweep.db'}"
+    storage = f"sqlite:///{folder.resolve() / DATABASE}" if storage is None else storage
     study = _study(optuna, storage, name, by_loss, prune, seed)
     _expect_same(study, space, name)
-    folder.mkdir(parents=True, exist_ok=True)
 
     def objective(trial: Any) -> float:
         drawn = {field: values.draw(trial, field) for field, values in space.items()}
@@ -197,7 +225,7 @@ def _expect_same(study: Any, space: Mapping[str, Range], name: str) -> None:
 
 
 def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, seed: int) -> Any:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a warning would have the traceback of a trial that is refused
     if storage == "sqlite://" or ":memory:" in storage:
         raise InputError(f"storage: expected a database that outlives this process, got {storage}. Leave it out, or name a file.")
     try:
@@ -217,7 +245,8 @@ def _study(optuna: Any, storage: str, name: str, by_loss: bool, prune: bool, see
     except Exception as error:  # drivers of databases raise errors of their own kinds
         reason = str(error).split("\n")[0].rstrip(".")
         raise InputError(
-            f"storage: expected a database that can be reached, got {storage}: {reason}. Check the URL and the server."
+            f"storage: expected a database that can be reached, got {storage}: {reason}. Check the URL, the server and the space on "
+            "the disk."
         ) from error
 
 

@@ -49,10 +49,11 @@ def test_a_process_without_an_item_is_refused(recipe: SequenceRecipe) -> None:
         expect_enough(count, splits, 11)
 
 
-def test_two_processes_learn_what_one_learns_and_one_that_dies_ends_both(tones: Path, tmp_path: Path) -> None:
-    done = run_python("-m", "support.two_processes", tones, tmp_path, DENDRIX_CACHE=tmp_path / "cache")
+@pytest.mark.parametrize("dies", [[1], pytest.param([0, 1], marks=pytest.mark.extended)], ids=str)
+def test_two_processes_learn_what_one_learns_and_one_that_dies_ends_both(tones: Path, tmp_path: Path, dies: list[int]) -> None:
+    done = run_python("-m", "support.two_processes", tones, tmp_path, *dies, DENDRIX_CACHE=tmp_path / "cache")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["[0]", "[0, 0]", DEAD, f"[1, {-signal.SIGKILL}]", DEAD, f"[1, {-signal.SIGKILL}]"]
+    assert done.stdout.splitlines() == ["[0]", "[0, 0]", *[DEAD, f"[1, {-signal.SIGKILL}]"] * len(dies)]
 
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
@@ -71,7 +72,7 @@ def test_two_processes_learn_what_one_learns_and_one_that_dies_ends_both(tones: 
     ]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_torchrun_starts_the_command(tones: Path, tmp_path: Path) -> None:
     options = "--data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --budget.batch-size 10 --budget.epochs 1 --json"
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]

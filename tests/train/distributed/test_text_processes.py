@@ -9,34 +9,50 @@ import torch
 from safetensors.torch import load_file
 
 from support.processes import run_python
-from support.two_text_processes import recipe, train
+from support.two_text_processes import RUNS, recipe, train
+
+
+def trained(folder: Path, *names: str) -> Path:
+    (folder / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
+    done = run_python("-m", "support.two_text_processes", folder, *names, DENDRIX_CACHE=folder / "cache")
+    assert done.returncode == 0, done.stderr
+    ends = done.stdout.splitlines()
+    assert ends[0] == "[0]", done.stderr
+    assert set(ends[1:]) == {"[0, 0]"}, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("processes")
-    (folder / "text.txt").write_text("the spikes of the rain in spain\n" * 400)
-    done = run_python("-m", "support.two_text_processes", folder, DENDRIX_CACHE=folder / "cache")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["[0]", *["[0, 0]"] * 7], done.stderr
-    return folder
+    """All of them."""
+    return trained(tmp_path_factory.mktemp("processes"), *RUNS)
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["two", "parts", "shared"])
-def test_two_learn_what_one_learns(runs: Path, name: str) -> None:
-    one, two = (load_file(runs / run / "model.safetensors") for run in ("one", name))
+def expect_equal(folder: Path, name: str) -> None:
+    one, two = (load_file(folder / run / "model.safetensors") for run in ("one", name))
     assert one.keys() == two.keys()
     for parameter, expected in one.items():
         torch.testing.assert_close(two[parameter], expected, rtol=0, atol=1e-4, msg=lambda text, where=parameter: f"{where}: {text}")
-    for line, expected in zip(metrics(runs / name), metrics(runs / "one"), strict=True):
+    for line, expected in zip(metrics(folder / name), metrics(folder / "one"), strict=True):
         for measure in ("step", "loss", "gradient_norm", "valid_loss", "valid_accuracy"):
             assert line[measure] == pytest.approx(expected[measure], rel=1e-4)
 
 
+def test_two_with_shares_learn_what_one_learns(tmp_path: Path) -> None:
+    expect_equal(trained(tmp_path, "one", "shared"), "shared")
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("name", ["two", "parts"])
+def test_two_learn_what_one_learns(runs: Path, name: str) -> None:
+    expect_equal(runs, name)
+
+
+@pytest.mark.extended
 def test_shares_are_saved_as_the_same_folder(runs: Path) -> None:
     from dendrix.models.spikegpt.hf_files import load_language_model
 
@@ -46,11 +62,13 @@ def test_shares_are_saved_as_the_same_folder(runs: Path) -> None:
     assert model(torch.tensor([[1, 2, 3]])).logits.isfinite().all()
 
 
+@pytest.mark.extended
 def test_shares_resume_to_the_same_last_bit(runs: Path) -> None:
     whole, cut = ((runs / run / "model.safetensors").read_bytes() for run in ("shared", "cut"))
     assert whole == cut
 
 
+@pytest.mark.extended
 def test_each_process_holds_about_half(runs: Path) -> None:
     held = [[int(number) for number in (runs / f"shares-{rank}").read_text().split()] for rank in range(2)]
     (parameters, moments, whole), (other, _, _) = held
@@ -59,6 +77,7 @@ def test_each_process_holds_about_half(runs: Path) -> None:
     assert moments == 2 * parameters
 
 
+@pytest.mark.extended
 def test_bfloat16_products_leave_shares_in_float32(runs: Path) -> None:
     half, full = (load_file(runs / run / "model.safetensors") for run in ("half", "shared"))
     assert all(tensor.dtype == torch.float32 for tensor in half.values())

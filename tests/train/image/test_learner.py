@@ -161,7 +161,7 @@ def test_a_folder_of_files_trains_in_the_same_way(tmp_path: Path) -> None:
         train(recipe, folder, resume=True)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_two_processes_train_one_network(recipe: ImageRecipe, tmp_path: Path) -> None:
     options = ["--data.root", recipe.data.root, "--data.held-out", "41", "--budget.epochs", "2", "--budget.batch-size", "16", "--json"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dendrix"]

@@ -45,6 +45,7 @@ def test_learns_and_leaves_a_folder_of_transformers(recipe: TextRecipe, tmp_path
 
 
 def test_an_interrupted_run_goes_on_to_the_same_last_bit(recipe: TextRecipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, budget=replace(recipe.budget, steps=6, every=2))
     trained(recipe, tmp_path / "whole")
 
     def stop(metrics: list[object]) -> None:

@@ -118,6 +118,7 @@ def _whole(values: NDArray[Any], low: int, high: int, name: str) -> NDArray[Any]
     """Whole numbers of a range, of any type, [N]."""
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise InputError(f"{name}: expected numbers [N], got {values.dtype} of shape {list(values.shape)}. Convert them first.")
+    values = np.ascontiguousarray(values)  # a field of records is read several times
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         odd = values[~np.isfinite(values) | (values != np.rint(values))][0]
         raise InputError(f"{name}: expected whole numbers, got {odd}. Round or repair them first.")

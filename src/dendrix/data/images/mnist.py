@@ -22,6 +22,7 @@ from ..pack import read_pack
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _PACK = "mnist_small.npz"
 _PLACES = ("", "images", "mnist", "MNIST/raw")
+_MOST_AXES = 8
 _UINT8 = 8
 """Code of unsigned bytes, the only data type of these files, in the header of the idx format."""
 
@@ -82,9 +83,11 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
             head = file.read(4)
             axes = head[3] if len(head) > 3 else 0
             sizes = file.read(4 * axes)
-            if head[:3] != bytes([0, 0, _UINT8]) or len(sizes) < 4 * axes:
+            if head[:3] != bytes([0, 0, _UINT8]) or len(sizes) < 4 * axes or axes > _MOST_AXES:
                 raise InputError(f"{path}: expected an idx file of unsigned bytes, got another kind of file. Check the path.")
             shape = [int(size) for size in np.frombuffer(sizes, ">u4")]
+            if 0 in shape:
+                raise InputError(f"{path}: expected at least one value, got the shape {shape}. Copy it again.")
             if math.prod(shape) > path.stat().st_size * (_DENSEST if path.suffix == ".gz" else 1):
                 raise InputError(f"{path}: expected {math.prod(shape)} values according to its header, got fewer. Copy it again.")
             expect_within(math.prod(shape), "array_bytes", str(path))

@@ -3,6 +3,7 @@
 import io
 import pickle
 import pickletools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,12 @@ def read_plain_pickle(path: Path) -> Any:
 def _check_sizes(content: bytes) -> None:
     """Go through the instructions once: each must be whole, and a place in the memo, for which memory is taken, within their number."""
     place = 0
+    short = len(content) > 1 << 16  # then the places that the pattern lets pass lie within the number of instructions
     while place < len(content):
+        if short:
+            place = _SHORT.match(content, place).end()  # type: ignore[union-attr]
+            if place == len(content):
+                break
         name, size, lines = _INSTRUCTIONS[content[place : place + 1]]
         place += 1
         if lines:
@@ -152,3 +158,16 @@ _INSTRUCTIONS = {
     for code in pickletools.opcodes
 }
 """Name, size of the argument (negative where it is counted), and number of lines of the argument, of each instruction."""
+
+
+def _short_instructions() -> re.Pattern[bytes]:
+    """Runs of instructions whose arguments have a fixed size, and of places below 65,536: most of a long list, passed at once."""
+    kinds = dict.fromkeys((0, 1, 2, 4, 8), b"")
+    for code, (name, size, lines) in _INSTRUCTIONS.items():
+        if not lines and size in kinds and name not in ("STOP", "LONG_BINPUT"):
+            kinds[size] += re.escape(code)
+    forms = [b"[" + codes + b"]" + b"." * size for size, codes in kinds.items() if codes]
+    return re.compile(b"(?:" + b"|".join([*forms, rb"r..\0\0"]) + b")*+", re.DOTALL)
+
+
+_SHORT = _short_instructions()

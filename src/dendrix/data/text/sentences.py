@@ -135,18 +135,15 @@ def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]
     rows, untidy = [], set[str]()
     for number, given in fields:
         where = f"{path}, line {number}"
-        for column in (text, label):
-            if column not in given:
-                raise InputError(
-                    f"{where}: expected the column '{column}', got {_few(list(given))}. Name it with --data.text or --data.label."
-                )
+        if text not in given or label not in given:
+            column = label if text in given else text
+            raise InputError(f"{where}: expected the column '{column}', got {_few(list(given))}. Name it with --data.text or --data.label.")
         words, name = _written(given[text]), _written(given[label])
-        for column, found in ((text, words), (label, name)):
-            if found is None or not found.strip():
-                raise InputError(f"{where}: expected a non-empty {column}, got {given[column]!r}. Fill it in, or remove the row.")
-        assert words is not None  # checked above
-        assert name is not None
-        if (tidied := tidy(name)) != name:
+        tidied = tidy(name)
+        if not tidied or not words or words.isspace():
+            column = text if not words or words.isspace() else label
+            raise InputError(f"{where}: expected a non-empty {column}, got {given[column]!r}. Fill it in, or remove the row.")
+        if tidied != name:
             untidy.add(name)
         rows.append(Row(words, tidied, where))
     if not rows:
@@ -164,11 +161,13 @@ def tidy(label: str) -> str:
     return unicodedata.normalize("NFC", label.strip())
 
 
-def _written(value: object) -> str | None:
-    """A field as text; whole numbers of JSON as they are usually written, and None for anything but text and numbers."""
+def _written(value: object) -> str:
+    """A field as text; whole numbers of JSON as they are usually written, and nothing for anything but text and numbers."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value) if isinstance(value, str | int | float) else None
+    return str(value) if isinstance(value, int | float) else ""
 
 
 def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
@@ -192,12 +191,16 @@ def _table(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
         ) from error
 
 
+_JSON = json.JSONDecoder(object_pairs_hook=unique)
+"""Made once: `json.loads` makes one for each line."""
+
+
 def _json_lines(path: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
     for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            value = json.loads(line, object_pairs_hook=unique)
+            value = _JSON.decode(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: expected JSON, but it cannot be read ({error}). Correct the line.") from error
         if not isinstance(value, dict):

@@ -8,6 +8,20 @@ static union {
   unsigned char bytes[DX_SIZE];
 } memory;
 
+/* Prints a text as a string of JSON. */
+static void print_text(const char *text) {
+  putchar('"');
+  for (; *text; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c < 32u) printf("\\u%04x", (unsigned)c);
+    else {
+      if (c == '"' || c == '\\') putchar('\\');
+      putchar(c);
+    }
+  }
+  putchar('"');
+}
+
 int main(void) {
   const dx_model *model = &dx_network;
   unsigned char pair[2];
@@ -26,7 +40,7 @@ int main(void) {
   dx_result(&memory, &answer);
   printf("{\"label\": ");
   if (answer.label < 0) printf("null");
-  else printf("\"%s\"", model->labels[answer.label]);
+  else print_text(model->labels[answer.label]);
   printf(", \"confidence\": %lu.%06lu, \"steps\": %lu, \"stopped\": %s}\n", (unsigned long)(answer.confidence >> 16),
          (unsigned long)(((uint64_t)(answer.confidence & 0xffffu) * 1000000u) >> 16), (unsigned long)answer.steps,
          answer.stopped ? "true" : "false");
