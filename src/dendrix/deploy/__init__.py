@@ -10,6 +10,11 @@ from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Deployed, exit_rule
 from .finetuning import finetune
+from .image_costs import image_report
+from .image_deployed import DeployedImage
+from .image_export import ENGINE as _ENGINE  # noqa: F401 - registers the files of image networks
+from .image_network import ImageState, IntegerImageNetwork
+from .image_quantiser import quantise_images
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
 from .quantiser import quantise
@@ -20,7 +25,10 @@ __all__ = [
     "Answering",
     "Bound",
     "Deployed",
+    "DeployedImage",
+    "ImageState",
     "InputForm",
+    "IntegerImageNetwork",
     "IntegerMel",
     "IntegerNetwork",
     "IntegerState",
@@ -35,8 +43,10 @@ __all__ = [
     "export_npz",
     "export_wasm",
     "finetune",
+    "image_report",
     "integer_encoder",
     "quantise",
+    "quantise_images",
     "report",
     "sizes",
     "streaming",

@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..exits import ExitRule, IntegerProbability
 from ..models import Decision
 from .answering import Answering
+from .image_network import IntegerImageNetwork
 from .network import IntegerNetwork
 
 
@@ -73,6 +74,6 @@ class Deployed(Answering):
         return self.totalled(outputs)
 
 
-def exit_rule(network: IntegerNetwork, decision: Decision, scale: float = 1.0) -> IntegerProbability:
+def exit_rule(network: IntegerNetwork | IntegerImageNetwork, decision: Decision, scale: float = 1.0) -> IntegerProbability:
     """The rule max-probability in whole numbers for a network, with a threshold at which it never stops; to be fitted."""
     return IntegerProbability(1.0, scale=scale, unit=network.unit, mean=decision.accumulation == "mean")

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from . import reference
 from .answering import rule_bounds
 from .deployed import Deployed
 from .export_folder import File, shipped, write_export
+from .image_deployed import DeployedImage
 from .layout import PARAMETERS
 from .notes import npz_readme
 from .vectors import Vector, vectors
 
 
-def export_npz(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
+def export_npz(deployed: Deployed | DeployedImage, folder: str | Path, clips: Sequence[Ints]) -> None:
     """Write a network as `network.npz`, `network.json`, test vectors `vectors.npz`, `README.md` with the equations, and `LICENSE`.
 
     Args:
@@ -30,10 +32,12 @@ def export_npz(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) ->
         FileExistsError: the folder exists.
         InputError: there are no clips, or a number does not fit into 16 bits.
     """
-    write_export(folder, _files(deployed, vectors(deployed, clips)))
+    write_export(folder, npz_files(deployed, vectors(deployed, clips)))
 
 
-def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+@singledispatch
+def npz_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+    """Names and contents of the files."""
     yield "network.npz", npz(arrays(deployed))
     yield "network.json", json.dumps(_description(deployed), indent=2) + "\n"
     yield "vectors.npz", npz(vector_arrays(found))

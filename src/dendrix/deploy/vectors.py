@@ -8,19 +8,20 @@ from ..data.speech.integer_mel import Ints
 from ..errors import InputError
 from .answering import Answer
 from .deployed import Deployed
+from .image_deployed import DeployedImage
 
 
 class Vector(NamedTuple):
-    """One clip and what the reference makes of it."""
+    """One clip or image and what the reference makes of it."""
 
     values: Ints
-    """16-bit samples, or values of frames one after another, [N]."""
+    """16-bit samples, values of frames one after another, or bytes of an image, [N]."""
     totals: Ints
     """Accumulated outputs after every step, the tail included and no early exit, [T, K]."""
     answer: Answer
 
 
-def vectors(deployed: Deployed, clips: Sequence[Ints]) -> list[Vector]:
+def vectors(deployed: Deployed | DeployedImage, clips: Sequence[Ints]) -> list[Vector]:
     """Run the reference on clips.
 
     Raises:
