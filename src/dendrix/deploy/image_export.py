@@ -11,12 +11,15 @@ from . import image_reference
 from .answering import rule_bounds
 from .c_export import c_files
 from .export_folder import File, shipped
+from .image_binary import image_binary
 from .image_c_source import image_model_c, image_model_h, image_vectors_h
 from .image_deployed import DeployedImage
-from .image_notes import image_npz_readme, image_readme
+from .image_notes import image_npz_readme, image_readme, image_web_readme
 from .npz_export import npz, npz_files, vector_arrays
-from .vectors import Vector
+from .vectors import Vector, vectors_json
+from .wasm_export import engine, wasm_files
 
+WEB_ENGINES = ("dendrix_image.wasm", "dendrix_image_simd.wasm")
 ENGINE = ("dendrix_decision.h", "dendrix_image.h", "dendrix_image.c")
 
 
@@ -31,6 +34,19 @@ def _c(deployed: DeployedImage, found: Sequence[Vector]) -> Iterator[File]:
     yield "model.c", image_model_c(deployed)
     yield "test/vectors.h", image_vectors_h(found)
     yield "README.md", image_readme(deployed)
+
+
+@wasm_files.register
+def _web(deployed: DeployedImage, found: Sequence[Vector]) -> Iterator[File]:
+    for name in WEB_ENGINES:
+        yield name, engine(name)
+    yield "network.bin", image_binary(deployed)
+    yield "vectors.json", vectors_json(found)
+    for name in ("dendrix.mjs", "dendrix.d.mts"):
+        yield name, shipped(f"web/{name}")
+    yield "selftest.mjs", shipped("web/selftest_image.mjs")
+    yield "LICENSE", shipped("c/LICENSE")
+    yield "README.md", image_web_readme(deployed)
 
 
 @npz_files.register

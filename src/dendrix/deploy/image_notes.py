@@ -42,6 +42,27 @@ errors too.
 """
 
 
+def image_web_readme(deployed: DeployedImage) -> str:
+    """Text of the README of an export for WebAssembly."""
+    height, width, channels = deployed.network.image
+    return f"""# A spiking image network in WebAssembly
+
+Takes images of {height} x {width} pixels with {channels} channel{"s" if channels > 1 else ""}, bytes in the order
+[height][width][channels], and runs at most {deployed.network.presented} steps. The engine comes with and without SIMD, and has no imports;
+`network.bin` holds the tables. Outputs equal those of the reference in dendrix to the bit. Labels: {", ".join(deployed.labels)}.
+
+    import {{ Network }} from "./dendrix.mjs";
+    const network = await Network.load("dendrix_image.wasm", "network.bin", "dendrix_image_simd.wasm"); // SIMD where there is
+    const stream = network.stream();
+    stream.push(pixels);            // Uint8Array, in pieces of any length
+    stream.stop();                  // runs the steps; true if the exit rule was sure before the last one
+    console.log(stream.result());   // label, confidence, steps, stopped
+    stream.restart();               // for the next image
+
+`node selftest.mjs` compares both engines with the reference at every step, and says how many images they classify in a second.
+"""
+
+
 def image_npz_readme(deployed: DeployedImage, equations: str) -> str:
     """Text of the README of an export as arrays."""
     return f"""# A spiking image network as whole numbers

@@ -1,22 +1,25 @@
 """Export of a network for WebAssembly: engine, tables, an ES module with types, test vectors and notes in one folder."""
 
 from collections.abc import Iterator, Sequence
+from functools import singledispatch
 from pathlib import Path
 
 from ..data.speech.integer_mel import Ints
 from .deployed import Deployed
 from .export_folder import File, shipped, shipped_bytes, write_export
 from .image import image
+from .image_deployed import DeployedImage
 from .notes import web_readme
 from .vectors import Vector, vectors, vectors_json
 
 FILES = ("dendrix.mjs", "dendrix.d.mts", "selftest.mjs")
 
 
-def export_wasm(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
+def export_wasm(deployed: Deployed | DeployedImage, folder: str | Path, clips: Sequence[Ints]) -> None:
     """Write a network for browsers and node.
 
-    The folder holds `dendrix.wasm` (the engine, without imports), `network.bin` (the tables), `dendrix.mjs` with its types, `selftest.mjs`
+    The folder holds `dendrix.wasm` (the engine, without imports; of image networks `dendrix_image.wasm` and, for SIMD,
+    `dendrix_image_simd.wasm`), `network.bin` (the tables), `dendrix.mjs` with its types, `selftest.mjs`
     with `vectors.json`, `README.md` and `LICENSE`.
 
     Args:
@@ -27,10 +30,12 @@ def export_wasm(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -
         FileExistsError: the folder exists.
         InputError: there are no clips, or a number does not fit into 16 bits.
     """
-    write_export(folder, _files(deployed, vectors(deployed, clips)))
+    write_export(folder, wasm_files(deployed, vectors(deployed, clips)))
 
 
-def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+@singledispatch
+def wasm_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+    """Names and contents of the files."""
     yield "dendrix.wasm", engine()
     yield "network.bin", image(deployed)
     yield "vectors.json", vectors_json(found)
@@ -40,6 +45,6 @@ def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
     yield "README.md", web_readme(deployed)
 
 
-def engine() -> bytes:
-    """The engine, compiled for WebAssembly."""
-    return shipped_bytes("web/dendrix.wasm")
+def engine(name: str = "dendrix.wasm") -> bytes:
+    """An engine, compiled for WebAssembly."""
+    return shipped_bytes(f"web/{name}")
