@@ -10,7 +10,7 @@ from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Deployed, exit_rule
 from .finetuning import finetune
-from .image_costs import image_report
+from .image_costs import ImageReport, image_report
 from .image_deployed import DeployedImage
 from .image_export import ENGINE as _ENGINE  # noqa: F401 - registers the files of image networks
 from .image_network import ImageState, IntegerImageNetwork
@@ -26,6 +26,7 @@ __all__ = [
     "Bound",
     "Deployed",
     "DeployedImage",
+    "ImageReport",
     "ImageState",
     "InputForm",
     "IntegerImageNetwork",

@@ -32,10 +32,9 @@ def _scatter(x: Any, edge: Any, weights: Any, height: Any, width: Any, channels:
             left, end = _span(column + edge[10], columns, right, width)
             place = (y * in_width + column) * inputs
             for c in range(inputs):
-                value = x[place + c]
-                if value == 0:
+                if x[place + c] == 0:
                     continue
-                value <<= shift
+                value = np.int32(x[place + c] << shift)
                 for i in range(top, bottom + 1, down):
                     row = (y + edge[9] - i) // down * width
                     for j in range(left, end + 1, right):

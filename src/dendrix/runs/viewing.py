@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core import expect, expect_in
 from ..exits import ExitRule, serve
-from ..models import VGG, Converted, ResNet
+from ..models import VGG, ResNet, StillImageNetwork
 from ..models.converted import network_input
 from ..run_folder.checkpoint import Checkpoint
 from .prediction import Prediction, named
@@ -33,7 +33,7 @@ class Seen:
 
 def knows_images(checkpoint: Checkpoint) -> bool:
     """Return whether the network takes images, [B, C, H, W]."""
-    return (checkpoint.shape is not None and len(checkpoint.shape) == 3) or isinstance(checkpoint.model, VGG | ResNet | Converted)
+    return (checkpoint.shape is not None and len(checkpoint.shape) == 3) or isinstance(checkpoint.model, VGG | ResNet | StillImageNetwork)
 
 
 @torch.no_grad()
