@@ -10,6 +10,7 @@ from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Deployed, exit_rule
 from .finetuning import finetune
+from .image_bounds import ImageBound, image_bounds
 from .image_costs import ImageReport, image_report
 from .image_deployed import DeployedImage
 from .image_export import ENGINE as _ENGINE  # noqa: F401 - registers the files of image networks
@@ -26,6 +27,7 @@ __all__ = [
     "Bound",
     "Deployed",
     "DeployedImage",
+    "ImageBound",
     "ImageReport",
     "ImageState",
     "InputForm",
@@ -44,6 +46,7 @@ __all__ = [
     "export_npz",
     "export_wasm",
     "finetune",
+    "image_bounds",
     "image_report",
     "integer_encoder",
     "quantise",

@@ -5,6 +5,7 @@ from functools import singledispatch
 from pathlib import Path
 
 from ..data.speech.integer_mel import Ints
+from .answering import Answering
 from .c_source import model_c, model_h, vectors_h
 from .deployed import Deployed
 from .export_folder import File, shipped, write_export
@@ -35,8 +36,13 @@ def export_c(deployed: Deployed | DeployedImage, folder: str | Path, clips: Sequ
 
 
 @singledispatch
-def c_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+def c_files(deployed: Answering, found: Sequence[Vector]) -> Iterator[File]:
     """Names and contents of the files."""
+    raise NotImplementedError(f"{type(deployed).__name__} has no such export. Register its files.")
+
+
+@c_files.register
+def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
     for name in (*ENGINE, "main.c", "Makefile", "LICENSE", "test/selftest.c"):
         yield name, shipped(f"c/{name}")
     yield "model.h", model_h(deployed)

@@ -44,10 +44,10 @@ def image_model_c(deployed: DeployedImage) -> str:
     lines.append(array_of("uint8_t", "centre", network.centre))
     tables, decision = decision_tables(deployed)
     height, width, channels = network.image
-    values = {"stages": "stages", "labels": "labels", "centre": "centre", "decision": f"{{{decision}}}", "size": "DX_SIZE"}
+    fixed: dict[str, Any] = {"stages": "stages", "labels": "labels", "centre": "centre", "decision": f"{{{decision}}}", "size": "DX_SIZE"}
     places: dict[str, Any] = {"total_at": memory.total, "streak_at": memory.streak, "current_at": memory.current, "image_at": memory.image}
     sizes = {"steps": network.presented, "stage_count": len(network.forms), "height": height, "width": width, "channels": channels}
-    return "\n".join([*lines, *tables, f"const dx_image_model dx_network = {{{fields(values | places | sizes)}}};", ""])
+    return "\n".join([*lines, *tables, f"const dx_image_model dx_network = {{{fields(fixed | places | sizes)}}};", ""])
 
 
 def stage_tables(stage: Stage) -> dict[str, tuple[str, Ints]]:
@@ -84,7 +84,7 @@ def _edge(deployed: DeployedImage, memory: ImageMemory, stage: int, number: int,
 
 def _stage(stage: Stage, place: StagePlace, number: int) -> str:
     form = stage.form
-    names = {name: f"s{number}_{name}" for name in ("bias", "threshold", "start") if name in stage_tables(stage)}
+    names: dict[str, Any] = {name: f"s{number}_{name}" for name in ("bias", "threshold", "start") if name in stage_tables(stage)}
     height, width, channels = form.shape
     values: dict[str, Any] = {"edges": f"s{number}_edges", **names}
     values |= {"map_at": place.map, "membrane_at": place.membrane, "sent_at": place.sent, "height": height, "width": width}

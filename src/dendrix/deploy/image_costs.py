@@ -13,7 +13,7 @@ from .image_deployed import DeployedImage
 from .image_memory import image_memory
 from .integer_layer import Ints
 
-ENGINE_BYTES = 4_000
+ENGINE_BYTES = 3_300
 """Code of the engine for a Cortex-M4 with clang -Os; measured, rounded up."""
 _STRUCTURES = 64
 """Bytes of the structures of a stage and its edges, at most."""

@@ -53,10 +53,8 @@ class StageForm:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StageForm":
         """The form of JSON values, which have lists for tuples."""
-        edges = tuple(
-            EdgeForm(**{name: tuple(value) if isinstance(value, list) else value for name, value in edge.items()})
-            for edge in values["edges"]
-        )
+        pairs = ("kernel", "stride", "padding")
+        edges = tuple(EdgeForm(**edge | {name: tuple(edge[name]) for name in pairs if name in edge}) for edge in values["edges"])
         return cls(**{**values, "edges": edges, "shape": tuple(values["shape"])})
 
     @property

@@ -298,7 +298,8 @@ def _adaptive_kernel(path: str, module: nn.AdaptiveAvgPool2d, shape: tuple[int, 
     return shape[0] // (wanted[0] or shape[0]), shape[1] // (wanted[1] or shape[1])
 
 
-def _pair(value: Any) -> Pair:
+def _pair(value: Any) -> Any:
+    """A number as a pair of it."""
     return (value, value) if isinstance(value, int) or value is None else (value[0], value[1])
 
 

@@ -62,7 +62,8 @@ def _convolved(edge: EdgeForm, form: StageForm, weight: Ints, x: Ints) -> Ints:
 
 def _pooled(stage: Stage, x: Ints) -> Ints:
     (edge,) = stage.form.edges
-    return np.sum([values for _, _, values in _windows(edge, stage.form, x)], axis=0)
+    total: Ints = np.sum([values for _, _, values in _windows(edge, stage.form, x)], axis=0)
+    return total
 
 
 def fire(stage: Stage, current: Ints, v: Ints, sent: Ints) -> tuple[Ints, Ints, Ints]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data.speech.integer_mel import Ints
 from . import reference
-from .answering import rule_bounds
+from .answering import Answering, rule_bounds
 from .deployed import Deployed
 from .export_folder import File, shipped, write_export
 from .image_deployed import DeployedImage
@@ -36,8 +36,13 @@ def export_npz(deployed: Deployed | DeployedImage, folder: str | Path, clips: Se
 
 
 @singledispatch
-def npz_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+def npz_files(deployed: Answering, found: Sequence[Vector]) -> Iterator[File]:
     """Names and contents of the files."""
+    raise NotImplementedError(f"{type(deployed).__name__} has no such export. Register its files.")
+
+
+@npz_files.register
+def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
     yield "network.npz", npz(arrays(deployed))
     yield "network.json", json.dumps(_description(deployed), indent=2) + "\n"
     yield "vectors.npz", npz(vector_arrays(found))

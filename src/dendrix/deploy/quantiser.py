@@ -29,7 +29,9 @@ _FRAME_SHIFT = 8
 
 
 @overload
-def quantise(network: Converted, data: Iterable[Item] = (), *, weights: int = 8) -> IntegerImageNetwork: ...
+def quantise(  # type: ignore[overload-overlap]
+    network: Converted, data: Iterable[Item] = (), *, weights: int = 8
+) -> IntegerImageNetwork: ...
 @overload
 def quantise(network: nn.Module, data: Iterable[Item], *, weights: int = 8, input_bits: int | None = None) -> IntegerNetwork: ...
 def quantise(

@@ -5,6 +5,7 @@ from functools import singledispatch
 from pathlib import Path
 
 from ..data.speech.integer_mel import Ints
+from .answering import Answering
 from .deployed import Deployed
 from .export_folder import File, shipped, shipped_bytes, write_export
 from .image import image
@@ -34,8 +35,13 @@ def export_wasm(deployed: Deployed | DeployedImage, folder: str | Path, clips: S
 
 
 @singledispatch
-def wasm_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+def wasm_files(deployed: Answering, found: Sequence[Vector]) -> Iterator[File]:
     """Names and contents of the files."""
+    raise NotImplementedError(f"{type(deployed).__name__} has no such export. Register its files.")
+
+
+@wasm_files.register
+def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
     yield "dendrix.wasm", engine()
     yield "network.bin", image(deployed)
     yield "vectors.json", vectors_json(found)

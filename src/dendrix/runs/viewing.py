@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from ..models.converted import network_input
 from ..run_folder.checkpoint import Checkpoint
 from .prediction import Prediction, named
 
-EVIDENCE = "sum"
+EVIDENCE: Final = "sum"
 """Accumulation of evidence for exit rules on converted networks. In a sum, a lead grows with its duration."""
 
 
