@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dendrix.core import use_kernels
 from dendrix.deploy import IntegerImageNetwork, quantise
-from dendrix.deploy.image_bounds import image_bounds
+from dendrix.deploy.image_bounds import bound_images
 from dendrix.errors import InputError
 from support.integer_images import STEPS, converted, images, pixels, random_images_network
 
@@ -36,11 +36,11 @@ def test_compiled_equals_reference_on_random_networks(seed: int, extreme: bool) 
 def test_numbers_stay_within_their_bounds(kind: str) -> None:
     net = quantise(converted(kind))
     _, state = net(net.encode(images(), STEPS))
-    bounds = image_bounds(net.stages(), net.centre, STEPS)
+    bounds = bound_images(net.stages(), net.centre, STEPS)
     for stage, bound, row in zip(net.stages(), bounds, net.plan.stages.tolist(), strict=True):
         if stage.form.fires:
             assert 0 < int(state.memory[:, row[9] : row[9] + stage.form.size].abs().max()) <= bound.membrane
-    assert all(bound.proven for bound in image_bounds(net.stages(), net.centre, net.longest))
+    assert all(bound.proven for bound in bound_images(net.stages(), net.centre, net.longest))
 
 
 def test_in_chunks_and_in_steps_equals_whole() -> None:

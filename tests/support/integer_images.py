@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from dendrix.deploy import DeployedImage, IntegerImageNetwork, exit_rule
-from dendrix.deploy.image_bounds import image_bounds
+from dendrix.deploy.image_bounds import bound_images
 from dendrix.deploy.image_layout import EdgeForm, Stage, StageForm
 from dendrix.layers import QCFS
 from dendrix.models import VGG, Converted, ConvertedConfig, Decision, ResNet, ResNetConfig, VGGConfig
@@ -63,7 +63,7 @@ def random_images_network(rng: np.random.Generator, extreme: bool = False) -> In
             add("pool", [EdgeForm(len(shapes) - 1, "pool", (2, 2), (2, 2))], (height // 2, width // 2, channels))
     height, width, _ = shapes[-1]
     add("out", [EdgeForm(len(shapes) - 1, "conv", (height, width))], (1, 1, int(rng.integers(2, 6))))
-    assert all(bound.proven for bound in image_bounds(stages, centre, 16))
+    assert all(bound.proven for bound in bound_images(stages, centre, 16))
     settings = dict(image=image, centre=centre, unit=2.0**-10, steps=STEPS, longest=16)
     return IntegerImageNetwork.of(stages, **settings).eval()
 

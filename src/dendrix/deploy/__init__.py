@@ -10,7 +10,7 @@ from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Deployed, exit_rule
 from .finetuning import finetune
-from .image_bounds import ImageBound, image_bounds
+from .image_bounds import ImageBound, bound_images
 from .image_costs import ImageReport, image_report
 from .image_deployed import DeployedImage
 from .image_export import ENGINE as _ENGINE  # noqa: F401 - registers the files of image networks
@@ -40,13 +40,13 @@ __all__ = [
     "StreamingNetwork",
     "StreamingState",
     "bound",
+    "bound_images",
     "exit_rule",
     "export_arduino",
     "export_c",
     "export_npz",
     "export_wasm",
     "finetune",
-    "image_bounds",
     "image_report",
     "integer_encoder",
     "quantise",

@@ -26,7 +26,7 @@ class ImageBound:
         return self.value < 2**15 and self.membrane < LIMIT
 
 
-def image_bounds(stages: Sequence[Stage], centre: Sequence[int], steps: int) -> list[ImageBound]:
+def bound_images(stages: Sequence[Stage], centre: Sequence[int], steps: int) -> list[ImageBound]:
     """Bound every stage.
 
     A membrane grows by at most its drive in a step, and a spike takes it no further from zero than the threshold:

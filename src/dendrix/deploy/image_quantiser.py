@@ -9,7 +9,7 @@ from ..core import expect_count
 from ..errors import InputError
 from ..models import Converted
 from .bounds import LIMIT
-from .image_bounds import image_bounds
+from .image_bounds import bound_images
 from .image_layout import Stage, StageForm
 from .image_lowering import FloatEdge, Floats, FloatStage, lower_images
 from .image_network import IntegerImageNetwork
@@ -56,7 +56,7 @@ def _quantised(stage: FloatStage, bits: int, before: Sequence[Stage], centre: Se
     """Quantise a stage with as many fractional bits as its proof allows; returns it and the unit of its outputs."""
     if stage.kind == "pool":
         made = Stage(StageForm(stage.path, "pool", stage.shape, (stage.edges[0].form,)), (np.zeros(0, np.int64),))
-        if not image_bounds([*before, made], centre, steps)[-1].proven:
+        if not bound_images([*before, made], centre, steps)[-1].proven:
             raise InputError(f"{stage.path}: expected sums below 2^15, got a pool with larger ones. Pool less at a time.")
         return made, 1.0
     if not all(np.isfinite(part).all() for part in (stage.bias, stage.threshold, *(edge.weight for edge in stage.edges))):
@@ -64,7 +64,7 @@ def _quantised(stage: FloatStage, bits: int, before: Sequence[Stage], centre: Se
     for shift in range(_SHIFT, -1, -1):
         unit = _unit(stage, bits, shift)
         possible = _with_unit(stage, unit, bits, shift)
-        if possible is not None and image_bounds([*before, possible], centre, steps)[-1].proven:
+        if possible is not None and bound_images([*before, possible], centre, steps)[-1].proven:
             return possible, float(unit[0])
     raise InputError(f"{stage.path}: expected sums below 2^31, got larger ones, so the stage could overflow. Use fewer steps or bits.")
 
