@@ -27,7 +27,7 @@ def gcc(folder: Path, options: str) -> str:
 
 
 @needs_gcc
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans(), dense=st.sampled_from([0, 2, 1000]))
 def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool, dense: int) -> None:
     rng = np.random.default_rng(seed)
@@ -40,7 +40,7 @@ def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.Temp
 
 @needs_gcc
 @pytest.mark.parametrize("kind", CONVERTED)
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [pytest.param(4, marks=pytest.mark.extended), 8])
 def test_c_equals_the_reference_on_converted_networks(kind: str, bits: int, tmp_path: Path) -> None:
     net = quantise(converted(kind), weights=bits)
     export_c(deployed_image(net), tmp_path / "net", pixels(np.random.default_rng(0), net, 4))
