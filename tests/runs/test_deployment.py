@@ -48,7 +48,11 @@ def whole(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("to", "files"),
     [
-        ("c", {"dendrix.c", "dendrix.h", "model.c", "model.h", "main.c", "Makefile", "README.md", "LICENSE", "test", "policy.json"}),
+        (
+            "c",
+            {"dendrix.c", "dendrix.h", "dendrix_decision.h", "model.c", "model.h", "main.c", "Makefile", "README.md", "LICENSE", "test",
+             "policy.json"},
+        ),
         (
             "wasm",
             {"dendrix.wasm", "network.bin", "dendrix.mjs", "dendrix.d.mts", "selftest.mjs", "vectors.json", "README.md", "LICENSE",

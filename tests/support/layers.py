@@ -15,7 +15,7 @@ from dendrix.convert import convert
 from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
 from dendrix.core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
-from dendrix.deploy import IntegerNetwork, StreamingNetwork
+from dendrix.deploy import IntegerImageNetwork, IntegerNetwork, StreamingNetwork
 from dendrix.exchange import GraphNetwork
 from dendrix.exchange.delay_line import DelayLine
 from dendrix.exchange.exact import ExactLIF
@@ -43,6 +43,7 @@ from dendrix.models import (
     DendriticNetConfig,
     SpikeGPT,
     SpikeGPTConfig,
+    StillImageNetwork,
     VGGConfig,
 )
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
@@ -62,6 +63,8 @@ ABSTRACT: dict[type[Stateful], str] = {
     Neuron: "has no rule of its own",
     Delayed: "has no forward of its own; DelayLinear and RecurrentDelay are examples",
     IntegerNetwork: "has no gradient and a state in integers; tests/deploy/test_reference.py tests what it owes its users over time",
+    IntegerImageNetwork: "has no gradient and a state in integers; tests/deploy/test_image_reference.py tests what it owes its users",
+    StillImageNetwork: "has no forward of its own; Converted is an example",
     StreamingNetwork: "has no gradient and no parameters; tests/deploy/test_streaming.py compares it with the networks that it is made of",
     _Mix: "has no forward of its own; TimeMix and ChannelMix are examples",
 }

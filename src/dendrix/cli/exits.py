@@ -317,15 +317,15 @@ def _durations(heard_ms: float, length_ms: float | None) -> tuple[str, str, str]
 def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json: bool) -> None:
     """Classify pictures with a converted network, each until the rule stops it."""
     from ..exits import fingerprint
-    from ..models import Converted
+    from ..models import StillImageNetwork
     from ..runs.viewing import EVIDENCE, look
     from .pictures import read
 
-    if not isinstance(checkpoint.model, Converted):
+    if not isinstance(checkpoint.model, StillImageNetwork):
         raise InputError(
             f"{run}: expected a network with outputs after every step, got one with a single output. Try: dendrix convert {run}."
         )
-    steps = checkpoint.model.config.steps
+    steps = checkpoint.model.presented
     if policy.steps != steps:
         raise InputError(f"steps: expected {policy.steps}, the number of steps of the policy, got {steps}. Fit a policy for this run.")
     policy.check_network(len(checkpoint.labels), EVIDENCE, None, fingerprint(checkpoint.model))

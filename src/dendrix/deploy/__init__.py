@@ -2,13 +2,20 @@
 
 from ..data.speech.integer_mel import IntegerMel, integer_encoder
 from . import energy as _energy  # noqa: F401 - tells the meter about integer networks
+from .answering import Answer, Answering
 from .arduino_export import export_arduino
 from .bounds import Bound, bound
 from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
-from .deployed import Answer, Deployed, exit_rule
+from .deployed import Deployed, exit_rule
 from .finetuning import finetune
+from .image_bounds import ImageBound, bound_images
+from .image_costs import ImageReport, image_report
+from .image_deployed import DeployedImage
+from .image_export import ENGINE as _ENGINE  # noqa: F401 - registers the files of image networks
+from .image_network import ImageState, IntegerImageNetwork
+from .image_quantiser import quantise_images
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
 from .quantiser import quantise
@@ -16,9 +23,15 @@ from .wasm_export import export_wasm
 
 __all__ = [
     "Answer",
+    "Answering",
     "Bound",
     "Deployed",
+    "DeployedImage",
+    "ImageBound",
+    "ImageReport",
+    "ImageState",
     "InputForm",
+    "IntegerImageNetwork",
     "IntegerMel",
     "IntegerNetwork",
     "IntegerState",
@@ -27,14 +40,17 @@ __all__ = [
     "StreamingNetwork",
     "StreamingState",
     "bound",
+    "bound_images",
     "exit_rule",
     "export_arduino",
     "export_c",
     "export_npz",
     "export_wasm",
     "finetune",
+    "image_report",
     "integer_encoder",
     "quantise",
+    "quantise_images",
     "report",
     "sizes",
     "streaming",

@@ -40,7 +40,7 @@ class Memory:
     size: int
 
 
-class _Cursor:
+class Cursor:
     """Places arrays one behind the other."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
 
     The first layer keeps its input instead of pending sums.
     """
-    cursor, classes = _Cursor(), layers[-1].form.outputs
+    cursor, classes = Cursor(), layers[-1].form.outputs
     total = cursor.take(classes, 8)
     streak = cursor.take(2, 4)
     fixed = []

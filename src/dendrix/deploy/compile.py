@@ -10,10 +10,17 @@ from ..errors import InputError, MissingExtraError
 
 _HERE = Path(__file__).parent
 WASM = (
-    "-target", "wasm32-freestanding", "-mcpu=generic+bulk_memory", "-std=c99", "-O2", "-nostdlib", "-DDX_TRACE", "-DDX_DEBUG=1",
+    "-target", "wasm32-freestanding", "-std=c99", "-nostdlib", "-DDX_TRACE", "-DDX_DEBUG=1",
     "-Wl,--no-entry", "-Wl,--export=__heap_base", "-Wl,--strip-all", "-Wl,-z,stack-size=65536",
 )  # fmt: skip
-"""Options for the engine for WebAssembly: self-contained, with checks of pointers."""
+"""Options for engines for WebAssembly: self-contained, with checks of pointers."""
+_PLAIN, _SIMD = "-mcpu=generic+bulk_memory", "-mcpu=generic+bulk_memory+simd128"
+BUILDS = {
+    "dendrix.wasm": ("wasm.c", _PLAIN, "-O2"),
+    "dendrix_image.wasm": ("wasm_image.c", _PLAIN, "-O3"),
+    "dendrix_image_simd.wasm": ("wasm_image.c", _SIMD, "-O3"),
+}
+"""Source and options of every engine."""
 
 
 def zig(arguments: Sequence[str | Path]) -> None:
@@ -30,10 +37,17 @@ def zig(arguments: Sequence[str | Path]) -> None:
         raise InputError(f"C: expected code that compiles, but {done.stderr.strip()[-2000:]}")
 
 
-def build_wasm(target: Path) -> None:
-    """Compile the engine for WebAssembly."""
-    zig([*WASM, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", "-o", target, _HERE / "web" / "wasm.c"])
+def build_wasm(target: Path, name: str = "dendrix.wasm") -> None:
+    """Compile an engine for WebAssembly.
+
+    Args:
+        target: the file to write.
+        name: one of `BUILDS`.
+    """
+    source, *options = BUILDS[name]
+    zig([*WASM, *options, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", "-o", target, _HERE / "web" / source])
 
 
 if __name__ == "__main__":
-    build_wasm(_HERE / "web" / "dendrix.wasm")
+    for built in BUILDS:
+        build_wasm(_HERE / "web" / built, built)

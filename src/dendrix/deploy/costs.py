@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..exits.rules.integer_probability import POWERS
+from .answering import rule_bounds
 from .c_layout import memory_of
 from .c_source import filter_bands, is_packed, layer_tables
-from .deployed import Deployed, rule_bounds
+from .deployed import Deployed
 
-_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 ENGINE_BYTES = 4_200
 """Code of the engine for a Cortex-M4 with clang -Os, front end included; measured, rounded up."""
 _GATHERED, _SCATTERED, _PACKED, _NEURON, _STEP = 9.0, 12.0, 3.5, 76.0, 700.0
@@ -69,7 +70,7 @@ def sizes(deployed: Deployed) -> Sizes:
     tables = 4 * len(POWERS) + 8 * len([0] if deployed.rule is None else rule_bounds(deployed.rule))
     for index, layer in enumerate(layers):
         made = layer_tables(layer, first=index == 0, packed=is_packed(deployed))
-        tables += sum(_BYTES[kind] * len(values) for kind, values in made.values())
+        tables += sum(BYTES[kind] * len(values) for kind, values in made.values())
     if deployed.encoder is not None:
         mel, (starts, lengths, weights) = deployed.encoder.tables(), filter_bands(deployed.encoder)
         tables += 2 * (len(mel.hann) + len(starts) + len(lengths) + len(weights)) + 4 * (len(mel.cosine) + len(mel.logarithm))

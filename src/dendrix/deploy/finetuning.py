@@ -14,7 +14,7 @@ from ..exits.network import Item, parts
 from ..layers import DelayLinear
 from ..layers.delay.base import delay_layers
 from ..models import Decision
-from .quantiser import scales
+from .scales import scales
 
 
 class _Rounded(nn.Module):

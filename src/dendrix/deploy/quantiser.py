@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -12,27 +12,38 @@ from torch import nn
 from ..core import expect_count
 from ..errors import InputError
 from ..exits.network import Item, parts
+from ..models import Converted
 from .bounds import LIMIT, bound
+from .image_network import IntegerImageNetwork
+from .image_quantiser import quantise_images
 from .integer_layer import IntegerLayer, Ints
 from .layout import LayerForm
 from .lowering import Floats, Layer, Synapses, lower
 from .network import InputForm, IntegerNetwork
+from .scales import scales, short
 
 _SHIFT = 8
 """Largest number of fractional bits that a membrane has below its smallest weight."""
-_UNIT_BITS = 12
-"""Significant bits of the unit of the read-out: few enough that float64 sums of membranes are exact, so that ties are ties."""
 _FRAME_SHIFT = 8
 """Fractional bits of frames in 16 bits."""
 
 
-def quantise(network: nn.Module, data: Iterable[Item], *, weights: int = 8, input_bits: int | None = None) -> IntegerNetwork:
+@overload
+def quantise(  # type: ignore[overload-overlap]
+    network: Converted, data: Iterable[Item] = (), *, weights: int = 8
+) -> IntegerImageNetwork: ...
+@overload
+def quantise(network: nn.Module, data: Iterable[Item], *, weights: int = 8, input_bits: int | None = None) -> IntegerNetwork: ...
+def quantise(
+    network: nn.Module, data: Iterable[Item] = (), *, weights: int = 8, input_bits: int | None = None
+) -> IntegerNetwork | IntegerImageNetwork:
     """Quantise a network to integers.
 
     Weights have one scale per neuron and membranes 32 bits. BatchNorm, scaled inputs and spike amplitudes are folded in.
 
     Args:
-        network: delay or linear layers, BatchNorm, dropout and neurons in sequence, see `lower`.
+        network: delay or linear layers, BatchNorm, dropout and neurons in sequence, see `lower`; or a converted image network, see
+            `quantise_images`, which takes images of bytes and needs no data.
         data: batches of training inputs, as `dendrix.data.Batch`: (x, valid, y), (x, y) or x; x [B, T, C]. They choose the scale of the
             input and nothing else. Never pass data that measure the result.
         weights: bits of a weight, 2 to 8.
@@ -44,6 +55,8 @@ def quantise(network: nn.Module, data: Iterable[Item], *, weights: int = 8, inpu
             overflow.
     """
     expect_count(weights, "[2, 8]", "weights")
+    if isinstance(network, Converted):
+        return quantise_images(network, weights)
     layers = lower(network)
     form = input_form(data, input_bits, layers[0].synapses.weight.shape[1])
     found, scale, largest = [], 2.0**-form.shift, -form.low
@@ -102,7 +115,7 @@ def _quantised(layer: Layer, bits: int, input_scale: float, largest: int, last: 
     """Quantise a layer with as many fractional bits as its proof allows."""
     scale = scales(layer.synapses.weight, bits)
     if last and layer.neurons.kind == "li":
-        scale = np.full_like(scale, _short(scale.max() * input_scale) / input_scale)  # one for all classes, so that they compare
+        scale = np.full_like(scale, short(scale.max() * input_scale) / input_scale)  # one for all classes, so that they compare
     weight = _rounded_weights(layer.synapses.weight, scale, bits)
     for shift in range(_SHIFT, -1, -1):
         made = _with_shift(layer, weight, scale * input_scale, bits, shift)
@@ -167,25 +180,3 @@ def _fractions(decay: Floats) -> Floats:
 def _rounded_weights(weight: Floats, scale: Floats, bits: int) -> Ints:
     most = 2 ** (bits - 1) - 1
     return np.clip(np.rint(weight / scale[:, None, None]), -most, most).astype(np.int64)
-
-
-def scales(weight: Floats, bits: int) -> Floats:
-    """One scale per neuron, [out]: at 8 bits the largest weight, below that the one of least squared error."""
-    most = 2 ** (bits - 1) - 1
-    flat = weight.reshape(len(weight), -1)
-    largest = np.abs(flat).max(1)
-    largest = np.where(largest > 0, largest, 1.0)
-    if bits == 8:
-        return np.asarray(largest / most)
-    best, least = largest / most, np.full(len(flat), np.inf)
-    for share in np.linspace(0.3, 1.0, 71):
-        scale = largest * share / most
-        error = ((np.clip(np.rint(flat / scale[:, None]), -most, most) * scale[:, None] - flat) ** 2).sum(1)
-        best, least = np.where(error < least, scale, best), np.minimum(error, least)
-    return np.asarray(best)
-
-
-def _short(value: float) -> float:
-    """The next larger number with few significant bits."""
-    mantissa, exponent = math.frexp(value)
-    return math.ldexp(math.ceil(math.ldexp(mantissa, _UNIT_BITS)), exponent - _UNIT_BITS)

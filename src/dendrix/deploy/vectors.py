@@ -6,21 +6,23 @@ from typing import Any, NamedTuple
 
 from ..data.speech.integer_mel import Ints
 from ..errors import InputError
-from .deployed import Answer, Deployed
+from .answering import Answer
+from .deployed import Deployed
+from .image_deployed import DeployedImage
 from .samples import expect_samples
 
 
 class Vector(NamedTuple):
-    """One clip and what the reference makes of it."""
+    """One clip or image and what the reference makes of it."""
 
     values: Ints
-    """16-bit samples, or values of frames one after another, [N]."""
+    """16-bit samples, values of frames one after another, or bytes of an image, [N]."""
     totals: Ints
     """Accumulated outputs after every step, the tail included and no early exit, [T, K]."""
     answer: Answer
 
 
-def vectors(deployed: Deployed, clips: Sequence[Ints]) -> list[Vector]:
+def vectors(deployed: Deployed | DeployedImage, clips: Sequence[Ints]) -> list[Vector]:
     """Run the reference on clips.
 
     Raises:

@@ -1,6 +1,6 @@
 """Networks, each created from a frozen configuration."""
 
-from .converted import Converted, ConvertedConfig
+from .converted import Converted, ConvertedConfig, StillImageNetwork
 from .decision import Decision
 from .delay_net import DelayNet, DelayNetConfig, delrec_commands, published_commands, published_shd
 from .dendritic_net import DendriticNet, DendriticNetConfig
@@ -26,6 +26,7 @@ __all__ = [
     "ResNetConfig",
     "SpikeGPT",
     "SpikeGPTConfig",
+    "StillImageNetwork",
     "VGGConfig",
     "delrec_commands",
     "published_commands",

@@ -89,7 +89,25 @@ class ConvertedConfig:
         return network_type(kind(**self.ann_config))
 
 
-class Converted(Stateful):
+class StillImageNetwork(Stateful):
+    """Base class of spiking networks for still images: `encode` turns images into the currents of the first neurons at every step."""
+
+    @property
+    def presented(self) -> int:
+        """Number of steps for which an image is presented."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract. Define presented in the subclass.")
+
+    def encode(self, images: Tensor, steps: int | None = None) -> Tensor:
+        """Compute the currents of images [B, C, H, W], 0 to 1: [B, T, ...].
+
+        Args:
+            images: still images.
+            steps: T; None for the number of steps of the network.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is abstract. Define encode(images, steps) in the subclass.")
+
+
+class Converted(StillImageNetwork):
     """Converted network: currents [B, T, ...] -> outputs of every step [B, T, K], not accumulated; `encode` computes the currents.
 
     Args:
@@ -115,6 +133,10 @@ class Converted(Stateful):
     def arguments(self) -> dict[str, Any]:
         return dict(config=self.config)
 
+    @property
+    def presented(self) -> int:
+        return self.config.steps
+
     def encode(self, images: Tensor, steps: int | None = None) -> Tensor:
         """Compute the currents as `SpikingNetwork.encode`; by default for the number of steps of the configuration."""
         return self.network.encode(images, self.config.steps if steps is None else steps)
@@ -125,5 +147,5 @@ class Converted(Stateful):
 
 
 def network_input(network: nn.Module, x: Tensor) -> Tensor:
-    """Return the input of a network: for a converted network, images are converted to currents."""
-    return network.encode(x) if isinstance(network, Converted) else x
+    """Return the input of a network: for one of still images, images are converted to currents."""
+    return network.encode(x) if isinstance(network, StillImageNetwork) else x

@@ -20,7 +20,7 @@ from ..data.base import evenly
 from ..errors import InputError
 from ..exits import fingerprint
 from ..layers import LSQ, QCFS
-from ..models import Converted, ConvertedConfig, Decision
+from ..models import Converted, ConvertedConfig, Decision, StillImageNetwork
 from ..models.decision import takes_state
 from ..plot import save_figure
 from ..pretrained import find_run
@@ -140,8 +140,8 @@ def _of_run(asked: ConvertRun) -> _Original:
     folder = find_run(asked.run)
     checkpoint = load_checkpoint(folder, trust=asked.trust)
     network: nn.Module = checkpoint.model
-    if isinstance(network, Converted) or takes_state(network) or not knows_images(checkpoint):
-        found = "one that is already converted" if isinstance(network, Converted) else type(network).__name__
+    if isinstance(network, StillImageNetwork) or takes_state(network) or not knows_images(checkpoint):
+        found = "one that is already converted" if isinstance(network, StillImageNetwork) else type(network).__name__
         raise InputError(
             f"{asked.run}: expected the run of an image network, got {found}. Train one: dendrix train cifar10-qcfs-vgg-small."
         )

@@ -17,6 +17,9 @@ from ..data import IntegerMel, encoder_from_dict, encoder_to_dict, integer_encod
 from ..data.base import evenly
 from ..deploy import (
     Deployed,
+    DeployedImage,
+    ImageReport,
+    IntegerImageNetwork,
     IntegerNetwork,
     Report,
     exit_rule,
@@ -25,14 +28,17 @@ from ..deploy import (
     export_npz,
     export_wasm,
     finetune,
+    image_report,
     quantise,
     report,
 )
 from ..errors import InputError
 from ..exits import ExitRecord, Goal, Policy, fingerprint, fit, record_outputs
+from ..models import StillImageNetwork
 from ..run_folder.checkpoint import Checkpoint, write_checkpoint
 from ..run_folder.record import RUN, environment, expect_new, new_folder, read_record
 from .opened import OpenedRun, open_run, source_of
+from .viewing import EVIDENCE
 
 Target = Literal["c", "wasm", "arduino", "npz", "run"]
 
@@ -96,13 +102,13 @@ class Comparison:
 class Ready:
     """A network that is ready for export, and what it was compared on."""
 
-    deployed: Deployed
+    deployed: Deployed | DeployedImage
     comparison: Comparison
     clips: list[Any]
     """Inputs of the test vectors, in 16 bits, int64 [N] each."""
     policy: Policy | None
     opened: OpenedRun
-    costs: Report
+    costs: Report | ImageReport
     """Operations are counted on validation data."""
 
 
@@ -117,6 +123,8 @@ def prepare_run(asked: DeployRun) -> Ready:
         NoCertificateError: the guarantee cannot be given on so few inputs.
     """
     opened = open_run(asked.run, "valid", root=asked.root, trust=asked.trust)
+    if isinstance(opened.network, StillImageNetwork):
+        return _prepared_images(asked, opened)
     checkpoint = opened.checkpoint
     whole = isinstance(opened.network, IntegerNetwork)
     network: Any = opened.network if whole else _quantised(asked, opened)
@@ -127,17 +135,50 @@ def prepare_run(asked: DeployRun) -> Ready:
     policy = _policy(asked, network, checkpoint, record)
     rule = None if policy is None else policy.rule
     deployed = Deployed(network, _labels(checkpoint, inputs), checkpoint.decision, encoder, opened.dt_ms or 1.0, rule, asked.abstain)
+    comparison = _comparison(opened, record, network.weight_bits, policy)
+    return Ready(deployed, comparison, _clips(asked, opened, deployed), policy, opened, report(deployed, _frames(inputs, network)))
+
+
+def _prepared_images(asked: DeployRun, opened: OpenedRun) -> Ready:
+    """As `prepare_run`, for a converted image network or one in whole numbers."""
+    if asked.finetune:
+        raise InputError(f"finetune: expected 0 for an image network, got {asked.finetune}. Train the original for longer.")
+    checkpoint: Any = replace(opened.checkpoint, decision=replace(opened.checkpoint.decision, accumulation=EVIDENCE))
+    network: Any = opened.network
+    if not isinstance(network, IntegerImageNetwork):
+        network = quantise(network, weights=asked.weights)
+    inputs = replace(opened, checkpoint=replace(checkpoint, model=network))
+    record = record_outputs(network, inputs.batches(), EVIDENCE)
+    policy = _policy(asked, network, checkpoint, record)
+    # Exit rules take a sum, whose lead grows over time; without a rule the confidence is that of the run.
+    decision, rule = (opened.checkpoint.decision, None) if policy is None else (checkpoint.decision, policy.rule)
+    deployed = DeployedImage(network, _labels(checkpoint, inputs), decision, rule, asked.abstain)
+    images = [pixels.ravel() for pixels in network.bytes_of(_images(opened, max(asked.clips, _COUNTED)))]
+    comparison = _comparison(replace(opened, checkpoint=checkpoint), record, network.weight_bits, policy)
+    return Ready(deployed, comparison, images[: asked.clips], policy, opened, image_report(deployed, images[:_COUNTED]))
+
+
+def _images(opened: OpenedRun, count: int) -> Tensor:
+    """Some validation images, [N, C, H, W]."""
+    chosen = opened.data.subset(evenly(len(opened.data), min(count, len(opened.data))))
+    return torch.cat([batch.x for batch in chosen.batches()])
+
+
+def _comparison(opened: OpenedRun, record: ExitRecord, weight_bits: int, policy: Policy | None) -> Comparison:
+    """The record of an integer network beside the network of the run, if that is a float one."""
     found = _last(record)
-    expected = found if whole else _last(record_outputs(opened.network, opened.batches(), checkpoint.decision.accumulation, opened.dt_ms))
-    comparison = Comparison(
+    if isinstance(opened.network, IntegerNetwork | IntegerImageNetwork):
+        expected = found
+    else:
+        expected = _last(record_outputs(opened.network, opened.batches(), opened.checkpoint.decision.accumulation, opened.dt_ms))
+    return Comparison(
         inputs=len(record),
         agreement=float((found == expected).double().mean()),
         accuracy=float((found == record.truth).double().mean()),
         float_accuracy=float((expected == record.truth).double().mean()),
-        weight_bits=network.weight_bits,
+        weight_bits=weight_bits,
         policy=None if policy is None else {"mean_steps": policy.mean_steps, "statement": policy.statement, "rule": repr(policy.rule)},
     )
-    return Ready(deployed, comparison, _clips(asked, opened, deployed), policy, opened, report(deployed, _frames(inputs, network)))
 
 
 def export_run(asked: DeployRun, to: Target, folder: Path) -> Ready:
@@ -159,6 +200,8 @@ def write_export(ready: Ready, to: Target, folder: Path) -> Ready:
     """Write what `prepare_run` prepared into a new folder."""
     if to == "run":
         _write_run(ready, folder)
+    elif to == "arduino" and isinstance(ready.deployed, DeployedImage):
+        raise InputError("to: expected c, wasm, npz or run for an image network, got arduino. Copy the files of --to c into a library.")
     else:
         EXPORTS[to](ready.deployed, folder, ready.clips)
     if ready.policy is not None:
@@ -197,7 +240,7 @@ def _labels(checkpoint: Checkpoint, opened: OpenedRun) -> tuple[str, ...]:
     return checkpoint.labels or opened.data.labels
 
 
-def _policy(asked: DeployRun, network: IntegerNetwork, checkpoint: Checkpoint, record: ExitRecord) -> Policy | None:
+def _policy(asked: DeployRun, network: IntegerNetwork | IntegerImageNetwork, checkpoint: Checkpoint, record: ExitRecord) -> Policy | None:
     if asked.policy is not None:
         policy = Policy.load(asked.policy)
         policy.check_network(record.outputs.shape[2], record.accumulation, record.dt_ms, fingerprint(network))
@@ -239,13 +282,13 @@ def _sounds(mel: IntegerMel, count: int) -> list[Any]:
 def _write_run(ready: Ready, folder: Path) -> None:
     """A run folder with the integer network and encoder."""
     deployed, opened = ready.deployed, ready.opened
-    encoder = None if deployed.encoder is None else encoder_to_dict(deployed.encoder)
+    encoder = None if isinstance(deployed, DeployedImage) or deployed.encoder is None else encoder_to_dict(deployed.encoder)
     record: dict[str, Any] = dict(read_record(opened.folder))
     recipe = record["recipe"]
     if encoder is not None:
         recipe = {**recipe, "data": {**recipe["data"], "encoder": encoder}}
     with new_folder(folder) as work:
-        write_checkpoint(work, Checkpoint(deployed.network, deployed.labels, encoder, deployed.decision))
+        write_checkpoint(work, Checkpoint(deployed.network, deployed.labels, encoder, opened.checkpoint.decision, opened.checkpoint.shape))
         described = {"recipe": recipe, "deployment": asdict(ready.comparison), "environment": environment(torch.device("cpu"))}
         write_json(work / RUN, {"name": f"{record.get('name', opened.folder.name)}, in whole numbers", **described})
 

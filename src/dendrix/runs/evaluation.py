@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..exits import ExitRecord, record_outputs
-from ..models import Converted
+from ..models import StillImageNetwork
 from ..train.metrics import Scores
 from .opened import OpenedRun, Split, open_run
 from .viewing import EVIDENCE
@@ -41,5 +41,5 @@ def record_run(opened: OpenedRun, progress: Callable[[int, int], None] | None = 
             f"Convert an image network first: dendrix convert {opened.folder}. Any other network must return outputs [B, T, K] and a state."
         )
     seen = None if progress is None else lambda done: progress(done, len(opened.data))
-    accumulation = EVIDENCE if isinstance(network, Converted) else decision.accumulation
+    accumulation = EVIDENCE if isinstance(network, StillImageNetwork) else decision.accumulation
     return record_outputs(network, opened.batches(), accumulation, opened.dt_ms, seen)

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from ..core import expect, expect_in
 from ..exits import ExitRule, serve
-from ..models import VGG, Converted, ResNet
+from ..models import VGG, ResNet, StillImageNetwork
 from ..models.converted import network_input
 from ..run_folder.checkpoint import Checkpoint
 from .prediction import Prediction, named
 
-EVIDENCE = "sum"
+EVIDENCE: Final = "sum"
 """Accumulation of evidence for exit rules on converted networks. In a sum, a lead grows with its duration."""
 
 
@@ -33,7 +34,7 @@ class Seen:
 
 def knows_images(checkpoint: Checkpoint) -> bool:
     """Return whether the network takes images, [B, C, H, W]."""
-    return (checkpoint.shape is not None and len(checkpoint.shape) == 3) or isinstance(checkpoint.model, VGG | ResNet | Converted)
+    return (checkpoint.shape is not None and len(checkpoint.shape) == 3) or isinstance(checkpoint.model, VGG | ResNet | StillImageNetwork)
 
 
 @torch.no_grad()

@@ -8,6 +8,11 @@ export interface About {
   tail_steps: number;
   /** Fractional bits of the values of a frame. */
   frame_shift: number;
+  /** Of image networks: true, the size of an image, and the largest number of steps. */
+  bytes?: boolean;
+  height?: number;
+  width?: number;
+  steps?: number;
 }
 
 export interface Answer {
@@ -20,9 +25,11 @@ export interface Answer {
   stopped: boolean;
 }
 
+export function hasSimd(): boolean;
+
 export class Network {
   constructor(engine: WebAssembly.Module, tables: ArrayBuffer | Uint8Array);
-  static load(engineUrl: string | URL, tablesUrl: string | URL): Promise<Network>;
+  static load(engineUrl: string | URL, tablesUrl: string | URL, simdUrl?: string | URL): Promise<Network>;
   readonly about: About;
   stream(): Stream;
 }
@@ -30,7 +37,7 @@ export class Network {
 export class Stream {
   restart(): void;
   /** Returns whether the exit rule has stopped the stream. */
-  push(values: Int16Array | Float32Array): boolean;
+  push(values: Int16Array | Float32Array | Uint8Array): boolean;
   stop(): boolean;
   result(): Answer;
   totals(): BigInt64Array;

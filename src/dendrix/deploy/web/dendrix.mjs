@@ -1,6 +1,8 @@
 // Spiking networks of dendrix in a browser, in an AudioWorklet and in node.
 
 const SURE = 1;
+// A function that returns a vector: it is valid only where there is SIMD.
+const VECTOR = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11];
 const MESSAGES = {
   [-1]: "expected memory and values, got none",
   [-2]: "expected samples at the rate of the network",
@@ -13,6 +15,11 @@ const PIECE = 4096; // values that are handed over at a time
 function checked(status) {
   if (status < 0) throw new Error(`dendrix: ${MESSAGES[status] ?? `error ${status}`}.`);
   return status === SURE;
+}
+
+/** Whether this machine runs the engines with SIMD. */
+export function hasSimd() {
+  return WebAssembly.validate(new Uint8Array(VECTOR));
 }
 
 /** A network: the engine with the tables of one export. */
@@ -37,10 +44,10 @@ export class Network {
     this.answer = this.reserve(16);
   }
 
-  /** Fetch and compile both files. */
-  static async load(engineUrl, tablesUrl) {
+  /** Fetch and compile both files; with `simdUrl`, its engine where there is SIMD. */
+  static async load(engineUrl, tablesUrl, simdUrl) {
     const [engine, tables] = await Promise.all([
-      fetch(engineUrl).then((answer) => answer.arrayBuffer()).then((bytes) => WebAssembly.compile(bytes)),
+      fetch(simdUrl && hasSimd() ? simdUrl : engineUrl).then((answer) => answer.arrayBuffer()).then((bytes) => WebAssembly.compile(bytes)),
       fetch(tablesUrl).then((answer) => answer.arrayBuffer()),
     ]);
     return new Network(engine, tables);
@@ -77,16 +84,16 @@ export class Stream {
   }
 
   /**
-   * Push samples, or the values of frames, in pieces of any length.
-   * @param {Int16Array | Float32Array} values floating-point samples have full scale at 1
+   * Push samples, the values of frames, or the bytes of an image, in pieces of any length.
+   * @param {Int16Array | Float32Array | Uint8Array} values floating-point samples have full scale at 1
    * @returns {boolean} whether the exit rule has stopped the stream
    */
   push(values) {
-    const { engine, input } = this.network;
+    const { engine, input, about } = this.network;
     let sure = false;
     for (let start = 0; start < values.length && !sure; start += PIECE) {
       const piece = values.subarray(start, start + PIECE);
-      const target = new Int16Array(engine.memory.buffer, input, piece.length);
+      const target = new (about.bytes ? Uint8Array : Int16Array)(engine.memory.buffer, input, piece.length);
       if (piece instanceof Float32Array) piece.forEach((value, i) => (target[i] = Math.max(-32768, Math.min(32767, Math.floor(value * 32768 + 0.5)))));
       else target.set(piece);
       sure = checked(engine.push(this.memory, input, piece.length));
@@ -94,7 +101,7 @@ export class Stream {
     return sure;
   }
 
-  /** The input has ended. */
+  /** The input has ended: run the tail, or the steps of an image. */
   stop() {
     return checked(this.network.engine.stop(this.memory));
   }
