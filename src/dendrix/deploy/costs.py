@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..exits.rules.integer_probability import POWERS
+from .answering import rule_bounds
 from .c_layout import memory_of
 from .c_source import filter_bands, is_packed, layer_tables
-from .deployed import Deployed, rule_bounds
+from .deployed import Deployed
 
 _BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 ENGINE_BYTES = 4_200
