@@ -35,5 +35,17 @@ def build_wasm(target: Path) -> None:
     zig([*WASM, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", "-o", target, _HERE / "web" / "wasm.c"])
 
 
+TEXT_ENGINES = {"text.wasm": (), "text_simd.wasm": ("-mcpu=generic+bulk_memory+simd128",)}
+"""Engines of language models, and the options that differ from `WASM`."""
+
+
+def build_text_wasm(name: str, target: Path) -> None:
+    """Compile an engine of `TEXT_ENGINES` for WebAssembly."""
+    folders = (f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}")
+    zig([*WASM, "-O3", *TEXT_ENGINES[name], *folders, "-o", target, _HERE / "web" / "text" / "text.c"])
+
+
 if __name__ == "__main__":
     build_wasm(_HERE / "web" / "dendrix.wasm")
+    for name in TEXT_ENGINES:
+        build_text_wasm(name, _HERE / "web" / "text" / name)

@@ -47,8 +47,8 @@ def quantise_text(network: SpikeGPT, tokens: Iterable[Tensor]) -> IntegerSpikeGP
         raise InputTypeError(f"network: expected a SpikeGPT, got {type(network).__name__}, which has no integer form for text.")
     expect_finite_weights(network)
     for name, ratio in network.named_parameters():
-        if "time_mix" in name and float(ratio.abs().max()) >= _MIX_MAX:
-            raise InputError(f"{name}: expected mixing ratios within {_MIX_MAX:g}, got {float(ratio.abs().max()):.4g}, without integer form.")
+        if "time_mix" in name and (largest := float(ratio.detach().abs().max())) >= _MIX_MAX:
+            raise InputError(f"{name}: expected mixing ratios within {_MIX_MAX:g}, got {largest:.4g}, which has no integer form.")
     if network.config.spikes == "input" and network.config.v_threshold >= STREAM_MAX / 2**_NEURON_BITS:
         raise InputError(f"v_threshold: expected less than 128, got {network.config.v_threshold:g}, which has no integer form.")
     made = IntegerSpikeGPT(network.config).eval()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ..core import expect_fields
+from ..core import expect_count
 from ..exits.rules.integer_probability import POWERS
 from .integer_layer import Ints
 from .text_network import IntegerSpikeGPT
@@ -31,7 +31,8 @@ def next_token(logits: Ints, temperature: int = 0, seed: int = 0, steps: int = 1
     Raises:
         InputError: the temperature or the seed is out of range.
     """
-    expect_fields(_Choice(temperature, seed), whole=("temperature", "seed"), temperature="[0, 4294967295]", seed="[0, 18446744073709551615]")
+    expect_count(temperature, "[0, 4294967295]", "temperature")
+    expect_count(seed, "[0, 18446744073709551615]", "seed")
     best = int(logits.argmax())
     if not temperature:
         return best
@@ -42,11 +43,6 @@ def next_token(logits: Ints, temperature: int = 0, seed: int = 0, steps: int = 1
     left = (total >> 32) * chance + (((total & 0xFFFFFFFF) * chance) >> 32)
     found = int(np.searchsorted(shares.cumsum(), left, side="right"))
     return found if found < len(logits) else best
-
-
-class _Choice:
-    def __init__(self, temperature: int, seed: int):
-        self.temperature, self.seed = temperature, seed
 
 
 def random_at(seed: int, position: int) -> int:
