@@ -13,6 +13,11 @@ from .finetuning import finetune
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
 from .quantiser import quantise
+from .text_bounds import TextBound, bound_text
+from .text_export import DeployedText, export_text_c, export_text_npz, export_text_wasm
+from .text_network import IntegerSpikeGPT
+from .text_quantiser import quantise_text
+from .text_sampling import continued, next_token
 from .wasm_export import export_wasm
 
 __all__ = [
@@ -20,23 +25,33 @@ __all__ = [
     "Answering",
     "Bound",
     "Deployed",
+    "DeployedText",
     "InputForm",
     "IntegerMel",
     "IntegerNetwork",
+    "IntegerSpikeGPT",
     "IntegerState",
     "Report",
     "Sizes",
     "StreamingNetwork",
     "StreamingState",
+    "TextBound",
     "bound",
+    "bound_text",
+    "continued",
     "exit_rule",
     "export_arduino",
     "export_c",
     "export_npz",
+    "export_text_c",
+    "export_text_npz",
+    "export_text_wasm",
     "export_wasm",
     "finetune",
     "integer_encoder",
+    "next_token",
     "quantise",
+    "quantise_text",
     "report",
     "sizes",
     "streaming",

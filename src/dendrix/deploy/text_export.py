@@ -18,8 +18,7 @@ from .image import Image
 from .integer_layer import Ints
 from .npz_export import npz
 from .text_bounds import expect_proven
-from .text_layout import FIELDS, named_constants, named_weights
-from .text_loops import NEURONS
+from .text_layout import FIELDS, NEURONS, named_constants, named_weights
 from .text_network import IntegerSpikeGPT
 from .text_notes import text_npz_readme, text_readme, text_web_readme
 from .text_vectors import TEMPERATURE, TextVector, text_vectors, text_vectors_json
@@ -206,7 +205,9 @@ def _model_c(network: IntegerSpikeGPT) -> str:
 
 def _halves(network: IntegerSpikeGPT) -> str:
     rows = [
-        "  {" + ", ".join(f".{name} = {value}u" if value >= 0 else f".{name} = UINT32_MAX" for name, value in zip(FIELDS, row, strict=True)) + "}"
+        "  {"
+        + ", ".join(f".{name} = {value}u" if value >= 0 else f".{name} = UINT32_MAX" for name, value in zip(FIELDS, row, strict=True))
+        + "}"
         for row in network.plan.rows.tolist()
     ]
     return "static const dx_text_half halves[] = {\n" + ",\n".join(rows) + "};\n" if rows else ""

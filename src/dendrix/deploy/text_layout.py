@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ..models.spikegpt.network import SpikeGPTConfig
 
+NEURONS = {"input": 0, "output": 1, "none": 2}
+"""Numbers of the positions of neurons in `SpikeGPTConfig.spikes`."""
+
 TIME, CHANNEL = 0, 1
 """Kinds of a half of a block."""
 

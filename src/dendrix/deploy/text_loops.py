@@ -5,7 +5,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from .text_layout import END_SCALARS, FIELDS, SCALARS, TIME
+from .text_layout import END_SCALARS, FIELDS, NEURONS, SCALARS, TIME
 from .text_reference import LOG_MAX, SIGMOID, SOFTPLUS, STREAM_MAX
 
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -19,9 +19,7 @@ _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
     _INNER_EPSILON,
 ) = range(len(SCALARS))  # fmt: skip
 _ONE, _THRESHOLD, _EMBEDDING_SHIFT, _END_LIMIT, _END_SHIFT, _END_EPSILON, _HEAD_SHIFT = range(len(END_SCALARS))
-_NEURONS_INPUT, _NEURONS_OUTPUT, _NO_NEURONS = 0, 1, 2
-NEURONS = {"input": _NEURONS_INPUT, "output": _NEURONS_OUTPUT, "none": _NO_NEURONS}
-"""Numbers of the positions of neurons."""
+_NEURONS_INPUT, _NEURONS_OUTPUT = NEURONS["input"], NEURONS["output"]
 _SIGMOID, _SOFTPLUS = SIGMOID.astype(np.int32), SOFTPLUS.astype(np.int32)
 
 

@@ -10,7 +10,7 @@ from ..core import State, Stateful, expect, expect_instance, expect_valid, find_
 from ..errors import InputError, InputTypeError
 from ..models.spikegpt.network import SpikeGPTConfig
 from . import text_reference
-from .text_layout import plan_of
+from .text_layout import NEURONS, plan_of
 
 MOST_CHANNELS = 2048
 """Largest width, so that sums of squares fit into 64 bits."""
@@ -114,5 +114,5 @@ def run_compiled(network: IntegerSpikeGPT, x: Tensor, state: Tensor, valid: Any)
     logits = np.empty((*x.shape, network.config.vocab_size), np.int64)
     tables = (part.numpy() for part in (network.embedding, network.weights, network.constants))
     run: Any = loops.run_text
-    run(tokens, valid, loops.NEURONS[network.config.spikes], network.plan.rows, network.plan.end, *tables, after, logits)
+    run(tokens, valid, NEURONS[network.config.spikes], network.plan.rows, network.plan.end, *tables, after, logits)
     return torch.from_numpy(logits), torch.from_numpy(after)

@@ -201,7 +201,9 @@ def _ranges(network: SpikeGPT, tokens: Iterable[Tensor]) -> dict[str, float]:
         for batch in tokens:
             streams: list[Tensor] = []
             network.forward(batch, streams=streams)
-            found["stream"] = max(found.get("stream", 0.0), *(float(stream.abs().max()) for stream in streams[bool(network.config.layers) :]))
+            found["stream"] = max(
+                found.get("stream", 0.0), *(float(stream.abs().max()) for stream in streams[bool(network.config.layers) :])
+            )
     network.train(training)
     if "stream" not in found:
         raise InputError("tokens: expected some training text to calibrate with, got none. Pass batches of tokens.")

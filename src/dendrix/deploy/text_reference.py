@@ -123,8 +123,10 @@ class _Half:
     def run(self, x: Ints) -> Ints:
         """Result of this half for a stream [B, d]."""
         h = norm(x, self.constants["norm_weight"], self.constants["norm_bias"], self.scalar["norm_epsilon"], self.scalar["norm_shift"])
-        h = self.fired("before", np.clip(h, -STREAM_MAX, STREAM_MAX), self.threshold) if self.bits else np.clip(
-            h, -self.scalar["limit"], self.scalar["limit"]
+        h = (
+            self.fired("before", np.clip(h, -STREAM_MAX, STREAM_MAX), self.threshold)
+            if self.bits
+            else np.clip(h, -self.scalar["limit"], self.scalar["limit"])
         )
         shift = self.held("shift", h.shape[1])
         last = shift.copy()
