@@ -85,7 +85,7 @@ def vectors(config: SpikeGPTConfig, half: int) -> dict[str, int]:
     """Sizes of the vectors of a half."""
     d, time, bits = config.width, kind_of(config, half) == TIME, config.spikes == "input"
     wide = d if time else 4 * d
-    found = {name: d for name in VECTORS} | {"scalars": len(SCALARS), "key_scale": wide, "inner_weight": wide, "inner_bias": wide}
+    found = dict.fromkeys(VECTORS, d) | {"scalars": len(SCALARS), "key_scale": wide, "inner_weight": wide, "inner_bias": wide}
     left_out = {"inner_weight", "inner_bias"} if not bits else set()
     left_out |= set() if time else {"mix_value", "gated_scale", "bonus", "rate"}
     return {name: size for name, size in found.items() if name not in left_out}

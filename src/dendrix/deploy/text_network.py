@@ -86,10 +86,11 @@ class IntegerSpikeGPT(Stateful):
     def _expect_tokens(self, x: Tensor) -> None:
         if x.dtype not in (torch.int64, torch.int32):
             raise InputTypeError(f"tokens: expected int64 or int32, got {x.dtype}. Encode the text with the model's tokenizer.")
-        if x.numel() and not (0 <= int(x.min()) and int(x.max()) < self.config.vocab_size):
-            raise InputError(
-                f"tokens: expected 0 to {self.config.vocab_size - 1}, got {int(x.min())} to {int(x.max())}. Use the tokenizer of this model."
-            )
+        if not x.numel():
+            return
+        low, high = int(x.min()), int(x.max())
+        if low < 0 or high >= self.config.vocab_size:
+            raise InputError(f"tokens: expected 0 to {self.config.vocab_size - 1}, got {low} to {high}. Use the tokenizer of this model.")
 
     def _checked(self, state: State, batch: int) -> Tensor:
         if state is None:

@@ -63,7 +63,8 @@ def text_npz_readme(config: SpikeGPTConfig, equations: str) -> str:
 
 SpikeGPT with {_about(config)}. `network.npz` holds all numbers: the embedding after its norm [V, d]; for each
 half of a block, the time mix or channel mix, its matrices [out, in] and vectors, such as `half0_key`; and the end with the head. Logits
-times 65,536 are whole. `vectors.json` holds texts, a checksum of the logits after every token (FNV-1a of 32-bit numbers), and continuations.
+times 65,536 are whole. `vectors.json` holds texts with continuations, and a checksum of the logits after every token: FNV-1a of 32-bit
+numbers.
 
 {equations.strip()}
 """
