@@ -86,7 +86,7 @@ def test_silent_networks() -> None:
 def test_what_has_no_integer_form_is_named() -> None:
     with pytest.raises(InputTypeError, match="got Linear, which has no integer form"):
         quantise_text(torch.nn.Linear(2, 2), [TOKENS])
-    with pytest.raises(InputError, match="no text|got none"):
+    with pytest.raises(InputError, match="training text to calibrate with"):
         quantise_text(float_network(), [])
     model = float_network()
     with torch.no_grad():
@@ -96,7 +96,7 @@ def test_what_has_no_integer_form_is_named() -> None:
     model = float_network()
     with torch.no_grad():
         model.head.weight[0, 0] = torch.nan
-    with pytest.raises(InputError, match="NaN or infinity in head.weight"):
+    with pytest.raises(InputError, match=r"NaN or infinity in head\.weight"):
         quantise_text(model, [TOKENS])
     with pytest.raises(InputError, match="v_threshold: expected less than 128"):
         quantise_text(float_network(spikes="input", v_threshold=200.0), [TOKENS])
