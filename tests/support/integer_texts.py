@@ -52,6 +52,8 @@ def random_network(rng: np.random.Generator, extreme: bool = False, config: Spik
 def _scalar(rng: np.random.Generator, name: str, extreme: bool) -> int:
     if name == "embedding_shift":
         return int(rng.integers(0, 9))
+    if name == "value_shift":
+        return int(rng.integers(0, 3))
     if name.endswith("shift"):
         return int(rng.choice([1, 62])) if extreme else int(rng.integers(25, 50))
     if name.endswith("limit"):

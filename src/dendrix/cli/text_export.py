@@ -16,7 +16,7 @@ _TARGETS = {
     "wasm": "Next: node {}/selftest.mjs",
     "npz": "The file README.md describes the arrays.",
 }
-"""What to do with an export, by its target."""
+"""Advice after an export, by its target."""
 _OPTIONS = ("run", "to", "out", "clips", "root", "json")
 
 

@@ -38,7 +38,7 @@ def bound_text(network: IntegerSpikeGPT) -> list[TextBound]:
         last = "output" if kind_of(config, index) == TIME else "value"
         for name, weight in matrices.items():
             largest = 1 if config.spikes == "input" else scalars["inner_limit" if name == last else "limit"]
-            found.append(TextBound(f"halves.{index}.{name}", _sum(weight) * largest))
+            found.append(TextBound(f"halves.{index}.{name}", _sum(weight) * largest << (scalars["value_shift"] if name == "value" else 0)))
     limit = dict(zip(END_SCALARS, end["scalars"].tolist(), strict=True))["limit"]
     return [*found, TextBound("head", _sum(head["head"]) * limit)]
 
@@ -83,7 +83,7 @@ _RANGES = {
 
 def _range_of_scalar(name: str) -> tuple[int, int]:
     if name.endswith("shift"):
-        return (0, 15) if name == "embedding_shift" else (1, 62)
+        return (0, 15) if name in ("embedding_shift", "value_shift") else (1, 62)
     if name.endswith("limit"):
         return 1, 2**14 - 1
     return 1, 2 ** (LOG_BITS + 10)

@@ -32,7 +32,7 @@ FIELDS = ("kind", "halve", *MATRICES, *VECTORS, *(f"{name}_at" for name in STATE
 
 SCALARS = (
     "limit", "norm_shift", "norm_epsilon", "key_shift", "receptance_shift", "gated_shift", "output_shift", "inner_limit", "inner_shift",
-    "inner_epsilon",
+    "inner_epsilon", "value_shift",
 )  # fmt: skip
 """Numbers in the vector "scalars" of a half."""
 

@@ -12,11 +12,11 @@ _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 (
     _KIND, _HALVE, _KEY, _RECEPTANCE, _VALUE, _OUTPUT, _SCALARS, _NORM_WEIGHT, _NORM_BIAS, _MIX_KEY, _MIX_RECEPTANCE, _MIX_VALUE,
     _KEY_SCALE, _RECEPTANCE_SCALE, _GATED_SCALE, _BONUS, _RATE, _INNER_WEIGHT, _INNER_BIAS, _OUTPUT_SCALE,
-    _SHIFT, _BEFORE, _INSIDE, _AFTER, _AVERAGE, _TOTAL,
+    _SHIFT_AT, _BEFORE, _INSIDE, _AFTER, _AVERAGE, _TOTAL,
 ) = range(len(FIELDS))  # fmt: skip
 (
     _LIMIT, _NORM_SHIFT, _NORM_EPSILON, _KEY_SHIFT, _RECEPTANCE_SHIFT, _GATED_SHIFT, _OUTPUT_SHIFT, _INNER_LIMIT, _INNER_SHIFT,
-    _INNER_EPSILON,
+    _INNER_EPSILON, _VALUE_SHIFT,
 ) = range(len(SCALARS))  # fmt: skip
 _ONE, _THRESHOLD, _EMBEDDING_SHIFT, _END_LIMIT, _END_SHIFT, _END_EPSILON, _HEAD_SHIFT = range(len(END_SCALARS))
 _NEURONS_INPUT, _NEURONS_OUTPUT = NEURONS["input"], NEURONS["output"]
@@ -132,6 +132,12 @@ def _scale(x: Any, n: Any, scale: Any, shift: Any, limit: Any) -> None:
 
 
 @_compiled
+def _shift(x: Any, n: Any, bits: Any) -> None:
+    for i in range(n):
+        x[i] <<= bits
+
+
+@_compiled
 def _mix(h: Any, last: Any, n: Any, share: Any, bits: Any, limit: Any, y: Any) -> None:
     for i in range(n):
         if bits:
@@ -164,7 +170,7 @@ def _half(x: Any, row: Any, neurons: Any, threshold: Any, weights: Any, constant
     _norm(x, d, constants[row[_NORM_WEIGHT] :], constants[row[_NORM_BIAS] :], scalars[_NORM_EPSILON], scalars[_NORM_SHIFT], limit, h)
     if bits:
         _fire(h, d, state[row[_BEFORE] :], threshold, 0)
-    last = state[row[_SHIFT] :]
+    last = state[row[_SHIFT_AT] :]
     _mix(h, last, d, constants[row[_MIX_KEY] :], bits, limit, mixed)
     _product(bits, mixed, weights, row[_KEY], d, wide, key, sums)
     _mix(h, last, d, constants[row[_MIX_RECEPTANCE] :], bits, limit, mixed)
@@ -172,6 +178,7 @@ def _half(x: Any, row: Any, neurons: Any, threshold: Any, weights: Any, constant
     if time:
         _mix(h, last, d, constants[row[_MIX_VALUE] :], bits, limit, mixed)
         _product(bits, mixed, weights, row[_VALUE], d, d, value, sums)
+        _shift(value, d, scalars[_VALUE_SHIFT])
     _scale(gate, d, constants[row[_RECEPTANCE_SCALE] :], scalars[_RECEPTANCE_SHIFT], LOG_MAX)
     for i in range(d):
         last[i] = h[i]
@@ -194,6 +201,7 @@ def _half(x: Any, row: Any, neurons: Any, threshold: Any, weights: Any, constant
             key[i] = min(_rounded(root * root, 16), scalars[_INNER_LIMIT])
     _product(bits or not time, key, weights, row[_OUTPUT] if time else row[_VALUE], wide, d, value, sums)
     if not time:
+        _shift(value, d, scalars[_VALUE_SHIFT])
         for i in range(d):
             value[i] = _rounded(gate[i] * value[i], 30)
 

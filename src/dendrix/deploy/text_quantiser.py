@@ -28,6 +28,8 @@ _NEURON_BITS = 16
 """Fractional bits of a norm before neurons, and of the stream at most."""
 _FEWEST_BITS = 4
 """Fractional bits of the stream at least."""
+_VALUE_SHIFT_MAX = 12
+"""Largest number of bits that values have below the sums of their product."""
 _MIX_MAX = 4.0
 """Largest magnitude of a mixing ratio."""
 
@@ -99,6 +101,8 @@ class _Quantiser:
         last = "output" if time else "value"
         first = [key for key in weights if key != last]
         scalars["limit"], scalars["inner_limit"] = _limit(*(weights[key] for key in first)), _limit(weights[last])
+        scalars["value_shift"] = _room(weights["value"], 1 if self.bits else scalars["limit" if time else "inner_limit"])
+        rows["value"] = rows["value"] / 2.0 ** scalars["value_shift"]
         unit = 2.0**-_NEURON_BITS if self.bits else _HEADROOM * ranges[f"{path}.{_NORM[name]}"] / scalars["limit"]
         _norm(norm, self.unit, unit, into, "norm", scalars)
         if self.bits:
@@ -161,8 +165,17 @@ def _matrix(layer: nn.Module, into: Ints) -> Floats:
 
 def _limit(*weights: Ints) -> int:
     """Largest input of products whose sums stay below 2^30."""
-    rows = max(int(np.abs(matrix.astype(np.int64)).sum(1).max()) for matrix in weights)
-    return min(_ACTIVATION_MAX, (SUM_LIMIT - 1) // max(rows, 1))
+    return min(_ACTIVATION_MAX, (SUM_LIMIT - 1) // max(1, *map(_sum, weights)))
+
+
+def _room(weight: Ints, largest: int) -> int:
+    """Bits by which the sums of a product can be shifted, so that they stay below 2^30."""
+    return min(_VALUE_SHIFT_MAX, math.floor(math.log2(SUM_LIMIT / (largest * max(_sum(weight), 1) + 1))))
+
+
+def _sum(weight: Ints) -> int:
+    """Largest sum of magnitudes in a row."""
+    return int(np.abs(weight.astype(np.int64)).sum(1).max())
 
 
 def _fixed(factors: Floats, what: str) -> tuple[Ints, int]:

@@ -14,6 +14,7 @@ Time mix:  k = clip(R(K scale, s), 2^28);  g = sigmoid(clip(R(G scale, s), 2^28)
     average += R((V - average) sigmoid(k - total + rate), 30);  total = max(total - rate, k) + softplus(-|k - total + rate|)
     z = R(R(y g, 30) scale, s), limited;  result: the product of z
 Channel mix: hidden = R(min(R(max(K, 0) scale, s), 32767)^2, 16), limited;  result: R(g V, 30), with V the product of hidden.
+V has value_shift more bits than the sums of its product, which are small where inputs are spikes.
 The result, in units of its own for every channel, drives neurons whose spikes are added to the stream; without neurons after the halves,
 R(result scale, s) is added, and the stream is limited to 2^23 - 1. With neurons before every product, z or K is normed and drives neurons.
 
@@ -102,7 +103,8 @@ class _Half:
         return self.state[:, at : at + size]
 
     def product(self, name: str, x: Ints) -> Ints:
-        return x @ self.weights[name].T
+        found: Ints = x @ self.weights[name].T
+        return found << self.scalar["value_shift"] if name == "value" else found
 
     def scaled(self, name: str, x: Ints, limit: int) -> Ints:
         """x in the unit that follows."""

@@ -19,7 +19,8 @@ enum { STREAM_MAX = 8388607, LOG_MAX = 268435456, EMPTY = -1073741824 };
 
 /* Places in the scalars of a half, and of the end. */
 enum {
-  LIMIT, NORM_SHIFT, NORM_EPSILON, KEY_SHIFT, RECEPTANCE_SHIFT, GATED_SHIFT, OUTPUT_SHIFT, INNER_LIMIT, INNER_SHIFT, INNER_EPSILON
+  LIMIT, NORM_SHIFT, NORM_EPSILON, KEY_SHIFT, RECEPTANCE_SHIFT, GATED_SHIFT, OUTPUT_SHIFT, INNER_LIMIT, INNER_SHIFT, INNER_EPSILON,
+  VALUE_SHIFT
 };
 enum { ONE, THRESHOLD, EMBEDDING_SHIFT, END_LIMIT, END_SHIFT, END_EPSILON, HEAD_SHIFT };
 
@@ -88,7 +89,7 @@ static uint64_t root(uint64_t x) {
 }
 
 /* Limited norm of x [n], into y. */
-static void norm(const int32_t *x, uint32_t n, const int32_t *weight, const int32_t *bias, int32_t epsilon, int32_t shift, int32_t limit,
+static void norm(const int32_t *x, uint32_t n, const int32_t *weight, const int32_t *bias, int32_t epsilon, int32_t down, int32_t limit,
                  int32_t *y) {
   int64_t total = n, squares = epsilon, mean;
   for (uint32_t i = 0; i < n; i++) total += 2 * (int64_t)x[i];
@@ -100,7 +101,7 @@ static void norm(const int32_t *x, uint32_t n, const int32_t *weight, const int3
   int64_t inverse = (int64_t)(((uint64_t)1 << 61) / root((uint64_t)squares));
   for (uint32_t i = 0; i < n; i++) {
     int64_t scaled = rounded((x[i] - mean) * inverse, 31 - e);
-    y[i] = (int32_t)clipped(rounded(scaled * weight[i], shift) + bias[i], limit);
+    y[i] = (int32_t)clipped(rounded(scaled * weight[i], down) + bias[i], limit);
   }
 }
 
@@ -113,8 +114,12 @@ static void fire(int32_t *x, uint32_t n, int32_t *v, const int32_t *threshold, u
   }
 }
 
-static void scale(int32_t *x, uint32_t n, const int32_t *factor, int32_t shift, int64_t limit) {
-  for (uint32_t i = 0; i < n; i++) x[i] = (int32_t)clipped(rounded((int64_t)x[i] * factor[i], shift), limit);
+static void scale(int32_t *x, uint32_t n, const int32_t *factor, int32_t down, int64_t limit) {
+  for (uint32_t i = 0; i < n; i++) x[i] = (int32_t)clipped(rounded((int64_t)x[i] * factor[i], down), limit);
+}
+
+static void shift(int32_t *x, uint32_t n, int32_t bits) {
+  for (uint32_t i = 0; i < n; i++) x[i] *= (int32_t)1 << bits;
 }
 
 static void narrow(const int32_t *x, uint32_t n, int16_t *y) {
@@ -284,6 +289,7 @@ static void run_half(const dx_text_model *m, const room *r, const dx_text_half *
   if (time) {
     mix(r->normed, last, d, c + half->mix_value, bits, limit, r->input);
     product(m, r, half->value, bits, bits, d, d, r->value);
+    shift(r->value, d, scalar[VALUE_SHIFT]);
     scale(r->key, d, c + half->key_scale, scalar[KEY_SHIFT], LOG_MAX);
     wkv(m, r, half);
     scale(r->value, d, c + half->gated_scale, scalar[GATED_SHIFT], bits ? STREAM_MAX : scalar[INNER_LIMIT]);
@@ -302,8 +308,9 @@ static void run_half(const dx_text_model *m, const room *r, const dx_text_half *
   }
   memcpy(last, r->normed, d * sizeof *last);
   product(m, r, time ? half->output : half->value, bits || !time, bits, wide, d, r->value);
-  if (!time)
-    for (uint32_t i = 0; i < d; i++) r->value[i] = (int32_t)rounded((int64_t)r->gate[i] * r->value[i], 30);
+  if (time) return;
+  shift(r->value, d, scalar[VALUE_SHIFT]);
+  for (uint32_t i = 0; i < d; i++) r->value[i] = (int32_t)rounded((int64_t)r->gate[i] * r->value[i], 30);
 }
 
 static void read_token(const dx_text_model *m, const room *r, uint32_t token) {
