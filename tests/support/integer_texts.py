@@ -43,7 +43,7 @@ def random_network(rng: np.random.Generator, extreme: bool = False, config: Spik
             elif name in ("bonus", "norm_bias", "inner_bias"):
                 vector[:] = numbers(-(2**28), 2**28, len(vector)) if extreme else numbers(-(2**20), 2**20, len(vector))
             else:
-                vector[:] = numbers(1 - 2**31, 2**31 - 1, len(vector))
+                vector[:] = numbers(0 if name.endswith("scale") else 1 - 2**31, 2**31 - 1, len(vector))
     network.weights.copy_(torch.from_numpy(numbers(-127, 127, network.weights.numel())))
     network.embedding.copy_(torch.from_numpy(numbers(-(2**15), 2**15 - 1, network.embedding.numel())).view_as(network.embedding))
     return network

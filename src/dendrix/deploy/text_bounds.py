@@ -77,7 +77,8 @@ _RANGES = {
     "rate": (0, LOG_MAX),
     "norm_bias": (-LOG_MAX, LOG_MAX),
     "inner_bias": (-LOG_MAX, LOG_MAX),
-    "output_scale": (1 - 2**31, 2**31 - 1),
+    **dict.fromkeys(("key_scale", "receptance_scale", "gated_scale", "output_scale", "head_scale"), (0, 2**31 - 1)),
+    **dict.fromkeys(("norm_weight", "inner_weight"), (1 - 2**31, 2**31 - 1)),
 }
 
 

@@ -1,4 +1,7 @@
 /* The engine of language models for WebAssembly: its tables are an image that is loaded at run time. Built by `make wasm`. */
+#ifdef __wasm_simd128__
+#define DX_TEXT_SIMD "text/simd.h"
+#endif
 #include "dendrix_text.c"
 
 #define EXPORT(name) __attribute__((export_name(#name)))
