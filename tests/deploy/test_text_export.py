@@ -37,15 +37,25 @@ def texts(rng: np.random.Generator, vocabulary: int, count: int = 2) -> list[np.
     return [rng.integers(0, vocabulary, int(rng.integers(1, 12))) for _ in range(count)]
 
 
-@needs_gcc
-@settings(max_examples=4, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans())
-def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool) -> None:
+def expect_equal_in_c(folder: Path, seed: int, extreme: bool) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng, extreme)
-    folder = tmp_path_factory.mktemp("c") / "net"
     export_text_c(DeployedText(network, False), folder, texts(rng, network.config.vocab_size))
     assert "2 texts equal" in gcc(folder, f"{STRICT} {SANE} {SELFTEST}")
+
+
+@needs_gcc
+@pytest.mark.parametrize(("seed", "extreme"), [(1, False), (1, True), (0, False)], ids=["none", "none, extreme", "output"])
+def test_c_equals_the_reference(seed: int, extreme: bool, tmp_path: Path) -> None:
+    expect_equal_in_c(tmp_path / "net", seed, extreme)
+
+
+@needs_gcc
+@pytest.mark.extended
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans())
+def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool) -> None:
+    expect_equal_in_c(tmp_path_factory.mktemp("c") / "net", seed, extreme)
 
 
 @needs_gcc
@@ -86,7 +96,7 @@ def test_webassembly_on_random_networks(tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize("is_bytes", [True, False])
 def test_the_program_continues_a_text(is_bytes: bool, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    network = random_network(rng, config=SpikeGPTConfig(256 if is_bytes else 99, 8, 1))
+    network = random_network(rng, config=SpikeGPTConfig(256 if is_bytes else 120, 8, 1))
     export_text_c(DeployedText(network, is_bytes), tmp_path / "net", texts(rng, 99))
     tokens = np.array([72, 101, 33])
     given = bytes(tokens.tolist()) if is_bytes else b"72 101\n33"
