@@ -231,7 +231,7 @@ def _token(
             x[i] = _clipped(x[i] + value[i], STREAM_MAX)
             if row[_HALVE]:
                 x[i] = _rounded(x[i], 1)
-    _norm(x, d, constants[end[2] :], constants[end[3] :], scalars[_END_EPSILON], scalars[_END_SHIFT], np.int64(scalars[_END_LIMIT]), h)
+    _norm(x, d, constants[end[2] :], constants[end[3] :], scalars[_END_EPSILON], scalars[_END_SHIFT], scalars[_END_LIMIT], h)
     _dense(h, weights, end[0], d, len(logits), logits)
     _scale(logits, len(logits), constants[end[4] :], scalars[_HEAD_SHIFT], LOG_MAX)
 

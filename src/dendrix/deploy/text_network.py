@@ -113,7 +113,8 @@ def run_compiled(network: IntegerSpikeGPT, x: Tensor, state: Tensor, valid: Any)
 
     after, tokens = state.numpy().copy(), x.contiguous().numpy().astype(np.int64)
     logits = np.empty((*x.shape, network.config.vocab_size), np.int64)
-    tables = (part.numpy() for part in (network.embedding, network.weights, network.constants))
+    embedding, weights, constants = (part.numpy() for part in (network.embedding, network.weights, network.constants))
+    tables = embedding, weights, constants.astype(np.int64)  # with one type of whole numbers the loops compile faster
     run: Any = loops.run_text
     run(tokens, valid, NEURONS[network.config.spikes], network.plan.rows, network.plan.end, *tables, after, logits)
     return torch.from_numpy(logits), torch.from_numpy(after)
