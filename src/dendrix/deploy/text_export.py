@@ -53,7 +53,8 @@ class DeployedText:
     def memory_bytes(self) -> int:
         """Memory of a text, in RAM, without the stack: the state, the logits and room for one token."""
         config, plan = self.network.config, self.network.plan
-        return _HEADER + -(-4 * (plan.memory + config.vocab_size + 12 * config.width) // 8) * 8
+        words: int = plan.memory + config.vocab_size + 12 * config.width
+        return _HEADER + (4 * words + 7) // 8 * 8
 
     @property
     def tables_bytes(self) -> int:

@@ -75,8 +75,8 @@ class _Quantiser:
     def fill(self) -> None:
         weights = list(named_weights(self.config, self.made.weights.numpy()))
         constants = list(named_constants(self.config, self.made.constants.numpy()))
-        shift = self._embedding()
-        for index, block in enumerate(self.network.blocks):
+        shift, blocks = self._embedding(), list[Any](self.network.blocks)
+        for index, block in enumerate(blocks):
             for norm, name, where in ((block.ln1, block.before, 2 * index), (block.ln2, "ffn", 2 * index + 1)):
                 self._half(f"blocks.{index}", norm, name, block.get_submodule(name), weights[where], constants[where])
         self._end(weights[-1]["head"], constants[-1], shift)
@@ -87,7 +87,7 @@ class _Quantiser:
         if self.config.binary_embedding:
             x = (x >= 0).double()
         if self.config.layers:
-            first = self.network.blocks[0].ln0
+            first: Any = self.network.blocks[0].get_submodule("ln0")
             x = nn.functional.layer_norm(x, x.shape[1:], first.weight.double(), first.bias.double(), first.eps)
         whole = x / self.unit
         shift = max(0, math.ceil(math.log2(max(float(whole.abs().max()), 1.0) / (2**15 - 1))))

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from ..models.spikegpt.network import SpikeGPTConfig
 from .integer_layer import Ints
-from .text_layout import END_SCALARS, FIELDS, SCALARS, STATES, TIME, TextPlan, named_constants, named_weights
+from .text_layout import END_SCALARS, FIELDS, SCALARS, TIME, TextPlan, named_constants, named_weights
 
 LOG_BITS, GATE_BITS, MIX_BITS = 20, 30, 13
 """Fractional bits of logarithms, of gates and of mixing ratios."""
@@ -49,9 +49,16 @@ SOFTPLUS: Ints = np.array([math.floor(2**LOG_BITS * math.log1p(math.exp(-a)) + 0
 """log(1 + e^-a) for the same a."""
 
 
-def rounded(x: Any, bits: Any) -> Any:
+def rounded(x: Ints, bits: int) -> Ints:
     """x / 2^bits to the nearest integer, halves up."""
-    return (x + (1 << (int(bits) - 1))) >> int(bits)
+    found: Ints = (x + (1 << (bits - 1))) >> bits
+    return found
+
+
+def clipped(x: Ints, limit: int) -> Ints:
+    """x limited to a magnitude."""
+    found: Ints = np.clip(x, -limit, limit)
+    return found
 
 
 def interpolated(table: Ints, a: Ints) -> Ints:
@@ -108,7 +115,7 @@ class _Half:
 
     def scaled(self, name: str, x: Ints, limit: int) -> Ints:
         """x in the unit that follows."""
-        return np.clip(rounded(x * self.constants[f"{name}_scale"], self.scalar[f"{name}_shift"]), -limit, limit)
+        return clipped(rounded(x * self.constants[f"{name}_scale"], self.scalar[f"{name}_shift"]), limit)
 
     def fired(self, name: str, x: Ints, threshold: Any) -> Ints:
         membrane = self.held(name, x.shape[1])
@@ -119,17 +126,12 @@ class _Half:
         share = self.constants[f"mix_{name}"]
         if self.bits:
             return np.where(share > 0, x, last)
-        limit = self.scalar["limit"]
-        return np.clip(last + rounded(share * (x - last), MIX_BITS), -limit, limit)
+        return clipped(last + rounded(share * (x - last), MIX_BITS), self.scalar["limit"])
 
     def run(self, x: Ints) -> Ints:
         """Result of this half for a stream [B, d]."""
         h = norm(x, self.constants["norm_weight"], self.constants["norm_bias"], self.scalar["norm_epsilon"], self.scalar["norm_shift"])
-        h = (
-            self.fired("before", np.clip(h, -STREAM_MAX, STREAM_MAX), self.threshold)
-            if self.bits
-            else np.clip(h, -self.scalar["limit"], self.scalar["limit"])
-        )
+        h = self.fired("before", clipped(h, STREAM_MAX), self.threshold) if self.bits else clipped(h, self.scalar["limit"])
         shift = self.held("shift", h.shape[1])
         last = shift.copy()
         shift[:] = h
@@ -155,12 +157,12 @@ class _Half:
             hidden = self._inner(self.scaled("key", key, STREAM_MAX))
         else:
             root = np.minimum(self.scaled("key", np.maximum(key, 0), LOG_MAX), 32767)
-            hidden = np.minimum(rounded(root * root, 16), self.scalar["inner_limit"])
+            hidden = clipped(rounded(root * root, 16), self.scalar["inner_limit"])
         return rounded(gate * self.product("value", hidden), GATE_BITS)
 
     def _inner(self, x: Ints) -> Ints:
         x = norm(x, self.constants["inner_weight"], self.constants["inner_bias"], self.scalar["inner_epsilon"], self.scalar["inner_shift"])
-        return self.fired("inside", np.clip(x, -STREAM_MAX, STREAM_MAX), self.threshold)
+        return self.fired("inside", clipped(x, STREAM_MAX), self.threshold)
 
 
 def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens: Ints, state: Ints) -> Ints:
@@ -187,12 +189,12 @@ def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens:
             y = half.fired("after", y, vectors["output_scale"]) * scalar["one"]
         else:
             y = half.scaled("output", y, 2 * STREAM_MAX)
-        x = np.clip(x + y, -STREAM_MAX, STREAM_MAX)
+        x = clipped(x + y, STREAM_MAX)
         if half.place["halve"]:
             x = rounded(x, 1)
     h = norm(x, end["norm_weight"], end["norm_bias"], scalar["norm_epsilon"], scalar["norm_shift"])
-    logits: Ints = rounded(np.clip(h, -scalar["limit"], scalar["limit"]) @ head["head"].T * end["head_scale"], scalar["head_shift"])
-    return np.clip(logits, -LOG_MAX, LOG_MAX)
+    logits: Ints = clipped(h, scalar["limit"]) @ head["head"].T
+    return clipped(rounded(logits * end["head_scale"], scalar["head_shift"]), LOG_MAX)
 
 
 def run(
@@ -224,6 +226,3 @@ def rest(plan: TextPlan, width: int) -> Ints:
         if at >= 0:
             state[at : at + width] = EMPTY
     return state
-
-
-assert STATES[-1] == "total"

@@ -72,4 +72,4 @@ def text_vectors(network: IntegerSpikeGPT, texts: Sequence[Ints]) -> list[TextVe
 
 def text_vectors_json(found: Sequence[TextVector]) -> str:
     """Test vectors as JSON."""
-    return json.dumps({"temperature": TEMPERATURE, "texts": [one._replace(tokens=one.tokens.tolist())._asdict() for one in found]})  # type: ignore[arg-type]
+    return json.dumps({"temperature": TEMPERATURE, "texts": [one._replace(tokens=one.tokens.tolist())._asdict() for one in found]})
