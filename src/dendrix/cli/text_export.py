@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..core.files import read_json
 from ..errors import MisuseError
 from .output import print_json
 
@@ -22,6 +21,8 @@ _OPTIONS = ("run", "to", "out", "clips", "root", "json")
 
 def is_language_model(run: Path) -> bool:
     """Whether a folder holds a network for text, which `dendrix train` writes as transformers does."""
+    from ..core.files import read_json
+
     config = run / "config.json"
     return config.is_file() and "model_type" in read_json(config)
 
