@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..errors import MisuseError
 from .output import print_json
+from .text_export import export_text, is_language_model
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 GoalName = Literal["pareto", "mean-steps", "guarantee"]
@@ -51,7 +52,7 @@ def export(
         to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
             arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
             libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are
-            written, with learned delays as whole steps.
+            written, with learned delays as whole steps. Language models go to c, wasm and npz, with 8-bit weights.
         out: a new folder; for nir and onnx a file.
         weights: bits of a weight, 2 to 8.
         finetune: epochs of training with rounded weights first; it helps at 3 bits and fewer.
@@ -62,7 +63,7 @@ def export(
         steps: mean steps to spend (mean-steps).
         policy: instead of fitting one, an exit policy that was fitted to this integer network.
         abstain: give no answer below this probability.
-        clips: number of test vectors.
+        clips: number of test vectors; of texts for a language model.
         max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most.
         max_ram: refuse more bytes of RAM.
         agreement: least agreement with the float network, on validation data, that a choice of bits must keep.
@@ -74,7 +75,11 @@ def export(
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print JSON.
     """
-    _expect_options(to, locals())
+    given = locals()
+    _expect_options(to, given)
+    if is_language_model(run):
+        export_text(given)
+        return
     if to == "nir" or to == "onnx":
         from ..runs.exchange import export_nir, export_onnx
 
@@ -122,12 +127,17 @@ _NEXT = {
 }
 
 
+def default_of(option: str) -> Any:
+    """Default of an option of `dendrix export`."""
+    return inspect.signature(export).parameters[option].default
+
+
 def _expect_options(to: Target, given: dict[str, Any]) -> None:
     """Refuse options of other targets, which would have no effect."""
-    for name, parameter in inspect.signature(export).parameters.items():
+    for name in inspect.signature(export).parameters:
         owners = [target for target, names in _OPTIONS.items() if name in names]
         used = name in _COMMON or (to in owners if owners else to not in _OPTIONS)
-        if not used and given[name] != parameter.default:
+        if not used and given[name] != default_of(name):
             raise MisuseError(f"--{name.replace('_', '-')}: expected it only with other values of --to, got --to {to}. Leave it out.")
 
 

@@ -19,6 +19,11 @@ from .image_quantiser import quantise_images
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
 from .quantiser import quantise
+from .text_bounds import TextBound, bound_text
+from .text_export import DeployedText, export_text_c, export_text_npz, export_text_wasm
+from .text_network import IntegerSpikeGPT
+from .text_quantiser import quantise_text
+from .text_sampling import continued, next_token
 from .wasm_export import export_wasm
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "Bound",
     "Deployed",
     "DeployedImage",
+    "DeployedText",
     "ImageBound",
     "ImageReport",
     "ImageState",
@@ -34,23 +40,32 @@ __all__ = [
     "IntegerImageNetwork",
     "IntegerMel",
     "IntegerNetwork",
+    "IntegerSpikeGPT",
     "IntegerState",
     "Report",
     "Sizes",
     "StreamingNetwork",
     "StreamingState",
+    "TextBound",
     "bound",
     "bound_images",
+    "bound_text",
+    "continued",
     "exit_rule",
     "export_arduino",
     "export_c",
     "export_npz",
+    "export_text_c",
+    "export_text_npz",
+    "export_text_wasm",
     "export_wasm",
     "finetune",
     "image_report",
     "integer_encoder",
+    "next_token",
     "quantise",
     "quantise_images",
+    "quantise_text",
     "report",
     "sizes",
     "streaming",

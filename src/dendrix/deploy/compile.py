@@ -19,8 +19,10 @@ BUILDS = {
     "dendrix.wasm": ("wasm.c", _PLAIN, "-O2"),
     "dendrix_image.wasm": ("wasm_image.c", _PLAIN, "-O3"),
     "dendrix_image_simd.wasm": ("wasm_image.c", _SIMD, "-O3"),
+    "text/text.wasm": ("text/text.c", _PLAIN, "-O3"),
+    "text/text_simd.wasm": ("text/text.c", _SIMD, "-O3"),
 }
-"""Source and options of every engine."""
+"""Source and options of every engine, by its file in the folder `web`."""
 
 
 def zig(arguments: Sequence[str | Path]) -> None:

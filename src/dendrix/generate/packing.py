@@ -104,6 +104,16 @@ def rounded_weight(weight: Tensor, kind: Weights) -> tuple[Tensor, Tensor]:
     return (weight / scales.unsqueeze(1)).round().to(torch.int8), scales
 
 
+def expect_finite_weights(model: nn.Module) -> None:
+    """Refuse a network with NaN or infinite weights.
+
+    Raises:
+        InputError: there are some; names them.
+    """
+    if broken := [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]:
+        raise InputError(f"model: expected finite weights, got NaN or infinity in {', '.join(broken)}. Did the training diverge?")
+
+
 def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
     """Repack the weights of a network with at least one block.
 
@@ -113,8 +123,7 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
     Raises:
         InputError: a weight is NaN or infinite.
     """
-    if broken := [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]:
-        raise InputError(f"model: expected finite weights, got NaN or infinity in {', '.join(broken)}. Did the training diverge?")
+    expect_finite_weights(model)
     matrices, bits = _Matrices(kind), model.config.spikes == "input"
     table = []
     for half in _halves(model):

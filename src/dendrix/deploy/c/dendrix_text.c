@@ -1,0 +1,351 @@
+/* Engine of SpikeGPT in whole numbers. C99; needs stdint.h and string.h alone.
+ *
+ * Every number equals that of the numpy reference of dendrix, to the bit; `R` there is `rounded` here. Sums of products stay below 2^30, and
+ * products of two numbers below 2^62: the export has proven it. Sums may therefore be added in any order.
+ */
+#include "dendrix_text.h"
+#include <string.h>
+
+#ifndef DX_DEBUG
+#define DX_DEBUG 0
+#endif
+
+typedef char dx_text_shift_is_arithmetic[(-3 >> 1) == -2 ? 1 : -1];
+
+enum { STREAM_MAX = 8388607, LOG_MAX = 268435456, EMPTY = -1073741824 };
+
+/* Places in the scalars of a half, and of the end. */
+enum {
+  LIMIT, NORM_SHIFT, NORM_EPSILON, KEY_SHIFT, RECEPTANCE_SHIFT, GATED_SHIFT, OUTPUT_SHIFT, INNER_LIMIT, INNER_SHIFT, INNER_EPSILON,
+  VALUE_SHIFT
+};
+enum { ONE, THRESHOLD, EMBEDDING_SHIFT, END_LIMIT, END_SHIFT, END_EPSILON, HEAD_SHIFT };
+
+typedef struct {
+  const dx_text_model *model;
+  uint64_t seed;
+  uint32_t steps, sharpness, has_logits, ended;
+} dx_text;
+
+/* Arrays that follow the header; d is the width. */
+typedef struct {
+  int32_t *state, *logits, *stream, *normed, *key, *value, *gate; /* [state_count], [vocabulary], [d] x 2, [4 d], [d] x 2 */
+  int16_t *input;                                                /* [4 d], of a product */
+  uint16_t *active;                                              /* [4 d], inputs that are not 0 */
+} room;
+
+static room room_of(const dx_text *t) {
+  const dx_text_model *m = t->model;
+  room r;
+  r.state = (int32_t *)(uintptr_t)(t + 1);
+  r.logits = r.state + m->state_count;
+  r.stream = r.logits + m->vocabulary;
+  r.normed = r.stream + m->width;
+  r.key = r.normed + m->width;
+  r.value = r.key + 4u * m->width;
+  r.gate = r.value + m->width;
+  r.input = (int16_t *)(r.gate + m->width);
+  r.active = (uint16_t *)(r.input + 4u * m->width);
+  return r;
+}
+
+size_t dx_text_size(const dx_text_model *m) {
+  size_t words = (size_t)m->state_count + m->vocabulary + 12u * m->width;
+  return sizeof(dx_text) + (4 * words + 7) / 8 * 8;
+}
+
+static int64_t rounded(int64_t x, int32_t bits) { return (x + ((int64_t)1 << (bits - 1))) >> bits; }
+
+static int64_t clipped(int64_t x, int64_t limit) { return x > limit ? limit : x < -limit ? -limit : x; }
+
+static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
+
+static int64_t interpolated(const int32_t *table, int64_t a) {
+  int64_t i = a >> 14;
+  if (i >= 1280) return 0;
+  return table[i] + (((int64_t)(table[i + 1] - table[i]) * (a & 16383)) >> 14);
+}
+
+static int64_t sigmoid(const int32_t *table, int64_t a) {
+  int64_t found = interpolated(table, magnitude(a));
+  return a < 0 ? found : 1073741824 - found;
+}
+
+/* Square root of x, rounded down, for 2^60 <= x < 2^62. */
+static uint64_t root(uint64_t x) {
+  uint64_t found = 0;
+  for (uint64_t bit = (uint64_t)1 << 60; bit; bit >>= 2) {
+    if (x >= found + bit) {
+      x -= found + bit;
+      found = (found >> 1) + bit;
+    } else {
+      found >>= 1;
+    }
+  }
+  return found;
+}
+
+/* Limited norm of x [n], into y. */
+static void norm(const int32_t *x, uint32_t n, const int32_t *weight, const int32_t *bias, int32_t epsilon, int32_t down, int32_t limit,
+                 int32_t *y) {
+  int64_t total = n, squares = epsilon, mean;
+  for (uint32_t i = 0; i < n; i++) total += 2 * (int64_t)x[i];
+  /* Rounded down for negative sums too, as |x| < 2^24. */
+  mean = (int64_t)((uint64_t)(total + ((int64_t)n << 25)) / (2 * n)) - ((int64_t)1 << 24);
+  for (uint32_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean);
+  int32_t e = 0;
+  for (; squares < (int64_t)1 << 60; e++) squares <<= 2;
+  int64_t inverse = (int64_t)(((uint64_t)1 << 61) / root((uint64_t)squares));
+  for (uint32_t i = 0; i < n; i++) {
+    int64_t scaled = rounded((x[i] - mean) * inverse, 31 - e);
+    y[i] = (int32_t)clipped(rounded(scaled * weight[i], down) + bias[i], limit);
+  }
+}
+
+/* Neurons driven by x [n], with a threshold each, or one for all where stride is 0; x becomes their spikes. */
+static void fire(int32_t *x, uint32_t n, int32_t *v, const int32_t *threshold, uint32_t stride) {
+  for (uint32_t i = 0; i < n; i++) {
+    int32_t h = (int32_t)(((int64_t)v[i] + x[i] + 1) >> 1), spike = h >= threshold[i * stride];
+    x[i] = spike;
+    v[i] = spike ? 0 : h;
+  }
+}
+
+static void scale(int32_t *x, uint32_t n, const int32_t *factor, int32_t down, int64_t limit) {
+  for (uint32_t i = 0; i < n; i++) x[i] = (int32_t)clipped(rounded((int64_t)x[i] * factor[i], down), limit);
+}
+
+static void shift(int32_t *x, uint32_t n, int32_t bits) {
+  for (uint32_t i = 0; i < n; i++) x[i] *= (int32_t)1 << bits;
+}
+
+static void narrow(const int32_t *x, uint32_t n, int16_t *y) {
+  for (uint32_t i = 0; i < n; i++) y[i] = (int16_t)x[i];
+}
+
+/* Mixture of this input and the last, or for spikes, one of the two bits. */
+static void mix(const int32_t *h, const int32_t *last, uint32_t n, const int32_t *share, int bits, int32_t limit, int16_t *y) {
+  if (bits) {
+    for (uint32_t i = 0; i < n; i++) y[i] = (int16_t)(share[i] > 0 ? h[i] : last[i]);
+    return;
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    int32_t mixed = last[i] + ((share[i] * (h[i] - last[i]) + 4096) >> 13);
+    y[i] = (int16_t)(mixed > limit ? limit : mixed < -limit ? -limit : mixed);
+  }
+}
+
+static int32_t dot(const int8_t *w, const int16_t *x, uint32_t n) {
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < n; i++) sum += w[i] * x[i];
+  return sum;
+}
+
+#ifdef DX_TEXT_SIMD
+#include DX_TEXT_SIMD /* dense, spike_blocks and sparse_blocks with vectors */
+#else
+
+static void dense(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, int32_t *y) {
+  for (uint32_t o = 0; o < m; o++, w += n) y[o] = dot(w, x, n);
+}
+
+#endif
+
+/* y = W x without the zeros of x, W [n][m]. */
+static void sparse(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, int bits, int32_t *y, uint16_t *active) {
+  uint32_t count = 0, from = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    active[count] = (uint16_t)i;
+    count += x[i] != 0;
+  }
+#ifdef DX_TEXT_SIMD
+  from = bits ? spike_blocks(w, active, count, m, y) : sparse_blocks(w, x, active, count, m, y);
+#else
+  (void)bits;
+#endif
+  memset(y + from, 0, (m - from) * sizeof *y);
+  for (uint32_t k = 0; k < count; k++) {
+    const int8_t *row = w + (size_t)active[k] * m;
+    int32_t value = x[active[k]];
+    for (uint32_t o = from; o < m; o++) y[o] += row[o] * value;
+  }
+}
+
+/* Gated averages, into value. */
+static void wkv(const dx_text_model *m, const room *r, const dx_text_half *half) {
+  const int32_t *bonus = m->constants + half->bonus, *rate = m->constants + half->rate;
+  int32_t *average = r->state + half->average_at, *total = r->state + half->total_at;
+  for (uint32_t i = 0; i < m->width; i++) {
+    int64_t k = r->key[i], difference = (int64_t)r->value[i] - average[i];
+    int64_t y = average[i] + rounded(difference * sigmoid(m->sigmoid, bonus[i] + k - total[i]), 30);
+    int64_t faded = (int64_t)total[i] - rate[i];
+    average[i] = (int32_t)(average[i] + rounded(difference * sigmoid(m->sigmoid, k - faded), 30));
+    total[i] = (int32_t)((faded > k ? faded : k) + interpolated(m->softplus, magnitude(k - faded)));
+    r->value[i] = (int32_t)rounded(y * r->gate[i], 30);
+  }
+}
+
+/* Norm and neurons inside a half, in place. */
+static void inner(const dx_text_model *m, const room *r, const dx_text_half *half, const int32_t *scalar, int32_t *x, uint32_t n) {
+  norm(x, n, m->constants + half->inner_weight, m->constants + half->inner_bias, scalar[INNER_EPSILON], scalar[INNER_SHIFT], STREAM_MAX, x);
+  fire(x, n, r->state + half->inside_at, m->constants + m->scalars + THRESHOLD, 0);
+}
+
+static void product(const dx_text_model *m, const room *r, uint32_t at, int zeros, int bits, uint32_t inputs, uint32_t outputs, int32_t *y) {
+  if (zeros) sparse(m->weights + at, r->input, inputs, outputs, bits, y, r->active);
+  else dense(m->weights + at, r->input, inputs, outputs, y);
+}
+
+/* The result of a half for the stream, into value. */
+static void run_half(const dx_text_model *m, const room *r, const dx_text_half *half) {
+  const int32_t *c = m->constants, *scalar = c + half->scalars;
+  uint32_t d = m->width;
+  int bits = m->neurons == DX_NEURONS_BEFORE_PRODUCTS, time = half->kind == DX_TIME;
+  uint32_t wide = time ? d : 4 * d;
+  int32_t limit = bits ? STREAM_MAX : scalar[LIMIT], *last = r->state + half->shift_at;
+  norm(r->stream, d, c + half->norm_weight, c + half->norm_bias, scalar[NORM_EPSILON], scalar[NORM_SHIFT], limit, r->normed);
+  if (bits) fire(r->normed, d, r->state + half->before_at, c + m->scalars + THRESHOLD, 0);
+  mix(r->normed, last, d, c + half->mix_key, bits, limit, r->input);
+  product(m, r, half->key, bits, bits, d, wide, r->key);
+  mix(r->normed, last, d, c + half->mix_receptance, bits, limit, r->input);
+  product(m, r, half->receptance, bits, bits, d, d, r->gate);
+  scale(r->gate, d, c + half->receptance_scale, scalar[RECEPTANCE_SHIFT], LOG_MAX);
+  for (uint32_t i = 0; i < d; i++) r->gate[i] = (int32_t)sigmoid(m->sigmoid, r->gate[i]);
+  if (time) {
+    mix(r->normed, last, d, c + half->mix_value, bits, limit, r->input);
+    product(m, r, half->value, bits, bits, d, d, r->value);
+    shift(r->value, d, scalar[VALUE_SHIFT]);
+    scale(r->key, d, c + half->key_scale, scalar[KEY_SHIFT], LOG_MAX);
+    wkv(m, r, half);
+    scale(r->value, d, c + half->gated_scale, scalar[GATED_SHIFT], bits ? STREAM_MAX : scalar[INNER_LIMIT]);
+    if (bits) inner(m, r, half, scalar, r->value, d);
+    narrow(r->value, d, r->input);
+  } else if (bits) {
+    scale(r->key, wide, c + half->key_scale, scalar[KEY_SHIFT], STREAM_MAX);
+    inner(m, r, half, scalar, r->key, wide);
+    narrow(r->key, wide, r->input);
+  } else {
+    for (uint32_t i = 0; i < wide; i++) {
+      int64_t k = r->key[i] > 0 ? rounded((int64_t)r->key[i] * c[half->key_scale + i], scalar[KEY_SHIFT]) : 0;
+      int32_t square = (int32_t)(k < 32767 ? k * k + 32768 : 1073676289 + 32768) >> 16;
+      r->input[i] = (int16_t)(square < scalar[INNER_LIMIT] ? square : scalar[INNER_LIMIT]);
+    }
+  }
+  memcpy(last, r->normed, d * sizeof *last);
+  product(m, r, time ? half->output : half->value, bits || !time, bits, wide, d, r->value);
+  if (time) return;
+  shift(r->value, d, scalar[VALUE_SHIFT]);
+  for (uint32_t i = 0; i < d; i++) r->value[i] = (int32_t)rounded((int64_t)r->gate[i] * r->value[i], 30);
+}
+
+static void read_token(const dx_text_model *m, const room *r, uint32_t token) {
+  const int32_t *c = m->constants, *scalar = c + m->scalars;
+  const int16_t *row = m->embedding + (size_t)token * m->width;
+  for (uint32_t i = 0; i < m->width; i++) r->stream[i] = row[i] * ((int32_t)1 << scalar[EMBEDDING_SHIFT]);
+  for (uint32_t h = 0; h < m->half_count; h++) {
+    const dx_text_half *half = &m->halves[h];
+    const int32_t *own = c + half->output_scale;
+    int32_t one = 1;
+    run_half(m, r, half);
+    if (m->neurons == DX_NEURONS_AFTER_HALVES) {
+      fire(r->value, m->width, r->state + half->after_at, own, 1);
+      one = scalar[ONE];
+    } else {
+      scale(r->value, m->width, own, c[half->scalars + OUTPUT_SHIFT], 2 * STREAM_MAX);
+    }
+    for (uint32_t i = 0; i < m->width; i++) {
+      r->stream[i] = (int32_t)clipped(r->stream[i] + r->value[i] * one, STREAM_MAX);
+      if (half->halve) r->stream[i] = (r->stream[i] + 1) >> 1;
+    }
+  }
+}
+
+/* splitmix64 of Steele, Lea and Flood (2014), as a function of the position. */
+static uint64_t random_at(uint64_t seed, uint64_t position) {
+  uint64_t z = seed + (position + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+/* Share of a token in 30 fractional bits of that of the most likely one. */
+static uint32_t share_of(const dx_text *t, int32_t below) {
+  uint64_t z = ((uint64_t)(uint32_t)below * t->sharpness) >> 24, whole = z >> 8;
+  return whole > 30 ? 0 : t->model->powers[z & 255] >> whole;
+}
+
+static uint32_t choose(const dx_text *t, const int32_t *logits) {
+  uint32_t best = 0, n = t->model->vocabulary;
+  for (uint32_t i = 1; i < n; i++)
+    if (logits[i] > logits[best]) best = i;
+  if (!t->sharpness) return best;
+  uint64_t total = 0, chance = random_at(t->seed, t->steps) >> 32, left;
+  for (uint32_t i = 0; i < n; i++) total += share_of(t, logits[best] - logits[i]);
+  left = (total >> 32) * chance + (((total & UINT32_MAX) * chance) >> 32); /* total times a number in [0, 1) */
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t share = share_of(t, logits[best] - logits[i]);
+    if (left < share) return i;
+    left -= share;
+  }
+  return best;
+}
+
+int dx_text_init(void *memory, size_t size, const dx_text_model *model, uint32_t temperature, uint64_t seed) {
+  if (DX_DEBUG && (!memory || !model || (uintptr_t)memory % 8)) return DX_TEXT_ARGUMENT;
+  if (size < dx_text_size(model)) return DX_TEXT_SPACE;
+  memset(memory, 0, dx_text_size(model));
+  dx_text *t = memory;
+  t->model = model;
+  t->seed = seed;
+  /* log2(e) / 256 over the temperature, in 24 fractional bits */
+  if (temperature) t->sharpness = (94548462u + temperature / 2) / temperature;
+  if (temperature && !t->sharpness) t->sharpness = 1;
+  int32_t *state = room_of(t).state;
+  for (uint32_t h = 0; h < model->half_count; h++)
+    if (model->halves[h].kind == DX_TIME)
+      for (uint32_t i = 0; i < model->width; i++) state[model->halves[h].total_at + i] = EMPTY;
+  return DX_TEXT_OK;
+}
+
+int dx_text_push(void *memory, const uint16_t *tokens, size_t count) {
+  dx_text *t = memory;
+  if (DX_DEBUG && (!t || (!tokens && count))) return DX_TEXT_ARGUMENT;
+  if (t->ended) return DX_TEXT_ENDED;
+  for (size_t i = 0; i < count; i++)
+    if (tokens[i] >= t->model->vocabulary) return DX_TEXT_TOKEN;
+  room r = room_of(t);
+  for (size_t i = 0; i < count; i++) read_token(t->model, &r, tokens[i]);
+  t->steps += (uint32_t)count;
+  if (count) t->has_logits = 0;
+  return DX_TEXT_OK;
+}
+
+int dx_text_result(void *memory, dx_text_answer *answer) {
+  dx_text *t = memory;
+  if (DX_DEBUG && (!t || !answer)) return DX_TEXT_ARGUMENT;
+  if (!t->steps) return DX_TEXT_EMPTY;
+  const dx_text_model *m = t->model;
+  const int32_t *c = m->constants, *scalar = c + m->scalars;
+  room r = room_of(t);
+  if (!t->has_logits) {
+    norm(r.stream, m->width, c + m->norm_weight, c + m->norm_bias, scalar[END_EPSILON], scalar[END_SHIFT], scalar[END_LIMIT], r.normed);
+    narrow(r.normed, m->width, r.input);
+    dense(m->weights + m->head, r.input, m->width, m->vocabulary, r.logits);
+    scale(r.logits, m->vocabulary, c + m->head_scale, scalar[HEAD_SHIFT], LOG_MAX);
+    t->has_logits = 1;
+  }
+  answer->logits = r.logits;
+  answer->token = choose(t, r.logits);
+  answer->steps = t->steps;
+  return DX_TEXT_OK;
+}
+
+int dx_text_stop(void *memory) {
+  if (DX_DEBUG && !memory) return DX_TEXT_ARGUMENT;
+  ((dx_text *)memory)->ended = 1;
+  return DX_TEXT_OK;
+}
+
+#ifdef DX_TRACE
+const int32_t *dx_text_state_of(const void *memory) { return room_of(memory).state; }
+#endif
