@@ -1,17 +1,17 @@
 """Export of a network as a library for Arduino and PlatformIO."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..data.speech.integer_mel import Ints
-from ..run_folder.record import new_folder
-from .c_export import ENGINE, template
+from .c_export import ENGINE
 from .c_source import model_c, model_h
 from .costs import sizes
 from .deployed import Deployed
+from .export_folder import File, shipped, write_export
 from .notes import arduino_readme, library_properties
-from .vectors import vectors, vectors_json
+from .vectors import Vector, vectors, vectors_json
 
 
 def export_arduino(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
@@ -25,23 +25,22 @@ def export_arduino(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]
         FileExistsError: the folder exists.
         InputError: there are no clips, or a number does not fit into 16 bits.
     """
-    found = vectors(deployed, clips)
-    with new_folder(Path(folder)) as work:
-        example = work / "examples" / "listen"
-        for made in (work / "src", example, work / "extras"):
-            made.mkdir(parents=True)
-        for name in ENGINE:
-            (work / "src" / name).write_text(template(name))
-        (work / "src" / "model.h").write_text(model_h(deployed))
-        (work / "src" / "model.c").write_text(model_c(deployed))
-        (work / "src" / "dendrix_network.h").write_text(template("arduino/dendrix_network.h"))
-        sketch = "arduino/listen.ino" if deployed.encoder is not None else "arduino/frames.ino"
-        (example / "listen.ino").write_text(template(sketch))
-        (work / "extras" / "vectors.json").write_text(vectors_json(found))
-        (work / "library.properties").write_text(library_properties())
-        (work / "library.json").write_text(json.dumps(_PLATFORMIO, indent=2) + "\n")
-        (work / "README.md").write_text(arduino_readme(deployed, sizes(deployed)))
-        (work / "LICENSE").write_text(template("LICENSE"))
+    write_export(folder, _files(deployed, vectors(deployed, clips)))
+
+
+def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+    for name in ENGINE:
+        yield f"src/{name}", shipped(f"c/{name}")
+    yield "src/model.h", model_h(deployed)
+    yield "src/model.c", model_c(deployed)
+    yield "src/dendrix_network.h", shipped("c/arduino/dendrix_network.h")
+    sketch = "listen.ino" if deployed.encoder is not None else "frames.ino"
+    yield "examples/listen/listen.ino", shipped(f"c/arduino/{sketch}")
+    yield "extras/vectors.json", vectors_json(found)
+    yield "library.properties", library_properties()
+    yield "library.json", json.dumps(_PLATFORMIO, indent=2) + "\n"
+    yield "README.md", arduino_readme(deployed, sizes(deployed))
+    yield "LICENSE", shipped("c/LICENSE")
 
 
 _PLATFORMIO = {

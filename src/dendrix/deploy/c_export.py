@@ -1,18 +1,16 @@
 """Export of a network as C99: engine, tables, program, test vectors and notes in one folder."""
 
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 
 from ..data.speech.integer_mel import Ints
-from ..run_folder.record import new_folder
 from .c_source import model_c, model_h, vectors_h
 from .deployed import Deployed
+from .export_folder import File, shipped, write_export
 from .notes import readme
 from .vectors import Vector, vectors
 
 ENGINE = ("dendrix.h", "dendrix.c")
-_TEMPLATES = resources.files(__package__) / "c"
 
 
 def export_c(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
@@ -29,23 +27,14 @@ def export_c(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> N
         FileExistsError: the folder exists.
         InputError: there are no clips, or a number does not fit into 16 bits.
     """
-    found = vectors(deployed, clips)
-    with new_folder(Path(folder)) as work:
-        (work / "test").mkdir()
-        for name, text in c_files(deployed, found):
-            (work / name).write_text(text)
+    write_export(folder, c_files(deployed, vectors(deployed, clips)))
 
 
-def c_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[tuple[str, str]]:
+def c_files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
     """Names and contents of the files."""
     for name in (*ENGINE, "main.c", "Makefile", "LICENSE", "test/selftest.c"):
-        yield name, template(name)
+        yield name, shipped(f"c/{name}")
     yield "model.h", model_h(deployed)
     yield "model.c", model_c(deployed)
     yield "test/vectors.h", vectors_h(deployed, found)
     yield "README.md", readme(deployed)
-
-
-def template(name: str) -> str:
-    """A file of the engine as it is shipped."""
-    return _TEMPLATES.joinpath(*name.split("/")).read_text()

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..data.speech.integer_mel import Ints
-from ..run_folder.record import new_folder
 from . import reference
-from .c_export import template
 from .deployed import Deployed, rule_bounds
+from .export_folder import File, shipped, write_export
 from .layout import PARAMETERS
 from .notes import npz_readme
-from .vectors import vectors
+from .vectors import Vector, vectors
 
 
 def export_npz(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
@@ -30,16 +29,15 @@ def export_npz(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) ->
         FileExistsError: the folder exists.
         InputError: there are no clips, or a number does not fit into 16 bits.
     """
-    found = vectors(deployed, clips)
-    kept: dict[str, Any] = {}
-    for number, one in enumerate(found):
-        kept |= {f"values_{number}": one.values.astype(np.int16), f"totals_{number}": one.totals, f"answer_{number}": np.array(one.answer)}
-    with new_folder(Path(folder)) as work:
-        (work / "network.npz").write_bytes(_npz(arrays(deployed)))
-        (work / "network.json").write_text(json.dumps(_description(deployed), indent=2) + "\n")
-        (work / "vectors.npz").write_bytes(_npz(kept))
-        (work / "README.md").write_text(npz_readme(deployed, reference.__doc__ or ""))
-        (work / "LICENSE").write_text(template("LICENSE"))
+    write_export(folder, _files(deployed, vectors(deployed, clips)))
+
+
+def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+    yield "network.npz", npz(arrays(deployed))
+    yield "network.json", json.dumps(_description(deployed), indent=2) + "\n"
+    yield "vectors.npz", npz(vector_arrays(found))
+    yield "README.md", npz_readme(deployed, reference.__doc__ or "")
+    yield "LICENSE", shipped("c/LICENSE")
 
 
 def arrays(deployed: Deployed) -> dict[str, Any]:
@@ -70,7 +68,16 @@ def _description(deployed: Deployed) -> dict[str, Any]:
     }
 
 
-def _npz(found: dict[str, Any]) -> bytes:
+def vector_arrays(found: Sequence[Vector]) -> dict[str, Any]:
+    """Test vectors by name: `values_0`, `totals_0` and `answer_0` of the first one."""
+    kept: dict[str, Any] = {}
+    for number, one in enumerate(found):
+        kept |= {f"values_{number}": one.values.astype(np.int16), f"totals_{number}": one.totals, f"answer_{number}": np.array(one.answer)}
+    return kept
+
+
+def npz(found: dict[str, Any]) -> bytes:
+    """Arrays as the content of a compressed npz file."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **found)
     return buffer.getvalue()

@@ -1,18 +1,16 @@
 """Export of a network for WebAssembly: engine, tables, an ES module with types, test vectors and notes in one folder."""
 
-from collections.abc import Sequence
-from importlib import resources
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..data.speech.integer_mel import Ints
-from ..run_folder.record import new_folder
 from .deployed import Deployed
+from .export_folder import File, shipped, shipped_bytes, write_export
 from .image import image
 from .notes import web_readme
-from .vectors import vectors, vectors_json
+from .vectors import Vector, vectors, vectors_json
 
 FILES = ("dendrix.mjs", "dendrix.d.mts", "selftest.mjs")
-_WEB = resources.files(__package__) / "web"
 
 
 def export_wasm(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
@@ -29,17 +27,19 @@ def export_wasm(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -
         FileExistsError: the folder exists.
         InputError: there are no clips, or a number does not fit into 16 bits.
     """
-    found = vectors(deployed, clips)
-    with new_folder(Path(folder)) as work:
-        (work / "dendrix.wasm").write_bytes(engine())
-        (work / "network.bin").write_bytes(image(deployed))
-        (work / "vectors.json").write_text(vectors_json(found))
-        for name in FILES:
-            (work / name).write_text((_WEB / name).read_text())
-        (work / "LICENSE").write_text((resources.files(__package__) / "c" / "LICENSE").read_text())
-        (work / "README.md").write_text(web_readme(deployed))
+    write_export(folder, _files(deployed, vectors(deployed, clips)))
+
+
+def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
+    yield "dendrix.wasm", engine()
+    yield "network.bin", image(deployed)
+    yield "vectors.json", vectors_json(found)
+    for name in FILES:
+        yield name, shipped(f"web/{name}")
+    yield "LICENSE", shipped("c/LICENSE")
+    yield "README.md", web_readme(deployed)
 
 
 def engine() -> bytes:
     """The engine, compiled for WebAssembly."""
-    return (_WEB / "dendrix.wasm").read_bytes()
+    return shipped_bytes("web/dendrix.wasm")
