@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..exits.rules.integer_probability import POWERS
-from .c_layout import memory_of
-from .c_source import filter_bands, is_packed, layer_tables
+from .c_layout import is_packed, memory_of
+from .c_source import filter_bands, layer_tables
 from .deployed import Deployed, rule_bounds
 
 _BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -68,7 +68,7 @@ def sizes(deployed: Deployed) -> Sizes:
     layers = deployed.network.layers()
     tables = 4 * len(POWERS) + 8 * len([0] if deployed.rule is None else rule_bounds(deployed.rule))
     for index, layer in enumerate(layers):
-        made = layer_tables(layer, first=index == 0, packed=is_packed(deployed))
+        made = layer_tables(layer, int(index == 0), packed=is_packed(deployed))
         tables += sum(_BYTES[kind] * len(values) for kind, values in made.values())
     if deployed.encoder is not None:
         mel, (starts, lengths, weights) = deployed.encoder.tables(), filter_bands(deployed.encoder)

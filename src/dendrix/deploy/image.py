@@ -12,17 +12,17 @@ import numpy as np
 
 from ..data.speech.integer_mel import IntegerMel
 from ..exits.rules.integer_probability import POWERS
-from .c_layout import LayerPlace, Memory, memory_of
-from .c_source import filter_bands, is_packed, layer_tables, rule_number
+from .c_layout import LayerPlace, Memory, is_packed, memory_of
+from .c_source import filter_bands, layer_tables, quarter, rule_number
 from .deployed import Deployed, rule_bounds
 from .integer_layer import IntegerLayer
 
 _DTYPES = {
     "int8_t": "<i1", "uint8_t": "<u1", "int16_t": "<i2", "uint16_t": "<u2", "int32_t": "<i4", "uint32_t": "<u4", "uint64_t": "<u8",
 }  # fmt: skip
-_LAYER = struct.Struct("<6H7Bx" + "12I" + "4I")
-_MEL = struct.Struct("<3I4H2B2x7I4xQqqIII4x")
-_MODEL = struct.Struct("<5I5I4I4H3Bx")
+_LAYER = struct.Struct("<6H8B" + "12I" + "4I")
+_MEL = struct.Struct("<3I4H2B2x6IQqqIII4x")
+_MODEL = struct.Struct("<5I5I4I5H3B3x")
 _KINDS = ("lif", "cuba", "adlif", "li")
 _ACCUMULATIONS = ("sum", "mean", "last")
 _RULES = ("DX_NEVER", "DX_PROBABILITY", "DX_PATIENCE", "DX_STEPS")
@@ -55,7 +55,7 @@ def image(deployed: Deployed) -> bytes:
     memory = memory_of(deployed, layers)
     packed = is_packed(deployed)
     rows = [
-        _layer(found, layer, place, first=index == 0, packed=packed)
+        _layer(found, layer, place, 0 if index else memory.block, packed)
         for index, (layer, place) in enumerate(zip(layers, memory.layers, strict=True))
     ]
     mel = 0 if deployed.encoder is None else found.add(_mel(found, deployed.encoder, memory))
@@ -79,15 +79,15 @@ def description(deployed: Deployed) -> dict[str, Any]:
     }
 
 
-def _layer(found: _Image, layer: IntegerLayer, place: LayerPlace, first: bool, packed: bool) -> bytes:
+def _layer(found: _Image, layer: IntegerLayer, place: LayerPlace, block: int, packed: bool) -> bytes:
     form = layer.form
-    tables = {name: found.array(*table) for name, table in layer_tables(layer, first, packed).items()}
+    tables = {name: found.array(*table) for name, table in layer_tables(layer, block, packed).items()}
     names = (
         "weight", "feedback_weight", "delay", "feedback_delay", "decay", "slow_decay",
         "bias", "threshold", "reset", "start", "coupling", "jump",
     )  # fmt: skip
     sizes = form.inputs, form.outputs, form.taps, form.synapses, form.feedback_taps, form.feedback_synapses
-    flags = _KINDS.index(form.kind), form.soft, form.shift, form.feedback_shift, packed, place.wide, place.feedback_wide
+    flags = _KINDS.index(form.kind), form.soft, form.shift, form.feedback_shift, packed, place.wide, place.feedback_wide, place.bounded
     places = place.membrane, place.slow, place.pending, place.feedback
     return _LAYER.pack(*sizes, *map(int, flags), *(tables.get(name, 0) for name in names), *places)
 
@@ -95,11 +95,9 @@ def _layer(found: _Image, layer: IntegerLayer, place: LayerPlace, first: bool, p
 def _mel(found: _Image, mel: IntegerMel, memory: Memory) -> bytes:
     tables = mel.tables()
     starts, lengths, weights = filter_bands(mel)
-    cosine = found.array("int32_t", tables.cosine)
     arrays = [
         found.array("int16_t", tables.hann),
-        cosine,
-        cosine + 4 * (tables.points // 2),
+        found.array("int32_t", quarter(tables)),
         found.array("uint16_t", starts),
         found.array("uint16_t", lengths),
         found.array("uint16_t", weights),
@@ -115,6 +113,6 @@ def _model(found: _Image, deployed: Deployed, memory: Memory, layers: int, mel: 
     pointers = layers, mel, 0, found.array("uint64_t", np.array(bounds, dtype=np.uint64)), found.array("uint32_t", POWERS)
     places = memory.size, memory.history, memory.frame, memory.total, memory.streak
     numbers = deployed.probability.constant, 1 if rule is None else rule.min_steps, len(bounds), deployed.abstained
-    counts = len(network.forms), network.inputs.channels, len(deployed.labels), deployed.tail
+    counts = len(network.forms), network.inputs.channels, len(deployed.labels), deployed.tail, memory.block
     kinds = int(network.inputs.bits == 16), _ACCUMULATIONS.index(deployed.decision.accumulation), _RULES.index(rule_number(deployed))
     return _MODEL.pack(*pointers, *places, *numbers, *counts, *kinds)
