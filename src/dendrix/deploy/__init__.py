@@ -2,12 +2,13 @@
 
 from ..data.speech.integer_mel import IntegerMel, integer_encoder
 from . import energy as _energy  # noqa: F401 - tells the meter about integer networks
+from .answering import Answer, Answering
 from .arduino_export import export_arduino
 from .bounds import Bound, bound
 from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
-from .deployed import Answer, Deployed, exit_rule
+from .deployed import Deployed, exit_rule
 from .finetuning import finetune
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
@@ -16,6 +17,7 @@ from .wasm_export import export_wasm
 
 __all__ = [
     "Answer",
+    "Answering",
     "Bound",
     "Deployed",
     "InputForm",

@@ -10,13 +10,13 @@ from .export_folder import File, shipped, write_export
 from .notes import readme
 from .vectors import Vector, vectors
 
-ENGINE = ("dendrix.h", "dendrix.c")
+ENGINE = ("dendrix_decision.h", "dendrix.h", "dendrix.c")
 
 
 def export_c(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> None:
     """Write a network as C99 without dependencies.
 
-    The folder holds `dendrix.h` (the interface), `dendrix.c` (the engine), `model.h` and `model.c` (the tables), `main.c` (a program that
+    The folder holds `dendrix.h` and `dendrix_decision.h` (the interface), `dendrix.c` (the engine), `model.h` and `model.c` (the tables), `main.c` (a program that
     reads 16-bit values from standard input), `Makefile`, `test/` (a self-test with vectors), `README.md` and `LICENSE`.
 
     Args:

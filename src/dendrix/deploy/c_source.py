@@ -8,9 +8,10 @@ import numpy as np
 
 from ..data.speech.integer_mel import IntegerMel, Ints, MelTables
 from ..exits import FixedSteps, IntegerProbability, Patience
-from ..exits.rules.integer_probability import POWERS
+from ..exits.rules.integer_probability import FACTORS
+from .answering import Answering, rule_bounds
 from .c_layout import LayerPlace, Memory, is_packed, memory_of
-from .deployed import Deployed, rule_bounds
+from .deployed import Deployed
 from .integer_layer import IntegerLayer
 from .vectors import Vector
 
@@ -67,7 +68,7 @@ def model_c(deployed: Deployed) -> str:
         names = {}
         for name, (kind, values) in tables.items():
             names[name] = f"l{index}_{name}"
-            lines.append(_array(kind, names[name], values))
+            lines.append(array_of(kind, names[name], values))
         rows.append(_layer(layer, place, names, is_packed(deployed)))
     lines.append("static const dx_layer layers[] = {\n" + ",\n".join(rows) + "};")
     if deployed.encoder is not None:
@@ -111,7 +112,8 @@ def _connections(prefix: str, weight: Ints, delay: Ints, packed: bool) -> dict[s
     return {f"{prefix}weight": ("int8_t", weight.ravel()), f"{prefix}delay": ("uint8_t", delay.ravel())}
 
 
-def _array(kind: str, name: str, values: Iterable[Any], suffix: str = "") -> str:
+def array_of(kind: str, name: str, values: Iterable[Any], suffix: str = "") -> str:
+    """A constant array in C."""
     words = [f"{int(value)}{suffix}" if int(value) != -(2**31) else "INT32_MIN" for value in values]
     rows, row = [], ""
     for word in words:
@@ -122,7 +124,8 @@ def _array(kind: str, name: str, values: Iterable[Any], suffix: str = "") -> str
     return f"static const {kind} {name}[{len(words)}] = {{\n" + "\n".join([*rows, row]) + "};\n"
 
 
-def _fields(values: dict[str, Any]) -> str:
+def fields(values: dict[str, Any]) -> str:
+    """Named fields of a structure in C; those that are 0 are left out."""
     return ", ".join(f".{name} = {value}" for name, value in values.items() if value not in (None, 0))
 
 
@@ -133,7 +136,7 @@ def _layer(layer: IntegerLayer, place: LayerPlace, names: dict[str, str], packed
     values |= {"kind": f"DX_{form.kind.upper()}", "soft": int(form.soft), "packed": int(packed)}
     values |= {"wide": int(place.wide), "feedback_wide": int(place.feedback_wide), "bounded": int(place.bounded), **names}
     values |= {"membrane_at": place.membrane, "slow_at": place.slow, "pending_at": place.pending, "feedback_at": place.feedback}
-    return "  {" + _fields(values) + "}"
+    return "  {" + fields(values) + "}"
 
 
 def filter_bands(mel: IntegerMel) -> tuple[list[int], list[int], list[int]]:
@@ -157,44 +160,53 @@ def _mel(mel: IntegerMel, memory: Memory) -> list[str]:
     tables = mel.tables()
     starts, lengths, weights = filter_bands(mel)
     lines = [
-        _array("int16_t", "hann", tables.hann),
-        _array("int32_t", "cosine", quarter(tables)),
-        _array("uint16_t", "filter_start", starts),
-        _array("uint16_t", "filter_length", lengths),
-        _array("uint16_t", "filter", weights),
-        _array("uint32_t", "logarithm", tables.logarithm, "u"),
+        array_of("int16_t", "hann", tables.hann),
+        array_of("int32_t", "cosine", quarter(tables)),
+        array_of("uint16_t", "filter_start", starts),
+        array_of("uint16_t", "filter_length", lengths),
+        array_of("uint16_t", "filter", weights),
+        array_of("uint32_t", "logarithm", tables.logarithm, "u"),
     ]
     values = {"rate": mel.rate, "keep": f"{tables.keep}u", "floor": f"{tables.floor}u", "hop": mel.hop, "window": mel.window}
     values |= {"points": tables.points, "channels": mel.n_mels, "centred": int(mel.centred), "shift": mel.shift}
     values |= {name: name for name in ("hann", "cosine", "filter_start", "filter_length", "filter", "logarithm")}
     values |= {"energy_floor": f"UINT64_C({tables.energy_floor})", "gain": f"INT64_C({tables.gain})", "offset": f"INT64_C({tables.offset})"}
     values |= {"level_at": memory.level, "past_at": memory.past, "scratch_at": memory.scratch}
-    return [*lines, f"static const dx_mel mel = {{{_fields(values)}}};\n"]
+    return [*lines, f"static const dx_mel mel = {{{fields(values)}}};\n"]
 
 
-def rule_number(deployed: Deployed) -> str:
+def rule_number(deployed: Answering) -> str:
     """The exit rule by its name in C."""
     kinds = {IntegerProbability: "DX_PROBABILITY", Patience: "DX_PATIENCE", FixedSteps: "DX_STEPS", type(None): "DX_NEVER"}
     return kinds[type(deployed.rule)]
 
 
-def _network(deployed: Deployed, memory: Memory) -> list[str]:
-    rule, network = deployed.rule, deployed.network
+def decision_tables(deployed: Answering) -> tuple[list[str], str]:
+    """Tables of the decision, and the fields of a `dx_decision` that name them."""
+    rule = deployed.rule
     bounds = [0] if rule is None else rule_bounds(rule)
-    labels = ", ".join(json.dumps(label) for label in deployed.labels)
-    values: dict[str, Any] = {"layers": "layers", "labels": "labels", "bounds": "bounds", "powers": "powers"}
-    values |= {"mel": "&mel" if deployed.encoder else None, "size": "DX_SIZE", "history_at": memory.history, "frame_at": memory.frame}
-    values |= {"total_at": memory.total, "streak_at": memory.streak, "scale": f"{deployed.probability.constant}u"}
+    values: dict[str, Any] = {"bounds": "bounds", "powers": "powers", "scale": f"{deployed.probability.constant}u"}
     values |= {"min_steps": 1 if rule is None else rule.min_steps, "bound_count": len(bounds), "abstain": deployed.abstained}
-    values |= {"layer_count": len(network.forms), "channels": network.inputs.channels, "classes": len(deployed.labels)}
-    values |= {"tail": deployed.tail, "block": memory.block, "wide_input": int(network.inputs.bits == 16)}
+    values |= {"classes": len(deployed.labels)}
     values |= {"accumulation": f"DX_{deployed.decision.accumulation.upper()}", "rule": rule_number(deployed)}
-    return [
-        _array("uint32_t", "powers", POWERS, "u"),
-        _array("uint64_t", "bounds", bounds, "u"),
+    labels = ", ".join(json.dumps(label) for label in deployed.labels)
+    tables = [
+        array_of("uint32_t", "powers", FACTORS, "u"),
+        array_of("uint64_t", "bounds", bounds, "u"),
         f"static const char *const labels[] = {{{labels}}};\n",
-        f"const dx_model dx_network = {{{_fields(values)}}};",
     ]
+    return tables, fields(values)
+
+
+def _network(deployed: Deployed, memory: Memory) -> list[str]:
+    network = deployed.network
+    tables, decision = decision_tables(deployed)
+    values: dict[str, Any] = {"layers": "layers", "labels": "labels", "decision": f"{{{decision}}}"}
+    values |= {"mel": "&mel" if deployed.encoder else None, "size": "DX_SIZE", "history_at": memory.history, "frame_at": memory.frame}
+    values |= {"total_at": memory.total, "streak_at": memory.streak}
+    values |= {"layer_count": len(network.forms), "channels": network.inputs.channels}
+    values |= {"tail": deployed.tail, "block": memory.block, "wide_input": int(network.inputs.bits == 16)}
+    return [*tables, f"const dx_model dx_network = {{{fields(values)}}};"]
 
 
 def vectors_h(deployed: Deployed, found: Sequence[Vector]) -> str:
@@ -205,9 +217,9 @@ def vectors_h(deployed: Deployed, found: Sequence[Vector]) -> str:
         [
             "/* Generated by dendrix. */",
             f"#define TEST_CLIPS {len(found)}",
-            _array("size_t", "test_lengths", [len(one.values) for one in found]),
-            _array("int16_t", "test_values", np.concatenate([one.values for one in found])),
-            _array("int64_t", "test_totals", np.concatenate(kept).ravel()),
-            _array("int32_t", "test_answers", flat),
+            array_of("size_t", "test_lengths", [len(one.values) for one in found]),
+            array_of("int16_t", "test_values", np.concatenate([one.values for one in found])),
+            array_of("int64_t", "test_totals", np.concatenate(kept).ravel()),
+            array_of("int32_t", "test_answers", flat),
         ]
     )

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..exits.rules.integer_probability import POWERS
+from ..exits.rules.integer_probability import FACTORS
+from .answering import rule_bounds
 from .c_layout import is_packed, memory_of
 from .c_source import filter_bands, layer_tables
-from .deployed import Deployed, rule_bounds
+from .deployed import Deployed
 
 _BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 ENGINE_BYTES = 4_200
@@ -66,7 +67,7 @@ class Report:
 def sizes(deployed: Deployed) -> Sizes:
     """Count the bytes of the tables and of the memory of a stream."""
     layers = deployed.network.layers()
-    tables = 4 * len(POWERS) + 8 * len([0] if deployed.rule is None else rule_bounds(deployed.rule))
+    tables = 4 * len(FACTORS) + 8 * len([0] if deployed.rule is None else rule_bounds(deployed.rule))
     for index, layer in enumerate(layers):
         made = layer_tables(layer, int(index == 0), packed=is_packed(deployed))
         tables += sum(_BYTES[kind] * len(values) for kind, values in made.values())

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..data.speech.integer_mel import IntegerMel
-from ..exits.rules.integer_probability import POWERS
+from ..exits.rules.integer_probability import FACTORS
+from .answering import Answering, rule_bounds
 from .c_layout import LayerPlace, Memory, is_packed, memory_of
 from .c_source import filter_bands, layer_tables, quarter, rule_number
-from .deployed import Deployed, rule_bounds
+from .deployed import Deployed
 from .integer_layer import IntegerLayer
 
 _DTYPES = {
@@ -22,13 +23,15 @@ _DTYPES = {
 }  # fmt: skip
 _LAYER = struct.Struct("<6H8B" + "12I" + "4I")
 _MEL = struct.Struct("<3I4H2B2x6IQqqIII4x")
-_MODEL = struct.Struct("<5I5I4I5H3B3x")
+_MODEL = struct.Struct("<3I")
+_MODEL_END = struct.Struct("<5I4HB3x")
+_DECISION = struct.Struct("<6IH2B")
 _KINDS = ("lif", "cuba", "adlif", "li")
 _ACCUMULATIONS = ("sum", "mean", "last")
 _RULES = ("DX_NEVER", "DX_PROBABILITY", "DX_PATIENCE", "DX_STEPS")
 
 
-class _Image:
+class Image:
     """Bytes that grow by arrays and structures."""
 
     def __init__(self) -> None:
@@ -44,6 +47,15 @@ class _Image:
     def array(self, kind: str, values: Any) -> int:
         return self.add(np.asarray(values).astype(_DTYPES[kind]).tobytes())
 
+    def decision(self, deployed: Answering) -> bytes:
+        """Append the tables of a decision; returns the structure that points to them."""
+        rule = deployed.rule
+        bounds = [0] if rule is None else rule_bounds(rule)
+        tables = self.array("uint64_t", np.array(bounds, dtype=np.uint64)), self.array("uint32_t", FACTORS)
+        numbers = deployed.probability.constant, 1 if rule is None else rule.min_steps, len(bounds), deployed.abstained
+        kinds = len(deployed.labels), _ACCUMULATIONS.index(deployed.decision.accumulation), _RULES.index(rule_number(deployed))
+        return _DECISION.pack(*tables, *numbers, *kinds)
+
 
 def image(deployed: Deployed) -> bytes:
     """The tables of a network.
@@ -51,7 +63,7 @@ def image(deployed: Deployed) -> bytes:
     Args:
         deployed: the network.
     """
-    found, layers = _Image(), deployed.network.layers()
+    found, layers = Image(), deployed.network.layers()
     memory = memory_of(deployed, layers)
     packed = is_packed(deployed)
     rows = [
@@ -79,7 +91,7 @@ def description(deployed: Deployed) -> dict[str, Any]:
     }
 
 
-def _layer(found: _Image, layer: IntegerLayer, place: LayerPlace, block: int, packed: bool) -> bytes:
+def _layer(found: Image, layer: IntegerLayer, place: LayerPlace, block: int, packed: bool) -> bytes:
     form = layer.form
     tables = {name: found.array(*table) for name, table in layer_tables(layer, block, packed).items()}
     names = (
@@ -92,7 +104,7 @@ def _layer(found: _Image, layer: IntegerLayer, place: LayerPlace, block: int, pa
     return _LAYER.pack(*sizes, *map(int, flags), *(tables.get(name, 0) for name in names), *places)
 
 
-def _mel(found: _Image, mel: IntegerMel, memory: Memory) -> bytes:
+def _mel(found: Image, mel: IntegerMel, memory: Memory) -> bytes:
     tables = mel.tables()
     starts, lengths, weights = filter_bands(mel)
     arrays = [
@@ -107,12 +119,8 @@ def _mel(found: _Image, mel: IntegerMel, memory: Memory) -> bytes:
     return _MEL.pack(*sizes, *arrays, tables.energy_floor, tables.gain, tables.offset, memory.level, memory.past, memory.scratch)
 
 
-def _model(found: _Image, deployed: Deployed, memory: Memory, layers: int, mel: int) -> bytes:
-    rule, network = deployed.rule, deployed.network
-    bounds = [0] if rule is None else rule_bounds(rule)
-    pointers = layers, mel, 0, found.array("uint64_t", np.array(bounds, dtype=np.uint64)), found.array("uint32_t", POWERS)
+def _model(found: Image, deployed: Deployed, memory: Memory, layers: int, mel: int) -> bytes:
+    network = deployed.network
     places = memory.size, memory.history, memory.frame, memory.total, memory.streak
-    numbers = deployed.probability.constant, 1 if rule is None else rule.min_steps, len(bounds), deployed.abstained
-    counts = len(network.forms), network.inputs.channels, len(deployed.labels), deployed.tail, memory.block
-    kinds = int(network.inputs.bits == 16), _ACCUMULATIONS.index(deployed.decision.accumulation), _RULES.index(rule_number(deployed))
-    return _MODEL.pack(*pointers, *places, *numbers, *counts, *kinds)
+    counts = len(network.forms), network.inputs.channels, deployed.tail, memory.block, int(network.inputs.bits == 16)
+    return _MODEL.pack(layers, mel, 0) + found.decision(deployed) + _MODEL_END.pack(*places, *counts)

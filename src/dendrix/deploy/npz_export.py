@@ -11,7 +11,8 @@ import numpy as np
 
 from ..data.speech.integer_mel import Ints
 from . import reference
-from .deployed import Deployed, rule_bounds
+from .answering import rule_bounds
+from .deployed import Deployed
 from .export_folder import File, shipped, write_export
 from .layout import PARAMETERS
 from .notes import npz_readme

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from ..data.speech.integer_mel import Ints
 from ..errors import InputError
-from .deployed import Answer, Deployed
+from .answering import Answer
+from .deployed import Deployed
 
 
 class Vector(NamedTuple):

@@ -210,55 +210,6 @@ static void run_layer(dx_state *s, unsigned index, const void *past, uint8_t *sp
 
 static const int64_t *totals(const dx_state *s) { return (const int64_t *)(const void *)((const unsigned char *)s + s->model->total_at); }
 
-/* Sum over the classes of 2^(-lead / 256), in 30 fractional bits: the inverse of the largest probability. */
-static uint64_t crowd(const dx_state *s) {
-  const dx_model *m = s->model;
-  const int64_t *total = totals(s);
-  uint32_t steps = m->accumulation == DX_MEAN ? s->steps : 1, far = steps;
-  unsigned half = 0; /* a division of 32 bits is enough, as a small machine has no other */
-  int64_t top = total[0];
-  uint64_t sum = 0;
-  while (far >> 19) {
-    far >>= 1;
-    half++;
-  }
-  for (unsigned k = 1; k < m->classes; k++)
-    if (total[k] > top) top = total[k];
-  for (unsigned k = 0; k < m->classes; k++) {
-    uint64_t lead = (uint64_t)top - (uint64_t)total[k], high = (lead >> 32) * m->scale;
-    if (high >> 33) continue;
-    lead = (high << 12) + (((lead & 0xffffffffu) * m->scale) >> 20);
-    if (lead >= (uint64_t)steps << 13) continue; /* below 2^-32 */
-    uint32_t z = (uint32_t)(lead >> half) / far;
-    sum += m->powers[z & 255u] >> (z >> 8);
-  }
-  return sum;
-}
-
-static unsigned best(const dx_state *s) {
-  const int64_t *total = totals(s);
-  unsigned found = 0;
-  for (unsigned k = 1; k < s->model->classes; k++)
-    if (total[k] > total[found]) found = k;
-  return found;
-}
-
-/* Whether the exit rule stops after this step. */
-static int is_sure(dx_state *s) {
-  const dx_model *m = s->model;
-  uint32_t *streak = at(s, m->streak_at); /* last class, and steps with it */
-  if (m->rule == DX_PATIENCE) {
-    unsigned found = best(s);
-    streak[1] = streak[0] == found && s->steps > 1 ? streak[1] + 1 : 1;
-    streak[0] = found;
-  }
-  if (m->rule == DX_NEVER || s->steps < m->min_steps) return 0;
-  uint64_t bound = m->bounds[(s->steps < m->bound_count ? s->steps : m->bound_count) - 1];
-  if (m->rule == DX_PATIENCE) return streak[1] > bound;
-  if (m->rule == DX_STEPS) return s->steps > bound;
-  return crowd(s) < bound;
-}
-
 static int32_t output(dx_state *s, const uint8_t *spikes, unsigned k) {
   const dx_layer *last = s->model->layers + (s->model->layer_count - 1);
   return last->kind == DX_LI ? ((int32_t *)at(s, last->membrane_at))[k] : spikes[k];
@@ -271,8 +222,9 @@ static void run_step(dx_state *s, const void *past) {
   uint8_t spikes[DX_MAX_CLASSES] = {0};
   for (unsigned l = 0; l < m->layer_count; l++) run_layer(s, l, past, spikes);
   s->steps++;
-  for (unsigned k = 0; k < m->classes; k++) total[k] = output(s, spikes, k) + (m->accumulation == DX_LAST ? 0 : total[k]);
-  s->sure = (uint8_t)is_sure(s);
+  for (unsigned k = 0; k < m->decision.classes; k++)
+    total[k] = output(s, spikes, k) + (m->decision.accumulation == DX_LAST ? 0 : total[k]);
+  s->sure = (uint8_t)dx_is_sure(&m->decision, total, s->steps, at(s, m->streak_at));
 }
 
 /* Write a frame into the history, newest first and twice, so that all rows of the past follow on one another; and run a step. */
@@ -522,14 +474,7 @@ int dx_result(const void *memory, dx_answer *answer) {
 #if DX_DEBUG
   if (!memory || !answer) return DX_ARGUMENT;
 #endif
-  answer->label = -1;
-  answer->confidence = 0;
-  answer->steps = s->steps;
-  answer->stopped = s->sure;
-  if (s->steps) {
-    answer->confidence = ((uint32_t)1 << 30) / (uint32_t)(crowd(s) >> 16);
-    if (answer->confidence >= s->model->abstain) answer->label = (int32_t)best(s);
-  }
+  dx_answered(&s->model->decision, totals(s), s->steps, s->sure, answer);
   return DX_MORE;
 }
 

@@ -10,26 +10,13 @@
  */
 #ifndef DENDRIX_H
 #define DENDRIX_H
-#include <stddef.h>
-#include <stdint.h>
+#include "dendrix_decision.h"
 
-enum {
-  DX_MORE = 0,      /* give more input */
-  DX_SURE = 1,      /* the exit rule has stopped the stream; further input is ignored */
-  DX_ARGUMENT = -1, /* a null pointer, or memory that is not aligned to 8 bytes */
-  DX_RATE = -2,     /* samples at another rate than the network takes */
-  DX_SPACE = -3,    /* memory smaller than dx_size says */
-  DX_ENDED = -4,    /* input after dx_stop */
-  DX_EMPTY = -5     /* dx_stop before any input */
-};
+enum { DX_LIF, DX_CUBA, DX_ADLIF, DX_LI }; /* kinds of neurons */
 
-enum { DX_LIF, DX_CUBA, DX_ADLIF, DX_LI };                /* kinds of neurons */
-enum { DX_SUM, DX_MEAN, DX_LAST };                        /* accumulations of outputs */
-enum { DX_NEVER, DX_PROBABILITY, DX_PATIENCE, DX_STEPS }; /* exit rules */
-
-/* One layer. Weights of the first layer are [out][k][in], of the others [k][in][out]; so are the delays, in steps; those of the
- * first layer are offsets in the history instead, unless packed. A packed weight has 4 bits, with its delay in the upper half of the byte. Constants that are all 0, or that the kind does not use, may be NULL. Offsets
- * count bytes of the memory of a stream. */
+/* One layer. Weights of the first layer are [out][k][in], of the others [k][in][out]; so are the delays, in steps; those of the first
+ * layer are offsets in the history instead, unless packed. A packed weight has 4 bits, with its delay in the upper half of the byte.
+ * Constants that are all 0, or that the kind does not use, may be NULL. Offsets count bytes of the memory of a stream. */
 typedef struct {
   uint16_t inputs, outputs, taps, synapses, feedback_taps, feedback_synapses;
   uint8_t kind, soft, shift, feedback_shift, packed, wide, feedback_wide, bounded; /* bounded: membranes stay below 2^30 */
@@ -58,21 +45,11 @@ typedef struct {
   const dx_layer *layers;
   const dx_mel *mel; /* or NULL: frames are pushed */
   const char *const *labels;
-  const uint64_t *bounds; /* of the exit rule, one for each step; the last one holds on */
-  const uint32_t *powers; /* [256], 2^(-i / 256) in 30 fractional bits */
+  dx_decision decision;
   uint32_t size, history_at, frame_at, total_at, streak_at;
-  uint32_t scale; /* log2(e) times the unit of the outputs, in 28 fractional bits */
-  uint32_t min_steps, bound_count, abstain;
-  uint16_t layer_count, channels, classes, tail, block; /* block: channels of a block of the history */
-  uint8_t wide_input, accumulation, rule;
+  uint16_t layer_count, channels, tail, block; /* block: channels of a block of the history */
+  uint8_t wide_input;
 } dx_model;
-
-typedef struct {
-  int32_t label;       /* index of the class; -1 where the network abstains, or has heard nothing */
-  uint32_t confidence; /* probability times 65,536 */
-  uint32_t steps;      /* time steps that were run */
-  int32_t stopped;     /* 1 if the exit rule stopped the stream */
-} dx_answer;
 
 size_t dx_size(const dx_model *model);
 int dx_init(void *memory, size_t size, const dx_model *model, uint32_t rate); /* rate 0: frames are pushed */

@@ -21,8 +21,8 @@ EXPORT(load) dx_model *load(image *start) {
   dx_model *m = (dx_model *)(base + start->model);
   MOVE(m->layers);
   MOVE(m->mel);
-  MOVE(m->bounds);
-  MOVE(m->powers);
+  MOVE(m->decision.bounds);
+  MOVE(m->decision.powers);
   for (unsigned i = 0; i < m->layer_count; i++) {
     dx_layer *l = (dx_layer *)m->layers + i;
     MOVE(l->weight);

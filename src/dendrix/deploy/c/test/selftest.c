@@ -19,16 +19,16 @@ static int failed(const char *what, unsigned long clip, unsigned long step) {
 static int traced(unsigned long clip, const int16_t *values, size_t count, const int64_t **total) {
   dx_model all = dx_network;
   size_t step = all.mel ? all.mel->hop : all.channels;
-  all.rule = DX_NEVER;
+  all.decision.rule = DX_NEVER;
   if (dx_init(&memory, sizeof memory, &all, DX_RATE_HZ)) return failed("the start", clip, 0);
-  for (size_t t = 0; t < count / step; t++, *total += all.classes) {
+  for (size_t t = 0; t < count / step; t++, *total += all.decision.classes) {
     if (dx_push(&memory, values + t * step, step)) return failed("the status", clip, (unsigned long)t);
-    if (memcmp(dx_totals(&memory), *total, all.classes * sizeof **total)) return failed("an output", clip, (unsigned long)t);
+    if (memcmp(dx_totals(&memory), *total, all.decision.classes * sizeof **total)) return failed("an output", clip, (unsigned long)t);
   }
   if (dx_push(&memory, values + count / step * step, count % step)) return failed("the status", clip, (unsigned long)(count / step));
   if (dx_stop(&memory)) return failed("the end", clip, 0);
-  if (memcmp(dx_totals(&memory), *total, all.classes * sizeof **total)) return failed("the last output", clip, 0);
-  *total += all.classes;
+  if (memcmp(dx_totals(&memory), *total, all.decision.classes * sizeof **total)) return failed("the last output", clip, 0);
+  *total += all.decision.classes;
   return 0;
 }
 
