@@ -34,7 +34,7 @@ typedef struct {
 } dx_answer;
 
 /* Sum over the classes of 2^(-lead / 256), in 30 fractional bits: the inverse of the largest probability. */
-static inline uint64_t dx_crowd(const dx_decision *d, const int64_t *total, uint32_t steps) {
+static uint64_t dx_crowd(const dx_decision *d, const int64_t *total, uint32_t steps) {
   uint32_t far;
   unsigned half = 0; /* a division of 32 bits is enough, as a small machine has no other */
   int64_t top = total[0];
@@ -59,7 +59,7 @@ static inline uint64_t dx_crowd(const dx_decision *d, const int64_t *total, uint
   return sum;
 }
 
-static inline unsigned dx_best(const dx_decision *d, const int64_t *total) {
+static unsigned dx_best(const dx_decision *d, const int64_t *total) {
   unsigned found = 0;
   for (unsigned k = 1; k < d->classes; k++)
     if (total[k] > total[found]) found = k;
