@@ -8,7 +8,7 @@ from .bounds import Bound, bound
 from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
-from .deployed import Deployed, exit_rule
+from .deployed import Deployed, exit_rule, margin_rule
 from .finetuning import finetune
 from .network import InputForm, IntegerNetwork, IntegerState
 from .npz_export import export_npz
@@ -36,6 +36,7 @@ __all__ = [
     "export_wasm",
     "finetune",
     "integer_encoder",
+    "margin_rule",
     "quantise",
     "report",
     "sizes",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..data.speech.integer_mel import IntegerMel, Ints, MelTables
-from ..exits import FixedSteps, IntegerProbability, Patience
+from ..exits import ExitRule, FixedSteps, IntegerMargin, IntegerProbability, Patience
 from ..exits.rules.integer_probability import FACTORS
 from .answering import Answering, rule_bounds
 from .c_layout import LayerPlace, Memory, is_packed, memory_of
@@ -177,8 +177,13 @@ def _mel(mel: IntegerMel, memory: Memory) -> list[str]:
 
 def rule_number(deployed: Answering) -> str:
     """The exit rule by its name in C."""
-    kinds = {IntegerProbability: "DX_PROBABILITY", Patience: "DX_PATIENCE", FixedSteps: "DX_STEPS", type(None): "DX_NEVER"}
-    return kinds[type(deployed.rule)]
+    kinds: dict[type[ExitRule], str] = {
+        IntegerProbability: "DX_PROBABILITY",
+        Patience: "DX_PATIENCE",
+        FixedSteps: "DX_STEPS",
+        IntegerMargin: "DX_MARGIN",
+    }
+    return "DX_NEVER" if deployed.rule is None else kinds[type(deployed.rule)]
 
 
 def decision_tables(deployed: Answering) -> tuple[list[str], str]:

@@ -27,8 +27,8 @@ _MODEL = struct.Struct("<3I")
 _MODEL_END = struct.Struct("<5I4HB3x")
 _DECISION = struct.Struct("<6IH2B")
 _KINDS = ("lif", "cuba", "adlif", "li")
-_ACCUMULATIONS = ("sum", "mean", "last")
-_RULES = ("DX_NEVER", "DX_PROBABILITY", "DX_PATIENCE", "DX_STEPS")
+_ACCUMULATIONS = ("sum", "mean", "last", "max")
+_RULES = ("DX_NEVER", "DX_PROBABILITY", "DX_PATIENCE", "DX_STEPS", "DX_MARGIN")
 
 
 class Image:

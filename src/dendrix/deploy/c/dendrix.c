@@ -223,7 +223,7 @@ static void run_step(dx_state *s, const void *past) {
   for (unsigned l = 0; l < m->layer_count; l++) run_layer(s, l, past, spikes);
   s->steps++;
   for (unsigned k = 0; k < m->decision.classes; k++)
-    total[k] = output(s, spikes, k) + (m->decision.accumulation == DX_LAST ? 0 : total[k]);
+    total[k] = dx_added(&m->decision, total[k], output(s, spikes, k), s->steps);
   s->sure = (uint8_t)dx_is_sure(&m->decision, total, s->steps, at(s, m->streak_at));
 }
 

@@ -14,8 +14,8 @@ enum {
   DX_EMPTY = -5     /* dx_stop before any input */
 };
 
-enum { DX_SUM, DX_MEAN, DX_LAST };                        /* accumulations of outputs */
-enum { DX_NEVER, DX_PROBABILITY, DX_PATIENCE, DX_STEPS }; /* exit rules */
+enum { DX_SUM, DX_MEAN, DX_LAST, DX_MAX };                           /* accumulations of outputs */
+enum { DX_NEVER, DX_PROBABILITY, DX_PATIENCE, DX_STEPS, DX_MARGIN }; /* exit rules */
 
 typedef struct {
   const uint64_t *bounds; /* of the exit rule, one for each step; the last one holds on */
@@ -66,6 +66,21 @@ static unsigned dx_best(const dx_decision *d, const int64_t *total) {
   return found;
 }
 
+/* The total with one more output. */
+static inline int64_t dx_added(const dx_decision *d, int64_t total, int32_t output, uint32_t steps) {
+  if (d->accumulation == DX_LAST || (d->accumulation == DX_MAX && (steps == 1 || output > total))) return output;
+  return d->accumulation == DX_MAX ? total : total + output;
+}
+
+/* The largest total minus the second largest, with 8 fractional bits, and at most 2^62. */
+static inline uint64_t dx_lead(const dx_decision *d, const int64_t *total) {
+  unsigned best = dx_best(d, total);
+  uint64_t lead = UINT64_MAX;
+  for (unsigned k = 0; k < d->classes; k++)
+    if (k != best && (uint64_t)total[best] - (uint64_t)total[k] < lead) lead = (uint64_t)total[best] - (uint64_t)total[k];
+  return (lead >> 54 ? (uint64_t)1 << 54 : lead) << 8;
+}
+
 /* Whether the exit rule stops after this step. `streak` holds the last class, and the steps with it. */
 static inline int dx_is_sure(const dx_decision *d, const int64_t *total, uint32_t steps, uint32_t *streak) {
   if (d->rule == DX_PATIENCE) {
@@ -77,6 +92,7 @@ static inline int dx_is_sure(const dx_decision *d, const int64_t *total, uint32_
   uint64_t bound = d->bounds[(steps < d->bound_count ? steps : d->bound_count) - 1];
   if (d->rule == DX_PATIENCE) return streak[1] > bound;
   if (d->rule == DX_STEPS) return steps > bound;
+  if (d->rule == DX_MARGIN) return bound != UINT64_MAX && dx_lead(d, total) >= bound * (d->accumulation == DX_MEAN ? steps : 1);
   return dx_crowd(d, total, steps) < bound;
 }
 
