@@ -1,4 +1,4 @@
-"""Every engine on every machine equals the reference to the bit: all clips of FSDD, pieces of any length, wasmtime, and other processors."""
+"""Engines on other machines equal the reference to the bit: wasmtime, other processors, all clips of FSDD, pieces of any length."""
 
 import functools
 import importlib.util

@@ -136,8 +136,8 @@ def _expect_rule(rule: Any, unit: float, mean: bool, outputs: int) -> None:
         raise InputError("rule: expected at least two outputs for integer-margin, got one. Fit another rule.")
     if type(rule) not in (IntegerProbability, IntegerMargin):
         raise InputError(
-            f"rule: expected integer-probability, integer-margin, patience or fixed-steps, got {type(rule).__name__}, which has no integer form. "
-            "Fit one of these to a record of the integer network."
+            f"rule: expected integer-probability, integer-margin, patience or fixed-steps, got {type(rule).__name__}, which has no integer "
+            "form. Fit one of these to a record of the integer network."
         )
     if (rule.unit, rule.mean) != (unit, mean):
         raise InputError(
