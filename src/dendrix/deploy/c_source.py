@@ -160,7 +160,7 @@ def _mel(mel: IntegerMel, memory: Memory) -> list[str]:
     tables = mel.tables()
     starts, lengths, weights = filter_bands(mel)
     lines = [
-        array_of("int16_t", "hann", tables.hann),
+        array_of("int16_t", "hann", tables.hann[: mel.window // 2 + 1]),
         array_of("int32_t", "cosine", quarter(tables)),
         array_of("uint16_t", "filter_start", starts),
         array_of("uint16_t", "filter_length", lengths),

@@ -108,7 +108,7 @@ def _mel(found: Image, mel: IntegerMel, memory: Memory) -> bytes:
     tables = mel.tables()
     starts, lengths, weights = filter_bands(mel)
     arrays = [
-        found.array("int16_t", tables.hann),
+        found.array("int16_t", tables.hann[: mel.window // 2 + 1]),
         found.array("int32_t", quarter(tables)),
         found.array("uint16_t", starts),
         found.array("uint16_t", lengths),

@@ -155,7 +155,8 @@ def _scaled(values: NDArray[np.float64] | float, bits: int) -> Ints:
 @functools.cache
 def _tables(encoder: IntegerMel) -> MelTables:
     points = max(2 ** math.ceil(math.log2(encoder.window)), 4)
-    hann = np.hanning(encoder.window + 1)[:-1]
+    k = np.arange(encoder.window)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.minimum(k, encoder.window - k) / encoder.window)  # its halves are equal to the last bit
     # Energies are those of LogMel times this: samples and window give 2^30, the transform is divided by half of the points, filters give 15.
     energy = hann.sum() ** 2 * (2.0**31 / points) ** 2 * 2.0 ** (15 - _POWER)
     decade = math.log10(2) / encoder.std * 2.0 ** (encoder.shift - 16 + 36)

@@ -357,12 +357,16 @@ static uint64_t energy(uint64_t sum, const complex *power, unsigned count, const
   return sum;
 }
 
+static inline int32_t weighted(const dx_mel *e, const int16_t *past, unsigned i) {
+  return i < e->window ? past[i] * e->hann[2 * i > e->window ? e->window - i : i] : 0;
+}
+
 /* Write windowed samples in pairs, in the order of reversed bits, each twice. */
 static void window(const dx_mel *e, const int16_t *past, complex *z) {
   for (unsigned i = 0, j = 0; i < e->points; i += 2) { /* j: the bits of i reversed, below half of the points */
     unsigned first = 2 * j, bit = e->points / 4;
-    z[i].re = first < e->window ? past[first] * e->hann[first] : 0;
-    z[i].im = first + 1 < e->window ? past[first + 1] * e->hann[first + 1] : 0;
+    z[i].re = weighted(e, past, first);
+    z[i].im = weighted(e, past, first + 1);
     z[i + 1] = z[i];
     while (bit & j) {
       j ^= bit;

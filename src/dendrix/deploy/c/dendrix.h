@@ -32,7 +32,7 @@ typedef struct {
   uint32_t rate, keep, floor;
   uint16_t hop, window, points, channels; /* points: of the complex transform, half of the real one */
   uint8_t centred, shift;
-  const int16_t *hann;
+  const int16_t *hann;   /* [window / 2 + 1]: the second half mirrors the first */
   const int32_t *cosine; /* [points / 2 + 1], of pi k / points, in 31 fractional bits */
   const uint16_t *filter_start, *filter_length, *filter;
   const uint32_t *logarithm; /* [65], log2(1 + i / 64) in 16 fractional bits */
