@@ -17,7 +17,8 @@ def export_c(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]) -> N
     """Write a network as C99 without dependencies.
 
     The folder holds `dendrix.h` and `dendrix_decision.h` (the interface), `dendrix.c` (the engine), `model.h` and `model.c` (the tables),
-    `main.c` (a program that reads 16-bit values from standard input), `Makefile`, `test/` (a self-test with vectors), `README.md` and `LICENSE`.
+    `main.c` (a program that reads 16-bit values from standard input), `Makefile`, `test/` (a self-test with vectors), `README.md` and
+    `LICENSE`.
 
     Args:
         deployed: the network.
