@@ -53,6 +53,7 @@ def test_a_share_of_the_clips(bits: int, tmp_path: Path) -> None:
 @needs_gcc
 @needs_clips
 @pytest.mark.extended
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("bits", [8, 4])
 def test_all_clips(bits: int, tmp_path: Path) -> None:
     compare_clips(bits, tmp_path, slice(None))
