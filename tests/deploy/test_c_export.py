@@ -12,8 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dendrix.deploy import Deployed, IntegerMel, export_c, quantise
+from dendrix.deploy import Deployed, IntegerMel, export_c, margin_rule, quantise
 from dendrix.errors import InputError
+from dendrix.exits import Entropy
+from dendrix.models import Decision
 from support.integer_networks import NEURONS, deployed, frames, network, random_network
 
 GCC = shutil.which("gcc")
@@ -53,6 +55,20 @@ def test_c_equals_the_reference_on_every_kind(kind: str, bits: int, tmp_path: Pa
     rng = np.random.default_rng(0)
     rule = replace(deployed(net).probability, threshold=0.6)
     export_c(deployed(net, rule=rule, abstain=0.3), tmp_path / "net", values(rng, 6, 8))
+    assert "8 clips equal" in gcc(tmp_path / "net", f"{STRICT} {SANE} {SELFTEST}")
+
+
+@needs_gcc
+@pytest.mark.parametrize("accumulation", ["sum", "mean", "last", "max"])
+def test_margin_with_every_accumulation(accumulation: str, tmp_path: Path) -> None:
+    net, rng = quantise(network(), [frames()]), np.random.default_rng(0)
+    decision = Decision(accumulation, tail_ms=3.0)
+    rule = replace(margin_rule(net, decision), threshold=(0.5, 0.2 if accumulation != "sum" else 2.0), min_steps=3)
+    made = deployed(net, decision=decision, rule=rule)
+    clips = values(rng, 6, 8)
+    answers = [made.answer(made.totals(clip)) for clip in clips]
+    assert len({answer.steps for answer in answers if answer.stopped}) > 1
+    export_c(made, tmp_path / "net", clips)
     assert "8 clips equal" in gcc(tmp_path / "net", f"{STRICT} {SANE} {SELFTEST}")
 
 
@@ -173,7 +189,9 @@ def test_parts_that_do_not_fit() -> None:
     net = quantise(network(), [frames()])
     made = deployed(net)
     with pytest.raises(InputError, match="no integer form"):
-        replace(made, decision=replace(made.decision, accumulation="max"))
+        replace(made, decision=replace(made.decision, accumulation="softmax-sum"))
+    with pytest.raises(InputError, match="Entropy, which has no integer form"):
+        replace(made, rule=Entropy(0.5))
     with pytest.raises(InputError, match="labels: expected 4"):
         replace(made, labels=("a",))
     with pytest.raises(InputError, match="unit="):

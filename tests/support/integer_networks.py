@@ -91,4 +91,4 @@ def deployed(network: IntegerNetwork, **options: object) -> Deployed:
     """The network with labels, a tail and an exit rule."""
     decision = Decision(tail_ms=3.0)
     labels = tuple(f"class {k}" for k in range(network.forms[-1].outputs))
-    return Deployed(network, labels, decision, **({"rule": exit_rule(network, decision)} | options))
+    return Deployed(network, labels, **({"decision": decision, "rule": exit_rule(network, decision)} | options))

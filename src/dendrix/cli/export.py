@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -13,8 +13,12 @@ from ..errors import MisuseError
 from .output import print_json
 from .text_export import export_text, is_language_model
 
+if TYPE_CHECKING:
+    from ..runs.deployment import Ready
+
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 GoalName = Literal["pareto", "mean-steps", "guarantee"]
+RuleName = Literal["max-probability", "margin"]
 Form = Literal["step", "sequence"]
 Target = Literal["c", "wasm", "arduino", "npz", "run", "nir", "onnx"]
 _OPTIONS = {"nir": ("dt_ms", "licence"), "onnx": ("form", "int8")}
@@ -31,6 +35,7 @@ def export(
     eps: float | None = None,
     delta: float | None = None,
     steps: float | None = None,
+    rule: RuleName = "max-probability",
     policy: Path | None = None,
     abstain: float = 0.0,
     clips: int = 10,
@@ -61,6 +66,7 @@ def export(
         eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
         delta: probability with which a guarantee may fail (default 0.1).
         steps: mean steps to spend (mean-steps).
+        rule: exit rule to fit, in whole numbers: max-probability, or margin, the lead of the best class over the second best.
         policy: instead of fitting one, an exit policy that was fitted to this integer network.
         abstain: give no answer below this probability.
         clips: number of test vectors; of texts for a language model.
@@ -81,41 +87,59 @@ def export(
         export_text(given)
         return
     if to == "nir" or to == "onnx":
-        from ..runs.exchange import export_nir, export_onnx
-
-        if to == "nir":
-            facts = export_nir(run, out, dt_ms=dt_ms, licence=licence, trust=trust)
-        else:
-            facts = export_onnx(run, out, form=form, int8=int8, trust=trust)
-        if json:
-            print_json({"file": str(out), **facts})
-            return
-        print(f"Wrote {out}: {', '.join(f'{value:,} {name}' for name, value in facts.items())}.")
+        _exchange(run, to, out, dt_ms, licence, form, int8, trust, json)
         return
     from ..runs.deployment import Budget, DeployRun, export_run, fitting, write_export
 
     goal = _goal(exit, eps=eps, delta=delta, at_most=steps)
-    asked = DeployRun(run, weights, finetune, goal, policy, abstain, clips, root, trust)
+    asked = DeployRun(run, weights, finetune, goal, rule, policy, abstain, clips, root, trust)
     if max_flash is None and max_ram is None:
         ready = export_run(asked, to, out)
     else:
         budget = Budget(_bytes(max_flash, "max_flash"), _bytes(max_ram, "max_ram"), agreement)
         ready = write_export(fitting(asked, budget, out), to, out)
-    found = ready.costs
     if json:
-        print_json({"folder": str(out), **asdict(ready.comparison), **asdict(found)})
+        print_json({"folder": str(out), **asdict(ready.comparison), **asdict(ready.costs)})
         return
-    table = Table(show_header=False)
-    compared = ready.comparison
+    _show(ready)
+    print(f"Exported to {out}. {_NEXT[to].format(out)}")
+
+
+def _exchange(
+    run: Path,
+    to: Literal["nir", "onnx"],
+    out: Path,
+    dt_ms: float | None,
+    licence: str | None,
+    form: Form,
+    int8: bool,
+    trust: Any,
+    json: bool,
+) -> None:
+    """Export for other libraries."""
+    from ..runs.exchange import export_nir, export_onnx
+
+    if to == "nir":
+        facts = export_nir(run, out, dt_ms=dt_ms, licence=licence, trust=trust)
+    else:
+        facts = export_onnx(run, out, form=form, int8=int8, trust=trust)
+    if json:
+        print_json({"file": str(out), **facts})
+        return
+    print(f"Wrote {out}: {', '.join(f'{value:,} {name}' for name, value in facts.items())}.")
+
+
+def _show(ready: "Ready") -> None:
+    """Print the report of an export."""
+    table, compared = Table(show_header=False), ready.comparison
     table.add_row("weights", f"{compared.weight_bits} bits")
     table.add_row("agreement with the float network", f"{compared.agreement:.2%} of {compared.inputs} validation inputs")
     table.add_row("accuracy there", f"{compared.accuracy:.2%}, float {compared.float_accuracy:.2%}")
-    for name, value in found.rows():
+    for name, value in ready.costs.rows():
         table.add_row(name, value)
     Console().print(table)
     if ready.policy is not None:
         print(f"Exit rule: {ready.policy.mean_steps:.1f} steps in the mean. {ready.policy.statement}")
-    print(f"Exported to {out}. {_NEXT[to].format(out)}")
 
 
 _NEXT = {

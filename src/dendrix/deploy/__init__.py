@@ -8,7 +8,7 @@ from .bounds import Bound, bound
 from .c_export import export_c
 from .compiled_step import StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
-from .deployed import Deployed, exit_rule
+from .deployed import Deployed, exit_rule, margin_rule
 from .finetuning import finetune
 from .image_bounds import ImageBound, bound_images
 from .image_costs import ImageReport, image_report
@@ -62,6 +62,7 @@ __all__ = [
     "finetune",
     "image_report",
     "integer_encoder",
+    "margin_rule",
     "next_token",
     "quantise",
     "quantise_images",

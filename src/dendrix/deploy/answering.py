@@ -1,7 +1,7 @@
 """The decision of an exported network from its accumulated outputs: exit rule, confidence and abstention, in whole numbers."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ..core import expect_in
 from ..data.speech.integer_mel import Ints
 from ..errors import InputError
-from ..exits import ExitRule, FixedSteps, IntegerProbability, Patience
+from ..exits import ExitRule, FixedSteps, IntegerMargin, IntegerProbability, Patience
+from ..exits.rules.integer_margin import lead
 from ..exits.rules.integer_probability import crowd
 from ..models import Decision
 
-ACCUMULATIONS = ("sum", "mean", "last")
+ACCUMULATIONS = ("sum", "mean", "last", "max")
 """Accumulations of outputs that have an integer form."""
 
 
@@ -58,11 +59,13 @@ class Answering:
             )
         if len(self.labels) != outputs:
             raise InputError(f"labels: expected {outputs}, got {len(self.labels)}. Name every output.")
-        _expect_rule(self.rule, self.unit, self.decision.accumulation == "mean")
+        _expect_rule(self.rule, self.unit, self.decision.accumulation == "mean", outputs)
 
     def totalled(self, outputs: Ints) -> Ints:
         """Accumulated outputs after every step, [T, K], of the outputs of every step."""
-        return outputs if self.decision.accumulation == "last" else outputs.cumsum(0)
+        if self.decision.accumulation == "last":
+            return outputs
+        return np.maximum.accumulate(outputs) if self.decision.accumulation == "max" else outputs.cumsum(0)
 
     @property
     def probability(self) -> IntegerProbability:
@@ -100,6 +103,10 @@ class Answering:
         if isinstance(rule, IntegerProbability):
             score = [-found for found in self._crowd(totals, 0)]
             bounds = -bounds
+        elif isinstance(rule, IntegerMargin):
+            divisor = torch.from_numpy(steps if rule.mean else np.ones_like(steps))
+            score = lead(torch.from_numpy(totals), divisor).tolist()
+            bounds = bounds - 1
         elif isinstance(rule, Patience):
             score = _streaks(totals.argmax(1))
         else:
@@ -108,8 +115,8 @@ class Answering:
 
 
 def rule_bounds(rule: ExitRule) -> list[int]:
-    """Bounds of an exit rule in whole numbers: a sum to be below, or a number to exceed."""
-    if isinstance(rule, IntegerProbability):
+    """Bounds of an exit rule in whole numbers: a sum to be below, a lead to reach, or a number to exceed."""
+    if isinstance(rule, IntegerProbability | IntegerMargin):
         return rule.bounds()
     return [2**32 if value == math.inf else 0 if value < 0 else math.floor(value) for value in rule.thresholds]
 
@@ -122,13 +129,15 @@ def _streaks(answers: NDArray[np.int64]) -> list[int]:
     return found
 
 
-def _expect_rule(rule: ExitRule | None, unit: float, mean: bool) -> None:
+def _expect_rule(rule: Any, unit: float, mean: bool, outputs: int) -> None:
     if rule is None or type(rule) in (FixedSteps, Patience):
         return
-    if type(rule) is not IntegerProbability:
+    if type(rule) is IntegerMargin and outputs < 2:
+        raise InputError("rule: expected at least two outputs for integer-margin, got one. Fit another rule.")
+    if type(rule) not in (IntegerProbability, IntegerMargin):
         raise InputError(
-            f"rule: expected integer-probability, patience or fixed-steps, got {type(rule).__name__}, which has no integer form. "
-            "Fit one of these to a record of the integer network."
+            f"rule: expected integer-probability, integer-margin, patience or fixed-steps, got {type(rule).__name__}, which has no integer "
+            "form. Fit one of these to a record of the integer network."
         )
     if (rule.unit, rule.mean) != (unit, mean):
         raise InputError(

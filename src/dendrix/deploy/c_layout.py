@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .bounds import bound
 from .deployed import Deployed
 from .integer_layer import IntegerLayer, Ints
 
@@ -23,6 +24,8 @@ class LayerPlace:
     wide: bool
     """Pending sums have 32 bits, not 16."""
     feedback_wide: bool
+    bounded: bool
+    """LIF or LI neurons whose membranes stay below 2^30, so that the engine needs no saturation."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Memory:
     frame: int
     past: int
     history: int
+    block: int
+    """Channels of a block of the history, so that a delay and a channel in it make an offset of 8 bits."""
     size: int
 
 
@@ -57,6 +62,22 @@ def widest(weight: Ints | None) -> int:
     return 0 if weight is None else int(np.abs(weight).sum((1, 2)).max())
 
 
+def is_packed(deployed: Deployed) -> bool:
+    """Whether a weight and its delay share a byte."""
+    fits = all(max(form.taps, form.feedback_taps) <= 16 for form in deployed.network.forms)
+    return deployed.network.weight_bits <= 4 and fits
+
+
+def _block(deployed: Deployed) -> int:
+    first = deployed.network.forms[0]
+    blocks = math.ceil(first.inputs / (256 // first.taps))
+    return 1 if is_packed(deployed) else math.ceil(first.inputs / blocks)
+
+
+def _is_bounded(layer: IntegerLayer, largest: int) -> bool:
+    return layer.form.kind in ("lif", "li") and bound(layer, largest).membrane < 2**30
+
+
 def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
     """Lay out the memory of a stream: wide numbers first, so that none is padded.
 
@@ -71,7 +92,7 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
         fixed.append((membrane, cursor.take(layer.form.outputs, 4) if layer.form.kind in ("cuba", "adlif") else membrane))
     mel = deployed.encoder
     level = cursor.take(1 if mel else 0, 4)
-    scratch = cursor.take(2 * mel.tables().points if mel else 0, 4)
+    scratch = cursor.take(2 * mel.tables().points + 2 if mel else 0, 4)
     rings: dict[tuple[int, str], tuple[int, bool]] = {}
     sized = []
     for index, layer in enumerate(layers):
@@ -86,12 +107,11 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
     # A frame of the front end takes the place of its spectrum, which is used up by then.
     frame = scratch if mel else cursor.take(deployed.network.inputs.channels, 2)
     past = cursor.take(mel.window if mel else 0, 2)
-    first = layers[0].form
-    history = cursor.take(2 * first.taps * first.inputs, deployed.network.inputs.bits // 8)
-    places = tuple(
-        LayerPlace(
-            *fixed[index], rings[index, "pending"][0], rings[index, "feedback"][0], rings[index, "pending"][1], rings[index, "feedback"][1]
-        )
-        for index in range(len(layers))
-    )
-    return Memory(total, streak, places, level, scratch, frame, past, history, math.ceil(cursor.at / 8) * 8)
+    first, block = layers[0].form, _block(deployed)
+    history = cursor.take(2 * first.taps * block * math.ceil(first.inputs / block), deployed.network.inputs.bits // 8)
+    places = []
+    for index, layer in enumerate(layers):
+        (pending, wide), (feedback, feedback_wide) = rings[index, "pending"], rings[index, "feedback"]
+        bounded = _is_bounded(layer, 1 if index else -deployed.network.inputs.low)
+        places.append(LayerPlace(*fixed[index], pending, feedback, wide, feedback_wide, bounded))
+    return Memory(total, streak, tuple(places), level, scratch, frame, past, history, block, math.ceil(cursor.at / 8) * 8)

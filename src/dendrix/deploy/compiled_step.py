@@ -50,7 +50,7 @@ class StreamingNetwork(Stateful):
         self._rows = self.plan.rows
         # Arrays and no buffers: reading a buffer of a module and converting it takes as long as a layer.
         self._tables = flattened([_named(layer) for layer in layers], np.float32)
-        self._rest = torch.from_numpy(rest(self.plan, self._tables[2]))
+        self._rest = rest(self.plan, self._tables[2])[None]
         self._operations = np.zeros(len(layers), np.int64)
         self._one = np.ones((1, 1), bool)
         self.eval()
@@ -58,7 +58,7 @@ class StreamingNetwork(Stateful):
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C", "x_t", C=self.channels)
         expect_finite(x_t, "x_t")
-        valid = self._one if len(x_t) == 1 else np.ones((len(x_t), 1), bool)
+        valid = self._one if x_t.shape[0] == 1 else np.ones((x_t.shape[0], 1), bool)
         y, state = self._run(x_t.detach().numpy()[:, None], state, valid)
         return y[:, 0], state
 
@@ -72,14 +72,13 @@ class StreamingNetwork(Stateful):
 
     def _run(self, x: Any, state: State, valid: Any) -> tuple[Tensor, StreamingState]:
         if state is None:
-            memory, steps = self._rest.repeat(len(x), 1), torch.zeros(len(x), dtype=torch.int64)
+            memory, steps = np.repeat(self._rest, len(x), 0), np.zeros(len(x), np.int64)
         else:
-            memory, steps = self._checked(state, len(x))
-            memory, steps = memory.clone(), steps.clone()
-        y = torch.empty(*x.shape[:2], self.outputs)
+            memory, steps = (part.numpy().copy() for part in self._checked(state, len(x)))
+        y = np.empty((x.shape[0], x.shape[1], self.outputs), np.float32)
         inputs = np.ascontiguousarray(x, np.float32)
-        self._loop(inputs, valid, self._rows, *self._tables, memory.numpy(), steps.numpy(), y.numpy(), self._operations)
-        return y, StreamingState(memory, steps)
+        self._loop(inputs, valid, self._rows, *self._tables, memory, steps, y, self._operations)
+        return torch.from_numpy(y), StreamingState(torch.from_numpy(memory), torch.from_numpy(steps))
 
     def _checked(self, state: State, batch: int) -> StreamingState:
         shape = (batch, self.plan.memory)

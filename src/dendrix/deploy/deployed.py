@@ -1,5 +1,6 @@
 """Contents of an export: an integer network with its front end, decision, exit rule and abstention."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 
 from ..data.speech.integer_mel import IntegerMel, Ints
 from ..errors import InputError
-from ..exits import ExitRule, IntegerProbability
+from ..exits import ExitRule, IntegerMargin, IntegerProbability
 from ..models import Decision
 from .answering import Answering
 from .image_network import IntegerImageNetwork
@@ -83,3 +84,8 @@ class Deployed(Answering):
 def exit_rule(network: IntegerNetwork | IntegerImageNetwork, decision: Decision, scale: float = 1.0) -> IntegerProbability:
     """The rule max-probability in whole numbers for a network, with a threshold at which it never stops; to be fitted."""
     return IntegerProbability(1.0, scale=scale, unit=network.unit, mean=decision.accumulation == "mean")
+
+
+def margin_rule(network: IntegerNetwork, decision: Decision) -> IntegerMargin:
+    """The rule margin in whole numbers for a network, with a threshold at which it never stops; to be fitted."""
+    return IntegerMargin(math.inf, unit=network.unit, mean=decision.accumulation == "mean")

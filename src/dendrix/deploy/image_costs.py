@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..exits.rules.integer_probability import POWERS
+from ..exits.rules.integer_probability import FACTORS
 from .answering import rule_bounds
 from .costs import BYTES, Sizes
 from .image_c_source import stage_tables
@@ -47,7 +47,7 @@ class ImageReport:
 
 def image_sizes(deployed: DeployedImage) -> Sizes:
     """Count the bytes of the tables and of the memory of an image."""
-    tables = 4 * len(POWERS) + 8 * len([0] if deployed.rule is None else rule_bounds(deployed.rule)) + len(deployed.network.centre)
+    tables = 4 * len(FACTORS) + 8 * len([0] if deployed.rule is None else rule_bounds(deployed.rule)) + len(deployed.network.centre)
     for stage in deployed.network.stages():
         tables += _STRUCTURES + sum(BYTES[kind] * len(values) for kind, values in stage_tables(stage).values())
     return Sizes(tables, image_memory(deployed.network).size)

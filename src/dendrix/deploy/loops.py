@@ -43,7 +43,7 @@ def _gather(
 ) -> Any:
     """Write inputs into the ring of those of the past [taps, inputs], and sum what arrives now; returns the number of operations.
 
-    `line` is room for the ring in the order of the delays.
+    `line` is room for the ring in the order of the inputs and their delays.
     """
     operations = 0
     for i in range(inputs):
@@ -53,14 +53,15 @@ def _gather(
     for lag in range(taps):
         row = now - lag
         row = row + taps if row < 0 else row
-        line[lag * inputs : (lag + 1) * inputs] = ring[row * inputs : (row + 1) * inputs]
+        for i in range(inputs):
+            line[i * taps + lag] = ring[row * inputs + i]
     sums[:outputs] = 0
     for k in range(count):
         for i in range(inputs):
-            at = np.uintp((k * inputs + i) * outputs)
+            at, late = np.uintp((k * inputs + i) * outputs), np.uintp(i * taps)
             for o in range(outputs):
                 j = at + np.uintp(o)
-                sums[o] += weight[j] * line[np.uintp(np.uint32(delay[j]) * np.uint32(inputs) + np.uint32(i))]
+                sums[o] += weight[j] * line[late + np.uintp(delay[j])]
     return operations
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import State, Stateful, expect, expect_count, expect_finite, expect_floating, expect_valid, find_kernel, kernel, zero_invalid
@@ -40,9 +41,13 @@ class InputForm:
 
     def whole(self, x: Tensor) -> Tensor:
         """Inputs as integers, int64."""
-        # numpy: four small operations of torch take longer than a step of a network.
-        scaled = np.floor(x.detach().cpu().numpy() * 2.0**self.shift + 0.5)
-        return torch.from_numpy(np.clip(scaled, self.low, -self.low - 1).astype(np.int64))
+        return torch.from_numpy(self.rounded(x.detach().cpu().numpy()))
+
+    def rounded(self, x: NDArray[Any]) -> Ints:
+        """As `whole`, for arrays: four small operations of torch take longer than a step of a network."""
+        scaled = np.floor(x * 2.0**self.shift + 0.5)
+        whole: Ints = np.minimum(np.maximum(scaled, self.low), -self.low - 1).astype(np.int64)
+        return whole
 
 
 class IntegerState(NamedTuple):
@@ -80,6 +85,19 @@ class IntegerNetwork(Stateful):
         self.register_buffer("weights", torch.zeros(self.plan.weights, dtype=torch.int8))
         self.register_buffer("delays", torch.zeros(self.plan.weights, dtype=torch.uint8))
         self.register_buffer("constants", torch.zeros(self.plan.parameters, dtype=torch.int32))
+        self._arrays: tuple[Tensor, Tensor, Tensor, tuple[NDArray[Any], ...]] | None = None
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Weights, delays and constants, which share the memory of the buffers."""
+        # Kept, as reading the buffers of a module and converting them takes as long as a layer.
+        buffers, kept = self._buffers, self._arrays
+        if kept is None or any(buffers[name] is not was for name, was in zip(_TABLES, kept, strict=False)):
+            weights, delays, constants = self.weights, self.delays, self.constants
+            self._arrays = kept = weights, delays, constants, (weights.numpy(), delays.numpy(), constants.numpy())
+        return kept[3]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_arrays": None}  # a copy has its own memory
 
     @classmethod
     def of(cls, layers: Sequence[IntegerLayer], inputs: InputForm, unit: float, weight_bits: int = 8) -> "IntegerNetwork":
@@ -121,8 +139,9 @@ class IntegerNetwork(Stateful):
     def step(self, x_t: Tensor, state: State = None) -> tuple[Tensor, State]:
         expect(x_t, "B C", "x_t", C=self.inputs.channels)
         expect_finite(x_t, "x_t")
-        outputs, state, _ = self.run(self.inputs.whole(x_t[:, None]), state)
-        return torch.from_numpy(outputs.numpy()[:, 0] * self.unit), state
+        x = self.inputs.rounded(x_t.detach().numpy())[:, None]
+        outputs, state, _ = self._run(x, self._checked(state, len(x)), np.ones((len(x), 1), bool))
+        return torch.from_numpy(outputs[:, 0] * self.unit), state
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.inputs.channels)
@@ -144,16 +163,17 @@ class IntegerNetwork(Stateful):
         Returns:
             integer outputs [B, T, K], the next state, and the number of synaptic operations of each layer [L] (zero in the reference).
         """
-        state = self._checked(state, len(x))
         mask = np.ones(x.shape[:2], bool) if valid is None else valid.numpy()
+        y, after, operations = self._run(x.numpy(), self._checked(state, len(x)), mask)
+        return torch.from_numpy(y), after, torch.from_numpy(operations)
+
+    def _run(self, x: Ints, state: IntegerState, mask: NDArray[np.bool_]) -> tuple[Ints, IntegerState, Ints]:
         if fused := find_kernel(OPERATION, "cpu", self, x):
-            found: tuple[Tensor, IntegerState, Tensor] = fused.run(self, x, state, mask)
+            found: tuple[Ints, IntegerState, Ints] = fused.run(self, x, state, mask)
             return found
-        y, memory, steps = reference.run(
-            self.layers(), self.plan, x.numpy(), mask, state.memory.numpy().astype(np.int64), state.steps.numpy()
-        )
+        y, memory, steps = reference.run(self.layers(), self.plan, x, mask, state.memory.numpy().astype(np.int64), state.steps.numpy())
         after = IntegerState(torch.from_numpy(memory.astype(np.int32)), torch.from_numpy(steps))
-        return torch.from_numpy(y), after, torch.zeros(len(self.forms), dtype=torch.int64)
+        return y, after, np.zeros(len(self.forms), np.int64)
 
     def _checked(self, state: State, batch: int) -> IntegerState:
         if state is None:
@@ -165,22 +185,22 @@ class IntegerNetwork(Stateful):
         raise InputError(f"state: expected IntegerState of shape {list(shape)}, got {came}. Pass what the last call returned.")
 
 
+_TABLES = ("weights", "delays", "constants")
 OPERATION = "integer_network"
 """Name of the run in the table of kernels."""
 
 
 @kernel(OPERATION, "cpu", refuses=lambda *_: None)  # the compiled loops take whatever the reference takes
-def run_compiled(network: IntegerNetwork, x: Tensor, state: IntegerState, valid: Any) -> tuple[Tensor, IntegerState, Tensor]:
-    """`IntegerNetwork.run` by compiled loops."""
+def run_compiled(network: IntegerNetwork, x: Ints, state: IntegerState, valid: NDArray[np.bool_]) -> tuple[Ints, IntegerState, Ints]:
+    """`IntegerNetwork.run` by compiled loops, on arrays."""
     from . import loops  # numba loads in 0.4 s
 
     memory, steps = state.memory.numpy().copy(), state.steps.numpy().copy()
     outputs = np.empty((*x.shape[:2], network.forms[-1].outputs), np.int64)
     operations = np.zeros(len(network.forms), np.int64)
-    tables = (part.numpy() for part in (network.weights, network.delays, network.constants))
     run: Any = loops.run_integers
-    run(x.contiguous().numpy(), valid, network.plan.rows, *tables, memory, steps, outputs, operations)
-    return torch.from_numpy(outputs), IntegerState(torch.from_numpy(memory), torch.from_numpy(steps)), torch.from_numpy(operations)
+    run(np.ascontiguousarray(x), valid, network.plan.rows, *network.arrays(), memory, steps, outputs, operations)
+    return outputs, IntegerState(torch.from_numpy(memory), torch.from_numpy(steps)), operations
 
 
 def _matrix(flat: Ints, start: int, shape: tuple[int, int, int]) -> Ints:

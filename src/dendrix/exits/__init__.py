@@ -21,6 +21,7 @@ from .reporting.reporter import Report, report
 from .rules.base import ExitRule, RuleState
 from .rules.entropy import Entropy
 from .rules.fixed_steps import FixedSteps
+from .rules.integer_margin import IntegerMargin
 from .rules.integer_probability import IntegerProbability
 from .rules.margin import Margin
 from .rules.max_probability import MaxProbability
@@ -43,6 +44,7 @@ __all__ = [
     "FixedSteps",
     "Goal",
     "Guarantee",
+    "IntegerMargin",
     "IntegerProbability",
     "Interval",
     "Margin",

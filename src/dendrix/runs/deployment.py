@@ -29,11 +29,12 @@ from ..deploy import (
     export_wasm,
     finetune,
     image_report,
+    margin_rule,
     quantise,
     report,
 )
 from ..errors import InputError
-from ..exits import ExitRecord, Goal, Policy, fingerprint, fit, record_outputs
+from ..exits import ExitRecord, ExitRule, Goal, Policy, fingerprint, fit, record_outputs
 from ..models import StillImageNetwork
 from ..run_folder.checkpoint import Checkpoint, write_checkpoint
 from ..run_folder.record import RUN, environment, expect_new, new_folder, read_record
@@ -41,6 +42,10 @@ from .opened import OpenedRun, open_run, source_of
 from .viewing import EVIDENCE
 
 Target = Literal["c", "wasm", "arduino", "npz", "run"]
+RuleName = Literal["max-probability", "margin"]
+
+RULES: dict[RuleName, Callable[..., ExitRule]] = {"max-probability": exit_rule, "margin": margin_rule}
+"""Exit rules that can be fitted to an integer network, by their names."""
 
 EXPORTS: dict[Target, Callable[..., None]] = {"c": export_c, "wasm": export_wasm, "arduino": export_arduino, "npz": export_npz}
 """Exports by the name of their target; "run" is a folder of dendrix itself."""
@@ -65,6 +70,8 @@ class DeployRun:
     """Epochs of fine-tuning with rounded weights on the training data."""
     goal: Goal | None = None
     """Fit an exit rule to the validation data of the integer network for this goal."""
+    rule: RuleName = "max-probability"
+    """The rule to fit."""
     policy: Path | None = None
     """An exit policy that was fitted to this integer network."""
     abstain: float = 0.0
@@ -245,7 +252,7 @@ def _policy(asked: DeployRun, network: IntegerNetwork | IntegerImageNetwork, che
         policy = Policy.load(asked.policy)
         policy.check_network(record.outputs.shape[2], record.accumulation, record.dt_ms, fingerprint(network))
         return policy
-    return None if asked.goal is None else fit(record, exit_rule(network, checkpoint.decision), asked.goal)
+    return None if asked.goal is None else fit(record, RULES[asked.rule](network, checkpoint.decision), asked.goal)
 
 
 def _last(record: ExitRecord) -> Tensor:

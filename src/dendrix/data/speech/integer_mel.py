@@ -20,8 +20,10 @@ from .integer_gain import amplify
 from .mel import LogMel, mel_filters
 
 Ints = NDArray[np.int64]
-_TURN = 30
-"""Fractional bits of the factors of the transform."""
+_HALF = 31
+"""Fractional bits of the factors of the transform: the upper 32 bits of a product are half of it."""
+_POWER = 14
+"""Bits that powers lose, so that their weighted sums stay below 2^62."""
 
 
 class IntegerMelState(NamedTuple):
@@ -43,11 +45,9 @@ class MelTables(NamedTuple):
     points: int
     """Of the complex transform, half of the real one."""
     hann: Ints
-    """Window, times 2^15, [window]."""
+    """Window, times 2^15 - 1, rounded down, [window]."""
     cosine: Ints
-    """cos(pi k / points), times 2^30, [1.5 points]."""
-    sine: Ints
-    """-sin(pi k / points), times 2^30, [points]: the end of `cosine`."""
+    """cos(pi k / points), times 2^31, a quarter of a turn: [points / 2 + 1]."""
     filters: Ints
     """Mel filters, times 2^15, [points + 1, C]."""
     logarithm: Ints
@@ -154,11 +154,11 @@ def _scaled(values: NDArray[np.float64] | float, bits: int) -> Ints:
 
 @functools.cache
 def _tables(encoder: IntegerMel) -> MelTables:
-    points = 2 ** math.ceil(math.log2(encoder.window))
-    hann = np.hanning(encoder.window + 1)[:-1]
-    cosine = _scaled(np.cos(np.pi * np.arange(points + points // 2) / points), _TURN)
-    # Energies are those of LogMel times this: samples and window give 2^18, the spectrum is doubled, powers lose 16 bits, filters give 15.
-    energy = hann.sum() ** 2 * 2.0 ** (2 * 18 + 2 - 16 + 15)
+    points = max(2 ** math.ceil(math.log2(encoder.window)), 4)
+    k = np.arange(encoder.window)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.minimum(k, encoder.window - k) / encoder.window)  # its halves are equal to the last bit
+    # Energies are those of LogMel times this: samples and window give 2^30, the transform divides by half of the points, filters give 15.
+    energy = hann.sum() ** 2 * (2.0**31 / points) ** 2 * 2.0 ** (15 - _POWER)
     decade = math.log10(2) / encoder.std * 2.0 ** (encoder.shift - 16 + 36)
     offset = (-math.log10(energy) - encoder.mean) / encoder.std * 2.0 ** (encoder.shift + 36)
     keep = 0.0 if encoder.release_ms is None else math.exp(-1000 / (encoder.release_ms * encoder.rate))
@@ -166,9 +166,9 @@ def _tables(encoder: IntegerMel) -> MelTables:
         keep=int(_scaled(keep, 32)),
         floor=int(_scaled(encoder.peak_floor, 31)),
         points=points,
-        hann=np.minimum(_scaled(hann, 15), 32767),
-        cosine=cosine,
-        sine=cosine[points // 2 :],
+        # Rounded down, so that the loudest sound stays within 32 bits.
+        hann=np.floor(hann * 32767).astype(np.int64),
+        cosine=_scaled(np.cos(np.pi * np.arange(points // 2 + 1) / points), _HALF),
         filters=_scaled(mel_filters(encoder.n_mels, 2 * points, encoder.rate, encoder.f_min, encoder.f_max), 15),
         logarithm=_scaled(np.log2(1 + np.arange(65) / 64), 16),
         energy_floor=max(round(encoder.floor * energy), 1),
@@ -178,7 +178,7 @@ def _tables(encoder: IntegerMel) -> MelTables:
 
 
 def _frames(encoder: IntegerMel, windows: Ints, tables: MelTables) -> Ints:
-    power = _power((windows * tables.hann + (1 << 11)) >> 12, tables)
+    power = _power(windows * tables.hann, tables)
     logs = _log2(power @ tables.filters + tables.energy_floor, tables.logarithm)
     if encoder.centred:
         logs = encoder.n_mels * logs - logs.sum(1, keepdims=True)
@@ -187,41 +187,50 @@ def _frames(encoder: IntegerMel, windows: Ints, tables: MelTables) -> Ints:
     return limited
 
 
-def _turned(product: Ints) -> Ints:
-    return (product + (1 << (_TURN - 1))) >> _TURN
+def _halved(re: Ints, im: Ints, k: Ints, tables: MelTables) -> tuple[Ints, Ints]:
+    """Half of the product of complex numbers [..., K] and e^(-i pi k / points) for k up to points / 2, [K]."""
+    cosine, sine = tables.cosine[k], tables.cosine[tables.points // 2 - k]
+    return (re * cosine >> 32) + (im * sine >> 32), (im * cosine >> 32) - (re * sine >> 32)
 
 
 def _power(z: Ints, tables: MelTables) -> Ints:
-    """Power of twice the spectrum, without its lowest 16 bits, of real numbers [T, window]: [T, points + 1]."""
+    """Power of the spectrum, without its lowest bits, of real numbers [T, window]: [T, points + 1]."""
     re, im = _transform(z, tables)
-    k = np.arange(1, tables.points)
+    half = tables.points // 2
+    k = np.arange(1, half)
     sum_re, sum_im = re[:, k] + re[:, -k], im[:, k] + im[:, -k]
     difference_re, difference_im = re[:, k] - re[:, -k], im[:, k] - im[:, -k]
-    cosine, sine = tables.cosine[k], tables.sine[k]
-    turned_re = _turned(difference_re * cosine - sum_im * sine)
-    turned_im = _turned(difference_re * sine + sum_im * cosine)
+    turned_im, turned_re = _halved(sum_im, -difference_re, k, tables)
     power = np.empty((len(z), tables.points + 1), np.int64)
-    power[:, k] = ((sum_re + turned_im) ** 2 + (difference_im - turned_re) ** 2) >> 16
-    power[:, 0] = (2 * (re[:, 0] + im[:, 0])) ** 2 >> 16
-    power[:, -1] = (2 * (re[:, 0] - im[:, 0])) ** 2 >> 16
-    return power
+    power[:, k] = ((sum_re >> 1) + turned_im) ** 2 + ((difference_im >> 1) + turned_re) ** 2
+    power[:, -1 - k] = ((sum_re >> 1) - turned_im) ** 2 + ((difference_im >> 1) - turned_re) ** 2
+    power[:, half] = re[:, half] ** 2 + im[:, half] ** 2
+    power[:, 0] = (re[:, 0] + im[:, 0]) ** 2
+    power[:, -1] = (re[:, 0] - im[:, 0]) ** 2
+    return power >> _POWER
 
 
 def _transform(z: Ints, tables: MelTables) -> tuple[Ints, Ints]:
-    """Transform of real numbers [T, window], packed in pairs and padded by zeros, as complex numbers [T, points]."""
+    """Transform of real numbers [T, window], packed in pairs and padded by zeros, as complex numbers [T, points], over half of the points.
+
+    Each stage but the first halves, so that numbers fit into 32 bits: after the first, the second half of the input is zero.
+    """
     points, bits = tables.points, tables.points.bit_length() - 1
     padded = np.zeros((len(z), 2 * points), np.int64)
     padded[:, : z.shape[1]] = z
-    order = np.array([int(f"{i:0{bits}b}"[::-1], 2) for i in range(points)]) if bits else np.zeros(1, int)
-    re, im = padded[:, 0::2][:, order], padded[:, 1::2][:, order]
-    for stage in range(1, bits + 1):
+    order = np.array([int(f"{i:0{bits}b}"[::-1], 2) for i in range(points)])
+    re, im = np.repeat(padded[:, 0::2][:, order[::2]], 2, 1), np.repeat(padded[:, 1::2][:, order[::2]], 2, 1)
+    for stage in range(2, bits + 1):
         size = 2**stage
-        turn = np.arange(size // 2) * (2 * points // size)
-        cosine, sine = tables.cosine[turn], tables.sine[turn]
+        quarter = size // 4
+        turn = np.arange(quarter) * (2 * points // size)
         re, im = (part.reshape(len(z), -1, size) for part in (re, im))
-        near_re, far_re = re[..., : size // 2], re[..., size // 2 :]
-        near_im, far_im = im[..., : size // 2], im[..., size // 2 :]
-        moved_re, moved_im = _turned(far_re * cosine - far_im * sine), _turned(far_re * sine + far_im * cosine)
+        near_re, far_re = re[..., : size // 2] >> 1, re[..., size // 2 :]
+        near_im, far_im = im[..., : size // 2] >> 1, im[..., size // 2 :]
+        # The second quarter of the factors is the first times -i.
+        first_re, first_im = _halved(far_re[..., :quarter], far_im[..., :quarter], turn, tables)
+        second_im, second_re = _halved(far_re[..., quarter:], far_im[..., quarter:], turn, tables)
+        moved_re, moved_im = np.concatenate([first_re, second_re], -1), np.concatenate([first_im, -second_im], -1)
         re = np.concatenate([near_re + moved_re, near_re - moved_re], -1).reshape(len(z), points)
         im = np.concatenate([near_im + moved_im, near_im - moved_im], -1).reshape(len(z), points)
     return re, im

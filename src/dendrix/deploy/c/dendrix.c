@@ -1,7 +1,8 @@
 /* Engine of spiking networks in whole numbers. C99; needs stdint.h and string.h alone.
  *
  * Every number equals that of the numpy reference of dendrix, to the bit. Pending sums lie in a ring of rows, one for each step to come;
- * a spike is scattered into the ring of the next layer at once. The first layer gathers from a history of frames instead.
+ * a spike is scattered into the ring of the next layer at once. The first layer gathers from a history of frames instead. `model.h` says which
+ * parts a network needs; the compiler leaves out the others.
  */
 #include "dendrix.h"
 #include "model.h"
@@ -22,17 +23,27 @@ typedef struct {
 
 typedef char dx_header_fits[sizeof(dx_state) <= 32 ? 1 : -1];
 
+/* Whether something holds of a layer or of the network: `model.h` says 0 for never, 1 for always, or 2 to look at the flag. */
+#define IS(known, flag) ((known) == 2 ? (flag) : (known))
+
 static void *at(dx_state *s, uint32_t offset) { return (unsigned char *)s + offset; }
 
 static int32_t saturated(int64_t x) { return (int32_t)(x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x); }
 
 static int64_t times(int32_t x, uint16_t decay) { return ((int64_t)x * decay + 16384) >> 15; }
 
+/* As `times`, for |x| < 2^30 and decays below 1: the upper word of a product. */
+static inline int32_t decayed(int32_t x, uint16_t decay) {
+  return (int32_t)(((int64_t)(x * 2) * ((int32_t)decay * 65536) + ((int64_t)1 << 31)) >> 32);
+}
+
 static int64_t shifted(int32_t x, unsigned bits) { return (int64_t)x * ((int64_t)1 << bits); }
 
-#if DX_PACKED
-static int32_t packed_weight(uint8_t b) { return (int32_t)((b & 15u) ^ 8u) - 8; }
-#endif
+/* A synapse has its weight and its delay in two tables, or both in a byte. */
+#define WEIGHT(k) w[k]
+#define LATE(k) d[k]
+#define PACKED_WEIGHT(k) ((int32_t)((d[k] & 15u) ^ 8u) - 8)
+#define PACKED_LATE(k) (d[k] >> 4)
 
 /* Where the rows of a ring of pending sums begin, by delay: row (now + delay) mod rows. */
 static void find_rows(void **base, void *ring, int wide, unsigned rows, unsigned now, unsigned taps, unsigned outputs) {
@@ -43,24 +54,29 @@ static void find_rows(void **base, void *ring, int wide, unsigned rows, unsigned
 }
 
 /* Send a spike into the rows. */
-#define SEND(type, decode, late)             \
-  for (unsigned o = 0; o < outputs; o++) {   \
-    type *sum = (type *)base[late] + o;      \
-    *sum = (type)(*sum + (decode));          \
-  }
+#define ADD(type, weight, late, k)       \
+  do {                                   \
+    type *sum = (type *)base[late(k)] + o; \
+    sum[k] = (type)(sum[k] + weight(k)); \
+  } while (0)
+#define SEND(type, weight, late)                     \
+  do {                                               \
+    for (; o + 4 <= outputs; o += 4, w += 4, d += 4) { \
+      ADD(type, weight, late, 0);                    \
+      ADD(type, weight, late, 1);                    \
+      ADD(type, weight, late, 2);                    \
+      ADD(type, weight, late, 3);                    \
+    }                                                \
+    for (; o < outputs; o++, w++, d++) ADD(type, weight, late, 0); \
+  } while (0)
 
-static void send(void *const *base, int wide, unsigned outputs, const int8_t *w, const uint8_t *d, int packed) {
-#if DX_PACKED
-  if (packed) {
-    if (wide) SEND(int32_t, packed_weight(d[o]), d[o] >> 4)
-    else SEND(int16_t, packed_weight(d[o]), d[o] >> 4)
-    return;
-  }
-#else
-  (void)packed;
-#endif
-  if (wide) SEND(int32_t, w[o], d[o])
-  else SEND(int16_t, w[o], d[o])
+static void send(void *const *base, int wide, int packed, unsigned outputs, const int8_t *weight, const uint8_t *d) {
+  const int8_t *w = packed ? (const int8_t *)d : weight;
+  unsigned o = 0;
+  if (wide && packed) SEND(int32_t, PACKED_WEIGHT, PACKED_LATE);
+  else if (wide) SEND(int32_t, WEIGHT, LATE);
+  else if (packed) SEND(int16_t, PACKED_WEIGHT, PACKED_LATE);
+  else SEND(int16_t, WEIGHT, LATE);
 }
 
 /* Take the sum of neuron o out of its row. */
@@ -76,29 +92,42 @@ static int32_t taken(void *ring, int wide, size_t index) {
   return sum;
 }
 
-/* Weighted frames of the past that reach neuron o of the first layer now; `rows` are the frames, the newest first. */
-#define GATHER(type, decode, late)                                                       \
-  for (unsigned j = 0; j < n;)                                                           \
-    for (unsigned i = 0; i < l->inputs; i++, j++) sum += (int32_t)(decode) * ((const type *)rows[late])[i];
+/* Weighted frames of the past that reach a neuron of the first layer now. The past lies in blocks of channels: the newest frame of a block
+ * first, so that the delay and the channel of a synapse make an offset of 8 bits, which its table has. A packed one has blocks of one. */
+#define GATHER(type)                                                                                              \
+  do {                                                                                                            \
+    for (const type *x = past; left; x += pitch) {                                                                \
+      unsigned n = left < block ? left : block;                                                                   \
+      left -= n;                                                                                                  \
+      for (; n >= 4; n -= 4, w += 4, d += 4) sum += w[0] * x[d[0]] + w[1] * x[d[1]] + w[2] * x[d[2]] + w[3] * x[d[3]]; \
+      for (; n; n--) sum += *w++ * x[*d++];                                                                       \
+    }                                                                                                             \
+  } while (0)
+#define GATHER_PACKED(type)                                                                        \
+  do {                                                                                             \
+    const type *x = past;                                                                          \
+    for (; left >= 2; left -= 2, d += 2, x += 2 * pitch)                                           \
+      sum += PACKED_WEIGHT(0) * x[PACKED_LATE(0)] + PACKED_WEIGHT(1) * x[pitch + PACKED_LATE(1)]; \
+    if (left) sum += PACKED_WEIGHT(0) * x[PACKED_LATE(0)], d++;                                    \
+  } while (0)
 
-static int32_t gathered(const dx_layer *l, const void *const *rows, int wide, unsigned o) {
-  unsigned n = l->inputs * l->synapses;
-  const int8_t *w = l->packed ? NULL : l->weight + (size_t)o * n;
-  const uint8_t *d = l->delay + (size_t)o * n;
+static int32_t gathered(const dx_layer *l, const void *past, unsigned block, int wide, int packed, unsigned o) {
+  size_t start = (size_t)o * l->synapses * l->inputs;
+  const int8_t *w = packed ? NULL : l->weight + start;
+  const uint8_t *d = l->delay + start;
+  unsigned pitch = 2u * l->taps * block;
   int32_t sum = 0;
-#if DX_PACKED
-  if (l->packed) {
-    if (wide) GATHER(int16_t, packed_weight(d[j]), d[j] >> 4)
-    else GATHER(int8_t, packed_weight(d[j]), d[j] >> 4)
-    return sum;
+  for (unsigned k = 0; k < l->synapses; k++) {
+    unsigned left = l->inputs;
+    if (wide && packed) GATHER_PACKED(int16_t);
+    else if (wide) GATHER(int16_t);
+    else if (packed) GATHER_PACKED(int8_t);
+    else GATHER(int8_t);
   }
-#endif
-  if (wide) GATHER(int16_t, w[j], d[j])
-  else GATHER(int8_t, w[j], d[j])
   return sum;
 }
 
-/* One step of the neurons of a layer; returns whether neuron o spikes. */
+/* One step of neuron o, which may saturate; returns whether it spikes. */
 static int fires(const dx_layer *l, unsigned o, int64_t drive, int32_t *v, int32_t *slow) {
   int64_t h;
   switch (l->kind) {
@@ -130,34 +159,52 @@ static int fires(const dx_layer *l, unsigned o, int64_t drive, int32_t *v, int32
   return 1;
 }
 
+/* As `fires`, for LIF and LI neurons whose membranes are proven to stay below 2^30. */
+static int fires_bounded(const dx_layer *l, unsigned o, int32_t drive, int32_t *v) {
+  int32_t h = decayed(v[o], l->decay[o]) + drive;
+  int spike = l->kind != DX_LI && h >= l->threshold[o];
+  if (spike) h = l->soft ? h - l->threshold[o] : l->reset ? l->reset[o] : 0;
+  v[o] = h;
+  return spike;
+}
+
 static unsigned row_of(const dx_state *s, unsigned rows) { return rows ? (unsigned)(s->steps % rows) : 0; }
 
-static void run_layer(dx_state *s, unsigned index, const void *history, uint8_t *spikes) {
+/* Send the spike of neuron o over `count` synapses to each of `outputs` neurons. */
+static void send_all(void *const *base, int wide, int packed, unsigned o, unsigned neurons, unsigned count, unsigned outputs, const int8_t *w,
+                     const uint8_t *d) {
+  for (unsigned k = 0; k < count; k++) {
+    size_t start = ((size_t)k * neurons + o) * outputs;
+    send(base, wide, packed, outputs, packed ? NULL : w + start, d + start);
+  }
+}
+
+static void run_layer(dx_state *s, unsigned index, const void *past, uint8_t *spikes) {
   const dx_model *m = s->model;
   const dx_layer *l = m->layers + index, *next = index + 1u < m->layer_count ? l + 1 : NULL;
   int32_t *v = at(s, l->membrane_at), *slow = at(s, l->slow_at);
-  void *ring = at(s, l->pending_at), *own = at(s, l->feedback_at), *ahead[DX_MAX_TAPS], *again[DX_MAX_TAPS];
-  const void *past[DX_MAX_TAPS];
-  unsigned now = row_of(s, l->taps), rows = l->feedback_taps + 1u, back = row_of(s, rows), out = l->outputs;
-  if (!index)
-    for (unsigned d = 0; d < l->taps; d++) past[d] = (const unsigned char *)history + d * l->inputs * (m->wide_input ? 2u : 1u);
-  if (next) find_rows(ahead, at(s, next->pending_at), next->wide, next->taps, row_of(s, next->taps), next->taps, next->outputs);
-  find_rows(again, own, l->feedback_wide, rows, (back + 1) % rows, l->feedback_taps, out);
+  void *ring = at(s, l->pending_at), *own = at(s, l->feedback_at), *ahead[DX_MAX_TAPS], *again[DX_FEEDBACK ? DX_MAX_TAPS : 1];
+  unsigned now = row_of(s, l->taps), rows = l->feedback_taps + 1u, back = row_of(s, rows), out = l->outputs, shift = l->shift;
+  int bounded = IS(DX_BOUNDED, l->bounded), packed = IS(DX_PACKED, l->packed), feedback = IS(DX_FEEDBACK, l->feedback_synapses > 0);
+  int wide = IS(DX_WIDE_SUMS, l->wide), own_wide = IS(DX_WIDE_SUMS, l->feedback_wide), next_wide = next && IS(DX_WIDE_SUMS, next->wide);
+  if (next) find_rows(ahead, at(s, next->pending_at), next_wide, next->taps, row_of(s, next->taps), next->taps, next->outputs);
+  if (feedback) find_rows(again, own, own_wide, rows, (back + 1) % rows, l->feedback_taps, out);
   for (unsigned o = 0; o < out; o++) {
-    int32_t sum = index ? taken(ring, l->wide, (size_t)now * out + o) : gathered(l, past, m->wide_input, o);
-    int64_t drive = shifted(sum, l->shift) + l->bias[o];
-    if (l->feedback_synapses) drive += shifted(taken(own, l->feedback_wide, (size_t)back * out + o), l->feedback_shift);
-    int spike = fires(l, o, drive, v, slow);
+    int32_t sum = index ? taken(ring, wide, (size_t)now * out + o) : gathered(l, past, m->block, IS(DX_WIDE_INPUT, m->wide_input), packed, o);
+    int spike;
+    if (bounded) {
+      int32_t drive = sum * ((int32_t)1 << shift) + l->bias[o];
+      if (feedback) drive += taken(own, own_wide, (size_t)back * out + o) * ((int32_t)1 << l->feedback_shift);
+      spike = fires_bounded(l, o, drive, v);
+    } else {
+      int64_t drive = shifted(sum, shift) + l->bias[o];
+      if (feedback) drive += shifted(taken(own, own_wide, (size_t)back * out + o), l->feedback_shift);
+      spike = fires(l, o, drive, v, slow);
+    }
     if (!next && l->kind != DX_LI) spikes[o] = (uint8_t)spike;
     if (!spike) continue;
-    for (unsigned k = 0; k < l->feedback_synapses; k++) {
-      size_t start = ((size_t)k * out + o) * out;
-      send(again, l->feedback_wide, out, l->packed ? NULL : l->feedback_weight + start, l->feedback_delay + start, l->packed);
-    }
-    for (unsigned k = 0; next && k < next->synapses; k++) {
-      size_t start = ((size_t)k * out + o) * next->outputs;
-      send(ahead, next->wide, next->outputs, next->packed ? NULL : next->weight + start, next->delay + start, next->packed);
-    }
+    if (feedback) send_all(again, own_wide, packed, o, out, l->feedback_synapses, out, l->feedback_weight, l->feedback_delay);
+    if (next) send_all(ahead, next_wide, packed, o, out, next->synapses, next->outputs, next->weight, next->delay);
   }
 }
 
@@ -168,36 +215,44 @@ static int32_t output(dx_state *s, const uint8_t *spikes, unsigned k) {
   return last->kind == DX_LI ? ((int32_t *)at(s, last->membrane_at))[k] : spikes[k];
 }
 
-/* One time step on a frame that stands in the first row of the history. */
-static void run_step(dx_state *s, const void *history) {
+/* One time step on a frame that stands in the history. */
+static void run_step(dx_state *s, const void *past) {
   const dx_model *m = s->model;
   int64_t *total = at(s, m->total_at);
   uint8_t spikes[DX_MAX_CLASSES] = {0};
-  for (unsigned l = 0; l < m->layer_count; l++) run_layer(s, l, history, spikes);
+  for (unsigned l = 0; l < m->layer_count; l++) run_layer(s, l, past, spikes);
   s->steps++;
   for (unsigned k = 0; k < m->decision.classes; k++)
-    total[k] = output(s, spikes, k) + (m->decision.accumulation == DX_LAST ? 0 : total[k]);
+    total[k] = dx_added(&m->decision, total[k], output(s, spikes, k), s->steps);
   s->sure = (uint8_t)dx_is_sure(&m->decision, total, s->steps, at(s, m->streak_at));
 }
 
 /* Write a frame into the history, newest first and twice, so that all rows of the past follow on one another; and run a step. */
 static void run_frame(dx_state *s, const int16_t *frame) {
   const dx_model *m = s->model;
-  unsigned rows = m->layers->taps, n = m->channels, row = rows - 1 - row_of(s, rows);
+  unsigned rows = m->layers->taps, n = m->channels, block = m->block, row = (rows - 1 - row_of(s, rows)) * block;
   void *history = at(s, m->history_at);
-  for (unsigned i = 0; i < n; i++) {
-    if (m->wide_input) {
-      int16_t *wide = history;
-      wide[row * n + i] = wide[(row + rows) * n + i] = frame[i];
+  int wide = IS(DX_WIDE_INPUT, m->wide_input);
+  for (unsigned i = 0, start = row, k = 0; i < n; i++, k++) {
+    if (k == block) {
+      k = 0;
+      start += 2 * rows * block;
+    }
+    if (wide) {
+      int16_t *kept = (int16_t *)history + start + k;
+      kept[0] = kept[rows * block] = frame[i];
     } else {
-      int8_t *narrow = history;
-      narrow[row * n + i] = narrow[(row + rows) * n + i] = (int8_t)(frame[i] > 127 ? 127 : frame[i] < -128 ? -128 : frame[i]);
+      int8_t *kept = (int8_t *)history + start + k;
+      kept[0] = kept[rows * block] = (int8_t)(frame[i] > 127 ? 127 : frame[i] < -128 ? -128 : frame[i]);
     }
   }
-  run_step(s, (unsigned char *)history + (size_t)row * n * (m->wide_input ? 2u : 1u));
+  run_step(s, (unsigned char *)history + (size_t)row * (wide ? 2u : 1u));
 }
 
 #if DX_MEL
+#if defined(__GNUC__) && !defined(__ARM_ARCH_6M__)
+static int leading_zeros(uint32_t x) { return __builtin_clz(x); } /* x > 0 */
+#else
 static int leading_zeros(uint32_t x) { /* x > 0 */
   int n = 0;
   if (!(x >> 16)) { n += 16; x <<= 16; }
@@ -206,11 +261,7 @@ static int leading_zeros(uint32_t x) { /* x > 0 */
   if (!(x >> 30)) { n += 2; x <<= 2; }
   return n + !(x >> 31);
 }
-
-/* (a b + c d) / 2^30, rounded, for a and c that are times 4 already: the upper word of the sum, which costs no shift. */
-static inline int32_t turned(int32_t a, int32_t b, int32_t c, int32_t d) {
-  return (int32_t)(((int64_t)a * b + (int64_t)c * d + ((int64_t)1 << 31)) >> 32);
-}
+#endif
 
 /* log2(x) in 16 fractional bits, x > 0. */
 static int32_t log2_of(const uint32_t *table, uint64_t x) {
@@ -220,102 +271,122 @@ static int32_t log2_of(const uint32_t *table, uint64_t x) {
   return (int32_t)(((uint32_t)n << 16) + table[i] + (((table[i + 1] - table[i]) * (f & 1023u)) >> 10));
 }
 
-/* Follow the peak, and amplify the sample to it. */
-static int16_t amplified(const dx_mel *e, uint32_t *level, int16_t x) {
-  uint32_t size = (uint32_t)(x < 0 ? -(int32_t)x : x) << 16;
-  if (!e->keep) return x;
-  *level = (uint32_t)(((uint64_t)*level * e->keep) >> 32);
-  if (size > *level) *level = size;
-  uint32_t peak = *level + e->floor;
-  int up = leading_zeros(peak);
-  return (int16_t)((x * (int32_t)(0x7fffffffu / ((peak << up) >> 16))) >> (16 - up));
+/* Follow the peak of samples, and amplify them to it; NULL for silence. */
+static void amplify(const dx_mel *e, uint32_t *peak, const int16_t *samples, int16_t *to, size_t count) {
+  uint32_t level = *peak, keep = e->keep, floor = e->floor;
+  while (count--) {
+    int32_t x = samples ? *samples++ : 0;
+    uint32_t size = (uint32_t)(x < 0 ? -x : x) << 16;
+    level = (uint32_t)(((uint64_t)level * keep) >> 32);
+    if (size > level) level = size;
+    int up = leading_zeros(level + floor);
+    *to++ = (int16_t)(keep ? (x * (int32_t)(0x7fffffffu / (((level + floor) << up) >> 16))) >> (16 - up) : x);
+  }
+  *peak = level;
 }
 
-/* One butterfly: a and b become their sum and difference, where b is turned already. */
-static void butterfly(int32_t *a, int32_t *b, int32_t value) {
-  *b = *a - value;
-  *a += value;
+typedef struct {
+  int32_t re, im;
+} complex;
+
+/* Upper word of a product. */
+static inline int32_t high(int32_t a, int32_t b) { return (int32_t)(((int64_t)a * b) >> 32); }
+
+/* Half of the product of z and e^(-i angle), whose cosine and sine have 31 fractional bits. */
+static inline complex turned(complex z, int32_t cosine, int32_t sine) {
+  complex found = {high(z.re, cosine) + high(z.im, sine), high(z.im, cosine) - high(z.re, sine)};
+  return found;
 }
 
-/* Complex transform of `n` points in place, in the order of reversed bits at the start; every second point repeats the one before it, as
- * that of zeros follows it. Factors of 1 and -i need no product, and give what the product would. */
-static void transform(const dx_mel *e, int32_t *re, int32_t *im) {
-  unsigned n = e->points;
-  for (unsigned size = 4; size <= n; size *= 2) {
-    unsigned half = size / 2, quarter = size / 4, stride = 2 * n / size;
-    for (unsigned b = 0; b < n; b += size) {
-      int32_t r = re[b + half + quarter], i = im[b + half + quarter];
-      butterfly(re + b, re + b + half, re[b + half]);
-      butterfly(im + b, im + b + half, im[b + half]);
-      butterfly(re + b + quarter, re + b + half + quarter, i);
-      butterfly(im + b + quarter, im + b + half + quarter, -r);
+/* One butterfly: *a and *b become half of the sum and of the difference of *a and 2 (re + i im). */
+static inline void butterfly(complex *a, complex *b, int32_t re, int32_t im) {
+  complex c = *a;
+  a->re = (c.re >> 1) + re;
+  a->im = (c.im >> 1) + im;
+  b->re = (c.re >> 1) - re;
+  b->im = (c.im >> 1) - im;
+}
+
+/* Complex transform of `n` points in place, over n / 2, in the order of reversed bits at the start; every second point repeats the one
+ * before it, as that of zeros follows it. The second quarter of the factors is the first times -i. */
+static void transform(const int32_t *cosine, complex *z, unsigned n) {
+  for (unsigned half = 2; half < n; half *= 2) {
+    unsigned quarter = half / 2, stride = n / half;
+    complex *end = z + n;
+    for (complex *a = z; a < end; a += 2 * half) {
+      complex b = a[half], c = a[half + quarter];
+      butterfly(a, a + half, b.re >> 1, b.im >> 1);
+      butterfly(a + quarter, a + half + quarter, c.im >> 1, -(c.re >> 1));
     }
-    for (unsigned k = 1; k < half; k++) {
-      int32_t wr = e->cosine[k * stride], wi = e->sine[k * stride];
-      if (k == quarter) continue;
-      for (unsigned b = k; b < n; b += size) {
-        int32_t r = re[b + half] * 4, i = im[b + half] * 4;
-        butterfly(re + b, re + b + half, turned(r, wr, -i, wi));
-        butterfly(im + b, im + b + half, turned(r, wi, i, wr));
+    for (unsigned k = 1; k < quarter; k++) {
+      int32_t wr = cosine[k * stride], wi = cosine[n / 2 - k * stride];
+      for (complex *a = z + k; a < end; a += 2 * half) {
+        complex t = turned(a[half], wr, wi);
+        butterfly(a, a + half, t.re, t.im);
+        t = turned(a[half + quarter], wr, wi);
+        butterfly(a + quarter, a + half + quarter, t.im, -t.re);
       }
     }
   }
 }
 
-static uint64_t power(int32_t re, int32_t im) { return (uint64_t)((int64_t)re * re + (int64_t)im * im) >> 16; }
-
-static void keep_power(int32_t *re, int32_t *im, unsigned k, uint64_t p) {
-  re[k] = (int32_t)(p >> 31);
-  im[k] = (int32_t)(p & 0x7fffffffu);
+/* Keep the power of a number, without its lowest 14 bits, in its place: 46 bits in two words. */
+static inline void keep_power(complex *to, int32_t re, int32_t im) {
+  uint64_t power = (uint64_t)((int64_t)re * re + (int64_t)im * im) >> 14;
+  to->re = (int32_t)(uint32_t)power;
+  to->im = (int32_t)(power >> 32);
 }
 
-/* Power of twice the real spectrum, in place: 62 bits in two halves. Returns that of the last bin, which has no place. */
-static uint64_t powers_of(const dx_mel *e, int32_t *re, int32_t *im) {
-  unsigned n = e->points;
-  uint64_t last = power(2 * (re[0] - im[0]), 0);
-  keep_power(re, im, 0, power(2 * (re[0] + im[0]), 0));
-  for (unsigned k = 1; k <= n / 2; k++) {
-    unsigned j = n - k;
-    int32_t sr = re[k] + re[j], si = im[k] + im[j], dr = re[k] - re[j], di = im[k] - im[j];
-    int32_t a = dr * 4, b = si * 4;
-    keep_power(re, im, k, power(sr + turned(a, e->sine[k], b, e->cosine[k]), di - turned(a, e->cosine[k], -b, e->sine[k])));
-    keep_power(re, im, j, power(sr + turned(-a, e->sine[j], b, e->cosine[j]), -di - turned(-a, e->cosine[j], -b, e->sine[j])));
+/* Power of the spectrum of real numbers, which were packed in pairs, in the place of their transform and one point more. */
+static void powers_of(const int32_t *cosine, complex *z, unsigned n) {
+  unsigned half = n / 2;
+  keep_power(z + n, z->re - z->im, 0);
+  keep_power(z, z->re + z->im, 0);
+  keep_power(z + half, z[half].re, z[half].im);
+  for (unsigned k = 1; k < half; k++) {
+    complex *a = z + k, *b = z + n - k, turn = {a->im + b->im, b->re - a->re};
+    int32_t re = (a->re + b->re) >> 1, im = (a->im - b->im) >> 1;
+    turn = turned(turn, cosine[k], cosine[half - k]);
+    keep_power(a, re + turn.re, im + turn.im);
+    keep_power(b, re - turn.re, im - turn.im);
   }
-  return last;
 }
 
-static uint64_t energy(const dx_mel *e, const int32_t *re, const int32_t *im, uint64_t last, unsigned channel, const uint16_t *w) {
-  uint64_t sum = e->energy_floor;
-  for (unsigned i = e->filter_start[channel], j = 0; j < e->filter_length[channel]; i++, j++)
-    sum += (i < e->points ? ((uint64_t)(uint32_t)re[i] << 31 | (uint32_t)im[i]) : last) * w[j];
+static uint64_t energy(uint64_t sum, const complex *power, unsigned count, const uint16_t *w) {
+  for (; count; count--, power++, w++) sum += (uint64_t)(uint32_t)power->re * *w + ((uint64_t)((uint32_t)power->im * *w) << 32);
   return sum;
 }
 
-static int32_t weighted(const dx_mel *e, const int16_t *past, unsigned i) {
-  return i < e->window ? ((int32_t)past[i] * e->hann[i] + 2048) >> 12 : 0;
+static inline int32_t weighted(const dx_mel *e, const int16_t *past, unsigned i) {
+  return i < e->window ? past[i] * e->hann[2 * i > e->window ? e->window - i : i] : 0;
 }
 
-static void run_window(dx_state *s) {
-  const dx_mel *e = s->model->mel;
-  const int16_t *past = at(s, e->past_at);
-  int16_t *frame = at(s, s->model->frame_at);
-  int32_t *re = at(s, e->scratch_at), *im = re + e->points;
+/* Write windowed samples in pairs, in the order of reversed bits, each twice. */
+static void window(const dx_mel *e, const int16_t *past, complex *z) {
   for (unsigned i = 0, j = 0; i < e->points; i += 2) { /* j: the bits of i reversed, below half of the points */
-    int32_t r = weighted(e, past, 2 * j), m = weighted(e, past, 2 * j + 1);
-    re[i] = re[i + 1] = r;
-    im[i] = im[i + 1] = m;
-    unsigned bit = e->points / 4;
+    unsigned first = 2 * j, bit = e->points / 4;
+    z[i].re = weighted(e, past, first);
+    z[i].im = weighted(e, past, first + 1);
+    z[i + 1] = z[i];
     while (bit & j) {
       j ^= bit;
       bit /= 2;
     }
     j ^= bit;
   }
-  transform(e, re, im);
-  uint64_t last = powers_of(e, re, im);
+}
+
+static void run_window(dx_state *s) {
+  const dx_mel *e = s->model->mel;
+  int16_t *frame = at(s, s->model->frame_at);
+  complex *z = at(s, e->scratch_at);
+  window(e, at(s, e->past_at), z);
+  transform(e->cosine, z, e->points);
+  powers_of(e->cosine, z, e->points);
   const uint16_t *w = e->filter;
   int32_t sum = 0, logs[DX_MAX_MEL];
-  for (unsigned k = 0; k < e->channels; w += e->filter_length[k++]) sum += logs[k] = log2_of(e->logarithm, energy(e, re, im, last, k, w));
+  for (unsigned k = 0; k < e->channels; w += e->filter_length[k++])
+    sum += logs[k] = log2_of(e->logarithm, energy(e->energy_floor, z + e->filter_start[k], e->filter_length[k], w));
   for (unsigned k = 0; k < e->channels; k++) {
     int64_t own = e->centred ? (int64_t)e->channels * logs[k] - sum : logs[k];
     int64_t q = (own * e->gain + e->offset + ((int64_t)1 << 35)) >> 36;
@@ -324,29 +395,36 @@ static void run_window(dx_state *s) {
   run_frame(s, frame);
 }
 
-static void hear(dx_state *s, int16_t x) {
+/* Take samples up to the end of a frame, and run it if it is complete; NULL for silence. Returns how many were taken. */
+static size_t hear(dx_state *s, const int16_t *samples, size_t count) {
   const dx_mel *e = s->model->mel;
   int16_t *past = at(s, e->past_at);
-  past[e->window - e->hop + s->filled++] = amplified(e, at(s, e->level_at), x);
-  if (s->filled < e->hop) return;
+  if (count > e->hop - s->filled) count = e->hop - s->filled;
+  amplify(e, at(s, e->level_at), samples, past + (e->window - e->hop) + s->filled, count);
+  s->filled += (uint32_t)count;
+  if (s->filled < e->hop) return count;
   s->filled = 0;
   run_window(s);
   memmove(past, past + e->hop, (size_t)(e->window - e->hop) * sizeof *past);
+  return count;
 }
 #endif
 
-static void take(dx_state *s, int16_t value) {
+/* Take values up to the end of a frame, and run it if it is complete; NULL for zeros. Returns how many were taken. */
+static size_t take(dx_state *s, const int16_t *values, size_t count) {
 #if DX_MEL
-  if (s->model->mel) {
-    hear(s, value);
-    return;
-  }
+  if (s->model->mel) return hear(s, values, count);
 #endif
-  int16_t *frame = at(s, s->model->frame_at);
-  frame[s->filled++] = value;
-  if (s->filled < s->model->channels) return;
+  int16_t *frame = (int16_t *)at(s, s->model->frame_at) + s->filled;
+  size_t left = s->model->channels - s->filled;
+  if (count > left) count = left;
+  if (values) memcpy(frame, values, count * sizeof *frame);
+  else memset(frame, 0, count * sizeof *frame);
+  s->filled += (uint32_t)count;
+  if (count < left) return count;
   s->filled = 0;
-  run_frame(s, frame);
+  run_frame(s, at(s, s->model->frame_at));
+  return count;
 }
 
 size_t dx_size(const dx_model *model) { return model->size; }
@@ -371,9 +449,11 @@ int dx_push(void *memory, const int16_t *values, size_t count) {
   if (!memory || (!values && count)) return DX_ARGUMENT;
 #endif
   if (s->ended) return DX_ENDED;
-  while (count-- && !s->sure) {
-    s->heard = 1;
-    take(s, *values++);
+  if (count) s->heard = 1;
+  while (count && !s->sure) {
+    size_t taken_now = take(s, values, count);
+    values += taken_now;
+    count -= taken_now;
   }
   return s->sure ? DX_SURE : DX_MORE;
 }
@@ -385,7 +465,7 @@ int dx_stop(void *memory) {
 #endif
   if (s->ended) return DX_ENDED;
   if (!s->heard) return DX_EMPTY;
-  while (s->filled && !s->sure) take(s, 0);
+  if (s->filled && !s->sure) take(s, NULL, SIZE_MAX);
   int16_t *frame = at(s, s->model->frame_at);
   memset(frame, 0, s->model->channels * sizeof *frame);
   for (unsigned t = 0; t < s->model->tail && !s->sure; t++) run_frame(s, frame);

@@ -14,12 +14,12 @@
 
 enum { DX_LIF, DX_CUBA, DX_ADLIF, DX_LI }; /* kinds of neurons */
 
-/* One layer. Weights of the first layer are [out][k][in], of the others [k][in][out]; so are the delays, in steps. A packed weight has
- * 4 bits, with its delay in the upper half of the byte. Constants that are all 0, or that the kind does not use, may be NULL. Offsets
- * count bytes of the memory of a stream. */
+/* One layer. Weights of the first layer are [out][k][in], of the others [k][in][out]; so are the delays, in steps; those of the first
+ * layer are offsets in the history instead, unless packed. A packed weight has 4 bits, with its delay in the upper half of the byte.
+ * Constants that are all 0, or that the kind does not use, may be NULL. Offsets count bytes of the memory of a stream. */
 typedef struct {
   uint16_t inputs, outputs, taps, synapses, feedback_taps, feedback_synapses;
-  uint8_t kind, soft, shift, feedback_shift, packed, wide, feedback_wide;
+  uint8_t kind, soft, shift, feedback_shift, packed, wide, feedback_wide, bounded; /* bounded: membranes stay below 2^30 */
   const int8_t *weight, *feedback_weight;
   const uint8_t *delay, *feedback_delay;
   const uint16_t *decay, *slow_decay;
@@ -32,8 +32,8 @@ typedef struct {
   uint32_t rate, keep, floor;
   uint16_t hop, window, points, channels; /* points: of the complex transform, half of the real one */
   uint8_t centred, shift;
-  const int16_t *hann;
-  const int32_t *cosine, *sine; /* [points], cos and -sin of pi k / points, in 30 fractional bits */
+  const int16_t *hann;   /* [window / 2 + 1]: the second half mirrors the first */
+  const int32_t *cosine; /* [points / 2 + 1], of pi k / points, in 31 fractional bits */
   const uint16_t *filter_start, *filter_length, *filter;
   const uint32_t *logarithm; /* [65], log2(1 + i / 64) in 16 fractional bits */
   uint64_t energy_floor;
@@ -47,7 +47,7 @@ typedef struct {
   const char *const *labels;
   dx_decision decision;
   uint32_t size, history_at, frame_at, total_at, streak_at;
-  uint16_t layer_count, channels, tail;
+  uint16_t layer_count, channels, tail, block; /* block: channels of a block of the history */
   uint8_t wide_input;
 } dx_model;
 

@@ -188,7 +188,7 @@ static void run_step(dx_image_state *s) {
   const int32_t *output = at(s, last->membrane_at);
   for (const dx_stage *p = m->stages; p <= last; p++) run_stage(s, p);
   s->steps++;
-  for (unsigned k = 0; k < m->decision.classes; k++) total[k] = output[k] + (m->decision.accumulation == DX_LAST ? 0 : total[k]);
+  for (unsigned k = 0; k < m->decision.classes; k++) total[k] = dx_added(&m->decision, total[k], output[k], s->steps);
   s->sure = (uint8_t)dx_is_sure(&m->decision, total, s->steps, at(s, m->streak_at));
 }
 

@@ -42,7 +42,6 @@ EXPORT(load) dx_model *load(image *start) {
     dx_mel *e = (dx_mel *)m->mel;
     MOVE(e->hann);
     MOVE(e->cosine);
-    MOVE(e->sine);
     MOVE(e->filter_start);
     MOVE(e->filter_length);
     MOVE(e->filter);

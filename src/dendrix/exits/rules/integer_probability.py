@@ -13,8 +13,11 @@ from .max_probability import MaxProbability
 ONE = 1 << 30
 """The number one in sums of powers, which have 30 fractional bits."""
 
-POWERS = tuple(math.floor(2.0 ** (30 - i / 256) + 0.5) for i in range(256))
-"""2^(-i / 256), in 30 fractional bits."""
+FACTORS = tuple(math.floor(2.0 ** (30 - i / width) + 0.5) for width in (16, 256) for i in range(16))
+"""2^(-i / 16) and 2^(-i / 256) for i below 16, in 30 fractional bits: what an exported network keeps of `POWERS`."""
+
+POWERS = tuple((FACTORS[i >> 4] * FACTORS[16 + (i & 15)] + (ONE >> 1)) >> 30 for i in range(256))
+"""2^(-i / 256), in 30 fractional bits; the last one may be off by one."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class IntegerProbability(MaxProbability):
     """As `MaxProbability`, computed from whole numbers and a table of powers of two, so that every machine stops at the same step.
 
     z[k] = ((top - total[k]) * constant >> 20) / steps, rounded down, in 1/256 of a power of two
-    score = 2^30 / sum over k of (2^(30 - (z[k] mod 256) / 256), rounded, >> z[k] / 256)
+    score = 2^30 / sum over k of (POWERS[z[k] mod 256] >> z[k] / 256)
 
     With a unit of at least 2^-16 of the scale, the score lies up to 7e-4 below that of `MaxProbability`, as z is rounded down. Fit it to a
     record of the integer network itself.

@@ -17,7 +17,12 @@ class Margin(ExitRule):
     """
 
     def score(self, evidence_t: Tensor, memory: State) -> tuple[Tensor, State]:
-        if evidence_t.shape[-1] < 2:
-            raise InputError(f"evidence_t: expected at least two classes, got {evidence_t.shape[-1]}. A margin needs a second best.")
+        expect_second(evidence_t)
         first, second = evidence_t.topk(2, -1).values.unbind(-1)
         return first - second, memory
+
+
+def expect_second(evidence_t: Tensor) -> None:
+    """Check that there are at least two classes."""
+    if evidence_t.shape[-1] < 2:
+        raise InputError(f"evidence_t: expected at least two classes, got {evidence_t.shape[-1]}. A margin needs a second best.")

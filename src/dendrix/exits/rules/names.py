@@ -3,6 +3,7 @@
 from .base import ExitRule
 from .entropy import Entropy
 from .fixed_steps import FixedSteps
+from .integer_margin import IntegerMargin
 from .integer_probability import IntegerProbability
 from .margin import Margin
 from .max_probability import MaxProbability
@@ -17,8 +18,8 @@ RULES: dict[str, type[ExitRule]] = {
 }
 """Exit rules by their names in policy files and on the command line."""
 
-ALL_RULES: dict[str, type[ExitRule]] = {**RULES, "integer-probability": IntegerProbability}
-"""Also the one that is fitted to a network in whole numbers when that is exported, by their names in policy files."""
+ALL_RULES: dict[str, type[ExitRule]] = {**RULES, "integer-probability": IntegerProbability, "integer-margin": IntegerMargin}
+"""Also those that are fitted to a network in whole numbers when that is exported, by their names in policy files."""
 
 
 def name_of(rule: ExitRule) -> str:
