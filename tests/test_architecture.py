@@ -16,6 +16,7 @@ LEVEL = {
     "checks": 1,
     "compiled": 1,
     "pretrained": 1,
+    "samples": 1,
     "core": 2,
     "neurons": 3,
     "data": 3,
