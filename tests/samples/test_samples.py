@@ -33,7 +33,7 @@ def test_an_unknown_name_is_refused(name: str) -> None:
 
 
 def test_the_nearest_name_is_suggested() -> None:
-    with pytest.raises(InputError, match="Did you mean '7_theo_0.wav'"):
+    with pytest.raises(InputError, match=r"Did you mean '7_theo_0\.wav'"):
         find_sample("7_teo_0.wav")
 
 
