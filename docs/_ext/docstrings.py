@@ -9,12 +9,19 @@ SECTION = re.compile(r"(Args|Returns|Yields|Raises|Attributes):$")
 SOURCE = re.compile(r"Source: ")
 EQUATION = re.compile(r".*\s(=|<-|->|:=)\s.*[^.]$")
 CODE = re.compile(r"(``.+?``|`[^`]+`)")
+ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[[^\[\]]*\], ~?numpy\.dtype\[[^\[\]]*\]\]")
 NAME = re.compile(r"[A-Za-z_][\w.]*")
 
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", process, priority=400)  # before napoleon, which turns sections into fields
+    app.connect("autodoc-process-signature", shortened)
     return {"parallel_read_safe": True}
+
+
+def shortened(_app: Any, _what: str, _name: str, _object: Any, _options: Any, signature: str | None, returned: str | None) -> Any:
+    """Leave out the parameters of array types, which `NDArray[Any]` expands to."""
+    return tuple(text and ARRAY.sub("~numpy.ndarray", text) for text in (signature, returned))
 
 
 def process(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
