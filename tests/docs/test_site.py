@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = {path.relative_to(DOCS).with_suffix("").as_posix() for kind in ("md", "rst") for path in DOCS.rglob(f"*.{kind}")}
 PAGES = {page for page in PAGES if not page.startswith("_build")}
-TOCTREE = re.compile(r"^(?:```\{toctree\}|\.\. toctree::)\n(.*?)(?:^```|\Z|^\S)", re.MULTILINE | re.DOTALL)
+TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```|^\.\. toctree::\n((?:(?: [^\n]*)?\n)*)", re.MULTILINE | re.DOTALL)
 UNLISTED = {"dendrix.cli", "dendrix.kernels"}  # the command line has a page of another kind, and kernels are found automatically
 
 
 def children(page: str) -> set[str]:
     """Pages in the tables of contents of a page."""
     path = next(file for kind in (".md", ".rst") if (file := DOCS / f"{page}{kind}").exists())
-    entries = [line.strip() for block in TOCTREE.findall(path.read_text()) for line in block.splitlines()]
+    entries = [line.strip() for block in TOCTREE.findall(path.read_text()) for line in "".join(block).splitlines()]
     names = [os.path.normpath(os.path.join(os.path.dirname(page), entry)) for entry in entries if entry and not entry.startswith(":")]
     return {
         found
