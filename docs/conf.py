@@ -32,7 +32,7 @@ extensions = [
 exclude_patterns = ["_build"]
 if not hasattr(dendrix.plot, "raster"):  # the gallery shows figures that come with the new plots
     exclude_patterns.append("gallery.md")
-    suppress_warnings = ["toc.excluded"]
+    suppress_warnings = ["toc.excluded", "toc.not_readable"]
 nitpicky = True
 keep_warnings = True
 
@@ -57,6 +57,7 @@ nb_execution_cache_path = str(
     HERE / "_build" / "notebooks" / hashlib.sha256(b"".join(p.read_bytes() for p in sorted(SOURCE.rglob("*.py")))).hexdigest()[:16]
 )
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 600
 nb_merge_streams = True
 
