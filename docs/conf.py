@@ -8,7 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "dendrix"
 sys.path.insert(0, str(HERE / "_ext"))
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import dendrix  # noqa: E402
 
