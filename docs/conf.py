@@ -60,6 +60,8 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_code_prompt_show = "Show the code of the figure"
+nb_code_prompt_hide = "Hide the code"
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
