@@ -11,6 +11,8 @@ from docutils.statemachine import StringList
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
+import dendrix
+
 from docstrings import restructured
 
 MEMBERS = """\
@@ -57,7 +59,11 @@ def home(module: ModuleType, name: str) -> str:
     """
     value = getattr(module, name)
     part = ".".join(getattr(value, "__module__", module.__name__).split(".")[:2])
-    if part.startswith("dendrix.") and getattr(import_module(part), name, None) is value and name in public_names(import_module(part)):
+    if (
+        part.removeprefix("dendrix.") in dendrix.__all__
+        and getattr(import_module(part), name, None) is value
+        and name in public_names(import_module(part))
+    ):
         return f"{part}.{name}"
     return f"{module.__name__}.{name}"
 
