@@ -12,7 +12,6 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import dendrix
-
 from docstrings import restructured
 
 MEMBERS = """\
