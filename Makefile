@@ -1,9 +1,9 @@
-# make demo, make test, make test-all: each makes .venv and installs what it needs. Needs Python >= 3.11.
+# make demo, make test, make test-all, make docs: each makes .venv and installs what it needs. Needs Python >= 3.11.
 PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all check lint fuzz wasm bench audit sbom clean
+.PHONY: demo test test-all docs check lint fuzz wasm bench audit sbom clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -18,8 +18,12 @@ tests: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not extended"
 
 # Also what needs longer or more tools: each test is skipped with a reason where its tool is absent.
-test-all: lint
+test-all: lint .venv/.docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -rs
+
+# The documentation site, docs/_build/html/index.html. Runs the tutorials and works without a network.
+docs: .venv/.docs
+	$(BIN)/sphinx-build --fail-on-warning --jobs 2 docs docs/_build/html
 
 # A quick check while working: types, style, and the tests of the core.
 check: lint
@@ -30,6 +34,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/codespell src docs *.md
 
 # Damaged inputs for every reader of outside bytes: make fuzz SECONDS=60 ENGINE=atheris
 SECONDS ?= 20
@@ -55,7 +60,7 @@ sbom: .venv/.user .venv/.audit
 	.venv/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
 
 clean:
-	rm -rf .venv demo runs
+	rm -rf .venv demo runs docs/_build
 
 .venv/.python:
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else f'Python 3.11 or newer is needed, this is {sys.version.split()[0]}. Try make PYTHON=python3.12 ...')"
@@ -69,6 +74,10 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@ .venv/.user
+
+.venv/.docs: .venv/.python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
 
 # Apart from what they look at.
 .venv/.audit: .venv/.python

@@ -18,6 +18,7 @@ LEVEL = {
     "pretrained": 1,
     "progress": 1,
     "core": 2,
+    "samples": 2,
     "neurons": 3,
     "data": 3,
     "sdr": 3,

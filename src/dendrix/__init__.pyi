@@ -17,6 +17,7 @@ from . import recipes as recipes
 from . import reproduce as reproduce
 from . import run_folder as run_folder
 from . import runs as runs
+from . import samples as samples
 from . import sdr as sdr
 from . import serve as serve
 from . import sklearn as sklearn
