@@ -30,9 +30,6 @@ extensions = [
     "public_names",
 ]
 exclude_patterns = ["_build"]
-if not hasattr(dendrix.plot, "raster"):  # the gallery shows figures that come with the new plots
-    exclude_patterns.append("gallery.md")
-    suppress_warnings = ["toc.excluded", "toc.not_readable"]
 nitpicky = True
 keep_warnings = True
 
