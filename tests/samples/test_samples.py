@@ -1,10 +1,12 @@
 """Recordings that come with dendrix: readable, small, licensed, and heard by the network that comes with it."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 import dendrix
+from dendrix.cli import main
 from dendrix.data import read_wav
 from dendrix.errors import InputError
 from dendrix.run_folder import load_checkpoint
@@ -40,3 +42,17 @@ def test_the_nearest_name_is_suggested() -> None:
 def test_the_shipped_network_recognises_them() -> None:
     checkpoint = load_checkpoint("fsdd")
     assert [predict(checkpoint, *read_wav(find_sample(name))).label for name in samples()] == [name[0] for name in samples()]
+
+
+def test_commands_find_a_recording_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", "fsdd", "7_george_0.wav", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["label"] == "7"
+    assert main(["exits", "run", "fsdd", "7_george_0.wav", "--json", "--figure", "seven.png"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["label"], answer["stopped"]) == ("7", True)
+    assert answer["heard_ms"] < answer["length_ms"]
+    assert Path("seven.png").read_bytes()[:4] == b"\x89PNG"
+    Path("7_george_0.wav").write_bytes(b"mine")  # a file of the user comes first
+    assert main(["predict", "fsdd", "7_george_0.wav"]) == 1
+    assert main(["predict", "fsdd", "nowhere/7_george_0.wav"]) == 1

@@ -76,8 +76,8 @@ def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json
 
     Args:
         run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
-        files: wav files of any rate; or - to classify standard input while it is read, as a wav stream or raw 16-bit samples, mono, at the
-            network's rate; or, for an image network, image files of any size.
+        files: wav files of any rate, or names of shipped recordings, such as 7_george_0.wav; or - to classify standard input while it is
+            read, as a wav stream or raw 16-bit samples, mono, at the network's rate; or, for an image network, image files of any size.
         top: number of classes to list.
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "top"}; for a stream, lines of {"label", "confidence", "heard_ms", "final"}.
@@ -93,13 +93,14 @@ def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.prediction import predict as decide
     from ..runs.viewing import knows_images, predict_images
+    from ..samples import recording
 
     checkpoint = load_checkpoint(run, trust=trust)
     seen = knows_images(checkpoint)
     if seen:
         found = predict_images(checkpoint, read(run, checkpoint, files), top)
     else:
-        waves = [read_wav(file, _LONGEST_S) for file in files]  # reads all files before the first decision
+        waves = [read_wav(recording(file), _LONGEST_S) for file in files]  # reads all files before the first decision
         found = [decide(checkpoint, *wave, top) for wave in waves]
     answers = [{"file": str(file), **dataclasses.asdict(prediction)} for file, prediction in zip(files, found, strict=True)]
     if json:

@@ -13,6 +13,11 @@ def samples() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in _HERE.glob("*/*.wav")))
 
 
+def recording(path: Path) -> Path:
+    """Return a path, or the shipped recording of this name if there is no such file."""
+    return find_sample(path.name) if not path.exists() and str(path) in samples() else path
+
+
 def find_sample(name: str) -> Path:
     """Return the WAV file of a recording.
 
