@@ -41,6 +41,8 @@ FILE_COMMANDS = {
     "exits record --out": "exits record fsdd --data {words} --out",
     "exits fit --out": "exits fit {record} --goal mean-steps --steps 3 --json --out",
     "exits report --figure": "exits report {policy} {record} --figure",
+    "exits run --figure": "exits run fsdd 7_george_0.wav --figure",
+    "sdr plot --out": "sdr plot --n 1000 --a 40 --s 20 --out",
     "report --out": "report fsdd --data {words} --out",
     "lm generate --save-state": "lm generate {text} Rain --max-new-tokens 2 --seed 0 --save-state",
     "export --out (nir)": "export {imported} --to nir --out",
@@ -61,6 +63,7 @@ FOLDER_COMMANDS = {
     },
     "fetch --data-dir": "fetch mnist --data-dir",
 }
+FIGURES = ("exits report --figure", "exits run --figure", "sdr plot --out")
 LONGER = [pytest.param(name, marks=[pytest.mark.extended] * (name in ("report --out", "export --out (onnx)"))) for name in FILE_COMMANDS]
 KEEPS_WHAT_IS_COMPLETE = ("sdr figures --out", "demo --out", "bench --out", "reproduce --out")
 MEL = EvenMel(n_mels=12, dt_ms=20.0, window_ms=32.0, centred=True)
@@ -133,7 +136,7 @@ def test_devices_and_links_stay_what_they_are(
     command: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
-    suffix = ".png" if command == "exits report --figure" else ".out"
+    suffix = ".png" if command in FIGURES else ".out"
     (tmp_path / "elsewhere").mkdir()
     target, null, dangling, pipe = (tmp_path / f"{name}{suffix}" for name in ("link", "null", "dangling", "pipe"))
     real = tmp_path / "elsewhere" / f"real{suffix}"
@@ -164,7 +167,7 @@ def test_a_full_disk_is_one_sentence(
     command: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
-    link = tmp_path / ("full.png" if command == "exits report --figure" else "full")
+    link = tmp_path / ("full.png" if command in FIGURES else "full")
     link.symlink_to("/dev/full")
     (tmp_path / "kept.png").write_bytes(b"old")
     assert failed(capsys, [*words_of(command, inputs), str(link)]) == f"dendrix: {link}: No space left on device."

@@ -24,6 +24,7 @@ UNLISTED = {
     layers.MatchTheory: "is a result",
     layers.Sequential: "takes modules by position; see tests/layers/test_sequential.py",
     models.Converted: "converts a network; see tests/models/test_converted.py",
+    models.StillImageNetwork: "is abstract",
     models.GPT2: "needs transformers; see tests/models/test_gpt2.py",
     models.ImageConfig: "is the base of VGGConfig and ResNetConfig",
 }

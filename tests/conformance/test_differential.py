@@ -235,6 +235,10 @@ def test_forward_mode_at_the_size_of_kernels(name: str) -> None:
     close(*tangents)
 
 
+INTEGER = {"integer_network", "integer_image_network", "integer_image_encode", "integer_spikegpt"}
+"""Kernels of whole numbers, which equal their reference to the bit: tests/deploy."""
+
+
 def test_every_kernel_of_the_cpu_has_a_case() -> None:
-    kernels = {operation for operation, device in KERNELS if device == "cpu"} - {"integer_network"}  # equal to the bit: tests/deploy
+    kernels = {operation for operation, device in KERNELS if device == "cpu"} - INTEGER
     assert {case.operation for case in CASES.values()} == kernels

@@ -98,7 +98,7 @@ BROKEN[2, 1, 0] = np.nan
         (dict(outputs=GOOD, lengths=np.zeros(N, int)), "lengths: expected whole numbers from 1 to 4, got 0 to 0"),
         (
             dict(outputs=GOOD, accumulation="summ"),
-            "accumulation: got 'summ'. Did you mean 'sum'. Expected one of last, max, mean, softmax-sum, sum",
+            "accumulation: got 'summ'. Did you mean 'sum'? Expected one of last, max, mean, softmax-sum, sum",
         ),
         (dict(outputs=GOOD, accumulation=["sum", "sum"]), "accumulation: expected a single value, got an array of shape [2]"),
         (dict(outputs=GOOD, dt_ms=0.0), "dt_ms: expected a number in (0, inf), got 0.0"),

@@ -154,7 +154,7 @@ def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
         (lambda d: d.prefill(torch.zeros(1, 0, dtype=torch.int64)), "Axis T is empty"),
         (lambda d: d.prefill(tokens(1, 2), valid=torch.zeros(1, 2, dtype=torch.bool)), "at least one token in every row"),
         (lambda d: d.step(torch.tensor([1]), torch.zeros(1, 5)), "state: expected"),
-        (lambda d: Decoder(lively(), "int4"), "weights: expected one of"),
+        (lambda d: Decoder(lively(), "int4"), "weights: got 'int4'. Did you mean 'int8'"),
     ],
 )
 def test_bad_input_is_refused(call: object, says: str) -> None:

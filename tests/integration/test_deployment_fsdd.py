@@ -29,11 +29,11 @@ int main(void) {
     dx_answer answer;
     if (fread(values, 2, count, stdin) != count) return 1;
     dx_model all = dx_network;
-    all.rule = DX_NEVER;
+    all.decision.rule = DX_NEVER;
     dx_init(&memory, sizeof memory, &all, DX_RATE_HZ);
     dx_push(&memory, values, count);
     dx_stop(&memory);
-    fwrite(dx_totals(&memory), 8, all.classes, stdout);
+    fwrite(dx_totals(&memory), 8, all.decision.classes, stdout);
     dx_init(&memory, sizeof memory, &dx_network, DX_RATE_HZ);
     if (dx_push(&memory, values, count) == DX_MORE) dx_stop(&memory);
     dx_result(&memory, &answer);

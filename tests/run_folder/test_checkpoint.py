@@ -81,7 +81,7 @@ def spoil(path: Path) -> None:
             ValueError,
             "encoder: expected 4 channels every 10.0 ms, got 5",
         ),
-        (lambda f: edit(f / "config.json", encoder={"encoder": "LogMal"}), ValueError, "Did you mean 'LogMel'? Was it edited"),
+        (lambda f: edit(f / "config.json", encoder={"encoder": "LogMal"}), ValueError, "Did you mean 'LogMel'? Expected one of"),
         (lambda f: edit(f / "config.json", encoder={"encoder": "LogMel", "n_mels": "5"}), ValueError, "n_mels: expected a number"),
         (lambda f: edit(f / "config.json", labels=["a", "b"]), ValueError, "expected a list of 3 different names, got ['a', 'b']"),
         (lambda f: edit(f / "config.json", labels=["a", "b", "b"]), ValueError, "expected a list of 3 different names"),

@@ -56,7 +56,7 @@ def test_the_integer_run_is_a_run_like_any_other(work: Path, capsys: pytest.Capt
     record, policy = work / "whole.safetensors", work / "policy.json"
     assert main(["exits", "record", str(work / "whole"), "--split", "valid", "--out", str(record)]) == 0
     assert main(["exits", "fit", str(record), "--goal", "pareto", "--eps", "0.05", "--out", str(policy)]) == 0
-    assert main(["exits", "run", str(policy), str(work / "whole"), str(work / "picture.png")]) == 0
+    assert main(["exits", "run", str(work / "whole"), str(work / "picture.png"), "--policy", str(policy)]) == 0
     assert "of" in capsys.readouterr().out
 
 

@@ -15,7 +15,7 @@ from dendrix.convert import convert
 from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.convert.network import SpikingNetwork
 from dendrix.core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
-from dendrix.deploy import IntegerImageNetwork, IntegerNetwork, StreamingNetwork
+from dendrix.deploy import IntegerImageNetwork, IntegerNetwork, IntegerSpikeGPT, StreamingNetwork
 from dendrix.exchange import GraphNetwork
 from dendrix.exchange.delay_line import DelayLine
 from dendrix.exchange.exact import ExactLIF
@@ -63,6 +63,7 @@ ABSTRACT: dict[type[Stateful], str] = {
     Neuron: "has no rule of its own",
     Delayed: "has no forward of its own; DelayLinear and RecurrentDelay are examples",
     IntegerNetwork: "has no gradient and a state in integers; tests/deploy/test_reference.py tests what it owes its users over time",
+    IntegerSpikeGPT: "has no gradient and a state in integers; tests/deploy/test_text_reference.py tests what it owes its users",
     IntegerImageNetwork: "has no gradient and a state in integers; tests/deploy/test_image_reference.py tests what it owes its users",
     StillImageNetwork: "has no forward of its own; Converted is an example",
     StreamingNetwork: "has no gradient and no parameters; tests/deploy/test_streaming.py compares it with the networks that it is made of",

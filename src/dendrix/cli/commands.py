@@ -5,7 +5,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .. import __version__
 from ..checks import not_one_of, suggestion
 from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         if words == ["--version"]:
-            print(f"dendrix {__version__}")
+            print(f"dendrix {metadata.version('dendrix')}")
             return OK
         words, allowed = _without_allow(words)
         expect_output()

@@ -83,6 +83,7 @@ def export(
     """
     given = locals()
     _expect_options(to, given)
+    _expect_place(to, out)
     if is_language_model(run):
         export_text(given)
         return
@@ -103,6 +104,14 @@ def export(
         return
     _show(ready)
     print(f"Exported to {out}. {_NEXT[to].format(out)}")
+
+
+def _expect_place(to: Target, out: Path) -> None:
+    """Check that the file or the folder can be made, before the network is read."""
+    from ..core.files import expect_writable
+    from ..run_folder.record import expect_new
+
+    (expect_writable if to in _OPTIONS else expect_new)(out)
 
 
 def _exchange(
