@@ -19,6 +19,7 @@ def test_the_table_leaves_out_what_was_not_measured() -> None:
     assert "| 1M | int8 | 1 | 20% | 2.00 |" in lines
 
 
+@pytest.mark.extended
 def test_firing_rates_count_inputs_as_often_as_they_have_weights() -> None:
     model = SpikeGPT(SpikeGPTConfig(50, 16, 2, spikes="input", v_threshold=1e9)).eval()
     assert firing_rate(model) == 0

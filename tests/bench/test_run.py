@@ -64,6 +64,7 @@ def test_every_case_has_its_own_name_and_a_dendrix_with_something_to_equal() -> 
         assert case.size.keys() == case.warm.keys()
 
 
+@pytest.mark.extended
 def test_memory_is_that_of_one_step_in_a_fresh_process() -> None:
     case = replace(find("lif-100"), size=dict(T=100, B=128, C=256))
     loop = footprint(case, case.contenders[0], threads=1)

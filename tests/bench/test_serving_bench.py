@@ -46,7 +46,7 @@ def test_a_stream_that_breaks_off_is_not_complete(answer: bytes, status: int, te
     assert (reply.status, reply.text, reply.complete) == (status, text, False)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_quick_load_is_borne_and_written() -> None:
     told = list[str]()
     [record] = serving.measured(1, quick=True, say=told.append)

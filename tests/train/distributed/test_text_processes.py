@@ -42,6 +42,7 @@ def expect_equal(folder: Path, name: str) -> None:
             assert line[measure] == pytest.approx(expected[measure], rel=1e-4)
 
 
+@pytest.mark.extended  # sequences are trained in two processes by default: tests/integration/test_distributed.py
 def test_two_with_shares_learn_what_one_learns(tmp_path: Path) -> None:
     expect_equal(trained(tmp_path, "one", "shared"), "shared")
 
