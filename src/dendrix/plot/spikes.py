@@ -66,7 +66,7 @@ def traces(
         for colour, column in zip(cycle(COLOURS[2:]), fired.T, strict=False):
             axis.plot(time[column != 0], np.full((column != 0).sum(), 1.1 * top), "|", color=colour, markersize=8)
     if names or threshold is not None:
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return axis
 
 
