@@ -10,9 +10,18 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from support.long_tests import is_long
+
 # Whether drawing an example is slow is no property of the code on a machine that does other work as well.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long tests."""
+    for item in items:
+        if is_long(item.nodeid):
+            item.add_marker(pytest.mark.extended)
 
 
 @pytest.fixture(scope="session")
