@@ -64,6 +64,13 @@ def test_learned_delays_have_the_colour_of_what_is_learned() -> None:
     assert after.get_ydata().tolist() == [25, 50, 0, 25]
 
 
+def test_axes_that_share_their_limits_show_all_bars() -> None:
+    first, second = plot.new_figure(6, 3).subplots(1, 2, sharey=True)
+    plot.delay_histogram(range(10), axis=first)
+    plot.delay_histogram([3] * 10, axis=second)
+    assert first.get_ylim()[1] >= 100
+
+
 def test_a_class_that_leads_half_way_is_named() -> None:
     axis = plot.evidence(torch.eye(6), list("abcdef"), 10.0)
     named = {text.get_text() for text in axis.texts} | {text.get_text() for text in axis.get_legend().get_texts()}

@@ -78,5 +78,5 @@ def accuracy_over_time(
         axis.plot(dt_ms * (np.arange(len(line)) + 1), line, color=colour, label=name, linewidth=2)
     axis.set_ylim(0, 102)
     if len(curves) > 1:
-        axis.legend(frameon=False, loc="lower right")
+        axis.legend(frameon=False, loc="upper left")
     return axis

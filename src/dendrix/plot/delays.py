@@ -57,7 +57,7 @@ def delay_histogram(
     for values, colour, label in parts:
         share = np.bincount(values, minlength=count)[:count] * 100 / len(values)
         axis.step(np.arange(count) * dt_ms, share, where="mid", color=colour, label=label, linewidth=2)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(bottom=0, auto=True)  # an axis that shares its limits may still grow
     return axis
 
 

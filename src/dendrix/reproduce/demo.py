@@ -76,9 +76,9 @@ _SUMMARY = (
     "fixed, and one that learns its delays."
 )
 _SENTENCES = {
-    "learning": "Delays let a neuron compare rows that arrive at different times, so the network with learned delays soon leads.",
-    "accuracy_over_time": "A decision can be read after every step; it becomes better with every row that was seen.",
-    "delays": "In each layer, the delays have moved away from their random start to where they are useful.",
+    "learning": "Delays let a neuron compare rows that arrive at different times; learned delays help most.",
+    "accuracy_over_time": "A decision can be read after every step. The network without delays decides earlier, the others better.",
+    "delays": "The learned delays of each layer. Long ones are common: early rows wait for late ones.",
     "raster": "One digit in the network: pixels become spikes, few hidden neurons fire, and the decision is clear before the end.",
 }
 """What each figure shows, by file name."""
