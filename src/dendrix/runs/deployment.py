@@ -53,7 +53,6 @@ EXPORTS: dict[Target, Callable[..., None]] = {"c": export_c, "wasm": export_wasm
 _CALIBRATION = 512
 """Training inputs that choose the scale of the input."""
 
-
 _COUNTED = 32
 """Validation inputs on which operations are counted."""
 
