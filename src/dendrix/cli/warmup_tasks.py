@@ -65,7 +65,7 @@ def _images() -> None:
     for neuron in ("signed", "if"):
         spiking = convert(network.eval(), images, neuron=neuron).network
         with torch.no_grad():
-            spiking(images.unsqueeze(1).expand(-1, 4, -1, -1, -1))
+            spiking(spiking.encode(images, 4))
 
 
 def _codes() -> None:
