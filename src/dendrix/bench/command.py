@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
-from . import decode, exits, nir, serving, trouble
+from . import decode, deployment, exits, nir, serving, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -36,15 +36,15 @@ def run(
 
     Args:
         wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or the name of a
-            case; all if empty. Only if named: `gpu`, `nir`, `serve` and `decode` (or one size of it, such as `decode-46M`). `growth` beside
-            other names is the growth of those.
+            case; all if empty. Only if named: `gpu`, `nir`, `deploy`, `serve` and `decode` (or one size of it, such as `decode-46M`).
+            `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
         out: folder for `results.json` and `results.md`; None writes no file.
         json: print the record as JSON instead of the table.
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
         batch: batch size of the whole training step instead of 256, which takes long.
-        pythons: for `nir`: interpreters of other environments in which some of the libraries are installed.
+        pythons: for `nir` and `deploy`: interpreters of other environments in which some of the libraries are installed.
     Raises:
         InputError: an unknown name, or a number of threads below one.
     """
@@ -87,7 +87,7 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}, "nir": {}}
+    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}, "nir": {}, "deploy": {}}
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
         chosen = {case.name for case in cases}
@@ -102,6 +102,8 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
     if "nir" in wanted:
         torch.set_num_threads(1)
         found["nir"] = nir.measured(quick, tell, pythons)
+    if "deploy" in wanted:
+        found["deploy"] = deployment.measured(quick, tell, pythons)
     if "serve" in wanted:
         found["serve"] = serving.measured(threads, quick, tell)
         found["trouble"] = trouble.measured(threads, quick, tell)

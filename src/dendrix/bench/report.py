@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from . import decode, exits, nir, serving, trouble
+from . import decode, deployment, exits, nir, serving, trouble
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -66,6 +66,7 @@ def markdown(record: Record) -> str:
         "trouble": trouble.table,
         "decode": decode.table,
         "nir": nir.table,
+        "deploy": deployment.table,
     }
     parts += [table(record[name]) for name, table in sections.items() if record.get(name)]  # older records do not have all of them
     return "\n".join(parts)
