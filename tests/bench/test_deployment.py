@@ -52,7 +52,7 @@ def test_contenders_that_are_not_here_are_named() -> None:
 def test_other_results_are_refused() -> None:
     expected = {"spikes": np.array([100, 200]), "sums": np.array([5, -7])}
     deployment._expect_equal({"spikes": [101, 200], "sums": [0, 0]}, expected)
-    with pytest.raises(UnavailableError, match="its spikes differ by 0.045"):
+    with pytest.raises(UnavailableError, match=r"its spikes differ by 0\.045"):
         deployment._expect_equal({"spikes": [110, 200]}, expected)
     with pytest.raises(UnavailableError, match="its sums differ"):
         deployment._expect_equal({"sums": [5, -6]}, expected)
