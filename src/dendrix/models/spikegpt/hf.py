@@ -433,7 +433,7 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
 
 
 class SpikeGPTForTokenClassification(SpikeGPTPreTrainedModel):
-    """Classifier of every token, with a linear head on its hidden state, which has read only what stands before.
+    """Classifier of every token, with a linear head on its hidden state after the tokens so far.
 
     Args:
         config: configuration of the model.
