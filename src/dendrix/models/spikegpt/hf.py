@@ -1,6 +1,6 @@
 """SpikeGPT models for Hugging Face transformers; importing this module registers the Auto classes. `hf_files` reads and writes folders."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -12,90 +12,28 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     GenerationMixin,
-    PreTrainedConfig,
     PreTrainedModel,
 )
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
 
-from ...checks import suggestion
 from ...core import State, map_state, rows
-from ...errors import InputError, InputTypeError
-from .blocks import Block, ChannelMix, Spikes, TimeMix
-from .initialisation import Start, start, start_head
+from ...errors import InputError
+from .blocks import Block, ChannelMix, TimeMix
+from .hf_config import SpikeGPTPreTrainedConfig, expect_known, passed
+from .initialisation import start, start_head
 from .l2_wrap import l2_wrap
-from .network import SpikeGPT, SpikeGPTBody, SpikeGPTConfig
+from .network import SpikeGPT, SpikeGPTBody
 
-_OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
-"""Fields of `SpikeGPTConfig` with another name in transformers."""
-
-
-class SpikeGPTPreTrainedConfig(PreTrainedConfig):
-    """Configuration of the models: the fields of `SpikeGPTConfig`, the loss and the pooling.
-
-    Args:
-        vocab_size, spikes, start, channel_first, dropout, v_threshold, binary_embedding, halve_stream: as in `SpikeGPTConfig`.
-        hidden_size: `width` of `SpikeGPTConfig`.
-        num_hidden_layers: `layers` of `SpikeGPTConfig`.
-        l2_wrap: apply `l2_wrap` to the training loss, as published.
-        pooling: hidden state that a classifier uses: "last", that of the last token that is not padding, or "mean" over all of these.
-        tie_word_embeddings: must be False.
-        pad_token_id, bos_token_id, eos_token_id: tokens of padding, of the start of a text and of its end, where `generate` stops.
-        more: arguments of `PreTrainedConfig`.
-    Raises:
-        InputError: an argument is out of range.
-    """
-
-    model_type = "spikegpt"
-    keys_to_ignore_at_inference = ["state"]
-
-    def __init__(
-        self,
-        vocab_size: int = 256,
-        hidden_size: int = 512,
-        num_hidden_layers: int = 12,
-        spikes: Spikes = "output",
-        start: Start = "pytorch",
-        channel_first: bool = False,
-        dropout: float = 0.03,
-        v_threshold: float = 1.0,
-        binary_embedding: bool = True,
-        halve_stream: bool = False,
-        l2_wrap: bool = True,
-        pooling: str = "last",
-        tie_word_embeddings: bool = False,
-        pad_token_id: int | None = None,
-        bos_token_id: int | None = None,
-        eos_token_id: int | list[int] | None = None,
-        **more: Any,
-    ):
-        self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
-        self.spikes, self.start, self.channel_first, self.dropout = spikes, start, channel_first, dropout
-        self.v_threshold, self.binary_embedding, self.halve_stream = v_threshold, binary_embedding, halve_stream
-        self.l2_wrap, self.pooling = l2_wrap, pooling
-        self.pad_token_id, self.bos_token_id, self.eos_token_id = pad_token_id, bos_token_id, eos_token_id
-        if tie_word_embeddings:
-            raise InputError(
-                "tie_word_embeddings: expected False, because the embedding of SpikeGPT is binary and its head is not. Remove it."
-            )
-        if pooling not in ("last", "mean"):
-            raise InputError(f"pooling: expected 'last' or 'mean', got {pooling!r}. Choose one of them.")
-        super().__init__(tie_word_embeddings=False, **more)
-        self.network_config()
-
-    def network_config(self) -> SpikeGPTConfig:
-        """Return the configuration of the network."""
-        return SpikeGPTConfig(**{field.name: getattr(self, _OURS.get(field.name, field.name)) for field in fields(SpikeGPTConfig)})
-
-    @classmethod
-    def of(cls, network: SpikeGPTConfig, **more: Any) -> "SpikeGPTPreTrainedConfig":
-        """Create the configuration of the models from that of a network.
-
-        Args:
-            network: configuration of the network.
-            more: further arguments of this class.
-        """
-        return cls(**{_OURS.get(field.name, field.name): getattr(network, field.name) for field in fields(network)}, **more)
+__all__ = [
+    "ReadState",
+    "SpikeGPTForCausalLM",
+    "SpikeGPTForSequenceClassification",
+    "SpikeGPTForTokenClassification",
+    "SpikeGPTModel",
+    "SpikeGPTOutput",
+    "SpikeGPTPreTrainedConfig",
+]
 
 
 @dataclass
@@ -201,7 +139,7 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
             InputError: neither or both of `input_ids` and `inputs_embeds`, or a token that is not in the vocabulary.
             InputTypeError: an argument that no model of transformers has.
         """
-        _expect_known(more)
+        expect_known(more)
         if (input_ids is None) == (inputs_embeds is None):
             both = "neither" if input_ids is None else "both"
             raise InputError(f"input_ids: expected either tokens or inputs_embeds, got {both}. Pass one of them.")
@@ -274,7 +212,7 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
             logits_to_keep: number of last tokens for which logits are computed, 0 for all; or their places, int64 [N].
             more: further arguments of `SpikeGPTModel` and of the loss function.
         """
-        inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, **_passed(more))
+        inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, **passed(more))
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         hidden = inner.last_hidden_state[:, kept]
         logits, loss = self.head(hidden), None
@@ -350,25 +288,6 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         return None if state is None else rows(state, beam_idx)
 
 
-_WITHOUT_EFFECT = {"position_ids", "cache_position", "output_attentions", "head_mask", "token_type_ids"}
-"""Arguments of other models that change nothing here."""
-_INNER = {"inputs_embeds", "output_hidden_states", "past_key_values"} | _WITHOUT_EFFECT
-_LOSS = {"num_items_in_batch", "ignore_index", "shift_labels"}
-
-
-def _expect_known(more: dict[str, Any]) -> None:
-    """Refuse names that no model has, which would otherwise be misspelt in silence."""
-    for name in more.keys() - _WITHOUT_EFFECT:
-        known = [*_INNER, *_LOSS, "input_ids", "attention_mask", "state", "labels", "use_cache", "return_dict", "logits_to_keep"]
-        raise InputTypeError(f"{name}: expected an argument of the model, got an unknown one.{suggestion(name, known)}")
-
-
-def _passed(more: dict[str, Any]) -> dict[str, Any]:
-    """Take the arguments of `SpikeGPTModel` out of those that follow; what remains are those of the loss."""
-    _expect_known({name: value for name, value in more.items() if name not in _INNER | _LOSS})
-    return {name: more.pop(name) for name in list(more) if name in _INNER}
-
-
 def _split(whole: Tensor | None, past: ReadState) -> tuple[Tensor, Tensor]:
     """The tokens that a state has read, and those that it has not."""
     if whole is None or whole.shape[1] <= past.seen:
@@ -416,7 +335,7 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
             labels: classes, int64 [B].
             more: further arguments of `SpikeGPTModel` and of the loss function.
         """
-        inner = self.model(input_ids, attention_mask, use_cache=False, **_passed(more))
+        inner = self.model(input_ids, attention_mask, use_cache=False, **passed(more))
         hidden = inner.last_hidden_state
         counts = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
         if self.config.pooling == "mean":
@@ -461,7 +380,7 @@ class SpikeGPTForTokenClassification(SpikeGPTPreTrainedModel):
             labels: classes, int64 [B, T], -100 where they are ignored.
             more: further arguments of `SpikeGPTModel` and of the loss function.
         """
-        inner = self.model(input_ids, attention_mask, use_cache=False, **_passed(more))
+        inner = self.model(input_ids, attention_mask, use_cache=False, **passed(more))
         logits = self.classifier(inner.last_hidden_state)
         loss = None if labels is None else self.loss_function(logits, labels, self.config, **more)
         output = SpikeGPTOutput(loss=loss, logits=logits, hidden_states=inner.hidden_states)
