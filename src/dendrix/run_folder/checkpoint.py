@@ -127,6 +127,12 @@ def expect_run(folder: Path) -> None:
         raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
 
 
+def holds_language_model(folder: Path) -> bool:
+    """Return whether a folder holds a language model, which `dendrix train` writes as transformers does."""
+    names = read_json(folder / CONFIG).get("architectures") if (folder / CONFIG).is_file() else None
+    return bool(names) and ARCHITECTURE not in names
+
+
 def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> Checkpoint:
     """Read a run folder. The network has continuous delays and can be trained further; `load_checkpoint` returns it ready for use.
 
@@ -150,7 +156,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
 
         classifier, names, pooling, _ = load_classifier(folder)
         return Checkpoint(classifier, names, decision=Decision(pooling))
-    if described.get("architectures"):
+    if holds_language_model(folder):
         raise InputError(f"{folder}: expected a classifier, got a language model. Use dendrix lm.")
     described = migrated_config(described)
     if described.get("format") != FORMAT:
