@@ -1,0 +1,34 @@
+"""Converted networks that take images, as other programs show them."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ..core import State, Stateful
+from ..models import Converted
+
+
+class ImageFrames(Stateful):
+    """Converted network with the layers before its first neurons at every step: images [B, T, C, H, W] -> outputs [B, T, K].
+
+    `Converted` itself takes currents and computes them once per image, which is faster. The state is that of the network.
+
+    Args:
+        network: the network; a still image is repeated for `network.presented` steps.
+    """
+
+    def __init__(self, network: Converted):
+        super().__init__()
+        self.network = network
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(network=self.network)
+
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        outputs: tuple[Tensor, State] = self.network(self.network.encode(x, x.shape[1]), state, valid)
+        return outputs
+
+
+def with_images(network: Any) -> Any:
+    """Return a converted network as one that takes images; others as they are."""
+    return ImageFrames(network) if isinstance(network, Converted) else network
