@@ -17,6 +17,8 @@ _BY_HAND = ("nengo", "lava")
 LIMIT_S = 120
 _GRAPHS = 4
 """Random graphs of each type of neurons for each library."""
+_DIGITS = 16
+"""Recordings of digits that train the convolutional network."""
 
 
 def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = (), limit_s: int = LIMIT_S) -> Record:
@@ -33,7 +35,7 @@ def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = 
     tell("nir: forms of delays")
     found["delays"] = nir_delays.measured()
     if os.environ.get("DENDRIX_DATA"):
-        found["pack"] = nir_pack.measured(data_root(None, "the graphs of NIR", "Get the data pack"), 16 if quick else 64, tell)
+        found["pack"] = nir_pack.measured(data_root(None, "the graphs of NIR", "Get the data pack"), 4 if quick else _DIGITS, tell)
     else:
         tell("nir: DENDRIX_DATA names no folder, so the graphs of the pack are left out")
     return found

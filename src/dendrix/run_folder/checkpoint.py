@@ -130,7 +130,7 @@ def expect_run(folder: Path) -> None:
 def holds_language_model(folder: Path) -> bool:
     """Return whether a folder holds a language model, which `dendrix train` writes as transformers does."""
     names = read_json(folder / CONFIG).get("architectures") if (folder / CONFIG).is_file() else None
-    return bool(names) and ARCHITECTURE not in names
+    return isinstance(names, list) and bool(names) and ARCHITECTURE not in names
 
 
 def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> Checkpoint:
