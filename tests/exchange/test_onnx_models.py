@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dendrix.core import accumulate
-from dendrix.exchange import NIRNeuron, to_onnx
-from dendrix.exchange.image_frames import with_images
+from dendrix.exchange import NIRNeuron, to_nir, to_onnx
+from dendrix.exchange.image_frames import over_time
 from dendrix.exchange.onnx_models import run_steps, session
 from dendrix.exchange.onnx_readme import readme
 from dendrix.layers import PerStep, Recurrent, Sequential, freeze
@@ -77,7 +77,7 @@ def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> 
     sizes = [axis.dim_value for axis in whole.graph.input[0].type.tensor_type.shape.dim[2:]]
     x = torch.randint(50, (2, 25)) if name == "SpikeGPT" else (torch.rand(2, 25, *sizes) < 0.3).float()
     with torch.no_grad():
-        wanted = freeze(with_images(network))(x)[0].numpy()
+        wanted = freeze(over_time(network))(x)[0].numpy()
     found = session(whole).run(None, {"sequence": x.numpy()})[0]
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(run_steps(session(model), x[:1].numpy()), wanted[:1], rtol=1e-3, atol=1e-4)
@@ -120,6 +120,13 @@ def test_the_page_decides_as_dendrix_does(accumulation: Accumulation) -> None:
     exec("import numpy as np\n" + next(line for line in page.splitlines() if line.startswith("number")), names)
     wanted = accumulate(torch.from_numpy(names["outputs"]), None, accumulation)[:, -1].argmax(-1)
     assert names["number"].tolist() == wanted.tolist()
+
+
+def test_a_network_without_time_is_refused() -> None:
+    network = VGG(VGGConfig(3, stages=((4,), (4,)))).eval()
+    for export in (to_onnx, to_nir):
+        with pytest.raises(ValueError, match=r"network: expected one over time, got VGG\. Convert an image network first"):
+            export(network)
 
 
 def test_what_torch_cannot_export_is_one_sentence(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from ..neurons.nir import NIRNeuron
 from .constructions import CONSTRUCTIONS, Construction
 from .export_layers import expect_expressible, write_graph, write_layer
 from .graph import Graph
-from .image_frames import ImageFrames, with_images
+from .image_frames import ImageFrames, over_time
 from .importer import build_graph, reading_of
 from .metadata import with_metadata
 from .network import GraphNetwork
@@ -73,7 +73,7 @@ def to_nir(
     expect_one_of(time_constants, ("euler", "exponential"), "time_constants")
     if path is not None:
         expect_writable(Path(path))
-    network = with_images(network)
+    network = over_time(network)
     expect_expressible(network)
     dt = _dt_ms(network, dt_ms)
     if not round_delays and any(not layer.rounded for layer in delay_layers(network)):

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..core import State, Stateful
+from ..errors import InputError
 from ..models import Converted
 
 
@@ -29,6 +30,14 @@ class ImageFrames(Stateful):
         return outputs
 
 
-def with_images(network: Any) -> Any:
-    """Return a converted network as one that takes images; others as they are."""
-    return ImageFrames(network) if isinstance(network, Converted) else network
+def over_time(network: Any) -> Any:
+    """Return a network that takes a step: a converted one with its images, others as they are.
+
+    Raises:
+        InputError: the network has no state.
+    """
+    if isinstance(network, Converted):
+        return ImageFrames(network)
+    if not isinstance(network, Stateful):
+        raise InputError(f"network: expected one over time, got {type(network).__name__}. Convert an image network first: dendrix convert.")
+    return network

@@ -19,7 +19,7 @@ from ..layers import freeze
 from ..models import DendriticNet
 from ..models.spikegpt.network import SpikeGPTBody
 from .exporter import input_shape
-from .image_frames import with_images
+from .image_frames import over_time
 from .packages import require
 
 OPSET = 18
@@ -74,7 +74,7 @@ def to_onnx(
         require(package)
     if path is not None:
         expect_writable(Path(path))
-    frozen: Any = _with_numbers(freeze(with_images(network)))
+    frozen: Any = _with_numbers(freeze(over_time(network)))
     size = step_shape(network) if shape is None else tuple(shape)
     rest = _rest(frozen, size)
     model = _step_model(frozen, size, rest)
@@ -108,7 +108,7 @@ def step_shape(network: nn.Module) -> tuple[int, ...]:
     Raises:
         InputError: the first layer of the network does not say.
     """
-    return () if _reads_tokens(network) else input_shape(with_images(network))
+    return () if _reads_tokens(network) else input_shape(over_time(network))
 
 
 def _reads_tokens(network: nn.Module) -> bool:

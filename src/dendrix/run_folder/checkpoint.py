@@ -129,8 +129,14 @@ def expect_run(folder: Path) -> None:
 
 def holds_language_model(folder: Path) -> bool:
     """Return whether a folder holds a language model, which `dendrix train` writes as transformers does."""
-    names = read_json(folder / CONFIG).get("architectures") if (folder / CONFIG).is_file() else None
-    return isinstance(names, list) and bool(names) and ARCHITECTURE not in names
+    names = _architectures(read_json(folder / CONFIG)) if (folder / CONFIG).is_file() else []
+    return bool(names) and ARCHITECTURE not in names
+
+
+def _architectures(described: dict[str, Any]) -> list[Any]:
+    """Networks of transformers that a `config.json` names."""
+    names = described.get("architectures")
+    return names if isinstance(names, list) else []
 
 
 def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> Checkpoint:
@@ -151,7 +157,7 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
     if network is not None:
         expect_module(network)
     described = read_json(folder / CONFIG)
-    if ARCHITECTURE in (described.get("architectures") or ()):
+    if ARCHITECTURE in _architectures(described):
         from ..models.spikegpt.hf_files import load_classifier  # imported late because transformers is optional
 
         classifier, names, pooling, _ = load_classifier(folder)

@@ -60,15 +60,15 @@ def export_onnx(
         InputError: see `read_checkpoint` and `to_onnx`; or the model has the name of the page.
     """
     folder = find_run(run)
-    page, tokenizer = _beside(out, ".md"), None
+    page, tokenizer, words = _beside(out, ".md"), None, b""
     if (folder / TOKENIZER).is_file():
-        tokenizer = _beside(out, f".{TOKENIZER}")
+        tokenizer, words = _beside(out, f".{TOKENIZER}"), (folder / TOKENIZER).read_bytes()
     checkpoint = _checkpoint(folder, trust)
     found = _shape(run)
     shape = step_shape(checkpoint.model) if found is None else found
     model = to_onnx(checkpoint.model, out, form=form, shape=shape, int8=int8)
     if tokenizer is not None:
-        write_atomic(tokenizer, (folder / TOKENIZER).read_bytes())
+        write_atomic(tokenizer, words)
     if page is not None:
         name = None if tokenizer is None else tokenizer.name
         presented = getattr(checkpoint.model, "presented", None)
