@@ -71,7 +71,7 @@ def environments(pythons: Sequence[str]) -> dict[str, tuple[str, str]]:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"pythons: expected interpreters with numpy, got {python} ({error}).") from error
         found = {**{name: (python, version) for name, version in versions.items()}, **found}
-    return found
+    return {name: found[name] for name in nir_worker.LIBRARIES if name in found}
 
 
 def measured(pythons: Sequence[str], graphs: int, limit_s: int, tell: Callable[[str], None]) -> Record:

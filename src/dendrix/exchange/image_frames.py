@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..core import State, Stateful
+from ..core import State, Stateful, expect, expect_floating, expect_valid, zero_invalid
 from ..errors import InputError
 from ..models import Converted
 
@@ -26,7 +26,11 @@ class ImageFrames(Stateful):
         return dict(network=self.network)
 
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
-        outputs: tuple[Tensor, State] = self.network(self.network.encode(x, x.shape[1]), state, valid)
+        expect(x, "B T C H W")
+        expect_floating(x)
+        expect_valid(valid, x)
+        currents = self.network.encode(zero_invalid(x, valid), x.shape[1])
+        outputs: tuple[Tensor, State] = self.network(currents, state, valid)
         return outputs
 
 
