@@ -11,7 +11,7 @@ from torch import nn
 from dendrix.core import accumulate
 from dendrix.exchange import NIRNeuron, to_nir, to_onnx
 from dendrix.exchange.image_frames import over_time
-from dendrix.exchange.onnx_models import run_steps, session
+from dendrix.exchange.onnx_models import _prepared, run_steps, session
 from dendrix.exchange.onnx_readme import readme
 from dendrix.layers import PerStep, Recurrent, Sequential, freeze
 from dendrix.models import (
@@ -91,6 +91,15 @@ def test_integer_weights_are_smaller_and_near() -> None:
     x = (torch.rand(1, 20, 64) < 0.3).float().numpy()
     wanted, found = (run_steps(session(model), x) for model in (plain, small))
     assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+def test_binary_embeddings_are_exact_in_8_bits() -> None:
+    network, tokens = SpikeGPT(SpikeGPTConfig(50, 16, 2)).eval(), torch.randint(50, (3, 20))
+    before = network.emb.weight.detach().clone()
+    prepared = _prepared(freeze(network))
+    assert torch.equal(prepared(tokens)[0], network(tokens)[0])
+    assert set(prepared.emb.weight.abs().flatten().tolist()) == {0.5}
+    assert torch.equal(network.emb.weight, before)
 
 
 def test_the_page_beside_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

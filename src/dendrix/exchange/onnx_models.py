@@ -74,7 +74,7 @@ def to_onnx(
         require(package)
     if path is not None:
         expect_writable(Path(path))
-    frozen: Any = _with_numbers(freeze(over_time(network)))
+    frozen: Any = _prepared(freeze(over_time(network)))
     size = step_shape(network) if shape is None else tuple(shape)
     rest = _rest(frozen, size)
     model = _step_model(frozen, size, rest)
@@ -91,14 +91,17 @@ def to_onnx(
     return model
 
 
-def _with_numbers(network: nn.Module) -> nn.Module:
-    """The network with its count of known tasks as a number, by which a graph can cut."""
+def _prepared(network: nn.Module) -> nn.Module:
+    """The network with what a graph cannot cut by, the count of known tasks, as a number, and binary embeddings exact in 8 bits."""
     for module in network.modules():
+        found: Any = module
         if isinstance(module, DendriticNet):
-            found: Any = module
             known = int(found.known)
             del found.known
             found.known = known
+        if isinstance(module, SpikeGPTBody) and module.config.binary_embedding:
+            with torch.no_grad():
+                module.emb.weight.copy_(torch.where(module.emb.weight >= 0, 0.5, -0.5))
     return network
 
 

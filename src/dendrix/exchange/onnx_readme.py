@@ -7,7 +7,8 @@ from typing import Any
 from ..models import Decision
 from .onnx_models import OPSET
 
-_STEP = """session = onnxruntime.InferenceSession("{file}")
+_STEP = """onnxruntime.set_default_logger_severity(3)  # no warning that states may be left out
+session = onnxruntime.InferenceSession("{file}")
 state, steps = {{}}, []
 for t in range(x.shape[1]):
     y, *after = session.run(None, {{"x": x[:, t], **state}})
@@ -72,7 +73,7 @@ def readme(
     packages = ("onnxruntime",) if tokenizer is None else ("onnxruntime", "tokenizers")
     imports = "\n".join(f"import {name}" for name in ("numpy as np", *packages))
     return (
-        f"# {file}\n\nA spiking network as ONNX, opset {OPSET}. It runs with numpy and {' and '.join(packages)}.\n\n{_INPUTS[form]}\n\n"
+        f"# {file}\n\nA spiking network as ONNX, opset {OPSET}. It runs with {', '.join(('numpy', *packages))}.\n\n{_INPUTS[form]}\n\n"
         f"```python\n{imports}\n\n{code}\n```\n\n{_outputs(classes, tokenizer)} {_source(encoder, tokenizer, presented)}{_tail(decision)}\n"
     )
 
