@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..errors import MisuseError
 from .output import print_json
-from .text_export import export_text, is_language_model
+from .text_export import export_text
 
 if TYPE_CHECKING:
     from ..runs.deployment import Ready
@@ -57,7 +57,7 @@ def export(
         to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
             arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
             libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are
-            written, with learned delays as whole steps. Language models go to c, wasm and npz, with 8-bit weights.
+            written, with learned delays as whole steps. Language models go to onnx, and with 8-bit weights to c, wasm and npz.
         out: a new folder; for nir and onnx a file.
         weights: bits of a weight, 2 to 8.
         finetune: epochs of training with rounded weights first; it helps at 3 bits and fewer.
@@ -84,7 +84,7 @@ def export(
     given = locals()
     _expect_options(to, given)
     _expect_place(to, out)
-    if is_language_model(run):
+    if to != "onnx" and _is_language_model(run):
         export_text(given)
         return
     if to == "nir" or to == "onnx":
@@ -104,6 +104,12 @@ def export(
         return
     _show(ready)
     print(f"Exported to {out}. {_NEXT[to].format(out)}")
+
+
+def _is_language_model(run: Path) -> bool:
+    from ..run_folder.checkpoint import holds_language_model
+
+    return holds_language_model(run)
 
 
 def _expect_place(to: Target, out: Path) -> None:

@@ -1,7 +1,6 @@
-"""`dendrix export` of a language model: in whole numbers, as C99, WebAssembly or arrays."""
+"""`dendrix export` of a language model: in integer arithmetic, as C99, WebAssembly or arrays."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,14 +18,6 @@ _TARGETS = {
 _OPTIONS = ("run", "to", "out", "clips", "root", "json")
 
 
-def is_language_model(run: Path) -> bool:
-    """Whether a folder holds a network for text, which `dendrix train` writes as transformers does."""
-    from ..core.files import read_json
-
-    config = run / "config.json"
-    return config.is_file() and "model_type" in read_json(config)
-
-
 def export_text(given: dict[str, Any]) -> None:
     """Export a language model.
 
@@ -38,7 +29,8 @@ def export_text(given: dict[str, Any]) -> None:
 
     to, out = given["to"], given["out"]
     if to not in _TARGETS:
-        raise MisuseError(f"--to: expected {', '.join(_TARGETS)} for a language model, got {to}. Choose one of these.")
+        reason = " NIR has no nodes for it." if to == "nir" else ""
+        raise MisuseError(f"--to: expected {', '.join(_TARGETS)}, onnx for a language model, got {to}.{reason} Choose one of these.")
     for name, value in given.items():
         if name not in _OPTIONS and value != default_of(name):
             raise MisuseError(f"--{name.replace('_', '-')}: expected it only for other networks than language models. Leave it out.")
