@@ -12,7 +12,7 @@ import torch
 from dendrix.cli import main
 from dendrix.core.files import write_json
 from dendrix.data import EvenMel, LogMel, encoder_to_dict, read_wav
-from dendrix.data.speech.integer_mel import samples
+from dendrix.data.speech.integer_base import samples
 from dendrix.deploy import IntegerNetwork
 from dendrix.errors import InputError
 from dendrix.exits import Guarantee, Margin, MaxProbability, MeanSteps, Pareto, Policy, fit

@@ -21,6 +21,7 @@ EXPORT(load) dx_model *load(image *start) {
   dx_model *m = (dx_model *)(base + start->model);
   MOVE(m->layers);
   MOVE(m->mel);
+  MOVE(m->cochlea);
   MOVE(m->decision.bounds);
   MOVE(m->decision.powers);
   for (unsigned i = 0; i < m->layer_count; i++) {
@@ -46,6 +47,12 @@ EXPORT(load) dx_model *load(image *start) {
     MOVE(e->filter_length);
     MOVE(e->filter);
     MOVE(e->logarithm);
+  }
+  if (m->cochlea) {
+    dx_cochlea *e = (dx_cochlea *)m->cochlea;
+    MOVE(e->drive);
+    MOVE(e->near);
+    MOVE(e->far);
   }
   return m;
 }
