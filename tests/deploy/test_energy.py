@@ -5,6 +5,7 @@ import pytest
 from dendrix.deploy import quantise
 from dendrix.energy import measure
 from dendrix.layers import freeze
+from support.integer_images import CONVERTED, converted, images
 from support.integer_networks import frames, network
 
 
@@ -20,3 +21,18 @@ def test_operations_are_those_of_the_float_network() -> None:
     first, own, last = found.layers
     assert (own.kind, last.kind) == ("spikes", "spikes")
     assert first.weight_bytes * 4 == expected.layers[0].weight_bytes
+
+
+@pytest.mark.parametrize("kind", CONVERTED)
+def test_operations_of_images_are_those_of_the_converted_network(kind: str) -> None:
+    net = converted(kind)
+    whole = quantise(net)
+    # Batches are created while the meter looks on, as the first stage belongs to them.
+    expected, found = (measure(model, (model.encode(x) for x in images().split(4))) for model in (net, whole))
+    assert len(found.layers) == len(expected.layers) > 2
+    assert found.steps == expected.steps
+    dense, integer = (sorted((layer.dense, layer.reached) for layer in report.layers) for report in (expected, found))
+    for one, other in zip(integer, dense, strict=True):
+        assert one[0] == other[0]
+        assert one[1] == pytest.approx(other[1], rel=0.1)
+    assert {layer.kind for layer in found.layers} >= {"numbers"}

@@ -17,12 +17,14 @@ from .front_end import Place, structure
 BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "uint64_t": 8}
 ENGINE_BYTES = 3_850
 """Code of the engine for a Cortex-M4 with clang -Os, front end included; measured, rounded up."""
+COCHLEA_ENGINE_BYTES = 4_600
+"""The same with the cochlea as front end."""
 _GATHERED, _SCATTERED, _PACKED, _NEURON, _STEP = 6.7, 8.6, 0.7, 48.0, 1_500.0
 _BUTTERFLY, _POINT, _SAMPLE = 21.0, 55.0, 33.0
 """Instructions of a Cortex-M4 for a weight of the first layer, a synaptic event, the unpacking of a weight, a neuron, a step, a butterfly
 of the transform, one of its points, and a sample; fitted to counts under emulation, with clang -Os."""
-_CELL = 500.0
-"""Instructions for a sample and a cell of a cochlea."""
+_CELL = 405.0
+"""Instructions for a sample and a cell of a cochlea, counted in the same way."""
 _PJ_PER_INSTRUCTION = 30.0
 """Energy of an instruction on a 40-nm Cortex-M4, in pJ: an order of magnitude."""
 
@@ -98,7 +100,7 @@ def report(deployed: Deployed, frames: NDArray[np.int64] | None = None, clock_hz
     mean, worst = _instructions(deployed, counted), _instructions(deployed, _all_spike(deployed))
     return Report(
         size.tables,
-        ENGINE_BYTES,
+        COCHLEA_ENGINE_BYTES if isinstance(deployed.encoder, IntegerCochlea) else ENGINE_BYTES,
         size.memory,
         float(counted.sum()),
         mean,
