@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from ..energy.matrix_products import Product, products
-from . import image_reference, reference
+from . import image_reference, reference, text_reference
 from .image_layout import EdgeForm, StageForm
 from .image_network import ImageEncoding, IntegerImageNetwork
 from .integer_layer import Ints
 from .network import IntegerNetwork
+from .text_network import IntegerSpikeGPT
 
 
 @products.register
@@ -51,6 +52,26 @@ def _integer_images(module: IntegerImageNetwork, given: dict[str, Any], y: Any) 
         for edge, weight in zip(stage.form.edges, stage.weights, strict=True):
             if edge.kind == "conv":
                 found.append(_edge_product(edge, stage.form, weight, torch.stack([step[edge.source - 1] for step in sent], 1)))
+    return tuple(found)
+
+
+@products.register
+def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tuple[Product, ...]:  # noqa: ARG001
+    """One product for each matrix, in the order of the network; the numbers within are those of the reference."""
+    tokens = given["x"].numpy().astype(np.int64)
+    tables = [part.numpy().astype(np.int64) for part in (module.embedding, module.weights, module.constants)]
+    state = module.init_state(len(tokens)).numpy().astype(np.int64)
+    seen: list[list[tuple[Ints, Ints]]] = []
+    for t in range(tokens.shape[1]):
+        now: list[tuple[Ints, Ints]] = []
+        text_reference.step(
+            module.config, module.plan, tables, tokens[:, t], state, lambda _, x, weights, now=now: now.append((x, weights))
+        )
+        seen.append(now)
+    found = []
+    for steps in zip(*seen, strict=True):
+        x, (outputs, inputs) = np.stack([x for x, _ in steps], 1), steps[0][1].shape
+        found.append(Product(torch.from_numpy(x).float(), 2, outputs, outputs * inputs, outputs, 1))
     return tuple(found)
 
 
