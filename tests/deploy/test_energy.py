@@ -1,7 +1,6 @@
 """The energy meter counts an integer network as it counts the network that it was made of."""
 
 import pytest
-
 import torch
 
 from dendrix.deploy import quantise, quantise_text

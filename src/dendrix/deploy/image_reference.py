@@ -157,7 +157,7 @@ def reach(edge: EdgeForm, form: StageForm, size: tuple[int, int, int]) -> Ints:
         form: the stage that it feeds.
         size: shape of the map.
     """
-    height, width, channels = size
+    height, width, _ = size
     places = np.arange(1, height * width + 1).reshape(1, height, width, 1)  # 0 is beyond the edge
     met = np.concatenate([values.ravel() for _, _, values in _windows(edge, form, places)])
     found = np.bincount(met, minlength=height * width + 1)[1:] * (form.shape[2] // edge.groups)

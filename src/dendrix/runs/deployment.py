@@ -310,14 +310,14 @@ class Budget:
     agreement: float = 0.99
     """Least share of validation inputs with the answer of the float network."""
 
+    def excess(self, flash: int, ram: int) -> list[str]:
+        """Bytes beyond the limits, in words."""
+        sizes = ("flash", flash, self.flash), ("RAM", ram, self.ram)
+        return [f"{name} {size:,} bytes, {size - most:,} too many" for name, size, most in sizes if most is not None and size > most]
+
     def missed(self, ready: Ready) -> list[str]:
         """What a network misses, and by how much."""
-        costs, found = ready.costs, []
-        flash = costs.tables_bytes + costs.engine_bytes
-        if self.flash is not None and flash > self.flash:
-            found.append(f"flash {flash:,} bytes, {flash - self.flash:,} too many")
-        if self.ram is not None and costs.memory_bytes > self.ram:
-            found.append(f"RAM {costs.memory_bytes:,} bytes, {costs.memory_bytes - self.ram:,} too many")
+        found = self.excess(ready.costs.tables_bytes + ready.costs.engine_bytes, ready.costs.memory_bytes)
         if ready.comparison.agreement < self.agreement:
             found.append(f"agreement {ready.comparison.agreement:.2%}, {self.agreement - ready.comparison.agreement:.2%} too little")
         return found
