@@ -65,7 +65,7 @@ class Report:
             ("RAM", f"{self.memory_bytes:,} bytes a stream"),
             ("synaptic operations per step", f"{self.operations_mean:,.0f}"),
             ("Cortex-M4 instructions per step", f"about {self.instructions_mean:,.0f}, at most {self.instructions_worst:,.0f} (estimated)"),
-            ("real-time factor", f"about {self.real_time_factor:.0f} at {self.clock_hz / 1e6:.0f} MHz"),
+            ("real-time factor", f"about {self.real_time_factor:{'.0f' if self.real_time_factor >= 10 else '.2g'}} at {self.clock_hz / 1e6:.0f} MHz"),
             ("energy", f"about {self.microjoules_per_second:.0f} microjoules for a second of input"),
         ]
 
