@@ -43,7 +43,7 @@ def export_text(given: dict[str, Any]) -> None:
     for name, value in given.items():
         if name not in _OPTIONS and value != default_of(name):
             raise MisuseError(f"--{name.replace('_', '-')}: expected it only for other networks than language models. Leave it out.")
-    budget = Budget(*(bytes_of(given[name], name) for name in ("max_flash", "max_ram")))
+    budget = Budget(bytes_of(given["max_flash"], "max_flash"), bytes_of(given["max_ram"], "max_ram"))
     ready = export_text_run(DeployTextRun(given["run"], given["clips"], root=given["root"], budget=budget), to, out)
     sizes = {"tables_bytes": ready.deployed.tables_bytes, "memory_bytes": ready.deployed.memory_bytes}
     if given["json"]:

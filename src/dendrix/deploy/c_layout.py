@@ -91,8 +91,8 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
         membrane = cursor.take(layer.form.outputs, 4)
         fixed.append((membrane, cursor.take(layer.form.outputs, 4) if layer.form.kind in ("cuba", "adlif") else membrane))
     encoder = deployed.encoder
-    mel, ear = (encoder if isinstance(encoder, kind) else None for kind in (IntegerMel, IntegerCochlea))
-    heard = cursor.take(math.ceil(ear_bytes(ear) / 8), 8) if ear else 0
+    mel = encoder if isinstance(encoder, IntegerMel) else None
+    ear = cursor.take(math.ceil(ear_bytes(encoder) / 8), 8) if isinstance(encoder, IntegerCochlea) else 0
     level = cursor.take(1 if mel else 0, 4)
     scratch = cursor.take(2 * mel.tables().points + 2 if mel else 0, 4)
     rings: dict[tuple[int, str], tuple[int, bool]] = {}
@@ -116,5 +116,5 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
         (pending, wide), (feedback, feedback_wide) = rings[index, "pending"], rings[index, "feedback"]
         bounded = _is_bounded(layer, 1 if index else -deployed.network.inputs.low)
         places.append(LayerPlace(*fixed[index], pending, feedback, wide, feedback_wide, bounded))
-    front = Place(level, scratch, past, heard)
+    front = Place(level, scratch, past, ear)
     return Memory(total, streak, tuple(places), front, frame, history, block, math.ceil(cursor.at / 8) * 8)

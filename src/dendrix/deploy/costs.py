@@ -60,12 +60,16 @@ class Report:
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values for a table."""
+        factor = f"{self.real_time_factor:{'.0f' if self.real_time_factor >= 10 else '.2g'}}"
         return [
             ("flash", f"{self.tables_bytes + self.engine_bytes:,} bytes ({self.tables_bytes:,} of tables)"),
             ("RAM", f"{self.memory_bytes:,} bytes a stream"),
             ("synaptic operations per step", f"{self.operations_mean:,.0f}"),
             ("Cortex-M4 instructions per step", f"about {self.instructions_mean:,.0f}, at most {self.instructions_worst:,.0f} (estimated)"),
-            ("real-time factor", f"about {self.real_time_factor:{'.0f' if self.real_time_factor >= 10 else '.2g'}} at {self.clock_hz / 1e6:.0f} MHz"),
+            (
+                "real-time factor",
+                f"about {factor} at {self.clock_hz / 1e6:.0f} MHz",
+            ),
             ("energy", f"about {self.microjoules_per_second:.0f} microjoules for a second of input"),
         ]
 

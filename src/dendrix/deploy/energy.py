@@ -41,7 +41,7 @@ def _image_encoding(module: ImageEncoding, given: dict[str, Any], y: Any) -> tup
 
 @products.register
 def _integer_images(module: IntegerImageNetwork, given: dict[str, Any], y: Any) -> tuple[Product, ...]:  # noqa: ARG001
-    """The stages after the first, at every step; the spikes within are those of the reference. Only matrix products count, as everywhere."""
+    """The stages after the first, at every step; the spikes within are those of the reference. Only matrix products count."""
     stages, currents = module.stages(), torch.nan_to_num(given["x"]).round().long().numpy()
     memory, sent = module.init_state(len(currents)).memory.numpy().astype(np.int64), []
     for t in range(currents.shape[1]):
@@ -63,11 +63,12 @@ def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tup
     state = module.init_state(len(tokens)).numpy().astype(np.int64)
     seen: list[list[tuple[Ints, Ints]]] = []
     for t in range(tokens.shape[1]):
-        now: list[tuple[Ints, Ints]] = []
-        text_reference.step(
-            module.config, module.plan, tables, tokens[:, t], state, lambda _, x, weights, now=now: now.append((x, weights))
-        )
-        seen.append(now)
+        seen.append([])
+
+        def watch(_: str, x: Ints, weights: Ints) -> None:
+            seen[-1].append((x, weights))
+
+        text_reference.step(module.config, module.plan, tables, tokens[:, t], state, watch)
     found = []
     for steps in zip(*seen, strict=True):
         x, (outputs, inputs) = np.stack([x for x, _ in steps], 1), steps[0][1].shape
@@ -77,5 +78,6 @@ def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tup
 
 def _edge_product(edge: EdgeForm, form: StageForm, weight: Ints, maps: torch.Tensor) -> Product:
     """The product of maps [..., H, W, C] and the weights of an edge, of one byte each."""
-    reach = torch.from_numpy(image_reference.reach(edge, form, tuple(maps.shape[-3:])).copy()).movedim(-1, 0)
+    height, width, channels = maps.shape[-3:]
+    reach = torch.from_numpy(image_reference.reach(edge, form, (height, width, channels)).copy()).movedim(-1, 0)
     return Product(maps.float().movedim(-1, -3), maps.dim() - 3, reach, weight.size, form.size, 1)

@@ -129,7 +129,7 @@ class IntegerImageNetwork(StillImageNetwork):
             steps: T; None for the number of steps of the network.
         """
         steps = self.presented if steps is None else expect_count(steps, "[1, inf)", "steps")
-        currents = self.encoding(torch.from_numpy(self.bytes_of(images)), self).double().unsqueeze(1)
+        currents: Tensor = self.encoding(torch.from_numpy(self.bytes_of(images)), self).double().unsqueeze(1)
         return currents.expand(-1, steps, *currents.shape[2:])
 
     def currents(self, pixels: Ints) -> Ints:

@@ -100,7 +100,7 @@ Watch = Callable[[str, Ints, Ints], None]
 
 
 def _unwatched(name: str, x: Ints, weights: Ints) -> None:
-    """No one watches."""
+    """Ignore a product."""
 
 
 class _Half:

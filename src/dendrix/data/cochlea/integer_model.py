@@ -1,5 +1,6 @@
 """The causal cochlea in whole numbers: 16-bit samples to spike counts, which a quantised network takes."""
 
+import copy
 import dataclasses
 import functools
 import math
@@ -176,7 +177,7 @@ class IntegerCochlea(IntegerEncoder):
     def run(self, pcm: Ints, state: IntegerCochleaState) -> tuple[Ints, IntegerCochleaState]:
         from .integer_loops import hear  # numba loads in 0.4 s
 
-        key, arrays = state.key.copy(), CochleaArrays(*(part.copy() for part in state.arrays))
+        key, arrays = state.key.copy(), copy.deepcopy(state.arrays)
         keys = compiled(noise_keys)(pcm.astype(np.float32) / np.float32(32768), key)
         frames = np.zeros((len(pcm) // self.hop, self.channels), np.int64)
         compiled(hear)(pcm, keys, self.tables(), arrays, self.hop, self.group, frames)

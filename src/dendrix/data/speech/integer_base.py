@@ -24,6 +24,10 @@ class IntegerEncoder(CausalEncoder):
         """Fractional bits of a frame."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: define its property `fraction`.")
 
+    def tables(self) -> Any:
+        """The constants of the encoder, a NamedTuple."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract: define tables().")
+
     def run(self, pcm: Ints, state: Any) -> tuple[Ints, Any]:
         """Encode whole frames of 16-bit samples, int64 [T * hop], to integers [T, C]; returns them and the next state."""
         raise NotImplementedError(f"{type(self).__name__} is abstract: define run(pcm, state).")

@@ -1,16 +1,6 @@
 /* The engine for WebAssembly, for every kind of network: its tables are an image that is loaded at run time. Built by `make wasm`. */
 #include "dendrix.c"
-
-#define EXPORT(name) __attribute__((export_name(#name)))
-#define MOVE(pointer)                                                           \
-  do {                                                                          \
-    uintptr_t offset = (uintptr_t)(pointer);                                    \
-    if (offset) memcpy(&(pointer), &(uintptr_t){base + offset}, sizeof offset); \
-  } while (0)
-
-typedef struct {
-  uint32_t magic, model;
-} image;
+#include "tables.h"
 
 enum { MAGIC = 0x314e5844 }; /* "DXN1" */
 
