@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dendrix.data import Cochlea
 from dendrix.deploy import Deployed, IntegerCochlea, export_arduino, export_c, export_npz, export_wasm, quantise, report
 from dendrix.errors import InputError
 from support.exports import SANE, SELFTEST, STRICT, gcc, hostile_sounds, needs_gcc, needs_node, selftest
@@ -55,7 +56,9 @@ def test_arrays_and_library(tmp_path: Path) -> None:
     assert (tmp_path / "library" / "src" / "dendrix_cochlea.h").exists()
 
 
-def test_counts_have_no_fraction() -> None:
+def test_encoders_that_do_not_fit() -> None:
+    with pytest.raises(InputError, match="expected one in whole numbers, got Cochlea"):
+        made(Cochlea(dt_ms=5.0, cells=12, group=2))
     with pytest.raises(InputError, match="encoder: expected the form of the input"):
         deployed(quantise(network(), [frames()]), encoder=EAR)
 

@@ -38,6 +38,10 @@ class Deployed(Answering):
     """Probability below which there is no answer."""
 
     def __post_init__(self) -> None:
+        if self.encoder is not None and not isinstance(self.encoder, IntegerEncoder):
+            raise InputError(
+                f"encoder: expected one in whole numbers, got {type(self.encoder).__name__}. Make it with dendrix.deploy.integer_encoder."
+            )
         if self.encoder is not None and (self.encoder.channels, self.encoder.fraction) != (
             self.network.inputs.channels,
             self.network.inputs.shift,

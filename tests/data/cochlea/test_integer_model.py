@@ -101,6 +101,7 @@ def test_it_is_saved_by_its_fields() -> None:
         (dict(cells=7, group=2), "group"),
         (dict(f_max=9_000.0), "f_max"),
         (dict(seed=-1), "seed"),
+        (dict(seed=0.5), "seed"),
         (dict(release_ms=0.0), "release_ms"),
     ],
 )
@@ -109,9 +110,11 @@ def test_fields_without_an_integer_form(fields: dict[str, float], said: str) -> 
         IntegerCochlea(**fields)
 
 
-def test_gains_that_overflow_are_refused() -> None:
+@pytest.mark.parametrize("fields", [dict(gain=90.0), dict(quality=1e6)], ids=str)
+def test_filters_that_overflow_are_refused(fields: dict[str, float]) -> None:
+    """Those that hardly decay too, whose sums are not known."""
     with pytest.raises(InputError, match="Lower the gain"):
-        replace(EAR, gain=90.0).tables()
+        replace(EAR, **fields).tables()
 
 
 def test_other_encoders_are_named() -> None:

@@ -158,7 +158,7 @@ def _integrate(counts: Any, tables: Any, row: Any, resting: Any, currents: Any, 
 
 
 def reach(drive: Any, near: Any, far: Any, differs: Any, sums: Any) -> None:
-    """Sum the magnitudes of the impulse responses after each resonator, until they have died away.
+    """Sum the magnitudes of the impulse responses after each resonator, until they have died away; infinite if they do not.
 
     Args:
         drive, near, far: coefficients of the resonators, [C].
@@ -177,3 +177,5 @@ def reach(drive: Any, near: Any, far: Any, differs: Any, sums: Any) -> None:
                 sums[stage, i] += abs(y)
                 size += abs(y) + abs(two[stage])
             n += 1
+        if size > 1e-9:
+            sums[:, i] = np.inf

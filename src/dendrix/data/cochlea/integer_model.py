@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...checks import SEEDS
 from ...compiled import compiled
 from ...core import expect_fields
 from ...errors import InputError
@@ -146,7 +147,14 @@ class IntegerCochlea(IntegerEncoder):
         super().__post_init__()
         self.float_form()
         expect_fields(
-            self, rate="[8000, 48000]", floor="[1.6e-5, 0.5]", gain="[0.01, 100]", ramp_ms="[0, 1000]", whole=("cells",), cells="[1, 4096]"
+            self,
+            rate="[8000, 48000]",
+            floor="[1.6e-5, 0.5]",
+            gain="[0.01, 100]",
+            ramp_ms="[0, 1000]",
+            whole=("cells", "seed"),
+            seed=SEEDS,
+            cells="[1, 4096]",
         )
         expect_fields(self, release_ms="[1, 10000]")
 
@@ -277,4 +285,6 @@ def _bound(tables: CochleaTables) -> CochleaBound:
     reprocessing = (cleft * tables.w_gain * 2.0**-36 + 1) / (1 - tables.w_kept * 2.0**-31)
     current = FIBRES * 2**16 / (1 - tables.keep_current * 2.0**-31) + 1
     membrane = 2**24 + current * tables.charge * 2.0**-24
-    return CochleaBound(tuple(int(value) + 1 for value in filters), int(reprocessing) + 1, int(current) + 1, int(membrane) + 1)
+    return CochleaBound(
+        tuple(int(value) + 1 for value in np.minimum(filters, 2.0**40)), int(reprocessing) + 1, int(current) + 1, int(membrane) + 1
+    )
