@@ -146,17 +146,9 @@ class IntegerCochlea(IntegerEncoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.float_form()
-        expect_fields(
-            self,
-            rate="[8000, 48000]",
-            floor="[1.6e-5, 0.5]",
-            gain="[0.01, 100]",
-            ramp_ms="[0, 1000]",
-            whole=("cells", "seed"),
-            seed=SEEDS,
-            cells="[1, 4096]",
-        )
-        expect_fields(self, release_ms="[1, 10000]")
+        expect_fields(self, whole=("cells", "seed"), cells="[1, 4096]", seed=SEEDS)
+        expect_fields(self, rate="[8000, 48000]", floor="[1.6e-5, 0.5]", gain="[0.01, 100]")
+        expect_fields(self, ramp_ms="[0, 1000]", release_ms="[1, 10000]")
 
     def float_form(self) -> Cochlea:
         """The encoder that this one stands for."""
