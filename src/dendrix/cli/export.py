@@ -70,7 +70,8 @@ def export(
         policy: instead of fitting one, an exit policy that was fitted to this integer network.
         abstain: give no answer below this probability.
         clips: number of test vectors; of texts for a language model.
-        max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most.
+        max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most. A language model, which has
+            8 bits, is refused where it is larger.
         max_ram: refuse more bytes of RAM.
         agreement: least agreement with the float network, on validation data, that a choice of bits must keep.
         root: data folder, if the data have moved since training.
@@ -97,7 +98,7 @@ def export(
     if max_flash is None and max_ram is None:
         ready = export_run(asked, to, out)
     else:
-        budget = Budget(_bytes(max_flash, "max_flash"), _bytes(max_ram, "max_ram"), agreement)
+        budget = Budget(bytes_of(max_flash, "max_flash"), bytes_of(max_ram, "max_ram"), agreement)
         ready = write_export(fitting(asked, budget, out), to, out)
     if json:
         print_json({"folder": str(out), **asdict(ready.comparison), **asdict(ready.costs)})
@@ -195,7 +196,7 @@ def _goal(name: GoalName | None, **given: Any) -> Any:
         raise MisuseError(f"exit: expected the options of {name}, but {error}. See dendrix export --help.") from error
 
 
-def _bytes(text: str | None, name: str) -> int | None:
+def bytes_of(text: str | None, name: str) -> int | None:
     """A number of bytes, such as 32k (32,000) or 30000."""
     if text is None:
         return None

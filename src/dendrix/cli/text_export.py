@@ -15,7 +15,7 @@ _TARGETS = {
     "npz": "The file README.md describes the arrays.",
 }
 """Advice after an export, by its target."""
-_OPTIONS = ("run", "to", "out", "clips", "root", "json")
+_OPTIONS = ("run", "to", "out", "clips", "root", "max_flash", "max_ram", "json")
 
 
 def export_text(given: dict[str, Any]) -> None:
@@ -24,8 +24,9 @@ def export_text(given: dict[str, Any]) -> None:
     Args:
         given: options of `dendrix export` by name.
     """
+    from ..runs.deployment import Budget
     from ..runs.text_deployment import DeployTextRun, export_text_run
-    from .export import default_of
+    from .export import bytes_of, default_of
 
     to, out = given["to"], given["out"]
     if to not in _TARGETS:
@@ -34,7 +35,8 @@ def export_text(given: dict[str, Any]) -> None:
     for name, value in given.items():
         if name not in _OPTIONS and value != default_of(name):
             raise MisuseError(f"--{name.replace('_', '-')}: expected it only for other networks than language models. Leave it out.")
-    ready = export_text_run(DeployTextRun(given["run"], given["clips"], root=given["root"]), to, out)
+    budget = Budget(bytes_of(given["max_flash"], "max_flash"), bytes_of(given["max_ram"], "max_ram"))
+    ready = export_text_run(DeployTextRun(given["run"], given["clips"], root=given["root"], budget=budget), to, out)
     sizes = {"tables_bytes": ready.deployed.tables_bytes, "memory_bytes": ready.deployed.memory_bytes}
     if given["json"]:
         print_json({"folder": str(out), **asdict(ready.comparison), **sizes})
