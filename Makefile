@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all docs check lint fuzz wasm bench audit sbom clean
+.PHONY: demo test test-all test-transformers docs check lint fuzz wasm bench audit sbom clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -20,6 +20,12 @@ tests: .venv/.dev
 # Also what needs longer or more tools: each test is skipped with a reason where its tool is absent.
 test-all: lint .venv/.docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -rs
+
+# The common model tests of transformers: make test-transformers SOURCE=transformers-5.23.0, a checkout or source distribution, which
+# has more tests the more complete it is. Every skip is listed with its reason.
+test-transformers: .venv/.transformers
+	PYTHONPATH=tests OMP_NUM_THREADS=1 SOURCE=$(abspath $(SOURCE)) $(BIN)/pytest -c /dev/null --rootdir . -p no:cacheprovider -rs \
+		tests/peers/transformers_common.py
 
 # The documentation site, docs/_build/html/index.html. Runs the tutorials and works without a network.
 docs: .venv/.docs
@@ -74,6 +80,10 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@ .venv/.user
+
+.venv/.transformers: .venv/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt parameterized
+	touch $@
 
 .venv/.docs: .venv/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

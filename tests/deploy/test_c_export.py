@@ -1,7 +1,6 @@
 """The C engine equals the reference to the bit: real clips, random networks and hostile inputs, under the sanitisers of gcc."""
 
 import json
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +15,8 @@ from dendrix.deploy import Deployed, IntegerMel, export_c, margin_rule, quantise
 from dendrix.errors import InputError
 from dendrix.exits import Entropy
 from dendrix.models import Decision
+from support.exports import GCC, SANE, SELFTEST, STRICT, gcc, hostile_sounds, needs_gcc
 from support.integer_networks import NEURONS, deployed, frames, network, random_network
-
-GCC = shutil.which("gcc")
-needs_gcc = pytest.mark.skipif(GCC is None, reason="needs gcc")
-STRICT = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror"
-SANE = "-O1 -fsanitize=undefined,address -fno-sanitize-recover=all"
-SELFTEST = "-DDX_TRACE -DDX_DEBUG=1 test/selftest.c dendrix.c model.c"
-
-
-def gcc(folder: Path, options: str, program: str = "a.out") -> str:
-    """Compile in the folder, run, and return what was printed."""
-    subprocess.run([str(GCC), *options.split(), "-o", program], cwd=folder, check=True, capture_output=True)
-    return subprocess.run([f"./{program}"], cwd=folder, check=True, capture_output=True, text=True, input="").stdout
 
 
 def values(rng: np.random.Generator, channels: int, count: int, low: int = -130, high: int = 130) -> list[np.ndarray]:
@@ -103,17 +91,6 @@ def test_labels_are_any_text(tmp_path: Path) -> None:
         found.add(json.loads(said)["label"])
         assert json.loads(said)["label"] == labels[made.answer(made.totals(clip)).label]
     assert len(found) > 1
-
-
-def hostile_sounds(rng: np.random.Generator) -> list[np.ndarray]:
-    return [
-        rng.integers(-32768, 32768, 3000),
-        np.full(1000, -32768),
-        np.zeros(1111, np.int64),
-        np.where(np.arange(2000) // 40 % 2, 32767, -32768),
-        np.eye(1, 900, 450, dtype=np.int64)[0] * 20,
-        rng.integers(-3, 4, 1),
-    ]
 
 
 @needs_gcc

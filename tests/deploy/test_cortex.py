@@ -7,31 +7,14 @@ import numpy as np
 import pytest
 
 from dendrix.data import IntegerMel
-from dendrix.deploy import Deployed, export_c, quantise, report
-from support.cortex import Cortex
+from dendrix.deploy import export_c, quantise, report
+from support.cortex import Cortex, check
 from support.integer_networks import deployed, frames, network, random_network
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("unicorn") is None or importlib.util.find_spec("ziglang") is None,
     reason="needs unicorn, an emulator, and ziglang",
 )
-
-
-def check(made: Deployed, clips: list[np.ndarray], folder: Path, cpu: str) -> Cortex:
-    export_c(made, folder, clips)
-    core, classes = Cortex(folder, cpu), len(made.labels)
-    for clip in clips:
-        expected = made.totals(clip)
-        assert core.start(1 << 16, made.encoder.rate if made.encoder else 0) == 0
-        for k in range(len(clip) // made.step):
-            assert core.push(clip[k * made.step : (k + 1) * made.step]) == 0
-            assert np.array_equal(core.totals(classes), expected[k])
-        core.push(clip[len(clip) // made.step * made.step :])
-        core.stop()
-        assert np.array_equal(core.totals(classes), expected[-1])
-        answer = made.answer(expected)
-        assert core.answer() == (answer.label, answer.confidence, answer.steps, answer.stopped)
-    return core
 
 
 @pytest.mark.parametrize("cpu", ["cortex_m4", "cortex_m0plus"])

@@ -1,10 +1,13 @@
 """The energy meter counts an integer network as it counts the network that it was made of."""
 
 import pytest
+import torch
 
-from dendrix.deploy import quantise
+from dendrix.deploy import quantise, quantise_text
 from dendrix.energy import measure
 from dendrix.layers import freeze
+from dendrix.models import SpikeGPT, SpikeGPTConfig
+from support.integer_images import CONVERTED, converted, images
 from support.integer_networks import frames, network
 
 
@@ -20,3 +23,31 @@ def test_operations_are_those_of_the_float_network() -> None:
     first, own, last = found.layers
     assert (own.kind, last.kind) == ("spikes", "spikes")
     assert first.weight_bytes * 4 == expected.layers[0].weight_bytes
+
+
+@pytest.mark.parametrize("kind", CONVERTED)
+def test_operations_of_images_are_those_of_the_converted_network(kind: str) -> None:
+    net = converted(kind)
+    whole = quantise(net)
+    # Batches are created while the meter looks on, as the first stage belongs to them.
+    expected, found = (measure(model, (model.encode(x) for x in images().split(4))) for model in (net, whole))
+    assert len(found.layers) == len(expected.layers) > 2
+    assert found.steps == expected.steps
+    dense, integer = (sorted((layer.dense, layer.reached) for layer in report.layers) for report in (expected, found))
+    for one, other in zip(integer, dense, strict=True):
+        assert one[0] == other[0]
+        assert one[1] == pytest.approx(other[1], rel=0.1)
+    assert {layer.kind for layer in found.layers} >= {"numbers"}
+
+
+@pytest.mark.parametrize("spikes", ["output", "input"])
+def test_operations_of_texts_are_those_of_the_float_network(spikes: str) -> None:
+    torch.manual_seed(0)
+    model = SpikeGPT(SpikeGPTConfig(vocab_size=50, width=24, layers=2, spikes=spikes)).eval()
+    tokens = torch.randint(50, (3, 20))
+    expected, found = measure(model, [tokens]), measure(quantise_text(model, [tokens]), [tokens])
+    assert len(found.layers) == len(expected.layers) == 15
+    dense, integer = (sorted((layer.dense, layer.reached) for layer in report.layers) for report in (expected, found))
+    assert [one for one, _ in dense] == [one for one, _ in integer]
+    assert sum(reached for _, reached in integer) == pytest.approx(sum(reached for _, reached in dense), rel=0.05)
+    assert sum(layer.kind == "spikes" for layer in found.layers) == sum(layer.kind == "spikes" for layer in expected.layers)

@@ -12,7 +12,7 @@ import pytest
 
 from dendrix.data import IntegerMel
 from dendrix.data.speech.fsdd import fsdd_recordings
-from dendrix.data.speech.integer_mel import samples
+from dendrix.data.speech.integer_base import samples
 from dendrix.deploy import Deployed, export_c, integer_encoder, quantise
 from dendrix.deploy.image import image
 from dendrix.run_folder import load

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,8 @@ import pytest
 from dendrix.deploy import IntegerMel, export_wasm, quantise
 from dendrix.deploy.compile import build_wasm
 from dendrix.deploy.wasm_export import engine
+from support.exports import NODE, needs_node, selftest
 from support.integer_networks import NEURONS, deployed, frames, network, random_network
-
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="needs node")
-
-
-def selftest(folder: Path) -> str:
-    return subprocess.run([str(NODE), "selftest.mjs"], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @needs_node

@@ -17,6 +17,7 @@ from dendrix.exchange import GraphNetwork, NIRNeuron, build_graph, from_nir, nir
 from dendrix.exchange.delay_line import DelayLine
 from dendrix.exchange.layers import BatchedLinear, Scale, Threshold
 from dendrix.layers import (
+    QCFS,
     BatchNorm,
     DelayLinear,
     HeldDropout,
@@ -250,13 +251,47 @@ def test_a_time_step_must_be_known() -> None:
         to_nir(NETWORKS["maps"], dt_ms=1.0)
 
 
-def test_a_converted_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("neuron", ["if", "signed"])
+def test_a_converted_network_takes_the_image_at_every_step(neuron: Any, tmp_path: Path) -> None:
     config = VGGConfig(3, stages=((4,), (4,)), threshold=1.0)
-    network = Converted(ConvertedConfig("vgg", vars(config), height=8, width=8, neuron="if"), VGG(config).eval())
-    graph = to_nir(network, tmp_path / "net.nir", dt_ms=1.0, compact=False)
-    assert {"Conv2d", "AvgPool2d", "IF", "Flatten", "Affine"} <= {node.type for node in graph.nodes.values()}
-    x = network.encode(torch.rand(2, 3, 8, 8), 8)
-    torch.testing.assert_close(from_nir(tmp_path / "net.nir")(x)[0], network(x)[0], rtol=1e-4, atol=1e-5)
+    network = Converted(ConvertedConfig("vgg", vars(config), height=8, width=8, neuron=neuron), VGG(config).eval()).eval()
+    images = torch.rand(2, 3, 8, 8)
+    frames, wanted = images.unsqueeze(1).expand(-1, 8, 3, 8, 8), network(network.encode(images, 8))[0]
+    for compact in (False, True):
+        graph = to_nir(network, tmp_path / "net.nir", dt_ms=1.0, compact=compact)
+        torch.testing.assert_close(from_nir(tmp_path / "net.nir")(frames)[0], wanted, rtol=1e-4, atol=1e-5)
+    assert {"Conv2d", "AvgPool2d", "I" if neuron == "signed" else "IF", "Flatten", "Affine"} <= {node.type for node in graph.nodes.values()}
+    assert graph.nodes["input"].shape == (3, 8, 8)
+    currents = to_nir(network.network, dt_ms=1.0)  # without the layers before the first neurons
+    assert currents.nodes["input"].shape == tuple(network.network.current)
+
+
+class Centred(nn.Module):
+    """A network that subtracts a mean from its image."""
+
+    def __init__(self, *mean: int):
+        super().__init__()
+        self.mean = nn.Parameter(torch.rand(mean), requires_grad=False)
+        self.rest = nn.Sequential(nn.Conv2d(3, 2, 3), QCFS(4, 1.0), nn.Flatten(), nn.Linear(8, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.rest((x - self.mean) / 2)
+        return y
+
+    def arguments(self) -> dict[str, Any]:
+        return {"mean": tuple(self.mean.shape)}
+
+
+def test_what_is_subtracted_from_an_image_must_be_per_channel() -> None:
+    def converted(*mean: int) -> Converted:
+        centred = Centred(*mean).eval()
+        return Converted(ConvertedConfig.of(centred, height=4, width=4, outputs=2), centred).eval()
+
+    network, image = converted(3, 1, 1), torch.rand(1, 3, 4, 4)
+    found = from_nir(to_nir(network, dt_ms=1.0, compact=False))(image.unsqueeze(1).expand(-1, 5, -1, -1, -1))[0]
+    torch.testing.assert_close(found, network(network.encode(image, 5))[0], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"sub: expected an image and one value per channel, got \[3, 4, 4\]"):
+        to_nir(converted(3, 4, 4), dt_ms=1.0)
 
 
 def test_a_graph_as_an_object_of_nir() -> None:

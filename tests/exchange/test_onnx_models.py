@@ -1,20 +1,24 @@
 """ONNX models in onnxruntime: the outputs of the network, step by step and for whole sequences."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from dendrix.exchange import NIRNeuron, to_onnx
-from dendrix.exchange.onnx_models import run_steps, session
+from dendrix.core import accumulate
+from dendrix.exchange import NIRNeuron, to_nir, to_onnx
+from dendrix.exchange.image_frames import over_time
+from dendrix.exchange.onnx_models import _prepared, run_steps, session
 from dendrix.exchange.onnx_readme import readme
 from dendrix.layers import PerStep, Recurrent, Sequential, freeze
 from dendrix.models import (
     VGG,
     Converted,
     ConvertedConfig,
+    Decision,
     DelayNet,
     DelayNetConfig,
     DendriticNet,
@@ -25,6 +29,7 @@ from dendrix.models import (
     SpikeGPTConfig,
     VGGConfig,
 )  # fmt: skip
+from dendrix.models.decision import Accumulation
 from dendrix.neurons import IF, LI, LIF, AdLIF, CubaLIF
 from dendrix.run_folder import read_checkpoint
 
@@ -72,7 +77,7 @@ def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> 
     sizes = [axis.dim_value for axis in whole.graph.input[0].type.tensor_type.shape.dim[2:]]
     x = torch.randint(50, (2, 25)) if name == "SpikeGPT" else (torch.rand(2, 25, *sizes) < 0.3).float()
     with torch.no_grad():
-        wanted = freeze(network)(x)[0].numpy()
+        wanted = freeze(over_time(network))(x)[0].numpy()
     found = session(whole).run(None, {"sequence": x.numpy()})[0]
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(run_steps(session(model), x[:1].numpy()), wanted[:1], rtol=1e-3, atol=1e-4)
@@ -88,16 +93,49 @@ def test_integer_weights_are_smaller_and_near() -> None:
     assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
 
 
+def test_binary_embeddings_are_exact_in_8_bits() -> None:
+    network, tokens = SpikeGPT(SpikeGPTConfig(50, 16, 2)).eval(), torch.randint(50, (3, 20))
+    before = network.emb.weight.detach().clone()
+    prepared = _prepared(freeze(network))
+    assert torch.equal(prepared(tokens)[0], network(tokens)[0])
+    assert set(prepared.emb.weight.abs().flatten().tolist()) == {0.5}
+    assert torch.equal(network.emb.weight, before)
+
+
 def test_the_page_beside_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     network = Sequential(nn.Linear(12, 32), LIF(32)).eval()
     for form in ("step", "sequence"):
         to_onnx(network, "net.onnx", form=form)
-        page = readme("net.onnx", form, (12,), ["yes", "no"], None)
+        page = readme("net.onnx", form, (12,), [f"class{i}" for i in range(32)], decision=Decision("max", tail_ms=30.0))
         names: dict[str, np.ndarray] = {}
         exec(page.split("```python\n")[1].split("```")[0], names)
-        assert names["evidence"].shape == (1, 100, 32)
-        assert "yes, no" in page
+        assert names["outputs"].shape == (1, 100, 32)
+        assert names["number"].shape == (1,)
+        assert "class0, class1" in page
+        assert "Append 30 ms of zeros" in page
+
+
+def test_the_page_of_an_image_says_for_how_many_steps_it_is_shown() -> None:
+    page = readme("net.onnx", "sequence", (3, 8, 8), presented=4)
+    assert "np.zeros((1, 4, 3, 8, 8), np.float32)" in page
+    assert "the same at each of 4 steps" in page
+
+
+@pytest.mark.parametrize("accumulation", get_args(Accumulation))
+def test_the_page_decides_as_dendrix_does(accumulation: Accumulation) -> None:
+    names = {"outputs": np.random.default_rng(0).normal(size=(50, 9, 5)).astype(np.float32)}
+    page = readme("net.onnx", "sequence", (3,), "abcde", decision=Decision(accumulation))
+    exec("import numpy as np\n" + next(line for line in page.splitlines() if line.startswith("number")), names)
+    wanted = accumulate(torch.from_numpy(names["outputs"]), None, accumulation)[:, -1].argmax(-1)
+    assert names["number"].tolist() == wanted.tolist()
+
+
+def test_a_network_without_time_is_refused() -> None:
+    network = VGG(VGGConfig(3, stages=((4,), (4,)))).eval()
+    for export in (to_onnx, to_nir):
+        with pytest.raises(ValueError, match=r"network: expected one over time, got VGG\. Convert an image network first"):
+            export(network)
 
 
 def test_what_torch_cannot_export_is_one_sentence(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dendrix.data.speech.fsdd import fsdd_recordings
-from dendrix.data.speech.integer_mel import samples
+from dendrix.data.speech.integer_base import samples
 from dendrix.exits import Pareto
 from dendrix.runs.deployment import DeployRun, export_run, prepare_run
 from dendrix.runs.prediction import encoder_of

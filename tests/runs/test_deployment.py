@@ -11,8 +11,8 @@ import torch
 
 from dendrix.cli import main
 from dendrix.core.files import write_json
-from dendrix.data import EvenMel, LogMel, encoder_to_dict, read_wav
-from dendrix.data.speech.integer_mel import samples
+from dendrix.data import Cochlea, EvenMel, LogMel, encoder_to_dict, read_wav
+from dendrix.data.speech.integer_base import samples
 from dendrix.deploy import IntegerNetwork
 from dendrix.errors import InputError
 from dendrix.exits import Guarantee, Margin, MaxProbability, MeanSteps, Pareto, Policy, fit
@@ -83,6 +83,37 @@ def test_the_integer_run_is_a_run_like_any_other(run: Path, whole: Path, tones: 
     assert torch.equal(units, units.round())
     wave, rate = read_wav(tones / "0_tester_0.wav")
     assert predict(load_checkpoint(whole), wave, rate).label == predict(load_checkpoint(run), wave, rate).label
+
+
+def test_a_run_that_hears_spikes(tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A network on counts of the cochlea, from the float run to the integer run and to C."""
+    ear, folder = Cochlea(rate=8_000, dt_ms=20.0, cells=24, group=2, f_max=3_000.0), tmp_path / "spikes"
+    folder.mkdir()
+    torch.manual_seed(0)
+    network = DelayNet(DelayNetConfig(12, 10, hidden=(24,), max_delay_ms=80.0, dt_ms=20.0))
+    write_checkpoint(folder, Checkpoint(network, tuple("0123456789"), encoder_to_dict(ear), Decision("mean", 60.0)))
+    write_json(folder / "run.json", {"name": "spikes", "recipe": {"data": FsddData(ear, root=tones).to_dict()}})
+    assert main(["export", str(folder), "--to", "run", "--out", str(tmp_path / "whole"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["agreement"] >= 0.8
+    assert said["engine_bytes"] == 4600
+    words = [
+        "export",
+        str(tmp_path / "whole"),
+        "--to",
+        "c",
+        "--out",
+        str(tmp_path / "c"),
+        "--exit",
+        "mean-steps",
+        "--steps",
+        "4",
+        "--clips",
+        "2",
+    ]
+    assert main(words) == 0
+    assert (tmp_path / "c" / "dendrix_cochlea.h").exists()
+    assert evaluate_run(tmp_path / "whole").accuracy == pytest.approx(evaluate_run(folder).accuracy, abs=0.2)
 
 
 @pytest.mark.parametrize("goal", [Pareto(0.5), MeanSteps(4.0), Guarantee(0.9, 0.5)])

@@ -4,9 +4,11 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from dendrix.cli import main
 
@@ -14,8 +16,9 @@ transformers = pytest.importorskip("transformers")
 
 from dendrix.core.files import write_json  # noqa: E402
 from dendrix.data.text.tokenizers import byte_tokenizer  # noqa: E402
+from dendrix.exchange.onnx_models import run_steps  # noqa: E402
 from dendrix.models.gpt2 import GPT2Config  # noqa: E402
-from dendrix.models.spikegpt.hf_files import save_language_model  # noqa: E402
+from dendrix.models.spikegpt.hf_files import load_network, save_language_model  # noqa: E402
 from dendrix.train.text.data import TextData  # noqa: E402
 from support.integer_texts import float_network  # noqa: E402
 
@@ -68,16 +71,24 @@ def test_make_test_passes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("--to nir --out OUT", "expected c, wasm, npz for a language model, got nir"),
+        ("--to nir --out OUT", "expected c, wasm, npz, onnx for a language model, got nir. NIR has no nodes for it"),
+        ("--to onnx --out RUN", "it is a folder"),
+        ("--to onnx --out USED", "used.tokenizer.json: expected this name to be free"),
         ("--to c --out OUT --weights 4", "--weights: expected it only for other networks"),
         ("--to c --out OUT --clips 0", "texts: expected"),
         ("--to c --out RUN", "it exists"),
+        ("--to run --out OUT", "expected c, wasm, npz for a language model, got run"),
+        ("--to c --out OUT --max-flash 6k --max-ram 1k", "too many; RAM"),
+        ("--to c --out OUT --max-flash lots", "number of bytes"),
+        ("--to c --out OUT --agreement 0.9", "--agreement: expected it only for other networks"),
     ],
 )
 def test_bad_words(run: Path, words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    places = {"OUT": str(tmp_path / "out"), "RUN": str(run)}
+    places = {"OUT": str(tmp_path / "out"), "RUN": str(run), "USED": str(tmp_path / "used.onnx")}
+    (tmp_path / "used.tokenizer.json").write_text("{}")
     assert main(["export", str(run), *[places.get(word, word) for word in words.split()]]) != 0
     assert says in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"used.tokenizer.json"}
     assert not (tmp_path / "out").exists()
 
 
@@ -91,3 +102,31 @@ def test_vectors_are_of_the_validation_text(run: Path, tmp_path: Path) -> None:
     assert main(["export", str(run), "--to", "wasm", "--out", str(tmp_path / "out"), "--clips", "2"]) == 0
     found = json.loads((tmp_path / "out" / "vectors.json").read_text())["texts"]
     assert all(set(np.array(text["tokens"])) <= set(b"a rose is\n") for text in found)
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("form", ["step", "sequence"])
+def test_onnx_generates_without_dendrix(run: Path, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert main(["export", str(run), "--to", "onnx", "--form", form, "--out", str(tmp_path / "net.onnx")]) == 0
+    assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"net.onnx", "net.md", "net.tokenizer.json"}
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec((tmp_path / "net.md").read_text().split("```python\n")[1].split("```")[0], names)
+    assert names["outputs"].shape == (1, len("It was a"), 256)
+    assert names["x"].tolist() == [list(b"It was a")]
+    if form == "step":
+        assert len(names["ids"]) == len("It was a") + 100
+    network, _ = load_network(run)
+    x = torch.randint(256, (2, 40))
+    session = onnxruntime.InferenceSession("net.onnx")
+    found = session.run(None, {"sequence": x.numpy()})[0] if form == "sequence" else run_steps(session, x[:1].numpy())
+    with torch.no_grad():
+        np.testing.assert_allclose(found, network(x)[0][: len(found)].numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_no_onnx_of_gpt2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = saved(tmp_path / "gpt2", GPT2Config(256, width=8, layers=1, heads=2, context=16).build())
+    assert main(["export", str(run), "--to", "onnx", "--out", str(tmp_path / "net.onnx")]) == 1
+    assert "expected a SpikeGPT, got GPT2" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"gpt2"}

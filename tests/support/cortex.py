@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dendrix.deploy import Deployed, export_c
+
 _FLASH, _RAM, _STACK, _INPUT, _ANSWER, _STREAM, _RETURN = 0x10000, 0x20000000, 0x20010000, 0x20020000, 0x20018000, 0x20030000, 0xF000
 _GLUE = """
 #include <stddef.h>
@@ -122,3 +124,21 @@ class Cortex:
         """Label, confidence, steps, stopped."""
         self.call("dx_result", _STREAM, _ANSWER)
         return struct.unpack("<iIIi", bytes(self.core.mem_read(_ANSWER, 16)))
+
+
+def check(made: Deployed, clips: list[np.ndarray], folder: Path, cpu: str) -> Cortex:
+    """Export a network and compare every step of clips with the reference."""
+    export_c(made, folder, clips)
+    core, classes = Cortex(folder, cpu), len(made.labels)
+    for clip in clips:
+        expected = made.totals(clip)
+        assert core.start(1 << 16, made.encoder.rate if made.encoder else 0) == 0
+        for k in range(len(clip) // made.step):
+            assert core.push(clip[k * made.step : (k + 1) * made.step]) == 0
+            assert np.array_equal(core.totals(classes), expected[k])
+        core.push(clip[len(clip) // made.step * made.step :])
+        core.stop()
+        assert np.array_equal(core.totals(classes), expected[-1])
+        answer = made.answer(expected)
+        assert core.answer() == (answer.label, answer.confidence, answer.steps, answer.stopped)
+    return core

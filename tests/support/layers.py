@@ -19,6 +19,7 @@ from dendrix.deploy import IntegerImageNetwork, IntegerNetwork, IntegerSpikeGPT,
 from dendrix.exchange import GraphNetwork
 from dendrix.exchange.delay_line import DelayLine
 from dendrix.exchange.exact import ExactLIF
+from dendrix.exchange.image_frames import ImageFrames
 from dendrix.layers import (
     QCFS,
     ActiveDendrites,
@@ -285,6 +286,7 @@ EXAMPLES: dict[str, Example] = {
     "SpikingMaxPool": Example(SpikingMaxPool, lambda: SpikingMaxPool(nn.MaxPool2d(2)), (2, 4, 4)),
     "SpikingNetwork": Example(SpikingNetwork, spiking_network, (2, 4, 4)),
     "Converted": Example(Converted, converted, (2, 4, 4)),
+    "ImageFrames": Example(ImageFrames, lambda: ImageFrames(converted()), (3, 4, 4)),
     "NIRNeuron with all": Example(NIRNeuron, lambda: NIRNeuron(SIZE, alpha=[0.1, 0.2, 0.3, 0.4], c=0.1, q=0.5, v_reset=None, v_min=-1.0)),
     "ExactLIF": Example(ExactLIF, lambda: ExactLIF(SIZE), smooth=NO_GRADIENT, untraced=NO_GRADIENT),
     "DelayLine": Example(DelayLine, lambda: DelayLine([0, 1, 3, 2])),

@@ -7,6 +7,8 @@ LONG = {
     "tests/conformance/test_gradients.py::test_compiled_equals_eager[Recurrent": "the other networks",
     "tests/conformance/test_gradients.py::test_compiled_equals_eager[DelayLinear axonal": "the other networks",
     "tests/conformance/test_gradients.py::test_compiled_equals_eager[NIRNeuron": "the other networks",
+    "tests/conformance/test_gradients.py::test_compiled_equals_eager[ImageFrames": "Converted, which is in it",
+    "tests/conformance/test_gradients.py::test_gradient_of_the_smooth_part[ImageFrames": "Converted, which is in it",
     "tests/conformance/test_kernels.py::test_bfloat16_equals_the_reference[LI]": "the other neurons",
     "tests/data/images/test_cifar.py::test_the_real_pack": "packs that are written by the tests",
     "tests/exchange/test_onnx_models.py::test_a_model_gives_the_outputs_of_its_network[delays]": "the network of neurons",

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
+from ..core import expect_count
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
 from . import decode, deployment, exits, nir, serving, trouble
@@ -31,6 +32,7 @@ def run(
     explain: bool = False,
     batch: int | None = None,
     pythons: tuple[str, ...] = (),
+    limit_s: int = nir.LIMIT_S,
 ) -> Record:
     """Measure dendrix beside other libraries, print a table and return the record.
 
@@ -45,12 +47,14 @@ def run(
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
         batch: batch size of the whole training step instead of 256, which takes long.
         pythons: for `nir` and `deploy`: interpreters of other environments in which some of the libraries are installed.
+        limit_s: for `nir`: seconds after which a file in a library counts as not finished.
     Raises:
         InputError: an unknown name, or a number of threads below one.
     """
     cases = select(wanted)
     if not threads or min(threads) < 1:
         raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
+    expect_count(limit_s, "[1, 86400]", "limit_s")
     if out:
         expect_folder(out)
     # On stderr, so that --json prints only JSON.
@@ -64,7 +68,7 @@ def run(
             if quick:
                 case = replace(case, size=case.warm, repeats=1)
             record["cases"] += _measured(case, threads, not quick or explain, progress)
-        record |= _groups(wanted, cases, max(threads), quick, progress, pythons)
+        record |= _groups(wanted, cases, max(threads), quick, progress, pythons, limit_s)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -81,7 +85,9 @@ def run(
     return record
 
 
-def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console, pythons: tuple[str, ...]) -> Record:
+def _groups(
+    wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console, pythons: tuple[str, ...], limit_s: int
+) -> Record:
     """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
     def tell(line: str) -> None:
@@ -101,7 +107,7 @@ def _groups(wanted: tuple[str, ...], cases: list[Case], threads: int, quick: boo
         found["decode"] = decode.measured(quick, tell, sizes)
     if "nir" in wanted:
         torch.set_num_threads(1)
-        found["nir"] = nir.measured(quick, tell, pythons)
+        found["nir"] = nir.measured(quick, tell, pythons, limit_s)
     if "deploy" in wanted:
         found["deploy"] = deployment.measured(quick, tell, pythons)
     if "serve" in wanted:

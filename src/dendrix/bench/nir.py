@@ -14,20 +14,28 @@ _BY_HAND = ("nengo", "lava")
 """Libraries without an import of NIR."""
 
 
-def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = ()) -> Record:
+LIMIT_S = 120
+_GRAPHS = 4
+"""Random graphs of each type of neurons for each library."""
+_DIGITS = 16
+"""Recordings of digits that train the convolutional network."""
+
+
+def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = (), limit_s: int = LIMIT_S) -> Record:
     """All three, the pack only where DENDRIX_DATA names its folder.
 
     Args:
         quick: few graphs and recordings.
         tell: told about progress.
         pythons: interpreters of other environments that have some of the libraries; this one counts as well.
+        limit_s: seconds after which a file in a library counts as not finished.
     """
     found: Record = {"pack": [], "delays": [], "peers": {}}
-    found["peers"] = nir_peers.measured([sys.executable, *pythons], 1 if quick else 20, tell)
+    found["peers"] = nir_peers.measured([sys.executable, *pythons], 1 if quick else _GRAPHS, limit_s, tell)
     tell("nir: forms of delays")
     found["delays"] = nir_delays.measured()
     if os.environ.get("DENDRIX_DATA"):
-        found["pack"] = nir_pack.measured(data_root(None, "the graphs of NIR", "Get the data pack"), 16 if quick else 64, tell)
+        found["pack"] = nir_pack.measured(data_root(None, "the graphs of NIR", "Get the data pack"), 4 if quick else _DIGITS, tell)
     else:
         tell("nir: DENDRIX_DATA names no folder, so the graphs of the pack are left out")
     return found
@@ -99,6 +107,8 @@ def _title(name: str) -> str:
 
 
 def _cell(outcome: Record) -> str:
+    if "unfinished" in outcome:
+        return _unfinished(outcome)
     if "refuses" in outcome:
         unknown = re.search(r"nir\.ir\.\w+\.(\w+)'", outcome["refuses"])
         return f"refuses {unknown.group(1)}" if unknown else f"fails: {outcome['refuses'].partition(':')[0]}"
@@ -111,6 +121,10 @@ def _cell(outcome: Record) -> str:
     return f"{outcome['differ']} of {outcome['values']} differ{note}"
 
 
+def _unfinished(outcome: Record) -> str:
+    return f"not finished in {outcome['unfinished']} s"
+
+
 def random_table(peers: Record) -> str:
     """How many spikes of each library differ from those of its dialect."""
     lines = ["| library | neurons | graphs | spikes | differ from the dialect |", "|---" * 5 + "|"]
@@ -120,5 +134,6 @@ def random_table(peers: Record) -> str:
                 differ = f"{found['differ']:,} of {found['values']:,}"
                 lines.append(f"| {name} {peer['version']} | {family} | {found['graphs']} | {found['spikes']:,} | {differ} |")
             else:
-                lines.append(f"| {name} {peer['version']} | {family} | | | refused: {next(iter(found.values()))} |")
+                why = _unfinished(found) if "unfinished" in found else f"refused: {next(iter(found.values()))}"
+                lines.append(f"| {name} {peer['version']} | {family} | | | {why} |")
     return "\n".join(lines)

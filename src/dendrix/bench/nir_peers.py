@@ -21,7 +21,8 @@ from .nir_files import RATE, STEPS, File, files, random_graph, random_recurrent_
 Record = dict[str, Any]
 DIALECTS = {"nirtorch-dendrix": "dendrix", "spyx": "spyx-main"}
 """Dialects that are not called as their library."""
-_LIMIT_S = 3600
+_START_S = 300
+"""Seconds for an environment to start and import its libraries."""
 
 
 @dataclass(frozen=True)
@@ -65,30 +66,30 @@ def environments(pythons: Sequence[str]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for python in pythons:
         try:
-            ran = subprocess.run([python, nir_worker.__file__], capture_output=True, text=True, check=True, timeout=_LIMIT_S)
+            ran = subprocess.run([python, nir_worker.__file__], capture_output=True, text=True, check=True, timeout=_START_S)
             versions = json.loads(ran.stdout)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"pythons: expected interpreters with numpy, got {python} ({error}).") from error
         found = {**{name: (python, version) for name, version in versions.items()}, **found}
-    return found
+    return {name: found[name] for name in nir_worker.LIBRARIES if name in found}
 
 
-def measured(pythons: Sequence[str], graphs: int, tell: Callable[[str], None]) -> Record:
+def measured(pythons: Sequence[str], graphs: int, limit_s: int, tell: Callable[[str], None]) -> Record:
     """What every installed library does with our files and with random graphs.
 
     Args:
         pythons: interpreters, see `environments`.
         graphs: number of random graphs of each family.
+        limit_s: seconds after which a file in a library counts as not finished.
         tell: told about progress.
     """
-    installed = environments(pythons)
     ours, found = [(file, file.graph()) for file in files()], Record()
+    libraries = environments(pythons)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         wanted = _write(folder, ours, graphs)
-        _run(installed, folder, tell)
-        for name, (_, version) in installed.items():
-            outputs, told = _told(folder, name)
+        for name, (python, version) in libraries.items():
+            outputs, told = _run(python, name, folder, limit_s, tell)
             found[name] = {
                 "version": version,
                 "files": {file.name: _outcome(file, graph, name, wanted, outputs, told) for file, graph in ours},
@@ -123,27 +124,27 @@ def random_input(seed: int) -> Tensor:
     return (torch.rand(1, STEPS, 3, generator=torch.Generator().manual_seed(seed)) < RATE).float()
 
 
-def _run(installed: dict[str, tuple[str, str]], folder: Path, tell: Callable[[str], None]) -> None:
-    """Run all cases, the libraries of an environment in one process."""
-    for python in dict.fromkeys(python for python, _ in installed.values()):
-        names = [name for name, (place, _) in installed.items() if place == python]
-        tell(f"nir: {', '.join(names)}")
-        try:
-            subprocess.run([python, nir_worker.__file__, str(folder), *names], capture_output=True, text=True, check=True, timeout=_LIMIT_S)
-        except subprocess.SubprocessError as error:
-            reason = " ".join(str(getattr(error, "stderr", None) or error).split())[-300:]
-            raise InputError(f"nir: expected {', '.join(names)} to run, but {reason}. Take this Python out of --pythons.") from error
-
-
-def _told(folder: Path, name: str) -> tuple[dict[str, Any], Record]:
-    """What a library put out for each case, and what it told."""
-    told: Record = json.loads((folder / f"{name}.json").read_text())["cases"]
-    with np.load(folder / f"{name}.npz") as outputs:
-        return dict(outputs), told
+def _run(python: str, name: str, folder: Path, limit_s: int, tell: Callable[[str], None]) -> tuple[dict[str, Any], Record]:
+    """What a library put out for each case, and what happened to the case; it has a process of its own."""
+    tell(f"nir: {name}")
+    cases = [case["name"] for case in json.loads((folder / "cases.json").read_text()) if case["library"] in ("", name)]
+    words = [python, nir_worker.__file__, str(folder), name, str(limit_s)]
+    try:
+        subprocess.run(words, capture_output=True, text=True, check=True, timeout=_START_S + limit_s * len(cases))
+    except subprocess.TimeoutExpired:
+        tell(f"nir: {name} was stopped")
+    except subprocess.CalledProcessError as error:
+        reason = " ".join((error.stderr or str(error)).split())[-300:]
+        raise InputError(f"nir: expected {name} to run, but {reason}. Take this Python out of --pythons.") from error
+    report = folder / f"{name}.json"
+    told: Record = {case: {"unfinished": limit_s} for case in cases} | (json.loads(report.read_text()) if report.is_file() else {})
+    return {case: np.load(folder / what["output"]) for case, what in told.items() if "output" in what}, told
 
 
 def _outcome(file: File, graph: Graph, name: str, wanted: dict[str, Tensor], outputs: dict[str, Any], told: Record) -> Record:
     """What a library does with a file of ours, and what our dialect of it says."""
+    if "unfinished" in told[file.name]:
+        return {"unfinished": told[file.name]["unfinished"]}
     dialect = _dialect(graph, name, file.dt_ms, file.input())
     if "error" in told[file.name]:
         return {"refuses": told[file.name]["error"], "dialect refuses": isinstance(dialect, str)}
@@ -176,6 +177,8 @@ def _random(family: Family, graphs: int, outputs: dict[str, Any], told: Record) 
     spikes = values = differ = 0
     for seed in range(graphs):
         name = f"{family.library} {family.name} {seed}"
+        if "unfinished" in told[name]:
+            return {"unfinished": told[name]["unfinished"]}
         if "error" in told[name]:
             return {"refuses": told[name]["error"]}
         graph = family.graph(seed)

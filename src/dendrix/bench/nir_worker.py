@@ -1,15 +1,17 @@
-"""Run NIR files in other libraries: a script that needs numpy, nir and these libraries, and nothing of dendrix.
+"""Run NIR files in another library: a script that needs numpy, nir and the library, and nothing of dendrix.
 
-    python nir_worker.py FOLDER LIBRARY ...
+    python nir_worker.py FOLDER LIBRARY LIMIT
 
 FOLDER/cases.json lists the files, each with its time step in s, the name of its input, [B, T, ...], and the one library that it is for,
-or "". The outputs, [B, T, ...], are written to FOLDER/LIBRARY.npz, and what happened to FOLDER/LIBRARY.json.
+or "". The outputs of case number N, [B, T, ...], are written to FOLDER/LIBRARY-N.npy, and after each case what happened so far to
+FOLDER/LIBRARY.json. A case that takes more than LIMIT seconds counts as unfinished. Without arguments: print the installed libraries.
 """
 
 import importlib
 import importlib.metadata
 import json
 import logging
+import signal
 import sys
 import time
 import warnings
@@ -176,35 +178,58 @@ def version(name: str) -> str:
     return importlib.metadata.version(PACKAGES.get(name, name))
 
 
-def main(name: str, folder: Path) -> None:
-    """Run all files in one library."""
+class OutOfTime(BaseException):
+    """A case took too long; no Exception, which libraries catch."""
+
+
+def _stop(_signal: int, _frame: Any) -> None:
+    raise OutOfTime
+
+
+def main(name: str, folder: Path, limit: int) -> None:
+    """Run all cases in one library."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     told: dict[str, Any] = {}
-    outputs: dict[str, Any] = {}
-    for case in json.loads((folder / "cases.json").read_text()):
-        if case["library"] not in ("", name):
-            continue
-        begun = time.perf_counter()
+    for number, case in enumerate(json.loads((folder / "cases.json").read_text())):
+        if case["library"] in ("", name):
+            told[case["name"]] = _ran(name, folder, case, number, limit)
+            (folder / f"{name}.json").write_text(json.dumps(told))
+
+
+def _ran(name: str, folder: Path, case: dict[str, Any], number: int, limit: int) -> dict[str, Any]:
+    """What happened to a case."""
+    begun = time.perf_counter()
+    if hasattr(signal, "alarm"):  # not on Windows, where only the whole library has a limit
+        signal.signal(signal.SIGALRM, _stop)
+        signal.alarm(limit)
+    try:
+        y = np.asarray(LIBRARIES[name](str(folder / case["file"]), case["dt"], np.load(folder / case["input"])))
+    except OutOfTime:
+        return {"unfinished": limit}
+    except Exception as error:  # whatever a library raises about a file is the result
+        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+    finally:
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
+    np.save(folder / f"{name}-{number}.npy", y)
+    return {"output": f"{name}-{number}.npy", "seconds": round(time.perf_counter() - begun, 3)}
+
+
+def installed() -> dict[str, str]:
+    """Versions of the libraries of this environment."""
+    found = {}
+    for library in LIBRARIES:
         try:
-            outputs[case["name"]] = np.asarray(LIBRARIES[name](str(folder / case["file"]), case["dt"], np.load(folder / case["input"])))
-            told[case["name"]] = {"seconds": round(time.perf_counter() - begun, 3)}
-        except Exception as error:  # whatever a library raises about a file is the result
-            told[case["name"]] = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-    np.savez(folder / f"{name}.npz", **outputs)
-    (folder / f"{name}.json").write_text(json.dumps({"version": version(name), "cases": told}))
+            found[library] = version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 if __name__ == "__main__":
     del sys.path[0]  # this folder, whose modules have names of libraries
     if len(sys.argv) == 1:
-        found = {}
-        for library in LIBRARIES:
-            try:
-                found[library] = version(library)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        print(json.dumps(found))
+        print(json.dumps(installed()))
     else:
-        for library in sys.argv[2:]:
-            main(library, Path(sys.argv[1]))
+        main(sys.argv[2], Path(sys.argv[1]), int(sys.argv[3]))

@@ -233,6 +233,7 @@ def bench(
     explain: bool = False,
     batch: int | None = None,
     pythons: tuple[str, ...] = (),
+    limit_s: int = 120,
 ) -> None:
     """Measure speed and memory beside other libraries, after checking that their results agree.
 
@@ -246,10 +247,11 @@ def bench(
         explain: also print which kernels ran, or why the reference implementation did.
         batch: batch size of the whole training step.
         pythons: for nir, interpreters of other environments that have some of the libraries.
+        limit_s: for nir, seconds after which a file in a library counts as not finished.
     """
     from ..bench import run
 
-    run(wanted, threads, quick, out, json, explain, batch, pythons)
+    run(wanted, threads, quick, out, json, explain, batch, pythons, limit_s)
 
 
 def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, jobs: int = 1, json: bool = False) -> None:

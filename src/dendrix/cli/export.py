@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..errors import MisuseError
 from .output import print_json
-from .text_export import export_text, is_language_model
+from .text_export import export_text
 
 if TYPE_CHECKING:
     from ..runs.deployment import Ready
@@ -57,7 +57,7 @@ def export(
         to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
             arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
             libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are
-            written, with learned delays as whole steps. Language models go to c, wasm and npz, with 8-bit weights.
+            written, with learned delays as whole steps. Language models go to onnx, and with 8-bit weights to c, wasm and npz.
         out: a new folder; for nir and onnx a file.
         weights: bits of a weight, 2 to 8.
         finetune: epochs of training with rounded weights first; it helps at 3 bits and fewer.
@@ -70,7 +70,8 @@ def export(
         policy: instead of fitting one, an exit policy that was fitted to this integer network.
         abstain: give no answer below this probability.
         clips: number of test vectors; of texts for a language model.
-        max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most.
+        max_flash: choose the bits for at most so many bytes of flash, such as 32k; --weights is then the most. A language model, which has
+            8 bits, is refused where it is larger.
         max_ram: refuse more bytes of RAM.
         agreement: least agreement with the float network, on validation data, that a choice of bits must keep.
         root: data folder, if the data have moved since training.
@@ -84,7 +85,7 @@ def export(
     given = locals()
     _expect_options(to, given)
     _expect_place(to, out)
-    if is_language_model(run):
+    if to != "onnx" and _is_language_model(run):
         export_text(given)
         return
     if to == "nir" or to == "onnx":
@@ -97,13 +98,19 @@ def export(
     if max_flash is None and max_ram is None:
         ready = export_run(asked, to, out)
     else:
-        budget = Budget(_bytes(max_flash, "max_flash"), _bytes(max_ram, "max_ram"), agreement)
+        budget = Budget(bytes_of(max_flash, "max_flash"), bytes_of(max_ram, "max_ram"), agreement)
         ready = write_export(fitting(asked, budget, out), to, out)
     if json:
         print_json({"folder": str(out), **asdict(ready.comparison), **asdict(ready.costs)})
         return
     _show(ready)
     print(f"Exported to {out}. {_NEXT[to].format(out)}")
+
+
+def _is_language_model(run: Path) -> bool:
+    from ..run_folder.checkpoint import holds_language_model
+
+    return holds_language_model(run)
 
 
 def _expect_place(to: Target, out: Path) -> None:
@@ -189,7 +196,7 @@ def _goal(name: GoalName | None, **given: Any) -> Any:
         raise MisuseError(f"exit: expected the options of {name}, but {error}. See dendrix export --help.") from error
 
 
-def _bytes(text: str | None, name: str) -> int | None:
+def bytes_of(text: str | None, name: str) -> int | None:
     """A number of bytes, such as 32k (32,000) or 30000."""
     if text is None:
         return None

@@ -1,7 +1,6 @@
-"""`dendrix export` of a language model: in whole numbers, as C99, WebAssembly or arrays."""
+"""`dendrix export` of a language model: in integer arithmetic, as C99, WebAssembly or arrays."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,15 +15,7 @@ _TARGETS = {
     "npz": "The file README.md describes the arrays.",
 }
 """Advice after an export, by its target."""
-_OPTIONS = ("run", "to", "out", "clips", "root", "json")
-
-
-def is_language_model(run: Path) -> bool:
-    """Whether a folder holds a network for text, which `dendrix train` writes as transformers does."""
-    from ..core.files import read_json
-
-    config = run / "config.json"
-    return config.is_file() and "model_type" in read_json(config)
+_OPTIONS = ("run", "to", "out", "clips", "root", "max_flash", "max_ram", "json")
 
 
 def export_text(given: dict[str, Any]) -> None:
@@ -33,16 +24,19 @@ def export_text(given: dict[str, Any]) -> None:
     Args:
         given: options of `dendrix export` by name.
     """
+    from ..runs.deployment import Budget
     from ..runs.text_deployment import DeployTextRun, export_text_run
-    from .export import default_of
+    from .export import bytes_of, default_of
 
     to, out = given["to"], given["out"]
     if to not in _TARGETS:
-        raise MisuseError(f"--to: expected {', '.join(_TARGETS)} for a language model, got {to}. Choose one of these.")
+        reason = " NIR has no nodes for it." if to == "nir" else ""
+        raise MisuseError(f"--to: expected {', '.join(_TARGETS)}, onnx for a language model, got {to}.{reason} Choose one of these.")
     for name, value in given.items():
         if name not in _OPTIONS and value != default_of(name):
             raise MisuseError(f"--{name.replace('_', '-')}: expected it only for other networks than language models. Leave it out.")
-    ready = export_text_run(DeployTextRun(given["run"], given["clips"], root=given["root"]), to, out)
+    budget = Budget(bytes_of(given["max_flash"], "max_flash"), bytes_of(given["max_ram"], "max_ram"))
+    ready = export_text_run(DeployTextRun(given["run"], given["clips"], root=given["root"], budget=budget), to, out)
     sizes = {"tables_bytes": ready.deployed.tables_bytes, "memory_bytes": ready.deployed.memory_bytes}
     if given["json"]:
         print_json({"folder": str(out), **asdict(ready.comparison), **sizes})

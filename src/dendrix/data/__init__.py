@@ -12,10 +12,11 @@ waveform; a causal encoder also has `stream(chunk, state)`.
 
 from .arrays import as_dataset, read_arrays
 from .base import Batch, Dataset, ShuffledBatches, Splits, collate, loader
+from .cochlea.integer_model import CochleaBound, IntegerCochlea, bound_cochlea
 from .cochlea.model import Cochlea, PublishedCochlea
 from .download import fetch
 from .encoder import CausalEncoder, Encoder, encoder_to_dict
-from .encoders import ENCODERS, encoder_from_dict
+from .encoders import ENCODERS, encoder_from_dict, integer_encoder
 from .events.arrays import Events, event_frames, events_from_array, read_events
 from .events.gesture import dvs_gesture
 from .events.nmnist import nmnist
@@ -31,7 +32,8 @@ from .speech.commands import commands
 from .speech.even_mel import EvenMel
 from .speech.fsdd import FSDD_COCHLEA, fsdd
 from .speech.gsc import speech_commands
-from .speech.integer_mel import IntegerMel, integer_encoder
+from .speech.integer_base import IntegerEncoder
+from .speech.integer_mel import IntegerMel
 from .speech.mel import LogMel
 from .speech.mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
 from .speech.published_mel import PublishedMel
@@ -43,6 +45,7 @@ __all__ = [
     "Batch",
     "CausalEncoder",
     "Cochlea",
+    "CochleaBound",
     "Dataset",
     "Encoder",
     "EvenMel",
@@ -50,6 +53,8 @@ __all__ = [
     "ImageDataset",
     "ImageFiles",
     "Images",
+    "IntegerCochlea",
+    "IntegerEncoder",
     "IntegerMel",
     "LogMel",
     "MelLIF",
@@ -62,6 +67,7 @@ __all__ = [
     "Splits",
     "WavClips",
     "as_dataset",
+    "bound_cochlea",
     "cifar10",
     "collate",
     "commands",

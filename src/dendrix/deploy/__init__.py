@@ -1,6 +1,6 @@
 """Deployment: networks in whole numbers, as C99 and as WebAssembly."""
 
-from ..data.speech.integer_mel import IntegerMel, integer_encoder
+from ..data import CochleaBound, IntegerCochlea, IntegerMel, bound_cochlea, integer_encoder
 from . import energy as _energy  # noqa: F401 - tells the meter about integer networks
 from .answering import Answer, Answering
 from .arduino_export import export_arduino
@@ -30,6 +30,7 @@ __all__ = [
     "Answer",
     "Answering",
     "Bound",
+    "CochleaBound",
     "Deployed",
     "DeployedImage",
     "DeployedText",
@@ -37,6 +38,7 @@ __all__ = [
     "ImageReport",
     "ImageState",
     "InputForm",
+    "IntegerCochlea",
     "IntegerImageNetwork",
     "IntegerMel",
     "IntegerNetwork",
@@ -48,6 +50,7 @@ __all__ = [
     "StreamingState",
     "TextBound",
     "bound",
+    "bound_cochlea",
     "bound_images",
     "bound_text",
     "continued",

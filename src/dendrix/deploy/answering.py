@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..core import expect_in
-from ..data.speech.integer_mel import Ints
+from ..data.speech.integer_base import Ints
 from ..errors import InputError
 from ..exits import ExitRule, FixedSteps, IntegerMargin, IntegerProbability, Patience
 from ..exits.rules.integer_margin import lead

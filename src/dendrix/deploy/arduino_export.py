@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..data.speech.integer_mel import Ints
-from .c_export import ENGINE
+from ..data.speech.integer_base import Ints
+from .c_export import engine_files
 from .c_source import model_c, model_h
 from .costs import sizes
 from .deployed import Deployed
@@ -29,7 +29,7 @@ def export_arduino(deployed: Deployed, folder: str | Path, clips: Sequence[Ints]
 
 
 def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
-    for name in ENGINE:
+    for name in engine_files(deployed):
         yield f"src/{name}", shipped(f"c/{name}")
     yield "src/model.h", model_h(deployed)
     yield "src/model.c", model_c(deployed)

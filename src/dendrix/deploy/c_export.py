@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from pathlib import Path
 
-from ..data.speech.integer_mel import Ints
+from ..data import IntegerCochlea
+from ..data.speech.integer_base import Ints
 from .answering import Answering
 from .c_source import model_c, model_h, vectors_h
 from .deployed import Deployed
@@ -13,15 +14,19 @@ from .image_deployed import DeployedImage
 from .notes import readme
 from .vectors import Vector, vectors
 
-ENGINE = ("dendrix_decision.h", "dendrix.h", "dendrix.c")
+
+def engine_files(deployed: Deployed) -> tuple[str, ...]:
+    """Files of the engine for a network."""
+    cochlea = ("dendrix_cochlea.h",) if isinstance(deployed.encoder, IntegerCochlea) else ()
+    return "dendrix_decision.h", "dendrix.h", "dendrix.c", *cochlea
 
 
 def export_c(deployed: Deployed | DeployedImage, folder: str | Path, clips: Sequence[Ints]) -> None:
     """Write a network as C99 without dependencies.
 
-    The folder holds `dendrix.h` and `dendrix_decision.h` (the interface; of image networks `dendrix_image.h`), `dendrix.c` (the engine),
-    `model.h` and `model.c` (the tables), `main.c` (a program that reads an input from standard input), `Makefile`, `test/` (a self-test
-    with vectors), `README.md` and `LICENSE`.
+    The folder holds `dendrix.h` and `dendrix_decision.h` (the interface; of image networks `dendrix_image.h`), `dendrix.c` (the engine,
+    with `dendrix_cochlea.h` for a cochlea), `model.h` and `model.c` (the tables), `main.c` (a program that reads an input from standard
+    input), `Makefile`, `test/` (a self-test with vectors), `README.md` and `LICENSE`.
 
     Args:
         deployed: the network.
@@ -43,7 +48,7 @@ def c_files(deployed: Answering, found: Sequence[Vector]) -> Iterator[File]:
 
 @c_files.register
 def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
-    for name in (*ENGINE, "main.c", "Makefile", "LICENSE", "test/selftest.c"):
+    for name in (*engine_files(deployed), "main.c", "Makefile", "LICENSE", "test/selftest.c"):
         yield name, shipped(f"c/{name}")
     yield "model.h", model_h(deployed)
     yield "model.c", model_c(deployed)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data import IntegerCochlea, IntegerMel
 from .bounds import bound
 from .deployed import Deployed
+from .front_end import Place, ear_bytes
 from .integer_layer import IntegerLayer, Ints
 
 HEADER = 32
@@ -35,10 +37,8 @@ class Memory:
     total: int
     streak: int
     layers: tuple[LayerPlace, ...]
-    level: int
-    scratch: int
+    front: Place
     frame: int
-    past: int
     history: int
     block: int
     """Channels of a block of the history, so that a delay and a channel in it make an offset of 8 bits."""
@@ -90,7 +90,9 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
     for layer in layers:
         membrane = cursor.take(layer.form.outputs, 4)
         fixed.append((membrane, cursor.take(layer.form.outputs, 4) if layer.form.kind in ("cuba", "adlif") else membrane))
-    mel = deployed.encoder
+    encoder = deployed.encoder
+    mel = encoder if isinstance(encoder, IntegerMel) else None
+    ear = cursor.take(math.ceil(ear_bytes(encoder) / 8), 8) if isinstance(encoder, IntegerCochlea) else 0
     level = cursor.take(1 if mel else 0, 4)
     scratch = cursor.take(2 * mel.tables().points + 2 if mel else 0, 4)
     rings: dict[tuple[int, str], tuple[int, bool]] = {}
@@ -114,4 +116,5 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
         (pending, wide), (feedback, feedback_wide) = rings[index, "pending"], rings[index, "feedback"]
         bounded = _is_bounded(layer, 1 if index else -deployed.network.inputs.low)
         places.append(LayerPlace(*fixed[index], pending, feedback, wide, feedback_wide, bounded))
-    return Memory(total, streak, tuple(places), level, scratch, frame, past, history, block, math.ceil(cursor.at / 8) * 8)
+    front = Place(level, scratch, past, ear)
+    return Memory(total, streak, tuple(places), front, frame, history, block, math.ceil(cursor.at / 8) * 8)

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..data.speech.integer_mel import IntegerMel, Ints, MelTables
+from ..data import IntegerCochlea, IntegerEncoder, IntegerMel
+from ..data.speech.integer_base import Ints
 from ..exits import ExitRule, FixedSteps, IntegerMargin, IntegerProbability, Patience
 from ..exits.rules.integer_probability import FACTORS
 from .answering import Answering, rule_bounds
 from .c_layout import LayerPlace, Memory, is_packed, memory_of
 from .deployed import Deployed
+from .front_end import structure
 from .integer_layer import IntegerLayer
 from .vectors import Vector
 
@@ -19,7 +21,7 @@ _WIDTH = 140
 
 def model_h(deployed: Deployed) -> str:
     """Sizes for the engine, and the declaration of the network."""
-    forms, mel = deployed.network.forms, deployed.encoder
+    forms, encoder = deployed.network.forms, deployed.encoder
     memory = memory_of(deployed, deployed.network.layers())
     wide = [place.wide for place in memory.layers[1:]] + [
         place.feedback_wide for place, form in zip(memory.layers, forms, strict=True) if form.feedback_synapses
@@ -32,9 +34,10 @@ def model_h(deployed: Deployed) -> str:
 #include "dendrix.h"
 
 #define DX_SIZE {memory.size}u
-#define DX_RATE_HZ {mel.rate if mel else 0}u
-#define DX_MEL {int(mel is not None)}
-#define DX_MAX_MEL {mel.n_mels if mel else 1}
+#define DX_RATE_HZ {encoder.rate if encoder else 0}u
+#define DX_MEL {int(isinstance(encoder, IntegerMel))}
+#define DX_COCHLEA {int(isinstance(encoder, IntegerCochlea))}
+#define DX_MAX_MEL {encoder.n_mels if isinstance(encoder, IntegerMel) else 1}
 #define DX_MAX_TAPS {taps}
 #define DX_MAX_CLASSES {forms[-1].outputs}
 #define DX_PACKED {int(is_packed(deployed))}
@@ -71,7 +74,7 @@ def model_c(deployed: Deployed) -> str:
         rows.append(_layer(layer, place, names, is_packed(deployed)))
     lines.append("static const dx_layer layers[] = {\n" + ",\n".join(rows) + "};")
     if deployed.encoder is not None:
-        lines += _mel(deployed.encoder, memory)
+        lines += _front_end(deployed.encoder, memory)
     return "\n".join([*lines, *_network(deployed, memory), ""])
 
 
@@ -138,40 +141,18 @@ def _layer(layer: IntegerLayer, place: LayerPlace, names: dict[str, str], packed
     return "  {" + fields(values) + "}"
 
 
-def filter_bands(mel: IntegerMel) -> tuple[list[int], list[int], list[int]]:
-    """First bins, lengths and weights of the filters, without the zeros around them."""
-    starts, lengths, weights = [], [], []
-    for column in mel.tables().filters.T:
-        used = np.flatnonzero(column)
-        start, length = (int(used[0]), int(used[-1] - used[0] + 1)) if len(used) else (0, 0)
-        starts.append(start)
-        lengths.append(length)
-        weights += column[start : start + length].tolist()
-    return starts, lengths, weights or [0]
+def _front_end(encoder: IntegerEncoder, memory: Memory) -> list[str]:
+    """Tables and structure of a front end."""
+    name, members = structure(encoder, memory.front)
+    lines = [array_of(one.kind, one.name, one.value, "u" if one.kind == "uint32_t" else "") for one in members if one.is_table]
+    values = {one.name: one.name if one.is_table else _literal(one.kind, one.value) for one in members}
+    return [*lines, f"static const dx_{name} {name} = {{{fields(values)}}};\n"]
 
 
-def quarter(tables: MelTables) -> Ints:
-    """Cosines of a quarter of a turn in 32 bits; the first, 1, is not used."""
-    return np.minimum(tables.cosine, 2**31 - 1)
-
-
-def _mel(mel: IntegerMel, memory: Memory) -> list[str]:
-    tables = mel.tables()
-    starts, lengths, weights = filter_bands(mel)
-    lines = [
-        array_of("int16_t", "hann", tables.hann[: mel.window // 2 + 1]),
-        array_of("int32_t", "cosine", quarter(tables)),
-        array_of("uint16_t", "filter_start", starts),
-        array_of("uint16_t", "filter_length", lengths),
-        array_of("uint16_t", "filter", weights),
-        array_of("uint32_t", "logarithm", tables.logarithm, "u"),
-    ]
-    values = {"rate": mel.rate, "keep": f"{tables.keep}u", "floor": f"{tables.floor}u", "hop": mel.hop, "window": mel.window}
-    values |= {"points": tables.points, "channels": mel.n_mels, "centred": int(mel.centred), "shift": mel.shift}
-    values |= {name: name for name in ("hann", "cosine", "filter_start", "filter_length", "filter", "logarithm")}
-    values |= {"energy_floor": f"UINT64_C({tables.energy_floor})", "gain": f"INT64_C({tables.gain})", "offset": f"INT64_C({tables.offset})"}
-    values |= {"level_at": memory.level, "past_at": memory.past, "scratch_at": memory.scratch}
-    return [*lines, f"static const dx_mel mel = {{{fields(values)}}};\n"]
+def _literal(kind: str, value: int) -> str | int:
+    """A number in C; 0 stays one, as its field is left out."""
+    forms = {"uint32_t": "{}u", "uint64_t": "UINT64_C({})", "int64_t": "INT64_C({})"}
+    return forms.get(kind, "{}").format(value) if value else 0
 
 
 def rule_number(deployed: Answering) -> str:
@@ -206,7 +187,10 @@ def _network(deployed: Deployed, memory: Memory) -> list[str]:
     network = deployed.network
     tables, decision = decision_tables(deployed)
     values: dict[str, Any] = {"layers": "layers", "labels": "labels", "decision": f"{{{decision}}}"}
-    values |= {"mel": "&mel" if deployed.encoder else None, "size": "DX_SIZE", "history_at": memory.history, "frame_at": memory.frame}
+    if (encoder := deployed.encoder) is not None:
+        name, _ = structure(encoder, memory.front)
+        values |= {name: f"&{name}", "rate": f"{encoder.rate}u", "hop": encoder.hop}
+    values |= {"size": "DX_SIZE", "history_at": memory.history, "frame_at": memory.frame}
     values |= {"total_at": memory.total, "streak_at": memory.streak}
     values |= {"layer_count": len(network.forms), "channels": network.inputs.channels}
     values |= {"tail": deployed.tail, "block": memory.block, "wide_input": int(network.inputs.bits == 16)}

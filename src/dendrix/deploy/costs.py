@@ -6,19 +6,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data import IntegerCochlea, IntegerMel
 from ..exits.rules.integer_probability import FACTORS
 from .answering import rule_bounds
 from .c_layout import is_packed, memory_of
-from .c_source import filter_bands, layer_tables
+from .c_source import layer_tables
 from .deployed import Deployed
+from .front_end import Place, structure
 
-BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "uint64_t": 8}
 ENGINE_BYTES = 3_850
 """Code of the engine for a Cortex-M4 with clang -Os, front end included; measured, rounded up."""
+COCHLEA_ENGINE_BYTES = 4_600
+"""The same with the cochlea as front end."""
 _GATHERED, _SCATTERED, _PACKED, _NEURON, _STEP = 6.7, 8.6, 0.7, 48.0, 1_500.0
 _BUTTERFLY, _POINT, _SAMPLE = 21.0, 55.0, 33.0
 """Instructions of a Cortex-M4 for a weight of the first layer, a synaptic event, the unpacking of a weight, a neuron, a step, a butterfly
 of the transform, one of its points, and a sample; fitted to counts under emulation, with clang -Os."""
+_CELL = 405.0
+"""Instructions for a sample and a cell of a cochlea, counted in the same way."""
 _PJ_PER_INSTRUCTION = 30.0
 """Energy of an instruction on a 40-nm Cortex-M4, in pJ: an order of magnitude."""
 
@@ -54,12 +60,16 @@ class Report:
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values for a table."""
+        factor = f"{self.real_time_factor:{'.0f' if self.real_time_factor >= 10 else '.2g'}}"
         return [
             ("flash", f"{self.tables_bytes + self.engine_bytes:,} bytes ({self.tables_bytes:,} of tables)"),
             ("RAM", f"{self.memory_bytes:,} bytes a stream"),
             ("synaptic operations per step", f"{self.operations_mean:,.0f}"),
             ("Cortex-M4 instructions per step", f"about {self.instructions_mean:,.0f}, at most {self.instructions_worst:,.0f} (estimated)"),
-            ("real-time factor", f"about {self.real_time_factor:.0f} at {self.clock_hz / 1e6:.0f} MHz"),
+            (
+                "real-time factor",
+                f"about {factor} at {self.clock_hz / 1e6:.0f} MHz",
+            ),
             ("energy", f"about {self.microjoules_per_second:.0f} microjoules for a second of input"),
         ]
 
@@ -72,8 +82,8 @@ def sizes(deployed: Deployed) -> Sizes:
         made = layer_tables(layer, int(index == 0), packed=is_packed(deployed))
         tables += sum(BYTES[kind] * len(values) for kind, values in made.values())
     if deployed.encoder is not None:
-        mel, (starts, lengths, weights) = deployed.encoder.tables(), filter_bands(deployed.encoder)
-        tables += 2 * (len(mel.hann) // 2 + 1 + len(starts) + len(lengths) + len(weights)) + 4 * (len(mel.cosine) + len(mel.logarithm))
+        _, members = structure(deployed.encoder, Place())
+        tables += sum(BYTES[one.kind] * len(one.value) for one in members if one.is_table)
     return Sizes(tables, memory_of(deployed, layers).size)
 
 
@@ -94,7 +104,7 @@ def report(deployed: Deployed, frames: NDArray[np.int64] | None = None, clock_hz
     mean, worst = _instructions(deployed, counted), _instructions(deployed, _all_spike(deployed))
     return Report(
         size.tables,
-        ENGINE_BYTES,
+        COCHLEA_ENGINE_BYTES if isinstance(deployed.encoder, IntegerCochlea) else ENGINE_BYTES,
         size.memory,
         float(counted.sum()),
         mean,
@@ -119,7 +129,9 @@ def _instructions(deployed: Deployed, operations: NDArray[np.float64]) -> float:
     dense = first.inputs * first.outputs * first.synapses  # the first layer also multiplies by zero
     found = dense * (_GATHERED + unpacking) + operations[1:].sum() * (_SCATTERED + unpacking)
     found += sum(form.outputs for form in forms) * _NEURON + _STEP
-    if (mel := deployed.encoder) is not None:
+    if isinstance(mel := deployed.encoder, IntegerMel):
         points = mel.tables().points
         found += points / 2 * np.log2(points) * _BUTTERFLY + points * _POINT + mel.hop * _SAMPLE
+    if isinstance(ear := deployed.encoder, IntegerCochlea):
+        found += ear.cells * ear.hop * _CELL
     return float(found)

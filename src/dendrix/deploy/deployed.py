@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..data.speech.integer_mel import IntegerMel, Ints
+from ..data import IntegerEncoder
+from ..data.speech.integer_base import Ints
 from ..errors import InputError
 from ..exits import ExitRule, IntegerMargin, IntegerProbability
 from ..models import Decision
@@ -27,7 +28,7 @@ class Deployed(Answering):
     network: IntegerNetwork
     labels: tuple[str, ...]
     decision: Decision
-    encoder: IntegerMel | None = None
+    encoder: IntegerEncoder | None = None
     """None: frames are pushed."""
     dt_ms: float = 1.0
     """Length of a step, in ms."""
@@ -37,7 +38,11 @@ class Deployed(Answering):
     """Probability below which there is no answer."""
 
     def __post_init__(self) -> None:
-        if self.encoder is not None and (self.encoder.channels, self.encoder.shift) != (
+        if self.encoder is not None and not isinstance(self.encoder, IntegerEncoder):
+            raise InputError(
+                f"encoder: expected one in whole numbers, got {type(self.encoder).__name__}. Make it with dendrix.deploy.integer_encoder."
+            )
+        if self.encoder is not None and (self.encoder.channels, self.encoder.fraction) != (
             self.network.inputs.channels,
             self.network.inputs.shift,
         ):

@@ -6,8 +6,12 @@ import numpy as np
 import torch
 
 from ..energy.matrix_products import Product, products
-from . import reference
+from . import image_reference, reference, text_reference
+from .image_layout import EdgeForm, StageForm
+from .image_network import ImageEncoding, IntegerImageNetwork
+from .integer_layer import Ints
 from .network import IntegerNetwork
+from .text_network import IntegerSpikeGPT
 
 
 @products.register
@@ -24,3 +28,56 @@ def _integer_network(module: IntegerNetwork, given: dict[str, Any], y: Any) -> t
             own = form.outputs * form.feedback_synapses
             found.append(Product(out, 2, own, own * form.outputs, form.outputs, 1))
     return tuple(found)
+
+
+@products.register
+def _image_encoding(module: ImageEncoding, given: dict[str, Any], y: Any) -> tuple[Product, ...]:  # noqa: ARG001
+    """The first stage, once per image."""
+    network: IntegerImageNetwork = given["network"]
+    stage = network.stages()[0]
+    maps = given["pixels"] - torch.tensor(network.centre)
+    return tuple(_edge_product(edge, stage.form, weight, maps) for edge, weight in zip(stage.form.edges, stage.weights, strict=True))
+
+
+@products.register
+def _integer_images(module: IntegerImageNetwork, given: dict[str, Any], y: Any) -> tuple[Product, ...]:  # noqa: ARG001
+    """The stages after the first, at every step; the spikes within are those of the reference. Only matrix products count."""
+    stages, currents = module.stages(), torch.nan_to_num(given["x"]).round().long().numpy()
+    memory, sent = module.init_state(len(currents)).memory.numpy().astype(np.int64), []
+    for t in range(currents.shape[1]):
+        maps, memory = image_reference.step(stages, module.plan, currents[:, t], memory)
+        sent.append([torch.from_numpy(part).half() for part in maps[1:-1]])  # small numbers, which take little memory
+    found = []
+    for stage in stages[1:]:
+        for edge, weight in zip(stage.form.edges, stage.weights, strict=True):
+            if edge.kind == "conv":
+                found.append(_edge_product(edge, stage.form, weight, torch.stack([step[edge.source - 1] for step in sent], 1)))
+    return tuple(found)
+
+
+@products.register
+def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tuple[Product, ...]:  # noqa: ARG001
+    """One product for each matrix, in the order of the network; the numbers within are those of the reference."""
+    tokens = given["x"].numpy().astype(np.int64)
+    tables = [part.numpy().astype(np.int64) for part in (module.embedding, module.weights, module.constants)]
+    state = module.init_state(len(tokens)).numpy().astype(np.int64)
+    seen: list[list[tuple[Ints, Ints]]] = []
+    for t in range(tokens.shape[1]):
+        seen.append([])
+
+        def watch(_: str, x: Ints, weights: Ints) -> None:
+            seen[-1].append((x, weights))
+
+        text_reference.step(module.config, module.plan, tables, tokens[:, t], state, watch)
+    found = []
+    for steps in zip(*seen, strict=True):
+        x, (outputs, inputs) = np.stack([x for x, _ in steps], 1), steps[0][1].shape
+        found.append(Product(torch.from_numpy(x).float(), 2, outputs, outputs * inputs, outputs, 1))
+    return tuple(found)
+
+
+def _edge_product(edge: EdgeForm, form: StageForm, weight: Ints, maps: torch.Tensor) -> Product:
+    """The product of maps [..., H, W, C] and the weights of an edge, of one byte each."""
+    height, width, channels = maps.shape[-3:]
+    reach = torch.from_numpy(image_reference.reach(edge, form, (height, width, channels)).copy()).movedim(-1, 0)
+    return Product(maps.float().movedim(-1, -3), maps.dim() - 3, reach, weight.size, form.size, 1)

@@ -6,26 +6,28 @@ JSON. Pointers are offsets from the start of the image, and 0 for none; the engi
 
 import json
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..data.speech.integer_mel import IntegerMel
 from ..exits.rules.integer_probability import FACTORS
 from .answering import Answering, rule_bounds
 from .c_layout import LayerPlace, Memory, is_packed, memory_of
-from .c_source import filter_bands, layer_tables, quarter, rule_number
+from .c_source import layer_tables, rule_number
 from .deployed import Deployed
+from .front_end import Member, structure
 from .integer_layer import IntegerLayer
 
 _DTYPES = {
     "int8_t": "<i1", "uint8_t": "<u1", "int16_t": "<i2", "uint16_t": "<u2", "int32_t": "<i4", "uint32_t": "<u4", "uint64_t": "<u8",
+    "int64_t": "<i8",
 }  # fmt: skip
 _LAYER = struct.Struct("<6H8B" + "12I" + "4I")
-_MEL = struct.Struct("<3I4H2B2x6IQqqIII4x")
-_MODEL = struct.Struct("<3I")
-_MODEL_END = struct.Struct("<5I4HB3x")
+_MODEL = struct.Struct("<4I")
+_MODEL_END = struct.Struct("<6I5HBx")
 _DECISION = struct.Struct("<6IH2B")
+_FRONTS = ("mel", "cochlea")
 _KINDS = ("lif", "cuba", "adlif", "li")
 _ACCUMULATIONS = ("sum", "mean", "last", "max")
 _RULES = ("DX_NEVER", "DX_PROBABILITY", "DX_PATIENCE", "DX_STEPS", "DX_MARGIN")
@@ -70,8 +72,11 @@ def image(deployed: Deployed) -> bytes:
         _layer(found, layer, place, 0 if index else memory.block, packed)
         for index, (layer, place) in enumerate(zip(layers, memory.layers, strict=True))
     ]
-    mel = 0 if deployed.encoder is None else found.add(_mel(found, deployed.encoder, memory))
-    model = found.add(_model(found, deployed, memory, found.add(b"".join(rows)), mel))
+    fronts = dict.fromkeys(_FRONTS, 0)
+    if deployed.encoder is not None:
+        name, members = structure(deployed.encoder, memory.front)
+        fronts[name] = found.add(_structure(found, members))
+    model = found.add(_model(found, deployed, memory, found.add(b"".join(rows)), fronts))
     text = json.dumps(description(deployed)).encode()
     struct.pack_into("<4s3I", found.content, 0, b"DXN1", model, found.add(text), len(text))
     return bytes(found.content)
@@ -79,10 +84,10 @@ def image(deployed: Deployed) -> bytes:
 
 def description(deployed: Deployed) -> dict[str, Any]:
     """What a program must know to use a network: labels, rate of samples or channels of frames, length of a step."""
-    mel = deployed.encoder
+    encoder = deployed.encoder
     return {
         "labels": list(deployed.labels),
-        "rate": mel.rate if mel else 0,
+        "rate": encoder.rate if encoder else 0,
         "channels": deployed.network.inputs.channels,
         "values_per_step": deployed.step,
         "dt_ms": deployed.dt_ms,
@@ -104,23 +109,19 @@ def _layer(found: Image, layer: IntegerLayer, place: LayerPlace, block: int, pac
     return _LAYER.pack(*sizes, *map(int, flags), *(tables.get(name, 0) for name in names), *places)
 
 
-def _mel(found: Image, mel: IntegerMel, memory: Memory) -> bytes:
-    tables = mel.tables()
-    starts, lengths, weights = filter_bands(mel)
-    arrays = [
-        found.array("int16_t", tables.hann[: mel.window // 2 + 1]),
-        found.array("int32_t", quarter(tables)),
-        found.array("uint16_t", starts),
-        found.array("uint16_t", lengths),
-        found.array("uint16_t", weights),
-        found.array("uint32_t", tables.logarithm),
-    ]
-    sizes = mel.rate, tables.keep, tables.floor, mel.hop, mel.window, tables.points, mel.n_mels, int(mel.centred), mel.shift
-    return _MEL.pack(*sizes, *arrays, tables.energy_floor, tables.gain, tables.offset, memory.level, memory.past, memory.scratch)
+def _structure(found: Image, members: Sequence[Member]) -> bytes:
+    """Members as a structure in 32-bit memory, each at a multiple of its size."""
+    packed = bytearray()
+    for one in members:
+        kind = "<u4" if one.is_table else _DTYPES[one.kind]
+        value = np.array([found.array(one.kind, one.value) if one.is_table else one.value], kind).tobytes()
+        packed += bytes(-len(packed) % len(value)) + value
+    return bytes(packed)
 
 
-def _model(found: Image, deployed: Deployed, memory: Memory, layers: int, mel: int) -> bytes:
-    network = deployed.network
-    places = memory.size, memory.history, memory.frame, memory.total, memory.streak
-    counts = len(network.forms), network.inputs.channels, deployed.tail, memory.block, int(network.inputs.bits == 16)
-    return _MODEL.pack(layers, mel, 0) + found.decision(deployed) + _MODEL_END.pack(*places, *counts)
+def _model(found: Image, deployed: Deployed, memory: Memory, layers: int, fronts: dict[str, int]) -> bytes:
+    network, encoder = deployed.network, deployed.encoder
+    rate, hop = (0, 0) if encoder is None else (encoder.rate, encoder.hop)
+    places = memory.size, memory.history, memory.frame, memory.total, memory.streak, rate
+    counts = len(network.forms), network.inputs.channels, deployed.tail, memory.block, hop, int(network.inputs.bits == 16)
+    return _MODEL.pack(layers, *fronts.values(), 0) + found.decision(deployed) + _MODEL_END.pack(*places, *counts)

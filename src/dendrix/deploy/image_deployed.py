@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..data.speech.integer_mel import Ints
+from ..data.speech.integer_base import Ints
 from ..errors import InputError
 from ..exits import ExitRule
 from ..models import Decision

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core import State, expect, expect_count, expect_finite, expect_floating, expect_valid, find_kernel, kernel, zero_invalid
 from ..errors import InputError
@@ -23,6 +23,14 @@ class ImageState(NamedTuple):
     """Membranes, and spikes sent by signed neurons, int32 [B, S]."""
     steps: Tensor
     """Number of steps so far, int64 [B]."""
+
+
+class ImageEncoding(nn.Module):
+    """Currents of images: a module without weights, so that the energy meter sees how often they are computed."""
+
+    def forward(self, pixels: Tensor, network: "IntegerImageNetwork") -> Tensor:
+        """Currents [B, H, W, C] of images of bytes [B, H, W, C], int64 both."""
+        return torch.from_numpy(network.currents(pixels.numpy()))
 
 
 class IntegerImageNetwork(StillImageNetwork):
@@ -62,6 +70,7 @@ class IntegerImageNetwork(StillImageNetwork):
         self._presented = expect_count(steps, "[1, 32767]", "steps")
         self.longest = expect_count(longest, "[1, 32767]", "longest")
         self.plan = image_plan(self.image, self.forms)
+        self.encoding = ImageEncoding()
         self.register_buffer("weights", torch.zeros(self.plan.weights, dtype=torch.int8))
         self.register_buffer("constants", torch.zeros(self.plan.constants, dtype=torch.int32))
 
@@ -120,7 +129,7 @@ class IntegerImageNetwork(StillImageNetwork):
             steps: T; None for the number of steps of the network.
         """
         steps = self.presented if steps is None else expect_count(steps, "[1, inf)", "steps")
-        currents = torch.from_numpy(self.currents(self.bytes_of(images))).double().unsqueeze(1)
+        currents: Tensor = self.encoding(torch.from_numpy(self.bytes_of(images)), self).double().unsqueeze(1)
         return currents.expand(-1, steps, *currents.shape[2:])
 
     def currents(self, pixels: Ints) -> Ints:

@@ -108,26 +108,57 @@ def run(stages: Sequence[Stage], plan: ImagePlan, currents: Ints, steps: int, va
     batch, still = len(currents), currents.shape[1] == 1
     outputs = np.zeros((batch, steps, stages[-1].form.shape[2]), np.int64)
     for t in range(steps):
-        maps: list[Ints] = [np.zeros((batch, 0, 0, 0), np.int64)]
-        after = memory.copy()
-        for number, (stage, row) in enumerate(zip(stages, plan.stages, strict=True)):
-            form, at, sent_at = stage.form, int(row[9]), int(row[10])
-            if form.kind == "pool":
-                maps.append(_pooled(stage, maps[form.edges[0].source]))
-                continue
-            given = currents[:, 0 if still else t] if number == 0 else drive(stage, maps)
-            if form.kind == "out":
-                maps.append(given)
-                continue
-            shape = (batch, *form.shape)
-            signed = form.kind == "signed"
-            sent = memory[:, sent_at : sent_at + form.size].reshape(shape) if signed else np.zeros(shape, np.int64)
-            spikes, v, sent = fire(stage, given, memory[:, at : at + form.size].reshape(shape), sent)
-            after[:, at : at + form.size] = v.reshape(batch, -1)
-            if signed:
-                after[:, sent_at : sent_at + form.size] = sent.reshape(batch, -1)
-            maps.append(spikes)
+        maps, after = step(stages, plan, currents[:, 0 if still else t], memory)
         now = valid[:, t, None].astype(bool)
         outputs[:, t] = np.where(now, maps[-1].reshape(batch, -1), 0)
         memory = np.where(now, after, memory)
     return outputs, memory
+
+
+def step(stages: Sequence[Stage], plan: ImagePlan, current: Ints, memory: Ints) -> tuple[list[Ints], Ints]:
+    """One step of rows.
+
+    Args:
+        stages: the network.
+        plan: places in the state.
+        current: drive of the first stage, [B, H, W, C].
+        memory: state of the rows, [B, S].
+    Returns:
+        an empty map in place of the image and the maps of all stages, [B, H, W, C] each, and the next state.
+    """
+    batch = len(current)
+    maps: list[Ints] = [np.zeros((batch, 0, 0, 0), np.int64)]
+    after = memory.copy()
+    for number, (stage, row) in enumerate(zip(stages, plan.stages, strict=True)):
+        form, at, sent_at = stage.form, int(row[9]), int(row[10])
+        if form.kind == "pool":
+            maps.append(_pooled(stage, maps[form.edges[0].source]))
+            continue
+        given = drive(stage, maps) if number else current
+        if form.kind == "out":
+            maps.append(given)
+            continue
+        shape = (batch, *form.shape)
+        signed = form.kind == "signed"
+        sent = memory[:, sent_at : sent_at + form.size].reshape(shape) if signed else np.zeros(shape, np.int64)
+        spikes, v, sent = fire(stage, given, memory[:, at : at + form.size].reshape(shape), sent)
+        after[:, at : at + form.size] = v.reshape(batch, -1)
+        if signed:
+            after[:, sent_at : sent_at + form.size] = sent.reshape(batch, -1)
+        maps.append(spikes)
+    return maps, after
+
+
+def reach(edge: EdgeForm, form: StageForm, size: tuple[int, int, int]) -> Ints:
+    """Number of weights that each value of a map meets, [H, W, C].
+
+    Args:
+        edge: a convolution.
+        form: the stage that it feeds.
+        size: shape of the map.
+    """
+    height, width, _ = size
+    places = np.arange(1, height * width + 1).reshape(1, height, width, 1)  # 0 is beyond the edge
+    met = np.concatenate([values.ravel() for _, _, values in _windows(edge, form, places)])
+    found = np.bincount(met, minlength=height * width + 1)[1:] * (form.shape[2] // edge.groups)
+    return np.broadcast_to(found.reshape(height, width, 1), size)

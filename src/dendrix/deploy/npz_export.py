@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..data.speech.integer_mel import Ints
+from ..data import encoder_to_dict
+from ..data.speech.integer_base import Ints
 from . import reference
 from .answering import Answering, rule_bounds
 from .deployed import Deployed
 from .export_folder import File, shipped, write_export
+from .front_end import Place, structure
 from .image_deployed import DeployedImage
 from .layout import PARAMETERS
 from .notes import npz_readme
@@ -51,13 +53,14 @@ def _files(deployed: Deployed, found: Sequence[Vector]) -> Iterator[File]:
 
 
 def arrays(deployed: Deployed) -> dict[str, Any]:
-    """All integers of a network by name: those of layer 0 begin with `layer0_`, those of the front end with `mel_`."""
+    """All integers of a network by name: those of layer 0 begin with `layer0_`, those of the front end with `mel_` or `cochlea_`."""
     found: dict[str, Any] = {}
     for number, layer in enumerate(deployed.network.layers()):
         names = ("weight", "delay", "feedback_weight", "feedback_delay", *PARAMETERS)
         found |= {f"layer{number}_{name}": value for name in names if (value := getattr(layer, name)) is not None}
     if deployed.encoder is not None:
-        found |= {f"mel_{name}": np.asarray(value) for name, value in deployed.encoder.tables()._asdict().items()}
+        name, _ = structure(deployed.encoder, Place())
+        found |= {f"{name}_{table}": np.asarray(value) for table, value in deployed.encoder.tables()._asdict().items()}
     return found
 
 
@@ -71,7 +74,7 @@ def _description(deployed: Deployed) -> dict[str, Any]:
         "accumulation": deployed.decision.accumulation,
         "tail_steps": deployed.tail,
         "dt_ms": deployed.dt_ms,
-        "encoder": None if deployed.encoder is None else asdict(deployed.encoder),
+        "encoder": None if deployed.encoder is None else encoder_to_dict(deployed.encoder),
         "rule": None if rule is None else {"name": type(rule).__name__, "bounds": rule_bounds(rule), "min_steps": rule.min_steps},
         "probability_constant": deployed.probability.constant,
         "abstain": deployed.abstained,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..data.speech.integer_mel import Ints
+from ..data.speech.integer_base import Ints
 from ..errors import InputError
 
 

@@ -30,6 +30,10 @@ _END = ("head", "scalars", "norm_weight", "norm_bias", "head_scale")
 _NEURON_NAMES = {"input": "DX_NEURONS_BEFORE_PRODUCTS", "output": "DX_NEURONS_AFTER_HALVES", "none": "DX_NO_NEURONS"}
 
 
+TEXT_ENGINE_BYTES = 5_000
+"""Code of the engine for a Cortex-M4 with clang -Os; measured, rounded up."""
+
+
 @dataclass(frozen=True)
 class DeployedText:
     """A language model that is complete, and proven not to overflow.

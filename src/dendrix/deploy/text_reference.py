@@ -22,7 +22,7 @@ WKV is the running average of values with the logarithm of its total weight: no 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,14 +95,24 @@ def fire(x: Ints, v: Ints, threshold: Any) -> tuple[Ints, Ints]:
     return spikes, np.where(spikes, 0, h)
 
 
+Watch = Callable[[str, Ints, Ints], None]
+"""Called before each matrix product with its name, its inputs [B, in] and its weights [out, in]."""
+
+
+def _unwatched(name: str, x: Ints, weights: Ints) -> None:
+    """Ignore a product."""
+
+
 class _Half:
     """One half of a block, with its tables by name, on the state [B, S] of some texts."""
 
-    def __init__(self, bits: bool, threshold: int, constants: dict[str, Ints], weights: dict[str, Ints], row: Ints, state: Ints):
+    def __init__(
+        self, bits: bool, threshold: int, constants: dict[str, Ints], weights: dict[str, Ints], row: Ints, state: Ints, watch: Watch
+    ):
         self.bits, self.threshold, self.constants, self.weights = bits, threshold, constants, weights
         self.place = dict(zip(FIELDS, row.tolist(), strict=True))
         self.scalar = dict(zip(SCALARS, constants["scalars"].tolist(), strict=True))
-        self.state = state
+        self.state, self.watch = state, watch
 
     def held(self, name: str, size: int) -> Ints:
         """A part of the state, as a view."""
@@ -110,6 +120,7 @@ class _Half:
         return self.state[:, at : at + size]
 
     def product(self, name: str, x: Ints) -> Ints:
+        self.watch(name, x, self.weights[name])
         found: Ints = x @ self.weights[name].T
         return found << self.scalar["value_shift"] if name == "value" else found
 
@@ -165,7 +176,7 @@ class _Half:
         return self.fired("inside", clipped(x, STREAM_MAX), self.threshold)
 
 
-def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens: Ints, state: Ints) -> Ints:
+def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens: Ints, state: Ints, watch: Watch = _unwatched) -> Ints:
     """Read one token of each text.
 
     Args:
@@ -174,6 +185,7 @@ def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens:
         tables: embedding after its norm [V, d], weights and constants, int64.
         tokens: [B].
         state: state of the texts, [B, S], updated in place.
+        watch: called for each matrix product, always in the same order.
     Returns:
         logits, [B, V].
     """
@@ -183,7 +195,7 @@ def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens:
     scalar = dict(zip(END_SCALARS, end["scalars"].tolist(), strict=True))
     x = embedding[tokens] << scalar["embedding_shift"]
     for row, vectors, matrices in zip(plan.rows, constants, weights, strict=True):
-        half = _Half(config.spikes == "input", scalar["threshold"], vectors, matrices, row, state)
+        half = _Half(config.spikes == "input", scalar["threshold"], vectors, matrices, row, state, watch)
         y = half.run(x)
         if config.spikes == "output":
             y = half.fired("after", y, vectors["output_scale"]) * scalar["one"]
@@ -193,7 +205,9 @@ def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens:
         if half.place["halve"]:
             x = rounded(x, 1)
     h = norm(x, end["norm_weight"], end["norm_bias"], scalar["norm_epsilon"], scalar["norm_shift"])
-    logits: Ints = clipped(h, scalar["limit"]) @ head["head"].T
+    h = clipped(h, scalar["limit"])
+    watch("head", h, head["head"])
+    logits: Ints = h @ head["head"].T
     return clipped(rounded(logits * end["head_scale"], scalar["head_shift"]), LOG_MAX)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..data.speech.integer_mel import Ints
+from ..data.speech.integer_base import Ints
 from ..errors import InputError
 from .answering import Answer
 from .deployed import Deployed

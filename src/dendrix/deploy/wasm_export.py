@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from pathlib import Path
 
-from ..data.speech.integer_mel import Ints
+from ..data.speech.integer_base import Ints
 from .answering import Answering
 from .deployed import Deployed
 from .export_folder import File, shipped, shipped_bytes, write_export

@@ -23,11 +23,12 @@ from ..layers import (
     Sequential,
     SparseLinear,
 )
-from ..models import Converted, DendriticNet
+from ..models import DendriticNet
 from ..models.spikegpt.network import SpikeGPTBody
 from ..neurons import Neuron
 from .constructions import write_delays, write_feedback
 from .delay_line import DelayLine
+from .image_frames import ImageFrames
 from .layers import BatchedLinear, Scale, Threshold
 from .network import GraphNetwork
 from .neuron_nodes import write_neuron
@@ -260,8 +261,9 @@ def _total(signals: list[Signal]) -> Signal:
 
 
 @write_layer.register
-def _(layer: Converted, writer: Writer, source: Signal, name: str) -> Signal:
-    return write_layer(layer.network, writer, source, name)
+def _(layer: ImageFrames, writer: Writer, source: Signal, name: str) -> Signal:
+    source = _traced(layer.network.network.prefix, writer, source, name)
+    return write_layer(layer.network.network, writer, source, name)
 
 
 @write_layer.register
@@ -270,13 +272,14 @@ def _(layer: SpikingNetwork, writer: Writer, source: Signal, name: str) -> Signa
 
 
 def _traced(module: fx.GraphModule, writer: Writer, source: Signal, name: str) -> Signal:
-    """The body of a converted network: its folds of time into the batch and back mean nothing here, where there is no batch."""
+    """A part of a converted network: its folds of time into the batch and back mean nothing here, where there is no batch."""
     signals: dict[fx.Node, Signal] = {}
     for node in module.graph.nodes:
         if node.op == "output":
-            return signals[node.args[0][0]]
+            found = node.args[0]
+            return signals[found[0] if isinstance(found, tuple) else found]
         if node.op == "placeholder":
-            signals |= {node: source} if node.target == "currents" else {}
+            signals |= {} if signals else {node: source}
         elif known := [signals[before] for before in node.all_input_nodes if before in signals]:
             signals[node] = _traced_node(module, node, known, writer)
     raise InputError(f"{name}: expected a network with an output, got none.")
@@ -291,6 +294,23 @@ def _traced_node(module: fx.GraphModule, node: fx.Node, given: list[Signal], wri
         return write_layer(nn.Flatten(*node.args[1:]), writer, given[0], node.name)  # type: ignore[arg-type]
     if node.target in (operator.add, operator.iadd, torch.add) and len(given) == 2:
         return merged(given[0], given[1])
+    if node.target in (operator.sub, operator.truediv) and node.args[0] in node.all_input_nodes and len(given) == 1:
+        return _normalised_image(module, node, given[0], writer)
     if getattr(node.target, "__name__", "") == "_pick":
         return given[0]
     raise InputError(f"{node.name}: expected layers and sums, got the function {node.target}. Write it as a layer.")
+
+
+def _normalised_image(module: fx.GraphModule, node: fx.Node, source: Signal, writer: Writer) -> Signal:
+    """An image minus a mean or over a deviation, of each channel, as a convolution of single pixels."""
+    given: Any = node.args[1]
+    value = operator.attrgetter(str(given.target))(module) if isinstance(given, fx.Node) else torch.tensor(float(given))
+    channels = source.shape[0]
+    if len(source.shape) != 3 or value.numel() not in (1, channels):
+        raise InputError(f"{node.name}: expected an image and one value per channel, got {list(value.shape)}. Write it as a layer.")
+    value = value.detach().flatten().expand(channels)
+    layer = nn.Conv2d(channels, channels, 1)
+    is_mean = node.target is operator.sub
+    weight = torch.eye(channels) if is_mean else torch.diag(1 / value)
+    bias = -value if is_mean else torch.zeros(channels)
+    return _weighted(layer, writer, source, node.name, weight.view(channels, channels, 1, 1), bias)

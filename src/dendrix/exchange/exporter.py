@@ -10,18 +10,20 @@ import torch
 from torch import nn
 
 from ..checks import expect_in, expect_one_of
+from ..convert import SpikingNetwork
 from ..core import Stateful
 from ..core.files import expect_writable, write_atomic
 from ..errors import InputError
 from ..layers import Recurrent, Sequential, delay_layers, freeze
 from ..layers.delay.base import Delayed
 from ..layers.delay.linear import DelayLinear
-from ..models import Converted, DendriticNet
+from ..models import DendriticNet
 from ..neurons import Decay, Neuron
 from ..neurons.nir import NIRNeuron
 from .constructions import CONSTRUCTIONS, Construction
 from .export_layers import expect_expressible, write_graph, write_layer
 from .graph import Graph
+from .image_frames import ImageFrames, over_time
 from .importer import build_graph, reading_of
 from .metadata import with_metadata
 from .network import GraphNetwork
@@ -49,7 +51,8 @@ def to_nir(
     """Write a network as NIR, after a test that the graph gives the same outputs.
 
     Args:
-        network: of layers that NIR can express; BatchNorm is folded into the layer before it, dropout is left out.
+        network: of layers that NIR can express; BatchNorm is folded into the layer before it, dropout is left out. A `Converted` becomes a
+            graph that takes the image at every step.
         path: path of the `.nir` file, written whole or not at all; None: only the graph is returned.
         dt_ms: time step, in ms; by default that of the layers.
         shape: of one step of the input, without batch; by default as the first layer takes it.
@@ -70,6 +73,7 @@ def to_nir(
     expect_one_of(time_constants, ("euler", "exponential"), "time_constants")
     if path is not None:
         expect_writable(Path(path))
+    network = over_time(network)
     expect_expressible(network)
     dt = _dt_ms(network, dt_ms)
     if not round_delays and any(not layer.rounded for layer in delay_layers(network)):
@@ -148,8 +152,10 @@ def input_shape(network: nn.Module) -> Shape:
     """
     first: Any = network
     while not isinstance(first, Neuron | DelayLinear | nn.Linear):
-        if isinstance(first, Converted):
-            return tuple(first.network.current)
+        if isinstance(first, ImageFrames):
+            return tuple(first.network.network.image)
+        if isinstance(first, SpikingNetwork):
+            return tuple(first.current)
         if isinstance(first, DendriticNet):
             return (first.config.inputs,)
         if isinstance(first, Sequential) and len(first.stages):

@@ -19,6 +19,7 @@ from ..layers import freeze
 from ..models import DendriticNet
 from ..models.spikegpt.network import SpikeGPTBody
 from .exporter import input_shape
+from .image_frames import over_time
 from .packages import require
 
 OPSET = 18
@@ -56,7 +57,7 @@ def to_onnx(
     rest and returns `outputs` [B, T, ...] and the last state.
 
     Args:
-        network: any network over time; its delays are rounded, and it is in evaluation mode.
+        network: any network over time; its delays are rounded, and it is in evaluation mode. A `Converted` takes the image at every step.
         path: path of the `.onnx` file, written whole or not at all; None: only the model is returned.
         form: "step" or "sequence".
         shape: of one step of the input, without batch; by default as the first layer takes it.
@@ -73,7 +74,7 @@ def to_onnx(
         require(package)
     if path is not None:
         expect_writable(Path(path))
-    frozen: Any = _with_numbers(freeze(network))
+    frozen: Any = _prepared(freeze(over_time(network)))
     size = step_shape(network) if shape is None else tuple(shape)
     rest = _rest(frozen, size)
     model = _step_model(frozen, size, rest)
@@ -90,14 +91,17 @@ def to_onnx(
     return model
 
 
-def _with_numbers(network: nn.Module) -> nn.Module:
-    """The network with its count of known tasks as a number, by which a graph can cut."""
+def _prepared(network: nn.Module) -> nn.Module:
+    """The network with what a graph cannot cut by, the count of known tasks, as a number, and binary embeddings exact in 8 bits."""
     for module in network.modules():
+        found: Any = module
         if isinstance(module, DendriticNet):
-            found: Any = module
             known = int(found.known)
             del found.known
             found.known = known
+        if isinstance(module, SpikeGPTBody) and module.config.binary_embedding:
+            with torch.no_grad():
+                module.emb.weight.copy_(torch.where(module.emb.weight >= 0, 0.5, -0.5))
     return network
 
 
@@ -107,7 +111,7 @@ def step_shape(network: nn.Module) -> tuple[int, ...]:
     Raises:
         InputError: the first layer of the network does not say.
     """
-    return () if _reads_tokens(network) else input_shape(network)
+    return () if _reads_tokens(network) else input_shape(over_time(network))
 
 
 def _reads_tokens(network: nn.Module) -> bool:

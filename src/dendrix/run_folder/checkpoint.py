@@ -127,6 +127,18 @@ def expect_run(folder: Path) -> None:
         raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
 
 
+def holds_language_model(folder: Path) -> bool:
+    """Return whether a folder holds a language model, which `dendrix train` writes as transformers does."""
+    names = _architectures(read_json(folder / CONFIG)) if (folder / CONFIG).is_file() else []
+    return bool(names) and ARCHITECTURE not in names
+
+
+def _architectures(described: dict[str, Any]) -> list[Any]:
+    """Networks of transformers that a `config.json` names."""
+    names = described.get("architectures")
+    return names if isinstance(names, list) else []
+
+
 def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, trust: Trust = None) -> Checkpoint:
     """Read a run folder. The network has continuous delays and can be trained further; `load_checkpoint` returns it ready for use.
 
@@ -145,12 +157,12 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
     if network is not None:
         expect_module(network)
     described = read_json(folder / CONFIG)
-    if ARCHITECTURE in (described.get("architectures") or ()):
+    if ARCHITECTURE in _architectures(described):
         from ..models.spikegpt.hf_files import load_classifier  # imported late because transformers is optional
 
         classifier, names, pooling, _ = load_classifier(folder)
         return Checkpoint(classifier, names, decision=Decision(pooling))
-    if described.get("architectures"):
+    if holds_language_model(folder):
         raise InputError(f"{folder}: expected a classifier, got a language model. Use dendrix lm.")
     described = migrated_config(described)
     if described.get("format") != FORMAT:

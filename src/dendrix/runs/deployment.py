@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core import expect_fields
 from ..core.files import write_json
 from ..core.trust import Trust
-from ..data import IntegerMel, encoder_from_dict, encoder_to_dict, integer_encoder
+from ..data import IntegerEncoder, encoder_from_dict, encoder_to_dict, integer_encoder
 from ..data.base import evenly
 from ..deploy import (
     Deployed,
@@ -229,14 +229,14 @@ def _quantised(asked: DeployRun, opened: OpenedRun) -> IntegerNetwork:
     return quantise(network, training.sample(_CALIBRATION), weights=asked.weights)
 
 
-def _encoder(checkpoint: Checkpoint, network: IntegerNetwork) -> IntegerMel | None:
+def _encoder(checkpoint: Checkpoint, network: IntegerNetwork) -> IntegerEncoder | None:
     if checkpoint.encoder is None:
         return None
     encoder = encoder_from_dict(checkpoint.encoder)
-    return encoder if isinstance(encoder, IntegerMel) else integer_encoder(encoder, network.inputs.shift)
+    return encoder if isinstance(encoder, IntegerEncoder) else integer_encoder(encoder, network.inputs.shift)
 
 
-def _encoded(opened: OpenedRun, encoder: IntegerMel, asked: DeployRun) -> OpenedRun:
+def _encoded(opened: OpenedRun, encoder: IntegerEncoder, asked: DeployRun) -> OpenedRun:
     """The same run with its validation data encoded by the integer front end."""
     source = source_of(opened.folder, asked.root, asked.trust)
     return replace(opened, data=replace(source, encoder=encoder).load().valid)
@@ -274,12 +274,12 @@ def _clips(asked: DeployRun, opened: OpenedRun, deployed: Deployed) -> list[Any]
     return [x[mask].numpy().ravel() for x, mask in zip(whole, batch.mask, strict=True)]
 
 
-def _sounds(mel: IntegerMel, count: int) -> list[Any]:
+def _sounds(encoder: IntegerEncoder, count: int) -> list[Any]:
     rng, found = np.random.default_rng(0), []
     for _ in range(count):
-        time = np.arange(mel.rate // 2 + int(rng.integers(0, mel.rate // 4))) / mel.rate
+        time = np.arange(encoder.rate // 2 + int(rng.integers(0, encoder.rate // 4))) / encoder.rate
         swell = np.sin(np.pi * time / time[-1]) * 10 ** rng.uniform(-1.5, 0)
-        tones = sum(np.sin(2 * np.pi * rng.uniform(mel.f_min, mel.f_max) * time * (1 + 0.2 * time)) for _ in range(4))
+        tones = sum(np.sin(2 * np.pi * rng.uniform(50, encoder.rate / 2) * time * (1 + 0.2 * time)) for _ in range(4))
         wave = swell * (tones / 4 + 0.05 * rng.standard_normal(len(time)))
         found.append(np.clip(np.rint(wave * 32767), -32768, 32767).astype(np.int64))
     return found
@@ -310,14 +310,14 @@ class Budget:
     agreement: float = 0.99
     """Least share of validation inputs with the answer of the float network."""
 
+    def excess(self, flash: int, ram: int) -> list[str]:
+        """Bytes beyond the limits, in words."""
+        sizes = ("flash", flash, self.flash), ("RAM", ram, self.ram)
+        return [f"{name} {size:,} bytes, {size - most:,} too many" for name, size, most in sizes if most is not None and size > most]
+
     def missed(self, ready: Ready) -> list[str]:
         """What a network misses, and by how much."""
-        costs, found = ready.costs, []
-        flash = costs.tables_bytes + costs.engine_bytes
-        if self.flash is not None and flash > self.flash:
-            found.append(f"flash {flash:,} bytes, {flash - self.flash:,} too many")
-        if self.ram is not None and costs.memory_bytes > self.ram:
-            found.append(f"RAM {costs.memory_bytes:,} bytes, {costs.memory_bytes - self.ram:,} too many")
+        found = self.excess(ready.costs.tables_bytes + ready.costs.engine_bytes, ready.costs.memory_bytes)
         if ready.comparison.agreement < self.agreement:
             found.append(f"agreement {ready.comparison.agreement:.2%}, {self.agreement - ready.comparison.agreement:.2%} too little")
         return found

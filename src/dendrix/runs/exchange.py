@@ -3,18 +3,21 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from ..core import Stateful
 from ..core.files import expect_writable, write_atomic
 from ..core.trust import Trust
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..exchange import read_graph, to_nir, to_onnx
 from ..exchange.onnx_models import step_shape
 from ..exchange.onnx_readme import readme
 from ..pretrained import find_run
 from ..run_folder import read_checkpoint, read_record
+from ..run_folder.checkpoint import Checkpoint, holds_language_model
 from ..run_folder.record import RUN
 
 GRAPH = "graph.nir"
 """The graph that a run was imported from, in its folder."""
+TOKENIZER = "tokenizer.json"
 
 
 def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, licence: str | None = None, trust: Trust = None) -> dict[str, int]:
@@ -44,26 +47,46 @@ def export_nir(run: Path, out: Path, *, dt_ms: float | None = None, licence: str
 def export_onnx(
     run: Path, out: Path, *, form: Literal["step", "sequence"] = "step", int8: bool = False, trust: Trust = None
 ) -> dict[str, int]:
-    """Write the network of a run as an ONNX model, and a page beside it that describes how to run it.
+    """Write the network of a run as an ONNX model, and beside it a page that describes how to run it, and the tokenizer of a text network.
 
     Args:
-        run, out, trust: as in `export_nir`.
+        run, out, trust: as in `export_nir`; also the folder of a language model.
         form: one step with the state as input and output, or whole sequences.
         int8: keep weights as 8-bit integers.
     Returns:
         the numbers of operators and bytes.
     Raises:
-        OSError: see `read_checkpoint` and `to_onnx`; or another file has the name of the page.
+        OSError: see `read_checkpoint` and `to_onnx`; or another file has the name of the page or the tokenizer.
         InputError: see `read_checkpoint` and `to_onnx`; or the model has the name of the page.
     """
-    page = _page(out)
-    checkpoint = read_checkpoint(run, trust=trust)
+    folder = find_run(run)
+    page, tokenizer, words = _beside(out, ".md"), None, b""
+    if (folder / TOKENIZER).is_file():
+        tokenizer, words = _beside(out, f".{TOKENIZER}"), (folder / TOKENIZER).read_bytes()
+    checkpoint = _checkpoint(folder, trust)
     found = _shape(run)
     shape = step_shape(checkpoint.model) if found is None else found
     model = to_onnx(checkpoint.model, out, form=form, shape=shape, int8=int8)
+    if tokenizer is not None:
+        write_atomic(tokenizer, words)
     if page is not None:
-        write_atomic(page, readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder).encode())
+        name = None if tokenizer is None else tokenizer.name
+        presented = getattr(checkpoint.model, "presented", None)
+        told = readme(out.name, form, shape, checkpoint.labels, checkpoint.encoder, checkpoint.decision, name, presented)
+        write_atomic(page, told.encode())
     return {"operators": len(model.graph.node), "bytes": out.stat().st_size}
+
+
+def _checkpoint(folder: Path, trust: Trust) -> Checkpoint:
+    """The network of a run: a classifier or a language model."""
+    if not holds_language_model(folder):
+        return read_checkpoint(folder, trust=trust)
+    from ..models.spikegpt.hf_files import load_network  # imported late because transformers is optional
+
+    network, _ = load_network(folder)
+    if not isinstance(network, Stateful):
+        raise InputTypeError(f"{folder}: expected a SpikeGPT, got {type(network).__name__}. transformers and optimum export it.")
+    return Checkpoint(network, ())
 
 
 def _training(run: Path) -> dict[str, Any]:
@@ -77,18 +100,18 @@ def _training(run: Path) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _page(out: Path) -> Path | None:
-    """The page beside a model, checked before the work; a device or a pipe has none."""
+def _beside(out: Path, suffix: str) -> Path | None:
+    """The path of a file beside a model, checked before the work; a device or a pipe has none."""
     expect_writable(out)
     if out.exists() and not out.is_file():
         return None
-    page = out.with_suffix(".md")
-    if page == out:
+    path = out.with_suffix(suffix)
+    if path == out:
         raise InputError(f"{out}: expected a name for the model, but its page in Markdown takes it. Choose another, such as net.onnx.")
-    expect_writable(page)
-    if page.exists() and not out.exists():
-        raise FileExistsError(f"{page}: expected this name to be free for the page beside the model, but it is in use. Choose another.")
-    return page
+    expect_writable(path)
+    if path.exists() and not out.exists():
+        raise FileExistsError(f"{path}: expected this name to be free for a file beside the model, but it is in use. Choose another.")
+    return path
 
 
 def _shape(run: Path) -> tuple[int, ...] | None:

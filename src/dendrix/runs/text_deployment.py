@@ -13,11 +13,13 @@ from ..core import expect_fields
 from ..data.text.tokenizers import is_bytes
 from ..data.text.tokens import Tokens
 from ..deploy import DeployedText, export_text_c, export_text_npz, export_text_wasm, quantise_text
-from ..errors import InputTypeError
+from ..deploy.text_export import TEXT_ENGINE_BYTES
+from ..errors import InputError, InputTypeError
 from ..generate.packing import pack_network, unpack_network
 from ..models.spikegpt.hf_files import load_network
 from ..models.spikegpt.network import SpikeGPT
 from ..pretrained import find_run
+from .deployment import Budget
 from .opened import source_of
 from .text_scores import score_text
 
@@ -44,6 +46,8 @@ class DeployTextRun:
     """Tokens of validation text on which the networks are compared."""
     root: Path | None = None
     """The data folder, if it has moved."""
+    budget: Budget | None = None
+    """Limits of flash and RAM. Weights always have 8 bits, so a larger network is refused."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("texts", "compared"), texts="[1, inf)", compared="[2, inf)")
@@ -77,7 +81,7 @@ def prepare_text_run(asked: DeployTextRun) -> ReadyText:
         asked: what to deploy and how.
     Raises:
         OSError: the run or its data are missing or not readable.
-        InputError, InputTypeError: the run has no SpikeGPT, or a part of it has no integer form.
+        InputError, InputTypeError: the run has no SpikeGPT, a part of it has no integer form, or it misses the budget.
     """
     folder = find_run(asked.run)
     network, tokenizer = load_network(folder)
@@ -86,6 +90,8 @@ def prepare_text_run(asked: DeployTextRun) -> ReadyText:
     splits = source_of(folder, asked.root).load()
     whole = quantise_text(network, torch.split(_windows(splits.train, _WINDOWS, _LENGTH), _BATCH))
     deployed = DeployedText(whole, is_bytes(tokenizer))
+    if asked.budget and (excess := asked.budget.excess(deployed.tables_bytes + TEXT_ENGINE_BYTES, deployed.memory_bytes)):
+        raise InputError(f"budget: expected a network within it, got {'; '.join(excess)}. Raise the budget, or train a smaller network.")
     text = _beginning(splits.valid, asked.compared)
     rounded = unpack_network(pack_network(network, "int8"))
     scores = [score_text(model, text).bits_per_byte for model in (network, rounded, whole)]

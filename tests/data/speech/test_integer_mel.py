@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dendrix.data import Cochlea, EvenMel, IntegerMel, LogMel, integer_encoder
-from dendrix.data.speech.integer_mel import _log2, samples
+from dendrix.data.speech.integer_base import samples
+from dendrix.data.speech.integer_mel import _log2
 from dendrix.errors import InputError
 
 

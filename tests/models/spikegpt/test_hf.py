@@ -9,7 +9,13 @@ from torch.testing import assert_close
 
 transformers = pytest.importorskip("transformers")
 
-from dendrix.models.spikegpt.hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTModel, SpikeGPTPreTrainedConfig  # noqa: E402
+from dendrix.models.spikegpt.hf import (  # noqa: E402
+    SpikeGPTForCausalLM,
+    SpikeGPTForSequenceClassification,
+    SpikeGPTForTokenClassification,
+    SpikeGPTModel,
+    SpikeGPTPreTrainedConfig,
+)
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
 
 
@@ -115,14 +121,23 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
         model.zero_grad()
         model(tokens, labels=tokens).loss.backward()
         gradients.append([p.grad.clone() for p in model.parameters()])
-    assert model.model.body.checkpointing
+    assert all(block.gradient_checkpointing for block in model.model.body.blocks)
     assert_close(gradients[1], gradients[0])
 
 
 def test_bad_input() -> None:
     model = lively()
-    with pytest.raises(ValueError, match="input_ids: expected tokens"):
-        model(inputs_embeds=torch.zeros(1, 3, 32))
+    ids = torch.tensor([[1, 2]])
+    with pytest.raises(ValueError, match="expected either tokens or inputs_embeds, got neither"):
+        model()
+    with pytest.raises(ValueError, match="expected either tokens or inputs_embeds, got both"):
+        model(ids, inputs_embeds=torch.zeros(1, 3, 32))
+    with pytest.raises(TypeError, match=r"atention_mask: expected an argument of the model.*Did you mean 'attention_mask'"):
+        model(ids, atention_mask=torch.ones(1, 2))
+    with pytest.raises(TypeError, match="lables: expected an argument"):
+        SpikeGPTForSequenceClassification(SpikeGPTPreTrainedConfig(50, 32, 1))(ids, lables=torch.tensor([1]))
+    with pytest.raises(ValueError, match="top_pp"):
+        model.generate(ids, max_new_tokens=2, top_pp=0.3)
     with pytest.raises(ValueError, match="expected 0 to 49, got 50"):
         model(torch.tensor([[50]]))
     with pytest.raises(ValueError, match="pooling"):
@@ -142,6 +157,54 @@ def test_generation_reads_all_that_a_given_state_has_not_seen(options: dict[str,
     found = model.generate(ids[:, read:], state=state, max_new_tokens=8, do_sample=False, pad_token_id=0, **options)
     expected = model.generate(ids, max_new_tokens=8, do_sample=False, pad_token_id=0, **options)
     assert torch.equal(found, expected[:, read:])
+
+
+@pytest.mark.parametrize("options", [{}, {"do_sample": True}])
+def test_generation_goes_on_from_what_it_returned(options: dict[str, Any]) -> None:
+    model = lively()
+    kept = dict(return_dict_in_generate=True, pad_token_id=0) | options
+    first = model.generate(torch.randint(0, 50, (2, 5)), max_new_tokens=6, **kept)
+    assert first.past_key_values.get_seq_length() == 10
+    asked = torch.cat([first.sequences, torch.randint(0, 50, (2, 3))], 1)
+    torch.manual_seed(3)
+    further = model.generate(asked, past_key_values=first.past_key_values, max_new_tokens=4, **kept)
+    torch.manual_seed(3)
+    afresh = model.generate(asked, max_new_tokens=4, **kept)
+    assert torch.equal(further.sequences, afresh.sequences)
+    assert further.past_key_values.seen == afresh.past_key_values.seen == 17
+    assert model.generate(asked, num_beams=2, max_new_tokens=4, **kept).past_key_values is None
+    with pytest.raises(ValueError, match=r"expected more than the 10 tokens that past_key_values has read, got 10"):
+        model.generate(asked[:, :10], past_key_values=first.past_key_values)
+
+
+def test_embeddings_instead_of_tokens() -> None:
+    model, ids = lively(), torch.randint(0, 50, (2, 6))
+    embedded = model.get_input_embeddings()(ids)
+    assert torch.equal(model(inputs_embeds=embedded).logits, model(ids).logits)
+    for use_cache in (True, False):
+        made = model.generate(inputs_embeds=embedded, max_new_tokens=5, do_sample=False, pad_token_id=0, use_cache=use_cache)
+        assert torch.equal(made, model.generate(ids, max_new_tokens=5, do_sample=False, pad_token_id=0)[:, 6:])
+
+
+def test_logits_of_chosen_places() -> None:
+    model, ids = lively(), torch.randint(0, 50, (2, 6))
+    whole = model(ids).logits
+    assert torch.equal(model(ids, logits_to_keep=2).logits, whole[:, -2:])
+    assert torch.equal(model(ids, logits_to_keep=torch.tensor([0, 4])).logits, whole[:, [0, 4]])
+
+
+def test_every_token_has_a_class(tmp_path: Path) -> None:
+    model = SpikeGPTForTokenClassification(SpikeGPTPreTrainedConfig(50, 32, 2, num_labels=5)).eval()
+    ids = torch.randint(0, 50, (2, 6))
+    labels = torch.randint(0, 5, (2, 6))
+    labels[0, :3] = -100
+    found = model(ids, labels=labels)
+    assert found.logits.shape == (2, 6, 5)
+    chosen = labels != -100
+    assert_close(found.loss, torch.nn.functional.cross_entropy(found.logits[chosen], labels[chosen]))
+    model.save_pretrained(tmp_path)
+    again = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path).eval()
+    assert torch.equal(again(ids).logits, found.logits)
 
 
 def test_guidance_is_refused() -> None:

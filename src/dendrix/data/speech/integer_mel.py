@@ -3,23 +3,18 @@
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...compiled import compiled
 from ...core import expect_count, expect_fields
 from ...errors import InputError
-from ..encoder import CausalEncoder, Encoder
-from .audio import Wave
-from .even_mel import EvenMel
+from .integer_base import IntegerEncoder, Ints
 from .integer_gain import amplify
-from .mel import LogMel, mel_filters
+from .mel import mel_filters
 
-Ints = NDArray[np.int64]
 _HALF = 31
 """Fractional bits of the factors of the transform: the upper 32 bits of a product are half of it."""
 _POWER = 14
@@ -60,7 +55,7 @@ class MelTables(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IntegerMel(CausalEncoder):
+class IntegerMel(IntegerEncoder):
     """`LogMel` or `EvenMel` in whole numbers: frames [T, n_mels] are integers times 2^-shift. Made by `integer_encoder`.
 
     All fields but the last two are those of the encoder that it replaces; values differ from its rounded ones by 1 in some places.
@@ -98,6 +93,10 @@ class IntegerMel(CausalEncoder):
         return self.n_mels
 
     @property
+    def fraction(self) -> int:
+        return self.shift
+
+    @property
     def window(self) -> int:
         """Number of samples per analysis window."""
         return round(self.rate * self.window_ms / 1000)
@@ -109,10 +108,6 @@ class IntegerMel(CausalEncoder):
     def init_state(self) -> IntegerMelState:
         return IntegerMelState(0, np.zeros(self.window - self.hop, np.int64))
 
-    def advance(self, wave: Wave, state: IntegerMelState) -> tuple[Tensor, IntegerMelState]:
-        whole, state = self.run(samples(wave), state)
-        return torch.from_numpy((whole * 2.0**-self.shift).astype(np.float32)), state
-
     def run(self, pcm: Ints, state: IntegerMelState) -> tuple[Ints, IntegerMelState]:
         """Encode whole frames of 16-bit samples, int64 [T * hop], to integers [T, C]; returns them and the next state."""
         tables, level = _tables(self), np.array([state.level], np.int64)
@@ -120,32 +115,6 @@ class IntegerMel(CausalEncoder):
         windows = np.lib.stride_tricks.sliding_window_view(past, self.window)[:: self.hop]
         frames = _frames(self, windows, tables)
         return frames, IntegerMelState(int(level[0]), past[len(pcm) :])
-
-
-def samples(wave: Wave) -> Ints:
-    """A waveform with full scale at 1 as 16-bit samples, int64 [N]."""
-    return np.clip(np.floor(wave.astype(np.float64) * 32768 + 0.5), -32768, 32767).astype(np.int64)
-
-
-def integer_encoder(encoder: Encoder, shift: int) -> IntegerMel:
-    """The integer form of an encoder.
-
-    Args:
-        encoder: `LogMel` or `EvenMel`.
-        shift: fractional bits of the frames, as the input of the integer network has.
-    Raises:
-        InputError: another encoder, which is named.
-    """
-    if type(encoder) not in (LogMel, EvenMel):
-        raise InputError(
-            f"encoder: expected LogMel or EvenMel, got {type(encoder).__name__}, which has no integer form. Push frames instead."
-        )
-    names = ("rate", "dt_ms", "n_mels", "window_ms", "f_min", "f_max", "floor", "mean", "std")
-    given: dict[str, Any] = {name: getattr(encoder, name) for name in names}
-    if isinstance(encoder, EvenMel):
-        gain: dict[str, Any] = dict(release_ms=encoder.release_ms, peak_floor=encoder.peak_floor, centred=encoder.centred)
-        return IntegerMel(**given, **gain, shift=shift)
-    return IntegerMel(**given, release_ms=None, shift=shift)
 
 
 def _scaled(values: NDArray[np.float64] | float, bits: int) -> Ints:

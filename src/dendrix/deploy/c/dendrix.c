@@ -249,7 +249,7 @@ static void run_frame(dx_state *s, const int16_t *frame) {
   run_step(s, (unsigned char *)history + (size_t)row * (wide ? 2u : 1u));
 }
 
-#if DX_MEL
+#if DX_MEL || DX_COCHLEA
 #if defined(__GNUC__) && !defined(__ARM_ARCH_6M__)
 static int leading_zeros(uint32_t x) { return __builtin_clz(x); } /* x > 0 */
 #else
@@ -262,7 +262,9 @@ static int leading_zeros(uint32_t x) { /* x > 0 */
   return n + !(x >> 31);
 }
 #endif
+#endif
 
+#if DX_MEL
 /* log2(x) in 16 fractional bits, x > 0. */
 static int32_t log2_of(const uint32_t *table, uint64_t x) {
   uint32_t high = (uint32_t)(x >> 32);
@@ -398,14 +400,33 @@ static void run_window(dx_state *s) {
 /* Take samples up to the end of a frame, and run it if it is complete; NULL for silence. Returns how many were taken. */
 static size_t hear(dx_state *s, const int16_t *samples, size_t count) {
   const dx_mel *e = s->model->mel;
+  unsigned hop = s->model->hop;
   int16_t *past = at(s, e->past_at);
-  if (count > e->hop - s->filled) count = e->hop - s->filled;
-  amplify(e, at(s, e->level_at), samples, past + (e->window - e->hop) + s->filled, count);
+  if (count > hop - s->filled) count = hop - s->filled;
+  amplify(e, at(s, e->level_at), samples, past + (e->window - hop) + s->filled, count);
   s->filled += (uint32_t)count;
-  if (s->filled < e->hop) return count;
+  if (s->filled < hop) return count;
   s->filled = 0;
   run_window(s);
-  memmove(past, past + e->hop, (size_t)(e->window - e->hop) * sizeof *past);
+  memmove(past, past + hop, (size_t)(e->window - hop) * sizeof *past);
+  return count;
+}
+#endif
+
+#if DX_COCHLEA
+#include "dendrix_cochlea.h"
+
+/* As `hear`, with a cochlea. */
+static size_t hear_spikes(dx_state *s, const int16_t *samples, size_t count) {
+  const dx_model *m = s->model;
+  int16_t *frame = at(s, m->frame_at);
+  if (count > m->hop - s->filled) count = m->hop - s->filled;
+  for (size_t n = 0; n < count; n++) hear_sample(m->cochlea, at(s, m->cochlea->ear_at), samples ? samples[n] : 0, frame);
+  s->filled += (uint32_t)count;
+  if (s->filled < m->hop) return count;
+  s->filled = 0;
+  run_frame(s, frame);
+  memset(frame, 0, m->channels * sizeof *frame);
   return count;
 }
 #endif
@@ -414,6 +435,9 @@ static size_t hear(dx_state *s, const int16_t *samples, size_t count) {
 static size_t take(dx_state *s, const int16_t *values, size_t count) {
 #if DX_MEL
   if (s->model->mel) return hear(s, values, count);
+#endif
+#if DX_COCHLEA
+  if (s->model->cochlea) return hear_spikes(s, values, count);
 #endif
   int16_t *frame = (int16_t *)at(s, s->model->frame_at) + s->filled;
   size_t left = s->model->channels - s->filled;
@@ -435,11 +459,14 @@ int dx_init(void *memory, size_t size, const dx_model *model, uint32_t rate) {
   if (!memory || !model || (uintptr_t)memory % 8) return DX_ARGUMENT;
 #endif
   if (size < model->size) return DX_SPACE;
-  if (rate != (model->mel ? model->mel->rate : 0)) return DX_RATE;
+  if (rate != model->rate) return DX_RATE;
   memset(memory, 0, model->size);
   s->model = model;
   for (const dx_layer *l = model->layers; l < model->layers + model->layer_count; l++)
     if (l->start) memcpy(at(s, l->membrane_at), l->start, l->outputs * sizeof *l->start);
+#if DX_COCHLEA
+  if (model->cochlea) rest_ear(model->cochlea, at(s, model->cochlea->ear_at));
+#endif
   return DX_MORE;
 }
 

@@ -29,8 +29,8 @@ typedef struct {
 
 /* Log-mel frames of samples, with automatic gain where keep is not 0. */
 typedef struct {
-  uint32_t rate, keep, floor;
-  uint16_t hop, window, points, channels; /* points: of the complex transform, half of the real one */
+  uint32_t keep, floor;
+  uint16_t window, points, channels; /* points: of the complex transform, half of the real one */
   uint8_t centred, shift;
   const int16_t *hann;   /* [window / 2 + 1]: the second half mirrors the first */
   const int32_t *cosine; /* [points / 2 + 1], of pi k / points, in 31 fractional bits */
@@ -41,13 +41,27 @@ typedef struct {
   uint32_t level_at, past_at, scratch_at;
 } dx_mel;
 
+/* Spike counts of a cochlea, the sum of `group` cells for each channel; `CochleaTables` of dendrix says what the numbers are. */
+typedef struct {
+  uint64_t seed;
+  int64_t grow, refill;
+  const int32_t *drive, *near, *far; /* [cells] */
+  uint32_t keep, floor, ramp;
+  int32_t gain, offset, half_point, half_g, half_y, reprocessed, settled, mean, kept, w_kept, w_gain, fired;
+  int32_t keep_current, keep_membrane, charge, start_q, start_c, start_w;
+  uint32_t ear_at;
+  uint16_t cells, group;
+  uint8_t pause;
+} dx_cochlea;
+
 typedef struct {
   const dx_layer *layers;
-  const dx_mel *mel; /* or NULL: frames are pushed */
+  const dx_mel *mel;         /* front end of samples, or NULL */
+  const dx_cochlea *cochlea; /* another one, or NULL; without both, frames are pushed */
   const char *const *labels;
   dx_decision decision;
-  uint32_t size, history_at, frame_at, total_at, streak_at;
-  uint16_t layer_count, channels, tail, block; /* block: channels of a block of the history */
+  uint32_t size, history_at, frame_at, total_at, streak_at, rate;
+  uint16_t layer_count, channels, tail, block, hop; /* block: channels of a block of the history; hop: samples of a frame, or 0 */
   uint8_t wide_input;
 } dx_model;
 

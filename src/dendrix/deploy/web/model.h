@@ -2,6 +2,7 @@
 #ifndef DENDRIX_MODEL_H
 #define DENDRIX_MODEL_H
 #define DX_MEL 1
+#define DX_COCHLEA 1
 #define DX_MAX_MEL 256
 #define DX_MAX_TAPS 256
 #define DX_MAX_CLASSES 4096

@@ -1,16 +1,6 @@
 /* The engine for WebAssembly, for every kind of network: its tables are an image that is loaded at run time. Built by `make wasm`. */
 #include "dendrix.c"
-
-#define EXPORT(name) __attribute__((export_name(#name)))
-#define MOVE(pointer)                                                           \
-  do {                                                                          \
-    uintptr_t offset = (uintptr_t)(pointer);                                    \
-    if (offset) memcpy(&(pointer), &(uintptr_t){base + offset}, sizeof offset); \
-  } while (0)
-
-typedef struct {
-  uint32_t magic, model;
-} image;
+#include "tables.h"
 
 enum { MAGIC = 0x314e5844 }; /* "DXN1" */
 
@@ -21,6 +11,7 @@ EXPORT(load) dx_model *load(image *start) {
   dx_model *m = (dx_model *)(base + start->model);
   MOVE(m->layers);
   MOVE(m->mel);
+  MOVE(m->cochlea);
   MOVE(m->decision.bounds);
   MOVE(m->decision.powers);
   for (unsigned i = 0; i < m->layer_count; i++) {
@@ -46,6 +37,12 @@ EXPORT(load) dx_model *load(image *start) {
     MOVE(e->filter_length);
     MOVE(e->filter);
     MOVE(e->logarithm);
+  }
+  if (m->cochlea) {
+    dx_cochlea *e = (dx_cochlea *)m->cochlea;
+    MOVE(e->drive);
+    MOVE(e->near);
+    MOVE(e->far);
   }
   return m;
 }

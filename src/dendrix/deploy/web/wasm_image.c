@@ -1,21 +1,11 @@
 /* The engine of image networks for WebAssembly: its tables are an image of memory that is loaded at run time. Built by `make wasm`. */
 #include "dendrix_image.c"
-
-#define EXPORT(name) __attribute__((export_name(#name)))
-#define MOVE(pointer)                                                           \
-  do {                                                                          \
-    uintptr_t offset = (uintptr_t)(pointer);                                    \
-    if (offset) memcpy(&(pointer), &(uintptr_t){base + offset}, sizeof offset); \
-  } while (0)
-
-typedef struct {
-  uint32_t magic, model;
-} tables;
+#include "tables.h"
 
 enum { MAGIC = 0x31495844 }; /* "DXI1" */
 
 /* Turn the offsets of the tables into addresses. Returns the network, or NULL for something else. */
-EXPORT(load) dx_image_model *load(tables *start) {
+EXPORT(load) dx_image_model *load(image *start) {
   uintptr_t base = (uintptr_t)start;
   if (start->magic != MAGIC) return NULL;
   dx_image_model *m = (dx_image_model *)(base + start->model);

@@ -1,7 +1,7 @@
 """SpikeGPT models for Hugging Face transformers; importing this module registers the Auto classes. `hf_files` reads and writes folders."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,89 +10,30 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     GenerationMixin,
-    PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
 
 from ...core import State, map_state, rows
 from ...errors import InputError
-from .blocks import ChannelMix, Spikes, TimeMix
-from .initialisation import Start, start, start_head
+from .blocks import Block, ChannelMix, TimeMix
+from .hf_config import SpikeGPTPreTrainedConfig, expect_known, passed
+from .initialisation import start, start_head
 from .l2_wrap import l2_wrap
-from .network import SpikeGPT, SpikeGPTBody, SpikeGPTConfig
+from .network import SpikeGPT, SpikeGPTBody
 
-_OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
-"""Fields of `SpikeGPTConfig` with another name in transformers."""
-
-
-class SpikeGPTPreTrainedConfig(PreTrainedConfig):
-    """Configuration of the models: the fields of `SpikeGPTConfig`, the loss and the pooling.
-
-    Args:
-        vocab_size, spikes, start, channel_first, dropout, v_threshold, binary_embedding, halve_stream: as in `SpikeGPTConfig`.
-        hidden_size: `width` of `SpikeGPTConfig`.
-        num_hidden_layers: `layers` of `SpikeGPTConfig`.
-        l2_wrap: apply `l2_wrap` to the training loss, as published.
-        pooling: hidden state that a classifier uses: "last", that of the last token that is not padding, or "mean" over all of these.
-        tie_word_embeddings: must be False.
-        pad_token_id, bos_token_id, eos_token_id: tokens of padding, of the start of a text and of its end, where `generate` stops.
-        more: arguments of `PreTrainedConfig`.
-    Raises:
-        InputError: an argument is out of range.
-    """
-
-    model_type = "spikegpt"
-    keys_to_ignore_at_inference = ["state"]
-
-    def __init__(
-        self,
-        vocab_size: int = 256,
-        hidden_size: int = 512,
-        num_hidden_layers: int = 12,
-        spikes: Spikes = "output",
-        start: Start = "pytorch",
-        channel_first: bool = False,
-        dropout: float = 0.03,
-        v_threshold: float = 1.0,
-        binary_embedding: bool = True,
-        halve_stream: bool = False,
-        l2_wrap: bool = True,
-        pooling: str = "last",
-        tie_word_embeddings: bool = False,
-        pad_token_id: int | None = None,
-        bos_token_id: int | None = None,
-        eos_token_id: int | list[int] | None = None,
-        **more: Any,
-    ):
-        self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
-        self.spikes, self.start, self.channel_first, self.dropout = spikes, start, channel_first, dropout
-        self.v_threshold, self.binary_embedding, self.halve_stream = v_threshold, binary_embedding, halve_stream
-        self.l2_wrap, self.pooling = l2_wrap, pooling
-        self.pad_token_id, self.bos_token_id, self.eos_token_id = pad_token_id, bos_token_id, eos_token_id
-        if tie_word_embeddings:
-            raise InputError(
-                "tie_word_embeddings: expected False, because the embedding of SpikeGPT is binary and its head is not. Remove it."
-            )
-        if pooling not in ("last", "mean"):
-            raise InputError(f"pooling: expected 'last' or 'mean', got {pooling!r}. Choose one of them.")
-        super().__init__(tie_word_embeddings=False, **more)
-        self.network_config()
-
-    def network_config(self) -> SpikeGPTConfig:
-        """Return the configuration of the network."""
-        return SpikeGPTConfig(**{field.name: getattr(self, _OURS.get(field.name, field.name)) for field in fields(SpikeGPTConfig)})
-
-    @classmethod
-    def of(cls, network: SpikeGPTConfig, **more: Any) -> "SpikeGPTPreTrainedConfig":
-        """Create the configuration of the models from that of a network.
-
-        Args:
-            network: configuration of the network.
-            more: further arguments of this class.
-        """
-        return cls(**{_OURS.get(field.name, field.name): getattr(network, field.name) for field in fields(network)}, **more)
+__all__ = [
+    "ReadState",
+    "SpikeGPTForCausalLM",
+    "SpikeGPTForSequenceClassification",
+    "SpikeGPTForTokenClassification",
+    "SpikeGPTModel",
+    "SpikeGPTOutput",
+    "SpikeGPTPreTrainedConfig",
+]
 
 
 @dataclass
@@ -107,13 +48,33 @@ class SpikeGPTOutput(ModelOutput):
     """The embedding, the stream after each block but the last, and the last hidden state, [B, T, d] each; None unless requested."""
 
 
+@dataclass
+class ReadState:
+    """A state with the number of tokens that it has read, which `generate` returns and takes as `past_key_values`."""
+
+    state: State
+    seen: int
+
+    def get_seq_length(self) -> int:
+        """Number of tokens read, padding included."""
+        return self.seen
+
+
+class SpikeGPTBlock(GradientCheckpointingLayer, Block):
+    """A block whose activations are recomputed in the backward pass if gradient checkpointing is enabled."""
+
+
+class _Body(SpikeGPTBody):
+    block = SpikeGPTBlock
+
+
 class SpikeGPTPreTrainedModel(PreTrainedModel):
     """Base class of the SpikeGPT models."""
 
     config_class = SpikeGPTPreTrainedConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
-    _no_split_modules = ("Block",)
+    _no_split_modules = ("SpikeGPTBlock",)
     _is_stateful = True
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -137,11 +98,9 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         config: configuration of the model.
     """
 
-    gradient_checkpointing = False
-
     def __init__(self, config: SpikeGPTPreTrainedConfig):
         super().__init__(config)
-        self.body = SpikeGPTBody(config.network_config())
+        self.body = _Body(config.network_config())
         self.post_init()
         start(self.body)
 
@@ -161,7 +120,8 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         use_cache: bool | None = None,
         return_dict: bool | None = None,
         output_hidden_states: bool | None = None,
-        **ignored: Any,
+        past_key_values: ReadState | None = None,
+        **more: Any,
     ) -> SpikeGPTOutput | tuple[Any, ...]:
         """Compute the hidden states.
 
@@ -169,21 +129,31 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
             input_ids: token ids, int64 [B, T].
             attention_mask: [B, T], zero in the padding, on either side.
             state: state after the previous tokens; None starts new texts.
-            inputs_embeds: must be None.
+            inputs_embeds: instead of `input_ids`, embeddings [B, T, d] as `get_input_embeddings()` gives them, before they are made binary.
             use_cache: False omits the state from the output.
             return_dict: False returns a tuple.
             output_hidden_states: True also returns the streams between the blocks; None takes the setting of the configuration.
-            ignored: further arguments of transformers.
+            past_key_values: instead of `state`, what `generate` returned. Pass only the tokens that it has not read.
+            more: arguments of transformers that change nothing here, such as `position_ids`.
         Raises:
-            InputError: `inputs_embeds` is given, or a token is not in the vocabulary.
+            InputError: neither or both of `input_ids` and `inputs_embeds`, or a token that is not in the vocabulary.
+            InputTypeError: an argument that no model of transformers has.
         """
-        if input_ids is None or inputs_embeds is not None:
-            raise InputError("input_ids: expected tokens, got embeddings or nothing. The binary embedding of SpikeGPT needs token ids.")
-        valid = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
-        self.body.checkpointing = self.gradient_checkpointing
+        expect_known(more)
+        if (input_ids is None) == (inputs_embeds is None):
+            both = "neither" if input_ids is None else "both"
+            raise InputError(f"input_ids: expected either tokens or inputs_embeds, got {both}. Pass one of them.")
+        if past_key_values is not None:
+            state = past_key_values.state
+        steps = input_ids.shape[1] if input_ids is not None else cast(Tensor, inputs_embeds).shape[1]
+        valid = None if attention_mask is None else attention_mask[:, -steps:].bool()
+        valid = None if valid is None or bool(valid.all()) else valid
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         streams: list[Tensor] | None = [] if wanted else None
-        hidden, state = self.body(input_ids, state, None if valid is None or bool(valid.all()) else valid, streams)
+        if input_ids is not None:
+            hidden, state = self.body(input_ids, state, valid, streams)
+        else:
+            hidden, state = self.body.read(cast(Tensor, inputs_embeds), state, valid, streams)
         between = None if streams is None else (*streams[:-1], hidden)
         output = SpikeGPTOutput(last_hidden_state=hidden, state=None if use_cache is False else state, hidden_states=between)
         return output.to_tuple() if return_dict is False else output
@@ -231,7 +201,7 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         return_dict: bool | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | Tensor = 0,
         **more: Any,
     ) -> SpikeGPTOutput | tuple[Any, ...]:
         """Compute the logits, and the loss if labels are given.
@@ -239,13 +209,12 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         Args:
             input_ids, attention_mask, state, use_cache, return_dict: as in `SpikeGPTModel`.
             labels: the tokens themselves, int64 [B, T], -100 where they are ignored; shifted by one internally.
-            logits_to_keep: number of last tokens for which logits are computed; 0 for all.
-            more: arguments of the loss function.
+            logits_to_keep: number of last tokens for which logits are computed, 0 for all; or their places, int64 [N].
+            more: further arguments of `SpikeGPTModel` and of the loss function.
         """
-        passed = {name: more.pop(name, None) for name in ("inputs_embeds", "output_hidden_states")}
-        more.pop("output_attentions", None)
-        inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, **passed)
-        hidden = inner.last_hidden_state[:, -logits_to_keep:] if logits_to_keep else inner.last_hidden_state
+        inner = self.model(input_ids, attention_mask, state, use_cache=use_cache, **passed(more))
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        hidden = inner.last_hidden_state[:, kept]
         logits, loss = self.head(hidden), None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **more)
@@ -262,6 +231,8 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         use_cache: bool | None = None,
         is_first_iteration: bool = False,
         output_hidden_states: bool | None = None,
+        inputs_embeds: Tensor | None = None,
+        past_key_values: ReadState | None = None,
         **ignored: Any,
     ) -> dict[str, Any]:
         """Return the arguments of the next call: all tokens that the state has not read.
@@ -269,8 +240,32 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         A state that is passed to `generate` has read the tokens before it; later states have read all but the last token.
         """
         has_read = not (is_first_iteration or state is None or use_cache is False)
-        given = dict(input_ids=input_ids[:, -1:] if has_read else input_ids, state=state, attention_mask=attention_mask)
+        given: dict[str, Any] = dict(input_ids=input_ids[:, -1:] if has_read else input_ids, state=state, attention_mask=attention_mask)
+        if inputs_embeds is not None and not has_read:
+            given |= dict(input_ids=None, inputs_embeds=inputs_embeds)
         return given | dict(use_cache=use_cache, logits_to_keep=1, output_hidden_states=output_hidden_states)
+
+    def generate(self, inputs: Tensor | None = None, *more: Any, **options: Any) -> Any:
+        """As `generate` of transformers, and from a state.
+
+        Args:
+            inputs: tokens, int64 [B, T].
+            more: as in transformers.
+            options: as in transformers. `state` has read the tokens before `inputs`. `past_key_values` is that of an earlier result;
+                `inputs` is then the whole text so far, and only its new tokens are read.
+        Raises:
+            InputError: the state of `past_key_values` has read more than `inputs`.
+        """
+        past = options.pop("past_key_values", None)
+        inputs = inputs if inputs is not None else options.pop("input_ids", None)
+        if past is None:
+            return _with_read_state(super().generate(inputs, *more, **options))
+        read, new = _split(inputs, past)
+        result = super().generate(new, *more, state=past.state, **options)
+        if isinstance(result, Tensor):
+            return torch.cat([read.repeat_interleave(len(result) // len(read), 0), result], 1)
+        result.sequences = torch.cat([read.repeat_interleave(len(result.sequences) // len(read), 0), result.sequences], 1)
+        return _with_read_state(result)
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, **inputs: Any) -> tuple[Any, dict[str, Any]]:
         """Repeat the rows for beams or several answers, those of the state too."""
@@ -291,6 +286,24 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
     def _reorder_cache(state: State, beam_idx: Tensor) -> State:
         """Select the states of the beams that are continued in beam search."""
         return None if state is None else rows(state, beam_idx)
+
+
+def _split(whole: Tensor | None, past: ReadState) -> tuple[Tensor, Tensor]:
+    """The tokens that a state has read, and those that it has not."""
+    if whole is None or whole.shape[1] <= past.seen:
+        found = "none" if whole is None else str(whole.shape[1])
+        raise InputError(
+            f"inputs: expected more than the {past.seen} tokens that past_key_values has read, got {found}. Pass the whole text."
+        )
+    return whole[:, : past.seen], whole[:, past.seen :]
+
+
+def _with_read_state(result: Any) -> Any:
+    """Turn the state in a result of `generate` into what can be passed as `past_key_values`; the states of beams are not in its order."""
+    if isinstance(result, ModelOutput) and result.past_key_values is not None:
+        seen = result.sequences.shape[1] - 1
+        result.past_key_values = None if hasattr(result, "beam_indices") else ReadState(result.past_key_values, seen)
+    return result
 
 
 class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
@@ -320,11 +333,9 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         Args:
             input_ids, attention_mask, return_dict: as in `SpikeGPTModel`.
             labels: classes, int64 [B].
-            more: arguments of the loss function.
+            more: further arguments of `SpikeGPTModel` and of the loss function.
         """
-        passed = {name: more.pop(name, None) for name in ("inputs_embeds", "output_hidden_states")}
-        more.pop("output_attentions", None)
-        inner = self.model(input_ids, attention_mask, use_cache=False, **passed)
+        inner = self.model(input_ids, attention_mask, use_cache=False, **passed(more))
         hidden = inner.last_hidden_state
         counts = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
         if self.config.pooling == "mean":
@@ -340,7 +351,44 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         return output.to_tuple() if return_dict is False else output
 
 
+class SpikeGPTForTokenClassification(SpikeGPTPreTrainedModel):
+    """Classifier of every token, with a linear head on its hidden state after the tokens so far.
+
+    Args:
+        config: configuration of the model.
+    """
+
+    def __init__(self, config: SpikeGPTPreTrainedConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.model = SpikeGPTModel(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+        **more: Any,
+    ) -> SpikeGPTOutput | tuple[Any, ...]:
+        """Compute the logits [B, T, K], and the loss if labels are given.
+
+        Args:
+            input_ids, attention_mask, return_dict: as in `SpikeGPTModel`.
+            labels: classes, int64 [B, T], -100 where they are ignored.
+            more: further arguments of `SpikeGPTModel` and of the loss function.
+        """
+        inner = self.model(input_ids, attention_mask, use_cache=False, **passed(more))
+        logits = self.classifier(inner.last_hidden_state)
+        loss = None if labels is None else self.loss_function(logits, labels, self.config, **more)
+        output = SpikeGPTOutput(loss=loss, logits=logits, hidden_states=inner.hidden_states)
+        return output.to_tuple() if return_dict is False else output
+
+
 AutoConfig.register("spikegpt", SpikeGPTPreTrainedConfig, exist_ok=True)
 AutoModel.register(SpikeGPTPreTrainedConfig, SpikeGPTModel, exist_ok=True)
 AutoModelForCausalLM.register(SpikeGPTPreTrainedConfig, SpikeGPTForCausalLM, exist_ok=True)
 AutoModelForSequenceClassification.register(SpikeGPTPreTrainedConfig, SpikeGPTForSequenceClassification, exist_ok=True)
+AutoModelForTokenClassification.register(SpikeGPTPreTrainedConfig, SpikeGPTForTokenClassification, exist_ok=True)

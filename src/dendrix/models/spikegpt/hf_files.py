@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from .hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPT
 from .network import SpikeGPT
 
 _CONFIG, _GENERATION = "config.json", "generation_config.json"
+_REMOTE = Path(__file__).parent / "remote/modeling_spikegpt.py"
+"""The models in torch and transformers alone, which go into every folder: `trust_remote_code=True` opens it without dendrix."""
+_AUTO = {"AutoConfig": "SpikeGPTConfig", "AutoModel": "SpikeGPTModel"}
+_CLASSES = {"SpikeGPTForCausalLM": "AutoModelForCausalLM", "SpikeGPTForSequenceClassification": "AutoModelForSequenceClassification"}
 
 
 def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) -> None:
@@ -65,6 +70,10 @@ def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str
 def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary, _silent():
+            if (name := type(model).__name__) in _CLASSES:
+                auto = _AUTO | {_CLASSES[name]: name}
+                model.config.auto_map = {key: f"{_REMOTE.stem}.{of}" for key, of in auto.items()}
+                shutil.copy(_REMOTE, temporary)
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
             for file in Path(temporary).iterdir():

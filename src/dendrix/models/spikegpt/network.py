@@ -5,7 +5,6 @@ from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ...core import ATan, State, Stateful, expect, expect_fields, expect_flag, expect_instance, expect_one_of, expect_valid, zero_invalid
 from ...errors import InputError, InputTypeError
@@ -83,15 +82,15 @@ class SpikeGPTBody(Stateful):
     Source: released training code of Zhu et al., SpikeGPT (arXiv 2302.13939).
     """
 
-    checkpointing = False
-    """Gradient checkpointing: recompute the activations of a block in the backward pass instead of storing them."""
+    block: type[Block] = Block
+    """Class of the blocks."""
 
     def __init__(self, config: SpikeGPTConfig):
         super().__init__()
         self.config = expect_instance(config, SpikeGPTConfig, "config")
         self.emb = nn.Embedding(config.vocab_size, config.width)
         blocks = [
-            Block(
+            self.block(
                 config.width,
                 config.spikes,
                 config.v_threshold,
@@ -133,19 +132,21 @@ class SpikeGPTBody(Stateful):
         expect(x, "B T", "tokens")
         expect_valid(valid, x)
         self._expect_tokens(x)
+        return self.read(self.emb(x), state, valid, streams)
+
+    def read(
+        self, stream: Tensor, state: State = None, valid: Tensor | None = None, streams: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        """Compute the hidden states of a sequence of embeddings [B, T, d], not yet binary; otherwise as `forward`."""
         if state is None:
             state = [None] * len(self.blocks)
         elif len(state) != len(self.blocks):
             raise InputError(f"state: expected one entry for each of {len(self.blocks)} blocks, got {len(state)}. Is it of another model?")
-        stream = self.emb(x)
         if self.config.binary_embedding:
             stream = ATan(2.0)(stream)
         after, seen = [], [stream]
         for i, (block, before) in enumerate(zip(self.blocks, state, strict=True)):
-            if self.checkpointing and self.training:
-                stream, now = checkpoint(block, stream, before, valid, use_reentrant=False)
-            else:
-                stream, now = block(stream, before, valid)
+            stream, now = block(stream, before, valid)
             after.append(now)
             if self.config.halve_stream and (i + 1) % _EVERY_HALVED == 0:
                 stream = stream / 2

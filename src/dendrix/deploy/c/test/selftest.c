@@ -18,7 +18,7 @@ static int failed(const char *what, unsigned long clip, unsigned long step) {
 /* A clip at full length, one step at a time, against the accumulated outputs after every step. */
 static int traced(unsigned long clip, const int16_t *values, size_t count, const int64_t **total) {
   dx_model all = dx_network;
-  size_t step = all.mel ? all.mel->hop : all.channels;
+  size_t step = all.hop ? all.hop : all.channels;
   all.decision.rule = DX_NEVER;
   if (dx_init(&memory, sizeof memory, &all, DX_RATE_HZ)) return failed("the start", clip, 0);
   for (size_t t = 0; t < count / step; t++, *total += all.decision.classes) {

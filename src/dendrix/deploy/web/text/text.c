@@ -3,12 +3,7 @@
 #define DX_TEXT_SIMD "text/simd.h"
 #endif
 #include "dendrix_text.c"
-
-#define EXPORT(name) __attribute__((export_name(#name)))
-
-typedef struct {
-  uint32_t magic, model;
-} image;
+#include "tables.h"
 
 enum { MAGIC = 0x31545844, POINTERS = 7 }; /* "DXT1" */
 

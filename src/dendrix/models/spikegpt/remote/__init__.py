@@ -1,0 +1,1 @@
+"""Modelling code that is written beside the weights; nothing of dendrix imports it."""
