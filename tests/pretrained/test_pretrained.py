@@ -1,5 +1,6 @@
 """The networks that come with dendrix: small, described, and usable by name from anywhere."""
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from dendrix.pretrained import find_run, shipped, titles
 from dendrix.pretrained.packed import weights_file
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.runs.prediction import predict
+from dendrix.runs.viewing import EVIDENCE, knows_images
 
 
 def test_the_weights_of_all_are_at_most_3_mb() -> None:
@@ -60,10 +62,23 @@ def test_another_name_is_one_sentence_with_the_names_that_there_are(
     assert message.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", ["cifar10", "commands", "novels"])
+def test_a_card_states_what_was_measured(name: str) -> None:
+    """benchmarks/shipped.json has the figures beside their commands."""
+    found = json.loads((Path(__file__).parents[2] / "benchmarks" / "shipped.json").read_text())[name]
+    card = (find_run(name) / "README.md").read_text()
+    parts = (found["valid"], found["test"], *(found["exits"][key] for key in ("accuracy", "lost") if "exits" in found))
+    assert all((f"{part:.3f}" if part > 1 else f"{part:.1%}") in card or f"{part:.2%}" in card for part in parts)
+    assert found["commands"][0] in card
+    assert found["bytes"] == weights_file(find_run(name)).stat().st_size
+    assert f"{found['parameters']:,} trained parameters" in card
+
+
+@pytest.mark.parametrize("name", ["cifar10", "commands", "fsdd"])
 def test_the_policy_beside_a_network_belongs_to_it_and_stops_early(name: str) -> None:
     checkpoint, policy = load_checkpoint(name), Policy.load(find_run(name) / "policy.json")
-    policy.check_network(len(checkpoint.labels), checkpoint.decision.accumulation, policy.dt_ms, fingerprint(checkpoint.model))
+    accumulation = EVIDENCE if knows_images(checkpoint) else checkpoint.decision.accumulation
+    policy.check_network(len(checkpoint.labels), accumulation, policy.dt_ms, fingerprint(checkpoint.model))
     assert policy.stops_early
     assert policy.statement.startswith("With a probability of at least 0.9")
 
