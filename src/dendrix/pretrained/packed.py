@@ -3,7 +3,8 @@
 A packed file holds, for each tensor of the network,
 
 - a matrix (two or more dimensions, at least 1,024 elements): int8 with one float32 scale per row, the largest magnitude of the row / 127,
-  as a second tensor whose name ends with `.row_scale`; or float16;
+  as a second tensor whose name ends with `.row_scale`; or float16. What is negative stays negative: of a binary embedding only the signs
+  count;
 - delays: uint8, in whole steps, which is how a network with delays is evaluated;
 - all others: as they are.
 
@@ -51,7 +52,8 @@ def pack_tensors(tensors: dict[str, Tensor], storage: Storage, delays: Collectio
             found[name] = tensor.contiguous()
         elif storage == "int8":
             scale = tensor.flatten(1).abs().amax(1).clamp_min(1e-30) / 127
-            found[name] = (tensor / _over_rows(scale, tensor)).round().to(torch.int8)
+            whole = (tensor / _over_rows(scale, tensor)).round()
+            found[name] = torch.where((whole == 0) & (tensor < 0), -1, whole).to(torch.int8)
             found[name + _SCALE] = scale
         else:
             found[name] = tensor.half()
