@@ -299,6 +299,10 @@ def nir() -> None:
     """Networks of other spiking libraries as NIR files: check, import; see `dendrix nir --help`."""
 
 
+def teach() -> None:
+    """Words taught by example: add, report, list, forget, rename, merge; see `dendrix teach --help`."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "train": train,
@@ -318,7 +322,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reproduce": reproduce,
     "serve": serve,
 }
-GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir}
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir, "teach": teach}
 """Groups of commands, each in the file of its name."""
 
 
