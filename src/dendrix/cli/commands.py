@@ -300,7 +300,7 @@ def nir() -> None:
 
 
 def teach() -> None:
-    """Words taught by example: add, report, list, forget, rename, merge; see `dendrix teach --help`."""
+    """Words taught by example: add, report, list, rename, merge; see `dendrix teach --help`."""
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

@@ -1,6 +1,7 @@
 """Teach a network words by example: a few recordings per word, no training, with a stated rate of false alarms."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,7 +40,8 @@ def add(
     from ..core.files import expect_writable
     from ..runs.teaching import open_vocabulary
     from ..samples import recording
-    from ..teach.checks import expect_agreement, is_foreign, known_as
+    from ..sdr import stack
+    from ..teach.checks import expect_agreement, known_as
 
     if not clips:
         raise MisuseError("clips: expected at least one wav file, got none. Try: dendrix teach add WORD a.wav b.wav c.wav --to VOCABULARY")
@@ -47,18 +49,20 @@ def add(
     vocabulary, coder = open_vocabulary(to, backbone or (None if to.exists() else _DEFAULT))
     if not more and word in vocabulary.words:
         raise InputError(
-            f"word: expected a new name, but '{word}' was taught before. Add clips with --more, forget it first, or rename it."
+            f"word: expected a new name, but '{word}' was taught before. Add clips with --more, remove it first, or rename it."
         )
-    codes = _codes(coder, [recording(clip) for clip in clips])
+    features = _features(coder, [recording(clip) for clip in clips])
+    codes = coder.backbone.codes(features)
     before = vocabulary[word].codes if more else None
-    together = codes if before is None else _stacked([before, codes])
+    together = codes if before is None else stack([before, codes])
     expect_agreement(together, [*(["an earlier clip"] * (len(together) - len(clips))), *map(str, clips)], coder.backbone.background)
     notes = list[str]()
     if not more and (same := known_as(vocabulary, codes)):
         notes.append(f"These clips sound like '{same}', which was taught before.")
-    if vocabulary.own is None and is_foreign(codes, coder.backbone.background):
+    if vocabulary.own is None and coder.backbone.is_foreign(features):
         notes.append(
-            "These clips are unlike the background of the network, so more false alarms are likely. Give one of your own: dendrix teach background."
+            "These clips are unlike the background of the network, so more false alarms are likely. Give one of your own: "
+            "dendrix teach background."
         )
     if more:
         vocabulary.extend(word, codes)
@@ -166,7 +170,7 @@ def background(sounds: Sounds, to: Path) -> None:
     known, coder = _open(to)
     before = 0 if known.own is None else len(known.own)
     for name, wave, rate in _recordings(sounds, coder.encoder.rate):
-        known.hear(coder.sounds(wave, rate, name))
+        known.hear(coder.backbone.codes(coder.sounds(wave, rate, name)))
     known.save(to)
     total = 0 if known.own is None else len(known.own)
     print(f"Heard {total - before} sounds; the background of {to} has {total} of your own, and all thresholds were computed again.")
@@ -195,12 +199,10 @@ def backbone(run: Run, out: Path | None = None, root: Path | None = None, clips:
     found = make_backbone(run, CodeSettings(layers=layers), root=root, clips=clips)
     found.save(path)
     size, smallest = path.stat().st_size, found.calibration.smallest(len(found.background), found.background.words)
-    print(
-        f"Saved in {path}, {size:,} bytes: codes of {found.n} bits, {len(found.background)} background clips of {found.background.words} words."
-    )
-    print(
-        f"Smallest rate of false alarms that it supports: {smallest:.2%}. Next: dendrix teach add WORD a.wav b.wav c.wav --to VOCABULARY --backbone {run}"
-    )
+    clip_count, word_count = len(found.background), found.background.words
+    print(f"Saved in {path}, {size:,} bytes: codes of {found.n} bits, {clip_count} background clips of {word_count} words.")
+    print(f"Smallest supported rate of false alarms: {smallest:.2%}.")
+    print(f"Next: dendrix teach add WORD a.wav b.wav c.wav --to VOCABULARY --backbone {run}")
 
 
 def predict_words(vocabulary: Path, files: tuple[Path, ...], json: bool) -> None:
@@ -212,7 +214,7 @@ def predict_words(vocabulary: Path, files: tuple[Path, ...], json: bool) -> None
     if not len(known):
         raise InputError(f"{vocabulary}: expected a vocabulary with words, got an empty one. Teach one first: dendrix teach add.")
     waves = [(str(file), *read_wav(recording(file), _LONGEST_S)) for file in files]  # reads all files before the first decision
-    found = [known.decide(coder.any_code(wave, rate, name))[0] for name, wave, rate in waves]
+    found = [known.decide(coder.backbone.codes(coder.clip(wave, rate, name)))[0] for name, wave, rate in waves]
     answers = [{"file": str(file), **dataclasses.asdict(decision)} for file, decision in zip(files, found, strict=True)]
     if json:
         print_json(answers)
@@ -230,17 +232,13 @@ def _open(path: Path) -> tuple[Any, Any]:
     return open_vocabulary(path)
 
 
-def _codes(coder: Any, clips: list[Path]) -> Any:
+def _features(coder: Any, clips: list[Path]) -> Any:
+    import numpy as np
+
     from ..data import read_wav
 
     waves = [read_wav(clip, _LONGEST_S) for clip in clips]
-    return _stacked([coder.code(*wave, str(clip)) for clip, wave in zip(clips, waves, strict=True)])
-
-
-def _stacked(codes: list[Any]) -> Any:
-    from ..sdr import stack
-
-    return stack(codes)
+    return np.concatenate([coder.word(*wave, str(clip)) for clip, wave in zip(clips, waves, strict=True)])
 
 
 def _recordings(sounds: Path, rate: int) -> Any:
@@ -274,13 +272,6 @@ def _print_report(found: Any) -> None:
         print(f"  most confusable: {', '.join(f'{name} {share:.0%}' for name, share in found.confusable)}")
 
 
-COMMANDS = {
-    "add": add,
-    "report": report,
-    "list": list_words,
-    "forget": forget,
-    "rename": rename,
-    "merge": merge,
-    "background": background,
-    "backbone": backbone,
+COMMANDS: dict[str, Callable[..., None]] = {
+    command.__name__.partition("_")[0]: command for command in (add, report, list_words, forget, rename, merge, background, backbone)
 }

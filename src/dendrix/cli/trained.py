@@ -82,8 +82,8 @@ def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json
             read, as a wav stream or raw 16-bit samples, mono, at the network's rate; or, for an image network, image files of any size.
         top: number of classes to list.
         trust: package or Python file of classes that are not part of dendrix or torch.
-        json: print a list of {"file", "label", "confidence", "top"}; for a stream, lines of {"label", "confidence", "heard_ms", "final"}; for a
-            vocabulary, a list of {"file", "label" or null, "p_value", "nearest", "score", "theta"}.
+        json: print a list of {"file", "label", "confidence", "top"}; for a stream, lines of {"label", "confidence", "heard_ms", "final"};
+            for a vocabulary, a list of {"file", "label" or null, "p_value", "nearest", "score", "theta"}.
     """
     if not files:
         raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix predict RUN FILE.wav")

@@ -1,5 +1,6 @@
 """Backbone of taught words: whitening, background and calibration, computed once from recordings of known words."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from .thresholds import Calibration, calibrate
 KIND, VERSION = "backbone", 1
 _FEW_WORDS = (5, 10, 20)
 """Numbers of background words in the table of kappa, besides the largest possible one."""
+
+_USUAL = (0.005, 0.995)
+"""Range of the activity of known words, as quantiles."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Backbone:
         background: codes of known words.
         calibration: table of kappa.
         network: fingerprint of the network, from `exits.network.fingerprint`; empty for features of another source.
+        activity: usual range of the number of spikes of a clip, the sum of its features.
     """
 
     settings: CodeSettings
@@ -64,6 +69,15 @@ class Backbone:
     background: Background
     calibration: Calibration
     network: str = ""
+    activity: tuple[float, float] = (0.0, math.inf)
+
+    def is_foreign(self, features: ArrayLike) -> bool:
+        """Return whether clips [N, D] are unlike the known words as a whole, as those of another microphone or kind of sound are.
+
+        Compared is the mean number of spikes. Codes of another domain have cells in common, so that more false alarms are likely.
+        """
+        low, high = self.activity
+        return not low <= float(np.asarray(features).sum(-1).mean()) <= high
 
     @property
     def n(self) -> int:
@@ -96,6 +110,7 @@ class Backbone:
             "names": list(self.background.names),
             "calibration": asdict(self.calibration),
             "network": self.network,
+            "activity": list(self.activity),
         }
         files.write(Path(path), KIND, VERSION, arrays, facts)
 
@@ -113,7 +128,9 @@ class Backbone:
             whitening = Whitening(arrays["mean"], directions, arrays["reduction"])
             codes = files.unpacked(facts["n"], arrays["codes"])
             background = Background(codes, arrays["word"].astype(np.int64), arrays["speaker"].astype(np.int64), tuple(facts["names"]))
-            found = cls(CodeSettings(**facts["settings"]), whitening, background, _calibration(facts["calibration"]), facts["network"])
+            low, high = map(float, facts["activity"])
+            table, settings = _calibration(facts["calibration"]), CodeSettings(**facts["settings"])
+            found = cls(settings, whitening, background, table, facts["network"], (low, high))
             found.codes(np.zeros((1, facts["n"] // 2)))
         except (InputError, KeyError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
@@ -154,7 +171,8 @@ def fit_backbone(
     whitening = Whitening(fitted.mean, _rounded(fitted.directions), fitted.reduction)
     everything = Background(on_off_winners(whitening(x), settings.density), y, who, names)
     calibration = calibrated(everything, taught, seed)
-    return Backbone(settings, whitening, everything.thinned(clips), calibration, network)
+    low, high = np.quantile(x.sum(1), _USUAL)
+    return Backbone(settings, whitening, everything.thinned(clips), calibration, network, (float(low), float(high)))
 
 
 def calibrated(background: Background, taught: int = 3, seed: int = 0, draws: int = 3, clips: int = 6000) -> Calibration:

@@ -1,4 +1,4 @@
-"""Checks of the clips of a word: whether they agree, whether they are of the domain of the background, whether the word is known already."""
+"""Checks of the clips of a word: agreement with each other, and with words that were taught before."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,6 @@ from .vocabulary import Vocabulary
 
 _AGREEMENT = 0.9
 """Share of pairs of background clips, of different words, that a clip must exceed in its mean overlap with the other clips."""
-_FOREIGN = 0.02
-"""Share of background clips with a mean overlap as unusual as that of clips of another domain."""
 _PAIRS = 400
 
 
@@ -44,20 +42,6 @@ def expect_agreement(codes: SDR, names: Sequence[str], background: Background) -
     if wrong := disagreeing(codes, background):
         which = "all of them differ" if len(wrong) > 1 and len(wrong) >= len(codes) - 1 else f"{names[wrong[0]]} differs from the others"
         raise InputError(f"clips: expected recordings of one word, but {which}. Record again, or leave it out.")
-
-
-def is_foreign(codes: SDR, background: Background) -> bool:
-    """Return whether clips are unlike the background as a whole, as those of another microphone, language or kind of sound are.
-
-    Compared is the mean overlap with the background, which codes of another domain have smaller or larger than its own clips.
-    """
-    some = background.thinned(_PAIRS)
-    index = SegmentIndex(codes.n)
-    index.insert(some.codes)
-    within = index.overlaps(some.codes)
-    usual = (within.sum(1) - within.diagonal()) / max(len(some) - 1, 1)
-    low, high = np.quantile(usual, (_FOREIGN / 2, 1 - _FOREIGN / 2))
-    return not low <= float(index.overlaps(codes).mean()) <= high
 
 
 def known_as(vocabulary: Vocabulary, codes: SDR) -> str | None:

@@ -1,7 +1,7 @@
-"""Codes of recorded sound: encoder, hidden spikes of a network, bins relative to the speech, code."""
+"""Features of recorded sound: encoder, hidden spikes of a network, counts in bins relative to the speech."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from ..data import Encoder, collate
 from ..data.speech.audio import Wave
 from ..errors import InputError
 from ..exits.network import fingerprint
-from ..sdr import SDR
 from .backbone import Backbone, CodeSettings
 from .codes import Features, bin_counts, hidden_spikes
 from .speech import Span, SpeechDetector
@@ -54,7 +53,7 @@ def speech_features(
 
 @dataclass(frozen=True)
 class Coder:
-    """Codes recordings with a network and a backbone.
+    """Turn recordings into the features that a backbone codes.
 
     Args:
         network: network of the backbone, in evaluation mode.
@@ -68,21 +67,21 @@ class Coder:
     network: nn.Module
     encoder: Encoder
     backbone: Backbone
-    detector: SpeechDetector = SpeechDetector()
+    detector: SpeechDetector = field(default_factory=SpeechDetector)
 
     def __post_init__(self) -> None:
         if self.backbone.network not in ("", fingerprint(self.network)):
             raise InputError("backbone: expected one of this network, got one of another. Compute it again: dendrix teach backbone RUN.")
 
-    def code(self, wave: Wave, rate: int, name: str = "clip") -> SDR:
-        """Return the code of a clip of one word.
+    def word(self, wave: Wave, rate: int, name: str = "clip") -> Features:
+        """Return the features of a clip of one word, [1, D].
 
         Args:
             wave: mono samples [N].
             rate: sampling rate, in Hz.
             name: name of the clip, for error messages.
         Raises:
-            InputError: the clip is silent, is clipped, or holds no word or several.
+            InputError: the clip is silent, is clipped, or does not consist of exactly one word.
         """
         x = self._frames(wave, rate, name)
         words = self.detector.words(x, self.encoder.dt_ms)
@@ -95,17 +94,17 @@ class Coder:
                 f"{w.onset * self.encoder.dt_ms / 1000:.2f} to {w.offset * self.encoder.dt_ms / 1000:.2f} s" for w in words[:4]
             )
             raise InputError(f"{name}: expected one word, found {len(words)}, at {times}. Cut the recording to the word.")
-        return self.codes([x])
+        return self.features([x])
 
-    def any_code(self, wave: Wave, rate: int, name: str = "clip") -> SDR:
-        """Return the code of a clip, from its first to its last speech, without checks of its content other than silence."""
-        return self.codes([self._frames(wave, rate, name, clipped=True)])
+    def clip(self, wave: Wave, rate: int, name: str = "clip") -> Features:
+        """Return the features of a clip from its first to its last speech, [1, D]; only silence is refused."""
+        return self.features([self._frames(wave, rate, name, clipped=True)])
 
-    def sounds(self, wave: Wave, rate: int, name: str = "recording", longest_ms: float = 1500.0) -> SDR:
-        """Return the codes of all words of a long recording; longer speech is cut into pieces of `longest_ms`.
+    def sounds(self, wave: Wave, rate: int, name: str = "recording", longest_ms: float = 1500.0) -> Features:
+        """Return the features of all words of a long recording, [N, D]; longer speech is cut into pieces of `longest_ms`.
 
         Args:
-            wave, rate, name: as in `code`.
+            wave, rate, name: as in `word`.
             longest_ms: longest piece, in ms.
         """
         x, size = self._frames(wave, rate, name, clipped=True), round(longest_ms / self.encoder.dt_ms)
@@ -115,11 +114,11 @@ class Coder:
             pieces += [window[word.onset : word.offset] for word in self.detector.words(window, self.encoder.dt_ms)]
         if not pieces:
             raise InputError(f"{name}: expected sounds, found none that stand out from silence. Record speech, music or noise of the room.")
-        return self.codes(pieces)
+        return self.features(pieces)
 
-    def codes(self, frames: Sequence[Tensor]) -> SDR:
-        """Return the codes of frames [T_i, C] of clips."""
-        return self.backbone.codes(speech_features(self.network, frames, self.encoder.dt_ms, self.backbone.settings, self.detector))
+    def features(self, frames: Sequence[Tensor]) -> Features:
+        """Return the features of clips, [N, D], from their frames [T_i, C]."""
+        return speech_features(self.network, frames, self.encoder.dt_ms, self.backbone.settings, self.detector)
 
     def _frames(self, wave: Wave, rate: int, name: str, clipped: bool = False) -> Tensor:
         x = self.encoder(wave, rate)

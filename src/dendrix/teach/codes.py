@@ -40,7 +40,7 @@ def hidden_spikes(
     """
     heard: list[Tensor] = []
 
-    def keep(module: nn.Module, given: Any, y: Any) -> None:
+    def keep(module: nn.Module, _given: Any, y: Any) -> None:
         if (found := spikes_of(module, {}, y)) is not None:
             heard.append((found != 0).float())
 
@@ -100,8 +100,8 @@ class Whitening:
 def fit_whitening(features: ArrayLike, word: ArrayLike, *, shrinkage: float = 0.3, rank: int | None = None) -> Whitening:
     """Compute the whitening by the covariance within words, in closed form.
 
-    S = (1 - c) S_w + c (tr S_w / D) I, with c the shrinkage, and z = S^(-1/2) (x - mu), up to a factor, on which no code depends. Directions
-    with little variance keep their length, so a few directions are enough.
+    S = (1 - c) S_w + c (tr S_w / D) I, with c the shrinkage, and z = S^(-1/2) (x - mu), up to a factor, on which no code
+    depends. Directions with little variance keep their length, so a few directions are enough.
 
     Args:
         features: [N, D].
@@ -110,7 +110,8 @@ def fit_whitening(features: ArrayLike, word: ArrayLike, *, shrinkage: float = 0.
         rank: number of directions, those of the largest variance; None takes all.
     Raises:
         InputError: the features do not vary within words, or an argument is out of range.
-    Source: within-class covariance normalisation, Hatch et al. (2006), Interspeech; shrinkage to a multiple of the identity, Ledoit & Wolf (2004).
+    Source: within-class covariance normalisation, Hatch et al. (2006), Interspeech; shrinkage to a multiple of the identity, Ledoit & Wolf
+        (2004).
     """
     expect_in(shrinkage, "(0, 1]", "shrinkage")
     x, y = np.asarray(features, np.float64), np.unique(np.asarray(word), return_inverse=True)[1]

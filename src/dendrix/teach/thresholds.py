@@ -37,7 +37,7 @@ def threshold(scores: ArrayLike, share: float, weights: ArrayLike | None = None)
     Args:
         scores: whole numbers, [N].
         share: share of the weights, 0 to 1.
-        weights: weight of each clip, with sum 1; None weighs all the same.
+        weights: weight of each clip, with sum 1; None gives all clips the same weight.
     """
     s = np.asarray(scores)
     w = np.full(len(s), 1 / len(s)) if weights is None else np.asarray(weights)
@@ -149,8 +149,8 @@ class Calibration:
         kappa = self.at(alpha, words)[0]
         need_clips, need_words = int(np.ceil(_CLIPS / (kappa * alpha))), int(np.ceil(0.5 + np.sqrt(0.25 + _PAIRS / alpha)))
         raise NoCertificateError(
-            f"rate: expected at least {smallest:.2g}, which {clips} background clips of {words} words support, got {alpha:g}. It would take "
-            f"about {max(need_clips, clips)} clips of {max(need_words, words)} words: ask for more false alarms, or use another backbone.",
+            f"rate: expected at least {smallest:.2g}, which {clips} background clips of {words} words support, got {alpha:g}. It needs "
+            f"about {max(need_clips, clips)} clips of {max(need_words, words)} words. Accept more false alarms, or use another backbone.",
             need_clips,
         )
 

@@ -197,7 +197,7 @@ class Vocabulary:
         """Decide about Q clips: the best word that reaches its threshold, where words are compared by (score - mean) / deviation.
 
         Raises:
-            InputError: no word was taught.
+            InputError: the vocabulary is empty.
         """
         if not self._words:
             raise InputError("Expected a vocabulary with words, got an empty one. Teach one first.")
@@ -335,7 +335,7 @@ class Vocabulary:
         if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
             raise InputError(f"word: expected a name of 1 to {LONGEST_NAME} printable characters, got {str(name)[:LONGEST_NAME]!r}.")
         if name in self._words:
-            raise InputError(f"word: expected a new name, but '{name}' was taught before. Add clips to it, forget it first, or rename it.")
+            raise InputError(f"word: expected a new name, but '{name}' was taught before. Add clips to it, remove it first, or rename it.")
 
     def _expect_codes(self, codes: SDR) -> SDR:
         if codes.n != self.backbone.n:
