@@ -55,7 +55,7 @@ def test_a_layer_of_segments_gives_the_same_answers():
         assert torch.equal(fired[0].bool(), torch.from_numpy(overlaps >= theta))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.sampled_from(["teach", "forget", "rename", "extend"]), min_size=1, max_size=8), st.integers(0, 100))
 def test_the_order_of_changes_does_not_matter_to_scores(changes, seed):
     rng, vocabulary, expected = np.random.default_rng(seed), Vocabulary(backbone()), {}

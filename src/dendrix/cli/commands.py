@@ -22,6 +22,7 @@ from .convert import convert
 from .energy import energy
 from .errors import Terminated, expect_output, sentence, sigterm_interrupts
 from .export import export
+from .listen import listen
 from .listing import list_recipes
 from .lm import finetuning
 from .output import print_json, trust_option
@@ -309,6 +310,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "sweep": sweep,
     "evaluate": evaluate,
     "predict": predict,
+    "listen": listen,
     "convert": convert,
     "energy": energy,
     "export": export,

@@ -4,6 +4,7 @@ from .backbone import Backbone, CodeSettings, calibrated, fit_backbone
 from .background import Background
 from .coder import Coder, speech_features
 from .codes import Whitening, bin_counts, fit_whitening, hidden_spikes, on_off_winners
+from .listening import Event, listen_for
 from .speech import Span, SpeechDetector
 from .thresholds import Calibration, Rates, calibrate, clustered_upper_bound, false_alarm_rates, threshold, word_weights
 from .vocabulary import Decision, Report, Vocabulary, Word, source_of
@@ -15,6 +16,7 @@ __all__ = [
     "CodeSettings",
     "Coder",
     "Decision",
+    "Event",
     "Rates",
     "Report",
     "Span",
@@ -30,6 +32,7 @@ __all__ = [
     "fit_backbone",
     "fit_whitening",
     "hidden_spikes",
+    "listen_for",
     "on_off_winners",
     "source_of",
     "speech_features",

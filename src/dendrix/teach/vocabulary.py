@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import suggestion
 from ..errors import InputError, InputTypeError
@@ -83,6 +85,25 @@ class Report:
     """Size of its codes and threshold."""
 
 
+class _Law(NamedTuple):
+    """Scores of a background for a word, falling, and the sum of the weights up to each, [N]."""
+
+    scores: Whole
+    reached: NDArray[np.float64]
+
+    def share(self, score: int) -> float:
+        """Return the share of the background that scores at least so high, where the clip itself counts as one of it."""
+        count = len(self.scores)
+        higher = int(np.searchsorted(-self.scores, -score, side="right"))
+        return float(min(((self.reached[higher - 1] * count if higher else 0) + 1) / (count + 1), 1.0))
+
+
+def _law(background: Background, codes: SDR) -> _Law:
+    scores = background.scores(codes)
+    order = np.argsort(-scores, kind="stable")
+    return _Law(scores[order], np.cumsum(word_weights(background.word)[order]))
+
+
 class Vocabulary:
     """Taught words of one backbone. Teaching a word costs as much as the word, whatever the vocabulary has.
 
@@ -97,6 +118,7 @@ class Vocabulary:
         self._index = SegmentIndex(backbone.n)
         self._words: dict[str, Word] = {}
         self._ids: dict[str, Whole] = {}
+        self._laws: dict[str, list[_Law]] = {}
 
     @property
     def words(self) -> Mapping[str, Word]:
@@ -141,6 +163,7 @@ class Vocabulary:
         """
         self[name]
         self._index.delete(self._ids.pop(name))
+        self._laws.pop(name, None)
         del self._words[name]
 
     def rename(self, name: str, new: str) -> None:
@@ -153,6 +176,7 @@ class Vocabulary:
         self._expect_new(new)
         self._words = {new if key == name else key: word for key, word in self._words.items()}
         self._ids = {new if key == name else key: ids for key, ids in self._ids.items()}
+        self._laws.pop(name, None)
 
     def merge(self, other: "Vocabulary") -> None:
         """Take over the words and the own background of another vocabulary of the same backbone.
@@ -215,11 +239,9 @@ class Vocabulary:
     def p_value(self, name: str, score: int) -> float:
         """Return the share of the background, the user's own if it is larger, that scores at least as high for a word, never 0."""
         codes = self[name].codes
-        shares = []
-        for background in filter(None, (self.backbone.background, self.own)):
-            reached = background.scores(codes) >= score
-            shares.append((reached @ word_weights(background.word) * len(background) + 1) / (len(background) + 1))
-        return float(min(max(shares), 1.0))
+        if name not in self._laws:
+            self._laws[name] = [_law(background, codes) for background in filter(None, (self.backbone.background, self.own))]
+        return max(law.share(score) for law in self._laws[name])
 
     def report(self, name: str, confusable: int = 3) -> Report:
         """Return what is known about the false alarms of a word.
@@ -325,6 +347,7 @@ class Vocabulary:
         self._words[name] = word
 
     def _replace(self, name: str, word: Word) -> None:
+        self._laws.pop(name, None)
         if word.codes == self._words[name].codes:
             self._words[name] = word
             return
