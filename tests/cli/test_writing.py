@@ -35,8 +35,8 @@ from support import own_nets
 from support.exit_records import pool
 from support.nir_graphs import chain_graph
 
-READ = "run file files record policy data root images weights spike_input load_state token_file"
-"""Options for paths that are read."""
+READ = "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to"
+"""Options for paths that are read; vocabularies are read before they are written."""
 FILE_COMMANDS = {
     "exits record --out": "exits record fsdd --data {words} --out",
     "exits fit --out": "exits fit {record} --goal mean-steps --steps 3 --json --out",
@@ -45,6 +45,7 @@ FILE_COMMANDS = {
     "sdr plot --out": "sdr plot --n 1000 --a 40 --s 20 --out",
     "report --out": "report fsdd --data {words} --out",
     "lm generate --save-state": "lm generate {text} Rain --max-new-tokens 2 --seed 0 --save-state",
+    "teach backbone --out": "teach backbone {network} --clips 40 --out",
     "export --out (nir)": "export {imported} --to nir --out",
     "export --out (onnx)": "export {imported} --to onnx --out",
 }

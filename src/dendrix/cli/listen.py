@@ -23,16 +23,18 @@ def listen(vocabulary: VocabularyFile, sound: Sound = Path("-"), refractory_ms: 
         refractory_ms: time after a word in which it is not printed again, in ms.
         json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour"}.
     """
+    from ..data import read_wav
+    from ..data.speech.audio import resample
     from ..data.speech.sound_stream import stream_sound
     from ..runs.teaching import open_vocabulary
     from ..teach.listening import listen_for
 
     known, coder = open_vocabulary(vocabulary)
-    pipe = standard_input() if str(sound) == "-" else sound.open("rb")
-    with pipe:
-        for event in listen_for(known, coder, stream_sound(pipe, coder.encoder.rate), refractory_ms=refractory_ms):
-            if json:
-                print_json(dataclasses.asdict(event))
-            else:
-                print(f"{event.time_s:8.2f} s  {event.word}  score {event.score}, {event.false_alarms_per_hour:.1f} false alarms per hour")
-            sys.stdout.flush()
+    rate = coder.encoder.rate
+    chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_wav(sound), rate)])
+    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms):
+        if json:
+            print_json(dataclasses.asdict(event))
+        else:
+            print(f"{event.time_s:8.2f} s  {event.word}  score {event.score}, {event.false_alarms_per_hour:.1f} false alarms per hour")
+        sys.stdout.flush()

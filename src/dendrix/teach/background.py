@@ -76,7 +76,7 @@ def summed_overlaps(stored: SDR, probes: SDR) -> Whole:
     """Return the sum of the overlaps of each of N probes with K stored codes, [N]."""
     index = SegmentIndex(stored.n)
     index.insert(stored)
-    return index.overlaps(probes).sum(1, dtype=np.int64)
+    return np.asarray(index.overlaps(probes).sum(1, dtype=np.int64))
 
 
 def joined(parts: Sequence[Background]) -> Background:

@@ -10,7 +10,7 @@ from .background import Background
 from .vocabulary import Vocabulary
 
 _AGREEMENT = 0.9
-"""Share of pairs of background clips, of different words, that a clip must exceed in its mean overlap with the other clips."""
+"""Share of pairs of background clips, of different words, that a clip must exceed in its overlap with the most similar other clip."""
 _PAIRS = 400
 
 
@@ -22,15 +22,16 @@ def pair_overlaps(codes: SDR) -> np.ndarray:
 
 
 def disagreeing(codes: SDR, background: Background) -> list[int]:
-    """Return the clips of a word that are no more like its other clips than clips of different words are like each other."""
+    """Return the clips of a word that are no more like any of its other clips than clips of different words are like each other."""
     count = len(codes)
     if count < 2:
         return []
     overlaps = pair_overlaps(codes).astype(float)
-    mean = (overlaps.sum(1) - overlaps.diagonal()) / (count - 1)
+    np.fill_diagonal(overlaps, 0)
+    nearest = overlaps.max(1)
     some = background.thinned(_PAIRS)
     others = pair_overlaps(some.codes)[some.word[:, None] != some.word[None]]
-    return np.flatnonzero(mean <= np.quantile(others, _AGREEMENT)).tolist() if others.size else []
+    return np.flatnonzero(nearest <= np.quantile(others, _AGREEMENT)).tolist() if others.size else []
 
 
 def expect_agreement(codes: SDR, names: Sequence[str], background: Background) -> None:

@@ -21,6 +21,8 @@ _QUIET = 1e-3
 _CLIPPED = 0.01
 """Share of samples at full scale from which a recording counts as clipped."""
 _FULL = 0.999
+_TRIMMED_MS = 700.0
+"""Length up to which a clip in which no speech stands out is taken as one that was cut to the word, in ms."""
 
 
 def speech_features(
@@ -85,7 +87,7 @@ class Coder:
         """
         x = self._frames(wave, rate, name)
         words = self.detector.words(x, self.encoder.dt_ms)
-        if not words:
+        if not words and len(x) * self.encoder.dt_ms > _TRIMMED_MS:
             raise InputError(
                 f"{name}: expected a spoken word, found no speech that stands out from the background. Record it again, louder."
             )

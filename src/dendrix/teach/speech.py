@@ -19,14 +19,15 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class SpeechDetector:
-    """Find speech by the level of the frames: the mean over the channels, smoothed over `smoothing_ms`.
+    """Find speech by the level of the frames: mean plus standard deviation over the channels, smoothed over `smoothing_ms`.
 
     Speech is where the level exceeds floor + share * (peak - floor). The floor is a low percentile of the levels, the peak a high one, so
     the loudness of the recording does not matter. The values are those of the given frames, so a window of a stream needs no other frame.
 
     Args:
         share: height of the threshold between the floor and the peak.
-        least: smallest difference of peak and floor, in units of the level; below it, there is no speech.
+        contrast: smallest difference of peak and floor, as a share of the peak; below it, as in steady noise, there is no speech.
+        least: smallest difference of peak and floor, in units of the level, for the same purpose.
         smoothing_ms: width of the moving average, in ms.
         pause_ms: longest silence within a word, in ms; a longer one separates two words.
         shortest_ms: shortest word, in ms; shorter sounds are ignored.
@@ -35,13 +36,16 @@ class SpeechDetector:
     """
 
     share: float = 0.35
-    least: float = 0.25
+    contrast: float = 0.35
+    least: float = 0.1
     smoothing_ms: float = 50.0
     pause_ms: float = 250.0
     shortest_ms: float = 80.0
 
     def __post_init__(self) -> None:
-        expect_fields(self, share="(0, 1)", least="[0, inf)", smoothing_ms="[0, inf)", pause_ms="[0, inf)", shortest_ms="[0, inf)")
+        expect_fields(
+            self, share="(0, 1)", contrast="[0, 1]", least="[0, inf)", smoothing_ms="[0, inf)", pause_ms="[0, inf)", shortest_ms="[0, inf)"
+        )
 
     def words(self, x: Tensor, dt_ms: float) -> list[Span]:
         """Return the words of a clip, in order.
@@ -50,9 +54,12 @@ class SpeechDetector:
             x: frames of an encoder, [T, C].
             dt_ms: length of a frame, in ms.
         """
-        levels = smoothed(x.mean(-1).numpy(), max(round(self.smoothing_ms / dt_ms), 1))
-        floor, peak = np.percentile(levels, (5, 98)) if len(levels) else (0.0, 0.0)
-        if peak - floor < self.least:
+        if not len(x):
+            return []
+        level = x.mean(-1) + x.std(-1, unbiased=False)  # the second alone rises where the mean of a frame was subtracted
+        levels = smoothed(level.numpy(), max(round(self.smoothing_ms / dt_ms), 1))
+        floor, peak = np.percentile(levels, (5, 98))
+        if peak - floor < max(self.least, self.contrast * peak):
             return []
         spans = list[Span]()
         for onset, offset in runs(levels > floor + self.share * (peak - floor)):
@@ -69,9 +76,9 @@ class SpeechDetector:
 
 
 def smoothed(levels: NDArray[np.floating], width: int) -> NDArray[np.float64]:
-    """Return the moving average of levels [T] over `width` frames, centred; at the ends over those that exist."""
-    kernel = np.ones(min(width, max(len(levels), 1)))
-    return np.convolve(levels, kernel, "same") / np.convolve(np.ones(len(levels)), kernel, "same") if len(levels) else np.zeros(0)
+    """Return the moving average of levels [T], T >= 1, over `width` frames, centred; at the ends over those that exist."""
+    kernel = np.ones(min(width, len(levels)))
+    return np.convolve(levels, kernel, "same") / np.convolve(np.ones(len(levels)), kernel, "same")
 
 
 def runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
