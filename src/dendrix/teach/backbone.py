@@ -95,7 +95,7 @@ class Backbone:
             OSError: it cannot be written.
         """
         directions, scale = _bytes(self.whitening.directions)
-        arrays = {
+        arrays: files.Arrays = {
             "mean": self.whitening.mean,
             "directions": directions,
             "scale": scale,

@@ -94,7 +94,7 @@ class Whitening:
         if x.shape[-1:] != self.mean.shape:
             raise InputError(f"features: expected [N, {len(self.mean)}], got {list(x.shape)}. Use the bins and layers of the whitening.")
         away = x - self.mean
-        return away - (away @ self.directions * self.reduction) @ self.directions.T
+        return np.asarray(away - (away @ self.directions * self.reduction) @ self.directions.T, np.float32)
 
 
 def fit_whitening(features: ArrayLike, word: ArrayLike, *, shrinkage: float = 0.3, rank: int | None = None) -> Whitening:

@@ -98,7 +98,7 @@ class _Ear:
         for chunk in chunks:
             frames, self.stream = self.encoder.stream(chunk, self.stream)
             some = some or len(chunk) > 0
-            for part in frames.split(_LONGEST):
+            for part in torch.split(frames, _LONGEST):
                 yield from self._after(vocabulary, part, step)
         if not some:
             raise InputError("Expected sound, got an empty stream. Check its source.")
@@ -110,7 +110,7 @@ class _Ear:
             return
         layers = self.coder.backbone.settings.layers
         spikes, self.state = hidden_spikes(self.coder.network, frames.unsqueeze(0), self.state, None, layers)
-        for new, fired in zip(frames.split(step), spikes[0].split(step), strict=True):
+        for new, fired in zip(torch.split(frames, step), torch.split(spikes[0], step), strict=True):
             self._remember(new, fired)
             yield from self._ended(vocabulary)
 

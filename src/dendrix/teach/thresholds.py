@@ -131,10 +131,12 @@ class Calibration:
 
     def smallest(self, clips: int, words: int) -> float:
         """Return the smallest rate that a background of so many clips and words supports."""
-        pairs = _PAIRS / max(min(self.known, words + 1) * min(self.known - 1, words), 1)
-        rates = np.geomspace(1e-6, 1, 600)
-        enough = [rate for rate in rates if self.at(rate, words)[0] * rate * clips >= _CLIPS and rate >= pairs]
-        return float(enough[0]) if enough else 1.0
+        return next((float(rate) for rate in np.geomspace(1e-6, 1, 600) if self.supports(float(rate), clips, words)), 1.0)
+
+    def supports(self, alpha: float, clips: int, words: int) -> bool:
+        """Return whether a background of so many clips and words supports a rate."""
+        pairs = min(self.known, words + 1) * min(self.known - 1, words)
+        return self.at(alpha, words)[0] * alpha * clips >= _CLIPS and alpha * pairs >= _PAIRS
 
     def expect_supported(self, alpha: float, clips: int, words: int) -> None:
         """Check that a background supports a rate.
@@ -144,8 +146,9 @@ class Calibration:
             NoCertificateError: it needs more background clips or words; the message says how many.
         """
         expect_in(alpha, "(0, 0.5]", "rate")
-        if alpha >= (smallest := self.smallest(clips, words)):
+        if self.supports(alpha, clips, words):
             return
+        smallest = self.smallest(clips, words)
         kappa = self.at(alpha, words)[0]
         need_clips, need_words = int(np.ceil(_CLIPS / (kappa * alpha))), int(np.ceil(0.5 + np.sqrt(0.25 + _PAIRS / alpha)))
         raise NoCertificateError(

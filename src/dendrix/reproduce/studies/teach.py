@@ -42,13 +42,14 @@ def new_words(draw: int) -> tuple[str, ...]:
 def recipe(kind: str, draw: int) -> SequenceRecipe:
     """Return the training of a cell: 30 words of the Arabic commands."""
     base: Any = find_recipe("commands-delays" if kind == "learned" else f"commands-delays:{kind}")()
-    return replace(
+    found: SequenceRecipe = replace(
         base,
         data=replace(base.data, without=new_words(draw)),
         model=replace(base.model, outputs=40 - NEW),
         budget=replace(base.budget, epochs=EPOCHS),
         seed=draw,
     )
+    return found
 
 
 def _cells(_out: Path) -> list[Cell]:

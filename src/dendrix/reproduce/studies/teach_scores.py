@@ -23,10 +23,14 @@ from .dtw import dtw_distances
 
 RATES = (0.1, 0.01, 0.003)
 CLIPS = 3
+COUNTS = (10, 20, 30, 40)
+"""Sizes of the growing vocabulary at which it is scored."""
 _DRAWS = 3
 """Choices of clips for each word and speaker."""
 _THINNED = ((20, 8), (40, 16), (80, 32))
 """Synapses and threshold of thinned segments."""
+_THINNINGS = 8
+"""Random choices of the synapses of each segment."""
 
 
 @dataclass(frozen=True)
@@ -228,12 +232,12 @@ def _uniform(clips: Unheard, backbone: Backbone) -> dict[str, float]:
     some = np.flatnonzero(np.isin(clips.word, clips.new))[::20]
     for rate in (0.1, 0.01, 0.001):
         theta = int(thetas[exact <= rate][0])
-        fired = [(summed_overlaps(clips.codes[[i]], clips.codes)[clips.word != clips.word[i]] >= theta).mean() for i in some]
+        fired = [(summed_overlaps(clips.codes[int(i)], clips.codes)[clips.word != clips.word[i]] >= theta).mean() for i in some]
         found[f"{rate:g}"] = float(np.mean(fired)) / rate
     return found
 
 
-def _thinning(backbone: Backbone, segments: int = 300) -> dict[str, dict[str, float]]:
+def _thinning(backbone: Backbone, segments: int = 200) -> dict[str, dict[str, float]]:
     """Rate at which segments with s synapses of a code answer to other words: by theory over the measured overlaps, and measured."""
     background, rng = backbone.background, np.random.default_rng(0)
     chosen = rng.permutation(len(background))[:segments]
@@ -241,12 +245,13 @@ def _thinning(backbone: Backbone, segments: int = 300) -> dict[str, dict[str, fl
     law, fired, pairs = np.zeros(active + 1), dict.fromkeys(_THINNED, 0), 0
     for i in chosen:
         other = background.word != background.word[i]
-        stored = background.codes[[i]]
+        stored = background.codes[int(i)]
         law += np.bincount(summed_overlaps(stored, background.codes)[other], minlength=active + 1)
-        pairs += int(other.sum())
+        pairs += _THINNINGS * int(other.sum())
         for synapses, theta in _THINNED:
-            thin = stored.subsample(synapses, rng)
-            fired[synapses, theta] += int((summed_overlaps(thin, background.codes)[other] >= theta).sum())
+            for _ in range(_THINNINGS):
+                thin = stored.subsample(synapses, rng)
+                fired[synapses, theta] += int((summed_overlaps(thin, background.codes)[other] >= theta).sum())
     found = {}
     for synapses, theta in _THINNED:
         exact = np.asarray(false_positive(active, np.arange(active + 1), synapses, theta))
@@ -270,7 +275,7 @@ def _growth(clips: Unheard) -> dict[str, dict[str, float]]:
         for count, word in enumerate(order, 1):
             taught = np.concatenate([chosen[w] for w in order[:count]])
             tuned = _fine_tuned(tuned, z[chosen[word]], count - 1)
-            if count not in (10, 20, 30, 40):
+            if count not in COUNTS:
                 continue
             probe = np.isin(clips.word[fresh], order[:count])
             target = clips.word[fresh][probe]
@@ -315,7 +320,7 @@ def _cost(clips: Unheard, backbone: Backbone) -> dict[str, float]:
         teaching.append(time.perf_counter() - start)
     for i in range(20):
         start = time.perf_counter()
-        vocabulary.scores(clips.codes[[i]])
+        vocabulary.scores(clips.codes[int(i)])
         asking.append(time.perf_counter() - start)
     size = float(vocabulary.report("word 0").bytes)
     return {"bytes": size, "teaching ms": 1000 * float(np.median(teaching)), "probe ms": 1000 * float(np.median(asking))}
