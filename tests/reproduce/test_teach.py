@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.support.taught import backbone, recordings
 
 from dendrix.reproduce.studies import teach, teach_scores
 from dendrix.reproduce.studies.dtw import dtw_distances
-from tests.support.taught import backbone, recordings
 
 WORDS, SPEAKERS, TAKES = 5, 5, 8
 
