@@ -11,7 +11,7 @@ from tests.support.taught import backbone, codes, recordings
 from dendrix.errors import InputError, NoCertificateError
 from dendrix.layers import DendriticSegments
 from dendrix.sdr import SDR, stack
-from dendrix.teach import Backbone, Vocabulary, source_of
+from dendrix.teach import Backbone, CodeSettings, Vocabulary, fit_backbone, source_of
 from dendrix.teach.checks import disagreeing, expect_agreement, known_as
 
 RATE = 0.1
@@ -218,3 +218,10 @@ def test_other_files_are_refused(tmp_path, content):
         Vocabulary.load(tmp_path / "v", backbone())
     with pytest.raises(InputError, match="another file or damaged"):
         Backbone.load(tmp_path / "v")
+
+
+def test_one_speaker_is_enough_for_a_backbone():
+    x = np.concatenate([recordings(w, 8) for w in range(6)])
+    few = fit_backbone(x, np.repeat(np.arange(6), 8), np.zeros(48, int), tuple("abcdef"), CodeSettings(rank=10))
+    assert all(0 < kappa < 1.6 for kappa in few.calibration.kappa[0])
+    assert few.calibration.low[0][0] <= 1

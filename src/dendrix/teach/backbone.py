@@ -194,7 +194,9 @@ def calibrated(background: Background, taught: int = 3, seed: int = 0, draws: in
             chosen = rng.permutation(theirs if len(theirs) >= taught else own)[:taught]
             scores.append(probes.scores(background.codes[np.sort(chosen)]))
             words.append(int(word))
-            usable.append(probes.speaker != speaker)
+            others = probes.speaker != speaker
+            every = len(np.unique(probes.word[others])) == probes.words  # else there are too few speakers to leave one out
+            usable.append(others if every else np.ones_like(others))
     return calibrate(scores, words, probes.word, usable, sizes=_FEW_WORDS, seed=seed)
 
 
