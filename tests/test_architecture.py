@@ -35,6 +35,7 @@ LEVEL = {
     "bench": 8,
     "deploy": 8,
     "serve": 8,
+    "teach": 8,
     "train": 8,
     "runs": 9,
     "sklearn": 9,
