@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all test-transformers docs check lint fuzz wasm bench audit sbom clean
+.PHONY: demo test test-all test-transformers docs links check lint fuzz wasm bench audit sbom clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -31,6 +31,10 @@ test-transformers: .venv/.transformers
 docs: .venv/.docs
 	$(BIN)/sphinx-build --fail-on-warning --jobs 2 docs docs/_build/html
 
+# External links of the documentation. Needs a network; `make test` checks the internal ones.
+links: .venv/.docs
+	$(BIN)/sphinx-build -b linkcheck --jobs 2 docs docs/_build/links
+
 # A quick check while working: types, style, and the tests of the core.
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not extended" tests/core tests/neurons tests/run_folder \
@@ -41,6 +45,7 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/codespell src docs *.md
+	$(BIN)/proselint --config .proselintrc.json check *.md docs/*.md docs/*/*.md src/dendrix/*/*/README.md
 
 # Damaged inputs for every reader of outside bytes: make fuzz SECONDS=60 ENGINE=atheris
 SECONDS ?= 20

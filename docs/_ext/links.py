@@ -17,7 +17,7 @@ from public_names import home, public_names
 INCLUDED = {
     "benchmarks/language.md": "explanation/benchmarks-language.md",
     "benchmarks/results.md": "explanation/benchmarks.md",
-    "src/dendrix/pretrained/fsdd/README.md": "explanation/model-cards.md",
+    **{f"src/dendrix/pretrained/{name}/README.md": "explanation/model-cards.md" for name in ("cifar10", "commands", "fsdd", "novels")},
     "SECURITY.md": "explanation/security.md",
 }
 """Pages of the site that include a file from elsewhere in the repository."""

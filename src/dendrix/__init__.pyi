@@ -21,6 +21,7 @@ from . import samples as samples
 from . import sdr as sdr
 from . import serve as serve
 from . import sklearn as sklearn
+from . import teach as teach
 from . import train as train
 from .core import ATan as ATan
 from .core import Boxcar as Boxcar

@@ -94,7 +94,7 @@ def test_a_training_leaves_a_report(run: Path, tmp_path: Path, capsys: pytest.Ca
     ("arguments", "code", "says"),
     [
         (["fsdd"], 2, "expected a path for the report of the shipped network fsdd, got none. Give --out."),
-        (["nowhere"], 1, "or name a shipped network: fsdd."),
+        (["nowhere"], 1, "or name a shipped network: "),
         (["nowhere", "--out", "no/where.html"], 1, "expected a file in a folder that exists"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays --data.encoder.n-mels 0", "n_mels"),
         ("train fsdd-delays:cochlea --data.encoder.gain nan", "gain"),
         ("train digits-delays --decision.tail-ms -1", "tail_ms"),
-        ("predict runs/none", "at least one wav file"),
+        ("predict runs/none", "at least one recording"),
         ("predict fsdd - seven.wav", "or - for standard input, got both"),
         ("evaluate fsdd --data mine --root there", "expected --data or --root, got both"),
         ("fetch shdd", "name: got 'shdd'. Did you mean 'shd'? Expected one of shd, ssc, speech-commands, nmnist, mnist."),

@@ -29,7 +29,8 @@ def test_bash_completes_commands_recipes_options_and_files(tmp_path: Path, capsy
     assert completed(script, "train", "fsdd-delays:s", folder=tmp_path) == ["fsdd-delays:small"]
     assert completed(script, "exits", "r", folder=tmp_path) == ["record", "report", "run"]
     assert completed(script, "sdr", "fp", "--t", folder=tmp_path) == ["--theta"]
-    assert completed(script, "predict", "", folder=tmp_path)[0] == "fsdd"
+    assert completed(script, "predict", "", folder=tmp_path)[:3] == ["cifar10", "commands", "fsdd"]
+    assert completed(script, "lm", "generate", "", folder=tmp_path)[0] == completed(script, "serve", "", folder=tmp_path)[0] == "novels"
     assert completed(script, "predict", "se", folder=tmp_path) == ["seven.wav"]
 
 

@@ -23,7 +23,7 @@ def test_names_are_whole_at_any_width(columns: int, monkeypatch: pytest.MonkeyPa
 def test_recipes_are_grouped_by_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     headings = [line for line in capsys.readouterr().out.splitlines() if line and line[0] != " "][:-1]
-    assert headings == ["Events", "Speech", "Images", "Continual learning", "Text"]
+    assert headings == ["Events", "Speech", "Images", "Continual learning", "Text", "Shipped networks"]
 
 
 def test_every_file_of_recipes_has_its_requirements() -> None:

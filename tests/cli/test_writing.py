@@ -30,13 +30,14 @@ from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.models.spikegpt.hf_files import save_language_model
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
+from dendrix.samples import find_sample
 from dendrix.train.sequence.data import FsddData
 from support import own_nets
 from support.exit_records import pool
 from support.nir_graphs import chain_graph
 
-READ = "run file files record policy data root images weights spike_input load_state token_file"
-"""Options for paths that are read."""
+READ = "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to"
+"""Options for paths that are read; vocabularies are read before they are written."""
 FILE_COMMANDS = {
     "exits record --out": "exits record fsdd --data {words} --out",
     "exits fit --out": "exits fit {record} --goal mean-steps --steps 3 --json --out",
@@ -45,6 +46,7 @@ FILE_COMMANDS = {
     "sdr plot --out": "sdr plot --n 1000 --a 40 --s 20 --out",
     "report --out": "report fsdd --data {words} --out",
     "lm generate --save-state": "lm generate {text} Rain --max-new-tokens 2 --seed 0 --save-state",
+    "teach backbone --out": "teach backbone fsdd --root {spoken} --clips 20 --out",
     "export --out (nir)": "export {imported} --to nir --out",
     "export --out (onnx)": "export {imported} --to onnx --out",
 }
@@ -112,10 +114,14 @@ def inputs(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         (folder / "pictures" / name).mkdir(parents=True)
         for number in range(12):
             Image.new("RGB", (8, 8), (brightness + number,) * 3).save(folder / "pictures" / name / f"{number}.png")
+    (folder / "spoken").mkdir()
+    for digit in range(5):
+        for take, speaker in ((0, "theo"), (5, "george"), (10, "theo"), (11, "nicolas"), (12, "george")):
+            shutil.copy(find_sample(f"{digit}_{speaker}_0"), folder / "spoken" / f"{digit}_tester_{take}.wav")
     made = {
         "record": folder / "record.npz", "policy": folder / "policy.json", "words": words, "text": folder / "text",
         "sentences": folder / "films.tsv", "graph": folder / "net.nir", "imported": folder / "imported", "network": folder / "network",
-        "cnn": folder / "cnn_to_write.py",
+        "cnn": folder / "cnn_to_write.py", "spoken": folder / "spoken",
         "weights": folder / "cnn.safetensors", "pictures": folder / "pictures", "cache": folder / "cache",
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:  # encoded once, as a cache on a full disk is an error of its own

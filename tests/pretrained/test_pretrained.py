@@ -12,19 +12,25 @@ import dendrix
 from dendrix.cli import main
 from dendrix.data import read_wav
 from dendrix.exits import Policy, fingerprint
-from dendrix.pretrained import find_run, shipped
+from dendrix.pretrained import find_run, shipped, titles
+from dendrix.pretrained.packed import weights_file
 from dendrix.run_folder.checkpoint import load_checkpoint
 from dendrix.runs.prediction import predict
+from dendrix.runs.viewing import EVIDENCE, knows_images
+
+
+def test_the_weights_of_all_are_at_most_3_mb() -> None:
+    assert sum(weights_file(find_run(name)).stat().st_size for name in shipped()) <= 3_000_000
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_each_is_small_and_has_a_card(name: str) -> None:
+def test_each_has_a_card_without_paths_of_a_machine(name: str) -> None:
     folder = find_run(name)
-    assert (folder / "model.safetensors").stat().st_size <= 500_000
     card = (folder / "README.md").read_text()
-    assert f"dendrix predict {name}" in card
-    assert "Trained on" in card
-    assert f"{json.loads((folder / 'run.json').read_text())['parameters']:,} trained parameters" in card
+    assert card.startswith(f"# {name}: {titles()[name]}\n")
+    assert f"dendrix {'lm generate' if name == 'novels' else 'predict'} {name}" in card
+    assert all(f"\n- {part}:" in card for part in ("Input", "Network", "Trained on", "Accuracy", "Limitations"))
+    assert all("/tmp" not in path.read_text() for path in folder.glob("*.json"))
 
 
 def test_a_name_loads_and_no_other_folder_hides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,14 +58,27 @@ def test_another_name_is_one_sentence_with_the_names_that_there_are(
     monkeypatch.chdir(tmp_path)
     assert main(["predict", name, "some.wav"]) == 1
     message = capsys.readouterr().err
-    assert "or name a shipped network: fsdd." in message
+    assert f"or name a shipped network: {', '.join(shipped())}." in message
     assert message.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", ["cifar10", "commands", "novels"])
+def test_a_card_states_what_was_measured(name: str) -> None:
+    """benchmarks/shipped.json has the figures beside their commands."""
+    found = json.loads((Path(__file__).parents[2] / "benchmarks" / "shipped.json").read_text())[name]
+    card = " ".join((find_run(name) / "README.md").read_text().split())
+    parts = (found["valid"], found["test"], *(found["exits"][key] for key in ("accuracy", "lost") if "exits" in found))
+    assert all((f"{part:.3f}" if part > 1 else f"{part:.1%}") in card or f"{part:.2%}" in card for part in parts)
+    assert found["commands"][0] in card
+    assert found["bytes"] == weights_file(find_run(name)).stat().st_size
+    assert f"{found['parameters']:,} trained parameters" in card
+
+
+@pytest.mark.parametrize("name", ["cifar10", "commands", "fsdd"])
 def test_the_policy_beside_a_network_belongs_to_it_and_stops_early(name: str) -> None:
     checkpoint, policy = load_checkpoint(name), Policy.load(find_run(name) / "policy.json")
-    policy.check_network(len(checkpoint.labels), checkpoint.decision.accumulation, policy.dt_ms, fingerprint(checkpoint.model))
+    accumulation = EVIDENCE if knows_images(checkpoint) else checkpoint.decision.accumulation
+    policy.check_network(len(checkpoint.labels), accumulation, policy.dt_ms, fingerprint(checkpoint.model))
     assert policy.stops_early
     assert policy.statement.startswith("With a probability of at least 0.9")
 

@@ -22,6 +22,7 @@ from .convert import convert
 from .energy import energy
 from .errors import Terminated, expect_output, sentence, sigterm_interrupts
 from .export import export
+from .listen import listen
 from .listing import list_recipes
 from .lm import finetuning
 from .output import print_json, trust_option
@@ -301,12 +302,17 @@ def nir() -> None:
     """Networks of other spiking libraries as NIR files: check, import; see `dendrix nir --help`."""
 
 
+def teach() -> None:
+    """Words taught by example: add, report, list, rename, merge; see `dendrix teach --help`."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "train": train,
     "sweep": sweep,
     "evaluate": evaluate,
     "predict": predict,
+    "listen": listen,
     "convert": convert,
     "energy": energy,
     "export": export,
@@ -320,7 +326,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reproduce": reproduce,
     "serve": serve,
 }
-GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir}
+GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir, "teach": teach}
 """Groups of commands, each in the file of its name."""
 
 

@@ -45,7 +45,7 @@ def _words(commands: Mapping[str, Callable[..., Any]], groups: Mapping[str, Call
     """Return the words that may follow each beginning of a command line."""
     from importlib import import_module
 
-    from ..pretrained import shipped
+    from ..pretrained import find_run, shipped
     from ..recipes import recipes
 
     found = {"": [*commands, *groups]}
@@ -56,7 +56,13 @@ def _words(commands: Mapping[str, Callable[..., Any]], groups: Mapping[str, Call
         found[name] = list(inner)
         found.update({f"{name} {word}": _options(command) for word, command in inner.items()})
     found["train"] = [listed.name for listed in recipes()]
-    for name in ("evaluate", "predict", "energy", "export", "exits run", "exits record"):
+    texts = [name for name in shipped() if (find_run(name) / "tokenizer.json").is_file()]
+    others = [name for name in shipped() if name not in texts]
+    for name in ("evaluate", "predict", "exits run", "exits record"):
+        found[name] = [*others, *found[name]]
+    for name in ("serve", "lm generate", "lm eval"):
+        found[name] = [*texts, *found[name]]
+    for name in ("energy", "export"):
         found[name] = [*shipped(), *found[name]]
     return found
 

@@ -33,8 +33,9 @@ def energy(
     """Count the operations of a trained network and estimate their energy: as built, by the published formula, and with spike inputs.
 
     Args:
-        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
-        data: your own data, used instead of a split: a text file for a language model, else as in `dendrix evaluate`.
+        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network: see `dendrix list`.
+        data: your own data, used instead of a split: a text file for a language model, else as in `dendrix evaluate`. Without a data
+            folder, a shipped network is measured on its samples.
         spike_input: run of the variant whose matrix products have spikes as inputs, such as `spikegpt-small:inputs`, for the third line.
         split: split of the data of the training.
         inputs: largest number of inputs to measure; for a text, windows.
@@ -47,7 +48,7 @@ def energy(
     if inputs < 1:
         raise MisuseError(f"--inputs: expected at least 1, got {inputs}. Choose a larger number.")
     from ..energy import Costs, estimates
-    from ..runs.energy import meter_run
+    from ..runs.energy import meter_run, on_samples
 
     costs = Costs(mac_pj, ac_pj)
     found, runs = [], [run] if spike_input is None else [run, spike_input]
@@ -60,14 +61,15 @@ def energy(
         return
     console = Console()
     for metered, folder in zip(found, runs, strict=True):
-        _print_layers(console, metered, folder)
+        _print_layers(console, metered, folder, on_samples(folder, data, root))
     _print_lines(console, found[0], lines, costs)
 
 
-def _print_layers(console: Console, metered: "Metered", folder: Path) -> None:
+def _print_layers(console: Console, metered: "Metered", folder: Path, on_samples: bool) -> None:
     """Print every matrix product and the firing rates."""
     report = metered.report
-    title = f"{folder}, mean per {metered.unit} over {metered.units:,}"
+    what = " of its samples" if on_samples else ""
+    title = f"{folder}, mean per {metered.unit} over {metered.units:,}{what}"
     table = Table("matrix product", "inputs", "rate", "operations", "weights read", title=title)
     for layer in report.layers:
         operations = layer.operations

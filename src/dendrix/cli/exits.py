@@ -237,17 +237,17 @@ def run(
     """Classify recordings or pictures, each only until the rule stops it.
 
     Args:
-        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
-        files: wav files of any rate, names of shipped recordings, such as 7_george_0.wav, or - for standard input: a wav stream, or raw
-            16-bit samples, mono, at the network's rate; or, for a converted network, image files.
+        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network: fsdd, commands or cifar10.
+        files: wav, FLAC or Ogg files of any rate, names of shipped samples, such as 7_george_0.wav, or - for standard input: a wav stream,
+            or raw 16-bit samples, mono, at the network's rate; or, for a converted network, image files.
         policy: policy that `dendrix exits fit` wrote for this network; by default policy.json in the folder of the run.
-        figure: figure to write of the first wav file: input, spikes, confidence over time and the moment of the exit.
+        figure: figure to write of the first recording: input, spikes, confidence over time and the moment of the exit.
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, where heard_ms includes silence after the
             end of a file; for pictures, with "steps" and "of".
     """
     if not files:
-        raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix exits run RUN FILE.wav")
+        raise MisuseError("files: expected at least one recording or picture, got none. Try: dendrix exits run RUN FILE.wav")
     from ..core.files import expect_writable
     from ..exits import Policy, fingerprint
     from ..run_folder.checkpoint import load_checkpoint
@@ -281,18 +281,18 @@ def run(
 
 def _draw(figure: Path, checkpoint: Any, file: Path, answer: dict[str, Any]) -> None:
     """Draw what the network heard and when it stopped."""
-    from ..data import read_wav
+    from ..data import read_sound
     from ..plot import save_figure
     from ..runs.prediction import encoder_of
     from ..runs.report.network_figures import draw_activity
-    from ..samples import recording
+    from ..samples import sample
 
     if str(file) == "-":
         raise MisuseError("figure: expected a wav file, got standard input, which is read only once. Leave --figure out.")
     encoder = encoder_of(checkpoint)
     stopped = round(answer["heard_ms"] / encoder.dt_ms) if answer["stopped"] else None
     title = f"{file.name}: heard as '{answer['label']}'"
-    save_figure(draw_activity(checkpoint, encoder(*read_wav(recording(file))), title, encoder.dt_ms, stopped), figure)
+    save_figure(draw_activity(checkpoint, encoder(*read_sound(sample(file))), title, encoder.dt_ms, stopped), figure)
 
 
 def _policy_of(run: Path) -> Path:
@@ -343,13 +343,13 @@ def _look(policy: Any, checkpoint: Any, run: Path, files: tuple[Path, ...], json
 
 def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     """Return a sound in chunks of one frame, and its length in ms if it is known."""
-    from ..data import read_wav, resample
+    from ..data import read_sound, resample
     from ..data.speech.sound_stream import stream_sound
-    from ..samples import recording
+    from ..samples import sample
 
     if str(file) == "-":
         return stream_sound(standard_input(), encoder.rate), None
-    wave, rate = read_wav(recording(file))
+    wave, rate = read_sound(sample(file))
     sound = resample(wave, rate, encoder.rate)
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate
 

@@ -8,7 +8,7 @@ import torch
 
 from ..compiled import cache_folder
 from ..core.dispatch import known_kernels
-from ..pretrained import shipped
+from ..pretrained import titles
 from ..recipes.requirements import REQUIREMENTS
 from ..run_folder.record import environment
 
@@ -36,7 +36,7 @@ def describe() -> dict[str, Any]:
         "extras": {name: _extra(modules) for name, modules in EXTRAS.items()},
         "kernels": known_kernels(),
         "kernel cache": cache_folder() or "none: every process compiles its kernels",
-        "shipped networks": ", ".join(shipped()),
+        "shipped networks": titles(),
         "data": _data_found(os.environ.get("DENDRIX_DATA")),
     }
 

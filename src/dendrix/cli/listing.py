@@ -12,7 +12,7 @@ import tyro
 
 from ..checks import suggestion
 from ..errors import MisuseError
-from ..pretrained import shipped
+from ..pretrained import titles
 from ..recipes import Listed, recipes
 from ..recipes.requirements import REQUIREMENTS
 from .output import print_json
@@ -71,22 +71,30 @@ def _lines(chosen: Sequence[Listed], root: str | None, here: dict[str, float], w
         yield task.capitalize()
         file = ""
         for listed in (each for each in chosen if each.needs.task == task):
-            yield from _entry(listed, width)
+            yield from _entry(listed.name, _said(listed), width)
             if file != (file := listed.name.partition(":")[0]):
                 yield from _wrapped(_about(listed, root, here), width, " " * 4)
             elif listed.name in here:
                 yield from _wrapped(f"{here[listed.name]:.0f} min here", width, " " * 4)
         yield ""
-    yield from _wrapped(f"Shipped networks, without training: {', '.join(shipped())}. Next: dendrix train RECIPE", width, "")
+    yield "Shipped networks"
+    for name, title in titles().items():
+        yield from _entry(name, f"{title[:1].upper()}{title[1:]}.", width)
+    yield ""
+    yield from _wrapped("Next: dendrix train RECIPE, or dendrix predict NETWORK FILE", width, "")
 
 
-def _entry(listed: Listed, width: int) -> Iterator[str]:
+def _said(listed: Listed) -> str:
+    """What the recipe trains, and the figure that was published for it."""
+    return f"{listed.summary} Published: {listed.claim}." if listed.claim else listed.summary
+
+
+def _entry(name: str, said: str, width: int) -> Iterator[str]:
     """The name, whole, then the description beside or below it."""
-    said = f"{listed.summary} Published: {listed.claim}." if listed.claim else listed.summary
-    if len(listed.name) < _NAME and width >= 2 * _NAME:
-        yield from _wrapped(said, width, " " * (_NAME + 2), f"  {listed.name:<{_NAME}}")
+    if len(name) < _NAME and width >= 2 * _NAME:
+        yield from _wrapped(said, width, " " * (_NAME + 2), f"  {name:<{_NAME}}")
     else:
-        yield f"  {listed.name}"
+        yield f"  {name}"
         yield from _wrapped(said, width, " " * 4)
 
 

@@ -35,8 +35,8 @@ def evaluate(
     """Score text files: bits per byte and per character, and word-level perplexity as for WikiText.
 
     Args:
-        run: folder that `dendrix train` wrote for a language model.
-        files: text files, scored separately.
+        run: folder that `dendrix train` wrote for a language model, or the name of a shipped one, novels.
+        files: text files, scored separately, or shipped samples, such as harbour.txt.
         context: length of windows, in tokens, each read from rest; by default the context of a token is all tokens before it.
         stride: number of new tokens in each window; by default half of the context.
         weights: format of the weights, as in `dendrix lm generate`.
@@ -49,6 +49,7 @@ def evaluate(
     from ..generate import Decoder
     from ..models.spikegpt.hf_files import load_language_model, load_network, network_of
     from ..runs.text_scores import score_text, tokens_of
+    from ..samples import sample
 
     network: Any
     if weights == "float32":
@@ -59,7 +60,7 @@ def evaluate(
     scores = {}
     for file in files:
         with progress(file.name, hidden=json) as bar:
-            scores[str(file)] = score_text(network, tokens_of(file, tokenizer), context=context, stride=stride, progress=bar.at)
+            scores[str(file)] = score_text(network, tokens_of(sample(file), tokenizer), context=context, stride=stride, progress=bar.at)
     if json:
         print_json({name: asdict(found) for name, found in scores.items()})
         return

@@ -34,9 +34,9 @@ def generate(
     """Continue a text: `dendrix lm generate RUN "Once upon a time"`. Output is streamed, without the prompt.
 
     Args:
-        run: folder that `dendrix train` wrote for a language model.
+        run: folder that `dendrix train` wrote for a language model, or the name of a shipped one, novels.
         prompt: text to continue; `-` reads it from standard input.
-        file: read the prompt from a file instead.
+        file: read the prompt from a file instead, or from a shipped sample, such as harbour.txt.
         max_new_tokens: largest number of tokens to generate.
         temperature: divisor of the logits; 0 always chooses the most likely token.
         top_k: sample from this many of the most likely tokens.
@@ -89,13 +89,14 @@ def _prompt(prompt: str | None, file: Path | None) -> bytes:
     """Return the prompt, checked to be UTF-8."""
     from ..data.text.corpora import read_text_file
     from ..data.text.tokenizers import as_text
+    from ..samples import sample
 
     if prompt is not None and file is not None:
         raise MisuseError("PROMPT: expected a prompt or a --file, got both. Leave one out.")
     if prompt == "-":
         text = standard_input().read()
     elif file is not None:
-        text = read_text_file(file)
+        text = read_text_file(sample(file))
     else:
         text = os.fsencode(prompt or "")  # the bytes as typed, even if they are not UTF-8
     as_text(text)

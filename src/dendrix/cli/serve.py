@@ -24,7 +24,7 @@ def serve(
     """Serve a language model over HTTP with an OpenAI-compatible API: /v1/completions, /v1/models, /healthz and /metrics (Prometheus).
 
     Args:
-        run: folder that `dendrix train` wrote for a language model.
+        run: folder that `dendrix train` wrote for a language model, or the name of a shipped one, novels.
         host: address to listen on; 0.0.0.0 is every address of this machine.
         port: port to listen on; 0 chooses a free one and prints it.
         name: name of the model for clients; by default that of the folder.

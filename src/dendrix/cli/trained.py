@@ -13,6 +13,7 @@ from ..errors import MisuseError
 from .errors import sentence, standard_input
 from .output import print_json
 from .pictures import read
+from .teach import predict_words
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
@@ -72,35 +73,41 @@ def _by_class(labels: tuple[str, ...], confusion: list[list[int]]) -> Table:
 
 
 def predict(run: Run, files: Files, top: int = 3, trust: str | None = None, json: bool = False) -> None:
-    """Classify wav files, a sound stream or pictures with a trained network.
+    """Classify recordings, a sound stream or pictures with a trained network.
 
     Args:
-        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network, such as fsdd.
-        files: wav files of any rate, or names of shipped recordings, such as 7_george_0.wav; or - to classify standard input while it is
-            read, as a wav stream or raw 16-bit samples, mono, at the network's rate; or, for an image network, image files of any size.
+        run: folder that `dendrix train` or `dendrix convert` wrote, or the name of a shipped network: fsdd, commands or cifar10; or the
+            file of a vocabulary that `dendrix teach` wrote, whose answers are a word or none of its words.
+        files: wav, FLAC or Ogg files of any rate, or names of shipped samples, such as 7_george_0.wav; or - to classify standard input
+            while it is read, as a wav stream or raw 16-bit samples, mono, at the network's rate; or, for an image network, image files of
+            any size.
         top: number of classes to list.
         trust: package or Python file of classes that are not part of dendrix or torch.
-        json: print a list of {"file", "label", "confidence", "top"}; for a stream, lines of {"label", "confidence", "heard_ms", "final"}.
+        json: print a list of {"file", "label", "confidence", "top"}; for a stream, lines of {"label", "confidence", "heard_ms", "final"};
+            for a vocabulary, a list of {"file", "label" or null, "p_value", "nearest", "score", "theta"}.
     """
     if not files:
-        raise MisuseError("files: expected at least one wav file or picture, got none. Try: dendrix predict RUN FILE.wav")
+        raise MisuseError("files: expected at least one recording or picture, got none. Try: dendrix predict RUN FILE.wav")
     if Path("-") in files:
         if len(files) > 1:
             raise MisuseError("files: expected wav files, or - for standard input, got both. Run the command twice.")
         _follow(run, trust, json)
         return
-    from ..data import read_wav
+    if run.is_file():
+        predict_words(run, files, json)
+        return
+    from ..data import read_sound
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.prediction import predict as decide
     from ..runs.viewing import knows_images, predict_images
-    from ..samples import recording
+    from ..samples import sample
 
     checkpoint = load_checkpoint(run, trust=trust)
     seen = knows_images(checkpoint)
     if seen:
         found = predict_images(checkpoint, read(run, checkpoint, files), top)
     else:
-        waves = [read_wav(recording(file), _LONGEST_S) for file in files]  # reads all files before the first decision
+        waves = [read_sound(sample(file), _LONGEST_S) for file in files]  # reads all files before the first decision
         found = [decide(checkpoint, *wave, top) for wave in waves]
     answers = [{"file": str(file), **dataclasses.asdict(prediction)} for file, prediction in zip(files, found, strict=True)]
     if json:

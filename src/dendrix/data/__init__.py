@@ -27,7 +27,7 @@ from .images.cifar import cifar10
 from .images.digits import digits
 from .images.folder import ImageFiles, image_folder
 from .images.mnist import Images, mnist
-from .speech.audio import read_wav, resample
+from .speech.audio import read_sound, read_wav, resample
 from .speech.commands import commands
 from .speech.even_mel import EvenMel
 from .speech.fsdd import FSDD_COCHLEA, fsdd
@@ -89,6 +89,7 @@ __all__ = [
     "nmnist",
     "read_arrays",
     "read_events",
+    "read_sound",
     "read_wav",
     "resample",
     "shd",

@@ -107,21 +107,25 @@ class Dataset:
         y: class of each item, int64 [N].
         labels: names of the K classes.
         dt_ms: length of one time step, in ms.
+        speaker: speaker of each item, int64 [N]; None if unknown.
     Raises:
-        InputError: there is no sequence, the numbers of sequences and classes differ, a class has no name, the sequences differ in the
-            number of channels, or dt_ms is not positive.
+        InputError: there is no sequence, the numbers of sequences, classes and speakers differ, a class has no name, the sequences differ
+            in the number of channels, or dt_ms is not positive.
     """
 
     x: Sequence[Tensor]
     y: Tensor
     labels: tuple[str, ...]
     dt_ms: float
+    speaker: Tensor | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) == 0:
             raise InputError("x: expected at least one sequence, got none. Check the split or the requested subset.")
         expect_fields(self, dt_ms="(0, inf)")
         expect(self.y, "N", "y", N=len(self.x))
+        if self.speaker is not None:
+            expect(self.speaker, "N", "speaker", N=len(self.x))
         for number, sequence in enumerate(self.x):
             expect(sequence, "T C", f"x, item {number}", C=self.x[0].shape[-1])
         if int(self.y.min()) < 0 or int(self.y.max()) >= len(self.labels):
@@ -144,7 +148,8 @@ class Dataset:
     def subset(self, index: Tensor) -> "Dataset":
         """Return the items `index`, int64 [M] or bool [N], in that order."""
         chosen = index.nonzero().flatten() if index.dtype == torch.bool else index
-        return replace(self, x=[self.x[i] for i in chosen.tolist()], y=self.y[chosen])
+        speaker = None if self.speaker is None else self.speaker[chosen]
+        return replace(self, x=[self.x[i] for i in chosen.tolist()], y=self.y[chosen], speaker=speaker)
 
     def batches(self, size: int = 64, *, tail_steps: int = 0) -> Iterable[Batch]:
         """Return batches in order and without augmentation, as `Labelled.batches`."""

@@ -12,6 +12,12 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in _HERE.glob("*/config.json")))
 
 
+def titles() -> dict[str, str]:
+    """Return what each network is for, by its name: the headings of their cards, such as "spoken English digits"."""
+    cards = ((_HERE / name / "README.md").read_text().partition("\n")[0] for name in shipped())
+    return dict(card.removeprefix("# ").split(": ", 1) for card in cards)
+
+
 def find_run(name: str | Path) -> Path:
     """Return the run folder of a path or of a shipped network.
 

@@ -24,6 +24,7 @@ from ..models import Decision
 from ..models.description import build_network, cast_like, describe_network
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run, shipped
+from ..pretrained.packed import read_weights, weights_file
 from .migration import migrated_config
 
 FORMAT = 2
@@ -121,7 +122,7 @@ def expect_run(folder: Path) -> None:
     Raises:
         FileNotFoundError: the folder or one of its files is missing.
     """
-    if missing := [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]:
+    if missing := [name for name in (CONFIG, weights_file(folder).name) if not (folder / name).is_file()]:
         what = "does not exist" if not folder.exists() else f"has no {' and no '.join(missing)}"
         known = f"Check the path, or name a shipped network: {', '.join(shipped())}."
         raise FileNotFoundError(f"{folder}: expected a run folder as `dendrix train` writes it, but it {what}. {known}")
@@ -164,13 +165,13 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         return Checkpoint(classifier, names, decision=Decision(pooling))
     if holds_language_model(folder):
         raise InputError(f"{folder}: expected a classifier, got a language model. Use dendrix lm.")
-    described = migrated_config(described)
+    described, weights = migrated_config(described), weights_file(folder)
     if described.get("format") != FORMAT:
         raise InputError(
             f"{folder / CONFIG}: expected format {FORMAT}, got {described.get('format')!r}. Read it with the dendrix that wrote it."
         )
     try:
-        with bounded((folder / WEIGHTS).stat().st_size):
+        with bounded(weights.stat().st_size):
             model = build_network(described, trust) if network is None else network
         config = getattr(model, "config", None)
         labels = _labels(described["labels"], getattr(config, "outputs", None))
@@ -185,13 +186,13 @@ def read_checkpoint(folder: str | Path, *, network: nn.Module | None = None, tru
         reason = _reason(error)
         raise InputError(f"{folder / CONFIG}: expected the description of a network, but {reason} Was it edited by hand?") from error
     try:
-        tensors = safetensors.torch.load((folder / WEIGHTS).read_bytes())
+        tensors = read_weights(folder)
         if trouble := weights_trouble(tensors):
             raise InputError(trouble)
         cast_like(model, tensors).load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ValueError) as error:
         reason = _reason(error)
-        raise InputError(f"{folder / WEIGHTS}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error
+        raise InputError(f"{weights}: expected the weights of {CONFIG}, but {reason} Copy the run again.") from error
     return Checkpoint(model, labels, encoder, decision, _shape(described.get("shape"), folder))
 
 

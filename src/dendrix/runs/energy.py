@@ -1,5 +1,6 @@
 """Energy measurement of the network of a run."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from ..energy import Metered, measure
 from ..errors import InputError
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run
+from ..run_folder.checkpoint import load_checkpoint
 from ..run_folder.record import read_record
-from .opened import Split, open_run
+from ..samples import find_sample, samples
+from .opened import OpenedRun, Split, open_run
+from .sample_data import sample_data
 from .text_scores import tokens_of
 
 _CONTEXT = 256
@@ -39,7 +43,7 @@ def meter_run(
     Args:
         run: folder of the run, or the name of a shipped network.
         data: your own data, used instead of a split: a text file for a language model, else as in `own_data`.
-        split: split of the data of the training.
+        split: split of the data of the training; a shipped network is measured on its samples if `on_samples` is true.
         inputs: largest number of inputs, evenly spread over the data; for a text, windows as long as in the training.
         root: folder of the data of the training, if it has moved.
         trust: package or Python file of classes that are not part of dendrix or torch.
@@ -49,16 +53,26 @@ def meter_run(
         InputError: a file of the run or the data is damaged, or the text is shorter than a window.
     """
     count = None if progress is None else lambda done: progress(done, inputs)
-    folder = find_run(run)
+    folder, on_own = find_run(run), on_samples(run, data, root)
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if "model_type" in config and ARCHITECTURE not in (config.get("architectures") or ()):
         from ..models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 
         network, tokenizer = load_network(folder)
-        tokens, context = _text(folder, tokenizer, data, split, root)
+        text = find_sample(samples(folder.name)[0]) if on_own else data
+        tokens, context = _text(folder, tokenizer, text, split, root)
         return Metered(network, measure(network, _windows(tokens, context, inputs), count), "token")
-    opened = open_run(run, split, data=data, root=root, trust=trust)
+    if on_own:
+        checkpoint = load_checkpoint(folder)
+        opened = OpenedRun(folder, checkpoint, sample_data(checkpoint, folder))
+    else:
+        opened = open_run(run, split, data=data, root=root, trust=trust)
     return Metered(opened.network, measure(opened.network, opened.sample(inputs), count), "input")
+
+
+def on_samples(run: Path, data: Path | None = None, root: Path | None = None) -> bool:
+    """Return whether a run is measured on its samples: it is shipped, no data are given, and there is no data folder."""
+    return data is None and root is None and find_run(run) != run and not os.environ.get("DENDRIX_DATA")
 
 
 def _text(folder: Path, tokenizer: Any, data: Path | None, split: Split, root: Path | None) -> tuple[Tokens, int]:

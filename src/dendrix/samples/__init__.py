@@ -1,5 +1,5 @@
-"""Recordings shipped with dendrix, to try the networks on. Each folder has its own licence, in its README.md."""
+"""Recordings, drawings and texts shipped with dendrix, to try its networks on. Each folder has its own licence, in its README.md."""
 
-from .catalogue import find_sample, recording, samples
+from .catalogue import find_sample, sample, samples
 
-__all__ = ["find_sample", "recording", "samples"]
+__all__ = ["find_sample", "sample", "samples"]

@@ -14,7 +14,7 @@ import torch
 from dendrix.core.limits import allow
 from dendrix.data import CausalEncoder, Cochlea, EvenMel, LogMel, PublishedMel, read_wav, resample
 from dendrix.data.cache import encode_all
-from dendrix.data.speech.audio import as_wave, decode_audio
+from dendrix.data.speech.audio import as_wave, decode_audio, read_sound
 
 TONE = (0.5 * np.sin(np.arange(800) * 0.3)).astype(np.float32)
 
@@ -147,6 +147,28 @@ def test_flac_that_claims_more_than_it_holds_is_refused():
     content[21:26] = bytes([content[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # 2^36 - 1 samples
     with pytest.raises(ValueError, match="clip: expected at most 3,600 audio s, got 8,589,935"):
         decode_audio(bytes(content), "clip")
+
+
+@pytest.mark.parametrize(("ending", "subtype"), [(".flac", "PCM_16"), (".ogg", "VORBIS"), (".opus", "OPUS"), (".wav", "PCM_16")])
+def test_compressed_sound_is_told_by_its_ending(tmp_path, ending, subtype):
+    wave = (0.3 * np.sin(np.arange(8000) / 20)).astype(np.float32)
+    kind = "OGG" if ending == ".opus" else ending[1:].upper()
+    soundfile.write(tmp_path / f"tone{ending}", wave, 16_000, format=kind, subtype=subtype)
+    found, rate = read_sound(tmp_path / f"tone{ending}", longest_s=1)
+    assert (len(found), rate) == (8000, 16_000)
+    assert np.abs(found - wave).mean() < 0.02
+    with pytest.raises(ValueError, match=r"expected at most 0\.1 s of audio, got 0 s"):
+        read_sound(tmp_path / f"tone{ending}", longest_s=0.1)
+
+
+@pytest.mark.parametrize("content", [b"", b"OggS", b"fLaC and more", b"RIFF\0\0\0\0WAVE"])
+def test_damaged_compressed_sound_is_named(tmp_path, content):
+    for ending in (".ogg", ".FLAC", ".opus"):
+        (tmp_path / f"bad{ending}").write_bytes(content)
+        with pytest.raises(ValueError, match=f"bad{ending}: expected"):
+            read_sound(tmp_path / f"bad{ending}")
+    with pytest.raises(FileNotFoundError):
+        read_sound(tmp_path / "none.ogg")
 
 
 ENCODERS = (LogMel(), PublishedMel(), Cochlea(), EvenMel())

@@ -147,3 +147,18 @@ def test_the_real_clips(shared):
     assert [len(part) for part in speakers] == [18, 6, 3]
     assert len(set.union(*speakers)) == 27
     assert all(len(decode_command(coded.clips[i])) == 16_000 for i in (0, 5_000, 10_799))
+
+
+def test_words_can_be_left_out_and_speakers_are_known(pack):
+    whole, part = commands(ENCODER, pack, cache=False), commands(ENCODER, pack, without=("open", "zoom in"), cache=False)
+    assert part.train.labels == tuple(word for word in WORDS if word not in ("open", "zoom in"))
+    for all_words, rest in zip(whole, part, strict=True):
+        kept = [i for i, y in enumerate(all_words.y.tolist()) if WORDS[y] in part.train.labels]
+        assert [part.train.labels[y] for y in rest.y.tolist()] == [WORDS[all_words.y[i]] for i in kept]
+        assert all(torch.equal(x, all_words.x[i]) for x, i in zip(rest.x, kept, strict=True))
+    assert [set(split.speaker.tolist()) for split in part] == [{0}, {1}, {2}]
+    assert part.test.subset(torch.tensor([3])).speaker.tolist() == [2]
+    with pytest.raises(ValueError, match="got opn"):
+        commands(ENCODER, pack, without=("opn",), cache=False)
+    with pytest.raises(ValueError, match="one word that remains"):
+        commands(ENCODER, pack, without=WORDS, cache=False)

@@ -124,7 +124,8 @@ class Cochlea(CausalEncoder):
         ramp_ms: duration of the fade-in at the start, in ms.
         cells: number of cells, from high to low frequency.
         group: number of neighbouring cells that are summed to one channel.
-        f_min, f_max: peaks of the last and of the first filter, in Hz; the others are evenly spaced in log frequency.
+        f_min: peak of the last filter, in Hz; the filters are evenly spaced in log frequency.
+        f_max: peak of the first filter, in Hz.
         quality: quality factor of the resonators. 1.33 fits the published membrane; sharper filters give better accuracy on spoken digits
             (see `FSDD_COCHLEA`).
         seed: seed of the nerve fibres.

@@ -8,7 +8,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.files import seekable
+from ...core.files import read_bytes, seekable
 from ...core.limits import expect_within
 from ...errors import InputError, MissingExtraError
 
@@ -16,6 +16,8 @@ Wave = NDArray[np.float32]
 """Mono samples, [N], full scale at 1."""
 _LOUDEST = 100.0
 """Largest accepted amplitude, 40 dB beyond full scale: larger samples are integers that were not divided by their full scale."""
+CODED = (".flac", ".ogg", ".opus")
+"""Endings of files that `read_sound` decodes with libsndfile."""
 UNKNOWN = 0x7F000000
 """Smallest length that stands for an unknown one: programs write 0x7ffff000, 0x80000000, 0xffffffff and others near these."""
 _BLOCK = 1 << 22
@@ -54,12 +56,28 @@ def read_wav(path: str | Path, longest_s: float | None = None) -> tuple[Wave, in
     return mono(samples, str(path)), rate
 
 
-def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
+def read_sound(path: str | Path, longest_s: float | None = None) -> tuple[Wave, int]:
+    """Read a wav file as `read_wav` does, or a file in FLAC or Ogg, told by its ending: .flac, .ogg or .opus.
+
+    Args:
+        path: file to read.
+        longest_s: longest accepted duration, in s, as in `read_wav`.
+    Returns:
+        the samples [N], float32 with full scale at 1, and the sampling rate, in Hz.
+    Raises:
+        OSError, InputError, MissingExtraError: as in `read_wav` and `decode_audio`.
+    """
+    path = Path(path)
+    return decode_audio(read_bytes(path), str(path), longest_s) if path.suffix.lower() in CODED else read_wav(path, longest_s)
+
+
+def decode_audio(coded: bytes, name: str, longest_s: float | None = None) -> tuple[Wave, int]:
     """Decode audio from memory in any format of libsndfile, such as Ogg Opus or FLAC; several channels are averaged.
 
     Args:
         coded: content of a file.
         name: name of the audio, for the error message.
+        longest_s: longest accepted duration, in s; None takes the limit of `audio_s`.
     Returns:
         the samples [N], float32 with full scale at 1, and the sampling rate, in Hz.
     Raises:
@@ -70,7 +88,7 @@ def decode_audio(coded: bytes, name: str) -> tuple[Wave, int]:
     soundfile = _soundfile()
     try:
         with soundfile.SoundFile(io.BytesIO(coded)) as file:
-            samples, rate = _samples(file, name, None)
+            samples, rate = _samples(file, name, longest_s)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{name}: expected compressed audio, but it cannot be decoded ({error.error_string}) Copy it again.") from error
     return mono(samples, name), rate

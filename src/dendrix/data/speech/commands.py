@@ -4,6 +4,7 @@ Ghandoura, Hjabo & Al Dakkak (2021), https://github.com/abdulkaderghandoura/arab
 The official splits have disjoint speakers. The clips are read from a pack in Ogg Opus, a lossy compression.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...checks import suggestion
 from ...core import expect_one_of
 from ...errors import InputError
 from ..base import Dataset, Splits
@@ -52,29 +54,43 @@ class CodedClips:
     words: tuple[str, ...]
 
 
-def commands(encoder: Encoder, root: str | Path | None = None, *, words: Literal[40, 20] = 40, cache: bool = True) -> Splits[Dataset]:
+def commands(
+    encoder: Encoder,
+    root: str | Path | None = None,
+    *,
+    words: Literal[40, 20] = 40,
+    without: Collection[str] = (),
+    cache: bool = True,
+) -> Splits[Dataset]:
     """Load the official, speaker-disjoint splits and encode them.
 
     Args:
         encoder: encoder to apply.
         root: as in `command_clips`.
         words: 40 for all words, 20 for those of `TWENTY_WORDS`.
+        without: words that are left out, by their English names, such as those that a network is taught later.
         cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:
-        OSError, InputError: as in `command_clips`, a clip cannot be decoded, or a split has no clip.
+        OSError, InputError: as in `command_clips`, a clip cannot be decoded, a split has no clip, or a word to leave out is unknown.
         MissingExtraError: soundfile is not installed, or soxr if the sampling rates differ.
     """
     expect_one_of(str(words), ("40", "20"), "words")
     coded = command_clips(root)
     if words == 20:
         coded = _only(coded, TWENTY_WORDS)
+    kept = _remaining(coded.words, without)
     split = torch.from_numpy(coded.split)
     for number, name in enumerate(_PARTS):
         if not (split == number).any():
             raise InputError(f"{_TITLE}: expected {name} clips, split {number}, got none among {len(split)} clips. Get the whole pack.")
     x = encode_all(coded.clips, RATE, encoder, decode=decode_command, cache=cache)
-    data = Dataset(x, torch.from_numpy(coded.word), coded.words, encoder.dt_ms)
-    return Splits(*(data.subset(split == number) for number in range(len(_PARTS))))
+    place = torch.tensor([kept.index(word) if word in kept else -1 for word in coded.words])
+    y, known = place[torch.from_numpy(coded.word)], []
+    for number in range(len(_PARTS)):
+        chosen = ((split == number) & (y >= 0)).nonzero().flatten()
+        speaker = torch.from_numpy(coded.speaker)[chosen]
+        known.append(Dataset([x[i] for i in chosen.tolist()], y[chosen], kept, encoder.dt_ms, speaker))
+    return Splits(*known)
 
 
 def command_clips(root: str | Path | None = None) -> CodedClips:
@@ -116,6 +132,16 @@ def decode_command(clip: NDArray[np.uint8]) -> Wave:
     if rate != RATE:
         raise InputError(f"{_TITLE}: expected clips at {RATE} Hz, got {rate} Hz. Copy the pack again.")
     return wave
+
+
+def _remaining(words: tuple[str, ...], without: Collection[str]) -> tuple[str, ...]:
+    """The words that are not left out."""
+    if unknown := sorted(set(without) - set(words)):
+        raise InputError(f"without: expected words of {_TITLE}, got {', '.join(unknown)}.{suggestion(unknown[0], words)}")
+    kept = tuple(word for word in words if word not in without)
+    if not kept:
+        raise InputError("without: expected at least one word that remains, got all of them. Leave fewer out.")
+    return kept
 
 
 def _only(coded: CodedClips, wanted: tuple[str, ...]) -> CodedClips:

@@ -74,7 +74,8 @@ def fsdd(encoder: Encoder, root: str | Path | None = None, *, held_out_speaker: 
         if not part.any():
             raise InputError(f"FSDD: expected recordings of the {name}, got none among {len(part)} clips. Get the whole data set.")
     x = encode_all(clips.waves, clips.rate, encoder, cache=cache)
-    data = Dataset(x, torch.from_numpy(clips.digit), DIGITS, encoder.dt_ms)
+    speaker = torch.from_numpy(np.unique(clips.speaker, return_inverse=True)[1])
+    data = Dataset(x, torch.from_numpy(clips.digit), DIGITS, encoder.dt_ms, speaker)
     return Splits(*(data.subset(torch.from_numpy(part)) for part in parts.values()))
 
 

@@ -25,9 +25,11 @@ class LogMel(CausalEncoder):
     Args:
         n_mels: number of filters, C.
         window_ms: length of the analysis window, in ms.
-        f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
+        f_min: lower edge of the first filter, in Hz.
+        f_max: upper edge of the last filter, in Hz; at most half of the sampling rate.
         floor: added to the energies; a full-scale sine has an energy of about 0.1.
-        mean, std: mean and standard deviation of log10(energy + floor).
+        mean: mean of log10(energy + floor), which is subtracted; log10(floor) makes frames of silence zero.
+        std: standard deviation of log10(energy + floor), by which frames are divided.
     Raises:
         InputError: a field is out of range, or the window is shorter than a frame.
     Source: mel scale 2595 log10(1 + f / 700), O'Shaughnessy (1987), "Speech Communication".
@@ -89,7 +91,8 @@ def mel_filters(n_mels: int, n_fft: int, rate: int, f_min: float, f_max: float) 
         n_mels: number of filters.
         n_fft: length of the Fourier transform, in samples.
         rate: sampling rate, in Hz.
-        f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
+        f_min: lower edge of the first filter, in Hz.
+        f_max: upper edge of the last filter, in Hz; at most half of the sampling rate.
     Returns:
         weights, [n_fft // 2 + 1, n_mels].
     """

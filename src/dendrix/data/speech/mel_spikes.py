@@ -26,7 +26,8 @@ class MelLoudness(LogMel):
     """Loudness of each band, 0 to 1, [T, n_mels]: the base class of the codes.
 
     Args:
-        low, high: values of `LogMel` that map to loudness 0 and 1.
+        low: value of `LogMel` that maps to loudness 0.
+        high: value of `LogMel` that maps to loudness 1.
     Raises:
         InputError: `low` is not below `high`, or a field is out of range.
     """

@@ -27,7 +27,8 @@ class PublishedMel(Encoder):
     Args:
         n_mels: number of filters, C.
         window: length of the window and of the Fourier transform, in samples.
-        f_min, f_max: lower edge of the first and upper edge of the last filter, in Hz.
+        f_min: lower edge of the first filter, in Hz.
+        f_max: upper edge of the last filter, in Hz.
     Raises:
         InputError: a field is out of range.
     Source: the released code of Hammouamri et al. (2024), arXiv 2306.17670, which uses torchaudio; audio is resampled by soxr here.

@@ -17,6 +17,8 @@ from ...core.bounded import bounded
 from ...core.files import read_json
 from ...data.text.tokenizers import padding_token, read_tokenizer
 from ...errors import InputError
+from ...pretrained import find_run
+from ...pretrained.packed import PACKED, read_weights, weights_file
 from ..gpt2 import GPT2
 from .classifier import SpikeGPTClassifier
 from .hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTPreTrainedConfig
@@ -96,7 +98,7 @@ def load_classifier(folder: str | Path) -> tuple[SpikeGPTClassifier, tuple[str, 
         FileNotFoundError: a file does not exist.
         InputError: a file is damaged, or the folder contains another type of model.
     """
-    model, tokenizer = _loaded(Path(folder), SpikeGPTForSequenceClassification)
+    model, tokenizer = _loaded(find_run(folder), SpikeGPTForSequenceClassification)
     network = SpikeGPTClassifier(model.config.network_config(), model.config.num_labels)
     network.load_state_dict(
         {**model.model.body.state_dict(), "classifier.weight": model.classifier.weight, "classifier.bias": model.classifier.bias}
@@ -109,25 +111,25 @@ def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
     """Load a SpikeGPT language model as a model of transformers.
 
     Args:
-        folder: folder written by `save_language_model`.
+        folder: folder written by `save_language_model`, or the name of a shipped network.
     Returns:
         the model in evaluation mode, and its tokenizer of the tokenizers library.
     Raises:
         FileNotFoundError: a file does not exist.
         InputError: a file is damaged, or the folder contains another type of model.
     """
-    return _loaded(Path(folder), SpikeGPTForCausalLM)
+    return _loaded(find_run(folder), SpikeGPTForCausalLM)
 
 
 def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
     """Load a `SpikeGPT`, or the baseline `GPT2`, and its tokenizer.
 
     Args:
-        folder: folder written by `save_language_model`.
+        folder: folder written by `save_language_model`, or the name of a shipped network.
     Raises:
         FileNotFoundError, InputError: as in `load_language_model`.
     """
-    folder = Path(folder)
+    folder = find_run(folder)
     if (folder / _CONFIG).is_file() and read_json(folder / _CONFIG).get("model_type") == "gpt2":
         control, tokenizer = _loaded(folder, GPT2LMHeadModel)
         return GPT2.of(control), tokenizer
@@ -137,7 +139,8 @@ def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
 
 def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     """Return the model of a folder in evaluation mode, and its tokenizer."""
-    weights = "model.safetensors.index.json" if (folder / "model.safetensors.index.json").is_file() else "model.safetensors"
+    index = "model.safetensors.index.json"
+    weights = index if (folder / index).is_file() else weights_file(folder).name
     for name in (_CONFIG, weights, "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
@@ -150,7 +153,7 @@ def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     _expect_real(folder)
     try:
         with _silent(), bounded(sum(path.stat().st_size for path in folder.glob("*.safetensors"))):
-            model, report = kind.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
+            model, report = _read(folder, kind, weights == PACKED)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: expected a SpikeGPT, but it cannot be read ({reason}). Copy the run again.") from error
@@ -158,6 +161,17 @@ def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     if wrong:
         raise InputError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
     return model.eval(), read_tokenizer(folder / "tokenizer.json")
+
+
+def _read(folder: Path, kind: Any, packed: bool) -> tuple[Any, dict[str, Any]]:
+    """Return the model of a folder, and what of its weights did not fit."""
+    strictly: Any = dict(output_loading_info=True, ignore_mismatched_sizes=True)
+    if not packed:
+        model, report = kind.from_pretrained(folder, **strictly)
+    else:
+        config = kind.config_class.from_pretrained(folder)
+        model, report = kind.from_pretrained(None, config=config, state_dict=read_weights(folder), **strictly)
+    return model, report
 
 
 def _expect_real(folder: Path) -> None:

@@ -76,12 +76,14 @@ class CommandsData(DataSource):
     """Encoder that turns audio into the inputs of the network."""
     words: Literal[40, 20] = 40
     """All 40 words, or 20: the digits and ten commands of the usual keyword tasks."""
+    without: tuple[str, ...] = ()
+    """Words that are left out, by their English names, such as those that the network is taught later; set `outputs` accordingly."""
     root: Path | None = None
     """File arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
 
     def load(self) -> Splits[Dataset]:
         """Load the three splits, encoded."""
-        return commands(self.encoder, self.root, words=self.words)
+        return commands(self.encoder, self.root, words=self.words, without=self.without)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+"""`dendrix listen`: taught words in a stream of sound."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .errors import standard_input
+from .output import print_json
+
+VocabularyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VOCABULARY")]
+Sound = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOUND")]
+
+
+def listen(vocabulary: VocabularyFile, sound: Sound = Path("-"), refractory_ms: float = 1000.0, json: bool = False) -> None:
+    """Listen for taught words in a stream, and print each when it has ended: `arecord -r 16000 -f S16_LE | dendrix listen VOCABULARY -`.
+
+    Args:
+        vocabulary: file that `dendrix teach add` wrote.
+        sound: - for standard input, as a wav stream of any rate or raw 16-bit samples, mono, at the network's rate; or a wav file.
+        refractory_ms: time after a word in which it is not printed again, in ms.
+        json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour"}.
+    """
+    from ..data import read_sound
+    from ..data.speech.audio import resample
+    from ..data.speech.sound_stream import stream_sound
+    from ..runs.teaching import open_vocabulary
+    from ..teach.listening import listen_for
+
+    known, coder = open_vocabulary(vocabulary)
+    rate = coder.encoder.rate
+    chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sound), rate)])
+    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms):
+        if json:
+            print_json(dataclasses.asdict(event))
+        else:
+            print(f"{event.time_s:8.2f} s  {event.word}  score {event.score}, {event.false_alarms_per_hour:.1f} false alarms per hour")
+        sys.stdout.flush()

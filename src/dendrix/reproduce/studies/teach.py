@@ -1,0 +1,135 @@
+"""Words taught in three utterances to networks that never heard them: accuracy, true accepts and false alarms; a study of this project.
+
+A cell is a kind of delays and a draw of ten words that the network is not trained on.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.speech.commands import TWENTY_WORDS
+from ...recipes import find_recipe
+from ...train.sequence.recipe import SequenceRecipe
+from ..claim import Checked
+from ..study import Cell, Results, Study
+from .teach_scores import score
+
+KINDS = ("axonal", "learned", "random", "none")
+DRAWS = (0, 1, 2)
+NEW = 10
+"""Number of words that are taught."""
+_FIRST = ("cancel", "close", "digit", "direction", "forward", "ok", "receive", "record", "send", "undo")
+_OTHERS = (
+    *("backward", "disable", "enable", "enter", "move", "options", "previous", "next", "receive", "record", "rotate", "send", "undo"),
+    *("cancel", "digit", "direction", "forward", "ok", "zoom in", "zoom out"),
+)
+"""The twenty words beside those of the usual keyword tasks."""
+EPOCHS = 16
+
+
+def new_words(draw: int) -> tuple[str, ...]:
+    """Return the words of a draw, which the network is not trained on."""
+    if draw == 0:
+        return _FIRST
+    words = sorted({*TWENTY_WORDS, *_OTHERS})
+    return tuple(sorted(np.random.default_rng(draw).choice(words, NEW, replace=False).tolist()))
+
+
+def recipe(kind: str, draw: int) -> SequenceRecipe:
+    """Return the training of a cell: 30 words of the Arabic commands."""
+    base: Any = find_recipe("commands-delays" if kind == "learned" else f"commands-delays:{kind}")()
+    found: SequenceRecipe = replace(
+        base,
+        data=replace(base.data, without=new_words(draw)),
+        model=replace(base.model, outputs=40 - NEW),
+        budget=replace(base.budget, epochs=EPOCHS),
+        seed=draw,
+    )
+    return found
+
+
+def _cells(_out: Path) -> list[Cell]:
+    return [Cell(f"{kind}-{draw}", (kind, draw), _score, recipe(kind, draw), "commands-delays") for draw in DRAWS for kind in KINDS]
+
+
+def _score(cell: Cell, folder: Path) -> Mapping[str, Any]:
+    return score(folder, new_words(cell.key[1]))
+
+
+def _results(outcomes: Mapping[Any, Any]) -> Results:
+    """Mean and deviation over the draws, by kind."""
+    found: Results = {}
+    for kind in KINDS:
+        rows = [outcome for key, outcome in outcomes.items() if key[0] == kind]
+        if rows:
+            found[kind] = {"draws": len(rows), **_summary(rows)}
+    return {"kinds": found, "cells": {f"{kind}-{draw}": outcome for (kind, draw), outcome in outcomes.items()}}
+
+
+def _summary(rows: Sequence[Any]) -> Any:
+    """Means, and deviations where there are several, of equal nested JSON values."""
+    if isinstance(rows[0], dict):
+        return {name: _summary([row[name] for row in rows]) for name in rows[0]}
+    if isinstance(rows[0], (list, str)) or rows[0] is None:
+        return rows[0]
+    mean = statistics.fmean(rows)
+    return {"mean": mean, "deviation": statistics.stdev(rows)} if len(rows) > 1 else {"mean": mean}
+
+
+GOALS: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
+    ("10-way, same speaker, k = 3", ("tenway", "3 clips", "same"), 0.98, 1.0),
+    ("true accepts at 1 %, same speaker", ("accepts", "0.01", "same"), 0.97, 1.0),
+    ("10-way, another speaker", ("tenway", "3 clips", "another"), 0.85, 1.0),
+    ("10-way, three enrolling speakers", ("tenway", "3 speakers", "another"), 0.89, 1.0),
+    ("true accepts at 1 %, three enrolling speakers", ("accepts", "0.01", "three"), 0.60, 1.0),
+    ("measured / asked at 10 %", ("accepts", "0.1", "ratio"), 0.5, 1.2),
+    ("measured / asked at 1 %", ("accepts", "0.01", "ratio"), 0.5, 1.2),
+    ("measured / asked at 0.3 %", ("accepts", "0.003", "ratio"), 0.5, 1.2),
+    ("detectors above twice the asked 1 %", ("accepts", "0.01", "above twice"), 0.0, 0.12),
+    ("bytes of a word of three clips", ("cost", "bytes"), 0, 1000),
+    ("teaching a word, in ms", ("cost", "teaching ms"), 0, 100),
+)
+"""What the study must show: where it stands in the outcome, and between which numbers it lies."""
+
+
+def _at(value: Any, path: Sequence[str]) -> float | None:
+    for name in path:
+        if name not in value:
+            return None
+        value = value[name]
+    return float(value["mean"])
+
+
+def _check(results: Results) -> list[Checked]:
+    checked = []
+    for kind, found in results["kinds"].items():
+        for says, path, low, high in GOALS:
+            if (number := _at(found, path)) is None:
+                continue
+            passed = low <= number <= high
+            goal = f"{low:g} to {high:g}"
+            checked.append(
+                Checked(
+                    f"{kind} delays", says, goal, f"dendrix reproduce teach, {kind}", number, "holds" if passed else "fails", "", passed
+                )
+            )
+    return checked
+
+
+def _page(results: Results) -> str:
+    lines = ["# Words taught in three utterances", "", __doc__.partition("\n\n")[2].strip(), ""]
+    kinds = results["kinds"]
+    lines += ["| | goal | " + " | ".join(f"{kind} ({found['draws']} draws)" for kind, found in kinds.items()) + " |"]
+    lines += ["|---|---|" + "---|" * len(kinds)]
+    for says, path, low, high in GOALS:
+        numbers = [_at(found, path) for found in kinds.values()]
+        lines.append(f"| {says} | {low:g} to {high:g} | " + " | ".join("" if n is None else f"{n:.4g}" for n in numbers) + " |")
+    return "\n".join(lines) + "\n"
+
+
+STUDY = Study("teach.json", "teach.md", _cells, _results, _page, _check)
+reproduce = STUDY.reproduce

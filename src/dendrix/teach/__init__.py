@@ -1,0 +1,41 @@
+"""Words and other patterns taught by example: sparse codes of hidden spikes, thresholds for a rate of false alarms, vocabularies."""
+
+from .backbone import Backbone, CodeSettings, calibrated, fit_backbone
+from .background import Background
+from .coder import Coder, speech_features
+from .codes import Whitening, bin_counts, fit_whitening, hidden_spikes, on_off_winners
+from .listening import Event, listen_for
+from .speech import Span, SpeechDetector
+from .thresholds import Calibration, Rates, calibrate, clustered_upper_bound, false_alarm_rates, threshold, word_weights
+from .vocabulary import Decision, Report, Vocabulary, Word, source_of
+
+__all__ = [
+    "Backbone",
+    "Background",
+    "Calibration",
+    "CodeSettings",
+    "Coder",
+    "Decision",
+    "Event",
+    "Rates",
+    "Report",
+    "Span",
+    "SpeechDetector",
+    "Vocabulary",
+    "Whitening",
+    "Word",
+    "bin_counts",
+    "calibrate",
+    "calibrated",
+    "clustered_upper_bound",
+    "false_alarm_rates",
+    "fit_backbone",
+    "fit_whitening",
+    "hidden_spikes",
+    "listen_for",
+    "on_off_winners",
+    "source_of",
+    "speech_features",
+    "threshold",
+    "word_weights",
+]

@@ -1,0 +1,149 @@
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dendrix.cli import main
+from dendrix.pretrained import find_run
+from dendrix.samples import find_sample
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vocabulary with two words of two clips."""
+    path = tmp_path_factory.mktemp("taught") / "words"
+    for word, digit in (("seven", 7), ("zero", 0)):
+        clips = [f"{digit}_{speaker}_0.wav" for speaker in ("george", "nicolas")]
+        assert main(["teach", "add", word, *clips, "--to", str(path), "--backbone", "fsdd", "--rate", "0.1"]) == 0
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *command: object) -> str:
+    capsys.readouterr()
+    assert main([str(word) for word in command]) == 0
+    return capsys.readouterr().out
+
+
+def test_predictions_name_a_word_or_none(words, capsys):
+    found = json.loads(said(capsys, "predict", words, "7_theo_0.wav", "0_theo_0.wav", "3_theo_0.wav", "--json"))
+    assert [answer["label"] for answer in found] == ["seven", "zero", None]
+    assert all(0 < answer["p_value"] <= 1 for answer in found)
+    assert "(none of these)" in said(capsys, "predict", words, "3_theo_0.wav")
+
+
+def test_any_sampling_rate(words, tmp_path, capsys):
+    wave, rate = soundfile.read(find_sample("7_theo_0"))
+    soundfile.write(tmp_path / "x.wav", np.interp(np.arange(0, len(wave), 0.5), np.arange(len(wave)), wave), 2 * rate)
+    assert json.loads(said(capsys, "predict", words, tmp_path / "x.wav", "--json"))[0]["label"] == "seven"
+
+
+def test_a_vocabulary_is_managed(words, tmp_path, capsys):
+    mine, yours = tmp_path / "mine", tmp_path / "yours"
+    shutil.copy(words, mine)
+    report = json.loads(said(capsys, "teach", "report", mine, "--word", "seven", "--json"))[0]
+    assert report["confusable"][0][0] == "7"
+    assert report["bytes"] == 262
+    said(capsys, "teach", "rename", mine, "zero", "nought")
+    added = json.loads(said(capsys, "teach", "add", "seven", "7_theo_0.wav", "--to", mine, "--more", "--json"))
+    assert added["clips"] == 3
+    said(capsys, "teach", "add", "three", "3_george_0.wav", "3_theo_0.wav", "--to", yours, "--backbone", "fsdd", "--rate", "0.1")
+    said(capsys, "teach", "merge", mine, yours)
+    said(capsys, "teach", "forget", mine, "nought")
+    assert [row["word"] for row in json.loads(said(capsys, "teach", "list", mine, "--json"))] == ["seven", "three"]
+    assert "seven" in said(capsys, "teach", "list", mine)
+
+
+def test_own_background(words, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    shutil.copy(words, mine)
+    (tmp_path / "sounds").mkdir()
+    for digit in range(1, 6):
+        shutil.copy(find_sample(f"{digit}_theo_0"), tmp_path / "sounds")
+    assert "needs at least 10 sounds" in said(capsys, "teach", "background", tmp_path / "sounds", "--to", mine)
+    report = json.loads(said(capsys, "teach", "report", mine, "--word", "seven", "--json"))[0]
+    assert report["own_background"] >= 5
+    assert report["own_rate"] <= 0.2
+
+
+def test_a_stream_of_words(words, capsys, monkeypatch):
+    gap = np.zeros(8000, np.int16)
+    clips = [soundfile.read(find_sample(name), dtype="int16")[0] for name in ("7_george_0", "3_theo_0", "0_george_0")]
+    sound = np.concatenate([part for clip in clips for part in (gap, clip)] + [gap])
+
+    class Pipe:
+        buffer = io.BytesIO(sound.tobytes())
+
+    monkeypatch.setattr("sys.stdin", Pipe)
+    lines = [json.loads(line) for line in said(capsys, "listen", words, "-", "--json").splitlines()]
+    assert [line["word"] for line in lines] == ["seven", "zero"]
+    assert lines[0]["time_s"] == pytest.approx(1.0, abs=0.15)
+    assert lines[1]["false_alarms_per_hour"] > 0
+
+
+def wav(path: Path, wave: np.ndarray) -> Path:
+    soundfile.write(path, wave, 8000, subtype="FLOAT")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("teach add new {silent} --to {v}", "silence"),
+        ("teach add new {clipped} --to {v}", "clipped"),
+        ("teach add new {noise} --to {v}", "no speech"),
+        ("teach add new {two} --to {v}", "found 2"),
+        ("teach add new 3_theo_0.wav 3_george_0.wav 6_theo_0.wav --to {v} --rate 0.1", "6_theo_0.wav differs"),
+        ("teach add seven 3_theo_0.wav --to {v} --rate 0.1", "'seven' was taught before"),
+        ("teach add new 3_theo_0.wav --to {v} --rate 0.0001", "background clips"),
+        ("teach add new 3_theo_0.wav --to {v} --rate 0", "rate"),
+        ("teach add new --to {v}", "at least one wav file"),
+        ("teach add new missing.wav --to {v}", "No such file"),
+        ("teach add new 3_theo_0.wav --to {no}/x/y", "does not exist"),
+        ("teach add new 3_theo_0.wav --to {no} --backbone nothing", "nothing"),
+        ("teach add new 3_theo_0.wav --more --to {v}", "expected one of the vocabulary"),
+        ("teach forget {v} eleven", "expected one of the vocabulary"),
+        ("teach rename {v} seven zero", "'zero' was taught before"),
+        ("teach merge {v}", "at least one vocabulary"),
+        ("teach merge {v} {v}", "twice"),
+        ("teach report {no}", "does not exist"),
+        ("teach report {silent}", "damaged"),
+        ("teach background {empty} --to {v}", "found none"),
+        ("teach background {silent} --to {v}", "silence"),
+        ("predict {v} {silent}", "silence"),
+        ("listen {v} {no}", "No such file"),
+        ("listen {v} {v}", "expected"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_changes_nothing(words, tmp_path, capsys, command, message):
+    rng, v = np.random.default_rng(0), tmp_path / "v"
+    shutil.copy(words, v)
+    (tmp_path / "empty").mkdir()
+    speech, gap = soundfile.read(find_sample("7_george_0"))[0], np.zeros(5000)
+    places = {
+        "v": v,
+        "no": tmp_path / "no",
+        "empty": tmp_path / "empty",
+        "silent": wav(tmp_path / "silent.wav", np.zeros(8000)),
+        "clipped": wav(tmp_path / "clipped.wav", np.sign(speech)),
+        "noise": wav(tmp_path / "noise.wav", 0.05 * rng.normal(size=16000)),
+        "two": wav(tmp_path / "two.wav", np.concatenate([gap, speech, gap, speech, gap])),
+    }
+    before = v.read_bytes()
+    assert main(command.format(**places).split()) != 0
+    caught = capsys.readouterr().err.strip()
+    assert message in caught
+    assert "\n" not in caught
+    assert v.read_bytes() == before
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_network_without_a_backbone_says_how_to_make_one(tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(find_run("fsdd"), folder)
+    (folder / "teach.safetensors").unlink()
+    assert main(["teach", "add", "new", "3_theo_0.wav", "--to", str(tmp_path / "v"), "--backbone", str(folder)]) == 1
+    assert f"dendrix teach backbone {folder}" in capsys.readouterr().err
