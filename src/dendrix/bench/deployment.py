@@ -263,6 +263,7 @@ def table(record: Record) -> str:
     """The tables in Markdown."""
     about = f"{record['steps']:,} steps of 20 ms, {record['recordings']} recordings, {record['rounds']} interleaved rounds, one thread"
     parts = ["## Deployment", f"The shipped digit network, 8 bits, from frames; {about}."]
+    parts += [record["note"]] if record.get("note") else []
     parts += ["All layers:", compared_table(record["whole"]), "The upper two layers, from spikes:", compared_table(record["upper"])]
     parts += ["Single steps in Python:", stepping_table(record["stepping"])]
     return "\n\n".join(parts) + "\n"
