@@ -55,7 +55,7 @@ def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = 
         pythons: interpreters of other environments that have snnTorch or Brian2; this one counts as well.
     """
     torch.set_num_threads(1)
-    encoder = encoder_from_dict(load_checkpoint("fsdd").encoder)
+    encoder = encoder_from_dict(load_checkpoint("fsdd").encoder or {})
     names = samples()[:2] if quick else samples()
     sounds = [encoder.encode(read_wav(find_sample(name))[0]) for name in names]
     network = quantise(load("fsdd"), [sound[None] for sound in sounds], weights=8)
@@ -159,12 +159,12 @@ def _write(folder: Path, network: IntegerNetwork, frames: Ints) -> None:
     scale = 2.0**-network.inputs.shift
     for number, layer in enumerate(network.layers()):
         unit = 2.0**-layer.form.shift  # of a membrane, in weights
-        values = {"weight": layer.weight[..., 0], "delay": layer.delay[..., 0], "decay": layer.decay / 2.0**15}
+        values: dict[str, NDArray[Any]] = {"weight": layer.weight[..., 0], "delay": layer.delay[..., 0], "decay": layer.decay / 2.0**15}
         values |= {"bias": layer.bias * unit, "threshold": layer.threshold * unit}
         if number == 0:
-            values |= {"weight": values["weight"] / scale}
+            values["weight"] = values["weight"] / scale
         arrays |= {f"{number}.{name}": value for name, value in values.items()}
-    np.savez(folder / "network.npz", **arrays)
+    np.savez(folder / "network.npz", **cast(Any, arrays))
     np.save(folder / "input.npy", frames * scale)
     (folder / "input.bin").write_bytes(frames.astype("<i2").tobytes())
 
