@@ -21,7 +21,7 @@ from ..core.files import write_atomic
 from .encoder import Encoder, encoder_to_dict
 from .speech.audio import Wave
 
-_VERSION = 1
+_VERSION = 2
 """Increment it when the output of an encoder changes for the same fields, so that older files are not used."""
 
 
