@@ -250,3 +250,16 @@ def test_missing_files_folders_and_locked_files_are_named(tmp_path):
         pytest.skip("this user may read everything, so a lack of permission cannot be tried")
     with pytest.raises(PermissionError, match=r"locked\.wav"):
         read_wav(locked)
+
+
+def test_opus_begins_where_the_sound_begins(tmp_path):
+    """An encoder of Opus puts samples before the beginning, which a decoder leaves out."""
+    rng = np.random.default_rng(0)
+    click = np.zeros(16_000, np.float32)
+    click[4_000:4_400] = 0.5 * rng.standard_normal(400)
+    soundfile.write(tmp_path / "a.ogg", click, 16_000, format="OGG", subtype="OPUS")
+    wave, rate = read_sound(tmp_path / "a.ogg")
+    assert rate == 16_000
+    assert len(wave) == len(click)
+    delay = int(np.correlate(wave, click, "full").argmax()) - (len(click) - 1)
+    assert abs(delay) <= 2

@@ -88,6 +88,7 @@ def decode_audio(coded: bytes, name: str, longest_s: float | None = None) -> tup
     soundfile = _soundfile()
     try:
         with soundfile.SoundFile(io.BytesIO(coded)) as file:
+            file.seek(0)  # libsndfile leaves out the samples before the beginning of an Opus stream only after a seek
             samples, rate = _samples(file, name, longest_s)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{name}: expected compressed audio, but it cannot be decoded ({error.error_string}) Copy it again.") from error
