@@ -139,7 +139,7 @@ def test_a_stream_is_read_only_as_far_as_it_is_needed(
         ("fit {}/policy.json --out {}/x.json", 1, "expected an .npz of recorded outputs"),
         ("record {}/run --out {}/nowhere/x.npz", 1, "nowhere"),
         ("record {}/absent --out {}/x.npz", 1, "does not exist"),
-        ("run {}/run", 2, "at least one wav file"),
+        ("run {}/run", 2, "at least one recording"),
         ("run {}/policy.json {}/run {}/x.wav", 2, "Write: dendrix exits run RUN FILE.wav --policy"),
         ("run {}/run {}/x.wav", 1, "expected a policy.json in the folder"),
         ("run {}/run {}/x.wav --policy {}/run/run.json", 1, "expected an exit policy"),

@@ -30,7 +30,7 @@ def test_accuracies_are_high_where_words_are_distinct(clips):
 
 def test_true_accepts_and_false_alarms(clips, monkeypatch):
     monkeypatch.setattr(teach_scores, "RATES", (0.1, 1e-5))
-    monkeypatch.setattr(teach_scores, "_DRAWS", 1)
+    monkeypatch.setattr(teach_scores, "DRAWS", 1)
     found = teach_scores._accepts(clips, backbone())
     assert found["0.1"]["same"] > 0.9
     assert found["0.1"]["ratio"] < 2
@@ -39,7 +39,7 @@ def test_true_accepts_and_false_alarms(clips, monkeypatch):
 
 
 def test_theory_over_the_measured_overlaps_predicts_thinned_segments(monkeypatch):
-    monkeypatch.setattr(teach_scores, "_THINNED", ((6, 3),))  # of 12 active cells
+    monkeypatch.setattr(teach_scores, "THINNED", ((6, 3),))  # of 12 active cells
     (found,) = teach_scores._thinning(backbone()).values()
     assert found["measured"] == pytest.approx(found["theory"], rel=0.15)
     assert found["theory"] > 1e-3

@@ -77,7 +77,7 @@ def test_make_test_passes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         ("--to c --out OUT --weights 4", "--weights: expected it only for other networks"),
         ("--to c --out OUT --clips 0", "texts: expected"),
         ("--to c --out RUN", "it exists"),
-        ("--to run --out OUT", "expected c, wasm, npz for a language model, got run"),
+        ("--to run --out OUT", "expected c, wasm, npz, onnx for a language model, got run"),
         ("--to c --out OUT --max-flash 6k --max-ram 1k", "too many; RAM"),
         ("--to c --out OUT --max-flash lots", "number of bytes"),
         ("--to c --out OUT --agreement 0.9", "--agreement: expected it only for other networks"),

@@ -49,6 +49,7 @@ from dendrix.models import (
 )
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
+from dendrix.models.spikegpt.hf import SpikeGPTBlock, _Body
 from dendrix.models.spikegpt.network import SpikeGPTBody
 from dendrix.neurons import LI, LIF, AdLIF, Decay, Neuron, NIRNeuron
 from dendrix.neurons.base import Spike
@@ -69,6 +70,8 @@ ABSTRACT: dict[type[Stateful], str] = {
     StillImageNetwork: "has no forward of its own; Converted is an example",
     StreamingNetwork: "has no gradient and no parameters; tests/deploy/test_streaming.py compares it with the networks that it is made of",
     _Mix: "has no forward of its own; TimeMix and ChannelMix are examples",
+    SpikeGPTBlock: "is a Block that transformers can checkpoint; tests/models/spikegpt/test_hf.py compares its gradients",
+    _Body: "is a SpikeGPTBody of such blocks; tests/models/spikegpt/test_hf.py tests the models that have it",
 }
 """Classes without an example, and why."""
 

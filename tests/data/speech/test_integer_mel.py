@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dendrix.data import Cochlea, EvenMel, IntegerMel, LogMel, integer_encoder
+from dendrix.data import EvenMel, IntegerMel, LogMel, MelLIF, integer_encoder
 from dendrix.data.speech.integer_base import samples
 from dendrix.data.speech.integer_mel import _log2
 from dendrix.errors import InputError
@@ -61,8 +61,8 @@ def test_samples_are_rounded_and_limited() -> None:
 
 
 def test_other_encoders_are_named() -> None:
-    with pytest.raises(InputError, match="Cochlea, which has no integer form"):
-        integer_encoder(Cochlea(), shift=6)
+    with pytest.raises(InputError, match="MelLIF, which has no integer form"):
+        integer_encoder(MelLIF(), shift=6)
     for wrong in ({"peak_floor": 1e-6}, {"floor": 0.0}, {"shift": 9}, {"window_ms": 900.0}):
         with pytest.raises(InputError):
             replace(IntegerMel(), **wrong)

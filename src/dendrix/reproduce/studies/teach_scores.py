@@ -25,9 +25,9 @@ RATES = (0.1, 0.01, 0.003)
 CLIPS = 3
 COUNTS = (10, 20, 30, 40)
 """Sizes of the growing vocabulary at which it is scored."""
-_DRAWS = 3
+DRAWS = 3
 """Choices of clips for each word and speaker."""
-_THINNED = ((20, 8), (40, 16), (80, 32))
+THINNED = ((20, 8), (40, 16), (80, 32))
 """Synapses and threshold of thinned segments."""
 _THINNINGS = 8
 """Random choices of the synapses of each segment."""
@@ -126,7 +126,7 @@ def _tenway(clips: Unheard) -> dict[str, Any]:
     found: dict[str, dict[str, list[float]]] = {}
     for speaker in np.unique(clips.speaker):
         rng = np.random.default_rng(int(speaker))
-        for draw in range(_DRAWS):
+        for draw in range(DRAWS):
             for count in (1, 3, 5):
                 chosen = _choices(clips, speaker, count, rng)
                 scores = np.stack([summed_overlaps(clips.codes[part], codes) for part in chosen], 1)
@@ -178,7 +178,7 @@ def _accepts(clips: Unheard, backbone: Backbone) -> dict[str, Any]:
     for speaker in np.unique(clips.speaker):
         rng = np.random.default_rng(int(speaker))
         for word in clips.new:
-            for _ in range(_DRAWS):
+            for _ in range(DRAWS):
                 chosen = np.sort(rng.permutation(clips.of(word, speaker))[:CLIPS])
                 several = rng.permutation(np.unique(clips.speaker[clips.speaker != speaker]))[:3]
                 three = np.sort([rng.choice(clips.of(word, other)) for other in several])
@@ -242,18 +242,18 @@ def _thinning(backbone: Backbone, segments: int = 200) -> dict[str, dict[str, fl
     background, rng = backbone.background, np.random.default_rng(0)
     chosen = rng.permutation(len(background))[:segments]
     active = int(background.codes.counts[0])
-    law, fired, pairs = np.zeros(active + 1), dict.fromkeys(_THINNED, 0), 0
+    law, fired, pairs = np.zeros(active + 1), dict.fromkeys(THINNED, 0), 0
     for i in chosen:
         other = background.word != background.word[i]
         stored = background.codes[int(i)]
         law += np.bincount(summed_overlaps(stored, background.codes)[other], minlength=active + 1)
         pairs += _THINNINGS * int(other.sum())
-        for synapses, theta in _THINNED:
+        for synapses, theta in THINNED:
             for _ in range(_THINNINGS):
                 thin = stored.subsample(synapses, rng)
                 fired[synapses, theta] += int((summed_overlaps(thin, background.codes)[other] >= theta).sum())
     found = {}
-    for synapses, theta in _THINNED:
+    for synapses, theta in THINNED:
         exact = np.asarray(false_positive(active, np.arange(active + 1), synapses, theta))
         found[f"{synapses}, {theta}"] = {"theory": float(exact @ law / law.sum()), "measured": fired[synapses, theta] / pairs}
     return found

@@ -81,6 +81,9 @@ class CommandsData(DataSource):
     root: Path | None = None
     """File arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "without", tuple(self.without))  # JSON has lists
+
     def load(self) -> Splits[Dataset]:
         """Load the three splits, encoded."""
         return commands(self.encoder, self.root, words=self.words, without=self.without)
