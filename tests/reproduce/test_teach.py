@@ -1,11 +1,14 @@
 """The measurements of the study of taught words, on made-up clips; the study itself trains twelve networks."""
 
+import json
+
 import numpy as np
 import pytest
-from tests.support.taught import backbone, recordings
 
 from dendrix.reproduce.studies import teach, teach_scores
 from dendrix.reproduce.studies.dtw import dtw_distances
+from support.paths import DOCS, ROOT
+from support.taught import backbone, recordings
 
 WORDS, SPEAKERS, TAKES = 5, 5, 8
 
@@ -86,3 +89,10 @@ def test_results_are_checked_against_the_goals():
     assert not verdicts["10-way, another speaker"]
     assert "measured / asked at 0.3 %" not in verdicts
     assert "| 10-way, another speaker | 0.85 to 1 | 0.8 |" in teach._page(found)
+
+
+def test_the_page_has_the_stored_table():
+    """What was run of `dendrix reproduce teach` stands in benchmarks/teach.json, and its table in the documentation."""
+    results = json.loads((ROOT / "benchmarks" / "teach.json").read_text())
+    table = teach.STUDY.page(results).partition("| |")[2]
+    assert table in (DOCS / "howto" / "teach.md").read_text()

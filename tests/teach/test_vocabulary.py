@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from tests.support.taught import backbone, codes, recordings
 
 from dendrix.errors import InputError, NoCertificateError
 from dendrix.layers import DendriticSegments
 from dendrix.sdr import SDR, stack
 from dendrix.teach import Backbone, CodeSettings, Vocabulary, fit_backbone, source_of
 from dendrix.teach.checks import disagreeing, expect_agreement, known_as
+from support.taught import backbone, codes, recordings
 
 RATE = 0.1
 

@@ -96,6 +96,16 @@ GOALS: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
 """What the study must show: where it stands in the outcome, and between which numbers it lies."""
 
 
+_READ_OUTS = ("segments", "cosine prototypes", "read-out trained again", "read-out fine-tuned")
+SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("10-way, same speaker, dense cosine", ("tenway", "dense cosine", "same")),
+    ("10-way, same speaker, time warping of log-mel", ("tenway", "time warping", "same")),
+    ("same speaker's other words, measured / asked at 1 %", ("accepts", "0.01", "ratio, own other words")),
+    *((f"{count} words taught one at a time, {name}", ("growth", count, name)) for count in ("10", "40") for name in _READ_OUTS),
+)
+"""Further numbers of the page, without a goal."""
+
+
 def _at(value: Any, path: Sequence[str]) -> float | None:
     for name in path:
         if name not in value:
@@ -123,11 +133,12 @@ def _check(results: Results) -> list[Checked]:
 def _page(results: Results) -> str:
     lines = ["# Words taught in three utterances", "", __doc__.partition("\n\n")[2].strip(), ""]
     kinds = results["kinds"]
-    lines += ["| | goal | " + " | ".join(f"{kind} ({found['draws']} draws)" for kind, found in kinds.items()) + " |"]
+    lines += ["| | goal | " + " | ".join(f"{kind} ({found['draws']} of {len(DRAWS)} draws)" for kind, found in kinds.items()) + " |"]
     lines += ["|---|---|" + "---|" * len(kinds)]
-    for says, path, low, high in GOALS:
+    rows = [*((says, path, f"{low:g} to {high:g}") for says, path, low, high in GOALS), *((says, path, "") for says, path in SHOWN)]
+    for says, path, goal in rows:
         numbers = [_at(found, path) for found in kinds.values()]
-        lines.append(f"| {says} | {low:g} to {high:g} | " + " | ".join("" if n is None else f"{n:.4g}" for n in numbers) + " |")
+        lines.append(f"| {says} | {goal} | " + " | ".join("" if n is None else f"{n:.3g}" for n in numbers) + " |")
     return "\n".join(lines) + "\n"
 
 
