@@ -19,8 +19,8 @@ VocabularyFiles = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.ar
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Sounds = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
 _LONGEST_S = 60.0
-_DEFAULTS = ("commands", "fsdd")
-"""Networks that a new vocabulary is taught with, the first one that is shipped."""
+_DEFAULT = "commands"
+"""Network that a new vocabulary is taught with."""
 
 
 def add(
@@ -46,7 +46,7 @@ def add(
     if not clips:
         raise MisuseError("clips: expected at least one wav file, got none. Try: dendrix teach add WORD a.wav b.wav c.wav --to VOCABULARY")
     expect_writable(to)
-    vocabulary, coder = open_vocabulary(to, backbone or (None if to.exists() else _default()))
+    vocabulary, coder = open_vocabulary(to, backbone or (None if to.exists() else _DEFAULT))
     if not more and word in vocabulary.words:
         raise InputError(
             f"word: expected a new name, but '{word}' was taught before. Add clips with --more, remove it first, or rename it."
@@ -224,12 +224,6 @@ def predict_words(vocabulary: Path, files: tuple[Path, ...], json: bool) -> None
         label = answer["label"] if answer["label"] is not None else "(none of these)"
         table.add_row(answer["file"], label, f"{answer['p_value']:.2g}", answer["nearest"], str(answer["score"]), str(answer["theta"]))
     Console().print(table)
-
-
-def _default() -> str:
-    from ..pretrained import shipped
-
-    return next(name for name in _DEFAULTS if name in shipped())
 
 
 def _open(path: Path) -> tuple[Any, Any]:

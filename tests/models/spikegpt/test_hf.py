@@ -172,6 +172,11 @@ def test_generation_goes_on_from_what_it_returned(options: dict[str, Any]) -> No
     afresh = model.generate(asked, max_new_tokens=4, **kept)
     assert torch.equal(further.sequences, afresh.sequences)
     assert further.past_key_values.seen == afresh.past_key_values.seen == 17
+    with pytest.raises(ValueError, match="past_key_values: expected what generate returned, got tuple"):
+        model.generate(asked, past_key_values=first.past_key_values.state)
+    for call in (model, model.generate):
+        with pytest.raises(ValueError, match="state: expected none beside past_key_values"):
+            call(asked, past_key_values=first.past_key_values, state=first.past_key_values.state)
     assert model.generate(asked, num_beams=2, max_new_tokens=4, **kept).past_key_values is None
     with pytest.raises(ValueError, match=r"expected more than the 10 tokens that past_key_values has read, got 10"):
         model.generate(asked[:, :10], past_key_values=first.past_key_values)

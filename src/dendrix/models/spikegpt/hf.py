@@ -144,7 +144,7 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
             both = "neither" if input_ids is None else "both"
             raise InputError(f"input_ids: expected either tokens or inputs_embeds, got {both}. Pass one of them.")
         if past_key_values is not None:
-            state = past_key_values.state
+            state = _state_of(past_key_values, state)
         steps = input_ids.shape[1] if input_ids is not None else cast(Tensor, inputs_embeds).shape[1]
         valid = None if attention_mask is None else attention_mask[:, -steps:].bool()
         valid = None if valid is None or bool(valid.all()) else valid
@@ -260,8 +260,9 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         inputs = inputs if inputs is not None else options.pop("input_ids", None)
         if past is None:
             return _with_read_state(super().generate(inputs, *more, **options))
+        state = _state_of(past, options.pop("state", None))
         read, new = _split(inputs, past)
-        result = super().generate(new, *more, state=past.state, **options)
+        result = super().generate(new, *more, state=state, **options)
         if isinstance(result, Tensor):
             return torch.cat([read.repeat_interleave(len(result) // len(read), 0), result], 1)
         result.sequences = torch.cat([read.repeat_interleave(len(result.sequences) // len(read), 0), result.sequences], 1)
@@ -288,6 +289,15 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         return None if state is None else rows(state, beam_idx)
 
 
+def _state_of(past: Any, state: State) -> State:
+    """The state of `past_key_values`, which is what `generate` returned, and the only state given."""
+    if not isinstance(past, ReadState):
+        raise InputError(f"past_key_values: expected what generate returned, got {type(past).__name__}. Pass a plain state as state.")
+    if state is not None:
+        raise InputError("state: expected none beside past_key_values, got both. Pass one of them.")
+    return past.state
+
+
 def _split(whole: Tensor | None, past: ReadState) -> tuple[Tensor, Tensor]:
     """The tokens that a state has read, and those that it has not."""
     if whole is None or whole.shape[1] <= past.seen:
@@ -306,12 +316,8 @@ def _with_read_state(result: Any) -> Any:
     return result
 
 
-class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
-    """Classifier with a linear head on the last or the mean hidden state, without padding.
-
-    Args:
-        config: configuration of the model.
-    """
+class _Classifier(SpikeGPTPreTrainedModel):
+    """Base class of both classifiers: the network and a linear head."""
 
     def __init__(self, config: SpikeGPTPreTrainedConfig):
         super().__init__(config)
@@ -319,6 +325,10 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         self.model = SpikeGPTModel(config)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
+
+
+class SpikeGPTForSequenceClassification(_Classifier):
+    """Classifier with a linear head on the last or the mean hidden state, without padding."""
 
     def forward(
         self,
@@ -351,19 +361,8 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         return output.to_tuple() if return_dict is False else output
 
 
-class SpikeGPTForTokenClassification(SpikeGPTPreTrainedModel):
-    """Classifier of every token, with a linear head on its hidden state after the tokens so far.
-
-    Args:
-        config: configuration of the model.
-    """
-
-    def __init__(self, config: SpikeGPTPreTrainedConfig):
-        super().__init__(config)
-        self.num_labels = config.num_labels
-        self.model = SpikeGPTModel(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
+class SpikeGPTForTokenClassification(_Classifier):
+    """Classifier of every token, with a linear head on its hidden state after the tokens so far."""
 
     def forward(
         self,
