@@ -91,6 +91,11 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
         """Return the text of tokens."""
         return await tokenization.detokenize(request)
 
+    @api.get("/tokenizer_info")
+    async def tokenizer_info() -> dict[str, Any]:
+        """Return the special tokens and the chat template."""
+        return tokenization.about()
+
     app = FastAPI(title="dendrix serve", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
     app.add_middleware(_HeadAsGet)

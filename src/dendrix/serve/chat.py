@@ -32,7 +32,7 @@ class ChatLayout:
     template: str = _PLAIN
     """Jinja template with the variables of transformers, which runs it in a sandbox."""
     tokens: dict[str, str] = field(default_factory=dict)
-    """Special tokens, such as `bos_token`, as variables of the template."""
+    """Special tokens of the tokenizer, such as `bos_token`, which are variables of the template."""
     stops: tuple[str, ...] = ("\nUser:",)
     """Strings that end an answer."""
 
@@ -72,13 +72,13 @@ def read_layout(folder: Path) -> ChatLayout:
     """
     file, own = folder / "tokenizer_config.json", folder / "chat_template.jinja"
     config = read_json(file) if file.is_file() else {}
+    tokens = {name: config[name] for name in ("bos_token", "eos_token", "pad_token", "unk_token") if config.get(name)}
+    special = {name: value["content"] if isinstance(value, dict) else str(value) for name, value in tokens.items()}
     template = read_bytes(own).decode() if own.is_file() else config.get("chat_template")
     if isinstance(template, list):  # several with names, as older versions of transformers wrote them
         template = {each.get("name"): each.get("template") for each in template}.get("default")
     if template is None:
-        return ChatLayout()
+        return ChatLayout(tokens=special)
     if not isinstance(template, str):
         raise InputError(f"{file}: expected a chat_template, got {json.dumps(template)[:80]}. Repair the file.")
-    tokens = {name: config[name] for name in ("bos_token", "eos_token", "pad_token", "unk_token") if name in config}
-    found = {name: value["content"] if isinstance(value, dict) else value for name, value in tokens.items()}
-    return ChatLayout(template, {name: value for name, value in found.items() if isinstance(value, str)}, ())
+    return ChatLayout(template, special, ())

@@ -23,6 +23,12 @@ class Tokenization:
     served: Served
     limits: Limits
 
+    def about(self) -> dict[str, Any]:
+        """Return the special tokens and the chat template, as lm_eval reads them."""
+        layout = self.served.layout
+        special = {name: layout.tokens.get(name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+        return {"tokenizer_class": "PreTrainedTokenizerFast", **special, "chat_template": layout.template}
+
     async def tokenize(self, request: Request) -> dict[str, Any]:
         """Return the tokens of a text or of a conversation.
 
