@@ -31,7 +31,17 @@ def expect_known(more: dict[str, Any], *known: str) -> None:
             if value:
                 raise TypeError(f"{name}: expected none, because the code of this folder has none. Install and import dendrix.")
         elif name not in _WITHOUT_EFFECT and name not in known:
-            names = ["input_ids", "attention_mask", "state", "inputs_embeds", "labels", "return_dict", "use_cache", "logits_to_keep", *known]
+            names = [
+                "input_ids",
+                "attention_mask",
+                "state",
+                "inputs_embeds",
+                "labels",
+                "return_dict",
+                "use_cache",
+                "logits_to_keep",
+                *known,
+            ]
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise TypeError(f"{name}: expected an argument of the model, got an unknown one.{hint}")
@@ -292,7 +302,9 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         embedded, loss_options = more.pop("inputs_embeds", None), of_loss(more)
         inner = self.model(input_ids, attention_mask, state, inputs_embeds=embedded)
         logits = self.head(inner.last_hidden_state[:, -logits_to_keep:])
-        loss = None if labels is None else self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **loss_options)
+        loss = (
+            None if labels is None else self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **loss_options)
+        )
         output = SpikeGPTOutput(loss=loss, logits=logits, state=None if use_cache is False else inner.state)
         return output.to_tuple() if return_dict is False else output
 
