@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -13,7 +14,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .. import __version__
 from .access import LOOPBACK, AllowedHosts, admits
 from .completions import Completions
 from .errors import ApiError, answer_error
@@ -36,7 +36,7 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
         hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
         origins: origins of web pages that may use the server, a result of `allowed_origins`.
     """
-    metrics, created = Metrics(), int(time.time())
+    metrics, created, release = Metrics(), int(time.time()), metadata.version("dendrix")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -96,7 +96,7 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
         """Return the special tokens and the chat template."""
         return tokenization.about()
 
-    app = FastAPI(title="dendrix serve", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="dendrix serve", version=release, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
     app.add_middleware(_HeadAsGet)
     if origins:
@@ -116,7 +116,7 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
     @app.get("/version")
     async def version() -> dict[str, str]:
         """Return the version of dendrix."""
-        return {"version": __version__}
+        return {"version": release}
 
     @app.get("/metrics")
     async def page() -> Response:

@@ -3,8 +3,6 @@
 from html import escape
 from typing import Any
 
-from .. import __version__
-
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem 1rem .3rem 0;"
@@ -15,7 +13,7 @@ _STYLE = (
 
 
 def start_page(model: str | None, openapi: dict[str, Any]) -> str:
-    """Return the page that says what runs here.
+    """Return the start page: the model, the operations of the server and an example.
 
     Args:
         model: name of the model; None where clients need a token, and so to know it.
@@ -34,7 +32,7 @@ def start_page(model: str | None, openapi: dict[str, Any]) -> str:
         "print(answer.choices[0].text)"
     )
     body = (
-        f"<h1>dendrix serve</h1><p>{what}, served by dendrix {__version__} with the APIs of OpenAI. "
+        f"<h1>dendrix serve</h1><p>{what}, served by dendrix {openapi['info']['version']} with the APIs of OpenAI. "
         f'<a href="docs">Fields of the requests</a>, <a href="openapi.json">OpenAPI description</a>.</p>'
         f"<table>{rows}</table><h2>Example</h2><pre>{example}</pre>"
     )

@@ -80,7 +80,7 @@ class TextRequest(Strict):
     logit_bias: dict[Annotated[str, Field(pattern="^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] = Field({}, max_length=1024)
     n: int = Field(1, ge=1)
     min_tokens: int = Field(0, ge=0)
-    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], BeforeValidator(_texts), Field(max_length=4)] = []
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], BeforeValidator(_texts), Field(max_length=16)] = []
     stop_token_ids: list[int] = Field([], max_length=64)
     ignore_eos: bool = False
     seed: int | None = Field(None, ge=0, lt=2**63)
