@@ -97,7 +97,7 @@ class Batch:
         last = torch.arange(tokens.shape[1]) == torch.tensor([[count - 1] for count in counts])
         wanted = valid & (last | torch.tensor([[row.scored is not None] for row in rows]))
         found, states = self._decoder.read(tokens, states, valid, wanted)
-        parts = found.split(wanted.sum(1).tolist())
+        parts = torch.split(found, wanted.sum(1).tolist())
         for row, part, count in zip(rows, parts, counts, strict=True):
             if row.scored is not None:
                 scores, following = row.scored.scores, row.unread[1 : count + 1]
