@@ -124,8 +124,8 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
         return Response(metrics.page(), media_type="text/plain; version=0.0.4")
 
     @app.get("/", include_in_schema=False)
-    async def start() -> Response:
-        return HTMLResponse(start_page(None if token else served.name, app.openapi()))
+    async def start(request: Request) -> Response:
+        return HTMLResponse(start_page(None if token else served.name, str(request.base_url), app.openapi()))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
