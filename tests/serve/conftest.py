@@ -1,6 +1,6 @@
 """A tiny language model, and servers of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -44,4 +44,14 @@ def tiny(served: Served) -> Iterator[Running]:
 def start(served: Served) -> Iterator[Start]:
     """A function that starts a server with limits of the test's own."""
     with ExitStack() as stack:
-        yield lambda limits=Limits(), token=None, other=served, hosts=LOOPBACK: stack.enter_context(running(other, limits, token, hosts))
+
+        def start(
+            limits: Limits = Limits(),
+            token: str | None = None,
+            other: Served = served,
+            hosts: Sequence[str] = LOOPBACK,
+            origins: Sequence[str] = (),
+        ) -> Running:
+            return stack.enter_context(running(other, limits, token, hosts, origins))
+
+        yield start

@@ -51,10 +51,12 @@ def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @contextmanager
-def running(served: Served, limits: Limits, token: str | None = None, hosts: Sequence[str] = LOOPBACK) -> Iterator[Running]:
+def running(
+    served: Served, limits: Limits, token: str | None = None, hosts: Sequence[str] = LOOPBACK, origins: Sequence[str] = ()
+) -> Iterator[Running]:
     """A server in a thread, stopped at the end."""
     with listen("127.0.0.1", 0, limits.stall_s) as listener:
-        ready, app = threading.Event(), build_app(served, limits, token, hosts)
+        ready, app = threading.Event(), build_app(served, limits, token, hosts, origins)
         server = Server(app, limits, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -19,9 +19,10 @@ def serve(
     weights: Literal["float32", "bfloat16", "int8"] = "float32",
     token_file: Path | None = None,
     allowed_hosts: tuple[str, ...] = (),
+    cors_origins: tuple[str, ...] = (),
     limits: Limits = Limits(),
 ) -> None:
-    """Serve a language model over HTTP with an OpenAI-compatible API: /v1/completions, /v1/models, /healthz and /metrics (Prometheus).
+    """Serve a language model over HTTP with an OpenAI-compatible API: /v1/completions, /v1/chat/completions, /metrics and others.
 
     Args:
         run: folder that `dendrix train` wrote for a language model, or the name of a shipped one, novels.
@@ -32,6 +33,7 @@ def serve(
         token_file: file with the token that clients must send; by default the variable DENDRIX_SERVE_TOKEN, if it is set.
         allowed_hosts: host names that requests may contain, such as example.org or *.example.org; * accepts all. By default the names of
             the loopback interface and --host, or all if a token is required and --host is not a loopback address.
+        cors_origins: origins of web pages that may use the server, such as https://example.org; * admits all. By default none but its own.
         limits: limits of requests.
     """
     try:
@@ -39,4 +41,4 @@ def serve(
     except Exception as missing:
         raise MissingExtraError.of("Serving needs", None, "lm,serve", missing) from missing
 
-    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, hosts=allowed_hosts, limits=limits)
+    serve_run(run, host, port, name=name, weights=weights, token_file=token_file, hosts=allowed_hosts, origins=cors_origins, limits=limits)

@@ -1,27 +1,32 @@
-"""HTTP application: the OpenAI completions API, a health check and metrics."""
+"""HTTP application: the OpenAI APIs for completions and chat, tokenization, a health check, metrics and pages."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .access import LOOPBACK, AllowedHosts, admits
 from .completions import Completions
 from .errors import ApiError, answer_error
 from .limits import Limits
 from .metrics import Metrics
+from .pages import reference_page, start_page
 from .prepare import Served
-from .request import request_schema
+from .request import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest, body_schema
 from .scheduler import Scheduler
+from .tokenization import Tokenization
 
 
-def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence[str] = LOOPBACK, origins: Sequence[str] = ()) -> FastAPI:
     """Create the application; `app.state.scheduler` exists while it runs.
 
     Args:
@@ -29,8 +34,9 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
         limits: limits of requests.
         token: token that clients must send; None admits all clients.
         hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
+        origins: origins of web pages that may use the server, a result of `allowed_origins`.
     """
-    metrics, created = Metrics(), int(time.time())
+    metrics, created, release = Metrics(), int(time.time()), metadata.version("dendrix")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -47,39 +53,94 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
                 code="invalid_api_key",
             )
 
-    api = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
-    about = {"id": served.name, "object": "model", "created": created, "owned_by": "dendrix"}
+    api = APIRouter(dependencies=[Depends(authorised)])
+    about = {"id": served.name, "object": "model", "created": created, "owned_by": "dendrix", "max_model_len": limits.prompt_tokens}
+    tokenization = Tokenization(served, limits)
 
-    # The body is read and checked by `Completions`, with limits, and only described here.
-    @api.post("/completions", openapi_extra={"requestBody": request_schema()})
+    # Bodies are read and checked by the handlers, with limits, and only described here.
+    @api.post("/v1/completions", openapi_extra={"requestBody": body_schema(CompletionRequest)})
     async def completions(request: Request) -> Response:
+        """Continue texts."""
         answering: Completions = request.app.state.completions
-        return await answering.answer(request)
+        return await answering.answer(request, CompletionRequest)
 
-    @api.get("/models")
+    @api.post("/v1/chat/completions", openapi_extra={"requestBody": body_schema(ChatRequest)})
+    async def chat_completions(request: Request) -> Response:
+        """Answer the last message of a conversation."""
+        answering: Completions = request.app.state.completions
+        return await answering.answer(request, ChatRequest)
+
+    @api.get("/v1/models")
     async def models() -> dict[str, Any]:
+        """List the model."""
         return {"object": "list", "data": [about]}
 
-    @api.get("/models/{name}")
+    @api.get("/v1/models/{name}")
     async def model(name: str) -> dict[str, Any]:
-        if name != served.name:
-            raise ApiError(404, f"model: expected '{served.name}', got '{name}'.", "model", "model_not_found")
+        """Describe the model."""
+        served.expect_name(name)
         return about
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    @api.post("/tokenize", openapi_extra={"requestBody": body_schema(TokenizeRequest)})
+    async def tokenize(request: Request) -> dict[str, Any]:
+        """Return the tokens of a text or a conversation."""
+        return await tokenization.tokenize(request)
+
+    @api.post("/detokenize", openapi_extra={"requestBody": body_schema(DetokenizeRequest)})
+    async def detokenize(request: Request) -> dict[str, str]:
+        """Return the text of tokens."""
+        return await tokenization.detokenize(request)
+
+    @api.get("/tokenizer_info")
+    async def tokenizer_info() -> dict[str, Any]:
+        """Return the special tokens and the chat template."""
+        return tokenization.about()
+
+    app = FastAPI(title="dendrix serve", version=release, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
-    app.add_middleware(AllowedHosts, hosts=hosts)
+    app.add_middleware(_HeadAsGet)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+    app.add_middleware(AllowedHosts, hosts=hosts, origins=origins)
     for kind in (ApiError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer_error)
     app.include_router(api)
 
-    @app.get("/healthz")
-    async def healthz(request: Request) -> Response:
+    @app.get("/health")
+    @app.get("/healthz", include_in_schema=False)
+    async def health(request: Request) -> Response:
+        """Return 200, or 503 during shutdown."""
         healthy = request.app.state.scheduler.healthy
         return JSONResponse({"status": "ok" if healthy else "stopping"}, 200 if healthy else 503)
 
+    @app.get("/version")
+    async def version() -> dict[str, str]:
+        """Return the version of dendrix."""
+        return {"version": release}
+
     @app.get("/metrics")
     async def page() -> Response:
+        """Return the metrics in the text format of Prometheus."""
         return Response(metrics.page(), media_type="text/plain; version=0.0.4")
 
+    @app.get("/", include_in_schema=False)
+    async def start(request: Request) -> Response:
+        return HTMLResponse(start_page(None if token else served.name, str(request.base_url), app.openapi()))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(reference_page(app.openapi()))
+
     return app
+
+
+class _HeadAsGet:
+    """ASGI middleware that answers HEAD like GET; the HTTP server leaves out the body."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..generate import Decoder, Sampling, sample
+from ..generate import Decoder, TokenScore, draw, token_scores
 from .errors import ApiError
-from .job import Answer, Job, Output
+from .job import Answer, Job, Output, Prompt
 
 _CHUNK = 64
 """Largest number of prompt tokens per step, so that a long prompt does not delay the other texts."""
@@ -24,6 +24,8 @@ class Row:
     """Tokens not yet read by the model: the rest of the prompt, or the last token of the answer."""
     writing: bool = False
     """True for an answer, whose prompt has been read."""
+    scored: Prompt | None = None
+    """The prompt, if its tokens get log-probabilities."""
 
 
 class Batch:
@@ -55,7 +57,8 @@ class Batch:
         Args:
             jobs: new jobs.
         """
-        if new := [Row(job, prompt.answers, prompt.tokens) for job in jobs for prompt in job.prompts]:
+        prompts = [(job, prompt) for job in jobs for prompt in job.prompts]
+        if new := [Row(job, each.answers, each.tokens, scored=None if each.top is None else each) for job, each in prompts]:
             self.rows += new
             self._states = torch.cat([self._states, self._decoder.rest(len(new))])
 
@@ -72,7 +75,11 @@ class Batch:
         tokens = torch.tensor([parts[i] + [0] * (longest - len(parts[i])) for i in places])
         valid = torch.arange(longest) < torch.tensor([[len(parts[i])] for i in places])
         everyone = len(places) == len(self.rows)
-        logits, states = self._decoder.prefill(tokens, self._states if everyone else self._states[places], valid)
+        before = self._states if everyone else self._states[places]
+        if any(self.rows[i].scored for i in places):
+            logits, states = self._scored([self.rows[i] for i in places], tokens, before, valid)
+        else:
+            logits, states = self._decoder.prefill(tokens, before, valid)
         if everyone:
             self._states = states
         else:
@@ -83,6 +90,21 @@ class Batch:
         outputs = _written([self.rows[places[k]] for k in ends], logits[ends])
         self._go_on(parts)
         return outputs
+
+    def _scored(self, rows: Sequence[Row], tokens: Tensor, states: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Decoder.prefill`, and record the log-probabilities of the prompts that request them."""
+        counts = valid.sum(1).tolist()
+        last = torch.arange(tokens.shape[1]) == torch.tensor([[count - 1] for count in counts])
+        wanted = valid & (last | torch.tensor([[row.scored is not None] for row in rows]))
+        found, states = self._decoder.read(tokens, states, valid, wanted)
+        parts = torch.split(found, wanted.sum(1).tolist())
+        for row, part, count in zip(rows, parts, counts, strict=True):
+            if row.scored is not None:
+                scores, following = row.scored.scores, row.unread[1 : count + 1]
+                scores += [] if scores else [TokenScore(row.unread[0], None)]
+                if following and bool(part.isfinite().all()):
+                    scores += token_scores(part[: len(following)], following, row.scored.top or 0)
+        return torch.stack([part[-1] for part in parts]), states
 
     def _goes(self, row: Row) -> bool:
         return not row.writing or row.job.unread < self._unread
@@ -121,24 +143,27 @@ def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
     for i, (row, numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
-        if numbers:
-            going += row.answers
-            owners += [i] * len(row.answers)
-        else:
+        if not numbers:
             row.job.cancelled = True
             outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
-    for answer, i, token in zip(going, owners, _drawn(going, logits[owners]), strict=True):
-        outputs.append((rows[i].job, answer.add(token)))
+            continue
+        outputs += [(row.job, answer.end()) for answer in row.answers if not answer.most]
+        new = [answer for answer in row.answers if answer.most]
+        going += new
+        owners += [i] * len(new)
+    if going:
+        logits = logits[owners]
+        tokens = draw(logits, [answer.sampler for answer in going]).tolist()
+        scores = _scores(going, tokens, logits)
+        outputs += [(rows[i].job, answer.add(*each)) for answer, i, *each in zip(going, owners, tokens, scores, strict=True)]
     return outputs
 
 
-def _drawn(answers: Sequence[Answer], logits: Tensor) -> list[int]:
-    """Sample a token for each answer; answers with equal sampling parameters and without their own generator are sampled together."""
-    alike: dict[tuple[Sampling, torch.Generator | None], list[int]] = {}
-    for i, answer in enumerate(answers):
-        alike.setdefault((answer.sampling, answer.generator), []).append(i)
-    tokens = [0] * len(answers)
-    for (sampling, generator), places in alike.items():
-        for i, token in zip(places, sample(logits[places], sampling, generator).tolist(), strict=True):
-            tokens[i] = token
-    return tokens
+def _scores(answers: Sequence[Answer], tokens: Sequence[int], logits: Tensor) -> list[TokenScore | None]:
+    """Return the log-probabilities of the new tokens of the answers that request them."""
+    found: list[TokenScore | None] = [None] * len(answers)
+    if places := [i for i, answer in enumerate(answers) if answer.top is not None]:
+        most = max(answers[i].top or 0 for i in places)
+        for i, score in zip(places, token_scores(logits[places], [tokens[i] for i in places], most), strict=True):
+            found[i] = score._replace(top=score.top[: answers[i].top])
+    return found

@@ -5,9 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import torch
+from ..generate import Sampler, TextStream, TokenScore
 
-from ..generate import Sampling, TextStream
+
+class Placed(NamedTuple):
+    """Log-probabilities of a token, and its place in the text."""
+
+    score: TokenScore
+    offset: int
+    """Number of characters before the token, in the text that was decoded with it."""
 
 
 class Piece(NamedTuple):
@@ -18,6 +24,8 @@ class Piece(NamedTuple):
     text: str
     finish: str | None = None
     """Reason for the end of the answer, "stop" or "length"; None if it continues."""
+    scores: tuple[Placed, ...] = ()
+    """The token, if log-probabilities were requested. Its text may belong to a later piece."""
 
 
 @dataclass
@@ -25,12 +33,12 @@ class Answer:
     """One answer during its generation."""
 
     index: int
-    sampling: Sampling
-    generator: torch.Generator | None
-    """Generator of its own if the client passed a seed."""
+    sampler: Sampler
     text: TextStream
     most: int
     """Largest number of tokens."""
+    top: int | None = None
+    """Number of most likely tokens to return for each token; None returns no log-probabilities."""
     tokens: int = 0
     """Number of tokens so far."""
     newest: int = -1
@@ -38,19 +46,29 @@ class Answer:
     finish: str | None = None
     """As in `Piece`."""
 
-    def add(self, token: int) -> Piece:
+    def add(self, token: int, score: TokenScore | None = None) -> Piece:
         """Append a token; returns the text that became complete.
 
         Args:
             token: token id.
+            score: its log-probabilities, if requested.
         """
         self.newest, self.tokens = token, self.tokens + 1
-        text = self.text.push(token)
-        if self.text.stopped:
-            self.finish = "stop"
-        elif self.tokens == self.most:
-            text, self.finish = text + self.text.finish(), "length"
-        return Piece(self.index, text, self.finish)
+        scores = () if score is None else (Placed(score, self.text.decoded),)
+        if token in self.sampler.ends:
+            text, self.finish = self.text.finish(), "stop"
+        else:
+            text = self.text.push(token)
+            if self.text.stopped:
+                self.finish = "stop"
+            elif self.tokens == self.most:
+                text, self.finish = text + self.text.finish(), "length"
+        return Piece(self.index, text, self.finish, scores)
+
+    def end(self) -> Piece:
+        """End an answer of no tokens."""
+        self.finish = "length"
+        return Piece(self.index, "", self.finish)
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,10 @@ class Prompt:
 
     tokens: list[int]
     answers: list[Answer]
+    top: int | None = None
+    """Number of most likely tokens to return for each token of the prompt; None returns no log-probabilities."""
+    scores: list[TokenScore] = field(default_factory=list)
+    """Log-probabilities of the tokens that were read, if requested."""
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter("dendrix_requests", "Requests to /v1/completions by status.", ["status"], registry=registry)
+        self.requests = Counter("dendrix_requests", "Requests for completions and chat answers by status.", ["status"], registry=registry)
         self.prompt_tokens = Counter("dendrix_prompt_tokens", "Prompt tokens of accepted requests.", registry=registry)
         self.new_tokens = Counter("dendrix_new_tokens", "Generated tokens.", registry=registry)
         self.left = Counter("dendrix_requests_left", "Requests that ended before their answers were complete.", registry=registry)

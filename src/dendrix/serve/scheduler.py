@@ -9,7 +9,7 @@ from collections import deque
 from ..generate import Decoder
 from .batch import Batch
 from .errors import ApiError
-from .job import Job, Output
+from .job import Job, Output, Piece
 from .limits import Limits
 from .metrics import Metrics
 
@@ -106,7 +106,7 @@ class Scheduler:
             outputs = self._failed()
         if outputs:
             self._metrics.step_seconds.observe(time.perf_counter() - began)
-            self._metrics.new_tokens.inc(len(outputs))
+            self._metrics.new_tokens.inc(sum(isinstance(piece, Piece) for _, piece in outputs))
             for job, _ in outputs:
                 job.written += 1
             self._loop.call_soon_threadsafe(_hand_over, outputs)
