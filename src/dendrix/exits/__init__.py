@@ -1,14 +1,18 @@
 """Early exits: rules that stop each input once its answer is clear, fitted to recorded outputs, and a runner that applies them."""
 
 from ..errors import NoCertificateError
+from .audit import Audited, audit
 from .batching import Answer
 from .decisions import Decisions, decide, scores
 from .fitting.fitter import fit
 from .fitting.goals import Goal, MeanSteps, Pareto, pareto_front
-from .fitting.guarantee import Guarantee
+from .fitting.groups import KnownGroupsGuarantee, NewGroupGuarantee
+from .fitting.guarantee import Guarantee, smallest_eps
+from .fitting.over_time import OverTimeGuarantee
 from .fitting.parts import Parts
 from .fitting.resplits import Resplits, resplits
 from .fitting.scale import best_scale
+from .monitor import Monitor
 from .network import expect_explicit_state, fingerprint
 from .policy import GOALS, Policy
 from .recorder import record_outputs
@@ -27,6 +31,7 @@ from .rules.margin import Margin
 from .rules.max_probability import MaxProbability
 from .rules.names import RULES
 from .rules.patience import Patience
+from .rules.prediction_set import PredictionSet
 from .runner import Answers, follow, run, serve
 
 __all__ = [
@@ -35,6 +40,7 @@ __all__ = [
     "RULES",
     "Answer",
     "Answers",
+    "Audited",
     "Calibration",
     "Curve",
     "Decisions",
@@ -47,18 +53,24 @@ __all__ = [
     "IntegerMargin",
     "IntegerProbability",
     "Interval",
+    "KnownGroupsGuarantee",
     "Margin",
     "MaxProbability",
     "MeanSteps",
+    "Monitor",
+    "NewGroupGuarantee",
     "NoCertificateError",
+    "OverTimeGuarantee",
     "Pareto",
     "Parts",
     "Patience",
     "Policy",
+    "PredictionSet",
     "Report",
     "Resplits",
     "RuleFigures",
     "RuleState",
+    "audit",
     "auroc",
     "average_exit_time",
     "best_scale",
@@ -83,6 +95,7 @@ __all__ = [
     "save_report_figure",
     "scores",
     "serve",
+    "smallest_eps",
     "static_curve",
     "tables",
 ]
