@@ -12,12 +12,14 @@ from .fitting.over_time import OverTimeGuarantee
 from .fitting.parts import Parts
 from .fitting.resplits import Resplits, resplits
 from .fitting.scale import best_scale
+from .losses import exit_losses, prediction_sets
 from .monitor import Monitor
 from .network import expect_explicit_state, fingerprint
 from .policy import GOALS, Policy
 from .recorder import record_outputs
 from .records import ExitRecord
 from .reporting.bounds import CONVENTIONS, Curve, average_exit_time, optimal_cutoff, oracle_curve, policy_curve, static_curve
+from .reporting.breakdown import PartFigures, by_group, by_stopping_time
 from .reporting.calibration import Calibration, Interval, auroc, bootstrap, calibration, ece, exact_interval, failure_prediction
 from .reporting.comparison import RuleFigures
 from .reporting.display import save_report_figure, tables
@@ -62,6 +64,7 @@ __all__ = [
     "NoCertificateError",
     "OverTimeGuarantee",
     "Pareto",
+    "PartFigures",
     "Parts",
     "Patience",
     "Policy",
@@ -75,10 +78,13 @@ __all__ = [
     "average_exit_time",
     "best_scale",
     "bootstrap",
+    "by_group",
+    "by_stopping_time",
     "calibration",
     "decide",
     "ece",
     "exact_interval",
+    "exit_losses",
     "expect_explicit_state",
     "failure_prediction",
     "fingerprint",
@@ -88,6 +94,7 @@ __all__ = [
     "oracle_curve",
     "pareto_front",
     "policy_curve",
+    "prediction_sets",
     "record_outputs",
     "report",
     "resplits",

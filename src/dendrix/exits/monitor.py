@@ -30,8 +30,8 @@ class Monitor:
     of the number of earlier losses, twice, in delay.
 
     The losses must be those of inputs that are chosen without regard to the loss: all of them, or a random share. Labels that arrive later
-    for wrong answers than for correct ones, or only for some, void the bound. A policy whose guarantee failed at its fit (probability delta)
-    gives an alarm that is not counted as false.
+    for wrong answers than for correct ones, or only for some, void the bound. A policy whose guarantee failed at its fit (probability
+    delta) gives an alarm that is not counted as false.
 
     Args:
         eps: risk that was promised, 0 to 1.
@@ -40,8 +40,8 @@ class Monitor:
         losses: their sum.
         wealth: state: product for each risk, summed over starts.
         alarm_at: number of the loss at which the evidence first reached 1 / alpha; None if it has not.
-    Source: Ville (1939); Shafer, JRSS-A 184 (2021); Podkopaev & Ramdas, arXiv 2110.06177, for the risk of a network in use; the mixture over
-        starts after Shin, Ramdas & Rinaldo, arXiv 2203.03532.
+    Source: Ville (1939); Shafer, JRSS-A 184 (2021); Podkopaev & Ramdas, arXiv 2110.06177, for the risk of a network in use; the mixture
+        over starts after Shin, Ramdas & Rinaldo, arXiv 2203.03532.
     """
 
     eps: float

@@ -140,6 +140,24 @@ class ExitRecord:
             raise InputError(f"by: expected {self.grouped_by!r}, the groups of the record, or 'class', got {by!r}.")
         return replace(self, groups=self.groups.unique(return_inverse=True)[1], grouped_by=by)
 
+    def with_unknown(self, other: "ExitRecord") -> "ExitRecord":
+        """Return these inputs and those of another record as inputs of none of the classes (label -1), in groups 0 and 1, "known" and not.
+
+        Raises:
+            ValueError: the records are of different networks, or of different steps.
+        """
+        mine, theirs = ((one.outputs.shape[1:], one.accumulation, one.dt_ms, one.model) for one in (self, other))
+        if mine != theirs:
+            raise InputError("unknown: expected a record of the same network with the same steps, got another. Record them alike.")
+        return replace(
+            self,
+            outputs=torch.cat([self.outputs, other.outputs]),
+            labels=torch.cat([self.truth, torch.full((len(other),), -1)]),
+            lengths=None if self.lengths is None and other.lengths is None else torch.cat([self.ends, other.ends]),
+            groups=(torch.arange(len(self) + len(other)) >= len(self)).long(),
+            grouped_by="known",
+        )
+
     def save(self, path: str | Path) -> None:
         """Write an `.npz` file, atomically."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
