@@ -78,7 +78,7 @@ class Policy:
         """
         _, steps, classes = record.outputs.shape
         self.check_network(classes, record.accumulation, record.dt_ms, record.model)
-        if steps > self.steps or (steps < self.steps and not (self.varies and record.lengths is not None)):
+        if steps != self.steps and not (self.varies and record.lengths is not None):
             raise InputError(f"record: expected {self.steps} steps, as the policy was fitted for, got {steps}. Fit a policy for these.")
 
     def check_network(self, classes: int, accumulation: str, dt_ms: float | None = None, model: str = "") -> None:

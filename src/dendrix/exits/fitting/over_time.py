@@ -54,7 +54,7 @@ class OverTimeGuarantee(Guarantee):
 
     def find(self, setting: Setting, record: ExitRecord, fit: ExitRecord | None, thresholds: Sequence[float] | None) -> Choice:
         assert fit is not None
-        chosen = self._best(setting, fit, thresholds)
+        chosen = self.best_threshold(setting, fit, thresholds)
         if len(record) < self.needed:
             raise NoCertificateError(
                 f"certification: expected at least {self.needed} inputs for a risk of {self.eps:g} at delta {self.delta:g}, "
@@ -77,7 +77,7 @@ class OverTimeGuarantee(Guarantee):
         rule = setting.at(chosen)
         return Choice(replace(rule, min_steps=max(walk.first, rule.min_steps)), walk.steps, statement, lowest=False)
 
-    def _best(self, setting: Setting, fit: ExitRecord, thresholds: Sequence[float] | None) -> float:
+    def best_threshold(self, setting: Setting, fit: ExitRecord, thresholds: Sequence[float] | None) -> float:
         """The threshold with the fewest steps on inputs that do not certify it, by the same walk."""
         traces = setting.traces(fit)
         if thresholds is None:
