@@ -14,7 +14,7 @@ risks are known, and a promise is broken if the risk on the whole pool exceeds i
 _ANSWERS = ("known wrong", "unknown answered", "known answered correctly")
 _COLUMNS = ("pool, draw, guarantee", "broken", "nothing certified", "mean steps", "steps of the full run")
 _TITLES = {
-    "new groups": "Risk for an input of a new group at most 10 %; in most new groups: at most 11 % of groups above 30 %",
+    "new groups": "Risk for an input of a new group at most 10 %; in most new groups: at most 10 % of groups above 30 %",
     "known groups": "Risk in each of six groups at once at most 5 %",
     "over time": "Risk of the inputs stopped by every step at most 5 %",
     "sets and abstention": "Sets without the true class, and wrong answers among known and unknown inputs, each at most 5 %",
@@ -115,7 +115,7 @@ def _sets(found: Results) -> str:
     return _table(
         "Commands: prediction sets with a coverage of 95 %", ("stops at a size of", "coverage", "steps", "mean size", "largest"), *sets
     ) + _table(
-        "Commands: ten words as unknown, 'none of these'",
+        "Commands: 'none of these', with ten unknown words",
         ("eps", "known, answered wrongly", "unknown, answered", "known, answered correctly", "steps"),
         *none,
     )
