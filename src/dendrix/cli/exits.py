@@ -1,8 +1,8 @@
 """Early exits: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,18 +13,13 @@ from rich.table import Table
 from ..errors import InputError, MisuseError
 from ..progress import progress
 from .errors import standard_input
+from .exits_fit import Loss, RecordFile, RuleName, fit
 from .output import print_json
 
-RuleName = Literal["max-probability", "margin", "entropy", "patience", "fixed-steps"]
-Loss = Literal["accuracy-drop", "disagreement"]
-GoalName = Literal["pareto", "mean-steps", "guarantee"]
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-RecordFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECORD.npz")]
 PolicyOption = Annotated[Path | None, tyro.conf.arg(metavar="policy.json")]
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
-_OPTIONS = {"at_most": "steps"}
-"""Options whose names differ from the fields of their goal."""
 
 
 def record(
@@ -73,88 +68,6 @@ def record(
         f"dendrix exits report policy.json {out}, with a policy fitted on other inputs" if split == "test" and data is None else fitting
     )
     print(f"Recorded {count} inputs of up to {steps} steps in {out}. Next: {following}")
-
-
-def fit(
-    record: RecordFile,
-    out: Path,
-    goal: GoalName = "pareto",
-    rule: tuple[RuleName, ...] = ("max-probability",),
-    scale: Literal["auto"] | float | None = None,
-    per_step: bool = False,
-    min_steps: int = 1,
-    eps: float | None = None,
-    delta: float | None = None,
-    loss: Loss | None = None,
-    steps: float | None = None,
-    fallback: bool = False,
-    seed: int = 0,
-    json: bool = False,
-) -> None:
-    """Fit an exit rule to recorded outputs and write it as a policy.
-
-    Args:
-        record: outputs from `dendrix exits record` on inputs that were not used for training.
-        out: policy to write, a JSON file.
-        goal: pareto: the fastest rule that loses at most EPS of accuracy on this record. mean-steps: the most accurate one within
-            a mean of STEPS. guarantee: the fastest one whose risk is at most EPS with probability 1 - DELTA.
-        rule: exit rule; if several, the best on a part of the record.
-        scale: divisor of the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.
-        per_step: fit a threshold for every step.
-        min_steps: earliest step at which an input may exit.
-        eps: accuracy that may be lost (pareto, default 0), or the acceptable risk (guarantee, default 0.01).
-        delta: probability with which a guarantee may fail (default 0.1).
-        loss: risk of a guarantee: correct answers that become wrong (default), or answers that differ from the final ones, without labels.
-        steps: largest mean number of steps (mean-steps).
-        fallback: if no guarantee is possible, write a policy that never exits early.
-        seed: seed of the split of the record into parts.
-        json: print JSON.
-    """
-    from .. import exits
-    from ..core.files import expect_writable
-    from ..exits.rules.names import in_words
-
-    expect_writable(out)
-    if out.exists() and out.samefile(record):
-        raise MisuseError(f"out: expected another file than the record, got {out} for both. Give a name such as policy.json.")
-    chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps)
-    rules = _rules(rule, scale, min_steps)
-    by = "ece" if scale == "auto" else None
-    policy = exits.fit(exits.ExitRecord.load(record), rules, chosen, scale=by, per_step=per_step, fallback=fallback, seed=seed)
-    policy.save(out)
-    if json:
-        print_json({"file": str(out), **policy.to_dict()})
-        return
-    print(f"{in_words(policy.rule)}: {policy.mean_steps:.2f} of {policy.steps} steps on average.")
-    print(policy.statement)
-    print(f"Saved in {out}. Next: dendrix exits report {out} TEST.npz")
-
-
-def _goal(name: GoalName, **given: Any) -> Any:
-    """Return the goal of this name with the given options; refuse options of other goals."""
-    from ..exits.policy import GOALS
-
-    kind = GOALS[name]
-    known = [field.name for field in fields(kind)]
-    values = {option: value for option, value in given.items() if value is not None}
-    if foreign := [_OPTIONS.get(option, option) for option in values if option not in known]:
-        own = ", ".join(f"--{_OPTIONS.get(option, option)}" for option in known)
-        raise MisuseError(f"goal: expected options of {name}, {own}, got --{foreign[0]}. Leave it out.")
-    if name == "mean-steps" and not values:
-        raise MisuseError("steps: expected the largest mean number of steps for --goal mean-steps, got none. Give --steps.")
-    return kind(**values)
-
-
-def _rules(names: Sequence[RuleName], scale: Literal["auto"] | float | None, min_steps: int) -> list[Any]:
-    """Return the rules of these names, with thresholds at which they never stop, and the scale for those that have one."""
-    from ..exits.rules.names import RULES
-
-    kinds = [RULES[name] for name in names]
-    scaled = ["scale" in [field.name for field in fields(kind)] for kind in kinds]
-    if scale is not None and not any(scaled):
-        raise MisuseError(f"scale: expected a rule with a scale, max-probability or entropy, got {', '.join(names)}. Leave --scale out.")
-    given: dict[str, Any] = {"scale": scale} if isinstance(scale, float) else {}
-    return [kind(kind.span[1], min_steps, **(given if has else {})) for kind, has in zip(kinds, scaled, strict=True)]
 
 
 def report(
@@ -229,6 +142,61 @@ def check(
                 table.add_row(str(size.size), name, *shown)
     Console().print(table)
     print(f"A guarantee may fail in {delta:.4g} of all draws, and needs at least {goal.needed} inputs.")
+
+
+def watch(
+    policy: PolicyFile,
+    record: RecordFile,
+    monitor: Path | None = None,
+    loss: Loss | None = None,
+    eps: float | None = None,
+    alpha: float = 0.01,
+    json: bool = False,
+) -> None:
+    """Watch the guarantee of a policy on inputs in the order of a record; exit status 1 if the risk is no longer bounded.
+
+    Args:
+        policy: policy that `dendrix exits fit` wrote.
+        record: outputs of the same network on inputs of its use, in their order in time.
+        monitor: file of the monitor's state, which continues at every call and is created at the first.
+        loss: loss to watch; by default that of the guarantee. disagreement needs no labels.
+        eps: risk that must not be exceeded; by default that of the guarantee.
+        alpha: bound on the probability of a false alarm, over all time.
+        json: print JSON.
+    """
+    from .. import exits
+    from ..core.files import expect_writable
+
+    if monitor is not None:
+        expect_writable(monitor)
+    fitted, recorded = exits.Policy.load(policy), exits.ExitRecord.load(record)
+    fitted.check(recorded)
+    watched = _monitor(fitted, monitor, eps, alpha)
+    lost = exits.exit_losses(fitted.rule, recorded, loss or fitted.goal.loss)
+    _tell_monitor(watched.observe(lost.tolist()), monitor, json)
+
+
+def _monitor(policy: Any, path: Path | None, eps: float | None, alpha: float) -> Any:
+    """Return the monitor of a file, or a new one for the risk of a policy."""
+    from ..exits import Guarantee, Monitor
+
+    if path is not None and path.exists():
+        return Monitor.load(path)
+    if eps is None and not isinstance(policy.goal, Guarantee):
+        raise MisuseError("eps: expected a risk to watch, as the policy has no guarantee, got none. Give --eps.")
+    return Monitor(policy.goal.eps if eps is None else eps, alpha)
+
+
+def _tell_monitor(monitor: Any, path: Path | None, json: bool) -> None:
+    """Save and print a monitor, and end with status 1 after an alarm."""
+    if path is not None:
+        monitor.save(path)
+    if json:
+        print_json({**asdict(monitor), "evidence": monitor.evidence, "alarm": monitor.alarm})
+    else:
+        print(monitor.statement())
+    if monitor.alarm:
+        raise SystemExit(1)
 
 
 def run(
@@ -354,4 +322,4 @@ def _sound(file: Path, encoder: Any) -> tuple[Iterator[Any], float | None]:
     return (sound[start : start + encoder.hop] for start in range(0, len(sound), encoder.hop)), len(wave) * 1000 / rate
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "report": report, "check": check, "run": run}
+COMMANDS: dict[str, Callable[..., Any]] = {"record": record, "fit": fit, "report": report, "check": check, "watch": watch, "run": run}

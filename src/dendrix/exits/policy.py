@@ -11,7 +11,9 @@ from ..core import expect_one_of
 from ..core.files import read_json, write_json
 from ..errors import InputError, InputTypeError
 from .fitting.goals import Goal, MeanSteps, Pareto
+from .fitting.groups import KnownGroupsGuarantee, NewGroupGuarantee
 from .fitting.guarantee import Guarantee
+from .fitting.over_time import OverTimeGuarantee
 from .records import ExitRecord
 from .rules.base import ExitRule
 from .rules.names import ALL_RULES, RULES
@@ -22,7 +24,14 @@ FORMAT = 3
 _RENAMED = {"rule": {"budget": "fixed-steps"}, "goal": {"budget": "mean-steps"}}
 """Old names of rules and goals in format 2."""
 
-GOALS: dict[str, type[Goal]] = {"pareto": Pareto, "mean-steps": MeanSteps, "guarantee": Guarantee}
+GOALS: dict[str, type[Goal]] = {
+    "pareto": Pareto,
+    "mean-steps": MeanSteps,
+    "guarantee": Guarantee,
+    "guarantee-new-group": NewGroupGuarantee,
+    "guarantee-known-groups": KnownGroupsGuarantee,
+    "guarantee-over-time": OverTimeGuarantee,
+}
 """Goals by their names in policy files and on the command line."""
 
 
@@ -56,6 +65,11 @@ class Policy:
     seed: int
     """Seed of the split into parts."""
 
+    @property
+    def abstains(self) -> bool:
+        """Whether an input that the rule never stops is answered "none of these"."""
+        return isinstance(self.goal, Guarantee) and self.goal.abstains
+
     def check(self, record: ExitRecord) -> None:
         """Check that the policy was fitted for this kind of record.
 
@@ -64,7 +78,7 @@ class Policy:
         """
         _, steps, classes = record.outputs.shape
         self.check_network(classes, record.accumulation, record.dt_ms, record.model)
-        if steps > self.steps or (steps < self.steps and not (self.varies and record.lengths is not None)):
+        if steps != self.steps and not (self.varies and record.lengths is not None):
             raise InputError(f"record: expected {self.steps} steps, as the policy was fitted for, got {steps}. Fit a policy for these.")
 
     def check_network(self, classes: int, accumulation: str, dt_ms: float | None = None, model: str = "") -> None:

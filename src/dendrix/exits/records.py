@@ -16,7 +16,7 @@ from ..core.files import write_atomic
 from ..errors import InputError, InputTypeError
 from .rules.base import ExitRule, finite_rows
 
-_ARRAYS = {"outputs": ("fiub", np.float32), "labels": ("iu", np.int64), "lengths": ("iu", np.int64)}
+_ARRAYS = {"outputs": ("fiub", np.float32), "labels": ("iu", np.int64), "lengths": ("iu", np.int64), "groups": ("iu", np.int64)}
 """Kinds of numbers that a file may contain, in numpy's letters, and the dtype they are read as."""
 
 
@@ -27,11 +27,13 @@ class ExitRecord:
     Args:
         outputs: per step and not accumulated, [N, T, K], float32 (float64 is kept, narrower types become float32), moved to the CPU and
             detached; values behind the end of an input are ignored.
-        labels: true classes, int64 [N]; None if unknown.
+        labels: true classes, int64 [N], -1 for an input of none of the classes; None if unknown.
         lengths: number of steps of each input, int64 [N], 1 to T; None if all have T.
         accumulation: how outputs become evidence, as in `accumulate`.
         dt_ms: length of a step, in ms; None if steps have no duration.
         model: fingerprint of the network; empty if unknown.
+        groups: group of each input, such as its speaker, int64 [N] from 0; None if unknown.
+        grouped_by: kind of the groups, such as "speaker"; empty if unknown.
     Raises:
         TypeError, ValueError: shapes or numbers that do not fit together, or an output that is NaN or infinite.
     """
@@ -42,6 +44,8 @@ class ExitRecord:
     accumulation: str = "sum"
     dt_ms: float | None = None
     model: str = ""
+    groups: Tensor | None = None
+    grouped_by: str = ""
 
     def __post_init__(self) -> None:
         expect(self.outputs, "N T K", "outputs")
@@ -52,8 +56,10 @@ class ExitRecord:
         expect_fields(self, dt_ms="(0, inf)")
         if not isinstance(self.model, str):
             raise InputTypeError(f"model: expected a string, got {self.model!r}. Pass the result of dendrix.exits.fingerprint.")
+        if not isinstance(self.grouped_by, str):
+            raise InputTypeError(f"grouped_by: expected a string such as 'speaker', got {self.grouped_by!r}.")
         count, steps, classes = self.outputs.shape
-        for name, low, high in (("labels", 0, classes - 1), ("lengths", 1, steps)):
+        for name, low, high in (("labels", -1, classes - 1), ("lengths", 1, steps), ("groups", 0, 2**62)):
             if (values := getattr(self, name)) is not None:
                 expect(values, "N", name, N=count)
                 object.__setattr__(self, name, _whole(values, name, low, high))
@@ -117,9 +123,40 @@ class ExitRecord:
 
     def subset(self, index: Tensor) -> "ExitRecord":
         """Record of the inputs `index` (bool [N] or int64)."""
-        labels = None if self.labels is None else self.labels[index]
-        lengths = None if self.lengths is None else self.lengths[index]
-        return replace(self, outputs=self.outputs[index], labels=labels, lengths=lengths)
+        labels, lengths, groups = (None if one is None else one[index] for one in (self.labels, self.lengths, self.groups))
+        return replace(self, outputs=self.outputs[index], labels=labels, lengths=lengths, groups=groups)
+
+    def grouped(self, by: str) -> "ExitRecord":
+        """Return the record with the groups of this kind, numbered from 0; "class" takes the true classes as groups.
+
+        Raises:
+            ValueError: the record has no groups, or another kind of groups.
+        """
+        if by == "class":
+            return replace(self, groups=self.truth.unique(return_inverse=True)[1], grouped_by=by)
+        if self.groups is None:
+            raise InputError(f"groups: expected the {by} of every input in the record, got none. Record them, or add groups to the file.")
+        if self.grouped_by not in ("", by):
+            raise InputError(f"by: expected {self.grouped_by!r}, the groups of the record, or 'class', got {by!r}.")
+        return replace(self, groups=self.groups.unique(return_inverse=True)[1], grouped_by=by)
+
+    def with_unknown(self, other: "ExitRecord") -> "ExitRecord":
+        """Return these inputs and those of another record as inputs of none of the classes (label -1), in groups 0 and 1, "known" and not.
+
+        Raises:
+            ValueError: the records are of different networks, or of different steps.
+        """
+        mine, theirs = ((one.outputs.shape[1:], one.accumulation, one.dt_ms, one.model) for one in (self, other))
+        if mine != theirs:
+            raise InputError("unknown: expected a record of the same network with the same steps, got another. Record them alike.")
+        return replace(
+            self,
+            outputs=torch.cat([self.outputs, other.outputs]),
+            labels=torch.cat([self.truth, torch.full((len(other),), -1)]),
+            lengths=None if self.lengths is None and other.lengths is None else torch.cat([self.ends, other.ends]),
+            groups=(torch.arange(len(self) + len(other)) >= len(self)).long(),
+            grouped_by="known",
+        )
 
     def save(self, path: str | Path) -> None:
         """Write an `.npz` file, atomically."""
@@ -131,9 +168,11 @@ class ExitRecord:
 
     @classmethod
     def load(cls, path: str | Path) -> "ExitRecord":
-        """Read an `.npz` with `outputs` [N, T, K] and, if known, `labels` [N], `lengths` [N], `accumulation`, `dt_ms` and `model`.
+        """Read an `.npz` with `outputs` [N, T, K] and, if known, `labels`, `lengths` and `groups` [N], and `accumulation`, `dt_ms`, `model`
+        and `grouped_by`.
 
-        Outputs of any real dtype are read as float32, labels and lengths as int64; other arrays in the file are ignored.
+        Outputs of any real dtype are read as float32, labels, lengths and groups as int64; groups may also be names. Other arrays in the
+        file are ignored.
 
         Raises:
             OSError: the file does not exist or cannot be read.
@@ -158,6 +197,10 @@ def _read(name: str, array: np.ndarray) -> Any:
         if array.ndim:
             raise InputError(f"{name}: expected a single value, got an array of shape {list(array.shape)}. Check the record.")
         return array.item()
+    if name == "groups" and array.dtype.kind == "U":
+        if not all(array.flat):
+            raise InputError("groups: expected the group of every input, got an empty name. Leave that input out, or name its group.")
+        array = np.unique(array, return_inverse=True)[1].reshape(array.shape)
     kinds, dtype = _ARRAYS[name]
     if array.dtype.kind not in kinds:
         raise InputError(f"{name}: expected {'whole' if dtype is np.int64 else 'real'} numbers, got {array.dtype}. Convert them first.")
@@ -170,5 +213,8 @@ def _whole(values: Tensor, name: str, low: int, high: int) -> Tensor:
     whole = not values.is_floating_point() and not values.is_complex() and values.dtype != torch.bool
     if whole and low <= int(values.min()) and int(values.max()) <= high:
         return values.long().cpu()
+    if name == "groups" and whole:
+        unknown = int((values < 0).sum())
+        raise InputError(f"groups: expected the group of every input, got none for {unknown} of {len(values)}. Leave those inputs out.")
     came = f"{values.min().item()} to {values.max().item()}" if whole else str(values.dtype)
     raise InputError(f"{name}: expected whole numbers from {low} to {high}, got {came}. Check the record.")

@@ -1,6 +1,7 @@
 """Evaluation of a run: scores on a split or on your own data, and records of all outputs for exit rules."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def evaluate_run(run: str | Path, split: Split = "test", **options: Any) -> Scor
 
 
 def record_run(opened: OpenedRun, progress: Callable[[int, int], None] | None = None) -> ExitRecord:
-    """Record the outputs of a run's network after every step, with integer delays, to fit exit rules.
+    """Record the outputs of a run's network after every step, with integer delays, to fit exit rules; also the speakers, where known.
 
     Args:
         opened: the run and its data.
@@ -42,4 +43,6 @@ def record_run(opened: OpenedRun, progress: Callable[[int, int], None] | None = 
         )
     seen = None if progress is None else lambda done: progress(done, len(opened.data))
     accumulation = EVIDENCE if isinstance(network, StillImageNetwork) else decision.accumulation
-    return record_outputs(network, opened.batches(), accumulation, opened.dt_ms, seen)
+    recorded = record_outputs(network, opened.batches(), accumulation, opened.dt_ms, seen)
+    speaker = getattr(opened.data, "speaker", None)
+    return recorded if speaker is None else replace(recorded, groups=speaker, grouped_by="speaker")

@@ -210,7 +210,7 @@ def test_budget_is_kept_and_used() -> None:
 def test_path_is_nested(seed: int, low: float, high: float) -> None:
     record = pool(60, steps=5, classes=3, seed=seed)
     traces = trace(Margin(0.0), record)
-    path = fit_path(traces, Pareto(), never=torch.inf)
+    path = fit_path(traces, traces.lost("accuracy-drop"), never=torch.inf)
     low, high = sorted((low, high))
     assert all(a <= b for a, b in zip(path.thresholds(low), path.thresholds(high), strict=True))
     level, fresh = path.level(traces.score), traces.score
@@ -231,7 +231,7 @@ def test_path_by_hand(lost: list[bool], candidates: list[float], safety: list[fl
     scores = torch.tensor([[0.2, 1.0], [0.5, 1.0], [0.7, 1.0], [0.9, 1.0]], dtype=torch.float64)
     differs = torch.tensor([[one, False] for one in lost])
     traces = replace(trace(Margin(0.0), ExitRecord(torch.zeros(4, 2, 2))), score=scores, differs=differs)
-    path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
+    path = fit_path(traces, differs, never=torch.inf)
     assert path.candidates[0].tolist() == candidates
     assert path.safety[0].tolist() == pytest.approx(safety)
     assert path.thresholds(level)[0] == threshold
@@ -242,7 +242,7 @@ def test_path_keeps_what_a_later_loss_makes_unsafe() -> None:
     scores = torch.full((4, 3), 0.5)
     differs = torch.tensor([[False, True, False]] * 4)
     traces = replace(trace(Margin(0.0), ExitRecord(torch.zeros(4, 3, 2))), score=scores, differs=differs)
-    path = fit_path(traces, Guarantee(loss="disagreement"), never=torch.inf)
+    path = fit_path(traces, differs, never=torch.inf)
     assert [safety.tolist() for safety in path.safety] == [[0], [0], [4 / 5]]
 
 
@@ -284,19 +284,19 @@ def growing(gain: float = 10.0, count: int = 1000) -> ExitRecord:
 
 def test_a_policy_that_never_stops_says_so_and_what_to_do() -> None:
     record, goal = growing(), Guarantee(0.01, 0.1)
-    policy = fit(record, goal=goal)
+    policy = fit(record, "max-probability", goal)
     assert (policy.mean_steps, policy.stops_early) == (27, False)
     assert policy.statement.startswith("With a probability of at least 0.9")
     assert "No calibration input stops early with this policy. 50.1 % of its scores are equal to the maximum, 1" in policy.statement
     assert "Fit the scale (scale='ece', or --scale auto), or use the rule margin." in policy.statement
-    for remedy in (fit(record, goal=goal, scale="ece"), fit(record, "margin", goal)):
+    for remedy in (fit(record, goal=goal, scale="ece"), fit(record, "margin", goal), fit(record, goal=goal)):
         assert remedy.stops_early
         assert remedy.mean_steps < 20
         assert "stops early" not in remedy.statement
 
 
 def test_confidence_that_float32_cannot_hold_is_fitted() -> None:
-    policy = fit(growing(gain=5.0), goal=Guarantee(0.01, 0.1))
+    policy = fit(growing(gain=5.0), "max-probability", Guarantee(0.01, 0.1))
     assert policy.stops_early
     assert policy.mean_steps < 16
 

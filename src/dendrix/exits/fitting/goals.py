@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ...core import expect_fields
 from ...errors import InputError
+from ..records import ExitRecord
 from .outcomes import Outcomes
+from .setting import Choice, Setting
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,40 @@ class Goal:
     def needs_labels(self) -> bool:
         """Whether the goal needs the true classes."""
         return True
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether the goal chooses a setting of its own on the part "fit"."""
+        return False
+
+    @property
+    def loss(self) -> str:
+        """Loss that settings are fitted for, a name of `LOSSES`."""
+        return "accuracy-drop" if self.needs_labels else "disagreement"
+
+    def prepared(self, record: ExitRecord) -> ExitRecord:
+        """Return the record with what the goal requires, such as the groups of the inputs; unchanged by default."""
+        return record
+
+    def enough(self, record: ExitRecord, share: float) -> bool:
+        """Whether a share of a record is certainly enough for the goal, so that the rest may choose settings."""
+        return len(record) * share >= 4
+
+    def find(self, setting: Setting, record: ExitRecord, fit: ExitRecord | None, thresholds: Sequence[float] | None) -> Choice:
+        """Choose the threshold of a setting on a record.
+
+        Args:
+            setting: the rule, fitted on other inputs.
+            record: the inputs that choose the threshold.
+            fit: other inputs, for goals that need them.
+            thresholds: the only candidates, in rising order; None takes all.
+        """
+        outcomes = setting.outcomes(record)
+        if thresholds is not None:
+            outcomes = outcomes.at(thresholds)
+        index = self.choose(outcomes)
+        found, last = setting.at(outcomes.thresholds[index].item()), index == len(outcomes.thresholds) - 1
+        return Choice(found, int(outcomes.steps[index]), self.statement(outcomes, index), last)
 
     def choose(self, outcomes: Outcomes) -> int:
         """Choose a threshold; returns its index."""

@@ -40,17 +40,31 @@ class Parts:
         return {field.name: len(self.records.get(field.name, ())) for field in fields(self)}
 
 
-def split(record: ExitRecord, selection: bool, fit: bool, seed: int) -> Parts:
-    """Split the inputs of a record at random: half for the certification, the other half for the other parts that are needed."""
+def split(record: ExitRecord, selection: bool, fit: bool, seed: int, share: float = 0.5, groups: torch.Tensor | None = None) -> Parts:
+    """Split the inputs of a record at random.
+
+    Args:
+        record: N inputs.
+        selection, fit: which parts are needed beside the certification.
+        seed: seed of the split.
+        share: share of the inputs, or groups, for these parts together.
+        groups: group of each input, int64 [N], if groups must not be divided.
+    """
     if not selection and not fit:
         return Parts(record)
-    if len(record) < 4:
-        raise InputError(f"record: expected at least 4 inputs to choose settings on some and a threshold on others, got {len(record)}.")
-    order = torch.randperm(len(record), generator=torch.Generator().manual_seed(seed))
-    half, quarter = len(record) // 2, len(record) // 4
-    rest = order[:half]
-    first, second = (rest[:quarter], rest[quarter:]) if selection and fit else (rest, rest)
-    return Parts(record.subset(order[half:]), record.subset(first) if selection else None, record.subset(second) if fit else None)
+    units = torch.arange(len(record)) if groups is None else groups.unique()
+    if len(units) < 4:
+        what = "inputs" if groups is None else "groups"
+        raise InputError(f"record: expected at least 4 {what} to choose settings on some and a threshold on others, got {len(units)}.")
+    order = units[torch.randperm(len(units), generator=torch.Generator().manual_seed(seed))]
+    taken = max(int(share * len(units)), 2)
+    rest = order[:taken]
+    first, second = (rest[: taken // 2], rest[taken // 2 :]) if selection and fit else (rest, rest)
+
+    def of(chosen: torch.Tensor) -> ExitRecord:
+        return record.subset(chosen if groups is None else torch.isin(groups, chosen))
+
+    return Parts(of(order[taken:]), of(first) if selection else None, of(second) if fit else None)
 
 
 def kind(record: ExitRecord) -> dict[str, object]:

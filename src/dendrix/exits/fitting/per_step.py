@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..statistics import require_scipy
-from .goals import Goal
 from .outcomes import Traces
 
 _Values = NDArray[np.float64]
@@ -47,10 +46,14 @@ class Path:
         return tuple(float(c[i]) if i < len(c) else self.never for c, i in zip(self.candidates, found, strict=True))
 
 
-def fit_path(traces: Traces, goal: Goal, never: float) -> Path:
-    """Fit a path to these inputs for a goal, in O(N T log N)."""
-    drops = traces.drops
-    lost = traces.differs if drops is None or not goal.needs_labels else drops
+def fit_path(traces: Traces, lost: Tensor, never: float) -> Path:
+    """Fit a path to these inputs by isotonic regression, in O(N T log N).
+
+    Args:
+        traces: scores of N inputs at T steps.
+        lost: whether an exit after each step is a loss, bool [N, T].
+        never: threshold of a step at which no score suffices.
+    """
     safe = ~lost.flip(1).cummax(1).values.flip(1)
     steps = [_safety(score.double().numpy(), kept.numpy()) for score, kept in zip(traces.score.unbind(1), safe.unbind(1), strict=True)]
     return Path([candidates for candidates, _ in steps], [safety for _, safety in steps], never)

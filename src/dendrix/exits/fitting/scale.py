@@ -12,8 +12,7 @@ from ...errors import InputError
 from ..records import ExitRecord
 from ..reporting.calibration import calibration
 from ..rules.base import ExitRule
-from ..rules.entropy import Entropy
-from ..rules.max_probability import MaxProbability
+from ..rules.names import SCALED
 
 SCALES = tuple(2.0 ** (k / 2) for k in range(-8, 17))
 """Scales that are tried first: 1/16 to 256 in half octaves."""
@@ -85,7 +84,7 @@ def fit_scale(rules: Sequence[ExitRule], record: ExitRecord, by: str) -> tuple[l
     Raises:
         ValueError: none of the rules has a scale.
     """
-    if not any(isinstance(rule, (MaxProbability, Entropy)) for rule in rules):
+    if not any(isinstance(rule, SCALED) for rule in rules):
         raise InputError("scale: expected a rule with a scale, max-probability or entropy, got none. Leave the scale out.")
     scale, note = search_scale(record, by)
-    return [replace(rule, scale=scale) if isinstance(rule, (MaxProbability, Entropy)) else rule for rule in rules], note
+    return [replace(rule, scale=scale) if isinstance(rule, SCALED) else rule for rule in rules], note

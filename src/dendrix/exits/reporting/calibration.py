@@ -31,7 +31,7 @@ class Calibration:
 
 
 def calibration(record: ExitRecord, scale: float = 1.0, bins: int = 15) -> Calibration:
-    """Measure the calibration of softmax(evidence / scale). Needs labels.
+    """Measure the calibration of softmax(evidence / scale). Needs labels; leaves out inputs of none of the classes.
 
     Args:
         record: N inputs, up to T steps.
@@ -39,6 +39,8 @@ def calibration(record: ExitRecord, scale: float = 1.0, bins: int = 15) -> Calib
         bins: see `ece`.
     """
     expect_in(scale, "(0, inf)", "scale")
+    if (unknown := record.truth < 0).any():
+        record = record.subset(~unknown)
     confidence, losses = [], []
     for evidence_t in record.follow():
         logs = (evidence_t / scale).log_softmax(-1)

@@ -11,9 +11,7 @@ from ..fitting.outcomes import sweep, trace
 from ..policy import named_rule
 from ..records import ExitRecord
 from ..rules.base import ExitRule
-from ..rules.entropy import Entropy
-from ..rules.max_probability import MaxProbability
-from ..rules.names import name_of
+from ..rules.names import SCALED, name_of
 from .bounds import Curve
 from .calibration import failure_prediction
 
@@ -62,12 +60,12 @@ def points(curve: Curve) -> Points:
 
 def scale_of(rule: ExitRule) -> float:
     """Scale of a rule; 1 for a rule without a scale."""
-    return rule.scale if isinstance(rule, (MaxProbability, Entropy)) else 1.0
+    return rule.scale if isinstance(rule, SCALED) else 1.0
 
 
 def _with_scale(name: str, scale: float) -> ExitRule:
     rule = named_rule(name)
-    return replace(rule, scale=scale) if isinstance(rule, (MaxProbability, Entropy)) else rule
+    return replace(rule, scale=scale) if isinstance(rule, SCALED) else rule
 
 
 def _figures(rule: ExitRule, record: ExitRecord, mean_steps: float) -> RuleFigures:

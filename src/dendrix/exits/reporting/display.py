@@ -28,7 +28,7 @@ def tables(report: Report) -> Group:
     for name, found in report.truth.rules.items():
         accuracy = "too slow" if found.accuracy is None else f"{found.accuracy:.2%}"
         rules.add_row(name, f"{found.steps_without_loss:.2f}", accuracy, _optional(found.auroc))
-    return Group(figures, rules, *_notes(report))
+    return Group(figures, rules, *_breakdowns(report.truth, report), *_notes(report))
 
 
 def save_report_figure(path: Path, report: Report) -> None:
@@ -83,6 +83,9 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
     figures.add_row("accuracy", f"{truth.accuracy:.2%}", f"{low:.2%} to {high:.2%}")
     figures.add_row("accuracy of the full run", f"{truth.accuracy_of_full_run:.2%}")
     figures.add_row("wrong although the full run is correct", f"{truth.drops:.2%}")
+    figures.add_row("not stopped by the rule", f"{truth.not_stopped:.2%}")
+    if truth.set_size is not None:
+        figures.add_row("mean size of the prediction sets", f"{truth.set_size:.2f}")
     best = (
         f"{truth.oracle[-1][1]:.2%} after {_time(truth.oracle[-1][0], report)}" if truth.oracle else "no input is ever answered correctly"
     )
@@ -92,6 +95,18 @@ def _add_truth(figures: Table, truth: Truth, report: Report) -> None:
     figures.add_row("error of the confidence (ECE; 0 is best)", f"{truth.ece:.4f}")
     figures.add_row("surprise at the right answer (NLL, nats; 0 is best)", f"{truth.nll:.4f}")
     figures.add_row("score tells right from wrong (AUROC; 1 is best, 0.5 is chance)", _optional(truth.auroc))
+
+
+def _breakdowns(truth: Truth, report: Report) -> list[Table]:
+    """Tables by stopping time and by group."""
+    found = []
+    for title, parts in (("stopped at", truth.stopping_times), ("group", truth.groups)):
+        if len(parts) > 1:
+            table = Table(title, "inputs", "mean steps", "accuracy", truth.loss)
+            for part in parts:
+                table.add_row(part.name, f"{part.count}", _time(part.mean_steps, report), f"{part.accuracy:.2%}", f"{part.risk:.2%}")
+            found.append(table)
+    return found
 
 
 def _notes(report: Report) -> list[str]:

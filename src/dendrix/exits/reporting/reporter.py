@@ -8,11 +8,14 @@ from typing import Any
 from ...core.files import write_json
 from ..decisions import decide
 from ..fitting.parts import digest
+from ..losses import prediction_sets
 from ..policy import Policy
 from ..records import ExitRecord
 from ..rules.base import ExitRule
 from ..rules.names import in_words
+from ..rules.prediction_set import PredictionSet
 from .bounds import average_exit_time, optimal_cutoff, oracle_curve, policy_curve, static_curve
+from .breakdown import PartFigures, by_group, by_stopping_time
 from .calibration import Interval, bootstrap, calibration, exact_interval, failure_prediction
 from .comparison import Points, RuleFigures, compare, points, scale_of
 
@@ -46,6 +49,16 @@ class Truth:
     """AUROC of the score at the exit; None if all answers are correct, or all are wrong."""
     rules: dict[str, RuleFigures]
     """The rule of the policy and those it was compared with."""
+    loss: str
+    """Loss of the goal of the policy; "accuracy-drop" if the goal has none."""
+    groups: tuple[PartFigures, ...]
+    """Figures by group; empty if the groups are unknown."""
+    stopping_times: tuple[PartFigures, ...]
+    """Figures by stopping time."""
+    not_stopped: float
+    """Share of inputs that the rule does not stop; they are answered "none of these" if the policy abstains."""
+    set_size: float | None
+    """Mean size of the prediction sets; None for a rule without sets."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,12 @@ def report(policy: Policy, record: ExitRecord, rules: Sequence[str | ExitRule] =
         dt_ms=record.dt_ms,
         disagreement=(decisions.answers != answers[:, -1]).double().mean().item(),
         histogram=tuple((decisions.steps.bincount(minlength=answers.shape[1] + 1)[1:] / len(record)).tolist()),
-        truth=None if record.labels is None else _truth(policy.rule, record, rules, convention),
+        truth=None if record.labels is None else _truth(policy, record, rules, convention),
     )
 
 
-def _truth(rule: ExitRule, record: ExitRecord, rules: Sequence[str | ExitRule], convention: str) -> Truth:
+def _truth(policy: Policy, record: ExitRecord, rules: Sequence[str | ExitRule], convention: str) -> Truth:
+    rule, loss = policy.rule, policy.goal.loss
     decisions = decide(rule, record)
     right, full = decisions.answers == record.truth, record.right(rule)[:, -1]
     oracle = oracle_curve(record, convention)
@@ -134,4 +148,9 @@ def _truth(rule: ExitRule, record: ExitRecord, rules: Sequence[str | ExitRule], 
         nll=probabilities.nll,
         auroc=failure_prediction(rule, record),
         rules=compare(rule, rules, record, decisions.steps.double().mean().item()),
+        loss=loss,
+        groups=by_group(rule, record, loss),
+        stopping_times=by_stopping_time(rule, record, loss),
+        not_stopped=(~decisions.stopped).double().mean().item(),
+        set_size=prediction_sets(rule, record).sum(1).double().mean().item() if isinstance(rule, PredictionSet) else None,
     )

@@ -8,6 +8,7 @@ from .integer_probability import IntegerProbability
 from .margin import Margin
 from .max_probability import MaxProbability
 from .patience import Patience
+from .prediction_set import PredictionSet
 
 RULES: dict[str, type[ExitRule]] = {
     "max-probability": MaxProbability,
@@ -15,11 +16,15 @@ RULES: dict[str, type[ExitRule]] = {
     "entropy": Entropy,
     "patience": Patience,
     "fixed-steps": FixedSteps,
+    "prediction-set": PredictionSet,
 }
 """Exit rules by their names in policy files and on the command line."""
 
 ALL_RULES: dict[str, type[ExitRule]] = {**RULES, "integer-probability": IntegerProbability, "integer-margin": IntegerMargin}
 """Also those that are fitted to a network in whole numbers when that is exported, by their names in policy files."""
+
+SCALED = (MaxProbability, Entropy, PredictionSet)
+"""Rules with a scale that divides the evidence."""
 
 
 def name_of(rule: ExitRule) -> str:

@@ -1,0 +1,132 @@
+"""A guarantee for every range of stopping times: early exits are not paid for by late ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...errors import InputError, NoCertificateError
+from ..records import ExitRecord
+from ..statistics import require_scipy
+from .guarantee import Guarantee
+from .outcomes import Traces
+from .setting import Choice, Setting
+
+_CANDIDATES = 100
+"""Thresholds that are compared on the part "fit"."""
+
+_Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OverTimeGuarantee(Guarantee):
+    """The earliest first exit such that, of the inputs stopped by step t, at most a share `eps` has a loss, for all t at once, except with
+    a probability of at most `delta`.
+
+    `Guarantee` bounds the risk over all inputs, so that many late exits without a loss may pay for early ones with many. Here the risk is
+    bounded given that the input has stopped by step t, for every t at which it has a meaning.
+
+    Theorem. A threshold, or a path of thresholds per step, is chosen on other inputs. Then the first step at which an input may stop,
+    `min_steps`, is tested from the last step backwards. For one of these, the inputs with an exit by step t are independent draws given
+    that event, so given their number n(t), their losses are binomial and P(Bin(n(t), eps) <= losses) is a p-value. The largest of these
+    over all t from `min_steps` on is a p-value for "some of the risks is larger than eps" (intersection-union test), and the walk stops at
+    the first that is larger than delta, as in Learn then Test. Inputs that end before `min_steps` lose nothing and count with no loss.
+
+    Args:
+        eps: largest acceptable risk of the inputs stopped by step t, for every t.
+        delta: probability, over the draw of the calibration inputs, that any of these risks is larger.
+        loss: as in `Guarantee`; "missed-class" is not available.
+    Source: Ringel et al., ICML 2024, arXiv 2402.00857 (control given accumulated halt times); the choice of thresholds and of `min_steps`
+        as the parameter of the walk are ours.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss == "missed-class":
+            raise InputError("loss: expected one of the answer for a guarantee over time, got 'missed-class'. Choose another loss.")
+
+    @property
+    def needs_fit(self) -> bool:
+        return True
+
+    def find(self, setting: Setting, record: ExitRecord, fit: ExitRecord | None, thresholds: Sequence[float] | None) -> Choice:
+        assert fit is not None
+        chosen = self.best_threshold(setting, fit, thresholds)
+        if len(record) < self.needed:
+            raise NoCertificateError(
+                f"certification: expected at least {self.needed} inputs for a risk of {self.eps:g} at delta {self.delta:g}, "
+                f"got {len(record)}. Record more, or raise eps or delta.",
+                self.needed,
+            )
+        traces = setting.traces(record)
+        walk = self._walk(traces, chosen)
+        if walk.first > traces.score.shape[1]:
+            raise NoCertificateError(
+                f"thresholds: expected one that passes at the last step, but there {self.delta:g} is exceeded. Raise eps, or record more.",
+                self.needed,
+            )
+        statement = (
+            f"With a probability of at least {1 - self.delta:.12g} over the draw of the {len(record)} calibration inputs, for every step t "
+            f"from {walk.first} on: of the inputs from the same distribution that have stopped by step t, at most {self.eps:.12g} are "
+            f"{self.loss_in_words}. Among the calibration inputs the largest of these shares was {walk.worst:.3g}. No input stops before "
+            f"step {walk.first}."
+        )
+        rule = setting.at(chosen)
+        return Choice(replace(rule, min_steps=max(walk.first, rule.min_steps)), walk.steps, statement, lowest=False)
+
+    def best_threshold(self, setting: Setting, fit: ExitRecord, thresholds: Sequence[float] | None) -> float:
+        """The threshold with the fewest steps on inputs that do not certify it, by the same walk."""
+        traces = setting.traces(fit)
+        if thresholds is None:
+            levels = traces.score[traces.score > -np.inf].double().unique()
+            if not len(levels):
+                return setting.rule.span[1]
+            tried = levels[torch.linspace(0, len(levels) - 1, min(_CANDIDATES, len(levels))).round().long()].tolist()
+        else:
+            tried = list(thresholds)
+        return min(reversed(tried), key=lambda threshold: self._walk(traces, threshold).steps)
+
+    def _walk(self, traces: Traces, threshold: float) -> "_Walk":
+        """Test first exits from the last step backwards, up to the first that fails."""
+        exits, stops = exits_from(traces, threshold), (traces.score > threshold).numpy()
+        losses, rows = traces.lost(self.loss).numpy() & stops, np.arange(len(exits))
+        count = exits.shape[1]
+        found = _Walk(count + 1, int(traces.ends.sum()), 0.0)
+        for t in reversed(range(count)):
+            column = exits[:, t]
+            # An input that ends before it may stop has no loss.
+            by, lost = stopped_by(column, losses[rows, column - 1] & (column > t), count)
+            if (require_scipy().stats.binom.cdf(lost[t:], by[t:], self.eps) > self.delta).any():
+                break
+            found = _Walk(t + 1, int(column.sum()), float((lost[t:] / by[t:]).max()))
+        return found
+
+
+class _Walk(NamedTuple):
+    """The earliest first exit that passes; one more than the number of steps if none does."""
+
+    first: int
+    steps: int
+    """Sum over inputs."""
+    worst: float
+    """Largest share of losses of the inputs stopped by any step."""
+
+
+def exits_from(traces: Traces, threshold: float) -> _Counts:
+    """Exit step of every input, counted from 1, if it may stop from step t + 1 on, int64 [N, T] for t = 0 to T - 1."""
+    stops = (traces.score > threshold).numpy()
+    found = np.empty(stops.shape, dtype=np.int64)
+    following = traces.ends.numpy()
+    for t in reversed(range(stops.shape[1])):
+        following = np.where(stops[:, t], t + 1, following)
+        found[:, t] = following
+    return found
+
+
+def stopped_by(exits: _Counts, lost: NDArray[np.bool_], steps: int) -> tuple[_Counts, _Counts]:
+    """Number of inputs that have stopped by each step, and of those with a loss, int64 [T]."""
+    by = np.bincount(exits, minlength=steps + 1)[1:].cumsum()
+    return by, np.bincount(exits[lost], minlength=steps + 1)[1:].cumsum()

@@ -1,0 +1,96 @@
+"""Guarantees of early exits for groups, over time, with sets and in use: broken promises, costs and delays; a study of this project.
+
+Simulated pools have known risks; recorded outputs are those of the shipped speech networks and of a text classifier that is trained here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...recipes import find_recipe
+from ..claim import Checked
+from ..study import Cell, Results, Study
+from . import guarantees_data, guarantees_pools
+from .guarantees_data import CELLS, RECORDS
+from .guarantees_page import page
+
+_POOLS: dict[str, Callable[[], Results]] = {
+    "new groups": guarantees_pools.new_groups,
+    "known groups": guarantees_pools.known_groups,
+    "sets and abstention": guarantees_pools.sets_and_abstention,
+    "over time": guarantees_pools.over_time,
+    "alarms": guarantees_pools.alarms,
+}
+_UNGUARDED = ("inputs taken as independent", "all inputs")
+"""Goals that do not make the promise that is counted."""
+_CERTAIN = 1e-4
+"""Probability with which a promise that is kept fails its check."""
+
+
+def cells(out: Path) -> list[Cell]:
+    """Simulations, records, what is computed from them, and the text classifier."""
+    del out
+    recipe: Any = find_recipe("spikegpt-classifier:subj")()
+    trained = replace(recipe, budget=replace(recipe.budget, epochs=2))
+    return [
+        *(Cell(name.replace(" ", "-"), ("pool", name), _simulate) for name in _POOLS),
+        Cell(RECORDS, ("records",), guarantees_data.record),
+        *(Cell(name, ("data", name), _read, needs=(RECORDS,)) for name in CELLS),
+        Cell("text", ("data", "text"), guarantees_data.text, trained, "spikegpt-classifier:subj"),
+    ]
+
+
+def _simulate(cell: Cell, _: Path) -> Results:
+    return _POOLS[cell.key[1]]()
+
+
+def _read(cell: Cell, folder: Path) -> Results:
+    return CELLS[cell.key[1]](cell, folder)
+
+
+def results(known: Mapping[tuple[str, ...], Results]) -> Results:
+    """All outcomes by name."""
+    return {key[-1]: known[key] for key in sorted(known)}
+
+
+def check(found: Results) -> list[Checked]:
+    """Check that no promise is broken more often than promised, and that those that ignore groups or time are."""
+    checked = []
+    for name in ("new groups", "known groups", "sets and abstention", "over time"):
+        for case, one in found.get(name, {}).items():
+            if not case.endswith(_UNGUARDED):
+                checked.append(_kept(name, case, one["violations"], guarantees_pools.DELTA, one["draws"]))
+    for case, one in found.get("alarms", {}).get("false", {}).items():
+        checked.append(_kept("alarms", case, one["alarms"], guarantees_pools.ALPHA, one["runs"]))
+    for name, case in _BROKEN:
+        if name in found:
+            share = found[name][case]["violations"]
+            verdict = "broken, as expected" if share > guarantees_pools.DELTA else "not broken"
+            checked.append(Checked(name, case, "> 10 %", "", share, verdict, "", share > guarantees_pools.DELTA))
+    for case, one in found.get("alarms", {}).get("delay", {}).items():
+        if not case.startswith("2 "):
+            checked.append(Checked("alarms", f"drift found: {case}", "> 99 %", "", one["found"], "", "", one["found"] > 0.99))
+    return checked
+
+
+_BROKEN = (
+    ("new groups", "groups that differ, 24 groups, inputs taken as independent"),
+    ("new groups", "one in ten groups is lost, 24 groups, inputs taken as independent"),
+    ("known groups", "6 groups, 2400 inputs, all inputs"),
+    ("over time", "1500 inputs, all inputs"),
+)
+"""Promises that the usual guarantee does not make, on pools where they are broken."""
+
+
+def _kept(name: str, case: str, share: float, bound: float, count: int) -> Checked:
+    from ...exits.fitting.guarantee import binomial_tails
+
+    most = int((1 - binomial_tails(count, bound) > _CERTAIN).sum())
+    passed = round(share * count) <= most
+    verdict = "kept" if passed else "broken"
+    return Checked(name, case, f"<= {bound:.0%}", f"{count} draws", share, verdict, f"up to {most / count:.1%} by chance", passed)
+
+
+STUDY = Study("guarantees.json", "guarantees.md", cells, results, page, check)
+reproduce = STUDY.reproduce

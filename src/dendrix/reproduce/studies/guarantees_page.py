@@ -1,0 +1,146 @@
+"""Page of the study of guarantees."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Results = Mapping[str, Any]
+
+_HEAD = """# Guarantees of early exits: how often promises are broken, and their cost
+
+`dendrix reproduce guarantees` makes these tables. In each row of the simulations the guarantee is fitted to random draws from a pool whose
+risks are known, and a promise is broken if the risk on the whole pool exceeds it. Promises are made with delta = 10 %, so a share up to
+10 % is allowed, beside the error of counting.
+"""
+_ANSWERS = ("known wrong", "unknown answered", "known answered correctly")
+_COLUMNS = ("pool, draw, guarantee", "broken", "nothing certified", "mean steps", "steps of the full run")
+_TITLES = {
+    "new groups": "Risk for an input of a new group at most 10 %; in most new groups: at most 10 % of groups above 30 %",
+    "known groups": "Risk in each of six groups at once at most 5 %",
+    "over time": "Risk of the inputs stopped by every step at most 5 %",
+    "sets and abstention": "Sets without the true class, and wrong answers among known and unknown inputs, each at most 5 %",
+}
+
+
+def page(found: Results) -> str:
+    """The results as Markdown."""
+    parts = [_HEAD]
+    for name, title in _TITLES.items():
+        if name in found:
+            rows = [
+                (case, f"{one['violations']:.1%}", f"{one['refused']:.1%}", f"{one['steps']:.2f}", f"{one['full_steps']:.0f}")
+                for case, one in found[name].items()
+            ]
+            parts.append(_table(title, _COLUMNS, *rows))
+    for name, write in {
+        "alarms": _alarms,
+        "speakers": _speakers,
+        "policies": _policies,
+        "sets": _sets,
+        "watched": _watched,
+        "text": _text,
+    }.items():
+        if name in found:
+            parts.append(write(found[name]))
+    return "".join(parts)
+
+
+def _table(title: str, *rows: tuple[str, ...]) -> str:
+    first, *rest = rows
+    lines = [first, tuple("---" for _ in first), *rest]
+    return f"\n## {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _alarms(found: Results) -> str:
+    false = [(name, f"{one['alarms']:.1%}", f"{one['runs']} runs of {one['losses']:,} losses") for name, one in found["false"].items()]
+    late = [(name, _whole(one["median"]), _whole(one["90 %"]), f"{one['found']:.0%}") for name, one in found["delay"].items()]
+    return _table("False alarms of the monitor, at most 5 % over all time", ("stream", "alarms", "of"), *false) + _table(
+        "Losses until the alarm (alpha 1 %, promised 2 %, true risk 1 % before)",
+        ("drift", "median", "90 %", "found within 4,000"),
+        *late,
+    )
+
+
+def _speakers(found: Results) -> str:
+    kinds = list(found["left out"][0])
+    rows = [
+        (str(number), *(f"{one[kind]['risk']:.2%}, {one[kind]['steps']:.1f} steps" for kind in kinds))
+        for number, one in enumerate(found["left out"], 1)
+    ]
+    promises = [f"{kind} (eps {found['left out'][0][kind]['eps']:.0%})" for kind in kinds]
+    known = [(kind, f"{one['violations']:.1%}", f"{one['steps']:.1f}") for kind, one in found["known"].items()]
+    trained = found["fitted on training speakers"]
+    least = ", ".join(f"{count} speakers {eps:.1%}" for count, eps in found["smallest"].items())
+    return (
+        _table(f"Commands: each of {found['speakers']} speakers left out, risk and steps on that speaker", ("speaker", *promises), *rows)
+        + f"\nThe smallest eps that can be certified for a new speaker at delta 10 %: {least}.\n"
+        + f"\nFitted to the clips of the 18 training speakers (eps 2 %), the risk is {trained['on them']['risk']:.2%} on them and "
+        f"{trained['on new speakers']['risk']:.2%} on the {found['speakers']} new ones.\n"
+        + _table(
+            "Commands: risk of each of these speakers at most 2 %, draws of 2,700 of 3,600 clips",
+            ("guarantee", "broken", "steps"),
+            *known,
+        )
+    )
+
+
+def _policies(found: Results) -> str:
+    fits = [(name, f"{one['steps']:.1f}", f"{one['risk']:.2%}", f"{one['accuracy']:.2%}") for name, one in found["fits"].items()]
+    times = [
+        (name, time, str(count), f"{accuracy:.2%}", f"{risk:.2%}")
+        for name, one in found["over time"].items()
+        for time, count, accuracy, risk in one["times"]
+    ]
+    return _table(
+        f"Commands: fits with eps 2 %, on the test clips ({found['full_steps']:.0f} steps in full)",
+        ("fit", "steps", "risk", "accuracy"),
+        *fits,
+    ) + _table(
+        "Commands: accuracy by stopping time, eps 5 %, on the test clips", ("guarantee", "stopped at", "clips", "accuracy", "risk"), *times
+    )
+
+
+def _sets(found: Results) -> str:
+    sets = [
+        (size, f"{1 - one['risk']:.2%}", f"{one['steps']:.1f}", f"{one['mean_size']:.2f}", str(one["largest"]))
+        for size, one in found["sets"].items()
+    ]
+    none = [
+        (
+            f"{float(eps):.0%}",
+            *(f"{one[name]:.2%}" for name in _ANSWERS),
+            f"{one['steps']:.1f}",
+        )
+        for eps, one in found["none of these"].items()
+    ]
+    return _table(
+        "Commands: prediction sets with a coverage of 95 %", ("stops at a size of", "coverage", "steps", "mean size", "largest"), *sets
+    ) + _table(
+        "Commands: 'none of these', with ten unknown words",
+        ("eps", "known, answered wrongly", "unknown, answered", "known, answered correctly", "steps"),
+        *none,
+    )
+
+
+def _watched(found: Results) -> str:
+    return (
+        "\n## Commands: monitor of the agreement with full runs (eps 2 %, alpha 1 %)\n\n"
+        f"On the test clips {found['steady']:.2%} of the answers differ from those of the full run, and {found['drifted']:.2%} after noise is "
+        f"added to the outputs. Before the drift {found['alarms before']:.0%} of 50 streams of 1,000 clips gave an alarm; after it, the median "
+        f"delay was {_whole(found['median delay'])} clips.\n"
+    )
+
+
+def _text(found: Results) -> str:
+    rows = [
+        (f"{float(eps):.0%}", f"{one['steps']:.1f} of {one['full_steps']:.1f}", f"{one['risk']:.2%}", f"{one['accuracy']:.2%}")
+        for eps, one in found["policies"].items()
+    ]
+    return _table(
+        f"Subjective or objective: {found['sentences']} test sentences, {found['accuracy_of_full_run']:.2%} correct in full",
+        ("eps", "words read", "risk", "accuracy"),
+        *rows,
+    )
+
+
+def _whole(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.0f}"
