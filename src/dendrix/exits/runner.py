@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import get_args
 
 import torch
 from torch import Tensor
 
-from ..core import Stateful, expect, expect_one_of
+from ..core import ACCUMULATIONS, Stateful, expect, expect_one_of
 from ..errors import InputError
-from .batching import Answer, Batch, Batching
+from .batching import Answer, Batch, Batching, Finished
 from .blocks import advance, expect_running, not_finite
 from .decisions import Decisions
+from .rows import Rows, compiled_rows
 from .rules.base import ExitRule
 
 
@@ -54,17 +56,14 @@ def run(
     Raises:
         ValueError: the network is in training mode or gives a NaN or an infinity, or an argument is out of range.
     """
-    batch = _batch(model, rule, batching, accumulation, batch_size, block)
-    found = sorted(batch.answers(_inputs(x, lengths)), key=lambda answer: answer.index)
-    if not found:
+    running = _Running(model, rule, batching, accumulation, batch_size, block)
+    parts = list(running.finished(_inputs(x, lengths)))
+    if not parts:
         raise InputError("x: expected at least one input, got none. For streams that may be empty use serve.")
-    return Answers(
-        steps=torch.tensor([answer.steps for answer in found]),
-        answers=torch.tensor([answer.answer for answer in found]),
-        stopped=torch.tensor([answer.stopped for answer in found]),
-        evidence=torch.stack([answer.evidence for answer in found]),
-        row_steps=batch.row_steps,
-    )
+    indices, *fields = zip(*parts, strict=True)
+    order = torch.tensor(sum(indices, [])).argsort()
+    answers, steps, stopped, evidence = (torch.cat(field)[order.to(field[0].device)] for field in fields)
+    return Answers(steps=steps, answers=answers, stopped=stopped, evidence=evidence, row_steps=running.rows.row_steps)
 
 
 def serve(
@@ -83,8 +82,8 @@ def serve(
         requests: inputs [T_i, ...]; the next one is taken only when a row is free, so at most `batch_size` are open.
         in_order: whether an answer waits for those of earlier requests, or is yielded at once.
     """
-    batch = _batch(model, rule, batching, accumulation, batch_size, block)
-    answers = batch.answers(iter(requests))
+    running = _Running(model, rule, batching, accumulation, batch_size, block)
+    answers = (answer for part in running.finished(iter(requests)) for answer in part.each())
     return _ordered(answers) if in_order else answers
 
 
@@ -114,13 +113,24 @@ def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulati
                 return
 
 
-def _batch(model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, batch_size: int, block: int) -> Batch:
-    expect_running(model, rule)
-    expect_one_of(batching, get_args(Batching), "batching")
-    for name, value in (("batch_size", batch_size), ("block", block)):
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}.")
-    return Batch(model, rule, batching, accumulation, batch_size, block)
+class _Running:
+    """Requests that are run by the compiled loop of a network, where there is one for the first of them, otherwise by its modules."""
+
+    def __init__(self, model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, batch_size: int, block: int):
+        expect_running(model, rule)
+        expect_one_of(batching, get_args(Batching), "batching")
+        expect_one_of(accumulation, ACCUMULATIONS, "accumulation")
+        for name, value in (("batch_size", batch_size), ("block", block)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}.")
+        self.rows: Rows | Batch = Batch(model, rule, batching, accumulation, batch_size, block)
+
+    def finished(self, requests: Iterator[Tensor]) -> Iterator[Finished]:
+        first = list(islice(requests, 1))
+        batch = self.rows
+        if first and isinstance(batch, Batch):
+            self.rows = compiled_rows(batch.model, first[0], batch.rule, batch.accumulation, batch.size) or batch
+        yield from self.rows.finished(chain(first, requests))
 
 
 def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> Iterator[Tensor]:
