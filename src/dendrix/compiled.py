@@ -46,7 +46,7 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any, forceinline: bool = Fals
     """
     import numba
 
-    options: dict[str, Any] = dict(nogil=True, error_model="numpy", fastmath=fastmath, forceinline=forceinline)
+    options: dict[str, Any] = dict(nogil=True, error_model="numpy", fastmath=fastmath, **({"forceinline": True, "_nrt": False} if forceinline else {}))
     try:
         dispatcher = numba.njit(cache=True, **options)(loop)
     except RuntimeError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...compiled import cached_jit
-from .stopping import BROKEN, ENDED, MAX, RUNS, STOPPED, all_finite, gather, stops
+from .stopping import BROKEN, ENDED, MAX, RUNS, STOPPED, all_finite, first_largest, gather, stops
 
 _compiled = partial(cached_jit, fastmath={"contract"})
 _inlined = partial(cached_jit, fastmath={"contract"}, forceinline=True)
@@ -173,31 +173,34 @@ def run_steps(
     """
     values, active, sums = rooms(layers, edges)
     for b in range(first, last):
+        row = memory[b]
         for t in range(x.shape[1]):
             if not valid[b, t]:
-                out[b, t] = 0
+                out[b, t, :] = 0
                 continue
-            values[: x.shape[2]] = x[b, t]
-            advance(values, layers, edges, weights, places, parameters, memory[b], steps[b], active, sums, False)
+            for i in range(x.shape[2]):
+                values[i] = x[b, t, i]
+            advance(values, layers, edges, weights, places, parameters, row, steps[b], active, sums, False)
             steps[b] += 1
-            out[b, t] = values[: out.shape[2]]
+            for k in range(out.shape[2]):
+                out[b, t, k] = values[k]
 
 
 @_compiled
-def _slide(x: Any, low: Any, high: Any, weight: Any, start: Any, line: Any, drive: Any) -> None:
-    """Sums of the first layer for AHEAD steps from `low` on, `drive` [H, AHEAD], of one row x [T, C] that ends at `high`.
+def _slide(x: Any, b: Any, low: Any, high: Any, weight: Any, start: Any, line: Any, drive: Any) -> None:
+    """Sums of the first layer for AHEAD steps from `low` on, `drive` [AHEAD, H], of row b of x [B, T, C], which ends at `high`.
 
     A synapse of weight [H, M] adds its delayed input for all these steps at once. `line` [C * span] is room for the inputs by time, and
     start [H, M] is where each synapse reads in it.
     """
-    inputs = x.shape[1]
+    inputs = x.shape[2]
     span = len(line) // inputs
     for n in range(span):
         t = low + n - (span - AHEAD)
         for i in range(inputs):
-            line[i * span + n] = x[t, i] if 0 <= t < high else 0
+            line[i * span + n] = x[b, t, i] if 0 <= t < high else 0
+    total = np.empty(AHEAD, np.float32)
     for o in range(len(weight)):
-        total = drive[o]
         total[:] = 0
         for m in range(0, weight.shape[1], 8):
             w0, w1, w2, w3 = weight[o, m], weight[o, m + 1], weight[o, m + 2], weight[o, m + 3]
@@ -208,6 +211,8 @@ def _slide(x: Any, low: Any, high: Any, weight: Any, start: Any, line: Any, driv
                 total[s] += ((w0 * line[r0 + s] + w1 * line[r1 + s]) + (w2 * line[r2 + s] + w3 * line[r3 + s])) + (
                     (w4 * line[r4 + s] + w5 * line[r5 + s]) + (w6 * line[r6 + s] + w7 * line[r7 + s])
                 )
+        for s in range(AHEAD):
+            drive[s, o] = total[s]
 
 
 @_compiled
@@ -223,31 +228,33 @@ def run_until(
     values, active, sums = rooms(layers, edges)
     memory, seen = np.empty_like(rest), np.empty(2, np.int64)
     inputs, classes = x.shape[2], evidence.shape[1]
-    weighed = np.empty(classes, np.float32)
-    drive = np.empty((layers[0, 1], AHEAD), np.float32)
+    kept, now = np.empty(classes, np.float32), np.empty(classes, np.float32)
+    drive = np.empty((AHEAD, layers[0, 1]), np.float32)
     line = np.empty(inputs * (edges[0, 4] - 1 + AHEAD), np.float32)
     for b in range(first, last):
         memory[:] = rest
         seen[:] = -1, 0
-        kept, now = evidence[b], weighed[:classes]
         kept[:] = -np.inf if accumulation == MAX else 0
         step, end = 0, RUNS
+        # No slices of arrays in here: counting their references takes as long as the network.
         while end == RUNS:
-            values[:inputs] = x[b, step]
-            broken = not all_finite(values[:inputs])
+            for i in range(inputs):
+                values[i] = x[b, step, i]
+            broken = not all_finite(values, inputs)
             if sliding:
                 if step % AHEAD == 0:
-                    _slide(x[b], step, lengths[b], slid, starts, line, drive)
-                sums[: len(drive)] = drive[:, step % AHEAD]
+                    _slide(x, b, step, lengths[b], slid, starts, line, drive)
+                for o in range(drive.shape[1]):
+                    sums[o] = drive[step % AHEAD, o]
             advance(values, layers, edges, weights, places, parameters, memory, step, active, sums, sliding)
             step += 1
-            broken |= not all_finite(values[:classes])
-            gather(values[:classes], accumulation, step, kept, now)
+            broken |= not all_finite(values, classes)
+            gather(values, accumulation, step, kept, now)
             if broken:
                 end = BROKEN
             elif stops(now, rule, scale, thresholds[min(step, len(thresholds)) - 1], step >= earliest, step, seen):
                 end = STOPPED
             elif step == lengths[b]:
                 end = ENDED
-        kept[:] = now
-        steps[b], answers[b], ends[b] = step, now.argmax(), end
+        evidence[b] = now
+        steps[b], answers[b], ends[b] = step, first_largest(now), end

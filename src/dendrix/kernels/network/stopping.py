@@ -22,37 +22,47 @@ RUNS, STOPPED, ENDED, BROKEN = 0, 1, 2, 3
 
 
 @_inlined
-def all_finite(values: Any) -> Any:
-    """Whether no value is a NaN or an infinity."""
-    for k in range(len(values)):
-        if not np.isfinite(values[k]):
-            return False
-    return True
+def all_finite(values: Any, count: Any) -> Any:
+    """Whether none of the first values is a NaN or an infinity."""
+    total = values[0]
+    for k in range(1, count):
+        total += np.float32(0) * values[k]
+    return np.isfinite(total)
+
+
+@_inlined
+def first_largest(values: Any) -> Any:
+    """Index of the largest value, the first of several."""
+    best = 0
+    for k in range(1, len(values)):
+        if values[k] > values[best]:
+            best = k
+    return best
 
 
 @_inlined
 def gather(outputs: Any, accumulation: Any, steps: Any, kept: Any, now: Any) -> None:
-    """Accumulate the outputs [K] of a step in `kept`, and write the evidence after it to `now`."""
+    """Accumulate the outputs of a step in `kept`, and write the evidence after it to `now`."""
     if accumulation == SOFTMAX_SUM:
-        top, total = outputs.max(), np.float32(0)
+        top, total = outputs[0], np.float32(0)
+        for k in range(1, len(now)):
+            top = max(top, outputs[k])
         for k in range(len(now)):
             now[k] = np.exp(outputs[k] - top)
             total += now[k]
         for k in range(len(now)):
             kept[k] += now[k] / total
     elif accumulation == LAST:
-        kept[:] = outputs
+        for k in range(len(now)):
+            kept[k] = outputs[k]
     elif accumulation == MAX:
         for k in range(len(now)):
             kept[k] = max(kept[k], outputs[k])
     else:
         for k in range(len(now)):
             kept[k] += outputs[k]
-    if accumulation == MEAN:
-        for k in range(len(now)):
-            now[k] = kept[k] / np.float32(steps)
-    else:
-        now[:] = kept
+    for k in range(len(now)):
+        now[k] = kept[k] / np.float32(steps) if accumulation == MEAN else kept[k]
 
 
 @_inlined
@@ -62,10 +72,10 @@ def stops(evidence: Any, rule: Any, scale: Any, threshold: Any, allowed: Any, st
     `seen` holds the last answer and the number of steps since it changed.
     """
     if rule == PATIENCE:
-        answer = evidence.argmax()
+        answer = first_largest(evidence)
         seen[1] = seen[1] + 1 if answer == seen[0] else 1
         seen[0] = answer
-    if not (allowed and all_finite(evidence)):
+    if not (allowed and all_finite(evidence, len(evidence))):
         return False
     if rule == PATIENCE:
         return seen[1] > threshold
@@ -93,7 +103,7 @@ def _margin(evidence: Any) -> Any:
 @_inlined
 def _probability(evidence: Any, scale: Any, threshold: Any) -> Any:
     """Largest probability, or, to save the exponentials of most classes, zero as soon as it cannot exceed the threshold."""
-    top, total = np.float64(evidence.max()), 0.0
+    top, total = np.float64(evidence[first_largest(evidence)]), 0.0
     for k in range(len(evidence)):
         total += np.exp((evidence[k] - top) / scale)
         if total * threshold >= 1:
@@ -104,7 +114,7 @@ def _probability(evidence: Any, scale: Any, threshold: Any) -> Any:
 @_inlined
 def _certainty(evidence: Any, scale: Any) -> Any:
     """1 - H / ln K."""
-    top, total = np.float64(evidence.max()), 0.0
+    top, total = np.float64(evidence[first_largest(evidence)]), 0.0
     for k in range(len(evidence)):
         total += np.exp((evidence[k] - top) / scale)
     entropy, log = 0.0, np.log(total)
