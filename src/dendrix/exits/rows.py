@@ -1,6 +1,6 @@
 """Rows that each run to their exit in a compiled loop: no blocks, no places to refill, no step too many."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -31,44 +31,61 @@ class Judge(NamedTuple):
     min_steps: int
 
 
+Padded = tuple[Tensor, Any]
+"""Inputs [B, T, ...] of one batch, and the number of steps of each, int64 array [B]."""
+
+
 class Rows:
-    """Inputs of a network with a compiled loop, at most `size` at a time. `row_steps` counts every step of every row that was run.
+    """Inputs of a network with a compiled loop. `row_steps` counts every step of every row that was run.
 
     Args:
         loop: what the kernel `run_until` gave.
-        size: number of inputs that are taken at once.
     """
 
-    def __init__(self, loop: Any, size: int):
-        self.loop, self.size = loop, size
+    def __init__(self, loop: Any):
+        self.loop = loop
         self.row_steps = 0
 
-    def finished(self, requests: Iterator[Tensor]) -> Iterator[Finished]:
-        """Answer every request, [T_i, C], each batch when all its rows have stopped."""
-        begin, shape = 0, torch.Size()
-        while batch := list(islice(requests, self.size)):
-            shape = shape or batch[0].shape[1:]
-            for index, x in enumerate(batch, begin):
-                if x.shape[1:] != shape or x.dtype != torch.float32 or not len(x):
-                    raise InputError(
-                        f"input {index}: expected float32 steps of shape {list(shape)}, as before, got {list(x.shape)}, {x.dtype}."
-                    )
-            ends = self.loop(pad_sequence(batch, batch_first=True), np.array([len(x) for x in batch]))
+    def finished(self, batches: Iterable[Padded]) -> Iterator[Finished]:
+        """Answer the inputs of each batch when all its rows have stopped."""
+        begin = 0
+        for x, lengths in batches:
+            ends = self.loop(x, lengths)
             if ends.broken.any():
                 row = int(ends.broken.argmax())
                 raise not_finite(begin + row, int(ends.steps[row]))
             self.row_steps += int(ends.steps.sum())
             arrays = (torch.from_numpy(part) for part in (ends.answers, ends.steps, ends.stopped, ends.evidence))
-            yield Finished(list(range(begin, begin + len(batch))), *arrays)
-            begin += len(batch)
+            yield Finished(list(range(begin, begin + len(x))), *arrays)
+            begin += len(x)
 
 
-def compiled_rows(model: Stateful, x: Tensor, rule: ExitRule, accumulation: str, size: int) -> Rows | None:
+def cut(whole: Padded, size: int) -> Iterator[Padded]:
+    """Batches of at most `size` inputs from one tensor, without a copy."""
+    x, lengths = whole
+    return ((x[low : low + size], lengths[low : low + size]) for low in range(0, len(x), size))
+
+
+def padded(inputs: Iterator[Tensor], size: int) -> Iterator[Padded]:
+    """Batches of at most `size` inputs [T_i, C], each taken when the one before is answered."""
+    begin, shape = 0, torch.Size()
+    while batch := list(islice(inputs, size)):
+        shape = shape or batch[0].shape[1:]
+        for index, x in enumerate(batch, begin):
+            if x.shape[1:] != shape or x.dtype != torch.float32 or not len(x):
+                raise InputError(
+                    f"input {index}: expected float32 steps of shape {list(shape)}, as before, got {list(x.shape)}, {x.dtype}."
+                )
+        yield pad_sequence(batch, batch_first=True), np.array([len(x) for x in batch])
+        begin += len(batch)
+
+
+def compiled_rows(model: Stateful, x: Tensor, rule: ExitRule, accumulation: str) -> Rows | None:
     """Rows in the compiled loop of a network, for inputs like x [T, C]; None if there is none, and the reason is recorded."""
     judge = _judge(rule)
     found = find_kernel("run_until", x.device.type, model, x, judge, accumulation)
     loop = found.run(model, x, judge, accumulation) if found else None
-    return None if loop is None else Rows(loop, size)
+    return None if loop is None else Rows(loop)
 
 
 def _judge(rule: ExitRule) -> Judge | None:

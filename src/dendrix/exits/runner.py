@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from ..errors import InputError
 from .batching import Answer, Batch, Batching, Finished
 from .blocks import advance, expect_running, not_finite
 from .decisions import Decisions
-from .rows import Rows, compiled_rows
+from .rows import Padded, Rows, compiled_rows, cut, padded
 from .rules.base import ExitRule
 
 
@@ -57,13 +58,13 @@ def run(
         ValueError: the network is in training mode or gives a NaN or an infinity, or an argument is out of range.
     """
     running = _Running(model, rule, batching, accumulation, batch_size, block)
-    parts = list(running.finished(_inputs(x, lengths)))
+    parts = list(running.finished(*_inputs(x, lengths)))
     if not parts:
         raise InputError("x: expected at least one input, got none. For streams that may be empty use serve.")
     indices, *fields = zip(*parts, strict=True)
     order = torch.tensor(sum(indices, [])).argsort()
     answers, steps, stopped, evidence = (torch.cat(field)[order.to(field[0].device)] for field in fields)
-    return Answers(steps=steps, answers=answers, stopped=stopped, evidence=evidence, row_steps=running.rows.row_steps)
+    return Answers(steps=steps, answers=answers, stopped=stopped, evidence=evidence, row_steps=(running.rows or running.batch).row_steps)
 
 
 def serve(
@@ -83,7 +84,7 @@ def serve(
         in_order: whether an answer waits for those of earlier requests, or is yielded at once.
     """
     running = _Running(model, rule, batching, accumulation, batch_size, block)
-    answers = (answer for part in running.finished(iter(requests)) for answer in part.each())
+    answers = _each(running, requests)
     return _ordered(answers) if in_order else answers
 
 
@@ -114,7 +115,7 @@ def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulati
 
 
 class _Running:
-    """Requests that are run by the compiled loop of a network, where there is one for the first of them, otherwise by its modules."""
+    """Inputs that are run by the compiled loop of a network, where there is one for the first of them, otherwise by its modules."""
 
     def __init__(self, model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, batch_size: int, block: int):
         expect_running(model, rule)
@@ -123,29 +124,39 @@ class _Running:
         for name, value in (("batch_size", batch_size), ("block", block)):
             if not isinstance(value, int) or value < 1:
                 raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}.")
-        self.rows: Rows | Batch = Batch(model, rule, batching, accumulation, batch_size, block)
+        self.batch = Batch(model, rule, batching, accumulation, batch_size, block)
+        self.rows: Rows | None = None
 
-    def finished(self, requests: Iterator[Tensor]) -> Iterator[Finished]:
-        first = list(islice(requests, 1))
-        batch = self.rows
-        if first and isinstance(batch, Batch):
-            self.rows = compiled_rows(batch.model, first[0], batch.rule, batch.accumulation, batch.size) or batch
-        yield from self.rows.finished(chain(first, requests))
+    def finished(self, inputs: Iterator[Tensor], whole: Padded | None = None) -> Iterator[Finished]:
+        """Answer inputs, [T_i, ...]; `whole` holds the same inputs as one tensor, if they came as one."""
+        first, batch = list(islice(inputs, 1)), self.batch
+        if first:
+            self.rows = compiled_rows(batch.model, first[0], batch.rule, batch.accumulation)
+        inputs = chain(first, inputs)
+        if self.rows:
+            return self.rows.finished(padded(inputs, batch.size) if whole is None else cut(whole, batch.size))
+        return batch.finished(inputs)
 
 
-def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> Iterator[Tensor]:
+def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> tuple[Iterator[Tensor], Padded | None]:
+    """Inputs one by one; and as one tensor with their lengths, if they came as one."""
     if not isinstance(x, Tensor):
         if lengths is not None:
             raise InputError("lengths: expected none with an iterable of inputs. Cut each input where it ends.")
-        return iter(x)
+        return iter(x), None
     expect(x, "N T ...")
     if lengths is None:
-        return iter(x.unbind(0))
+        return iter(x.unbind(0)), (x, np.full(len(x), x.shape[1]))
     expect(lengths, "N", "lengths", N=len(x))
     ends = lengths.tolist()
     if not all(isinstance(end, int) and 0 < end <= x.shape[1] for end in ends):
         raise InputError(f"lengths: expected 1 to {x.shape[1]} steps, got {min(ends)} to {max(ends)}. Check how the batch was padded.")
-    return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True))
+    return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True)), (x, np.array(ends))
+
+
+def _each(running: _Running, requests: Iterable[Tensor]) -> Iterator[Answer]:
+    for part in running.finished(iter(requests)):
+        yield from part.each()
 
 
 def _ordered(answers: Iterator[Answer]) -> Iterator[Answer]:

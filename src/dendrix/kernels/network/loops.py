@@ -33,6 +33,28 @@ def _open(edges: Any, e: Any, memory: Any, now: Any, first: Any) -> None:
 
 
 @_inlined
+def _begin(layers: Any, edges: Any, rest: Any, memory: Any) -> None:
+    """Set the state of a row before its first step. The last rows of the lines are set when a step reaches them."""
+    for k in range(len(layers)):
+        for j in range(layers[k, 4], layers[k, 4] + 2 * layers[k, 1]):
+            memory[j] = rest[j]
+    for e in range(len(edges)):
+        width = edges[e, 1] * edges[e, 3] if edges[e, 0] else edges[e, 2]
+        for j in range(edges[e, 7], edges[e, 7] + (edges[e, 4] - 1) * width):
+            memory[j] = 0
+
+
+@_inlined
+def _is_dense(x: Any, b: Any, length: Any) -> Any:
+    """Whether sums over several steps at once are faster for row b of x than adding event by event."""
+    active, steps = 0, min(length, AHEAD)
+    for t in range(steps):
+        for i in range(x.shape[2]):
+            active += x[b, t, i] != 0
+    return active > 0.2 * steps * x.shape[2]
+
+
+@_inlined
 def _list_active(values: Any, at: Any, count: Any, active: Any) -> Any:
     """Write the indices of the values that are not zero; returns their number. Branches would be mispredicted at every spike."""
     found = np.uintp(0)
@@ -222,7 +244,7 @@ def run_until(
 ) -> None:  # fmt: skip
     """Run rows first to last of x [B, T, C] from rest, each until a rule stops it or it ends; see `stopping` for the rule.
 
-    `sliding`: the sums of the first layer are computed several steps ahead by `slid` and `starts`, which is faster for dense inputs.
+    `sliding`: the sums of the first layer are computed several steps ahead by `slid` and `starts` for rows that are dense.
     Writes for every row the number of `steps` [B], the class with the most evidence, how it ended, and its `evidence` [B, K].
     """
     values, active, sums = rooms(layers, edges)
@@ -232,7 +254,8 @@ def run_until(
     drive = np.empty((AHEAD, layers[0, 1]), np.float32)
     line = np.empty(inputs * (edges[0, 4] - 1 + AHEAD), np.float32)
     for b in range(first, last):
-        memory[:] = rest
+        _begin(layers, edges, rest, memory)
+        ahead = sliding and _is_dense(x, b, lengths[b])
         seen[:] = -1, 0
         kept[:] = -np.inf if accumulation == MAX else 0
         step, end = 0, RUNS
@@ -241,12 +264,12 @@ def run_until(
             for i in range(inputs):
                 values[i] = x[b, step, i]
             broken = not all_finite(values, inputs)
-            if sliding:
+            if ahead:
                 if step % AHEAD == 0:
                     _slide(x, b, step, lengths[b], slid, starts, line, drive)
                 for o in range(drive.shape[1]):
                     sums[o] = drive[step % AHEAD, o]
-            advance(values, layers, edges, weights, places, parameters, memory, step, active, sums, sliding)
+            advance(values, layers, edges, weights, places, parameters, memory, step, active, sums, ahead)
             step += 1
             broken |= not all_finite(values, classes)
             gather(values, accumulation, step, kept, now)

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _SCORES = ("max-probability", "margin", "entropy", "patience", "fixed-steps")
 """Names of scores, in the order of their numbers in `stopping`."""
 
-_DENSE = 0.2
-"""Density of the inputs from which sums over several steps at once are faster than adding event by event."""
-
-
 class Ends(NamedTuple):
     """Where rows ended."""
 
@@ -83,16 +79,15 @@ def compiled_runs(model: nn.Module, x: Tensor, judge: "Judge", accumulation: str
     ahead, classes = sliding(layers[0], AHEAD), len(layers[-1].bias)
     arrays = (*tables(layers), *ahead)
     rule = _SCORES.index(judge.score), judge.scale, np.array(judge.thresholds), judge.min_steps
-    # Delays that do not depend on the output need no sums ahead: their products are already over whole vectors.
-    shared = bool(arrays[1][0, 0])
+    # Delays that do not depend on the neuron they feed need no sums ahead: their products are over whole vectors already.
+    slides = not arrays[1][0, 0]
 
     def run(x: Tensor, lengths: NDArray[np.int64]) -> Ends:
         inputs: Any = array(x)
-        dense = not shared and np.count_nonzero(inputs) > _DENSE * inputs.size
         steps, answers, ends = np.empty((3, len(inputs)), np.int64)
         evidence = np.empty((len(inputs), classes), np.float32)
         after = (steps, answers, ends, evidence)
-        in_parts(partial(run_until, inputs, lengths, *arrays, dense, ACCUMULATIONS.index(accumulation), *rule, *after), len(inputs))
+        in_parts(partial(run_until, inputs, lengths, *arrays, slides, ACCUMULATIONS.index(accumulation), *rule, *after), len(inputs))
         return Ends(steps, answers, ends == 1, ends == 3, evidence)
 
     return run
