@@ -1,5 +1,6 @@
 """Networks as compiled steps in float32, for streams and single inputs: the whole network is one loop, without tensors in between."""
 
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -9,12 +10,9 @@ from torch import Tensor, nn
 from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
 from ..errors import InputError
 from ..layers.delay.base import delay_layers
-from .layout import KINDS, PARAMETERS, LayerForm, flattened, plan_of, rest
-from .lowering import Floats, Layer, lower
-
-_LONGEST = 255
-"""Longest delay in steps."""
-
+from ..kernels.network.lowering import lower
+from ..kernels.network.tables import tables
+from ..kernels.numba.pool import in_parts
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -41,17 +39,13 @@ class StreamingNetwork(Stateful):
 
     def __init__(self, network: nn.Module):
         super().__init__()
-        from .loops import run_floats  # numba loads in 0.4 s
+        from ..kernels.network.loops import run_steps  # numba loads in 0.4 s
 
-        self._loop = run_floats
+        self._loop = run_steps
         layers = lower(network)
         self.channels, self.outputs = layers[0].synapses.weight.shape[1], layers[-1].synapses.weight.shape[0]
-        self.plan = plan_of(_form(layer) for layer in layers)
-        self._rows = self.plan.rows
         # Arrays and no buffers: reading a buffer of a module and converting it takes as long as a layer.
-        self._tables = flattened([_named(layer) for layer in layers], np.float32)
-        self._rest = rest(self.plan, self._tables[2])[None]
-        self._operations = np.zeros(len(layers), np.int64)
+        *self._tables, self._rest = tables(layers)
         self._one = np.ones((1, 1), bool)
         self.eval()
 
@@ -72,16 +66,16 @@ class StreamingNetwork(Stateful):
 
     def _run(self, x: Any, state: State, valid: Any) -> tuple[Tensor, StreamingState]:
         if state is None:
-            memory, steps = np.repeat(self._rest, len(x), 0), np.zeros(len(x), np.int64)
+            memory, steps = np.repeat(self._rest[None], len(x), 0), np.zeros(len(x), np.int64)
         else:
             memory, steps = (part.numpy().copy() for part in self._checked(state, len(x)))
         y = np.empty((x.shape[0], x.shape[1], self.outputs), np.float32)
         inputs = np.ascontiguousarray(x, np.float32)
-        self._loop(inputs, valid, self._rows, *self._tables, memory, steps, y, self._operations)
+        in_parts(partial(self._loop, inputs, valid, *self._tables, memory, steps, y), len(x))
         return torch.from_numpy(y), StreamingState(torch.from_numpy(memory), torch.from_numpy(steps))
 
     def _checked(self, state: State, batch: int) -> StreamingState:
-        shape = (batch, self.plan.memory)
+        shape = (batch, len(self._rest))
         if isinstance(state, StreamingState) and state.memory.shape == shape:
             return state
         came = list(state.memory.shape) if isinstance(state, StreamingState) else type(state).__name__
@@ -103,31 +97,3 @@ def streaming(network: Net) -> Net | StreamingNetwork:
         return StreamingNetwork(network)
     except InputError:
         return network
-
-
-def _form(layer: Layer) -> LayerForm:
-    outputs, inputs, count = layer.synapses.weight.shape
-    own = layer.feedback
-    if max(layer.synapses.taps, own.taps if own else 0) > _LONGEST + 1:
-        raise InputError(f"{layer.path}: expected delays of at most {_LONGEST} steps, got longer ones. Use longer steps.")
-    return LayerForm(
-        layer.path,
-        layer.neurons.kind,
-        inputs,
-        outputs,
-        count,
-        layer.synapses.taps,
-        soft=layer.neurons.kind in KINDS[:2] and layer.neurons.reset is None,
-        feedback_synapses=own.weight.shape[2] if own else 0,
-        feedback_taps=own.taps if own else 0,
-    )
-
-
-def _named(layer: Layer) -> dict[str, Any]:
-    """Arrays of a layer by the names of `flattened`."""
-    neurons, nothing = layer.neurons, np.zeros_like(layer.bias)
-    values: dict[str, Floats] = {name: getattr(neurons, name) for name in PARAMETERS[1:] if name != "reset"}
-    values |= {"bias": layer.bias, "reset": nothing if neurons.reset is None else neurons.reset}
-    synapses = {"weight": layer.synapses.weight, "delay": layer.synapses.delay}
-    own = layer.feedback
-    return values | synapses | {"feedback_weight": own and own.weight, "feedback_delay": own and own.delay}

@@ -1,4 +1,4 @@
-"""Loops over layers, neurons and synapses in integers and in floating point. `reference` has the equations.
+"""Loops over layers, neurons and synapses in integers. `reference` has the equations.
 
 Pending sums of a layer lie in a ring of `taps` rows: row (step + delay) mod taps takes what arrives `delay` steps later, and the row of
 the step itself is consumed and cleared. The first layer, whose inputs are rarely zero, keeps these in a ring instead, and gathers from it.
@@ -125,57 +125,6 @@ def _integer_step(values: Any, row: Any, weights: Any, delays: Any, parameters: 
 
 
 @_compiled
-def _float_step(values: Any, row: Any, weights: Any, delays: Any, parameters: Any, memory: Any, step: Any, first: Any, room: Any) -> Any:
-    """As `_integer_step`, in floating point."""
-    kind, inputs, outputs, count, taps, soft = row[0], row[1], row[2], row[3], row[4], row[6]
-    feedback, feedback_taps = row[7], row[8]
-    p = parameters[row[12] : row[12] + 8 * outputs].reshape(8, outputs)
-    v, slow = memory[row[13] : row[13] + outputs], memory[row[14] : row[14] + outputs]
-    ring = memory[row[15] : row[15] + taps * (inputs if first else outputs)]
-    now = step % taps
-    w, d = weights[row[10] : row[11]], delays[row[10] : row[11]]
-    line, sums, starts = room
-    if first:
-        operations = _gather(values, inputs, outputs, count, w, d, ring, taps, now, line, sums)
-    else:
-        operations = _scatter(values, inputs, outputs, count, w, d, ring, taps, now, starts)
-        sums[:outputs] = ring[now * outputs : (now + 1) * outputs]
-        ring[now * outputs : (now + 1) * outputs] = 0
-    own = memory[row[16] : row[16] + feedback_taps * outputs]
-    back = step % feedback_taps if feedback else 0
-    for o in range(outputs):
-        drive = sums[o] + p[0, o]
-        if feedback:
-            drive += own[back * outputs + o]
-            own[back * outputs + o] = 0
-        membrane = v[o]
-        if kind == _ADLIF:
-            spiked = membrane >= p[2, o]
-            slow[o] = p[5, o] * slow[o] + p[6, o] * membrane + (p[7, o] if spiked else 0)
-            h = p[1, o] * (membrane - p[2, o] if spiked else membrane) + drive - slow[o]
-            v[o] = h
-            values[o] = 1 if h >= p[2, o] else 0
-            continue
-        if kind == _CUBA:
-            drive += p[5, o] * slow[o]
-            slow[o] = drive
-        h = p[1, o] * membrane + drive
-        if kind == _LI:
-            v[o] = h
-            values[o] = h
-        elif h >= p[2, o]:
-            v[o] = h - p[2, o] if soft else p[3, o]
-            values[o] = 1
-        else:
-            v[o] = h
-            values[o] = 0
-    if feedback:
-        later = (step + 1) % feedback_taps
-        operations += _scatter(values, outputs, outputs, feedback, weights[row[11] :], delays[row[11] :], own, feedback_taps, later, starts)
-    return operations
-
-
-@_compiled
 def run_integers(
     x: Any, valid: Any, plan: Any, weights: Any, delays: Any, parameters: Any, memory: Any, steps: Any, out: Any, operations: Any
 ) -> None:
@@ -197,28 +146,5 @@ def run_integers(
             values[: x.shape[2]] = x[b, t]
             for k in range(len(plan)):
                 operations[k] += _integer_step(values, plan[k], weights, delays, parameters, memory[b], steps[b], k == 0, room)
-            steps[b] += 1
-            out[b, t] = values[: out.shape[2]]
-
-
-@_compiled
-def run_floats(
-    x: Any, valid: Any, plan: Any, weights: Any, delays: Any, parameters: Any, memory: Any, steps: Any, out: Any, operations: Any
-) -> None:
-    """As `run_integers`, in floating point."""
-    values = np.zeros(max(plan[:, 1].max(), plan[:, 2].max()), parameters.dtype)
-    room = (
-        np.zeros(plan[0, 1] * plan[0, 4], memory.dtype),
-        np.zeros(plan[:, 2].max(), memory.dtype),
-        np.zeros(max(plan[:, 4].max(), plan[:, 8].max()), np.int64),
-    )
-    for b in range(len(x)):
-        for t in range(x.shape[1]):
-            if not valid[b, t]:
-                out[b, t] = 0
-                continue
-            values[: x.shape[2]] = x[b, t]
-            for k in range(len(plan)):
-                operations[k] += _float_step(values, plan[k], weights, delays, parameters, memory[b], steps[b], k == 0, room)
             steps[b] += 1
             out[b, t] = values[: out.shape[2]]

@@ -18,7 +18,7 @@ from .image_network import IntegerImageNetwork
 from .image_quantiser import quantise_images
 from .integer_layer import IntegerLayer, Ints
 from .layout import LayerForm
-from .lowering import Floats, Layer, Synapses, lower
+from ..kernels.network.lowering import Floats, Layer, Synapses, lower
 from .network import InputForm, IntegerNetwork
 from .scales import scales, short
 

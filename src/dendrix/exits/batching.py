@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +36,22 @@ class Answer:
     """Evidence at that step, [K]."""
 
 
+class Finished(NamedTuple):
+    """Inputs that finished together, N of them; the fields are those of `Answer`."""
+
+    indices: list[int]
+    answers: Tensor
+    steps: Tensor
+    stopped: Tensor
+    evidence: Tensor
+    """[N, K]."""
+
+    def each(self) -> Iterator[Answer]:
+        """One answer per input."""
+        columns = self.indices, self.answers.tolist(), self.steps.tolist(), self.stopped.tolist(), self.evidence.unbind(0)
+        return (Answer(*fields) for fields in zip(*columns, strict=True))
+
+
 @dataclass
 class Slot:
     """One row of the batch: its input [T, ...], the number of steps run so far, and whether it is still unanswered."""
@@ -66,7 +82,7 @@ class Batch:
         self.shape = torch.Size()
         self.row_steps = 0
 
-    def answers(self, requests: Iterator[Tensor]) -> Iterator[Answer]:
+    def finished(self, requests: Iterator[Tensor]) -> Iterator[Finished]:
         """Answer every request, [T_i, ...], in the order in which they finish."""
         waiting = (self._slot(index, x) for index, x in enumerate(requests))
         while self._arrange(waiting):
@@ -128,8 +144,8 @@ class Batch:
     def _index(self, places: list[int]) -> Tensor:
         return torch.tensor(places).to(self.slots[0].x.device, non_blocking=True)
 
-    def _finished(self, block: Block) -> list[Answer]:
-        """Answers of the rows that have stopped or ended in this block."""
+    def _finished(self, block: Block) -> Iterator[Finished]:
+        """The rows that have stopped or ended in this block, if any."""
         length = block.stops.shape[1]
         steps = np.arange(1, length + 1) + np.array([[slot.seen] for slot in self.slots])
         last = block.stops | (steps >= np.array([[slot.length] for slot in self.slots]))
@@ -141,15 +157,11 @@ class Batch:
             slot.seen += length
         for row in rows:
             self.slots[row].open = False
-        if not rows:
-            return []
-        evidence = block.evidence[self._index(rows), self._index([int(at[row]) for row in rows])].unbind(0)
-        return [
-            Answer(
-                self.slots[row].index, int(block.answers[row, at[row]]), int(steps[row, at[row]]), bool(block.stops[row, at[row]]), found
-            )
-            for row, found in zip(rows, evidence, strict=True)
-        ]
+        if rows:
+            where = rows, at[rows]
+            arrays = (torch.from_numpy(part[where]) for part in (block.answers, steps, block.stops))
+            evidence = block.evidence[self._index(rows), self._index(at[rows].tolist())]
+            yield Finished([self.slots[row].index for row in rows], *arrays, evidence)
 
     def _refuse_broken(self, broken: Any, steps: Any) -> None:
         """Raise if a running input gave a NaN or an infinity before it stopped."""

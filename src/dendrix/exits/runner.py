@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Stateful, expect, expect_one_of
+from ..core import ACCUMULATIONS, Stateful, expect, expect_one_of
 from ..errors import InputError
-from .batching import Answer, Batch, Batching
+from .batching import Answer, Batch, Batching, Finished
 from .blocks import advance, expect_running, not_finite
 from .decisions import Decisions
+from .rows import Padded, Rows, compiled_rows, cut, padded
 from .rules.base import ExitRule
 
 
@@ -54,17 +57,14 @@ def run(
     Raises:
         ValueError: the network is in training mode or gives a NaN or an infinity, or an argument is out of range.
     """
-    batch = _batch(model, rule, batching, accumulation, batch_size, block)
-    found = sorted(batch.answers(_inputs(x, lengths)), key=lambda answer: answer.index)
-    if not found:
+    running = _Running(model, rule, batching, accumulation, batch_size, block)
+    parts = list(running.finished(*_inputs(x, lengths)))
+    if not parts:
         raise InputError("x: expected at least one input, got none. For streams that may be empty use serve.")
-    return Answers(
-        steps=torch.tensor([answer.steps for answer in found]),
-        answers=torch.tensor([answer.answer for answer in found]),
-        stopped=torch.tensor([answer.stopped for answer in found]),
-        evidence=torch.stack([answer.evidence for answer in found]),
-        row_steps=batch.row_steps,
-    )
+    indices, *fields = zip(*parts, strict=True)
+    order = torch.tensor(sum(indices, [])).argsort()
+    answers, steps, stopped, evidence = (torch.cat(field)[order.to(field[0].device)] for field in fields)
+    return Answers(steps=steps, answers=answers, stopped=stopped, evidence=evidence, row_steps=(running.rows or running.batch).row_steps)
 
 
 def serve(
@@ -83,8 +83,8 @@ def serve(
         requests: inputs [T_i, ...]; the next one is taken only when a row is free, so at most `batch_size` are open.
         in_order: whether an answer waits for those of earlier requests, or is yielded at once.
     """
-    batch = _batch(model, rule, batching, accumulation, batch_size, block)
-    answers = batch.answers(iter(requests))
+    running = _Running(model, rule, batching, accumulation, batch_size, block)
+    answers = _each(running, requests)
     return _ordered(answers) if in_order else answers
 
 
@@ -114,28 +114,49 @@ def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulati
                 return
 
 
-def _batch(model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, batch_size: int, block: int) -> Batch:
-    expect_running(model, rule)
-    expect_one_of(batching, get_args(Batching), "batching")
-    for name, value in (("batch_size", batch_size), ("block", block)):
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}.")
-    return Batch(model, rule, batching, accumulation, batch_size, block)
+class _Running:
+    """Inputs that are run by the compiled loop of a network, where there is one for the first of them, otherwise by its modules."""
+
+    def __init__(self, model: Stateful, rule: ExitRule, batching: Batching, accumulation: str, batch_size: int, block: int):
+        expect_running(model, rule)
+        expect_one_of(batching, get_args(Batching), "batching")
+        expect_one_of(accumulation, ACCUMULATIONS, "accumulation")
+        for name, value in (("batch_size", batch_size), ("block", block)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}.")
+        self.batch = Batch(model, rule, batching, accumulation, batch_size, block)
+        self.rows: Rows | None = None
+
+    def finished(self, inputs: Iterator[Tensor], whole: Padded | None = None) -> Iterator[Finished]:
+        """Answer inputs, [T_i, ...]; `whole` holds the same inputs as one tensor, if they came as one."""
+        first, batch = list(islice(inputs, 1)), self.batch
+        if first:
+            self.rows = compiled_rows(batch.model, first[0], batch.rule, batch.accumulation)
+        inputs = chain(first, inputs)
+        if self.rows:
+            return self.rows.finished(padded(inputs, batch.size) if whole is None else cut(whole, batch.size))
+        return batch.finished(inputs)
 
 
-def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> Iterator[Tensor]:
+def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> tuple[Iterator[Tensor], Padded | None]:
+    """Inputs one by one; and as one tensor with their lengths, if they came as one."""
     if not isinstance(x, Tensor):
         if lengths is not None:
             raise InputError("lengths: expected none with an iterable of inputs. Cut each input where it ends.")
-        return iter(x)
+        return iter(x), None
     expect(x, "N T ...")
     if lengths is None:
-        return iter(x.unbind(0))
+        return iter(x.unbind(0)), (x, np.full(len(x), x.shape[1]))
     expect(lengths, "N", "lengths", N=len(x))
     ends = lengths.tolist()
     if not all(isinstance(end, int) and 0 < end <= x.shape[1] for end in ends):
         raise InputError(f"lengths: expected 1 to {x.shape[1]} steps, got {min(ends)} to {max(ends)}. Check how the batch was padded.")
-    return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True))
+    return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True)), (x, np.array(ends))
+
+
+def _each(running: _Running, requests: Iterable[Tensor]) -> Iterator[Answer]:
+    for part in running.finished(iter(requests)):
+        yield from part.each()
 
 
 def _ordered(answers: Iterator[Answer]) -> Iterator[Answer]:

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
-from ..neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
+from ...errors import InputError
+from ...layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
+from ...layers.delay.base import delay_layers
+from ...neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 
 Floats = NDArray[np.float64]
 _EXACT = (IF, LI, LIF, PLIF, AdLIF, CubaLIF)
@@ -78,12 +79,13 @@ def lower(network: nn.Module) -> list[Layer]:
 
     Args:
         network: delay or linear layers, BatchNorm, dropout and neurons in sequence; a last layer without neurons is read as integrators
-            with decay 0. It is copied, and its delays are rounded.
+            with decay 0. Delays are rounded, in a copy.
     Raises:
         InputError: a part has no such form; it is named.
     """
     read = _Open("")
-    for path, part in _parts("", freeze(network)):
+    whole = all(layer.rounded for layer in delay_layers(network))
+    for path, part in _parts("", network if whole else freeze(network)):
         read.path = path
         _read(part, read)
     if read.synapses is not None:
