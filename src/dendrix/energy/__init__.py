@@ -7,14 +7,16 @@ from .matrix_products import Product, products
 from .meter import measure
 from .paper import ASSUMED_RATE, Assumed, formula
 from .report import Costs, Layer, Operations, Rate, Report, StateUse
+from .sentences import verdict
 from .spike_outputs import spikes
 from .stored_states import Stored, stored
 from .traffic import Moved, Traffic, count_traffic
 from .twin import BreakEven, Comparison, Twin, at_rate, at_steps, compare, make_twin
-from .sentences import verdict
 
 __all__ = [
     "ASSUMED_RATE",
+    "TERMS",
+    "ZERO",
     "Assumed",
     "BreakEven",
     "Comparison",
@@ -34,8 +36,6 @@ __all__ = [
     "Report",
     "StateUse",
     "Stored",
-    "TERMS",
-    "ZERO",
     "Traffic",
     "Twin",
     "at_rate",

@@ -21,9 +21,9 @@ from .tally import ProductTally, RateTally, StateTally
 def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int], None] | None = None) -> Report:
     """Run a network over batches as in deployment, in evaluation mode and with integer delays, and count its operations.
 
-    Matrix products, and the states of neurons and of WKV are counted; normalisation, gates and pooling are not. Computations by modules of the network while a
-    batch is created, such as the input currents of a converted image network, are included. The mode and delays of the network are
-    restored afterwards.
+    Matrix products and the states of neurons and of WKV are counted; normalisation, gates and pooling are not. Computations by modules of
+    the network while a batch is created, such as the input currents of a converted image network, are included. The mode and delays of
+    the network are restored afterwards.
 
     Args:
         model: any network; a `Stateful` is called with (x, None, valid), another module with x only.

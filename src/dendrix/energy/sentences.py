@@ -1,5 +1,7 @@
 """One sentence about a comparison: whether spikes pay, up to which firing rate, and which term dominates."""
 
+from collections.abc import Iterable
+
 from .hardware.model import Range
 from .twin import BreakEven, Comparison
 
@@ -25,23 +27,25 @@ def verdict(found: Comparison) -> str:
 
 def times(ratio: Range) -> str:
     """Write a ratio, with two digits."""
-    low, high = f"{ratio.low:.2g}", f"{ratio.high:.2g}"
-    return f"{low} times" if low == high else f"{low} to {high} times"
+    return f"{_span(f'{end:.2g}' for end in ratio)} times"
 
 
 def _limit(even: BreakEven) -> str:
     measured = f"{even.measured:.1%} measured"
-    known = [rate for rate in even.rate if rate is not None]
+    known = sorted(rate for rate in even.rate if rate is not None)
     if not known:
-        said = f"not even without a spike would it cost less ({measured})"
-    elif min(known) == 1 and len(known) == len(even.rate):
+        said = f"even without a spike it costs more ({measured})"
+    elif known[0] == 1 and len(known) == len(even.rate):
         said = f"it costs less at every firing rate ({measured})"
     else:
-        ends = sorted({f"{rate:.1%}" for rate in known})
-        least = f"{min(known):.1%}"
-        said = f"it costs less below a firing rate of {least if len(ends) == 1 else f'{least} to {max(known):.1%}'} ({measured})"
-        said += "" if len(known) == len(even.rate) else ", or never with the other figures of the hardware"
-    if even.steps is not None:
-        least, greatest = (str(steps) for steps in even.steps)
-        said += f", and for at most {least if least == greatest else f'{least} to {greatest}'} steps at the measured rate"
-    return said
+        never = "" if len(known) == len(even.rate) else ", or never with the other figures of the hardware"
+        said = f"it costs less below a firing rate of {_span(f'{rate:.1%}' for rate in known)}{never} ({measured})"
+    if even.steps is None:
+        return said
+    if even.steps == (0, 0):
+        return f"{said}; at the measured rate it costs more for any number of steps"
+    return f"{said}; at the measured rate it costs less for up to {_span(str(steps) for steps in even.steps)} steps"
+
+
+def _span(ends: Iterable[str]) -> str:
+    return " to ".join(dict.fromkeys(ends))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import numbers
 from ..errors import InputError
+from .arguments import numbers
 from .style import COLOURS, LEARNED, QUIET, axis_or_new
 
 
