@@ -61,7 +61,7 @@ def test_convolution() -> None:
 @pytest.mark.parametrize(
     ("granularity", "expected"),
     [
-        ("synaptic", {"weights": 6, "spikes": 1.5, "delay lines": 2 * (6 + 2 * 2) * 4}),  # every addition waits, then all sums are read
+        ("synaptic", {"weights": 6 + 6, "spikes": 1.5, "delay lines": 2 * (6 + 2 * 2) * 4}),  # every addition waits, then all sums are read
         ("axonal", {"weights": 6, "spikes": 1.5, "delay lines": 1.5}),  # spikes wait
         ("dendritic", {"weights": 6, "spikes": 1.5, "delay lines": 2 * 2 * 2 * 4}),  # sums of a step wait
     ],
@@ -78,7 +78,7 @@ def test_delays_with_numbers() -> None:
     x = torch.rand(1, 3, 4)
     model = DelayLinear(4, 2, 40.0, 10.0)
     assert model.taps > 2
-    assert moved(counted(model, x)) == {"weights": 24, "delay lines": 3 * 4 + 3 * 8}  # each synapse reads the input of another step
+    assert moved(counted(model, x)) == {"weights": 24 + 24, "delay lines": 3 * 4 + 3 * 8}  # each synapse reads the input of another step
     axonal = moved(counted(DelayLinear(4, 2, 40.0, 10.0, granularity="axonal"), x))
     assert axonal == {"weights": 24, "activations": 2 * 12, "delay lines": 2 * 12}
     without = moved(counted(DelayLinear(4, 2, 0.0, 10.0), x))

@@ -12,6 +12,7 @@ from .spike_outputs import spikes
 from .stored_states import Stored, stored
 from .traffic import Moved, Traffic, count_traffic
 from .twin import BreakEven, Comparison, Twin, at_rate, at_steps, compare, make_twin
+from .twin_network import twin_network
 
 __all__ = [
     "ASSUMED_RATE",
@@ -52,5 +53,6 @@ __all__ = [
     "products",
     "spikes",
     "stored",
+    "twin_network",
     "verdict",
 ]

@@ -11,6 +11,8 @@ from .report import Layer, Report, StateUse
 Store = Literal["weights", "activations", "spikes", "sums", "delay lines", "states"]
 SUM_BYTES = 4
 """Bytes of a partial sum or of a number of a state."""
+DELAY_BYTES = 1
+"""Bytes of the delay of a synapse, which is read with its weight."""
 
 
 class Moved(NamedTuple):
@@ -82,8 +84,9 @@ def _layer(layer: Layer, word: float, value: float, reuse: Reuse) -> Iterator[Mo
     """Traffic of one product. Inputs are written by the layer before and read by this one."""
     uses = layer.reached if layer.spiking else layer.dense
     weights = uses if reuse == "none" else min(uses, layer.rows * layer.weights)
-    yield Moved(layer.name, "weights", weights * word, layer.weights * word)
     waits = layer.delayed if layer.taps > 1 else None
+    synapse = word + (DELAY_BYTES if waits == "synapses" else 0)
+    yield Moved(layer.name, "weights", weights * synapse, layer.weights * synapse)
     if layer.spiking:
         spikes = _spike_bytes(layer)
         yield Moved(layer.name, "spikes", 2 * spikes, layer.inputs / 8)

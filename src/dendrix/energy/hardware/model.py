@@ -106,6 +106,11 @@ class Hardware:
             )
         return self.operations[numbers]
 
+    @property
+    def has_macs(self) -> bool:
+        """Whether it has dense products."""
+        return all(costs.mac_pj is not None for costs in self.operations.values())
+
     def default_numbers(self) -> str:
         """Return the first format of the file."""
         return next(iter(self.operations))
