@@ -28,7 +28,9 @@ def twin_network(network: Sequential, bits: int = 8) -> Sequential:
         raise InputTypeError(f"network: expected a Sequential, got {type(network).__name__}. Build its dense form yourself and train it.")
     inner = [type(part).__name__ for stage in network.stages for part in stage.modules() if part is not stage and isinstance(part, Neuron)]
     if inner:
-        raise InputTypeError(f"network: expected neurons as layers of their own, got {inner[0]} inside a layer. Build its dense form yourself.")
+        raise InputTypeError(
+            f"network: expected neurons as layers of their own, got {inner[0]} inside a layer. Build its dense form yourself."
+        )
     step = _SPAN / (2**bits - 1)
     spiking = [isinstance(stage, Neuron) and not isinstance(stage, LI) for stage in network.stages]
     stages: list[nn.Module] = [

@@ -75,10 +75,24 @@ def meter_run(
         opened = OpenedRun(folder, checkpoint, sample_data(checkpoint, folder))
     else:
         opened = open_run(run, split, data=data, root=root, trust=trust)
+    return meter(opened, inputs, rule, count)
+
+
+def meter(opened: OpenedRun, inputs: int, policy: Policy | None = None, progress: Callable[[int], None] | None = None) -> Metered:
+    """Count operations and memory traffic of an opened run that classifies.
+
+    Args:
+        opened: the run.
+        inputs: largest number of inputs, evenly spread over its data.
+        policy: exit policy for this network; steps after the exit of an input are not counted.
+        progress: called after each batch with the number of inputs so far.
+    Raises:
+        InputError: the policy is for another network, or the network has no steps.
+    """
     network = opened.network
     repeated = network.presented if isinstance(network, StillImageNetwork) and opened.dt_ms is None else None
-    batches = opened.sample(inputs) if rule is None else _until_exit(opened, rule, inputs)
-    return Metered(network, measure(network, batches, count), "input", repeated, opened.dt_ms)
+    batches = opened.sample(inputs) if policy is None else _until_exit(opened, policy, inputs)
+    return Metered(network, measure(network, batches, progress), "input", repeated, opened.dt_ms)
 
 
 def load_policy(given: Path) -> Policy:
