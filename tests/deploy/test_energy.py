@@ -20,9 +20,10 @@ def test_operations_are_those_of_the_float_network() -> None:
     for one, other in zip(found.layers, expected.layers, strict=True):
         assert one.dense == other.dense
         assert one.reached == pytest.approx(other.reached, rel=0.05)
-    first, own, last = found.layers
-    assert (own.kind, last.kind) == ("spikes", "spikes")
-    assert first.weight_bytes * 4 == expected.layers[0].weight_bytes
+        assert (one.rows, one.inputs, one.outputs, one.weights) == (other.rows, other.inputs, other.outputs, other.weights)
+        assert 1 < one.taps <= other.taps
+    assert [layer.kind for layer in found.layers[1:]] == ["spikes", "spikes"]
+    assert sum(state.neurons for state in found.states) == sum(state.neurons for state in expected.states)
 
 
 @pytest.mark.parametrize("kind", CONVERTED)

@@ -57,16 +57,6 @@ def test_batches_are_judged_together() -> None:
     assert measure(Same(2), [first, second]).layers[0].kind == "numbers"
 
 
-def test_traffic_by_hand() -> None:
-    x = torch.tensor([[[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]])
-    (layer,) = measure(Same(4), [x]).layers
-    assert layer.weight_bytes == (2 + 4) * 4  # three spikes, two weights each
-    assert layer.activation_bytes == 8 / 8 + 2 * 2 * 4
-    (layer,) = measure(Same(4), [torch.rand(1, 2, 4)]).layers
-    assert layer.weight_bytes == 2 * 8 * 4
-    assert layer.activation_bytes == 8 * 4 + 2 * 2 * 4
-
-
 @settings(max_examples=25, deadline=None)
 @given(sizes=st.lists(st.integers(1, 7), min_size=2, max_size=4), batch=st.integers(1, 4), steps=st.integers(1, 5), seed=st.integers(0, 99))
 def test_a_random_network_is_counted_as_by_a_loop(sizes: list[int], batch: int, steps: int, seed: int) -> None:

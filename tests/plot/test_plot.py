@@ -22,6 +22,7 @@ CASES: dict[str, Callable[..., Any]] = {
     "evidence": lambda **options: plot.evidence(torch.eye(6), list("abcdef"), 10.0, exit_step=3, **options),
     "accuracy_over_time": lambda **options: plot.accuracy_over_time({"a": [0.5, 1.0], "b": [0.1, 0.2]}, 10.0, **options),
     "energy_bars": lambda **options: plot.energy_bars({"as built": 4000.0, "spikes": 300.0}, **options),
+    "energy_terms": lambda **options: plot.energy_terms({"a": {"weights": 4e3, "states": 2e3}, "b": {"states": 9e6}}, **options),
     "sdr_curves": lambda **options: plot.sdr_curves([1, 2, 3], [1e-1, 1e-5, 0], [0, 1e-9, 1e-2], window=(2, 2), **options),
 }
 

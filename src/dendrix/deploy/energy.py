@@ -1,4 +1,4 @@
-"""Matrix products of integer networks for the energy meter."""
+"""Matrix products and states of integer networks for the energy meter."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..energy.matrix_products import Product, products
+from ..energy.stored_states import Stored, stored
 from . import image_reference, reference, text_reference
 from .image_layout import EdgeForm, StageForm
 from .image_network import ImageEncoding, IntegerImageNetwork
@@ -21,13 +22,32 @@ def _integer_network(module: IntegerNetwork, given: dict[str, Any], y: Any) -> t
     memory = module.init_state(len(x)).memory.numpy().astype(np.int64)
     outputs = [torch.from_numpy(part).float() for part in reference.traced(module.layers(), module.plan, x.numpy(), memory)]
     found = []
-    for form, sent, out in zip(module.forms, [x.float(), *outputs], outputs, strict=False):
-        reach = form.outputs * form.synapses
-        found.append(Product(sent, 2, reach, reach * form.inputs, form.outputs, 1))
-        if form.feedback_synapses:
+    for layer, sent, out in zip(module.layers(), [x.float(), *outputs], outputs, strict=False):
+        form, reach = layer.form, layer.form.outputs * layer.form.synapses
+        found.append(Product(sent, 2, reach, reach * form.inputs, form.outputs, taps=int(layer.delay.max()) + 1))
+        if layer.feedback_delay is not None:
             own = form.outputs * form.feedback_synapses
-            found.append(Product(out, 2, own, own * form.outputs, form.outputs, 1))
+            found.append(Product(out, 2, own, own * form.outputs, form.outputs, taps=int(layer.feedback_delay.max()) + 1))
     return tuple(found)
+
+
+@stored.register
+def _integer_neurons(module: IntegerNetwork, given: dict[str, Any], y: Any) -> tuple[Stored, ...]:  # noqa: ARG001
+    """One number for each neuron; delay lines are counted with the products."""
+    hidden, outputs = sum(form.outputs for form in module.forms[:-1]), module.forms[-1].outputs
+    return Stored(hidden, hidden, float(hidden), True), Stored(outputs, outputs, float(outputs), False)
+
+
+@stored.register
+def _integer_image_neurons(module: IntegerImageNetwork, given: dict[str, Any], y: Any) -> tuple[Stored, ...]:  # noqa: ARG001
+    neurons = sum(stage.form.size for stage in module.stages() if stage.form.fires)
+    return (Stored(module.plan.memory, neurons, float(module.plan.memory), True),)
+
+
+@stored.register
+def _integer_text_state(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tuple[Stored, ...]:  # noqa: ARG001
+    values = module.init_state(1).shape[1]
+    return (Stored(values, 0, float(values), False),)
 
 
 @products.register
@@ -72,7 +92,7 @@ def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tup
     found = []
     for steps in zip(*seen, strict=True):
         x, (outputs, inputs) = np.stack([x for x, _ in steps], 1), steps[0][1].shape
-        found.append(Product(torch.from_numpy(x).float(), 2, outputs, outputs * inputs, outputs, 1))
+        found.append(Product(torch.from_numpy(x).float(), 2, outputs, outputs * inputs, outputs))
     return tuple(found)
 
 
@@ -80,4 +100,4 @@ def _edge_product(edge: EdgeForm, form: StageForm, weight: Ints, maps: torch.Ten
     """The product of maps [..., H, W, C] and the weights of an edge, of one byte each."""
     height, width, channels = maps.shape[-3:]
     reach = torch.from_numpy(image_reference.reach(edge, form, (height, width, channels)).copy()).movedim(-1, 0)
-    return Product(maps.float().movedim(-1, -3), maps.dim() - 3, reach, weight.size, form.size, 1)
+    return Product(maps.float().movedim(-1, -3), maps.dim() - 3, reach, weight.size, form.size)

@@ -1,12 +1,14 @@
 """Estimates of one network: as built, by the published formula, and with spikes as the inputs of its matrix products."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from torch import nn
 
+from .hardware import Hardware
 from .paper import ASSUMED_RATE, formula
 from .report import Costs, Operations, Report
+from .twin import Comparison, compare
 
 Unit = Literal["token", "input"]
 
@@ -18,11 +20,30 @@ class Metered(NamedTuple):
     report: Report
     unit: Unit
     """Unit per which figures are given: a token or an input."""
+    repeated: int | None = None
+    """Number of steps for which the same input is presented, as a still image; None for sequences."""
+    dt_ms: float | None = None
+    """Length of a time step in real time; None if there is none."""
 
     @property
     def units(self) -> int:
         """Number of measured units."""
         return self.report.steps if self.unit == "token" else self.report.inputs
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all inputs in real time; 0 without any."""
+        return 0.0 if self.dt_ms is None else self.report.steps * self.dt_ms / 1000
+
+    def compare(self, hardware: Hardware, numbers: str | None = None, bits: int | None = None) -> Comparison:
+        """Compare the network with its twin on a hardware model, per token or input.
+
+        Args:
+            hardware, numbers, bits: as in the function `compare`.
+        """
+        found = compare(self.report, hardware, repeated=self.repeated, numbers=numbers, bits=bits, seconds=self.seconds)
+        dense = None if found.twin is None else found.twin.per(self.units)
+        return replace(found, spiking=found.spiking.per(self.units), twin=dense)
 
     def per_unit(self, operations: Operations) -> Operations:
         """Divide the operations of the report by the number of tokens or inputs."""

@@ -1,8 +1,8 @@
 """Matrix products of each type of module. Register a function of `products` for a new type of module to have it counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from ..layers import DelayLinear, DendriticSegments, Recurrent, RecurrentDelay, SparseLinear
 from ..layers.dendrites.active import ActiveDendrites
 from ..models import DendriticNet
+
+Delayed = Literal["synapses", "inputs", "outputs"]
+_WAITS: dict[str, Delayed] = {"synaptic": "synapses", "axonal": "inputs", "dendritic": "outputs"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,10 @@ class Product:
     """Number of weights."""
     outputs: int
     """Number of outputs per input or time step."""
-    weight_bytes: int
-    """Size of one weight, in bytes."""
+    taps: int = 1
+    """Number of time steps that a delay line holds; 1 without delays."""
+    delayed: Delayed = "synapses"
+    """What waits in the delay line: the input of each synapse, a whole input ("axonal"), or a whole output ("dendritic")."""
 
 
 @singledispatch
@@ -57,7 +62,7 @@ def _linear(module: nn.Linear, given: dict[str, Any], y: Tensor) -> tuple[Produc
 @products.register(nn.ConvTranspose3d)
 def _convolution(module: nn.Module, given: dict[str, Any], y: Tensor) -> tuple[Product, ...]:
     x, weight = given["input"], module.get_parameter("weight")
-    return (Product(x, 1, _reach(module, x), weight.numel(), y[0].numel(), weight.element_size()),)
+    return (Product(x, 1, _reach(module, x), weight.numel(), y[0].numel()),)
 
 
 @products.register
@@ -72,8 +77,7 @@ def _sparse(module: SparseLinear, given: dict[str, Any], y: Any) -> tuple[Produc
 
 @products.register
 def _segments(module: DendriticSegments, given: dict[str, Any], y: Any) -> tuple[Product, ...]:
-    synapses, size = module.segments * module.synapses, module.permanence.element_size()
-    return (Product(given["x"], 2, module.connected().sum(0), synapses, module.segments, size),)
+    return (Product(given["x"], 2, module.connected().sum(0), module.segments * module.synapses, module.segments),)
 
 
 @products.register
@@ -93,13 +97,15 @@ def _dendritic_net(module: DendriticNet, given: dict[str, Any], y: Any) -> tuple
 @products.register
 def _delay(module: DelayLinear, given: dict[str, Any], y: Any) -> tuple[Product, ...]:
     """A value is multiplied once per synapse of its channel, after the delay of the synapse; also if the sequence ends before."""
-    return (_dense(given["x"], module.weight, module.out_features, lags=1 if module.rounded else module.taps),)
+    product = _dense(given["x"], module.weight, module.out_features, lags=1 if module.rounded else module.taps)
+    return (replace(product, taps=module.taps, delayed=_WAITS[module.granularity]),)
 
 
 @products.register
 def _recurrent_delay(module: RecurrentDelay, given: dict[str, Any], y: tuple[Tensor, Any]) -> tuple[Product, ...]:
     """Each output is fed back once, after its delay; also if the sequence ends before."""
-    return (_dense(y[0], module.weight, len(module.weight), lags=1 if module.rounded else module.taps),)
+    product = _dense(y[0], module.weight, len(module.weight), lags=1 if module.rounded else module.taps)
+    return (replace(product, taps=module.taps, delayed="inputs"),)
 
 
 @products.register
@@ -133,7 +139,7 @@ def unknown(module: nn.Module) -> bool:
 
 def _dense(x: Tensor, weight: Tensor, outputs: int, lags: int = 1) -> Product:
     """Return a product in which every channel has the same number of weights, each used at `lags` time lags."""
-    return Product(x, x.dim() - 1, lags * weight.numel() / x.shape[-1], weight.numel(), outputs, weight.element_size())
+    return Product(x, x.dim() - 1, lags * weight.numel() / x.shape[-1], weight.numel(), outputs)
 
 
 def _chosen(x: Tensor, layer: SparseLinear) -> Product:
@@ -141,7 +147,7 @@ def _chosen(x: Tensor, layer: SparseLinear) -> Product:
     reach = torch.full((layer.in_features,), float(layer.out_features))
     if layer.inputs is not None:
         reach = torch.bincount(layer.inputs.flatten(), minlength=layer.in_features)
-    return Product(x, x.dim() - 1, reach, layer.weight.numel(), layer.out_features, layer.weight.element_size())
+    return Product(x, x.dim() - 1, reach, layer.weight.numel(), layer.out_features)
 
 
 def _reach(module: nn.Module, x: Tensor) -> Tensor:

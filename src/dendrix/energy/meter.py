@@ -14,15 +14,16 @@ from ..layers import rounded
 from .matrix_products import counted_with_its_parent, products, unknown
 from .report import Report
 from .spike_outputs import spikes
-from .tally import ProductTally, RateTally
+from .stored_states import stored
+from .tally import ProductTally, RateTally, StateTally
 
 
 def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int], None] | None = None) -> Report:
     """Run a network over batches as in deployment, in evaluation mode and with integer delays, and count its operations.
 
-    Matrix products are counted; neurons, normalisation, gates and running averages are not. Computations by modules of the network while a
-    batch is created, such as the input currents of a converted image network, are included. The mode and delays of the network are
-    restored afterwards.
+    Matrix products and the states of neurons and of WKV are counted; normalisation, gates and pooling are not. Computations by modules of
+    the network while a batch is created, such as the input currents of a converted image network, are included. The mode and delays of
+    the network are restored afterwards.
 
     Args:
         model: any network; a `Stateful` is called with (x, None, valid), another module with x only.
@@ -59,6 +60,7 @@ class _Meter:
         self.busy = False
         self.products: dict[tuple[str, int], ProductTally] = {}
         self.rates: dict[str, RateTally] = {}
+        self.states: dict[tuple[str, int], StateTally] = {}
 
     def run(self, x: Tensor, valid: Tensor | None) -> None:
         """Run one batch through the network."""
@@ -96,8 +98,11 @@ class _Meter:
             tally.add(product, self.valid)
         if (sent := spikes(module, given, y)) is not None:
             self.rates.setdefault(name, RateTally(name or type(module).__name__)).add(sent, self.valid)
+        for index, part in enumerate(stored(module, given, y)):
+            self.states.setdefault((name, index), StateTally(name, type(module).__name__, part)).add(y[0], self.valid)
 
     def report(self) -> Report:
         layers = tuple(tally.layer() for tally in self.products.values())
+        states = tuple(tally.state() for tally in self.states.values())
         missed = [name for name, module in self.model.named_modules() if module not in self.counted_elsewhere and unknown(module)]
-        return Report(self.inputs, self.steps, layers, tuple(tally.rate() for tally in self.rates.values()), tuple(missed))
+        return Report(self.inputs, self.steps, layers, tuple(tally.rate() for tally in self.rates.values()), tuple(missed), states)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..errors import InputError
+from .matrix_products import Delayed
 
 Kind = Literal["spikes", "signed spikes", "numbers", "silence"]
 
@@ -60,10 +61,23 @@ class Layer:
     """Number of multiplications if no input is skipped."""
     reached: float
     """Number of multiplications with a nonzero input."""
-    weight_bytes: float
-    """Bytes of weights read: all weights per input or time step; for spikes, only the selected weights, if these are fewer."""
-    activation_bytes: float
-    """Bytes of inputs read and outputs written; a spike takes one bit, a signed spike two."""
+    rows: int
+    """Number of inputs or time steps at which the product was computed."""
+    inputs: int
+    """Number of input values of one row."""
+    weights: int
+    """Number of weights."""
+    outputs: int
+    """Number of outputs of one row."""
+    taps: int = 1
+    """Time steps that the delay line of the layer holds; 1 without delays."""
+    delayed: Delayed = "synapses"
+    """What waits in the delay line, as in `Product`."""
+
+    @property
+    def spiking(self) -> bool:
+        """Whether the inputs are spikes, or would be if there were any."""
+        return self.kind != "numbers"
 
     @property
     def operations(self) -> Operations:
@@ -83,6 +97,25 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class StateUse:
+    """State of a module that is read and written at every step."""
+
+    name: str
+    module: str
+    """Type of the module."""
+    rows: int
+    """Number of time steps of all inputs."""
+    values: int
+    """Numbers stored for one input."""
+    neurons: int
+    """Neurons among them; 0 for other states, such as the running averages of WKV."""
+    macs: float
+    """Multiplications of an update of all values."""
+    spiking: bool
+    """Whether the neurons send spikes; a dense network of the same shape has no such state."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Result of `measure`, summed over all inputs."""
 
@@ -96,6 +129,8 @@ class Report:
     """Firing rates."""
     uncounted: tuple[str, ...]
     """Names of modules with matrices for which no function of `products` is registered."""
+    states: tuple[StateUse, ...] = ()
+    """States of neurons and running averages."""
 
     @property
     def operations(self) -> Operations:
@@ -109,16 +144,12 @@ class Report:
         return Operations(sum(layer.dense for layer in self.layers), 0)
 
     @property
-    def weight_bytes(self) -> float:
-        """Bytes of weights read by all layers."""
-        return sum(layer.weight_bytes for layer in self.layers)
-
-    @property
-    def activation_bytes(self) -> float:
-        """Bytes of inputs and outputs of all layers."""
-        return sum(layer.activation_bytes for layer in self.layers)
+    def rate(self) -> float:
+        """Mean fraction of active inputs of the products with spikes as inputs, weighted by their number of weights; 0 without any."""
+        fed = [layer for layer in self.layers if layer.spiking]
+        dense = sum(layer.dense for layer in fed)
+        return sum(layer.reached for layer in fed) / dense if dense else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values, with the sums over the layers."""
-        sums = {"weight_bytes": self.weight_bytes, "activation_bytes": self.activation_bytes}
-        return {**asdict(self), "operations": asdict(self.operations), "dense": asdict(self.dense), **sums}
+        return {**asdict(self), "operations": asdict(self.operations), "dense": asdict(self.dense), "rate": self.rate}

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from .matrix_products import Product
-from .report import Kind, Layer, Rate
+from .report import Kind, Layer, Rate, StateUse
+from .stored_states import Stored
 
 
 class ProductTally:
@@ -12,8 +13,8 @@ class ProductTally:
 
     def __init__(self, name: str, module: str):
         self.name, self.module = name, module
-        self.values = self.fired = self.rows = self.dense = self.reached = 0.0
-        self.weights_met = self.outputs = 0.0
+        self.values = self.fired = self.dense = self.reached = 0.0
+        self.rows = 0
         self.low = self.high = self.seen = torch.zeros(0)
         self.positive = self.negative = False
 
@@ -29,9 +30,7 @@ class ProductTally:
         self.fired += fires.sum().item()
         self.dense += len(rows) * reach.sum().item()
         self.reached += reached.sum().item()
-        self.weights, self.weight_size, self.value_size = product.weights, product.weight_bytes, product.x.element_size()
-        self.weights_met += reached.clamp(max=product.weights).sum().item()
-        self.outputs += len(rows) * product.outputs
+        self.product = product
         self._look(rows, fires)
 
     def _look(self, rows: Tensor, fires: Tensor) -> None:
@@ -62,18 +61,20 @@ class ProductTally:
 
     def layer(self) -> Layer:
         """Return the entry of the report."""
-        kind = self.kind()
-        value_size = {"numbers": float(self.value_size), "signed spikes": 2 / 8}.get(kind, 1 / 8)
-        weights = self.rows * self.weights if kind == "numbers" else self.weights_met
+        place = self.product.x.shape[self.product.lead :].numel()
         return Layer(
             self.name,
             self.module,
-            kind,
+            self.kind(),
             rate=self.fired / max(self.values, 1),
             dense=self.dense,
             reached=self.reached,
-            weight_bytes=weights * self.weight_size,
-            activation_bytes=self.values * value_size + self.outputs * self.value_size,
+            rows=self.rows,
+            inputs=place,
+            weights=self.product.weights,
+            outputs=self.product.outputs,
+            taps=self.product.taps,
+            delayed=self.product.delayed,
         )
 
 
@@ -94,6 +95,21 @@ class RateTally:
         """Return the entry of the report."""
         share = self.fired.double() / max(self.rows, 1)
         return Rate(self.name, share.mean().item(), (share == 0).double().mean().item())
+
+
+class StateTally:
+    """Accumulator of the steps at which the state of a module is read and written."""
+
+    def __init__(self, name: str, module: str, stored: Stored):
+        self.name, self.module, self.stored, self.rows = name, module, stored, 0
+
+    def add(self, y: Tensor, valid: Tensor | None) -> None:
+        """Add the steps of one call with the result y, [B, T, ...]; `valid` is the mask of the batch, bool [B, T] or None."""
+        self.rows += len(masked_rows(y, 2, valid))
+
+    def state(self) -> StateUse:
+        """Return the entry of the report."""
+        return StateUse(self.name, self.module, self.rows, *self.stored)
 
 
 def masked_rows(x: Tensor, lead: int, valid: Tensor | None) -> Tensor:

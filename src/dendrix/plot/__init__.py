@@ -7,7 +7,7 @@ writes it. Arguments are tensors, arrays or lists. Grey is what others are compa
 from .codes import sdr_curves
 from .decisions import accuracy_over_time, evidence
 from .delays import delay_histogram, delay_map
-from .energy import energy_bars
+from .energy import energy_bars, energy_terms
 from .spikes import firing_rates, raster, traces
 from .style import COLOURS, FIXED, LEARNED, QUIET, REFERENCE, as_png, dress, new_axis, new_figure, save_figure
 
@@ -23,6 +23,7 @@ __all__ = [
     "delay_map",
     "dress",
     "energy_bars",
+    "energy_terms",
     "evidence",
     "firing_rates",
     "new_axis",

@@ -10,11 +10,14 @@ from torch import Tensor
 
 from ..core.files import read_json
 from ..core.trust import Trust
+from ..data.base import Batch
 from ..data.text.corpora import corpus
 from ..data.text.tokenizers import encode
 from ..data.text.tokens import Tokens, counted
 from ..energy import Metered, measure
 from ..errors import InputError
+from ..exits import Policy, decide, record_outputs
+from ..models.converted import StillImageNetwork
 from ..models.spikegpt.classifier import ARCHITECTURE
 from ..pretrained import find_run
 from ..run_folder.checkpoint import load_checkpoint
@@ -36,6 +39,7 @@ def meter_run(
     inputs: int = 64,
     root: Path | None = None,
     trust: Trust = None,
+    policy: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Metered:
     """Count operations and memory traffic of the network of a run.
@@ -47,6 +51,7 @@ def meter_run(
         inputs: largest number of inputs, evenly spread over the data; for a text, windows as long as in the training.
         root: folder of the data of the training, if it has moved.
         trust: package or Python file of classes that are not part of dendrix or torch.
+        policy: exit policy for this network, a file or a run folder with policy.json; steps after the exit of an input are not counted.
         progress: called after each batch with the number of processed inputs and the total.
     Raises:
         OSError: the run or its data are missing or not readable.
@@ -55,7 +60,10 @@ def meter_run(
     count = None if progress is None else lambda done: progress(done, inputs)
     folder, on_own = find_run(run), on_samples(run, data, root)
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    rule = None if policy is None else load_policy(policy)
     if "model_type" in config and ARCHITECTURE not in (config.get("architectures") or ()):
+        if rule is not None:
+            raise InputError(f"policy: expected a network that classifies, got the language model {run}. Leave the policy out.")
         from ..models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 
         network, tokenizer = load_network(folder)
@@ -67,7 +75,56 @@ def meter_run(
         opened = OpenedRun(folder, checkpoint, sample_data(checkpoint, folder))
     else:
         opened = open_run(run, split, data=data, root=root, trust=trust)
-    return Metered(opened.network, measure(opened.network, opened.sample(inputs), count), "input")
+    return meter(opened, inputs, rule, count)
+
+
+def meter(opened: OpenedRun, inputs: int, policy: Policy | None = None, progress: Callable[[int], None] | None = None) -> Metered:
+    """Count operations and memory traffic of an opened run that classifies.
+
+    Args:
+        opened: the run.
+        inputs: largest number of inputs, evenly spread over its data.
+        policy: exit policy for this network; steps after the exit of an input are not counted.
+        progress: called after each batch with the number of inputs so far.
+    Raises:
+        InputError: the policy is for another network, or the network has no steps.
+    """
+    network = opened.network
+    repeated = network.presented if isinstance(network, StillImageNetwork) and opened.dt_ms is None else None
+    batches = opened.sample(inputs) if policy is None else _until_exit(opened, policy, inputs)
+    return Metered(network, measure(network, batches, progress), "input", repeated, opened.dt_ms)
+
+
+def load_policy(given: Path) -> Policy:
+    """Read an exit policy.
+
+    Args:
+        given: a policy file, a run folder with policy.json, or the name of a shipped network.
+    Raises:
+        OSError: the file is missing or cannot be read.
+        InputError: it is not a policy.
+    """
+    folder = find_run(given)
+    return Policy.load(folder / "policy.json" if folder.is_dir() else folder)
+
+
+def _until_exit(opened: OpenedRun, policy: Policy, inputs: int) -> Iterator[Batch]:
+    """Return batches whose steps after the exit of an input are invalid, as a network that stops does not compute them."""
+    network, steps = opened.network, []
+    if not opened.answers_over_time:
+        raise InputError("policy: expected a network that answers after every step, got one without steps. Convert it first.")
+    for batch in opened.sample(inputs):
+        record = record_outputs(network, [batch], policy.accumulation, opened.dt_ms)
+        policy.check_network(record.outputs.shape[2], record.accumulation, record.dt_ms, record.model)
+        steps.append(decide(policy.rule, record).steps)
+    return _shortened(opened.sample(inputs), steps)
+
+
+def _shortened(batches: Iterator[Batch], steps: list[Tensor]) -> Iterator[Batch]:
+    """Yield batches with the given number of valid steps of each input."""
+    for batch, most in zip(batches, steps, strict=True):
+        valid = batch.valid if batch.valid is not None else torch.ones(batch.x.shape[:2], dtype=torch.bool)
+        yield batch._replace(valid=valid & (valid.cumsum(1) <= most.unsqueeze(1)))
 
 
 def on_samples(run: Path, data: Path | None = None, root: Path | None = None) -> bool:

@@ -70,9 +70,11 @@ def test_the_page_has_everything_and_needs_nothing(copy: Path) -> None:
     path = write_report(copy)
     assert path == copy / "report.html"
     page = path.read_text()
-    assert [what.split()[0] for what in pictures(page)] == ["Loss", "Firing", "Accuracy", "Confusion", "Input,", "Histogram"]
+    assert [what.split()[0] for what in pictures(page)] == ["Loss", "Firing", "Accuracy", "Confusion", "Input,", "Energy", "Histogram"]
     assert not re.search(r"https?://|<script|<link|@import", page)
     assert set(re.findall(r'(?:src|href)="([^,"]*)', page)) == {"data:image/png;base64"}
+    assert re.search(r"(Spikes|Undecided|No gain) .*on 45nm: [\d.]+ times the energy of the twin", page)
+    assert "Not contained: registers" in page
     record = json.loads((copy / "run.json").read_text())
     assert record["data_sha256"] in page
     assert "<th>model.max_delay_ms</th><td>40.0</td>" in page

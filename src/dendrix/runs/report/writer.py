@@ -9,11 +9,13 @@ import torch
 from ...core.files import flattened, write_atomic
 from ...core.trust import Trust
 from ...data import Dataset
+from ...energy import load_hardware, verdict
 from ...layers.delay.base import delay_layers
-from ...plot import accuracy_over_time
+from ...plot import accuracy_over_time, energy_terms
 from ...pretrained import find_run
 from ...run_folder.checkpoint import Checkpoint, expect_run, load_checkpoint, read_checkpoint
 from ...run_folder.record import METRICS, RunRecord, caveat, is_text, read_lines, read_record
+from ..energy import meter
 from ..opened import OpenedRun, open_run
 from .figures import draw_confusion, draw_health, draw_training
 from .network_figures import draw_activity, draw_delays
@@ -21,6 +23,8 @@ from .page import heading, page, paragraph, picture, table
 from .text import text_parts
 
 REPORT = "report.html"
+_HARDWARE, _METERED = "45nm", 16
+"""Hardware model of the energy estimate, and number of inputs that it is measured on."""
 _CONFUSED = 5
 """Number of pairs of confused classes that are listed."""
 
@@ -107,6 +111,7 @@ def _validation(folder: Path, where: dict[str, Any]) -> Iterator[str]:
     if often := _most_confused(opened.checkpoint.labels, scores.confusion):
         yield paragraph(f"Most frequent confusions: {', '.join(often)}.")
     yield from _one_clip(opened)
+    yield from _energy(opened)
 
 
 def _most_confused(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:
@@ -124,6 +129,20 @@ def _one_clip(opened: OpenedRun) -> Iterator[str]:
         activity = draw_activity(checkpoint, x, f"Input: a validation item of class “{data.labels[y]}”", data.dt_ms)
         yield heading("One input through the network")
         yield picture(activity, "Input, spikes and decision over time")
+
+
+def _energy(opened: OpenedRun) -> Iterator[str]:
+    """Yield the energy of a spiking network beside its twin, on the validation data."""
+    metered = meter(opened, _METERED)
+    if not metered.report.states:
+        return
+    compared = metered.compare(load_hardware(_HARDWARE))
+    bars = {"this network": compared.spiking, **({} if compared.twin is None else {"dense twin": compared.twin})}
+    shown = {name: {term: energy.middle for term, energy in one.terms.items()} for name, one in bars.items()}
+    yield heading("Energy, estimated")
+    yield picture(energy_terms(shown, metered.unit, title=f"Energy by term, {_HARDWARE}").figure, "Energy by term, beside the dense twin")
+    said = f"{verdict(compared)} Mean over {metered.report.inputs} validation items. {compared.spiking.hardware.source}."
+    yield paragraph(f"{said} Not contained: {', '.join(compared.spiking.left_out)}.")
 
 
 def _delays(folder: Path, record: RunRecord, trust: Trust) -> Iterator[str]:
