@@ -5,9 +5,12 @@ from .background import Background
 from .coder import Coder, speech_features
 from .codes import Whitening, bin_counts, fit_whitening, hidden_spikes, on_off_winners
 from .listening import Event, listen_for
+from .recording import record_word
 from .speech import Span, SpeechDetector
 from .thresholds import Calibration, Rates, calibrate, clustered_upper_bound, false_alarm_rates, threshold, word_weights
-from .vocabulary import Decision, Report, Vocabulary, Word, source_of
+from .veto import KnownWords
+from .vocabulary import Vocabulary, source_of
+from .words import Decision, Report, Word
 
 __all__ = [
     "Backbone",
@@ -17,6 +20,7 @@ __all__ = [
     "Coder",
     "Decision",
     "Event",
+    "KnownWords",
     "Rates",
     "Report",
     "Span",
@@ -34,6 +38,7 @@ __all__ = [
     "hidden_spikes",
     "listen_for",
     "on_off_winners",
+    "record_word",
     "source_of",
     "speech_features",
     "threshold",
