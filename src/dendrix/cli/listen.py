@@ -15,7 +15,12 @@ Sound = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOUND")]
 
 
 def listen(
-    vocabulary: VocabularyFile, sound: Sound | None = None, refractory_ms: float = 1000.0, device: str | None = None, json: bool = False
+    vocabulary: VocabularyFile,
+    sound: Sound | None = None,
+    refractory_ms: float = 1000.0,
+    per_hour: float | None = None,
+    device: str | None = None,
+    json: bool = False,
 ) -> None:
     """Listen for taught words, and print each when it has ended: `dendrix listen VOCABULARY` with the microphone of this computer.
 
@@ -24,6 +29,7 @@ def listen(
         sound: by default the microphone; - for standard input, as a wav stream of any rate or raw 16-bit samples, mono, at the network's
             rate; or a wav file.
         refractory_ms: time after a word in which it is not printed again, in ms.
+        per_hour: largest expected number of false alarms per hour of a word that is printed; by default, its threshold decides.
         device: name of the microphone, as `python -m sounddevice` lists them; by default the one of the system.
         json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour"}.
     """
@@ -39,7 +45,7 @@ def listen(
         chunks = microphone(rate, device=device)
     else:
         chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sound), rate)])
-    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms):
+    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms, per_hour=per_hour):
         if json:
             print_json(dataclasses.asdict(event))
         else:

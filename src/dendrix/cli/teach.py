@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..errors import InputError, MisuseError
 from .output import print_json
+from .teach_budget import budget
 
 NewWord = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WORD")]
 Clips = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
@@ -297,5 +298,6 @@ def _print_report(found: Any) -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    command.__name__.partition("_")[0]: command for command in (add, report, list_words, forget, rename, merge, background, backbone)
+    command.__name__.partition("_")[0]: command
+    for command in (add, report, list_words, forget, rename, merge, background, backbone, budget)
 }

@@ -133,6 +133,16 @@ class Calibration:
         """Return kappa, low and high for a rate and a number of background words, interpolated in their logarithms."""
         return self._of(self.kappa, alpha, words), self._of(self.low, alpha, words), self._of(self.high, alpha, words)
 
+    def expected(self, share: float, words: int) -> float:
+        """Return the rate alpha for which kappa(alpha) * alpha is a share of the background, at most 1."""
+        alphas = np.array(self.alphas[::-1])
+        shares = np.maximum.accumulate([self.at(alpha, words)[0] * alpha for alpha in alphas])
+        if share <= shares[0]:
+            return float(share / shares[0] * alphas[0])
+        if share >= shares[-1]:
+            return float(min(share / shares[-1] * alphas[-1], 1.0))
+        return float(np.exp(np.interp(np.log(share), np.log(shares), np.log(alphas))))
+
     def own(self, alpha: float, words: int) -> tuple[float, float] | None:
         """Return low and high for other words of the speaker who taught a word, as `at` does; None if they are not known."""
         return (self._of(self.own_low, alpha, words), self._of(self.own_high, alpha, words)) if self.own_low else None

@@ -172,6 +172,11 @@ class Vocabulary:
             self._laws[name] = [law(background, scores) for background, scores in zip(given, rows, strict=True)]
         return max(of.share(score) for of in self._laws[name])
 
+    def expected_rate(self, name: str, p_value: float) -> float:
+        """Return the rate of false alarms that a threshold with this p-value has on words that the background lacks."""
+        table, words = self._table(bool(self[name].rivals)), self.backbone.background.words
+        return table.expected(p_value, words)
+
     def report(self, name: str, confusable: int = 3) -> Report:
         """Return what is known about the false alarms of a word.
 
@@ -286,9 +291,7 @@ class Vocabulary:
         if not veto:
             return self.backbone.calibration
         if self.backbone.veto is None:
-            raise InputError(
-                "veto: expected a backbone with a table for it, got one without. Compute the backbone again."
-            )
+            raise InputError("veto: expected a backbone with a table for it, got one without. Compute the backbone again.")
         return self.backbone.veto
 
     def _background_scores(self, codes: SDR, rivals: tuple[str, ...]) -> list[Whole]:
