@@ -51,9 +51,8 @@ def thinned_segments(
     expect_in(rate, "(0, 1]", "rate")
     expect_count(choices, "[1, inf)", "choices")
     if codes.n != others.n or not len(codes) or not len(others):
-        raise InputError(
-            f"codes: expected codes and others of equally many cells, got {len(codes)} of {codes.n} and {len(others)} of {others.n}."
-        )
+        found = f"{len(codes)} of {codes.n} and {len(others)} of {others.n}"
+        raise InputError(f"codes: expected codes and others of equally many cells, got {found}. Compute both with one backbone.")
     active = int(codes.counts.min())
     if wrong := [s for s in synapses if not 1 <= s <= active]:
         raise InputError(f"synapses: expected from 1 to {active}, the active cells of a code, got {wrong[0]}. Choose fewer.")
@@ -63,15 +62,15 @@ def thinned_segments(
     law = np.bincount(overlaps.ravel(), minlength=active + 1)[: active + 1] / overlaps.size
     rng, dense = np.random.default_rng(seed), others.dense().astype(np.float32)
     cells = [np.flatnonzero(row) for row in codes.dense()]
-    found = []
+    thinned = []
     for s in synapses:
         thetas = np.arange(s + 2)
         exact = law @ np.asarray(false_positive(active, np.arange(active + 1)[:, None], s, thetas[None]))
         theta = int(thetas[exact <= rate][0])
         responses = sum(_responses(own, dense, s, theta, choices, rng) for own in cells)
         uniform = float(np.asarray(false_positive(codes.n, active, s, theta)))
-        found.append(Thinned(s, theta, float(exact[theta]), responses / (choices * overlaps.size), uniform))
-    return found
+        thinned.append(Thinned(s, theta, float(exact[theta]), responses / (choices * overlaps.size), uniform))
+    return thinned
 
 
 def _responses(cells: NDArray[np.int64], others: NDArray[np.float32], s: int, theta: int, choices: int, rng: np.random.Generator) -> int:
