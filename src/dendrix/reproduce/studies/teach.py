@@ -28,7 +28,7 @@ _OTHERS = (
     *("cancel", "digit", "direction", "forward", "ok", "zoom in", "zoom out"),
 )
 """The twenty words beside those of the usual keyword tasks."""
-EPOCHS = 16
+EPOCHS = 36
 
 
 def new_words(draw: int) -> tuple[str, ...]:
