@@ -66,7 +66,7 @@ class Completions:
 
     async def _pieces(self, asked: Asked, job: Job, began: float) -> AsyncIterator[list[Piece]]:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
-        echoes = self._echoes(asked, job)
+        echoes = await asyncio.to_thread(self._echoes, asked, job)
         first, begun = True, set[int]()
         async for pieces in job.read():
             if first:
