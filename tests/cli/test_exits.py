@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +14,9 @@ import pytest
 import torch
 
 from dendrix.cli import main
-from dendrix.cli.exits import GoalName, RuleName
-from dendrix.exits import GOALS, RULES, ExitRecord
+from dendrix.cli.exits_fit import GoalName, RuleName
+from dendrix.exits import GOALS, RULES, ExitRecord, Monitor
+from support.exit_records import pool
 
 TRAIN = (
     "train fsdd-delays --data.encoder.n-mels 8 --model.inputs 8 --model.hidden 12 --model.max-delay-ms 40 --optim.lr 0.03 "
@@ -57,6 +59,7 @@ def failure(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int
 def test_a_record_is_what_evaluate_scores(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = ExitRecord.load(work / "test.npz")
     capsys.readouterr()
+    assert (record.grouped_by, record.groups is None) == ("speaker", False)
     assert main(["evaluate", str(work / "run"), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     right = record.right()
@@ -91,7 +94,7 @@ def test_a_guarantee_without_enough_inputs_is_refused_with_their_number(work: Pa
     assert "expected at least 230 inputs" in message
     assert "got 10" in message
     assert not (work / "none.json").exists()
-    assert answer(capsys, *words, "--fallback")["rule"]["threshold"] == 1.0  # type: ignore[index]
+    assert answer(capsys, *words, "--fallback")["rule"]["threshold"] == "never"  # type: ignore[index]
 
 
 def test_a_word_is_clear_before_its_end(work: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,3 +230,111 @@ def test_results_go_through_devices_and_links(work: Path, tmp_path: Path, comman
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "there" / "result").stat().st_size > 0
     assert len(list((tmp_path / "there").iterdir())) == 1
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record of 30 speakers, 40 inputs each."""
+    path = tmp_path_factory.mktemp("spoken") / "spoken.npz"
+    replace(pool(1200), groups=torch.arange(1200) // 40, grouped_by="speaker").save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--by", "speaker", "--eps", "0.2"], "an input of a new speaker is, with a probability of at most 0.2, answered wrongly"),
+        (["--by", "speaker", "--eps", "0.2", "--share", "0.3"], "for at most 0.3 of all new groups (speaker) more than 0.2 of the inputs"),
+        (["--by", "class", "--eps", "0.3", "--loss", "disagreement", "--rule", "margin"], "groups (class)"),
+    ],
+)
+def test_guarantee_for_new_groups(spoken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:
+    policy = answer(capsys, "fit", spoken, "--out", tmp_path / "p.json", "--goal", "guarantee", *options)
+    assert says in str(policy["statement"])
+    assert policy["goal"]["name"] == "guarantee-new-group"  # type: ignore[index]
+
+
+def test_too_few_groups_are_refused_on_the_command_line(spoken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["exits", "fit", str(spoken), "--out", str(tmp_path / "p.json"), "--goal", "guarantee", "--by", "speaker"]) == 1
+    assert "at least 230 (speaker) for a risk of 0.01 at delta 0.1, got 30, which certify eps = 0.0739 at best" in capsys.readouterr().err
+    assert not (tmp_path / "p.json").exists()
+
+
+def test_other_goals_sets_and_unknown_inputs(spoken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ("--out", tmp_path / "p.json")
+    known = answer(capsys, "fit", spoken, *out, "--goal", "guarantee-known-groups", "--by", "speaker", "--eps", "0.1")
+    assert "in each of the 30 groups (speaker) at once" in str(known["statement"])
+    late = answer(capsys, "fit", spoken, *out, "--goal", "guarantee-over-time", "--eps", "0.1")
+    assert late["rule"]["min_steps"] > 1  # type: ignore[index]
+    sets = answer(capsys, "fit", spoken, *out, "--goal", "guarantee", "--loss", "missed-class", "--set-size", "3", "--eps", "0.1")
+    assert (sets["rule"]["name"], sets["rule"]["size"]) == ("prediction-set", 3)  # type: ignore[index]
+    assert main(["exits", "report", str(tmp_path / "p.json"), str(spoken)]) == 0
+    assert "mean size of the" in capsys.readouterr().out
+    ExitRecord(torch.randn(500, 16, 10)).save(tmp_path / "noise.npz")
+    unknown = ("--unknown", tmp_path / "noise.npz", "--by", "known", "--eps", "0.1")
+    none = answer(capsys, "fit", spoken, *out, "--goal", "guarantee-known-groups", "--loss", "wrong-answer", *unknown, "--rule", "margin")
+    assert "2 groups (known)" in str(none["statement"])
+    dynamic = answer(capsys, "fit", spoken, *out, "--per-step", "--path", "dynamic", "--rule", "margin")
+    assert len(dynamic["rule"]["threshold"]) == 16  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--goal", "pareto", "--by", "speaker"], "got --by"),
+        (["--goal", "guarantee", "--share", "0.1"], "got --share"),
+        (["--goal", "guarantee", "--by", "device", "--eps", "0.2"], "by: expected 'speaker'"),
+        (["--unknown", "noise.npz"], "unknown: expected it with --loss wrong-answer"),
+        (["--rule", "margin", "--set-size", "2"], "set_size: expected the rule prediction-set"),
+    ],
+)
+def test_options_that_do_not_fit(
+    spoken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert main(["exits", "fit", str(spoken), "--out", str(tmp_path / "p.json"), *options]) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_watch_rings_once_the_risk_is_exceeded(spoken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy, state = str(tmp_path / "p.json"), str(tmp_path / "m.json")
+    answer(capsys, "fit", spoken, "--out", policy, "--goal", "guarantee", "--eps", "0.05", "--rule", "margin")
+    assert main(["exits", "watch", policy, str(spoken), "--monitor", state]) == 0
+    assert "No alarm" in capsys.readouterr().out
+    wrong = ExitRecord.load(spoken)
+    replace(wrong, outputs=wrong.outputs * torch.linspace(9, 1, 16).view(1, -1, 1)).save(tmp_path / "drift.npz")
+    assert main(["exits", "watch", policy, str(tmp_path / "drift.npz"), "--monitor", state, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["alarm_at"] > 1200
+    assert main(["exits", "watch", policy, str(spoken), "--monitor", state]) == 1  # the alarm stays
+    answer(capsys, "fit", spoken, "--out", policy)
+    assert main(["exits", "watch", policy, str(spoken)]) == 2
+    assert "Give --eps" in capsys.readouterr().err
+
+
+def test_audit_of_a_run(work: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tones / f"{digit}_tester_0.wav" for digit in (0, 1)]
+    run = ("run", work / "run", *files, "--policy", work / "policy.json", "--audit", "1", "--monitor", tmp_path / "m.json")
+    capsys.readouterr()
+    assert main(["exits", *map(str, run)]) == 2
+    assert "eps: expected a share of differing answers" in capsys.readouterr().err
+    assert not (tmp_path / "m.json").exists()
+    for count in (2, 4):
+        found = answer(capsys, *run, "--eps", "0.5")
+        state = Monitor.load(tmp_path / "m.json")
+        assert (state.count, state.eps) == (count, 0.5)
+        assert state.losses == count // 2 * sum(one["full"] != one["label"] for one in found)  # type: ignore[index]
+    code, message = failure(capsys, *run[:6], "--audit", "0.5")
+    assert (code, "--audit and --monitor together" in message) == (2, True)
+    code, message = failure(capsys, "run", work / "run", "-", *run[4:], "--eps", "0.5")
+    assert (code, "expected files, got standard input" in message) == (2, True)
+
+
+def test_an_input_that_is_not_stopped_is_none_of_these(work: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    goal = ("--goal", "guarantee", "--loss", "wrong-answer", "--eps", "0.4", "--delta", "0.5", "--fallback", "--rule", "margin")
+    answer(capsys, "fit", work / "test.npz", "--out", tmp_path / "p.json", *goal, "--min-steps", "10000")
+    (found,) = answer(capsys, "run", work / "run", tones / "0_tester_0.wav", "--policy", tmp_path / "p.json")
+    assert (found["label"], found["stopped"]) == ("none of these", False)  # type: ignore[index]
+    sets = ("--goal", "guarantee", "--loss", "missed-class", "--eps", "0.4", "--delta", "0.5", "--set-size", "1", "--fallback")
+    answer(capsys, "fit", work / "test.npz", "--out", tmp_path / "p.json", *sets)
+    (found,) = answer(capsys, "run", work / "run", tones / "0_tester_0.wav", "--policy", tmp_path / "p.json")
+    assert found["label"] in found["members"]  # type: ignore[index]

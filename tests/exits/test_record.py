@@ -166,3 +166,31 @@ def test_outputs_with_a_gradient_and_of_any_width_can_be_saved(dtype: torch.dtyp
 def test_integers_in_memory_are_refused() -> None:
     with pytest.raises(TypeError, match="outputs: expected a floating dtype"):
         ExitRecord(torch.ones(N, T, K, dtype=torch.int64))
+
+
+def test_groups_are_numbers_or_names(tmp_path: Path) -> None:
+    named = ExitRecord.load(write(tmp_path / "a.npz", outputs=GOOD, groups=["b", "a", "b", "c", "a"], grouped_by="speaker"))
+    assert named.groups is not None
+    assert (named.groups.tolist(), named.grouped_by) == ([1, 0, 1, 2, 0], "speaker")
+    named.save(tmp_path / "b.npz")
+    again = ExitRecord.load(tmp_path / "b.npz")
+    assert again.groups is not None
+    assert again.groups.tolist() == [1, 0, 1, 2, 0]
+    assert named.subset(torch.tensor([3, 0])).grouped("speaker").groups.tolist() == [1, 0]  # type: ignore[union-attr]
+    classes = ExitRecord(torch.ones(3, 2, 3), torch.tensor([2, 0, 2])).grouped("class")
+    assert classes.groups is not None
+    assert (classes.groups.tolist(), classes.grouped_by) == ([1, 0, 1], "class")
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([0, 1, -1, -1, 2], "groups: expected the group of every input, got none for 2 of 5. Leave those inputs out."),
+        (["a", "", "b", "b", "a"], "groups: expected the group of every input, got an empty name"),
+        ([0.0, 1.0, float("nan"), 1.0, 2.0], "groups: expected whole numbers, got float64"),
+        ([0, 1], "groups: expected [N=5], got [2]"),
+    ],
+)
+def test_missing_groups_are_one_sentence(groups: list[object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ExitRecord.load(write(tmp_path / "record.npz", outputs=GOOD, groups=groups))

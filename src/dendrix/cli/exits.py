@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from random import random
 from typing import Annotated, Any, Literal, get_args
 
 import tyro
@@ -17,6 +18,8 @@ from .exits_fit import Loss, RecordFile, RuleName, fit
 from .output import print_json
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+NONE = "none of these"
+"""Label of an input that a policy with abstention does not stop."""
 PolicyOption = Annotated[Path | None, tyro.conf.arg(metavar="policy.json")]
 PolicyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="policy.json")]
 Files = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")]
@@ -173,7 +176,10 @@ def watch(
     fitted.check(recorded)
     watched = _monitor(fitted, monitor, eps, alpha)
     lost = exits.exit_losses(fitted.rule, recorded, loss or fitted.goal.loss)
-    _tell_monitor(watched.observe(lost.tolist()), monitor, json)
+    found = watched.observe(lost.tolist())
+    if json:
+        print_json({**asdict(found), "evidence": found.evidence, "alarm": found.alarm})
+    _tell_monitor(found, monitor, quiet=json)
 
 
 def _monitor(policy: Any, path: Path | None, eps: float | None, alpha: float) -> Any:
@@ -187,20 +193,26 @@ def _monitor(policy: Any, path: Path | None, eps: float | None, alpha: float) ->
     return Monitor(policy.goal.eps if eps is None else eps, alpha)
 
 
-def _tell_monitor(monitor: Any, path: Path | None, json: bool) -> None:
+def _tell_monitor(monitor: Any, path: Path | None, quiet: bool) -> None:
     """Save and print a monitor, and end with status 1 after an alarm."""
     if path is not None:
         monitor.save(path)
-    if json:
-        print_json({**asdict(monitor), "evidence": monitor.evidence, "alarm": monitor.alarm})
-    else:
+    if not quiet:
         print(monitor.statement())
     if monitor.alarm:
         raise SystemExit(1)
 
 
 def run(
-    run: Run, files: Files, policy: PolicyOption = None, figure: Path | None = None, trust: str | None = None, json: bool = False
+    run: Run,
+    files: Files,
+    policy: PolicyOption = None,
+    figure: Path | None = None,
+    audit: float | None = None,
+    monitor: Path | None = None,
+    eps: float | None = None,
+    trust: str | None = None,
+    json: bool = False,
 ) -> None:
     """Classify recordings or pictures, each only until the rule stops it.
 
@@ -210,14 +222,17 @@ def run(
             or raw 16-bit samples, mono, at the network's rate; or, for a converted network, image files.
         policy: policy that `dendrix exits fit` wrote for this network; by default policy.json in the folder of the run.
         figure: figure to write of the first recording: input, spikes, confidence over time and the moment of the exit.
+        audit: probability with which a recording is also run to its end, to compare the two answers; needs --monitor.
+        monitor: file of the monitor that counts answers that differ, created at the first call; exit status 1 after an alarm.
+        eps: share of differing answers that the monitor accepts; by default that of a guarantee of the loss disagreement.
         trust: package or Python file of classes that are not part of dendrix or torch.
         json: print a list of {"file", "label", "confidence", "heard_ms", "length_ms", "stopped"}, where heard_ms includes silence after the
-            end of a file; for pictures, with "steps" and "of".
+            end of a file; for pictures, with "steps" and "of"; with "members" of a prediction set, and "full" of an audited recording.
     """
     if not files:
         raise MisuseError("files: expected at least one recording or picture, got none. Try: dendrix exits run RUN FILE.wav")
     from ..core.files import expect_writable
-    from ..exits import Policy, fingerprint
+    from ..exits import FixedSteps, Policy, fingerprint
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.listening import listen
     from ..runs.prediction import encoder_of
@@ -226,7 +241,12 @@ def run(
     if figure is not None:
         expect_writable(figure)
     fitted, checkpoint = Policy.load(_policy_of(run) if policy is None else policy), load_checkpoint(run, trust=trust)
+    watched = _auditor(fitted, audit, monitor, eps, files)
     if knows_images(checkpoint):
+        if watched is not None:
+            raise MisuseError(
+                "audit: expected recordings, got pictures. Leave --audit out; `dendrix exits watch` watches recorded outputs."
+            )
         _look(fitted, checkpoint, run, files, json)
         return
     encoder = encoder_of(checkpoint)
@@ -235,16 +255,45 @@ def run(
     answers = []
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
         (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # keeps only the last one, because a stream may not end
-        answers.append({"file": str(file), **asdict(last), "length_ms": length_ms})
+        found = {"file": str(file), **asdict(last), "length_ms": length_ms}
+        if not found["members"]:
+            del found["members"]
+        if watched is not None and audit is not None and random() < audit:
+            (full,) = deque(listen(checkpoint, _sound(file, encoder)[0], FixedSteps(float("inf"))), maxlen=1)
+            found["full"], watched = full.label, watched.observe([full.label != last.label])
+        if fitted.abstains and not last.stopped:
+            found["label"] = NONE
+        answers.append(found)
     if figure is not None:
         _draw(figure, checkpoint, files[0], answers[0])
     if json:
         print_json(answers)
-        return
-    table = Table("file", "class", "confidence", "heard", "of", "silence after it")
-    for answer in answers:
-        table.add_row(answer["file"], answer["label"], f"{answer['confidence']:.1%}", *_durations(answer["heard_ms"], answer["length_ms"]))
-    Console().print(table)
+    else:
+        table = Table("file", "class", "confidence", "heard", "of", "silence after it")
+        for answer in answers:
+            label = " or ".join(answer.get("members", [answer["label"]]))
+            table.add_row(answer["file"], label, f"{answer['confidence']:.1%}", *_durations(answer["heard_ms"], answer["length_ms"]))
+        Console().print(table)
+    if watched is not None:
+        _tell_monitor(watched, monitor, quiet=json)
+
+
+def _auditor(policy: Any, audit: float | None, monitor: Path | None, eps: float | None, files: tuple[Path, ...]) -> Any:
+    """Return the monitor of an audit; None without an audit."""
+    from ..core import expect_in
+    from ..core.files import expect_writable
+
+    if audit is None and monitor is None and eps is None:
+        return None
+    if audit is None or monitor is None:
+        raise MisuseError("audit: expected --audit and --monitor together, got one of them. Give a share, such as 0.05, and a file.")
+    expect_in(audit, "(0, 1]", "audit")
+    expect_writable(monitor)
+    if any(str(file) == "-" for file in files):
+        raise MisuseError("audit: expected files, got standard input, which is read only once. Leave --audit out.")
+    if eps is None and policy.goal.loss != "disagreement" and not monitor.exists():
+        raise MisuseError("eps: expected a share of differing answers, as the policy does not bound it, got none. Give --eps.")
+    return _monitor(policy, monitor, eps, 0.01)
 
 
 def _draw(figure: Path, checkpoint: Any, file: Path, answer: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from ..data import CausalEncoder
 from ..data.speech.audio import Wave
 from ..deploy import streaming
 from ..errors import InputError
-from ..exits import ExitRule, follow
+from ..exits import ExitRule, PredictionSet, follow
 from ..run_folder.checkpoint import Checkpoint
 from .prediction import encoder_of
 
@@ -28,6 +28,8 @@ class Heard:
     """Duration of the processed sound, in ms, including silence after its end."""
     stopped: bool
     """Whether the rule has stopped the network; False before that, and at the end of a sound without an exit."""
+    members: tuple[str, ...] = ()
+    """Classes of the prediction set; empty for a rule without sets."""
 
 
 def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: ExitRule) -> Iterator[Heard]:
@@ -48,7 +50,9 @@ def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: ExitRule) -> It
     tail = checkpoint.decision.tail_steps(encoder.dt_ms)
     for answer in follow(streaming(checkpoint.model), _frames(encoder, chunks, tail), rule, checkpoint.decision.accumulation):
         confidence = checkpoint.decision.confidence(answer.evidence)[answer.answer].item()
-        yield Heard(checkpoint.labels[answer.answer], round(confidence, 6), answer.steps * encoder.dt_ms, answer.stopped)
+        members = rule.members(answer.evidence.unsqueeze(0))[0] if isinstance(rule, PredictionSet) else torch.zeros(0)
+        names = tuple(checkpoint.labels[i] for i in members.nonzero().flatten().tolist())
+        yield Heard(checkpoint.labels[answer.answer], round(confidence, 6), answer.steps * encoder.dt_ms, answer.stopped, names)
 
 
 def _frames(encoder: CausalEncoder, chunks: Iterable[Wave], tail: int) -> Iterator[Tensor]:

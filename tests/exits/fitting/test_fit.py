@@ -380,3 +380,34 @@ def test_inputs_that_are_alike_by_chance_are_not_mistaken_for_shared_ones(count:
         generator = torch.Generator().manual_seed(seed)
         one, other = (ExitRecord(torch.randint(3, (count, 5, 1), generator=generator).float()) for _ in range(2))
         assert Parts(one, fit=other).sizes["fit"] == count
+
+
+def test_without_options_the_best_rule_and_scale_are_chosen() -> None:
+    record = growing()
+    policy = fit(record)
+    assert policy.parts == {"certification": 750, "selection": 0, "fit": 250}
+    assert policy.stops_early
+    assert policy.mean_steps < 20
+    unlabelled = fit(replace(record, labels=None), goal=Guarantee(0.05, 0.1, "disagreement"))
+    assert isinstance(unlabelled.rule, (Margin, Patience))
+    assert unlabelled.stops_early
+    parts = Parts(record.subset(torch.arange(500)), fit=record.subset(torch.arange(500, 1000)))
+    assert fit(parts).parts == {"certification": 500, "selection": 0, "fit": 500}
+
+
+def test_without_options_no_input_is_taken_from_a_guarantee_that_needs_all() -> None:
+    policy = fit(pool(400), goal=Guarantee(0.01, 0.1))
+    assert (policy.parts["certification"], isinstance(policy.rule, Margin)) == (400, True)
+    assert fit(pool(700), goal=Guarantee(0.01, 0.1)).parts["certification"] == 525
+    assert fit(pool(5)).parts["certification"] == 5
+
+
+def test_the_promise_is_kept_without_options() -> None:
+    """The choice of rule and scale uses other inputs, so it does not break the promise."""
+    everything, goal = pool(3000, seed=5), Guarantee(0.05, 0.1)
+    generator, broken = torch.Generator().manual_seed(0), 0
+    for _ in range(40):
+        policy = fit(everything.subset(torch.randperm(3000, generator=generator)[:160]), goal=goal)
+        answers, full = decide(policy.rule, everything).answers, everything.answers()[:, -1]
+        broken += ((full == everything.truth) & (answers != everything.truth)).double().mean().item() > 0.05
+    assert broken <= 12  # binomial with 10 %: more than this in 1 of 10,000 experiments

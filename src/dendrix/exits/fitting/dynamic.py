@@ -7,7 +7,7 @@ from torch import Tensor
 from .outcomes import Traces
 from .per_step import Path
 
-PRICES = tuple(np.geomspace(1e-5, 1.0, 41).tolist())
+PRICES = tuple(np.geomspace(1e-4, 1.0, 81).tolist())
 """Prices of one step, in losses."""
 
 _Values = NDArray[np.float64]

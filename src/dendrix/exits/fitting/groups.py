@@ -99,6 +99,15 @@ class NewGroupGuarantee(_Grouped):
                 self.needed,
             )
 
+        least = needed(self.eps, _WITHIN)
+        small = int((sizes < least).sum())
+        if self.share is not None and binomial_tails(len(sizes), self._between)[small] > self.delta:
+            raise NoCertificateError(
+                f"groups: expected at least {least} inputs of a {self.by} to find whether its risk is above {self.eps:g}, but {small} of "
+                f"{len(sizes)} have fewer. Record more of each, raise eps, or leave share out.",
+                least,
+            )
+
     def log_wealth(self, outcomes: Outcomes) -> Tensor:
         """Logarithm of K for each threshold, float64 [M]: 1 / K is the p-value."""
         groups = len(sizes_of(outcomes))

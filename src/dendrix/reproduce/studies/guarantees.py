@@ -92,5 +92,5 @@ def _kept(name: str, case: str, share: float, bound: float, count: int) -> Check
     return Checked(name, case, f"<= {bound:.0%}", f"{count} draws", share, verdict, f"up to {most / count:.1%} by chance", passed)
 
 
-STUDY = Study("guarantees.json", "guarantees.md", cells, results, page, check)
+STUDY = Study("guarantees.json", "guarantees-results.md", cells, results, page, check)
 reproduce = STUDY.reproduce

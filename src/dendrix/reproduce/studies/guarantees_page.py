@@ -124,9 +124,9 @@ def _sets(found: Results) -> str:
 def _watched(found: Results) -> str:
     return (
         "\n## Commands: monitor of the agreement with full runs (eps 2 %, alpha 1 %)\n\n"
-        f"On the test clips {found['steady']:.2%} of the answers differ from those of the full run, and {found['drifted']:.2%} after noise is "
-        f"added to the outputs. Before the drift {found['alarms before']:.0%} of 50 streams of 1,000 clips gave an alarm; after it, the median "
-        f"delay was {_whole(found['median delay'])} clips.\n"
+        f"On the test clips {found['steady']:.2%} of the answers differ from those of the full run, and {found['drifted']:.2%} after noise "
+        f"is added to the outputs. Before the drift {found['alarms before']:.0%} of 50 streams of 1,000 clips gave an alarm; after it, the "
+        f"median delay was {_whole(found['median delay'])} clips.\n"
     )
 
 

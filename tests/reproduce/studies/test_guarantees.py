@@ -1,0 +1,73 @@
+"""The study of guarantees: pools, counting of broken promises, checks that can fail, and the page."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dendrix.exits import Guarantee, Margin
+from dendrix.exits.fitting.setting import Setting
+from dendrix.reproduce.studies import guarantees
+from dendrix.reproduce.studies.guarantees_pools import any_group, broken, draws, mean_over_groups, overall, pool
+
+STORED = Path(__file__).parents[3] / "benchmarks" / "guarantees.json"
+
+
+def test_bad_groups_lose_everything_and_only_they() -> None:
+    record = pool(20, 10, bad=0.1)
+    setting, loss = Setting(Margin(0.0)), "disagreement"
+    outcomes = setting.outcomes(record)
+    high = int((outcomes.thresholds >= 7.9).sum()) - 1
+    assert mean_over_groups(loss, 0.0)(outcomes)[high].item() == pytest.approx(0.1, abs=0.005)
+    assert int(any_group(loss, 0.5)(outcomes)[high]) == 2
+
+
+def test_draws_take_whole_groups_or_inputs() -> None:
+    record = pool(10, 6)
+    by_group, by_input = draws(record, 4, True, repeats=3), draws(record, 7, False, repeats=3)
+    assert record.groups is not None
+    assert all(len(record.groups[one].unique()) == 4 and int(one.sum()) == 24 for one in by_group)
+    assert all(int(one.sum()) == 7 for one in by_input)
+
+
+def test_a_promise_that_is_broken_is_counted() -> None:
+    record = pool(1, 2000)
+    chosen = draws(record, 50, False, repeats=20)
+    goal = Guarantee(0.3, 0.1, "disagreement")
+    strict = broken(record, Setting(Margin(0.0)), goal, chosen, overall("disagreement", 0.001))
+    kept = broken(record, Setting(Margin(0.0)), goal, chosen, overall("disagreement", 0.3))
+    assert strict["violations"] > 0.9
+    assert kept["violations"] <= 0.4
+    refused = broken(record, Setting(Margin(0.0)), Guarantee(0.01, 0.1, "disagreement"), chosen, overall("disagreement", 0.01))
+    assert (refused["refused"], refused["steps"]) == (1, 12)
+
+
+def test_checks_can_fail() -> None:
+    kept = {"violations": 0.1, "draws": 400}
+    assert all(
+        one.passed for one in guarantees.check({"known groups": {"6 groups, 2400 inputs, all inputs": {"violations": 0.9}, "x": kept}})
+    )
+    lost = guarantees.check({"known groups": {"6 groups, 2400 inputs, all inputs": {"violations": 0.05}, "x": kept | {"violations": 0.2}}})
+    assert [one.passed for one in lost] == [False, False]
+
+
+def test_cells_are_complete_and_in_order() -> None:
+    cells = guarantees.cells(Path())
+    names = [cell.name for cell in cells]
+    assert len(set(names)) == len(names)
+    assert all(names.index(need) < names.index(cell.name) for cell in cells for need in cell.needs)
+
+
+def test_the_stored_results_pass_and_make_the_page() -> None:
+    found = json.loads(STORED.read_text())
+    checked = guarantees.check(found)
+    assert len(checked) > 30
+    assert all(one.passed for one in checked)
+    page = guarantees.page(found)
+    assert page.startswith("# Guarantees")
+    assert all(f"| {case} |" in page for case in found["new groups"])
+
+
+def test_over_time_pool_is_seeded() -> None:
+    assert torch.equal(pool(2, 3, seed=4).outputs, pool(2, 3, seed=4).outputs)
