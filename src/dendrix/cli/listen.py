@@ -11,12 +11,12 @@ from .errors import standard_input
 from .output import print_json
 
 VocabularyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VOCABULARY")]
-Sound = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOUND")]
+Sound = Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="SOUND")]
 
 
 def listen(
     vocabulary: VocabularyFile,
-    sound: Sound | None = None,
+    sound: Sound = None,
     refractory_ms: float = 1000.0,
     per_hour: float | None = None,
     device: str | None = None,

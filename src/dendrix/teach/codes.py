@@ -43,8 +43,8 @@ def hidden_spikes(
     """
     heard: list[Tensor] = []
 
-    def keep(module: nn.Module, _given: Any, y: Any) -> None:
-        if (found := spikes_of(module, {}, y)) is not None:
+    def keep(module: nn.Module, given: Any, y: Any) -> None:
+        if (found := spikes_of(module, {"x": given[0]}, y)) is not None:
             heard.append((found != 0).float())
 
     silent = spikes_of.dispatch(object)

@@ -9,7 +9,7 @@ from ..data.speech.audio import Wave
 from ..errors import InputError
 from .coder import Coder
 
-_SILENCE_MS = 500.0
+_SILENCE_MS = 400.0
 """Silence after a word that ends the recording, in ms."""
 _BEFORE_MS = 300.0
 """Sound before the word that is kept, in ms, from which the level of silence is measured."""

@@ -27,14 +27,15 @@ def detectors(word: NDArray[np.int64], speaker: NDArray[np.int64], new: Sequence
 
 
 def vetoes(
-    codes: SDR, word: NDArray[np.int64], speaker: NDArray[np.int64], new: NDArray[np.int64], backbone: Backbone
+    codes: SDR, word: NDArray[np.int64], speaker: NDArray[np.int64], new: NDArray[np.int64], backbone: Backbone, rate: float = RATE
 ) -> dict[str, dict[str, float]]:
-    """Measure detectors with and without a veto at 1 %: true accepts, and false alarms on other new words and on known words.
+    """Measure detectors with and without a veto: true accepts, and false alarms on other new words and on known words.
 
     Args:
         codes, word, speaker: clips that the network was not trained on.
         new: words that are taught; all others are known.
         backbone: backbone of the network.
+        rate: asked rate of false alarms.
     """
     rows: dict[str, list[tuple[float, ...]]] = {"without": [], "with": []}
     for taught, who, clips in detectors(word, speaker, new.tolist()):
@@ -42,15 +43,15 @@ def vetoes(
         fresh[clips] = False
         for name, rejected in rows.items():
             vocabulary = Vocabulary(backbone)
-            vocabulary.teach("word", codes[clips], RATE, veto=name == "with")
+            vocabulary.teach("word", codes[clips], rate, veto=name == "with")
             fired = np.array([one.label is not None for one in vocabulary.decide(codes)])
             others = ~own & (word != taught)
             rejected.append(
                 (
                     fired[own & fresh & (word == taught)].mean(),
                     fired[~own & (word == taught)].mean(),
-                    fired[others & np.isin(word, new)].mean() / RATE,
-                    fired[others & ~np.isin(word, new)].mean() / RATE,
+                    fired[others & np.isin(word, new)].mean() / rate,
+                    fired[others & ~np.isin(word, new)].mean() / rate,
                 )
             )
     names = ("same", "another", "ratio, new words", "ratio, known words")
