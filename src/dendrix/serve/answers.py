@@ -41,10 +41,18 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def usage(job: Job) -> dict[str, Any]:
-    """Return the field `usage`: the number of tokens of the prompts, of the answers so far, and of both.
+    """Return the field `usage`, the numbers of tokens so far, and for a turn of a session the field `session` with its end.
 
     Args:
         job: the request.
     """
-    prompts, answers = sum(len(prompt.tokens) for prompt in job.prompts), sum(answer.tokens for answer in job.answers)
-    return {"usage": {"prompt_tokens": prompts, "completion_tokens": answers, "total_tokens": prompts + answers}}
+    known = sum(prompt.known for prompt in job.prompts)
+    prompts, answers = known + sum(len(prompt.tokens) for prompt in job.prompts), sum(answer.tokens for answer in job.answers)
+    found: dict[str, Any] = {
+        "prompt_tokens": prompts,
+        "completion_tokens": answers,
+        "total_tokens": prompts + answers,
+        "prompt_tokens_details": {"cached_tokens": known},
+    }
+    session = job.session
+    return {"usage": found} | ({} if session is None else {"session": {"id": session.id, "turn": session.head.number}})

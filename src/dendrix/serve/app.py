@@ -1,4 +1,4 @@
-"""HTTP application: the OpenAI completions API, a health check and metrics."""
+"""HTTP application: the OpenAI completions API, sessions, a health check and metrics."""
 
 import asyncio
 import time
@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from .access import LOOPBACK, AllowedHosts, admits
+from .access import LOOPBACK, AllowedHosts, owner_of
 from .completions import Completions
 from .errors import ApiError, answer_error
 from .limits import Limits
@@ -19,28 +20,35 @@ from .metrics import Metrics
 from .prepare import Served
 from .request import request_schema
 from .scheduler import Scheduler
+from .sessions.routes import build_router
+from .sessions.service import Sessions
+from .sessions.store import Store
 
 
-def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+def build_app(served: Served, limits: Limits, tokens: Sequence[str], store: Store, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
     """Create the application; `app.state.scheduler` exists while it runs.
 
     Args:
         served: the language model.
         limits: limits of requests.
-        token: token that clients must send; None admits all clients.
+        tokens: tokens of which clients must send one; none admits all clients.
+        store: states of sessions and prefixes.
         hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
     """
     metrics, created = Metrics(), int(time.time())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.scheduler = Scheduler(served.decoder, limits, metrics, asyncio.get_running_loop())
-        app.state.completions = Completions(served, app.state.scheduler, limits, metrics)
+        app.state.sessions = sessions = Sessions(served, limits, metrics, store)
+        app.state.scheduler = Scheduler(served.decoder, limits, metrics, asyncio.get_running_loop(), sessions.keep)
+        app.state.completions = Completions(served, app.state.scheduler, limits, metrics, sessions)
         yield
         app.state.scheduler.close()
+        await sessions.close()
 
     async def authorised(request: Request) -> None:
-        if not admits(token, request.headers.get("Authorization")):
+        request.state.owner = owner_of(tokens, request.headers.get("Authorization"))
+        if request.state.owner is None:
             raise ApiError(
                 401,
                 "Authorization: expected 'Bearer' and the token of this server. Ask its operator for the token.",
@@ -66,10 +74,11 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
             raise ApiError(404, f"model: expected '{served.name}', got '{name}'.", "model", "model_not_found")
         return about
 
+    api.include_router(build_router(limits.stall_s, limits.session_s))
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.metrics = metrics
     app.add_middleware(AllowedHosts, hosts=hosts)
-    for kind in (ApiError, HTTPException, ClientDisconnect, Exception):
+    for kind in (ApiError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer_error)
     app.include_router(api)
 

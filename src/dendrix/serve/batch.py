@@ -9,6 +9,7 @@ from torch import Tensor
 from ..generate import Decoder, Sampling, sample
 from .errors import ApiError
 from .job import Answer, Job, Output
+from .sessions.prefixes import Trail
 
 _CHUNK = 64
 """Largest number of prompt tokens per step, so that a long prompt does not delay the other texts."""
@@ -24,6 +25,8 @@ class Row:
     """Tokens not yet read by the model: the rest of the prompt, or the last token of the answer."""
     writing: bool = False
     """True for an answer, whose prompt has been read."""
+    trail: Trail | None = None
+    """Digest of the text that was read; None if no states are kept for further requests."""
 
 
 class Batch:
@@ -38,6 +41,7 @@ class Batch:
         self.rows: list[Row] = []
         self._decoder, self._unread = decoder, unread
         self._states = decoder.rest()[:0]
+        self._ends = list[tuple[bytes, Tensor]]()
 
     @property
     def answers(self) -> int:
@@ -55,9 +59,10 @@ class Batch:
         Args:
             jobs: new jobs.
         """
-        if new := [Row(job, prompt.answers, prompt.tokens) for job in jobs for prompt in job.prompts]:
-            self.rows += new
-            self._states = torch.cat([self._states, self._decoder.rest(len(new))])
+        if new := [(job, prompt) for job in jobs for prompt in job.prompts]:
+            self.rows += [Row(job, prompt.answers, prompt.tokens, trail=prompt.trail) for job, prompt in new]
+            rest = self._decoder.rest()
+            self._states = torch.cat([self._states, *[rest if prompt.state is None else prompt.state for _, prompt in new]])
 
     def leave(self) -> None:
         """Remove the rows of cancelled jobs."""
@@ -78,11 +83,19 @@ class Batch:
         else:
             self._states[places] = states
         for i in places:
-            self.rows[i].unread = self.rows[i].unread[len(parts[i]) :]
+            row = self.rows[i]
+            row.unread = row.unread[len(parts[i]) :]
+            if row.trail is not None and row.trail.push(parts[i]):
+                self._ends.append((row.trail.digest, self._states[i : i + 1].clone()))
         ends = [k for k, i in enumerate(places) if not self.rows[i].unread]
-        outputs = _written([self.rows[places[k]] for k in ends], logits[ends])
+        outputs = _written([(self.rows[i], self._states[i : i + 1]) for i in map(places.__getitem__, ends)], logits[ends])
         self._go_on(parts)
         return outputs
+
+    def block_ends(self) -> list[tuple[bytes, Tensor]]:
+        """Return the digest and the state of every block end that was reached since the last call."""
+        ends, self._ends = self._ends, []
+        return ends
 
     def _goes(self, row: Row) -> bool:
         return not row.writing or row.job.unread < self._unread
@@ -93,7 +106,7 @@ class Batch:
         budget = max(_CHUNK, len(parts))
         for i, row in enumerate(self.rows):
             if budget > 0 and not row.writing:
-                parts[i] = row.unread[: min(_CHUNK, budget)]
+                parts[i] = row.unread[: min(_CHUNK if row.trail is None else row.trail.room, budget)]
                 budget -= len(parts[i])
         return parts
 
@@ -105,7 +118,7 @@ class Batch:
                 (last if i in parts else first).append((i, row))
             else:
                 going = [answer for answer in row.answers if answer.finish is None]
-                first += [(i, Row(row.job, [answer], [answer.newest], writing=True)) for answer in going]
+                first += [(i, Row(row.job, [answer], [answer.newest], True, row.trail and row.trail.copy())) for answer in going]
         self._keep(first + last)
 
     def _keep(self, rows: list[tuple[int, Row]]) -> None:
@@ -116,11 +129,14 @@ class Batch:
         self.rows = [row for _, row in rows]
 
 
-def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
-    """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite."""
+def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]:
+    """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite.
+
+    The state of each row, [1, N], is recorded for answers in sessions.
+    """
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
-    for i, (row, numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
+    for i, ((row, _), numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
         if numbers:
             going += row.answers
             owners += [i] * len(row.answers)
@@ -128,7 +144,10 @@ def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
             row.job.cancelled = True
             outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
     for answer, i, token in zip(going, owners, _drawn(going, logits[owners]), strict=True):
-        outputs.append((rows[i].job, answer.add(token)))
+        (row, state), piece = rows[i], answer.add(token)
+        if answer.end is not None:
+            answer.end.note(state, token, piece.text, piece.finish is not None)
+        outputs.append((row.job, piece))
     return outputs
 
 

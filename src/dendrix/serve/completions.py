@@ -16,13 +16,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from .answers import Form, joined, usage
-from .errors import ApiError, as_api_error
+from .body import read_body
+from .errors import as_api_error
 from .job import Job, Piece
 from .limits import Limits
 from .metrics import Metrics
 from .prepare import Served, prepare, text_of
 from .request import CompletionRequest, read_request
 from .scheduler import Scheduler
+from .sessions.service import Sessions
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Completions:
     scheduler: Scheduler
     limits: Limits
     metrics: Metrics
+    sessions: Sessions
 
     async def answer(self, request: Request) -> Response:
         """Answer one request.
@@ -45,8 +48,9 @@ class Completions:
             ApiError: the request is refused.
         """
         began = time.perf_counter()
-        asked = read_request(await self._body(request))
+        asked = read_request(await read_body(request, self.limits.body_bytes, self.limits.stall_s))
         job = await asyncio.to_thread(prepare, asked, self.served, self.limits)
+        await self.sessions.begin(job, request.state.owner, asked.session)
         self.scheduler.submit(job)
         form = Form(self.served.name)
         if asked.stream:
@@ -58,27 +62,13 @@ class Completions:
         self.metrics.requests.labels("200").inc()
         return JSONResponse(form.body(joined(pieces)) | usage(job))
 
-    async def _body(self, request: Request) -> bytes:
-        body, limits = b"", self.limits
-        try:
-            async with asyncio.timeout(limits.stall_s):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > limits.body_bytes:
-                        raise ApiError(
-                            413, f"body: expected at most {limits.body_bytes} bytes, got more. Shorten the request.", code="too_long"
-                        )
-        except TimeoutError:
-            raise ApiError(408, f"body: expected the whole body within {limits.stall_s:g} s, got a part. Send it without pauses.") from None
-        return body
-
     async def _pieces(self, asked: CompletionRequest, job: Job, began: float) -> AsyncIterator[list[Piece]]:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
         if asked.echo:
             texts = [text_of(prompt, self.served.tokenizer) for prompt in asked.prompt]
             yield [Piece(index, texts[index // asked.n]) for index in range(len(texts) * asked.n)]
         first = True
-        async for pieces in job.read():
+        async for pieces in self.sessions.read(job):
             if first:
                 self.metrics.first_seconds.observe(time.perf_counter() - began)
                 first = False

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from ..generate import Sampling, TextStream
+from .sessions.ending import Ending
+from .sessions.prefixes import Trail
+from .sessions.record import Session
 
 
 class Piece(NamedTuple):
@@ -37,6 +41,8 @@ class Answer:
     """Last token, not yet read by the model."""
     finish: str | None = None
     """As in `Piece`."""
+    end: Ending | None = None
+    """Records the state at the end of the answer, for a session."""
 
     def add(self, token: int) -> Piece:
         """Append a token; returns the text that became complete.
@@ -58,7 +64,14 @@ class Prompt:
     """A prompt and its answers."""
 
     tokens: list[int]
+    """The tokens to read."""
     answers: list[Answer]
+    state: Tensor | None = None
+    """State before the tokens, [1, N]; None for the initial state."""
+    known: int = 0
+    """Number of tokens of the text before `tokens`, which are not read again."""
+    trail: Trail | None = None
+    """Digest of the text before `tokens`, for which states are kept at block ends; None keeps none."""
 
 
 @dataclass(eq=False)
@@ -66,6 +79,8 @@ class Job:
     """All answers to one request. The scheduler's thread only writes `written`, the event loop only `taken`, so no lock is needed."""
 
     prompts: Sequence[Prompt]
+    session: Session | None = None
+    """The session that the job continues; its new record when the job is complete."""
     cancelled: bool = False
     """True if no more pieces are needed."""
     written: int = 0

@@ -56,6 +56,7 @@ class CompletionRequest(_Strict):
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     echo: bool = False
+    session: str | None = Field(None, max_length=256)
     user: str = ""
     best_of: int = Field(1, ge=1, le=1)
     frequency_penalty: float = Field(0.0, ge=0, le=0)

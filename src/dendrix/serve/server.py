@@ -77,6 +77,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Close late connections and return whether to exit; called ten times per second."""
         self._gate.close_late()
+        self._app.state.metrics.refresh()
         if self._stop_at is None:
             return await super().on_tick(counter)
         scheduler = self._app.state.scheduler

@@ -1,0 +1,79 @@
+"""HTTP routes of /v1/sessions."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ..body import read_body
+from .record import Session
+from .service import Sessions
+
+_BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+Number = Annotated[int | None, Query(ge=0, lt=2**53)]
+"""Number of a turn."""
+
+
+def build_router(stall_s: float, session_s: float) -> APIRouter:
+    """Create the routes below the prefix /sessions, which use `app.state.sessions` and `request.state.owner`.
+
+    Args:
+        stall_s: seconds that a client may take to send a body.
+        session_s: time to live of a session without use, in s, for clients.
+    """
+    router = APIRouter(prefix="/sessions")
+
+    def form(session: Session) -> dict[str, Any]:
+        turns = [{"turn": turn.number, "tokens": turn.tokens, "created": turn.created} for turn in session.turns]
+        return {
+            "id": session.id,
+            "object": "session",
+            "created": session.created,
+            "parent": session.parent,
+            "turn": session.head.number,
+            "tokens": session.head.tokens,
+            "turns": turns,
+            "expires_after_s": session_s,
+        }
+
+    @router.post("", status_code=201)
+    async def create(request: Request) -> dict[str, Any]:
+        return form(await _sessions(request).create(request.state.owner))
+
+    @router.get("")
+    async def sessions(request: Request) -> dict[str, Any]:
+        return {"object": "list", "data": list(map(form, await _sessions(request).of_owner(request.state.owner)))}
+
+    @router.post("/import", status_code=201, openapi_extra={"requestBody": {"required": True} | _BINARY})
+    async def import_session(request: Request) -> dict[str, Any]:
+        service = _sessions(request)
+        content = await read_body(request, service.most_bytes, stall_s)
+        return form(await service.create(request.state.owner, content))
+
+    @router.get("/{id}")
+    async def session(request: Request, id: str) -> dict[str, Any]:
+        return form(await _sessions(request).get(request.state.owner, id))
+
+    @router.delete("/{id}")
+    async def delete(request: Request, id: str) -> dict[str, Any]:
+        await _sessions(request).delete(request.state.owner, id)
+        return {"id": id, "object": "session.deleted", "deleted": True}
+
+    @router.post("/{id}/fork", status_code=201)
+    async def fork(request: Request, id: str, turn: Number = None) -> dict[str, Any]:
+        return form(await _sessions(request).fork(request.state.owner, id, turn))
+
+    @router.post("/{id}/rollback")
+    async def roll_back(request: Request, id: str, turn: Number = None) -> dict[str, Any]:
+        return form(await _sessions(request).roll_back(request.state.owner, id, turn))
+
+    @router.get("/{id}/export", response_class=Response, responses={200: _BINARY})
+    async def export(request: Request, id: str, turn: Number = None) -> Response:
+        content = await _sessions(request).export(request.state.owner, id, turn)
+        return Response(content, media_type="application/octet-stream")
+
+    return router
+
+
+def _sessions(request: Request) -> Sessions:
+    found: Sessions = request.app.state.sessions
+    return found
