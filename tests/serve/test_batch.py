@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dendrix.generate import Decoder, Sampling, TextStream
+from dendrix.generate import Decoder, Sampler, Sampling, TextStream
 from dendrix.serve.batch import Batch
 from dendrix.serve.errors import ApiError
 from dendrix.serve.job import Answer, Job, Output, Piece, Prompt
@@ -11,7 +11,7 @@ from dendrix.serve.prepare import Served
 
 
 def job(served: Served, prompt: str, tokens: int, answers: int = 1) -> Job:
-    made = [Answer(i, Sampling(0.0), None, TextStream(served.tokenizer), tokens) for i in range(answers)]
+    made = [Answer(i, Sampler(Sampling(0.0), 256), TextStream(served.tokenizer), tokens) for i in range(answers)]
     return Job([Prompt(list(prompt.encode()), made)])
 
 

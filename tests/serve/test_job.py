@@ -5,25 +5,25 @@ import asyncio
 import pytest
 
 from dendrix.data.text.tokenizers import byte_tokenizer
-from dendrix.generate import Sampling, TextStream
+from dendrix.generate import Sampler, Sampling, TextStream
 from dendrix.serve.answers import joined
 from dendrix.serve.job import Answer, Job, Piece, Prompt
 
 
 def job(answers: int) -> Job:
-    made = [Answer(i, Sampling(), None, TextStream(byte_tokenizer(), ["end"]), 4) for i in range(answers)]
+    made = [Answer(i, Sampler(Sampling(), 256), TextStream(byte_tokenizer(), ["end"]), 4) for i in range(answers)]
     return Job([Prompt([1], made)])
 
 
 def test_an_answer_ends_at_its_length_with_what_waited() -> None:
     answer = job(1).answers[0]
-    assert [answer.add(byte) for byte in b"a\xc3\xa4\xe2"] == [(0, "a", None), (0, "", None), (0, "ä", None), (0, "\ufffd", "length")]
+    assert [answer.add(byte) for byte in b"a\xc3\xa4\xe2"] == [Piece(0, "a"), Piece(0, ""), Piece(0, "ä"), Piece(0, "\ufffd", "length")]
 
 
 def test_an_answer_ends_before_a_stop_string() -> None:
     answer = job(1).answers[0]
-    assert [answer.add(byte) for byte in b"en"] == [(0, "", None), (0, "", None)]
-    assert answer.add(ord("d")) == (0, "", "stop")
+    assert [answer.add(byte) for byte in b"en"] == [Piece(0, "")] * 2
+    assert answer.add(ord("d")) == Piece(0, "", "stop")
 
 
 def test_a_slow_reader_gets_several_pieces_at_once() -> None:
@@ -39,8 +39,8 @@ def test_a_slow_reader_gets_several_pieces_at_once() -> None:
         return taken
 
     first, second = asyncio.run(read())
-    assert joined(first) == [(0, "ac", None), (1, "b", "stop")]
-    assert second == [(0, "d", "length")]
+    assert joined(first) == [Piece(0, "ac"), Piece(1, "b", "stop")]
+    assert second == [Piece(0, "d", "length")]
 
 
 def test_a_reader_gets_the_error() -> None:

@@ -29,6 +29,7 @@ def evaluate(
     files: Files,
     context: int | None = None,
     stride: int | None = None,
+    prefix_token: int | None = None,
     weights: Literal["float32", "bfloat16", "int8"] = "float32",
     json: bool = False,
 ) -> None:
@@ -39,6 +40,7 @@ def evaluate(
         files: text files, scored separately, or shipped samples, such as harbour.txt.
         context: length of windows, in tokens, each read from rest; by default the context of a token is all tokens before it.
         stride: number of new tokens in each window; by default half of the context.
+        prefix_token: token id that is read before each file and not scored, as lm_eval has one; by default the first token has no score.
         weights: format of the weights, as in `dendrix lm generate`.
         json: print JSON.
     """
@@ -60,7 +62,8 @@ def evaluate(
     scores = {}
     for file in files:
         with progress(file.name, hidden=json) as bar:
-            scores[str(file)] = score_text(network, tokens_of(sample(file), tokenizer), context=context, stride=stride, progress=bar.at)
+            text = tokens_of(sample(file), tokenizer, prefix_token)
+            scores[str(file)] = score_text(network, text, context=context, stride=stride, progress=bar.at)
     if json:
         print_json({name: asdict(found) for name, found in scores.items()})
         return

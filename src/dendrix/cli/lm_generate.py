@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -24,6 +24,10 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float = 1.0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    frequency_penalty: float = 0.0,
+    presence_penalty: float = 0.0,
     stop: tuple[str, ...] = (),
     seed: int | None = None,
     weights: Literal["float32", "bfloat16", "int8"] = "float32",
@@ -41,6 +45,10 @@ def generate(
         temperature: divisor of the logits; 0 always chooses the most likely token.
         top_k: sample from this many of the most likely tokens.
         top_p: sample from the smallest set of most likely tokens whose total probability is at least this.
+        min_p: sample from the tokens with at least this part of the probability of the most likely one.
+        repetition_penalty: above 1, makes tokens of the prompt and of the new text less likely.
+        frequency_penalty: subtracted from the logit of a token for each of its occurrences in the new text.
+        presence_penalty: subtracted from the logits of tokens that occur in the new text.
         stop: strings that end the text; they are not printed.
         seed: seed of the sampling; by default a new one each time.
         weights: bfloat16 takes half of the memory and int8 a quarter; both are faster and slightly less exact.
@@ -54,9 +62,9 @@ def generate(
     from ..data.text.tokenizers import encode
     from ..generate import Conversation, Decoder, Sampling
     from ..generate import generate as stream
-    from ..models.spikegpt.hf_files import load_language_model, network_of
+    from ..models.spikegpt.hf_files import end_tokens, load_language_model, network_of
 
-    sampling = Sampling(temperature, top_k, top_p)
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty)
     text = _prompt(prompt, file)
     if not text and load_state is None:
         raise MisuseError("PROMPT: expected some text, got none. Give a prompt, --file or --load-state.")
@@ -70,7 +78,8 @@ def generate(
     random = torch.Generator()
     seed = random.seed() if seed is None else random.manual_seed(seed).initial_seed()
     parts, started = [], time.perf_counter()
-    for piece, after in stream(decoder, tokenizer, asked, sampling, max_new_tokens=max_new_tokens, stops=stop, generator=random):
+    options: Any = dict(max_new_tokens=max_new_tokens, stops=stop, ends=end_tokens(model), generator=random)
+    for piece, after in stream(decoder, tokenizer, asked, sampling, **options):
         parts.append(piece)
         conversation = after
         if not json:

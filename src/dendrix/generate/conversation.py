@@ -1,7 +1,7 @@
 """Conversations: a text continued by a model, with a state that can be saved."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..core.files import write_atomic
 from ..errors import InputError
 from .decoder import Decoder
 from .packing import fingerprint
-from .sampling import Sampling, sample
+from .sampling import Sampler, Sampling, draw
 from .text_stream import TextStream
 
 _FORMAT = "dendrix-conversation-1"
@@ -112,6 +112,7 @@ def generate(
     *,
     max_new_tokens: int,
     stops: Sequence[str] = (),
+    ends: Collection[int] = (),
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[str, Conversation]]:
     """Continue a conversation.
@@ -123,6 +124,7 @@ def generate(
         sampling: sampling parameters.
         max_new_tokens: largest number of new tokens, at least 1.
         stops: strings that end the text; they are not part of it.
+        ends: tokens that end the text, such as that of the end of a document; they are not part of it.
         generator: random number generator; None takes that of torch.
     Yields:
         after each token, the text that is complete (empty while characters or stop strings are incomplete), and the conversation with all
@@ -134,15 +136,16 @@ def generate(
     if not conversation.next:
         raise InputError("prompt: expected some text, got none. Pass a prompt, or load a conversation to continue.")
     text = TextStream(tokenizer, stops, conversation.next)
+    sampler = Sampler(sampling, decoder.config.vocab_size, conversation.next, ends, generator)
     logits, state = decoder.prefill(torch.tensor([conversation.next]), conversation.state)
     read = conversation.read + len(conversation.next)
     for left in range(max_new_tokens - 1, -1, -1):
-        drawn = sample(logits, sampling, generator)
+        drawn = draw(logits, [sampler])
         token = int(drawn)
-        piece = text.push(token)
-        ends = text.stopped or not left
-        yield piece + text.finish() if ends else piece, Conversation(state, (token,), read)
-        if ends:
+        piece = "" if token in ends else text.push(token)
+        last = token in ends or text.stopped or not left
+        yield piece + text.finish() if last else piece, Conversation(state, (token,), read)
+        if last:
             return
         logits, state = decoder.step(drawn, state)
         read += 1

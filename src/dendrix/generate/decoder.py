@@ -61,6 +61,19 @@ class Decoder:
         logits[valid] = found
         return logits, state
 
+    def read(self, tokens: Tensor, state: Tensor | None, valid: Tensor | None, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the logits after some of the tokens.
+
+        Args:
+            tokens, state, valid: as in `__call__`.
+            wanted: bool [B, T], True for the valid tokens after which logits are computed.
+        Returns:
+            logits after the N wanted tokens, row by row, [N, V], and the state.
+        Raises:
+            InputError, InputTypeError: as in `__call__`.
+        """
+        return self._read(tokens, state, self._expect(tokens, valid), wanted)
+
     def prefill(self, tokens: Tensor, state: Tensor | None = None, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read prompts and compute the logits after the last token of each.
 

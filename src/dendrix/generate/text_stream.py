@@ -27,6 +27,8 @@ class TextStream:
         self.stops = tuple(stops)
         self.stopped = False
         """True after a stop string; no more text is returned then."""
+        self.decoded = 0
+        """Number of characters that were decoded, including those that are held back."""
         self._decoding = decoding(tokenizer, before)
         self._waiting = ""
 
@@ -47,6 +49,7 @@ class TextStream:
         return self._release(self._decoding.finish(), final=True)
 
     def _release(self, new: str, final: bool) -> str:
+        self.decoded += len(new)
         text = self._waiting + new
         # The stop string that is complete first ends the text; of several complete at once, the longest.
         found = [(at + len(stop), at) for stop in self.stops if (at := text.find(stop)) >= 0]

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks import expect_count
 from ..core import detach
 from ..data.text.corpora import read_text_file
 from ..data.text.tokenizers import encode
@@ -32,14 +34,22 @@ class TextScores:
     """exp(nats / words), with words separated by spaces and the end of a line counted as a word, as for WikiText."""
 
 
-def tokens_of(path: Path, tokenizer: Any) -> Tokens:
+def tokens_of(path: Path, tokenizer: Any, prefix: int | None = None) -> Tokens:
     """Read a text file as tokens, in memory.
 
+    Args:
+        path: file to read.
+        tokenizer: tokenizer of the tokenizers library.
+        prefix: token id that is put before the text, so that the first token of the text is predicted as well.
     Raises:
         OSError: the file is missing or not readable.
-        InputError: the text is not UTF-8, and the tokenizer is not the byte tokenizer.
+        InputError: the text is not UTF-8 and the tokenizer is not the byte tokenizer, or the prefix is not in the vocabulary.
     """
-    return tokens_in(read_text_file(path), tokenizer)
+    text = tokens_in(read_text_file(path), tokenizer)
+    if prefix is None:
+        return text
+    expect_count(prefix, f"[0, {tokenizer.get_vocab_size() - 1}]", "prefix_token")
+    return replace(text, ids=np.concatenate([np.array([prefix], text.ids.dtype), text.ids]))
 
 
 def tokens_in(document: bytes, tokenizer: Any) -> Tokens:

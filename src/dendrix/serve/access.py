@@ -25,6 +25,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SHORTEST = 8
 _ALL = ("0.0.0.0", "::")
 _PATTERN = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 def read_tokens(file: Path | None) -> tuple[str, ...]:
@@ -97,16 +98,31 @@ def allowed_hosts(given: Sequence[str], host: str, tokens: Sequence[str]) -> tup
     return LOOPBACK if host in _ALL else (*LOOPBACK, in_url(host))
 
 
+def allowed_origins(given: Sequence[str]) -> tuple[str, ...]:
+    """Check the origins whose web pages may use the server.
+
+    Args:
+        given: origins such as "https://example.org" or "http://localhost:3000"; "*" admits all.
+    Raises:
+        InputError: an origin is invalid.
+    """
+    for origin in given:
+        if not _ORIGIN.fullmatch(origin):
+            raise InputError(f"cors_origins: expected an origin such as https://example.org, got '{origin}'. Leave out path and user.")
+    return tuple(given)
+
+
 class AllowedHosts:
     """ASGI middleware that refuses requests to another host name, and those of web pages of another origin.
 
     Args:
         app: the application.
         hosts: result of `allowed_hosts`.
+        origins: result of `allowed_origins`.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str]):
-        self._app, self._hosts = app, hosts
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], origins: Sequence[str] = ()):
+        self._app, self._hosts, self._origins = app, hosts, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = await self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
@@ -118,8 +134,11 @@ class AllowedHosts:
         if not await self._admits(host):
             advice = "Start the server with --allowed-hosts and this name to admit it."
             return ApiError(400, f"Host: expected {' or '.join(self._hosts)}, got '{(host or '')[:80]}'. {advice}", code="invalid_host")
-        if origin is not None and not await self._admits(origin.partition("://")[2]):
-            return ApiError(403, "Origin: this server answers no web pages of other hosts.", code="invalid_origin")
+        if origin is None or origin in self._origins or "*" in self._origins:
+            return None
+        if not await self._admits(origin.partition("://")[2]):
+            advice = "Start the server with --cors-origins and the address of the page to admit it."
+            return ApiError(403, f"Origin: this server answers no web pages of other hosts. {advice}", code="invalid_origin")
         return None
 
     async def _admits(self, host: str | None) -> bool:

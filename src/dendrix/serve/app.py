@@ -1,4 +1,4 @@
-"""HTTP application: the OpenAI completions API, sessions, a health check and metrics."""
+"""HTTP application: the OpenAI APIs for completions and chat, sessions, tokenization, a health check, metrics and pages."""
 
 import asyncio
 import time
@@ -8,24 +8,31 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .. import __version__
 from .access import LOOPBACK, AllowedHosts, owner_of
 from .completions import Completions
 from .errors import ApiError, answer_error
 from .limits import Limits
 from .metrics import Metrics
+from .pages import reference_page, start_page
 from .prepare import Served
-from .request import request_schema
+from .request import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest, body_schema
 from .scheduler import Scheduler
 from .sessions.routes import build_router
 from .sessions.service import Sessions
 from .sessions.store import Store
+from .tokenization import Tokenization
 
 
-def build_app(served: Served, limits: Limits, tokens: Sequence[str], store: Store, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+def build_app(
+    served: Served, limits: Limits, tokens: Sequence[str], store: Store, hosts: Sequence[str] = LOOPBACK, origins: Sequence[str] = ()
+) -> FastAPI:
     """Create the application; `app.state.scheduler` exists while it runs.
 
     Args:
@@ -34,6 +41,7 @@ def build_app(served: Served, limits: Limits, tokens: Sequence[str], store: Stor
         tokens: tokens of which clients must send one; none admits all clients.
         store: states of sessions and prefixes.
         hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
+        origins: origins of web pages that may use the server, a result of `allowed_origins`.
     """
     metrics, created = Metrics(), int(time.time())
 
@@ -55,40 +63,95 @@ def build_app(served: Served, limits: Limits, tokens: Sequence[str], store: Stor
                 code="invalid_api_key",
             )
 
-    api = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
-    about = {"id": served.name, "object": "model", "created": created, "owned_by": "dendrix"}
+    api = APIRouter(dependencies=[Depends(authorised)])
+    about = {"id": served.name, "object": "model", "created": created, "owned_by": "dendrix", "max_model_len": limits.prompt_tokens}
+    tokenization = Tokenization(served, limits)
 
-    # The body is read and checked by `Completions`, with limits, and only described here.
-    @api.post("/completions", openapi_extra={"requestBody": request_schema()})
+    # Bodies are read and checked by the handlers, with limits, and only described here.
+    @api.post("/v1/completions", openapi_extra={"requestBody": body_schema(CompletionRequest)})
     async def completions(request: Request) -> Response:
+        """Continue texts."""
         answering: Completions = request.app.state.completions
-        return await answering.answer(request)
+        return await answering.answer(request, CompletionRequest)
 
-    @api.get("/models")
+    @api.post("/v1/chat/completions", openapi_extra={"requestBody": body_schema(ChatRequest)})
+    async def chat_completions(request: Request) -> Response:
+        """Answer the last message of a conversation."""
+        answering: Completions = request.app.state.completions
+        return await answering.answer(request, ChatRequest)
+
+    @api.get("/v1/models")
     async def models() -> dict[str, Any]:
+        """List the model."""
         return {"object": "list", "data": [about]}
 
-    @api.get("/models/{name}")
+    @api.get("/v1/models/{name}")
     async def model(name: str) -> dict[str, Any]:
-        if name != served.name:
-            raise ApiError(404, f"model: expected '{served.name}', got '{name}'.", "model", "model_not_found")
+        """Describe the model."""
+        served.expect_name(name)
         return about
 
-    api.include_router(build_router(limits.stall_s, limits.session_s))
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    @api.post("/tokenize", openapi_extra={"requestBody": body_schema(TokenizeRequest)})
+    async def tokenize(request: Request) -> dict[str, Any]:
+        """Return the tokens of a text or a conversation."""
+        return await tokenization.tokenize(request)
+
+    @api.post("/detokenize", openapi_extra={"requestBody": body_schema(DetokenizeRequest)})
+    async def detokenize(request: Request) -> dict[str, str]:
+        """Return the text of tokens."""
+        return await tokenization.detokenize(request)
+
+    @api.get("/tokenizer_info")
+    async def tokenizer_info() -> dict[str, Any]:
+        """Return the special tokens and the chat template."""
+        return tokenization.about()
+
+    api.include_router(build_router(limits))
+    app = FastAPI(title="dendrix serve", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
-    app.add_middleware(AllowedHosts, hosts=hosts)
+    app.add_middleware(_HeadAsGet)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"])
+    app.add_middleware(AllowedHosts, hosts=hosts, origins=origins)
     for kind in (ApiError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer_error)
     app.include_router(api)
 
-    @app.get("/healthz")
-    async def healthz(request: Request) -> Response:
+    @app.get("/health")
+    @app.get("/healthz", include_in_schema=False)
+    async def health(request: Request) -> Response:
+        """Return 200, or 503 during shutdown."""
         healthy = request.app.state.scheduler.healthy
         return JSONResponse({"status": "ok" if healthy else "stopping"}, 200 if healthy else 503)
 
+    @app.get("/version")
+    async def version() -> dict[str, str]:
+        """Return the version of dendrix."""
+        return {"version": __version__}
+
     @app.get("/metrics")
     async def page() -> Response:
+        """Return the metrics in the text format of Prometheus."""
         return Response(metrics.page(), media_type="text/plain; version=0.0.4")
 
+    @app.get("/", include_in_schema=False)
+    async def start() -> Response:
+        return HTMLResponse(start_page(None if tokens else served.name, app.openapi()))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(reference_page(app.openapi()))
+
     return app
+
+
+class _HeadAsGet:
+    """ASGI middleware that answers HEAD like GET; the HTTP server leaves out the body."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)

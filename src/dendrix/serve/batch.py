@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..generate import Decoder, Sampling, sample
+from ..generate import Decoder, TokenScore, draw, token_scores
 from .errors import ApiError
-from .job import Answer, Job, Output
+from .job import Answer, Job, Output, Prompt
 from .sessions.prefixes import Trail
 
 _CHUNK = 64
@@ -27,6 +27,8 @@ class Row:
     """True for an answer, whose prompt has been read."""
     trail: Trail | None = None
     """Digest of the text that was read; None if no states are kept for further requests."""
+    scored: Prompt | None = None
+    """The prompt, if its tokens get log-probabilities."""
 
 
 class Batch:
@@ -60,7 +62,7 @@ class Batch:
             jobs: new jobs.
         """
         if new := [(job, prompt) for job in jobs for prompt in job.prompts]:
-            self.rows += [Row(job, prompt.answers, prompt.tokens, trail=prompt.trail) for job, prompt in new]
+            self.rows += [_row(job, prompt) for job, prompt in new]
             rest = self._decoder.rest()
             self._states = torch.cat([self._states, *[rest if prompt.state is None else prompt.state for _, prompt in new]])
 
@@ -77,7 +79,11 @@ class Batch:
         tokens = torch.tensor([parts[i] + [0] * (longest - len(parts[i])) for i in places])
         valid = torch.arange(longest) < torch.tensor([[len(parts[i])] for i in places])
         everyone = len(places) == len(self.rows)
-        logits, states = self._decoder.prefill(tokens, self._states if everyone else self._states[places], valid)
+        before = self._states if everyone else self._states[places]
+        if any(self.rows[i].scored for i in places):
+            logits, states = self._scored([self.rows[i] for i in places], tokens, before, valid)
+        else:
+            logits, states = self._decoder.prefill(tokens, before, valid)
         if everyone:
             self._states = states
         else:
@@ -96,6 +102,21 @@ class Batch:
         """Return the digest and the state of every block end that was reached since the last call."""
         ends, self._ends = self._ends, []
         return ends
+
+    def _scored(self, rows: Sequence[Row], tokens: Tensor, states: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Decoder.prefill`, and record the log-probabilities of the prompts that want them."""
+        counts = valid.sum(1).tolist()
+        last = torch.arange(tokens.shape[1]) == torch.tensor([[count - 1] for count in counts])
+        wanted = valid & (last | torch.tensor([[row.scored is not None] for row in rows]))
+        found, states = self._decoder.read(tokens, states, valid, wanted)
+        parts = found.split(wanted.sum(1).tolist())
+        for row, part, count in zip(rows, parts, counts, strict=True):
+            if row.scored is not None:
+                scores, following = row.scored.scores, row.unread[1 : count + 1]
+                scores += [] if scores else [TokenScore(row.unread[0], None)]
+                if following and bool(part.isfinite().all()):
+                    scores += token_scores(part[: len(following)], following, row.scored.top or 0)
+        return torch.stack([part[-1] for part in parts]), states
 
     def _goes(self, row: Row) -> bool:
         return not row.writing or row.job.unread < self._unread
@@ -129,6 +150,11 @@ class Batch:
         self.rows = [row for _, row in rows]
 
 
+def _row(job: Job, prompt: Prompt) -> Row:
+    scored = None if prompt.top is None else prompt
+    return Row(job, prompt.answers, prompt.tokens[prompt.known :], trail=prompt.trail, scored=scored)
+
+
 def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]:
     """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite.
 
@@ -137,27 +163,31 @@ def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
     for i, ((row, _), numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
-        if numbers:
-            going += row.answers
-            owners += [i] * len(row.answers)
-        else:
+        if not numbers:
             row.job.cancelled = True
             outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
-    for answer, i, token in zip(going, owners, _drawn(going, logits[owners]), strict=True):
-        (row, state), piece = rows[i], answer.add(token)
-        if answer.end is not None:
-            answer.end.note(state, token, piece.text, piece.finish is not None)
-        outputs.append((row.job, piece))
+            continue
+        outputs += [(row.job, answer.end()) for answer in row.answers if not answer.most]
+        new = [answer for answer in row.answers if answer.most]
+        going += new
+        owners += [i] * len(new)
+    if going:
+        logits = logits[owners]
+        tokens = draw(logits, [answer.sampler for answer in going]).tolist()
+        scores = _scores(going, tokens, logits)
+        for answer, i, token, score in zip(going, owners, tokens, scores, strict=True):
+            (row, state), piece = rows[i], answer.add(token, score)
+            if answer.ending is not None:
+                answer.ending.note(state, token, piece.text, piece.finish is not None)
+            outputs.append((row.job, piece))
     return outputs
 
 
-def _drawn(answers: Sequence[Answer], logits: Tensor) -> list[int]:
-    """Sample a token for each answer; answers with equal sampling parameters and without their own generator are sampled together."""
-    alike: dict[tuple[Sampling, torch.Generator | None], list[int]] = {}
-    for i, answer in enumerate(answers):
-        alike.setdefault((answer.sampling, answer.generator), []).append(i)
-    tokens = [0] * len(answers)
-    for (sampling, generator), places in alike.items():
-        for i, token in zip(places, sample(logits[places], sampling, generator).tolist(), strict=True):
-            tokens[i] = token
-    return tokens
+def _scores(answers: Sequence[Answer], tokens: Sequence[int], logits: Tensor) -> list[TokenScore | None]:
+    """Return the log-probabilities of the new tokens of the answers that want them."""
+    found: list[TokenScore | None] = [None] * len(answers)
+    if places := [i for i, answer in enumerate(answers) if answer.top is not None]:
+        most = max(answers[i].top or 0 for i in places)
+        for i, score in zip(places, token_scores(logits[places], [tokens[i] for i in places], most), strict=True):
+            found[i] = score._replace(top=score.top[: answers[i].top])
+    return found

@@ -1,4 +1,4 @@
-"""Handler of POST /v1/completions: reads a request, submits a job, and returns one response or a stream of events."""
+"""Handler of requests for text: reads a request, submits a job, and returns one response or a stream of events."""
 
 import asyncio
 import json
@@ -15,23 +15,27 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from .answers import Form, joined, usage
+from .answers import ChatForm, CompletionForm, joined, turn, usage
 from .body import read_body
+from .echo import Echo
 from .errors import as_api_error
 from .job import Job, Piece
 from .limits import Limits
 from .metrics import Metrics
-from .prepare import Served, prepare, text_of
-from .request import CompletionRequest, read_request
+from .prepare import Served, prepare
+from .request import ChatRequest, CompletionRequest, read_request
 from .scheduler import Scheduler
 from .sessions.service import Sessions
 
 _log = logging.getLogger(__name__)
 
 
+Asked = CompletionRequest | ChatRequest
+
+
 @dataclass(frozen=True)
 class Completions:
-    """Handler of completion requests."""
+    """Handler of requests for completions and chat answers."""
 
     served: Served
     scheduler: Scheduler
@@ -39,20 +43,23 @@ class Completions:
     metrics: Metrics
     sessions: Sessions
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request, kind: type[CompletionRequest] | type[ChatRequest]) -> Response:
         """Answer one request.
 
         Args:
             request: HTTP request.
+            kind: class of its body.
         Raises:
             ApiError: the request is refused.
         """
         began = time.perf_counter()
-        asked = read_request(await read_body(request, self.limits.body_bytes, self.limits.stall_s))
-        job = await asyncio.to_thread(prepare, asked, self.served, self.limits)
-        await self.sessions.begin(job, request.state.owner, asked.session)
+        asked: Asked = read_request(await read_body(request, self.limits), kind)
+        owner = request.state.owner
+        session = None if asked.session is None else await self.sessions.get(owner, asked.session)
+        job = await asyncio.to_thread(prepare, asked, self.served, self.limits, session is not None and session.head.tokens > 0)
+        await self.sessions.begin(job, owner, session)
         self.scheduler.submit(job)
-        form = Form(self.served.name)
+        form = (ChatForm if isinstance(asked, ChatRequest) else CompletionForm)(self.served.name, self.served.token_bytes)
         if asked.stream:
             return _Stream(self, job, self._events(asked, job, form, began))
         try:
@@ -60,32 +67,41 @@ class Completions:
         finally:
             self.scheduler.leave(job)
         self.metrics.requests.labels("200").inc()
-        return JSONResponse(form.body(joined(pieces)) | usage(job))
+        return JSONResponse(form.whole(pieces) | {"usage": usage(job)})
 
-    async def _pieces(self, asked: CompletionRequest, job: Job, began: float) -> AsyncIterator[list[Piece]]:
+    async def _pieces(self, asked: Asked, job: Job, began: float) -> AsyncIterator[list[Piece]]:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
-        if asked.echo:
-            texts = [text_of(prompt, self.served.tokenizer) for prompt in asked.prompt]
-            yield [Piece(index, texts[index // asked.n]) for index in range(len(texts) * asked.n)]
-        first = True
+        echoes = self._echoes(asked, job)
+        first, begun = True, set[int]()
         async for pieces in self.sessions.read(job):
             if first:
                 self.metrics.first_seconds.observe(time.perf_counter() - began)
                 first = False
+            for i, piece in enumerate(pieces if echoes else ()):
+                echo = echoes[piece.answer // asked.n]
+                pieces[i] = echo.moved(piece) if piece.answer in begun else echo.before(echo.moved(piece))
+                begun.add(piece.answer)
             yield pieces
         self.metrics.request_seconds.observe(time.perf_counter() - began)
 
-    async def _collected(self, asked: CompletionRequest, job: Job, began: float) -> list[Piece]:
+    def _echoes(self, asked: Asked, job: Job) -> list[Echo]:
+        if isinstance(asked, ChatRequest) or not asked.echo:
+            return []
+        return [Echo(prompt, given, self.served.tokenizer) for prompt, given in zip(job.prompts, asked.prompt, strict=True)]
+
+    async def _collected(self, asked: Asked, job: Job, began: float) -> list[Piece]:
         return [piece async for pieces in self._pieces(asked, job, began) for piece in pieces]
 
-    async def _events(self, asked: CompletionRequest, job: Job, form: Form, began: float) -> AsyncIterator[bytes]:
+    async def _events(self, asked: Asked, job: Job, form: CompletionForm, began: float) -> AsyncIterator[bytes]:
         """Yield server-sent events with the new text; an error after the start of the stream is an event as well."""
+        counted = asked.stream_options.include_usage
+        no_usage = {"usage": None} if counted else {}  # OpenAI's clients expect the field in every event then
         try:
             async for pieces in self._pieces(asked, job, began):
                 for piece in joined(pieces):
-                    yield _event(form.body([piece]))
-            if asked.stream_options.include_usage:
-                yield _event(form.body([]) | usage(job))
+                    yield _event(form.part([piece]) | no_usage | (turn(job) if piece.finish else {}))
+            if counted:
+                yield _event(form.part([]) | {"usage": usage(job)})
             yield b"data: [DONE]\n\n"
             self.metrics.requests.labels("200").inc()
         except Exception as error:

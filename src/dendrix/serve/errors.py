@@ -1,4 +1,4 @@
-"""Error responses of the OpenAI completions API."""
+"""Error responses of the OpenAI API."""
 
 import logging
 from typing import Any
@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+COUNTED = ("/v1/completions", "/v1/chat/completions")
+"""Paths whose requests are counted."""
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
@@ -68,6 +70,6 @@ async def answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=499)
     reported = as_api_error(error)
-    if request.url.path == "/v1/completions":
+    if request.url.path in COUNTED:
         request.app.state.metrics.requests.labels(str(reported.status)).inc()
     return JSONResponse(reported.body(), reported.status, _HEADERS.get(reported.status))

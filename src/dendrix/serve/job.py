@@ -5,13 +5,20 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from ..generate import Sampling, TextStream
+from ..generate import Sampler, TextStream, TokenScore
 from .sessions.ending import Ending
 from .sessions.prefixes import Trail
 from .sessions.record import Session
+
+
+class Placed(NamedTuple):
+    """Log-probabilities of a token, and its place in the text."""
+
+    score: TokenScore
+    offset: int
+    """Number of characters before the token, in the text that was decoded with it."""
 
 
 class Piece(NamedTuple):
@@ -22,6 +29,8 @@ class Piece(NamedTuple):
     text: str
     finish: str | None = None
     """Reason for the end of the answer, "stop" or "length"; None if it continues."""
+    scores: tuple[Placed, ...] = ()
+    """The token, if log-probabilities were requested. Its text may belong to a later piece."""
 
 
 @dataclass
@@ -29,34 +38,44 @@ class Answer:
     """One answer during its generation."""
 
     index: int
-    sampling: Sampling
-    generator: torch.Generator | None
-    """Generator of its own if the client passed a seed."""
+    sampler: Sampler
     text: TextStream
     most: int
     """Largest number of tokens."""
+    top: int | None = None
+    """Number of most likely tokens to return for each token; None returns no log-probabilities."""
     tokens: int = 0
     """Number of tokens so far."""
     newest: int = -1
     """Last token, not yet read by the model."""
     finish: str | None = None
     """As in `Piece`."""
-    end: Ending | None = None
+    ending: Ending | None = None
     """Records the state at the end of the answer, for a session."""
 
-    def add(self, token: int) -> Piece:
+    def add(self, token: int, score: TokenScore | None = None) -> Piece:
         """Append a token; returns the text that became complete.
 
         Args:
             token: token id.
+            score: its log-probabilities, if requested.
         """
         self.newest, self.tokens = token, self.tokens + 1
-        text = self.text.push(token)
-        if self.text.stopped:
-            self.finish = "stop"
-        elif self.tokens == self.most:
-            text, self.finish = text + self.text.finish(), "length"
-        return Piece(self.index, text, self.finish)
+        scores = () if score is None else (Placed(score, self.text.decoded),)
+        if token in self.sampler.ends:
+            text, self.finish = self.text.finish(), "stop"
+        else:
+            text = self.text.push(token)
+            if self.text.stopped:
+                self.finish = "stop"
+            elif self.tokens == self.most:
+                text, self.finish = text + self.text.finish(), "length"
+        return Piece(self.index, text, self.finish, scores)
+
+    def end(self) -> Piece:
+        """End an answer of no tokens."""
+        self.finish = "length"
+        return Piece(self.index, "", self.finish)
 
 
 @dataclass(frozen=True)
@@ -64,14 +83,19 @@ class Prompt:
     """A prompt and its answers."""
 
     tokens: list[int]
-    """The tokens to read."""
     answers: list[Answer]
+    top: int | None = None
+    """Number of most likely tokens to return for each token of the prompt; None returns no log-probabilities."""
+    scores: list[TokenScore] = field(default_factory=list)
+    """Log-probabilities of the tokens that were read, if requested."""
+    earlier: int = 0
+    """Number of tokens of the text before `tokens`, in a session."""
     state: Tensor | None = None
-    """State before the tokens, [1, N]; None for the initial state."""
+    """State from which the tokens are read, [1, N]; None for the initial state."""
     known: int = 0
-    """Number of tokens of the text before `tokens`, which are not read again."""
+    """Number of tokens at the beginning of `tokens` that `state` contains already."""
     trail: Trail | None = None
-    """Digest of the text before `tokens`, for which states are kept at block ends; None keeps none."""
+    """Digest of the text that `state` contains, to keep states at further block ends; None keeps none."""
 
 
 @dataclass(eq=False)

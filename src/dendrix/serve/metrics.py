@@ -21,7 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter("dendrix_requests", "Requests to /v1/completions by status.", ["status"], registry=registry)
+        self.requests = Counter("dendrix_requests", "Requests for completions and chat answers by status.", ["status"], registry=registry)
         self.prompt_tokens = Counter("dendrix_prompt_tokens", "Prompt tokens of accepted requests.", registry=registry)
         self.cached_tokens = Counter(
             "dendrix_prompt_tokens_cached", "Tokens of sessions and known prefixes that were not read again.", registry=registry

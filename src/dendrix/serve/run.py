@@ -13,9 +13,11 @@ import torch
 from ..checks import expect_count
 from ..errors import MissingExtraError
 from ..generate import Decoder, Weights
-from ..models.spikegpt.hf_files import load_language_model, network_of
-from .access import VARIABLE, allowed_hosts, in_url, is_loopback, read_tokens
+from ..models.spikegpt.hf_files import end_tokens, load_language_model, network_of
+from ..pretrained import find_run
+from .access import VARIABLE, allowed_hosts, allowed_origins, in_url, is_loopback, read_tokens
 from .app import build_app
+from .chat import read_layout
 from .limits import Limits
 from .logs import log_sparsely
 from .prepare import Served
@@ -36,7 +38,8 @@ class _Settings:
     name: str
     weights: Weights
     tokens: tuple[str, ...]
-    hosts: tuple[str, ...]
+    hosts: Sequence[str]
+    origins: Sequence[str]
     limits: Limits
     store: str | None
     workers: int
@@ -51,6 +54,7 @@ def serve_run(
     weights: Weights,
     token_file: Path | None,
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
     store: str | None = None,
     workers: int = 1,
     limits: Limits,
@@ -64,12 +68,13 @@ def serve_run(
         weights: data type of the matrices.
         token_file: file with the tokens of which clients must send one; None takes DENDRIX_SERVE_TOKEN, if set.
         hosts: host names by which clients may ask for the server; empty for the default of `allowed_hosts`.
+        origins: origins of web pages that may use the server, such as "https://example.org".
         store: address of a Redis server for sessions and prefixes; None takes DENDRIX_SERVE_STORE, or memory if that is not set.
         workers: number of processes. Several share the store; without one they keep no sessions.
         limits: limits of requests.
     Raises:
         OSError: the folder or a file does not exist, the address is in use, or the store cannot be reached.
-        InputError: a file is damaged, a token is too short, or a port, a number or a host name is not one.
+        InputError: a file is damaged, a token is too short, or a port, a number, a host name or an origin is not one.
         MissingExtraError: a store is given, and redis is not installed.
     """
     expect_count(port, "[0, 65535]", "port")
@@ -79,7 +84,8 @@ def serve_run(
         _expect_store(store)
     elif workers > 1:
         limits = replace(limits, sessions=0)
-    settings = _Settings(folder, name or folder.resolve().name, weights, tokens, allowed_hosts(hosts, host, tokens), limits, store, workers)
+    hosts, origins, name = allowed_hosts(hosts, host, tokens), allowed_origins(origins), name or folder.resolve().name
+    settings = _Settings(folder, name, weights, tokens, hosts, origins, limits, store, workers)
     log_sparsely()
     with listen(host, port, limits.stall_s) as listener:
         line = f"Serving {settings.name} on http://{in_url(host)}:{listener.getsockname()[1]}/v1. Stop with Ctrl-C."
@@ -98,10 +104,11 @@ def serve_run(
 def _serve(settings: _Settings, listener: socket.socket, started: Callable[[], None]) -> None:
     """Load the model and serve it at a listening socket."""
     model, tokenizer = load_language_model(settings.folder)
-    served = Served(settings.name, Decoder(network_of(model), settings.weights), tokenizer)
+    layout = read_layout(find_run(settings.folder))
+    served = Served(settings.name, Decoder(network_of(model), settings.weights), tokenizer, end_tokens(model), layout)
     served.decoder.prefill(torch.tensor([[0]]))  # compiles the kernel before the first request
     limits = settings.limits
-    app = build_app(served, limits, settings.tokens, _store(settings, served.decoder), settings.hosts)
+    app = build_app(served, limits, settings.tokens, _store(settings, served.decoder), settings.hosts, settings.origins)
     Server(app, limits, started).run([listener])
 
 

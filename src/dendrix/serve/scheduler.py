@@ -12,7 +12,7 @@ from torch import Tensor
 from ..generate import Decoder
 from .batch import Batch
 from .errors import ApiError
-from .job import Job, Output
+from .job import Job, Output, Piece
 from .limits import Limits
 from .metrics import Metrics
 
@@ -115,7 +115,7 @@ class Scheduler:
             self._loop.call_soon_threadsafe(self._keep, ends)
         if outputs:
             self._metrics.step_seconds.observe(time.perf_counter() - began)
-            self._metrics.new_tokens.inc(len(outputs))
+            self._metrics.new_tokens.inc(sum(isinstance(piece, Piece) for _, piece in outputs))
             for job, _ in outputs:
                 job.written += 1
             self._loop.call_soon_threadsafe(_hand_over, outputs)

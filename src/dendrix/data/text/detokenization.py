@@ -1,6 +1,7 @@
 """Incremental decoding of tokens to text, in the context of the tokens before them."""
 
 import codecs
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -8,6 +9,8 @@ from .tokenizers import byte_letters, is_byte_level
 
 _CONTEXT = 8
 """Tokens before the next one that are decoded with it: a decoder may join words, or strip the blank of a first one."""
+_FALLBACK = re.compile("<0x([0-9A-F]{2})>")
+"""Token of a single byte in vocabularies of Llama."""
 _HELD = 4
 """Tokens that may be held back for an incomplete character, which has at most four bytes."""
 
@@ -49,13 +52,41 @@ def continuation(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) -
     return "".join(map(text.push, tokens)) + text.finish()
 
 
+class TokenBytes:
+    """Bytes of single tokens, where they follow another token: `TokenBytes(tokenizer)(token)`.
+
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+    """
+
+    def __init__(self, tokenizer: Any):
+        self._tokenizer, self._is_byte_level = tokenizer, is_byte_level(tokenizer)
+        self._values = {letter: bytes([byte]) for byte, letter in enumerate(byte_letters())}
+        self._known: dict[int, bytes] = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
+
+    def __call__(self, token: int) -> bytes:
+        """Return the bytes of a token, none for unknown ids."""
+        if token not in self._known:
+            self._known[token] = self._found(token)
+        return self._known[token]
+
+    def _found(self, token: int) -> bytes:
+        name = self._tokenizer.id_to_token(token) or ""
+        if self._is_byte_level:
+            return b"".join(self._values.get(letter, letter.encode()) for letter in name)
+        # A token behind itself keeps the blank that decoders strip from a first one.
+        once, twice = (self._tokenizer.decode([token] * count, skip_special_tokens=False) for count in (1, 2))
+        text: str = twice[len(once) :]
+        if "\ufffd" in text and (byte := _FALLBACK.fullmatch(name)):
+            return bytes([int(byte[1], 16)])
+        return text.encode()
+
+
 class _Bytes:
     """Decoding of byte-level tokens, whose bytes do not depend on their position."""
 
     def __init__(self, tokenizer: Any):
-        self._tokenizer = tokenizer
-        self._values = {letter: bytes([byte]) for byte, letter in enumerate(byte_letters())}
-        self._added: dict[int, bytes] = {i: token.content.encode() for i, token in tokenizer.get_added_tokens_decoder().items()}
+        self._bytes_of = TokenBytes(tokenizer)
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token: int) -> str:
@@ -63,11 +94,6 @@ class _Bytes:
 
     def finish(self) -> str:
         return self._characters.decode(b"", final=True)
-
-    def _bytes_of(self, token: int) -> bytes:
-        if token in self._added:
-            return self._added[token]
-        return b"".join(self._values.get(letter, letter.encode()) for letter in self._tokenizer.id_to_token(token) or "")
 
 
 class _Joined:

@@ -115,12 +115,13 @@ def read_tokenizer(path: Path) -> Any:
         ) from error
 
 
-def encode(tokenizer: Any, documents: Sequence[bytes]) -> NDArray[np.uint32]:
+def encode(tokenizer: Any, documents: Sequence[bytes], *, special: bool = True) -> NDArray[np.uint32]:
     """Tokenize documents and concatenate the result.
 
     Args:
         tokenizer: tokenizer of the tokenizers library.
         documents: texts as bytes.
+        special: add the tokens with which the tokenizer begins or ends a text, if it has any.
     Returns:
         token ids, uint32 [N].
     Raises:
@@ -129,7 +130,11 @@ def encode(tokenizer: Any, documents: Sequence[bytes]) -> NDArray[np.uint32]:
     if is_bytes(tokenizer):
         expect_within(sum(map(len, documents)), "tokens", "text")
         return np.frombuffer(b"".join(documents), np.uint8).astype(np.uint32)
-    parts = [np.array(found.ids, np.uint32) for text in documents for found in tokenizer.encode_batch(_pieces(as_text(text)))]
+    parts = [
+        np.array(found.ids, np.uint32)
+        for text in documents
+        for found in tokenizer.encode_batch(_pieces(as_text(text)), add_special_tokens=special)
+    ]
     expect_within(sum(map(len, parts)), "tokens", "text")
     return np.concatenate(parts) if parts else np.zeros(0, np.uint32)
 

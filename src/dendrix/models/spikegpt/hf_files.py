@@ -211,3 +211,13 @@ def network_of(model: SpikeGPTForCausalLM) -> SpikeGPT:
     network = SpikeGPT(model.config.network_config())
     network.load_state_dict({**model.model.body.state_dict(), "head.weight": model.head.weight})
     return network.train(model.training)
+
+
+def end_tokens(model: SpikeGPTForCausalLM) -> tuple[int, ...]:
+    """Return the tokens at which `generate` ends a text.
+
+    Args:
+        model: model of transformers.
+    """
+    found = model.generation_config.eos_token_id
+    return () if found is None else tuple(found) if isinstance(found, list | tuple) else (found,)

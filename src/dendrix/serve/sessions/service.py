@@ -138,25 +138,26 @@ class Sessions:
         with refusing(id):
             await self._store.delete(session)
 
-    async def begin(self, job: Job, owner: str, id: str | None) -> None:
+    async def begin(self, job: Job, owner: str, session: Session | None) -> None:
         """Give the prompts of a job the states from which they are read.
 
         Args:
             job: job that has not been submitted.
             owner: digest of the API key of the client.
-            id: id of the session that the job continues; None uses known prefixes.
+            session: the session that the job continues; None uses known prefixes.
         Raises:
-            ApiError: the session is unknown, is continued by another request, or the job has several answers.
+            ApiError: the session is continued by another request, or the job has several answers.
         """
-        if id is None:
+        if session is None:
             if self._limits.prefix_bytes:
-                job.prompts = [await self._known(prompt, owner) for prompt in job.prompts]
+                # A prompt with log-probabilities is read completely.
+                job.prompts = [await self._known(prompt, owner) if prompt.top is None else prompt for prompt in job.prompts]
             return
         if len(job.answers) != 1:
             raise ApiError(
                 422, f"session: expected one prompt and one answer, got {len(job.answers)} answers. Fork the session.", "session"
             )
-        session = await self.get(owner, id)
+        id = session.id
         self._expect_quiet(id)
         self._turning[id] = job
         job.session = session
@@ -167,12 +168,10 @@ class Sessions:
         except (ApiError, InputError):
             job.cancelled = True
             raise
-        [prompt] = job.prompts
+        [prompt], [answer] = job.prompts, job.answers
         tokens = [*before.next, *prompt.tokens]
-        [answer] = prompt.answers
-        read = before.read + len(tokens)
-        answer.end = Ending(self._served.tokenizer, tokens, read, bool(answer.text.stops))
-        job.prompts = [replace(prompt, tokens=tokens, state=before.state, known=before.read)]
+        answer.ending = Ending(self._served.tokenizer, tokens, before.read + len(tokens), bool(answer.text.stops or answer.sampler.ends))
+        job.prompts = [replace(prompt, tokens=tokens, state=before.state, earlier=before.read)]
         self._metrics.cached_tokens.inc(before.read)
 
     async def read(self, job: Job) -> AsyncIterator[list[Piece]]:
@@ -227,8 +226,8 @@ class Sessions:
 
     async def _turned(self, session: Session, answer: Answer) -> Session:
         """Store the state at the end of an answer and return the new record of the session."""
-        assert answer.end is not None  # set by `begin`
-        after = answer.end.conversation(answer.finish == "stop")
+        assert answer.ending is not None  # set by `begin`
+        after = answer.ending.conversation(answer.finish == "stop")
         grown = session.grown(after.read + len(after.next), self._limits.turns)
         with refusing(session.id):
             await self._store.put(grown, {grown.head.number: after.to_bytes(self._served.decoder.fingerprint)}, session.version)
@@ -250,7 +249,7 @@ class Sessions:
         trail = Trail.at(digests[index])
         known = (len(digests) - index) * BLOCK
         self._metrics.cached_tokens.inc(known)
-        return replace(prompt, tokens=prompt.tokens[known:], state=state, known=known, trail=trail)
+        return replace(prompt, state=state, known=known, trail=trail)
 
     def _checked(self, content: bytes) -> Conversation:
         """Return an imported conversation.

@@ -1,0 +1,83 @@
+"""Web pages of the server: what runs here, and the fields of its requests. They load nothing from elsewhere."""
+
+from html import escape
+from typing import Any
+
+from .. import __version__
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
+    "table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem 1rem .3rem 0;"
+    "border-bottom:1px solid #ddd}code,pre{font-family:ui-monospace,monospace;font-size:.9em}"
+    "pre{background:#f4f4f4;padding:1rem;overflow-x:auto}"
+    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#262626}td,th{border-color:#444}a{color:#8ab4f8}}"
+)
+
+
+def start_page(model: str | None, openapi: dict[str, Any]) -> str:
+    """Return the page that says what runs here.
+
+    Args:
+        model: name of the model; None where clients need a token, and so to know it.
+        openapi: description of the server.
+    """
+    what = "A language model" if model is None else f"The language model <code>{escape(model)}</code>"
+    rows = "".join(
+        f"<tr><td><code>{method.upper()} {path}</code></td><td>{escape(about.get('description', ''))}</td></tr>"
+        for path, methods in openapi["paths"].items()
+        for method, about in methods.items()
+    )
+    example = escape(
+        "from openai import OpenAI\n\n"
+        'client = OpenAI(base_url="http://HOST:PORT/v1", api_key="TOKEN or none")\n'
+        f'answer = client.completions.create(model="{model or "MODEL"}", prompt="Once upon a time", max_tokens=50)\n'
+        "print(answer.choices[0].text)"
+    )
+    body = (
+        f"<h1>dendrix serve</h1><p>{what}, served by dendrix {__version__} with the APIs of OpenAI. "
+        f'<a href="docs">Fields of the requests</a>, <a href="openapi.json">OpenAPI description</a>.</p>'
+        f"<table>{rows}</table><h2>Example</h2><pre>{example}</pre>"
+    )
+    return _page("dendrix serve", body)
+
+
+def reference_page(openapi: dict[str, Any]) -> str:
+    """Return the page with the fields of all requests.
+
+    Args:
+        openapi: description of the server.
+    """
+    parts = ['<h1>Requests</h1><p>The same as <a href="openapi.json">OpenAPI description</a>. null stands for the default.</p>']
+    for path, methods in openapi["paths"].items():
+        for method, about in methods.items():
+            parts.append(f"<h2><code>{method.upper()} {path}</code></h2><p>{escape(about.get('description', ''))}</p>")
+            if body := about.get("requestBody"):
+                parts.append(_fields(body["content"]["application/json"]["schema"]))
+    return _page("Requests to dendrix serve", "".join(parts))
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    required = schema.get("required", ())
+    rows = "".join(
+        f"<tr><td><code>{name}</code></td><td>{escape(_kind(field))}</td>"
+        f"<td>{'required' if name in required else escape(str(field.get('default', '')))}</td>"
+        f"<td>{escape(field.get('description', ''))}</td></tr>"
+        for name, field in schema["properties"].items()
+    )
+    return f"<table><tr><th>field</th><th>values</th><th>default</th><th></th></tr>{rows}</table>"
+
+
+def _kind(field: dict[str, Any]) -> str:
+    """Describe the values of a field in words."""
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(_kind(each) for each in field["anyOf"] if each.get("type") != "null"))
+    if "enum" in field:
+        return ", ".join(map(str, field["enum"]))
+    kind = {"array": "list of " + _kind(field.get("items", {}))}.get(field.get("type", ""), field.get("type", "any"))
+    low, high = (field.get(name) for name in ("minimum", "maximum"))
+    return kind + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
+
+
+def _page(title: str, body: str) -> str:
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{_STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
