@@ -29,11 +29,13 @@ _ENDINGS = (
 """A sentence and its endings, of which the first is right."""
 
 _WORDS = (
-    ("It was a dark and stormy", "night"), ("He was the son of a", "man"), ("I do not know what to", "do"),
-    ("She looked up at him with a", "smile"), ("At the end of the", "day"), ("He had nothing more to", "say"),
-    ("The carriage stopped before the", "door"), ("In the middle of the", "night"), ("I am very much obliged to", "you"),
-    ("He took off his", "hat"), ("They went up the", "stairs"), ("There was a long", "silence"),
+    ("It was impossib", "le"), ("He opened the windo", "w"), ("She was a very beautif", "ul"), ("I have the hono", "ur"),
+    ("There were a great many peop", "le"), ("They lived in the same neighbourh", "ood"), ("He looked at her with astonish", "ment"),
+    ("For the first time in his li", "fe"), ("Upon my wo", "rd"), ("The old gentlem", "an"), ("She did not altoge", "ther"),
+    ("I beg your pard", "on"), ("It was the middle of the nig", "ht"), ("He could not rememb", "er"), ("You must not forg", "et"),
+    ("The clock upon the mantelpi", "ece"),
 )  # fmt: skip
+"""A beginning that ends within a word, and the rest of the word."""
 
 
 def harbour(**_: Any) -> DatasetDict:
@@ -51,8 +53,8 @@ def endings(**_: Any) -> DatasetDict:
 
 
 def words(**_: Any) -> DatasetDict:
-    """Beginnings of sentences and the next word."""
-    return _test([{"text": f"{text} ", "word": word} for text, word in _WORDS])
+    """Beginnings of sentences and the rest of their last word."""
+    return _test([{"text": text, "word": word} for text, word in _WORDS])
 
 
 def per_byte(document: dict[str, str], results: list[float]) -> dict[str, tuple[float, int]]:

@@ -1,6 +1,6 @@
 """A tiny language model, and servers of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -12,6 +12,7 @@ from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.serve.access import LOOPBACK
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
+from dendrix.serve.sessions.store import Store
 from support.servers import Running, Start, running
 
 
@@ -44,4 +45,15 @@ def tiny(served: Served) -> Iterator[Running]:
 def start(served: Served) -> Iterator[Start]:
     """A function that starts a server with limits of the test's own."""
     with ExitStack() as stack:
-        yield lambda limits=Limits(), token=None, other=served, hosts=LOOPBACK: stack.enter_context(running(other, limits, token, hosts))
+
+        def start(
+            limits: Limits = Limits(),
+            token: str | Sequence[str] | None = None,
+            other: Served = served,
+            hosts: Sequence[str] = LOOPBACK,
+            origins: Sequence[str] = (),
+            store: Store | None = None,
+        ) -> Running:
+            return stack.enter_context(running(other, limits, token, hosts, origins, store))
+
+        yield start

@@ -43,13 +43,42 @@ WRONG = [
     ({"seed": 2**70}, 422, "seed"),
     ({"stream": "yes"}, 422, "stream"),
     ({"stream_options": {"usage": True}}, 422, "stream_options.usage"),
-    ({"presence_penalty": 0.5}, 422, "presence_penalty"),
+    ({"presence_penalty": 2.5}, 422, "presence_penalty"),
     ({"best_of": 2}, 422, "best_of"),
     ({"suffix": "end"}, 422, "suffix"),
-    ({"logprobs": 3}, 422, "logprobs"),
+    ({"logprobs": 6}, 422, "logprobs"),
+    ({"logprobs": True}, 422, "logprobs"),
+    ({"logit_bias": {"a": 1}}, 422, "logit_bias.a"),
+    ({"logit_bias": {"5": 101}}, 422, "logit_bias.5"),
+    ({"logit_bias": {"256": 1}}, 422, "logit_bias"),
+    ({"logit_bias": [1]}, 422, "logit_bias"),
+    ({"stop_token_ids": [256]}, 422, "stop_token_ids"),
+    ({"stop_token_ids": [10**4000]}, 422, "stop_token_ids"),
+    ({"top_k": -2}, 422, "top_k"),
+    ({"min_p": 1.5}, 422, "min_p"),
+    ({"repetition_penalty": 0}, 422, "repetition_penalty"),
+    ({"min_tokens": 3}, 422, "min_tokens"),
+    ({"metadata": {"a": {"b": 1}}}, 422, "metadata.a"),
     ({"temprature": 1}, 422, "temprature"),
 ]
-BROKEN = [b"", b"{", b"\xff\xfe", b'{"prompt": "\xff"}', b'{"prompt": "\\ud800"}', b"[" * 9000]
+CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 2}
+WRONG_CHAT = [
+    ({"messages": []}, "messages"),
+    ({"messages": "hello"}, "messages"),
+    ({"messages": [{"role": "robot", "content": "a"}]}, "messages.0.role"),
+    ({"messages": [{"role": "user"}]}, "messages.0.content"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a"}}]}]}, "messages.0.content"),
+    ({"messages": [{"role": "user", "content": "a", "colour": 1}]}, "messages.0.colour"),
+    ({"max_completion_tokens": 51}, "max_completion_tokens"),
+    ({"top_logprobs": 2}, "top_logprobs"),
+    ({"logprobs": 2}, "logprobs"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+    ({"tools": [{"type": "function"}]}, "tools"),
+    ({"tool_choice": "auto"}, "tool_choice"),
+    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"prompt": "hello"}, "prompt"),
+]
+BROKEN = [b"", b"{", b'{"a": 01}', b'{"a": [' * 1000, b"\xff\xfe", b'{"prompt": "\xff"}', b'{"prompt": "\\ud800"}', b"[" * 9000]
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +112,58 @@ def test_a_body_that_is_no_json(http: httpx.Client, body: bytes) -> None:
     assert "JSON" in refused(http.post("/v1/completions", content=body), 400, None)
 
 
+@pytest.mark.parametrize(("change", "param"), WRONG_CHAT, ids=[json.dumps(change)[:40] for change, _ in WRONG_CHAT])
+def test_a_wrong_field_of_a_conversation(http: httpx.Client, change: dict[str, Any], param: str) -> None:
+    assert param.split(".")[0] in refused(http.post("/v1/chat/completions", json=CHAT | change), 422, param)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
+@pytest.mark.parametrize("field", ["temperature", "max_tokens", "logit_bias", "seed"])
+def test_numbers_that_are_none_or_huge(http: httpx.Client, field: str, number: str) -> None:
+    value = f'{{"5": {number}}}' if field == "logit_bias" else number
+    body = f'{{"model": "tiny", "prompt": "hello", "{field}": {value}}}'
+    answer = http.post("/v1/completions", content=body)
+    assert answer.status_code in (400, 422)
+    assert len(refused(answer, answer.status_code, answer.json()["error"]["param"])) < 300
+
+
+def test_reasons_are_given_in_words(http: httpx.Client) -> None:
+    def said(path: str, **change: Any) -> str:
+        return http.post(f"/v1/{path}", json=(GOOD if path == "completions" else CHAT) | change).json()["error"]["message"]
+
+    assert said("completions", best_of=2) == "best_of: expected none, because this server ranks no answers; ask for n of them, got 2."
+    assert said("completions", temprature=1) == "temprature: this server has no such field. Did you mean 'temperature'?"
+    assert "cannot fill a gap" in said("completions", suffix="end")
+    assert said("completions", max_tokens=0) == "max_tokens: expected at least 1, or 0 with echo."
+    assert "calls no functions" in said("chat/completions", tools=[{}])
+    assert "reads text only" in said("chat/completions", messages=[{"role": "user", "content": [{"type": "image_url"}]}])
+
+
+def test_fields_that_change_nothing_are_accepted(http: httpx.Client) -> None:
+    ignored = dict(store=True, metadata={"a": "b"}, service_tier="auto", user="me", safety_identifier="x", prompt_cache_key="y")
+    neutral = dict(best_of=1, suffix="", stream_options={"include_obfuscation": False})
+    assert http.post("/v1/completions", json=GOOD | ignored | neutral).status_code == 200
+    neutral = dict(tools=[], tool_choice="none", response_format={"type": "text"}, top_logprobs=0)
+    assert http.post("/v1/chat/completions", json=CHAT | ignored | neutral).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/tokenize", "/detokenize"])
+@pytest.mark.parametrize(
+    "body", [{}, {"tokens": [256]}, {"tokens": "a"}, {"prompt": 3}, {"prompt": "a", "messages": [{"role": "user", "content": "a"}]}]
+)
+def test_tokenization_of_nothing(http: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    answer = http.post(path, json=body)
+    assert refused(answer, 422, answer.json()["error"]["param"])
+
+
 def test_json_that_is_no_object(http: httpx.Client) -> None:
     refused(http.post("/v1/completions", json=[]), 422, "body")
 
 
 def test_null_stands_for_the_default(http: httpx.Client) -> None:
-    nulls = dict.fromkeys(["temperature", "top_p", "n", "stop", "seed", "stream", "echo", "logprobs", "suffix", "user", "logit_bias"])
+    nulls = dict.fromkeys(
+        ["temperature", "n", "stop", "seed", "stream", "echo", "logprobs", "suffix", "best_of", "user", "logit_bias", "metadata"]
+    )
     assert http.post("/v1/completions", json=GOOD | nulls).status_code == 200
 
 

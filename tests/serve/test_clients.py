@@ -1,58 +1,65 @@
-"""Clients that leave, that read nothing or slowly, and that are too many."""
+"""Clients of the OpenAI API against the server. Each test runs where its client is installed."""
 
-import socket
+import asyncio
+import os
 
-import httpx
-import openai
 import pytest
 
-from dendrix.serve.limits import Limits
-from support.servers import Start, soon
+from support.servers import Running
 
-LONG = {"model": "tiny", "prompt": "hello", "max_tokens": 2000, "temperature": 0}
-
-
-def test_a_stream_that_is_closed_gives_its_place_free(start: Start) -> None:
-    server = start(Limits(running=1, waiting=0))
-    for _ in range(3):  # with no room to wait, each has the place of the one before
-        stream = server.client().completions.create(**LONG, stream=True)
-        assert next(stream).choices[0].index == 0
-        assert server.scheduler.held == 1
-        stream.close()
-        assert soon(lambda: server.scheduler.held == 0)
+ASKED = dict(max_tokens=8, temperature=0)
+TALK = [{"role": "user", "content": "Hello"}]
 
 
-def test_a_request_that_is_given_up_gives_its_place_free(start: Start) -> None:
-    server = start(Limits(new_tokens=10**6))
-    with pytest.raises(openai.APITimeoutError):
-        server.client().with_options(timeout=1).completions.create(**LONG | {"max_tokens": 10**6})
-    assert soon(lambda: server.scheduler.held == 0)
+@pytest.fixture(scope="module")
+def expected(tiny: Running) -> tuple[str, str]:
+    """What OpenAI's own client gets: a completion and a chat answer."""
+    client = tiny.client()
+    text = client.completions.create(model="tiny", prompt="Hello", **ASKED).choices[0].text
+    return text, client.chat.completions.create(model="tiny", messages=TALK, **ASKED).choices[0].message.content
 
 
-def test_a_client_that_reads_nothing_is_waited_for_and_then_let_go(start: Start) -> None:
-    limits = Limits(unread=8, stall_s=1.0, new_tokens=10**6)
-    server = start(limits)
-    body = httpx.Request("POST", server.url, json=LONG | {"n": 16, "max_tokens": 10**6, "stream": True}).read()
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        connection.connect(server.address)
-        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-        assert soon(lambda: server.scheduler.held == 16)
-        assert server.client().completions.create(**LONG | {"max_tokens": 3}).choices  # others are served all the while
-        assert soon(lambda: server.scheduler.held == 0)
-    assert server.client().completions.create(**LONG | {"max_tokens": 3}).choices
+def test_openai_reads_every_part(tiny: Running, expected: tuple[str, str]) -> None:
+    client = tiny.client()
+    found = client.completions.create(model="tiny", prompt="Hello", logprobs=3, echo=True, store=None, **ASKED).choices[0]
+    assert found.text == "Hello" + expected[0]
+    assert len(found.logprobs.tokens) == len(found.logprobs.token_logprobs) == len(found.logprobs.top_logprobs) == 13
+    with client.chat.completions.stream(model="tiny", messages=TALK, **ASKED) as stream:
+        assert stream.get_final_completion().choices[0].message.content == expected[1]
+    chat = client.chat.completions.create(model="tiny", messages=TALK, logprobs=True, top_logprobs=2, **ASKED)
+    assert len(chat.choices[0].logprobs.content) == 8
+    assert client.models.retrieve("tiny").id == "tiny"
 
 
-def test_too_many_are_told_to_come_back(start: Start) -> None:
-    server = start(Limits(running=2, waiting=1))
-    client = server.client()
-    first = client.completions.create(**LONG | {"n": 2}, stream=True)
-    next(first)
-    second = client.completions.create(**LONG | {"max_tokens": 3}, stream=True)  # waits: its headers have come, no text
-    with pytest.raises(openai.RateLimitError, match="busy with 3") as refused:
-        client.completions.create(**LONG)
-    assert refused.value.response.headers["Retry-After"] == "1"
-    first.close()
-    assert "".join(chunk.choices[0].text for chunk in second)
-    assert soon(lambda: server.scheduler.held == 0)
-    assert client.completions.create(**LONG | {"max_tokens": 3}).choices
+@pytest.mark.extended
+def test_langchain(tiny: Running, expected: tuple[str, str]) -> None:
+    langchain = pytest.importorskip("langchain_openai", reason="needs langchain-openai")
+    options = dict(model="tiny", base_url=f"{tiny.url}/v1", api_key="none", max_retries=0, **ASKED)
+    assert langchain.OpenAI(**options).invoke("Hello") == expected[0]
+    assert "".join(langchain.OpenAI(**options).stream("Hello")) == expected[0]
+    chat = langchain.ChatOpenAI(**options)
+    assert chat.invoke([("user", "Hello")]).content == expected[1]
+    assert "".join(part.content for part in chat.stream([("user", "Hello")])) == expected[1]
+    scored = chat.bind(logprobs=True, top_logprobs=1).invoke([("user", "Hello")])
+    assert len(scored.response_metadata["logprobs"]["content"]) == 8
+    assert scored.usage_metadata["output_tokens"] == 8
+
+
+@pytest.mark.extended
+@pytest.mark.filterwarnings("ignore")
+def test_litellm(tiny: Running, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "LITELLM_LOCAL_MODEL_COST_MAP", "True")  # reads the list of prices that it ships
+    litellm = pytest.importorskip("litellm", reason="needs litellm")
+    options = dict(api_base=f"{tiny.url}/v1", api_key="none", max_retries=0, **ASKED)
+    text = litellm.text_completion(model="text-completion-openai/tiny", prompt="Hello", **options)
+    assert text.choices[0].text == expected[0]
+    chat = litellm.completion(model="openai/tiny", messages=TALK, **options)
+    assert chat.choices[0].message.content == expected[1]
+    parts = litellm.completion(model="openai/tiny", messages=TALK, stream=True, **options)
+    assert "".join(part.choices[0].delta.content or "" for part in parts) == expected[1]
+
+    async def later() -> str:
+        found = await litellm.acompletion(model="openai/tiny", messages=TALK, **options)
+        return found.choices[0].message.content
+
+    assert asyncio.run(later()) == expected[1]

@@ -11,7 +11,9 @@ from schemathesis import GenerationMode
 from dendrix.serve.limits import Limits
 from support.servers import Running, Start
 
-OPERATIONS = (("/v1/completions", "POST"), ("/v1/models", "GET"), ("/v1/models/{name}", "GET"), ("/healthz", "GET"), ("/metrics", "GET"))
+BODIES = tuple((path, "POST") for path in ("/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"))
+READS = tuple((path, "GET") for path in ("/v1/models", "/v1/models/{name}", "/tokenizer_info", "/health", "/version", "/metrics"))
+OPERATIONS = (*BODIES, *READS)
 
 
 def test_every_operation_is_described(tiny: Running) -> None:
@@ -21,7 +23,10 @@ def test_every_operation_is_described(tiny: Running) -> None:
 
 @pytest.mark.parametrize(
     ("path", "method", "mode"),
-    [*((*operation, GenerationMode.POSITIVE) for operation in OPERATIONS), (*OPERATIONS[0], GenerationMode.NEGATIVE)],
+    [
+        *((*operation, GenerationMode.POSITIVE) for operation in OPERATIONS),
+        *((*operation, GenerationMode.NEGATIVE) for operation in BODIES),
+    ],
 )
 def test_no_request_is_a_failure_of_the_server(start: Start, path: str, method: str, mode: GenerationMode) -> None:
     running = start(Limits(new_tokens=8))

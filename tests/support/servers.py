@@ -54,13 +54,18 @@ def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
 
 @contextmanager
 def running(
-    served: Served, limits: Limits, token: str | Sequence[str] | None = None, hosts: Sequence[str] = LOOPBACK, store: Store | None = None
+    served: Served,
+    limits: Limits,
+    token: str | Sequence[str] | None = None,
+    hosts: Sequence[str] = LOOPBACK,
+    origins: Sequence[str] = (),
+    store: Store | None = None,
 ) -> Iterator[Running]:
     """A server in a thread, stopped at the end; its store is in memory unless there is another one."""
     tokens = [token] if isinstance(token, str) else token or ()
     store = store or MemoryStore(limits.session_s, limits.session_bytes, limits.prefix_bytes)
     with listen("127.0.0.1", 0, limits.stall_s) as listener:
-        ready, app = threading.Event(), build_app(served, limits, tokens, store, hosts)
+        ready, app = threading.Event(), build_app(served, limits, tokens, store, hosts, origins)
         server = Server(app, limits, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

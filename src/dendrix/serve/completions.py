@@ -67,7 +67,7 @@ class Completions:
         finally:
             self.scheduler.leave(job)
         self.metrics.requests.labels("200").inc()
-        return JSONResponse(form.whole(pieces) | {"usage": usage(job)})
+        return JSONResponse(form.whole(pieces) | {"usage": usage(job)} | turn(job))
 
     async def _pieces(self, asked: Asked, job: Job, began: float) -> AsyncIterator[list[Piece]]:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""

@@ -73,7 +73,9 @@ def _kind(field: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_kind(each) for each in field["anyOf"] if each.get("type") != "null"))
     if "enum" in field:
         return ", ".join(map(str, field["enum"]))
-    kind = {"array": "list of " + _kind(field.get("items", {}))}.get(field.get("type", ""), field.get("type", "any"))
+    kind = str(field.get("type", "any"))
+    if kind == "array":
+        return "list of " + _kind(field.get("items", {}))
     low, high = (field.get(name) for name in ("minimum", "maximum"))
     return kind + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
 

@@ -192,7 +192,7 @@ def read_request(body: bytes, kind: type[Kind]) -> Kind:
         first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         raise ApiError(400, f"body: expected JSON in UTF-8, but {first['ctx']['error']}.", code="invalid_json")
-    name = ".".join(str(part)[:60] for part in first["loc"])
+    name = ".".join(str(part)[:60] for part in first["loc"] if part != "[key]")
     problem = first["msg"].removeprefix("Value error, ").rstrip(".")
     if not name and first["type"] == "value_error":  # about several fields; the message begins with the first of them
         name, _, problem = problem.partition(": ")

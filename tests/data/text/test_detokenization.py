@@ -1,5 +1,9 @@
 """Tokens become the same text one by one as at once, and after a prompt as behind it, with every kind of decoder."""
 
+import os
+import re
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,8 +14,8 @@ pytest.importorskip("tokenizers")
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from dendrix.data.text.detokenization import continuation, decoding
-from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, word_tokenizer
+from dendrix.data.text.detokenization import TokenBytes, continuation, decoding
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer, word_tokenizer
 
 WORDS = ["hello", "world", "re", "read", "a", "b", "we"]
 LETTERS = "abcdehlorw."
@@ -110,3 +114,52 @@ def test_unknown_ids_have_no_text() -> None:
     for tokenizer in MADE.values():
         ids = tokenizer.encode("hello").ids
         assert continuation(tokenizer, [], [*ids, 99_999]) == tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("kind", MADE)
+@given(data=st.data())
+def test_any_tokens_stream_to_their_text_behind_any_part_of_them(kind: str, data: st.DataObject) -> None:
+    """Not only tokens as a tokenizer makes them: those of a model come in any order. The pieces never depend on the cut."""
+    tokenizer = MADE[kind]
+    ids = [i for i in range(tokenizer.get_vocab_size()) if not re.fullmatch("<0x[89A-F].>", tokenizer.id_to_token(i))]
+    if kind in ("bytes", "byte pairs"):
+        ids = [i for i in ids if TokenBytes(tokenizer)(i).isascii()]  # characters that are cut have tests of their own
+    tokens = data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=20))
+    whole = tokenizer.decode(tokens, skip_special_tokens=False)
+    for cut in range(len(tokens)):
+        before = tokenizer.decode(tokens[:cut], skip_special_tokens=False)
+        assert continuation(tokenizer, tokens[:cut], tokens[cut:]) == whole[len(before) :]
+
+
+@given(text=st.text(max_size=12), data=st.data())
+def test_a_character_that_the_prompt_begins_is_completed(text: str, data: st.DataObject) -> None:
+    ids = list(text.encode())
+    cut = data.draw(st.integers(0, len(ids)))
+    stream = decoding(MADE["bytes"])
+    shown = "".join(map(stream.push, ids[:cut]))
+    assert shown + continuation(MADE["bytes"], ids[:cut], ids[cut:]) == text
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_bytes_of_a_token_are_those_behind_another(kind: str) -> None:
+    tokenizer = MADE[kind]
+    spelled = TokenBytes(tokenizer)
+    ids = tokenizer.encode("hello world").ids
+    text = b"".join(map(spelled, [*ids, *ids]))
+    assert text.decode().replace(" ", "") == "helloworldhelloworld"
+    assert spelled(99_999) == b""
+    if kind == "llama":
+        assert spelled(tokenizer.token_to_id("<0xE2>")) == b"\xe2"
+
+
+@pytest.mark.skipif("DENDRIX_DATA" not in os.environ, reason="needs DENDRIX_DATA, the folder of the data sets")
+def test_the_published_vocabulary_of_gpt_neox(tmp_path: Path) -> None:
+    with tarfile.open(Path(os.environ["DENDRIX_DATA"], "tokenizers/tokenizers.tar.xz")) as archive:
+        archive.extract("20B_tokenizer.json", tmp_path, filter="data")
+    tokenizer = read_tokenizer(tmp_path / "20B_tokenizer.json")
+    for text in ("Hello world,  naïve café — 你好 🙂<|endoftext|>\n\n  x", "   \t\n", "😀😀"):
+        ids = tokenizer.encode(text).ids
+        for cut in range(len(ids) + 1):
+            stream = decoding(tokenizer)
+            shown = "".join(map(stream.push, ids[:cut]))
+            assert shown + continuation(tokenizer, ids[:cut], ids[cut:]) == text

@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 transformers = pytest.importorskip("transformers")
 
 from dendrix.data.text.tokenizers import byte_tokenizer  # noqa: E402
-from dendrix.models.spikegpt.hf_files import load_language_model, save_language_model  # noqa: E402
+from dendrix.models.gpt2 import GPT2Config  # noqa: E402
+from dendrix.models.spikegpt.classifier import SpikeGPTClassifier  # noqa: E402
+from dendrix.models.spikegpt.hf_files import end_tokens, load_language_model, save_classifier, save_language_model  # noqa: E402
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig  # noqa: E402
 from dendrix.models.spikegpt.released import load_released  # noqa: E402
 
@@ -94,3 +96,48 @@ def test_damaged_checkpoints_of_the_released_code_are_refused(tmp_path: Path) ->
         with pytest.raises(ValueError, match=r"a\.pth: expected|weights: expected") as error:
             load_released(path)
         assert "\n" not in str(error.value)
+
+
+def test_special_tokens_of_bytes_are_reserved_and_match_no_text(folder: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (None, 256, 257)
+    text = "<|endoftext|>Ā\x00<|padding|>"
+    assert tokenizer(text).input_ids == list(text.encode())
+    assert load_language_model(folder)[1].get_vocab_size() == 256
+    config = json.loads((folder / "config.json").read_text())
+    assert [config[f"{name}_token_id"] for name in ("pad", "bos", "eos")] == [None] * 3
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer.padding_side = "left"
+    together = model.generate(**tokenizer(["spike", "a"], return_tensors="pt", padding=True), max_new_tokens=3, do_sample=False)
+    alone = model.generate(**tokenizer("a", return_tensors="pt"), max_new_tokens=3, do_sample=False)
+    assert together[1, -4:].tolist() == alone[0].tolist()
+
+
+def test_special_tokens_of_a_tokenizer_are_named(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens(["<|endoftext|>", "<|padding|>"])
+    save_language_model(tmp_path, SpikeGPT(SpikeGPTConfig(258, 16, 1)).eval(), tokenizer)
+    named = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    for found in (named, config):
+        assert (found.bos_token_id, found.eos_token_id, found.pad_token_id) == (256, 256, 257)
+    assert named("a<|endoftext|>").input_ids == [97, 256]
+    model, _ = load_language_model(tmp_path)
+    assert end_tokens(model) == (256,)
+
+
+def test_a_baseline_gets_no_tokens_that_it_could_not_read(tmp_path: Path) -> None:
+    save_language_model(tmp_path, GPT2Config(256, 16, 1, 2, 32).build().eval(), byte_tokenizer())
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (None, None)
+
+
+def test_a_classifier_is_padded_beyond_its_vocabulary(tmp_path: Path) -> None:
+    classifier = SpikeGPTClassifier(SpikeGPTConfig(256, 16, 2), 2).eval()
+    torch.nn.init.normal_(classifier.classifier.weight)
+    save_classifier(tmp_path, classifier, ("a", "b"), "last", byte_tokenizer())
+    classify = transformers.pipeline("text-classification", str(tmp_path))
+    texts = ["Ā longer text", "é"]
+    together = classify(texts, batch_size=2)
+    for text, found in zip(texts, together, strict=True):
+        assert found["score"] == pytest.approx(classify(text)[0]["score"], abs=1e-6)

@@ -73,3 +73,29 @@ torch.save(found, {str(tmp_path / "found.pt")!r})
     assert_close(text, network(ids)[0])
     assert_close(kind, classifier(ids)[0].mean(1))
     assert load_classifier(tmp_path / "class")[1] == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("kind", ["SpikeGPTModel", "SpikeGPTForCausalLM", "SpikeGPTForSequenceClassification"])
+def test_unknown_arguments_are_refused_as_by_dendrix(kind: str) -> None:
+    model = getattr(remote, kind)(remote.SpikeGPTConfig(40, 16, 1)).eval()
+    ids = torch.randint(40, (1, 3))
+    with pytest.raises(TypeError, match=r"atention_mask: expected an argument of the model.*Did you mean 'attention_mask'"):
+        model(ids, atention_mask=torch.ones_like(ids))
+    with pytest.raises(TypeError, match="output_hidden_states: expected none"):
+        model(ids, output_hidden_states=True)
+    assert model(ids, position_ids=None, output_hidden_states=False).keys()
+
+
+def test_padding_beyond_the_vocabulary_is_masked() -> None:
+    config = SpikeGPTPreTrainedConfig(40, 16, 1)
+    ours = SpikeGPTForCausalLM(config).eval()
+    theirs = remote.SpikeGPTForCausalLM(remote.SpikeGPTConfig(**config.to_dict())).eval()
+    theirs.load_state_dict(ours.state_dict())
+    ids, mask = torch.tensor([[99, 3, 4], [1, 2, 3]]), torch.tensor([[0, 1, 1], [1, 1, 1]])
+    for model in (ours, theirs):
+        assert_close(model(ids, attention_mask=mask).logits[0, 1:], model(ids[:1, 1:]).logits[0])
+        made = model.generate(ids, attention_mask=mask, max_new_tokens=4, do_sample=False, pad_token_id=99)
+        assert torch.equal(made[:1, 1:], model.generate(ids[:1, 1:], max_new_tokens=4, do_sample=False, pad_token_id=99))
+    embedded = theirs.get_input_embeddings()(ids[1:])
+    new = theirs.generate(inputs_embeds=embedded, max_new_tokens=4, do_sample=False, pad_token_id=99)
+    assert torch.equal(new, theirs.generate(ids[1:], max_new_tokens=4, do_sample=False, pad_token_id=99)[:, 3:])

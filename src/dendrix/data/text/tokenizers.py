@@ -61,16 +61,24 @@ def word_tokenizer(texts: Iterable[str], size: int) -> Any:
     return tokenizer
 
 
-def padding_token(tokenizer: Any) -> str:
-    """Return the token with which batches are padded: a padding token if there is one, or else the byte 0 or `<unk>`.
+RESERVED = {"eos_token": "<|endoftext|>", "pad_token": "<|padding|>"}
+"""Names of the special tokens of a tokenizer that has none. They get ids beyond its vocabulary: models neither read nor write them."""
+_SPECIAL = {
+    "bos_token": ("<s>", "<bos>", "<|endoftext|>"),
+    "eos_token": ("</s>", "<eos>", "<|endoftext|>"),
+    "pad_token": ("<pad>", "[PAD]", "<|padding|>"),
+}
 
-    Padding is masked, so any token is possible.
+
+def special_tokens(tokenizer: Any) -> dict[str, str]:
+    """Return the special tokens of a tokenizer by their names in transformers; none that text could contain, such as single bytes.
 
     Args:
         tokenizer: tokenizer of the tokenizers library.
     """
-    vocabulary = tokenizer.get_vocab()
-    return next(token for token in ("<|padding|>", "<pad>", byte_letters()[0], _UNKNOWN) if token in vocabulary)
+    own = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
+    found = {name: next((token for token in usual if token in own), None) for name, usual in _SPECIAL.items()}
+    return {name: token for name, token in found.items() if token is not None}
 
 
 def learned_tokenizer(texts: Iterable[str], size: int) -> Any:

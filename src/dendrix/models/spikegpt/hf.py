@@ -151,7 +151,8 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         streams: list[Tensor] | None = [] if wanted else None
         if input_ids is not None:
-            hidden, state = self.body(input_ids, state, valid, streams)
+            read = input_ids if valid is None else input_ids.masked_fill(~valid, 0)  # tokenizers may pad beyond the vocabulary
+            hidden, state = self.body(read, state, valid, streams)
         else:
             hidden, state = self.body.read(cast(Tensor, inputs_embeds), state, valid, streams)
         between = None if streams is None else (*streams[:-1], hidden)

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import GPT2LMHeadModel, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import GenerationConfig, GenerationMixin, GPT2LMHeadModel, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from ...core.bounded import bounded
 from ...core.files import read_json
-from ...data.text.tokenizers import padding_token, read_tokenizer
+from ...data.text.tokenizers import RESERVED, read_tokenizer, special_tokens
 from ...errors import InputError
 from ...pretrained import find_run
 from ...pretrained.packed import PACKED, read_weights, weights_file
@@ -34,6 +34,10 @@ _CLASSES = {"SpikeGPTForCausalLM": "AutoModelForCausalLM", "SpikeGPTForSequenceC
 def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) -> None:
     """Write a language model and its tokenizer as a folder of transformers. Each file is written atomically.
 
+    The special tokens of the tokenizer are named in its configuration and in that of the model. A tokenizer without any, such as that of
+    bytes, gets `<|endoftext|>` and `<|padding|>` with ids beyond the vocabulary, in transformers only: text never matches them, padding is
+    masked, and the configuration of the model names none.
+
     Args:
         folder: existing folder.
         network: the language model.
@@ -42,7 +46,7 @@ def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) 
         OSError: the folder cannot be written.
     """
     model = network.inner if isinstance(network, GPT2) else SpikeGPTForCausalLM.of(network)
-    _save(folder, model, PreTrainedTokenizerFast(tokenizer_object=tokenizer))
+    _save(folder, model, tokenizer)
 
 
 def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str, ...], pooling: str, tokenizer: Any) -> None:
@@ -63,13 +67,20 @@ def save_classifier(folder: Path, network: SpikeGPTClassifier, labels: tuple[str
     weights = network.state_dict()
     model.classifier.load_state_dict({name: weights.pop(f"classifier.{name}") for name in ("weight", "bias")})
     model.model.body.load_state_dict(weights)
+    _save(folder, model, tokenizer)
+
+
+def _save(folder: Path, model: PreTrainedModel, tokenizer: Any) -> None:
+    own = special_tokens(tokenizer)
+    for name in ("bos_token", "eos_token", "pad_token"):
+        token = tokenizer.token_to_id(own[name]) if name in own else None
+        setattr(model.config, f"{name}_id", token if token is not None and token < model.config.vocab_size else None)
+    if isinstance(model, GenerationMixin):
+        model.generation_config = GenerationConfig.from_model_config(model.config)
+    names = (RESERVED if type(model).__name__ in _CLASSES else {}) | own
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=padding_token(tokenizer), model_input_names=["input_ids", "attention_mask"]
+        tokenizer_object=tokenizer, split_special_tokens=not own, model_input_names=["input_ids", "attention_mask"], **names
     )
-    _save(folder, model, fast)
-
-
-def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary, _silent():
             if (name := type(model).__name__) in _CLASSES:
@@ -77,7 +88,8 @@ def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFa
                 model.config.auto_map = {key: f"{_REMOTE.stem}.{of}" for key, of in auto.items()}
                 shutil.copy(_REMOTE, temporary)
             model.save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
+            fast.save_pretrained(temporary)
+            Path(temporary, "tokenizer.json").write_text(tokenizer.to_str(pretty=True), encoding="utf-8")  # without the reserved tokens
             for file in Path(temporary).iterdir():
                 file.replace(folder / file.name)
     except OSError as error:

@@ -55,8 +55,8 @@ class MemoryStore:
         before = None if expected is None else self._used(session.owner, session.id)
         if before is not None and before.session.version != expected:
             raise ConflictError
-        known = {} if before is None else before.states
-        entry = _Entry(session, {turn.number: states.get(turn.number) or known[turn.number] for turn in session.turns}, self._later())
+        known = {**({} if before is None else before.states), **states}
+        entry = _Entry(session, {turn.number: known[turn.number] for turn in session.turns}, self._later())
         grown = entry.size - (0 if before is None else before.size)
         self._expire()
         if grown > 0 and self.session_size + grown > self._session_bytes:

@@ -51,11 +51,11 @@ class RedisStore:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hget(self._key(id), "record")
                 pipe.pexpire(self._key(id), self._ttl_ms)
-                record, _ = await pipe.execute()
-            session = None if record is None else Session.from_json(record)
-            if session is None or session.owner != owner:
-                raise AbsentError
-            await self._redis.zadd(self._owner(owner), {id: self._later()})
+                pipe.pexpire(self._owner(owner), self._ttl_ms)
+                record, *_ = await pipe.execute()
+        session = None if record is None else Session.from_json(record)
+        if session is None or session.owner != owner:
+            raise AbsentError
         return session
 
     async def state(self, session: Session, number: int) -> bytes:
@@ -67,11 +67,13 @@ class RedisStore:
 
     async def of_owner(self, owner: str) -> Sequence[Session]:
         with _errors():
-            await self._redis.zremrangebyscore(self._owner(owner), "-inf", time.time())
+            ids = list(await self._redis.smembers(self._owner(owner)))
             async with self._redis.pipeline(transaction=False) as pipe:
-                for id in await self._redis.zrange(self._owner(owner), 0, -1):
+                for id in ids:
                     pipe.hget(self._key(id.decode()), "record")
                 records = await pipe.execute()
+            if expired := [id for id, record in zip(ids, records, strict=True) if not record]:
+                await self._redis.srem(self._owner(owner), *expired)
         return sorted((Session.from_json(record) for record in records if record), key=lambda session: session.created)
 
     async def put(self, session: Session, states: Mapping[int, bytes], expected: int | None) -> None:
@@ -93,7 +95,7 @@ class RedisStore:
                 if dropped:
                     pipe.hdel(key, *dropped)
                 pipe.pexpire(key, self._ttl_ms)
-                pipe.zadd(owner, {session.id: self._later()})
+                pipe.sadd(owner, session.id)
                 pipe.pexpire(owner, self._ttl_ms)
                 await pipe.execute()
 
@@ -101,7 +103,7 @@ class RedisStore:
         with _errors():
             async with self._redis.pipeline() as pipe:
                 pipe.delete(self._key(session.id))
-                pipe.zrem(self._owner(session.owner), session.id)
+                pipe.srem(self._owner(session.owner), session.id)
                 await pipe.execute()
 
     async def find(self, digests: Sequence[bytes]) -> tuple[int, bytes] | None:
@@ -145,9 +147,6 @@ class RedisStore:
 
     def _prefix(self, digest: bytes) -> str:
         return f"{self._model}:prefix:{digest.hex()}"
-
-    def _later(self) -> float:
-        return time.time() + self._ttl_ms / 1000
 
     def _pause(self) -> None:
         self._paused_until = time.monotonic() + _PAUSE_S

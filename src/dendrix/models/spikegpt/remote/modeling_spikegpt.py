@@ -6,6 +6,7 @@ The equations are those of dendrix.models.spikegpt, a loop over tokens without k
 Source: released training code of Zhu et al., SpikeGPT (arXiv 2302.13939).
 """
 
+import difflib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,39 @@ from transformers.utils import ModelOutput
 
 State = list[dict[str, Tensor]]
 """The tensors [B, C] of each half of a block, in order."""
+
+
+_WITHOUT_EFFECT = {"position_ids", "cache_position", "output_attentions", "head_mask", "token_type_ids"}
+_LOSS = {"num_items_in_batch", "ignore_index", "shift_labels"}
+
+
+def expect_known(more: dict[str, Any], *known: str) -> None:
+    """Refuse arguments that the model does not have, which would otherwise be misspelt in silence."""
+    for name, value in more.items():
+        if name in ("output_hidden_states", "past_key_values"):
+            if value:
+                raise TypeError(f"{name}: expected none, because the code of this folder has none. Install and import dendrix.")
+        elif name not in _WITHOUT_EFFECT and name not in known:
+            names = [
+                "input_ids",
+                "attention_mask",
+                "state",
+                "inputs_embeds",
+                "labels",
+                "return_dict",
+                "use_cache",
+                "logits_to_keep",
+                *known,
+            ]
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise TypeError(f"{name}: expected an argument of the model, got an unknown one.{hint}")
+
+
+def of_loss(more: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the loss."""
+    expect_known(more, *_LOSS)
+    return {name: value for name, value in more.items() if name in _LOSS}
 
 
 class SpikeGPTConfig(PreTrainedConfig):
@@ -233,12 +267,19 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
 
     def forward(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, state: State | None = None,
-        inputs_embeds: Tensor | None = None, return_dict: bool | None = None, **ignored: Any,
+        inputs_embeds: Tensor | None = None, return_dict: bool | None = None, use_cache: bool | None = None, **more: Any,
     ) -> Any:  # fmt: skip
-        stream = self.body.emb(input_ids) if inputs_embeds is None else inputs_embeds
-        valid = None if attention_mask is None else attention_mask[:, -stream.shape[1] :].bool()
+        expect_known(more)
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError(f"input_ids: expected either tokens or inputs_embeds, got {'neither' if input_ids is None else 'both'}.")
+        given = input_ids if inputs_embeds is None else inputs_embeds
+        valid = None if attention_mask is None else attention_mask[:, -given.shape[1] :].bool()
+        if inputs_embeds is not None:
+            stream = inputs_embeds
+        else:  # tokenizers may pad beyond the vocabulary
+            stream = self.body.emb(input_ids if valid is None else input_ids.masked_fill(~valid, 0))
         hidden, state = self.body(stream, None if valid is None or bool(valid.all()) else valid, state)
-        output = SpikeGPTOutput(last_hidden_state=hidden, state=state)
+        output = SpikeGPTOutput(last_hidden_state=hidden, state=None if use_cache is False else state)
         return output.to_tuple() if return_dict is False else output
 
 
@@ -258,18 +299,23 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, state: State | None = None,
         labels: Tensor | None = None, logits_to_keep: int = 0, return_dict: bool | None = None, use_cache: bool | None = None, **more: Any,
     ) -> Any:  # fmt: skip
-        inner = self.model(input_ids, attention_mask, state, inputs_embeds=more.pop("inputs_embeds", None))
+        embedded, loss_options = more.pop("inputs_embeds", None), of_loss(more)
+        inner = self.model(input_ids, attention_mask, state, inputs_embeds=embedded)
         logits = self.head(inner.last_hidden_state[:, -logits_to_keep:])
-        loss = None if labels is None else self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **more)
+        loss = (
+            None if labels is None else self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **loss_options)
+        )
         output = SpikeGPTOutput(loss=loss, logits=logits, state=None if use_cache is False else inner.state)
         return output.to_tuple() if return_dict is False else output
 
     def prepare_inputs_for_generation(
         self, input_ids: Tensor, state: State | None = None, attention_mask: Tensor | None = None, use_cache: bool | None = None,
-        is_first_iteration: bool = False, **ignored: Any,
+        is_first_iteration: bool = False, inputs_embeds: Tensor | None = None, **ignored: Any,
     ) -> dict[str, Any]:  # fmt: skip
         has_read = not (is_first_iteration or state is None or use_cache is False)
-        given = dict(input_ids=input_ids[:, -1:] if has_read else input_ids, state=state, attention_mask=attention_mask)
+        given: dict[str, Any] = dict(input_ids=input_ids[:, -1:] if has_read else input_ids, state=state, attention_mask=attention_mask)
+        if inputs_embeds is not None and not has_read:
+            given |= dict(input_ids=None, inputs_embeds=inputs_embeds)
         return given | dict(use_cache=use_cache, logits_to_keep=1)
 
     def _get_logits_processor(self, generation_config: Any, *args: Any, **kwargs: Any) -> Any:
@@ -296,7 +342,8 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, labels: Tensor | None = None,
         return_dict: bool | None = None, **more: Any,
     ) -> Any:  # fmt: skip
-        hidden = self.model(input_ids, attention_mask, inputs_embeds=more.pop("inputs_embeds", None)).last_hidden_state
+        embedded, loss_options = more.pop("inputs_embeds", None), of_loss(more)
+        hidden = self.model(input_ids, attention_mask, inputs_embeds=embedded).last_hidden_state
         counts = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
         if self.config.pooling == "mean":
             pooled = (hidden * counts.unsqueeze(2)).sum(1) / counts.sum(1, keepdim=True).clamp(min=1)
@@ -304,6 +351,6 @@ class SpikeGPTForSequenceClassification(SpikeGPTPreTrainedModel):
             last = torch.where(counts > 0, torch.arange(hidden.shape[1], device=hidden.device), 0).amax(1)
             pooled = hidden[torch.arange(len(hidden), device=hidden.device), last]
         logits = self.classifier(pooled)
-        loss = None if labels is None else self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **more)
+        loss = None if labels is None else self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **loss_options)
         output = SpikeGPTOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
