@@ -162,12 +162,15 @@ def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]
     """
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
-    for i, ((row, _), numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
+    for i, ((row, state), numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
         if not numbers:
             row.job.cancelled = True
             outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
             continue
-        outputs += [(row.job, answer.end()) for answer in row.answers if not answer.most]
+        for answer in (each for each in row.answers if not each.most):
+            if answer.ending is not None:
+                answer.ending.begin(state)
+            outputs.append((row.job, answer.end()))
         new = [answer for answer in row.answers if answer.most]
         going += new
         owners += [i] * len(new)

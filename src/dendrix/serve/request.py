@@ -107,8 +107,8 @@ class CompletionRequest(TextRequest):
 
     @model_validator(mode="after")
     def _something_to_return(self) -> "CompletionRequest":
-        if not self.max_tokens and not self.echo:
-            raise InputError("max_tokens: expected at least 1, or 0 with echo")
+        if not self.max_tokens and not self.echo and self.session is None:
+            raise InputError("max_tokens: expected at least 1, or 0 with echo or a session")
         if self.session is not None and self.echo:
             raise InputError("echo: expected false with a session, which has the text before")
         return self

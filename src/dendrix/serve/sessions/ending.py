@@ -32,6 +32,14 @@ class Ending:
         self._states = deque[tuple[int, Tensor]](maxlen=_STATES if stops else 1)
         self._first: Tensor | None = None
 
+    def begin(self, state: Tensor) -> None:
+        """Record the state before the answer.
+
+        Args:
+            state: state, [1, N].
+        """
+        self._first = state.clone()
+
     def note(self, state: Tensor, token: int, text: str, last: bool) -> None:
         """Record a token.
 
@@ -41,10 +49,10 @@ class Ending:
             text: text that became complete with it.
             last: whether the answer ends.
         """
+        if self._first is None:
+            self.begin(state)
         if self._states.maxlen != 1 or last:
             self._states.append((len(self._tokens), state.clone()))
-        if self._first is None and self._states:
-            self._first = self._states[0][1]
         self._tokens.append(token)
         self._text += text
 
@@ -56,7 +64,7 @@ class Ending:
         """
         kept, rest = self._kept() if stopped else (len(self._tokens), "")
         at, state = max(((at, state) for at, state in self._states if at <= kept), key=lambda pair: pair[0], default=(0, self._first))
-        assert state is not None  # recorded with the first token, where the answer has stop strings, else with the last
+        assert state is not None  # every answer has begun
         added = encode(self._tokenizer, [rest.encode()]).tolist() if rest else []
         return Conversation(state, (*self._tokens[at:kept], *added), self._read + at)
 
