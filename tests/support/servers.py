@@ -26,6 +26,8 @@ class Running:
     server: Server
     app: FastAPI
     address: tuple[str, int]
+    alive: Callable[[], bool]
+    """Whether it has not ended."""
 
     @property
     def url(self) -> str:
@@ -71,7 +73,7 @@ def running(
         thread.start()
         ready.wait(30)
         try:
-            yield Running(server, app, listener.getsockname())
+            yield Running(server, app, listener.getsockname(), thread.is_alive)
         finally:
             server.stop()
             thread.join(30)
