@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all test-transformers docs links check lint fuzz wasm bench audit sbom clean
+.PHONY: demo test test-all test-transformers test-lm-eval docs links check lint fuzz wasm bench audit sbom clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -26,6 +26,10 @@ test-all: lint .venv/.docs
 test-transformers: .venv/.transformers
 	PYTHONPATH=tests OMP_NUM_THREADS=1 SOURCE=$(abspath $(SOURCE)) $(BIN)/pytest -c /dev/null --rootdir . -p no:cacheprovider -rs \
 		tests/peers/transformers_common.py
+
+# The tasks of benchmarks/lm_eval in lm_eval, over the server and in transformers, beside `dendrix lm eval`.
+test-lm-eval: .venv/.lm-eval
+	OMP_NUM_THREADS=1 LM_EVAL=$(abspath .venv/lm-eval/bin/lm_eval) $(BIN)/pytest -rs tests/peers/test_lm_eval.py
 
 # The documentation site, docs/_build/html/index.html. Runs the tutorials and works without a network.
 docs: .venv/.docs
@@ -88,6 +92,12 @@ clean:
 
 .venv/.transformers: .venv/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt parameterized
+	touch $@
+
+# Apart, as in the environment of somebody who evaluates models without dendrix.
+.venv/.lm-eval: .venv/.dev
+	$(PYTHON) -m venv .venv/lm-eval
+	.venv/lm-eval/bin/pip install --quiet --disable-pip-version-check -c constraints.txt "lm_eval[api,hf]==0.4.13"
 	touch $@
 
 .venv/.docs: .venv/.python pyproject.toml constraints.txt

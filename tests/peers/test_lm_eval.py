@@ -1,4 +1,4 @@
-"""lm_eval over the server and in transformers gives the scores of `dendrix lm eval`: LM_EVAL=path/of/lm_eval pytest -m extended tests/peers."""
+"""lm_eval over the server and in transformers gives the scores of `dendrix lm eval`: `make test-lm-eval`."""
 
 import importlib.util
 import os

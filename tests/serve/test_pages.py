@@ -1,9 +1,10 @@
 """What browsers, load balancers and tokenizing clients ask for."""
 
+from importlib import metadata
+
 import httpx
 import pytest
 
-from dendrix import __version__
 from support.servers import Running, Start
 
 PAGE = {"Origin": "https://page.example"}
@@ -26,7 +27,7 @@ def test_tokens_and_back(tiny: Running) -> None:
 def test_health_version_and_descriptions(tiny: Running) -> None:
     with httpx.Client(base_url=tiny.url) as http:
         assert http.get("/health").json() == http.get("/healthz").json() == {"status": "ok"}
-        assert http.get("/version").json() == {"version": __version__}
+        assert http.get("/version").json() == {"version": metadata.version("dendrix")}
         assert http.get("/v1/models/tiny").json() == http.get("/v1/models").json()["data"][0]
         assert "/v1/chat/completions" in http.get("/openapi.json").json()["paths"]
         start, docs = http.get("/"), http.get("/docs")

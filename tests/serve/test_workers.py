@@ -89,7 +89,9 @@ def test_workers_without_a_store_keep_no_sessions(run: Path) -> None:
         answer = httpx.post(f"{url}/v1/sessions")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "no_sessions")
         assert ask(url, "Once")["status"] == 200
-        with httpx.stream("POST", f"{url}/v1/completions", json={"model": "tiny", "prompt": "a", "max_tokens": 400, "stream": True}) as stream:
+        with httpx.stream(
+            "POST", f"{url}/v1/completions", json={"model": "tiny", "prompt": "a", "max_tokens": 400, "stream": True}
+        ) as stream:
             lines = stream.iter_lines()
             next(lines)
             process.send_signal(signal.SIGTERM)

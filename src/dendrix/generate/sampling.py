@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -76,14 +77,9 @@ class Sampler:
         self.sampling, self.ends, self.generator = sampling, tuple(ends), generator
         self.tokens = 0
         """Number of new tokens so far."""
-        self.seen: Tensor | None = None
-        """True for the tokens of the prompt and the new text, [V]; None without penalties."""
-        self.counts: Tensor | None = None
-        """Occurrences in the new text, [V]; None without penalties."""
-        if sampling.penalises:
-            self.seen = torch.zeros(vocab_size, dtype=torch.bool)
-            self.seen[list(prompt)] = True
-            self.counts = torch.zeros(vocab_size)
+        self.bias = _columns(sampling.logit_bias)
+        """Tokens and the numbers that are added to their logits; None without."""
+        self._vocab_size, self._prompt = vocab_size, prompt
 
     def add(self, token: int) -> None:
         """Count a new token.
@@ -92,9 +88,21 @@ class Sampler:
             token: token id.
         """
         self.tokens += 1
-        if self.seen is not None and self.counts is not None:
+        if self.sampling.penalises:
             self.seen[token] = True
             self.counts[token] += 1
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """True for the tokens of the prompt and the new text, [V]. Created at its first use, as texts may have to wait."""
+        seen = torch.zeros(self._vocab_size, dtype=torch.bool)
+        seen[list(self._prompt)] = True
+        return seen
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Occurrences in the new text, [V]."""
+        return torch.zeros(self._vocab_size)
 
 
 def draw(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
@@ -163,21 +171,26 @@ def _uniform(generators: Sequence[torch.Generator | None]) -> Tensor:
 
 def _adjusted(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     """Return the logits with biases and penalties, and without the tokens that would end a text too early."""
-    bias = [(row, token, bias) for row, sampler in enumerate(samplers) for token, bias in sampler.sampling.logit_bias]
-    early = [(row, token) for row, sampler in enumerate(samplers) if sampler.tokens < sampler.sampling.min_tokens for token in sampler.ends]
-    penalised = [row for row, sampler in enumerate(samplers) if sampler.counts is not None]
-    if not (bias or early or penalised):
+    biased = [(row, sampler.bias) for row, sampler in enumerate(samplers) if sampler.bias is not None]
+    early = [(row, list(sampler.ends)) for row, sampler in enumerate(samplers) if sampler.tokens < sampler.sampling.min_tokens]
+    penalised = [row for row, sampler in enumerate(samplers) if sampler.sampling.penalises]
+    if not (biased or early or penalised):
         return logits
     logits = logits.clone()
-    if bias:
-        rows, tokens, numbers = zip(*bias, strict=True)
-        logits.index_put_((torch.tensor(rows), torch.tensor(tokens)), logits.new_tensor(numbers), accumulate=True)
+    for row, (tokens, numbers) in biased:
+        logits[row].index_add_(0, tokens, numbers.to(logits.dtype))
     if penalised:
         logits[penalised] = _penalised(logits[penalised], [samplers[row] for row in penalised])
-    if early:
-        rows, tokens = zip(*early, strict=True)
-        logits[list(rows), list(tokens)] = torch.finfo(logits.dtype).min  # finite, as all tokens may be among them
+    for row, ends in early:
+        logits[row, ends] = torch.finfo(logits.dtype).min  # finite, as all tokens may be among them
     return logits
+
+
+def _columns(pairs: Sequence[tuple[int, float]]) -> tuple[Tensor, Tensor] | None:
+    if not pairs:
+        return None
+    tokens, numbers = zip(*pairs, strict=True)
+    return torch.tensor(tokens), torch.tensor(numbers, dtype=torch.float64)
 
 
 def _penalised(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -14,7 +15,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .. import __version__
 from .access import LOOPBACK, AllowedHosts, owner_of
 from .completions import Completions
 from .errors import ApiError, answer_error
@@ -43,7 +43,7 @@ def build_app(
         hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
         origins: origins of web pages that may use the server, a result of `allowed_origins`.
     """
-    metrics, created = Metrics(), int(time.time())
+    metrics, created, release = Metrics(), int(time.time()), metadata.version("dendrix")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -107,7 +107,7 @@ def build_app(
         return tokenization.about()
 
     api.include_router(build_router(limits))
-    app = FastAPI(title="dendrix serve", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="dendrix serve", version=release, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
     app.add_middleware(_HeadAsGet)
     if origins:
@@ -127,7 +127,7 @@ def build_app(
     @app.get("/version")
     async def version() -> dict[str, str]:
         """Return the version of dendrix."""
-        return {"version": __version__}
+        return {"version": release}
 
     @app.get("/metrics")
     async def page() -> Response:
@@ -135,8 +135,8 @@ def build_app(
         return Response(metrics.page(), media_type="text/plain; version=0.0.4")
 
     @app.get("/", include_in_schema=False)
-    async def start() -> Response:
-        return HTMLResponse(start_page(None if tokens else served.name, app.openapi()))
+    async def start(request: Request) -> Response:
+        return HTMLResponse(start_page(None if tokens else served.name, str(request.base_url), app.openapi()))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -104,12 +104,12 @@ class Batch:
         return ends
 
     def _scored(self, rows: Sequence[Row], tokens: Tensor, states: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Decoder.prefill`, and record the log-probabilities of the prompts that want them."""
+        """As `Decoder.prefill`, and record the log-probabilities of the prompts that request them."""
         counts = valid.sum(1).tolist()
         last = torch.arange(tokens.shape[1]) == torch.tensor([[count - 1] for count in counts])
         wanted = valid & (last | torch.tensor([[row.scored is not None] for row in rows]))
         found, states = self._decoder.read(tokens, states, valid, wanted)
-        parts = found.split(wanted.sum(1).tolist())
+        parts = torch.split(found, wanted.sum(1).tolist())
         for row, part, count in zip(rows, parts, counts, strict=True):
             if row.scored is not None:
                 scores, following = row.scored.scores, row.unread[1 : count + 1]
@@ -187,7 +187,7 @@ def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]
 
 
 def _scores(answers: Sequence[Answer], tokens: Sequence[int], logits: Tensor) -> list[TokenScore | None]:
-    """Return the log-probabilities of the new tokens of the answers that want them."""
+    """Return the log-probabilities of the new tokens of the answers that request them."""
     found: list[TokenScore | None] = [None] * len(answers)
     if places := [i for i, answer in enumerate(answers) if answer.top is not None]:
         most = max(answers[i].top or 0 for i in places)

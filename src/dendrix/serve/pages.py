@@ -1,9 +1,9 @@
 """Web pages of the server: what runs here, and the fields of its requests. They load nothing from elsewhere."""
 
+import json
+import re
 from html import escape
 from typing import Any
-
-from .. import __version__
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
@@ -14,11 +14,12 @@ _STYLE = (
 )
 
 
-def start_page(model: str | None, openapi: dict[str, Any]) -> str:
-    """Return the page that says what runs here.
+def start_page(model: str | None, address: str, openapi: dict[str, Any]) -> str:
+    """Return the start page: the model, the operations of the server and an example.
 
     Args:
         model: name of the model; None where clients need a token, and so to know it.
+        address: URL of the page.
         openapi: description of the server.
     """
     what = "A language model" if model is None else f"The language model <code>{escape(model)}</code>"
@@ -29,12 +30,12 @@ def start_page(model: str | None, openapi: dict[str, Any]) -> str:
     )
     example = escape(
         "from openai import OpenAI\n\n"
-        'client = OpenAI(base_url="http://HOST:PORT/v1", api_key="TOKEN or none")\n'
+        f'client = OpenAI(base_url="{address}v1", api_key="{"none" if model else "TOKEN"}")\n'
         f'answer = client.completions.create(model="{model or "MODEL"}", prompt="Once upon a time", max_tokens=50)\n'
         "print(answer.choices[0].text)"
     )
     body = (
-        f"<h1>dendrix serve</h1><p>{what}, served by dendrix {__version__} with the APIs of OpenAI. "
+        f"<h1>dendrix serve</h1><p>{what}, served by dendrix {openapi['info']['version']} with the APIs of OpenAI. "
         f'<a href="docs">Fields of the requests</a>, <a href="openapi.json">OpenAPI description</a>.</p>'
         f"<table>{rows}</table><h2>Example</h2><pre>{example}</pre>"
     )
@@ -58,11 +59,12 @@ def reference_page(openapi: dict[str, Any]) -> str:
 
 def _fields(schema: dict[str, Any]) -> str:
     required = schema.get("required", ())
+    fields = sorted(schema["properties"].items(), key=lambda each: each[0] not in required)
     rows = "".join(
         f"<tr><td><code>{name}</code></td><td>{escape(_kind(field))}</td>"
-        f"<td>{'required' if name in required else escape(str(field.get('default', '')))}</td>"
-        f"<td>{escape(field.get('description', ''))}</td></tr>"
-        for name, field in schema["properties"].items()
+        f"<td>{'required' if name in required else escape(_default(field))}</td>"
+        f"<td>{_marked(field.get('description', ''))}</td></tr>"
+        for name, field in fields
     )
     return f"<table><tr><th>field</th><th>values</th><th>default</th><th></th></tr>{rows}</table>"
 
@@ -76,8 +78,20 @@ def _kind(field: dict[str, Any]) -> str:
     kind = str(field.get("type", "any"))
     if kind == "array":
         return "list of " + _kind(field.get("items", {}))
-    low, high = (field.get(name) for name in ("minimum", "maximum"))
-    return kind + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
+    limits = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
+    parts = [f"{word} {field[name]:g}" for name, word in limits.items() if name in field]
+    return " ".join(["none" if kind == "null" else kind, *parts])
+
+
+def _default(field: dict[str, Any]) -> str:
+    """Return the default as in JSON, or nothing where there is none."""
+    default = field.get("default")
+    return "" if default in (None, "") else json.dumps(default)
+
+
+def _marked(text: str) -> str:
+    """Return a description with its names in the font of code."""
+    return re.sub("`(.+?)`", r"<code>\1</code>", escape(text))
 
 
 def _page(title: str, body: str) -> str:

@@ -38,7 +38,8 @@ class Served:
     @property
     def vocab_size(self) -> int:
         """Size of the vocabulary of the model."""
-        return self.decoder.config.vocab_size
+        size: int = self.decoder.config.vocab_size
+        return size
 
     def expect_name(self, name: str | None) -> None:
         """Check the name of the model in a request, which may be None where it is optional.
@@ -92,10 +93,17 @@ def prepare(asked: CompletionRequest | ChatRequest, served: Served, limits: Limi
         given, name, top, scored = [_tokens(prompt, served) for prompt in asked.prompt], "prompt", asked.logprobs, asked.echo
     if (count := len(given) * asked.n) > limits.running:
         raise ApiError(422, f"n: expected at most {limits.running} answers to all prompts together, got {count}.", "n")
+    sampling, ends = _sampling(asked, served)
+    stops = [*asked.stop, *(served.layout.stops if isinstance(asked, ChatRequest) else ())]
     prompts = []
     for place, tokens in enumerate(given):
         _check(tokens, served, limits, name)
-        answers = [_answer(place * asked.n + i, asked, served, tokens, most, top) for i in range(asked.n)]
+        answers = []
+        for index in range(place * asked.n, (place + 1) * asked.n):
+            # With a seed, each answer has its own generator; greedy decoding needs none.
+            generator = None if asked.seed is None or not asked.temperature else torch.Generator().manual_seed(asked.seed + index)
+            sampler = Sampler(sampling, served.vocab_size, tokens, ends, generator)
+            answers.append(Answer(index, sampler, TextStream(served.tokenizer, stops, tokens), most, top))
         prompts.append(Prompt(tokens, answers, top if scored else None))
     return Job(prompts)
 
@@ -107,10 +115,11 @@ def _most(asked: CompletionRequest | ChatRequest, limits: Limits) -> tuple[int, 
     return limits.new_tokens if asked.max_tokens is None else asked.max_tokens, "max_tokens"
 
 
-def _answer(index: int, asked: CompletionRequest | ChatRequest, served: Served, prompt: list[int], most: int, top: int | None) -> Answer:
-    """Create an empty answer. With a seed, each answer has its own generator; greedy decoding needs none."""
-    for name, tokens in (("logit_bias", map(int, asked.logit_bias)), ("stop_token_ids", asked.stop_token_ids)):
-        _expect_known(list(tokens), served, name)
+def _sampling(asked: CompletionRequest | ChatRequest, served: Served) -> tuple[Sampling, set[int]]:
+    """Return the sampling parameters, and the tokens that end an answer."""
+    bias = tuple((int(token), number) for token, number in asked.logit_bias.items())
+    _expect_known([token for token, _ in bias], served, "logit_bias")
+    _expect_known(asked.stop_token_ids, served, "stop_token_ids")
     sampling = Sampling(
         asked.temperature,
         top_k=asked.top_k if asked.top_k > 0 else None,
@@ -119,14 +128,10 @@ def _answer(index: int, asked: CompletionRequest | ChatRequest, served: Served, 
         repetition_penalty=asked.repetition_penalty,
         frequency_penalty=asked.frequency_penalty,
         presence_penalty=asked.presence_penalty,
-        logit_bias=tuple((int(token), bias) for token, bias in asked.logit_bias.items()),
+        logit_bias=bias,
         min_tokens=asked.min_tokens,
     )
-    generator = None if asked.seed is None or not asked.temperature else torch.Generator().manual_seed(asked.seed + index)
-    ends = {*asked.stop_token_ids, *(() if asked.ignore_eos else served.ends)}
-    stops = [*asked.stop, *(served.layout.stops if isinstance(asked, ChatRequest) else ())]
-    sampler = Sampler(sampling, served.vocab_size, prompt, ends, generator)
-    return Answer(index, sampler, TextStream(served.tokenizer, stops, prompt), most, top)
+    return sampling, {*asked.stop_token_ids, *(() if asked.ignore_eos else served.ends)}
 
 
 def _tokens(prompt: str | list[int], served: Served) -> list[int]:

@@ -37,7 +37,7 @@ def _one_text(value: Any) -> Any:
 class Strict(BaseModel):
     """Base class that refuses unknown fields and does not convert types; null selects the default."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -45,11 +45,11 @@ class Strict(BaseModel):
         return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
 
 
-def _refused(reason: str) -> BeforeValidator:
+def _refused(reason: str, neutral: Any) -> BeforeValidator:
     """Validator of a field of OpenAI that this server does not have, except for a value that changes nothing."""
 
     def refuse(value: Any) -> Any:
-        if value not in ([], {}, "", False, 0, "none", 1):
+        if value != neutral or type(value) is not type(neutral):
             raise InputError(f"expected none, because {reason}")
         return None
 
@@ -70,24 +70,42 @@ class TextRequest(Strict):
     those that only it has."""
 
     model: str
+    """Name of the model."""
     temperature: float = Field(1.0, ge=0, le=2)
+    """Divisor of the logits; 0 selects the most likely token."""
     top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=-1, description="0 or -1 samples from all tokens.")
+    """Sample from the most likely tokens with this total probability."""
+    top_k: int = Field(0, ge=-1)
+    """Number of most likely tokens to sample from; 0 or -1 samples from all."""
     min_p: float = Field(0.0, ge=0, le=1)
+    """Sample from tokens with this part of the largest probability."""
     repetition_penalty: float = Field(1.0, ge=0.01, le=100)
+    """Divisor of the logits of tokens in the prompt and the answer."""
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
+    """Subtracted from the logit of a token for each occurrence in the answer."""
     presence_penalty: float = Field(0.0, ge=-2, le=2)
+    """Subtracted from the logits of tokens in the answer."""
     logit_bias: dict[Annotated[str, Field(pattern="^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] = Field({}, max_length=1024)
+    """Numbers from -100 to 100 that are added to the logits of tokens, by token id."""
     n: int = Field(1, ge=1)
+    """Number of answers to each prompt."""
     min_tokens: int = Field(0, ge=0)
-    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], BeforeValidator(_texts), Field(max_length=4)] = []
+    """Number of tokens before which no token ends the answer."""
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], BeforeValidator(_texts), Field(max_length=16)] = []
+    """Strings that end the answer; one, or up to 16."""
     stop_token_ids: list[int] = Field([], max_length=64)
+    """Tokens that end the answer."""
     ignore_eos: bool = False
+    """Do not end at the end of a document."""
     seed: int | None = Field(None, ge=0, lt=2**63)
+    """Answer i draws its random numbers with this number plus i."""
     stream: bool = False
+    """Send the answer as server-sent events while it is generated."""
     stream_options: StreamOptions = StreamOptions()
-    session: str | None = Field(None, max_length=256, description="Id of a session of /v1/sessions that the answer continues.")
-    user: str = Field("", description="Ignored, like the five fields that follow.")
+    session: str | None = Field(None, max_length=256)
+    """Id of a session that the answer continues."""
+    user: str = ""
+    """Ignored, like `safety_identifier`, `prompt_cache_key`, `service_tier`, `store` and `metadata`."""
     safety_identifier: str = ""
     prompt_cache_key: str = ""
     service_tier: str = ""
@@ -99,11 +117,16 @@ class CompletionRequest(TextRequest):
     """Body of POST /v1/completions."""
 
     prompt: Annotated[list[str | list[int]], BeforeValidator(_prompts)]
+    """A text, a list of texts, token ids or a list of lists of them."""
     max_tokens: int = Field(16, ge=0)
+    """Largest number of new tokens; 0 only with `echo` or `session`, which then reads the prompt."""
     echo: bool = False
+    """Put the prompt before the answer."""
     logprobs: int | None = Field(None, ge=0, le=5)
-    best_of: Annotated[None, _refused("this server ranks no answers; ask for n of them")] = None
-    suffix: Annotated[None, _refused("the model continues texts and cannot fill a gap")] = None
+    """Number of most likely tokens whose log-probabilities are returned beside that of each token."""
+    best_of: Annotated[None, _refused("this server ranks no answers; ask for n of them", 1)] = None
+    """Not supported, like `suffix`."""
+    suffix: Annotated[None, _refused("the model continues texts and cannot fill a gap", "")] = None
 
     @model_validator(mode="after")
     def _something_to_return(self) -> "CompletionRequest":
@@ -127,15 +150,22 @@ class ChatRequest(TextRequest):
     """Body of POST /v1/chat/completions."""
 
     messages: list[Message] = Field(min_length=1)
-    max_tokens: int | None = Field(None, ge=1, description="By default as many as the server permits.")
-    max_completion_tokens: int | None = Field(None, ge=1, description="Newer name of max_tokens.")
+    """The conversation."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Largest number of new tokens, by default as many as the server permits."""
+    max_completion_tokens: int | None = Field(None, ge=1)
+    """Newer name of `max_tokens`."""
     logprobs: bool = False
+    """Return the log-probability of each token."""
     top_logprobs: int = Field(0, ge=0, le=20)
+    """Number of most likely tokens beside it."""
     response_format: dict[str, Any] = {}
-    tools: Annotated[None, _refused("the model calls no functions")] = None
-    tool_choice: Annotated[None, _refused("the model calls no functions")] = None
-    functions: Annotated[None, _refused("the model calls no functions")] = None
-    function_call: Annotated[None, _refused("the model calls no functions")] = None
+    """Only the type text."""
+    tools: Annotated[None, _refused("the model calls no functions", [])] = None
+    """Not supported, like `tool_choice`, `functions` and `function_call`."""
+    tool_choice: Annotated[None, _refused("the model calls no functions", "none")] = None
+    functions: Annotated[None, _refused("the model calls no functions", [])] = None
+    function_call: Annotated[None, _refused("the model calls no functions", "none")] = None
 
     @field_validator("response_format")
     @classmethod
@@ -215,7 +245,7 @@ def body_schema(kind: type[Strict]) -> dict[str, Any]:
     schema = _resolved(schema, schema.pop("$defs", {}))
     one = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
     if kind is CompletionRequest:
-        schema["properties"]["prompt"] = {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 1}]}
+        schema["properties"]["prompt"] |= {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 1}]}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 

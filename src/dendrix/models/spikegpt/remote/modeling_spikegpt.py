@@ -272,13 +272,11 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         expect_known(more)
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError(f"input_ids: expected either tokens or inputs_embeds, got {'neither' if input_ids is None else 'both'}.")
-        given = input_ids if inputs_embeds is None else inputs_embeds
+        given: Any = input_ids if inputs_embeds is None else inputs_embeds
         valid = None if attention_mask is None else attention_mask[:, -given.shape[1] :].bool()
-        if inputs_embeds is not None:
-            stream = inputs_embeds
-        else:  # tokenizers may pad beyond the vocabulary
-            stream = self.body.emb(input_ids if valid is None else input_ids.masked_fill(~valid, 0))
-        hidden, state = self.body(stream, None if valid is None or bool(valid.all()) else valid, state)
+        if inputs_embeds is None:  # tokenizers may pad beyond the vocabulary
+            given = self.body.emb(given if valid is None else given.masked_fill(~valid, 0))
+        hidden, state = self.body(given, None if valid is None or bool(valid.all()) else valid, state)
         output = SpikeGPTOutput(last_hidden_state=hidden, state=None if use_cache is False else state)
         return output.to_tuple() if return_dict is False else output
 
