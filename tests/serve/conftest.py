@@ -12,6 +12,7 @@ from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.serve.access import LOOPBACK
 from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
+from dendrix.serve.sessions.store import Store
 from support.servers import Running, Start, running
 
 
@@ -47,11 +48,12 @@ def start(served: Served) -> Iterator[Start]:
 
         def start(
             limits: Limits = Limits(),
-            token: str | None = None,
+            token: str | Sequence[str] | None = None,
             other: Served = served,
             hosts: Sequence[str] = LOOPBACK,
             origins: Sequence[str] = (),
+            store: Store | None = None,
         ) -> Running:
-            return stack.enter_context(running(other, limits, token, hosts, origins))
+            return stack.enter_context(running(other, limits, token, hosts, origins, store))
 
         yield start

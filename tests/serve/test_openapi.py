@@ -13,7 +13,13 @@ from support.servers import Running, Start
 
 BODIES = tuple((path, "POST") for path in ("/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"))
 READS = tuple((path, "GET") for path in ("/v1/models", "/v1/models/{name}", "/tokenizer_info", "/health", "/version", "/metrics"))
-OPERATIONS = (*BODIES, *READS)
+SESSIONS = (
+    *(("/v1/sessions", method) for method in ("GET", "POST")),
+    *(("/v1/sessions/{id}", method) for method in ("GET", "DELETE")),
+    *((f"/v1/sessions/{path}", "POST") for path in ("import", "{id}/fork", "{id}/rollback")),
+    ("/v1/sessions/{id}/export", "GET"),
+)
+OPERATIONS = (*BODIES, *READS, *SESSIONS)
 
 
 def test_every_operation_is_described(tiny: Running) -> None:

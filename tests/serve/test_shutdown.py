@@ -1,9 +1,12 @@
 """How a server ends: running answers have their time, and after a crash the next one answers the same."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +20,7 @@ from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.models import SpikeGPT
 from dendrix.models.spikegpt.hf_files import save_language_model
 from dendrix.serve.limits import Limits
-from support.servers import Start, soon
+from support.servers import Running, Start, soon
 
 
 def test_running_answers_finish_and_new_ones_are_refused(start: Start) -> None:
@@ -41,6 +44,48 @@ def test_an_answer_that_takes_longer_than_the_time_of_grace_ends_with_an_error(s
     server.server.stop()
     with pytest.raises(openai.APIError, match="was shut down before the answer was complete"):
         list(stream)
+
+
+def opened(server: Running, request: bytes, room: int | None = None) -> socket.socket:
+    """A connection of a client that has sent this and reads nothing."""
+    connection = socket.socket()
+    if room is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    connection.connect(server.address)
+    connection.sendall(request)
+    return connection
+
+
+HEAD = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def test_idle_clients_do_not_delay_the_end(start: Start) -> None:
+    server = start()
+    clients = [opened(server, request) for request in (b"", HEAD, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")]
+    time.sleep(0.5)
+    began = time.monotonic()
+    server.server.stop()
+    assert soon(lambda: not server.alive(), 60)
+    assert time.monotonic() - began < 4
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.slow
+def test_clients_that_never_read_delay_the_end_within_its_limit(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    server = start(Limits(grace_s=1, new_tokens=100_000))
+    asked = {"model": "tiny", "prompt": "a", "max_tokens": 100_000, "stream": True, "logprobs": 5}
+    body = json.dumps(asked).encode()
+    clients = [opened(server, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, room=2048) for _ in range(3)]
+    clients.append(opened(server, HEAD + b"Content-Length: 9\r\n\r\n{"))  # half of a body
+    assert soon(lambda: server.scheduler.held == 3)
+    began = time.monotonic()
+    server.server.stop()
+    assert soon(lambda: not server.alive(), 60)
+    assert time.monotonic() - began < 1 + 5 + 4  # the time of grace, that to read the rest, and some for a busy machine
+    assert "Exception in ASGI application" not in caplog.text
+    for client in clients:
+        client.close()
 
 
 @contextmanager

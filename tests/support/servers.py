@@ -15,6 +15,8 @@ from dendrix.serve.limits import Limits
 from dendrix.serve.prepare import Served
 from dendrix.serve.scheduler import Scheduler
 from dendrix.serve.server import Server, listen
+from dendrix.serve.sessions.memory import MemoryStore
+from dendrix.serve.sessions.store import Store
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Running:
     server: Server
     app: FastAPI
     address: tuple[str, int]
+    alive: Callable[[], bool]
+    """Whether it has not ended."""
 
     @property
     def url(self) -> str:
@@ -52,17 +56,24 @@ def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
 
 @contextmanager
 def running(
-    served: Served, limits: Limits, token: str | None = None, hosts: Sequence[str] = LOOPBACK, origins: Sequence[str] = ()
+    served: Served,
+    limits: Limits,
+    token: str | Sequence[str] | None = None,
+    hosts: Sequence[str] = LOOPBACK,
+    origins: Sequence[str] = (),
+    store: Store | None = None,
 ) -> Iterator[Running]:
-    """A server in a thread, stopped at the end."""
+    """A server in a thread, stopped at the end; its store is in memory unless there is another one."""
+    tokens = [token] if isinstance(token, str) else token or ()
+    store = store or MemoryStore(limits.session_s, limits.session_bytes, limits.prefix_bytes)
     with listen("127.0.0.1", 0, limits.stall_s) as listener:
-        ready, app = threading.Event(), build_app(served, limits, token, hosts, origins)
+        ready, app = threading.Event(), build_app(served, limits, tokens, store, hosts, origins)
         server = Server(app, limits, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         ready.wait(30)
         try:
-            yield Running(server, app, listener.getsockname())
+            yield Running(server, app, listener.getsockname(), thread.is_alive)
         finally:
             server.stop()
             thread.join(30)

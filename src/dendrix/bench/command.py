@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from ..core import expect_count
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
-from . import decode, deployment, exits, nir, serving, trouble
+from . import decode, deployment, exits, nir, serving, sessions, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -38,7 +38,7 @@ def run(
 
     Args:
         wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or the name of a
-            case; all if empty. Only if named: `gpu`, `nir`, `deploy`, `serve` and `decode` (or one size of it, such as `decode-46M`).
+            case; all if empty. Only if named: `gpu`, `nir`, `deploy`, `serve`, `sessions` and `decode` (or one size, such as `decode-46M`).
             `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
@@ -93,7 +93,7 @@ def _groups(
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "decode": {}, "nir": {}, "deploy": {}}
+    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "sessions": {}, "decode": {}, "nir": {}, "deploy": {}}
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
         chosen = {case.name for case in cases}
@@ -113,6 +113,8 @@ def _groups(
     if "serve" in wanted:
         found["serve"] = serving.measured(threads, quick, tell)
         found["trouble"] = trouble.measured(threads, quick, tell)
+    if "sessions" in wanted:
+        found["sessions"] = sessions.measured(threads, quick, tell)
     return found
 
 

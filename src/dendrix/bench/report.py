@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from . import decode, deployment, exits, nir, serving, trouble
+from . import decode, deployment, exits, nir, serving, sessions, trouble
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -64,6 +64,7 @@ def markdown(record: Record) -> str:
         "exits": exits.table,
         "serve": serving.table,
         "trouble": trouble.table,
+        "sessions": sessions.table,
         "decode": decode.table,
         "nir": nir.table,
         "deploy": deployment.table,

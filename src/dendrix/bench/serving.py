@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,20 +54,32 @@ class Process:
         return int(Path(f"/proc/{self.id}/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
 
     def cpu_s(self) -> float:
-        """Processor time in seconds, which does not depend on other processes of this machine."""
-        fields = Path(f"/proc/{self.id}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time in seconds, with that of its workers, which does not depend on other processes of this machine."""
+        return sum(_cpu_s(id) for id in (self.id, *_children(self.id)))
 
     def reset_memory(self) -> None:
         """Begin a new measurement of the greatest resident size."""
         Path(f"/proc/{self.id}/clear_refs").write_text("5")
 
 
+def _cpu_s(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have started."""
+    own = [int(word) for file in Path(f"/proc/{process}/task").glob("*/children") for word in file.read_text().split()]
+    return own + [id for child in own for id in _children(child)]
+
+
 @contextmanager
-def served(folder: Path, threads: int, port: int = 0, running: int = 1000, waiting: int = 0) -> Iterator[Process]:
+def served(
+    folder: Path, threads: int, port: int = 0, running: int = 1000, waiting: int = 0, options: Sequence[str] = ()
+) -> Iterator[Process]:
     """Run the command `dendrix serve` until the end of the block."""
     words = [sys.executable, "-m", "dendrix", "serve", str(folder), "--port", str(port)]
-    words += ["--limits.running", str(running), "--limits.waiting", str(waiting)]
+    words += ["--limits.running", str(running), "--limits.waiting", str(waiting), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -76,7 +88,11 @@ def served(folder: Path, threads: int, port: int = 0, running: int = 1000, waiti
                 raise RuntimeError(f"dendrix serve: expected the line that it is ready, got {said!r}. Its messages are above.")
             yield Process(process.pid, (found[1], int(found[2])), process.kill)
         finally:
-            process.kill()
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def measured(threads: int, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -23,8 +23,8 @@ def groups() -> dict[str, list[Case]]:
 
 
 def names() -> list[str]:
-    """All names that `dendrix bench` accepts: groups, growth, exits, nir, deploy, serve, decode or one size of it, and single cases."""
-    special = ["growth", "exits", "nir", "deploy", "serve", "decode", *(f"decode-{size}" for size in decode.SIZES)]
+    """All names that `dendrix bench` accepts: groups, growth, exits, nir, deploy, serve, sessions, decode or a size, and cases."""
+    special = ["growth", "exits", "nir", "deploy", "serve", "sessions", "decode", *(f"decode-{size}" for size in decode.SIZES)]
     return [*groups(), *special, *(case.name for group in groups().values() for case in group)]
 
 

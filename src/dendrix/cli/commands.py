@@ -240,7 +240,7 @@ def bench(
 
     Args:
         wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); by default all, except decode, nir
-            (files and graphs of NIR in other libraries) and serve.
+            (files and graphs of NIR in other libraries), serve and sessions.
         threads: numbers of threads to measure with.
         quick: use small sizes, to check that everything runs and agrees; the ratios are not meaningful.
         out: folder for the results.

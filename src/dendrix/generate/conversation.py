@@ -1,6 +1,6 @@
 """Conversations: a text continued by a model, with a state that can be saved."""
 
-import hashlib
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,13 +8,14 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..core import expect_in
 from ..core.files import write_atomic
 from ..errors import InputError
 from .decoder import Decoder
+from .packing import fingerprint
 from .sampling import Sampler, Sampling, draw
 from .text_stream import TextStream
 
@@ -26,9 +27,11 @@ class Conversation:
     """State of a text, of constant size."""
 
     state: Tensor
-    """State of the decoder after all tokens except `next`, [1, N]."""
+    """State of the decoder after all tokens except `next`, float32 [1, N]."""
     next: tuple[int, ...]
     """Last tokens, not yet read by the model."""
+    read: int = 0
+    """Number of tokens that the model has read; 0 if unknown."""
 
     def reads(self, tokens: Sequence[int]) -> "Conversation":
         """Return the conversation with more tokens at its end.
@@ -47,8 +50,7 @@ class Conversation:
         Raises:
             OSError: the file cannot be written.
         """
-        tensors = {"state": self.state.contiguous(), "next": torch.tensor(self.next, dtype=torch.int64)}
-        write_atomic(path, safetensors.torch.save(tensors, {"format": _FORMAT, "model": fingerprint(model)}))
+        write_atomic(path, self.to_bytes(fingerprint(model)))
 
     @classmethod
     def load(cls, path: Path, model: nn.Module) -> "Conversation":
@@ -63,32 +65,43 @@ class Conversation:
         """
         if not path.is_file():
             raise FileNotFoundError(f"{path}: expected a saved conversation, but it does not exist. Check the path.")
+        return cls.from_bytes(path.read_bytes(), fingerprint(model), str(path))
+
+    def to_bytes(self, model: str) -> bytes:
+        """Return the conversation in the format safetensors, as in the file of `save`.
+
+        Args:
+            model: `fingerprint` of the model.
+        """
+        tensors = {"state": self.state.contiguous(), "next": torch.tensor(self.next, dtype=torch.int64)}
+        return safetensors.torch.save(tensors, {"format": _FORMAT, "model": model, "read": str(self.read)})
+
+    @classmethod
+    def from_bytes(cls, content: bytes, model: str, name: str = "conversation") -> "Conversation":
+        """Return the conversation that `to_bytes` has written.
+
+        Args:
+            content: result of `to_bytes`.
+            model: `fingerprint` of the model.
+            name: beginning of error messages, such as the name of the file.
+        Raises:
+            InputError: the content is not a conversation, or one with another model.
+        """
         try:
-            with safe_open(path, "pt") as file:
-                about = file.metadata() or {}
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            found = safetensors.torch.load(content)
+            about = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {}
         except SafetensorError as error:
-            raise InputError(f"{path}: expected a saved conversation, but it cannot be read ({error}). Save it again.") from error
+            raise InputError(f"{name}: expected a saved conversation, but it cannot be read ({error}). Save it again.") from error
         if about.get("format") != _FORMAT or found.keys() != {"state", "next"}:
-            raise InputError(f"{path}: expected a saved conversation, got another file of tensors. Check the path.")
-        if about.get("model") != fingerprint(model):
-            raise InputError(f"{path}: expected a conversation with this model, got one with another. Load the model it was saved with.")
+            raise InputError(f"{name}: expected a saved conversation, got another file of tensors. Check the path.")
+        if about.get("model") != model:
+            raise InputError(f"{name}: expected a conversation with this model, got one with another. Load the model it was saved with.")
         if found["next"].dtype != torch.int64 or found["next"].dim() != 1:
-            raise InputError(f"{path}: expected the tokens to go on with, got {found['next'].dtype}. Save it again.")
-        return cls(found["state"], tuple(found["next"].tolist()))
-
-
-def fingerprint(model: nn.Module) -> str:
-    """Return the SHA-256 of the weights of a model.
-
-    Args:
-        model: any module with its weights on the CPU.
-    """
-    digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
-        digest.update(weight.contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
+            raise InputError(f"{name}: expected the tokens to continue with, got {found['next'].dtype}. Save it again.")
+        read = about.get("read", "0")
+        if not (read.isascii() and read.isdigit() and len(read) < 19):
+            raise InputError(f"{name}: expected the number of tokens read, got '{read[:40]}'. Save it again.")
+        return cls(found["state"], tuple(found["next"].tolist()), int(read))
 
 
 def generate(
@@ -125,12 +138,14 @@ def generate(
     text = TextStream(tokenizer, stops, conversation.next)
     sampler = Sampler(sampling, decoder.config.vocab_size, conversation.next, ends, generator)
     logits, state = decoder.prefill(torch.tensor([conversation.next]), conversation.state)
+    read = conversation.read + len(conversation.next)
     for left in range(max_new_tokens - 1, -1, -1):
         drawn = draw(logits, [sampler])
         token = int(drawn)
         piece = "" if token in ends else text.push(token)
         last = token in ends or text.stopped or not left
-        yield piece + text.finish() if last else piece, Conversation(state, (token,))
+        yield piece + text.finish() if last else piece, Conversation(state, (token,), read)
         if last:
             return
         logits, state = decoder.step(drawn, state)
+        read += 1

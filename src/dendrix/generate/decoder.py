@@ -12,7 +12,7 @@ from ..core import expect, expect_one_of, expect_valid, find_kernel
 from ..errors import InputError, InputTypeError
 from ..models.spikegpt.network import SpikeGPT
 from .memory import pack, rest, unpack
-from .packing import Packed, Weights, pack_network, unpack_network
+from .packing import Packed, Weights, fingerprint, pack_network, unpack_network
 
 Ids = NDArray[np.int64]
 
@@ -36,6 +36,8 @@ class Decoder:
         self.config = model.config
         self.weights = weights
         self.packed: Packed = pack_network(model, weights)
+        self.fingerprint = fingerprint(model)
+        """SHA-256 of the weights of the model, which identifies saved states."""
 
     def rest(self, batch: int = 1) -> Tensor:
         """Return the initial state of `batch` texts, [batch, N]."""

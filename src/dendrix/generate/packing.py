@@ -1,5 +1,6 @@
 """Repacking of the weights of a SpikeGPT for decoding, optionally quantised, and the inverse, which gives the quantised network."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,6 +103,19 @@ def rounded_weight(weight: Tensor, kind: Weights) -> tuple[Tensor, Tensor]:
         return weight.bfloat16().view(torch.int16), ones
     scales = weight.abs().amax(1).clamp_min(1e-30) / 127
     return (weight / scales.unsqueeze(1)).round().to(torch.int8), scales
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Return the SHA-256 of the weights of a model.
+
+    Args:
+        model: any module with its weights on the CPU.
+    """
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
+        digest.update(weight.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def expect_finite_weights(model: nn.Module) -> None:

@@ -4,6 +4,7 @@ The token comes from the environment or a file because command lines are visible
 server without a token against web pages: a page whose host name resolves to this machine (DNS rebinding) still sends that name.
 """
 
+import hashlib
 import hmac
 import os
 import re
@@ -27,37 +28,41 @@ _PATTERN = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
-def read_token(file: Path | None) -> str | None:
-    """Read the access token.
+def read_tokens(file: Path | None) -> tuple[str, ...]:
+    """Read the access tokens.
 
     Args:
-        file: file with the token; None takes the environment variable DENDRIX_SERVE_TOKEN.
+        file: file with a token per line; None takes the environment variable DENDRIX_SERVE_TOKEN, with blanks between several.
     Returns:
-        the token, or None if neither is given.
+        the tokens; none if there is neither a file nor the variable.
     Raises:
         OSError: the file cannot be read.
-        InputError: the token is too short, or contains blanks or characters that are not ASCII.
+        InputError: a token is too short, or contains blanks or characters that are not ASCII, or the file has none.
     """
     where = VARIABLE if file is None else str(file)
-    token = os.environ.get(VARIABLE) if file is None else file.read_text(encoding="utf-8", errors="replace").strip()
-    if token is None:
-        return None
-    if len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
-        raise InputError(f"{where}: expected a token of at least {_SHORTEST} ASCII characters without blanks. Choose another one.")
-    return token
+    text = os.environ.get(VARIABLE) if file is None else file.read_text(encoding="utf-8", errors="replace")
+    if text is None:
+        return ()
+    tokens = text.split() if file is None else [line.strip() for line in text.splitlines() if line.strip()]
+    if not tokens or any(len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token for token in tokens):
+        raise InputError(f"{where}: expected tokens of at least {_SHORTEST} ASCII characters without blanks. Choose others.")
+    return tuple(tokens)
 
 
-def admits(token: str | None, header: str | None) -> bool:
-    """Return whether a header `Authorization: Bearer ...` contains the token, compared in constant time.
+def owner_of(tokens: Sequence[str], header: str | None) -> str | None:
+    """Return the client that sends a header `Authorization: Bearer ...`: the digest of its token, which is compared in constant time.
 
     Args:
-        token: required token; None admits every request.
+        tokens: accepted tokens; none admits every request.
         header: value of the header; None if it is missing.
+    Returns:
+        the digest, empty if no token is required; None for a wrong token.
     """
-    if token is None:
-        return True
+    if not tokens:
+        return ""
     scheme, _, given = (header or "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+    found = [token for token in tokens if hmac.compare_digest(given.strip().encode(), token.encode())]
+    return hashlib.sha256(found[0].encode()).hexdigest() if found and scheme.lower() == "bearer" else None
 
 
 def in_url(host: str) -> str:
@@ -70,14 +75,14 @@ def is_loopback(host: str) -> bool:
     return in_url(host) in LOOPBACK
 
 
-def allowed_hosts(given: Sequence[str], host: str, token: str | None) -> tuple[str, ...]:
+def allowed_hosts(given: Sequence[str], host: str, tokens: Sequence[str]) -> tuple[str, ...]:
     """Choose the host names that requests may contain.
 
     Args:
         given: names or addresses, also with a wildcard, such as "*.example.org"; "*" admits all. Empty for the default: the
             loopback names and `host`; all names if a token protects a server that other machines can reach.
         host: address that the server listens on.
-        token: token that clients must send, if any.
+        tokens: tokens of which clients must send one, if any.
     Raises:
         InputError: a name is invalid.
     """
@@ -88,7 +93,7 @@ def allowed_hosts(given: Sequence[str], host: str, token: str | None) -> tuple[s
             )
     if given:
         return tuple(map(in_url, given))
-    if token is not None and not is_loopback(host):
+    if tokens and not is_loopback(host):
         return ("*",)
     return LOOPBACK if host in _ALL else (*LOOPBACK, in_url(host))
 

@@ -144,11 +144,27 @@ def _joined(pieces: list[Piece]) -> Piece:
     return Piece(pieces[0].answer, "".join(piece.text for piece in pieces), pieces[-1].finish, scores)
 
 
-def usage(job: Job) -> dict[str, int]:
-    """Return the number of tokens of the prompts, of the answers so far, and of both.
+def usage(job: Job) -> dict[str, Any]:
+    """Return the number of tokens of the prompts with the session before, of the answers so far, of both, and of those not read again.
 
     Args:
         job: the request.
     """
-    prompts, answers = sum(len(prompt.tokens) for prompt in job.prompts), sum(answer.tokens for answer in job.answers)
-    return {"prompt_tokens": prompts, "completion_tokens": answers, "total_tokens": prompts + answers}
+    earlier = sum(prompt.earlier for prompt in job.prompts)
+    prompts = earlier + sum(len(prompt.tokens) for prompt in job.prompts)
+    answers = sum(answer.tokens for answer in job.answers)
+    return {
+        "prompt_tokens": prompts,
+        "completion_tokens": answers,
+        "total_tokens": prompts + answers,
+        "prompt_tokens_details": {"cached_tokens": earlier + sum(prompt.known for prompt in job.prompts)},
+    }
+
+
+def turn(job: Job) -> dict[str, Any]:
+    """Return the field `session`, the turn of a session that a job has added; nothing without a session.
+
+    Args:
+        job: complete request.
+    """
+    return {} if job.session is None else {"session": {"id": job.session.id, "turn": job.session.head.number}}

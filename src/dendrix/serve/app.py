@@ -1,4 +1,4 @@
-"""HTTP application: the OpenAI APIs for completions and chat, tokenization, a health check, metrics and pages."""
+"""HTTP application: the OpenAI APIs for completions and chat, sessions, tokenization, a health check, metrics and pages."""
 
 import asyncio
 import time
@@ -8,13 +8,14 @@ from importlib import metadata
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .access import LOOPBACK, AllowedHosts, admits
+from .access import LOOPBACK, AllowedHosts, owner_of
 from .completions import Completions
 from .errors import ApiError, answer_error
 from .limits import Limits
@@ -23,16 +24,22 @@ from .pages import reference_page, start_page
 from .prepare import Served
 from .request import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest, body_schema
 from .scheduler import Scheduler
+from .sessions.routes import build_router
+from .sessions.service import Sessions
+from .sessions.store import Store
 from .tokenization import Tokenization
 
 
-def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence[str] = LOOPBACK, origins: Sequence[str] = ()) -> FastAPI:
+def build_app(
+    served: Served, limits: Limits, tokens: Sequence[str], store: Store, hosts: Sequence[str] = LOOPBACK, origins: Sequence[str] = ()
+) -> FastAPI:
     """Create the application; `app.state.scheduler` exists while it runs.
 
     Args:
         served: the language model.
         limits: limits of requests.
-        token: token that clients must send; None admits all clients.
+        tokens: tokens of which clients must send one; none admits all clients.
+        store: states of sessions and prefixes.
         hosts: host names by which clients may ask for the server, a result of `allowed_hosts`.
         origins: origins of web pages that may use the server, a result of `allowed_origins`.
     """
@@ -40,13 +47,16 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.scheduler = Scheduler(served.decoder, limits, metrics, asyncio.get_running_loop())
-        app.state.completions = Completions(served, app.state.scheduler, limits, metrics)
+        app.state.sessions = sessions = Sessions(served, limits, metrics, store)
+        app.state.scheduler = Scheduler(served.decoder, limits, metrics, asyncio.get_running_loop(), sessions.keep)
+        app.state.completions = Completions(served, app.state.scheduler, limits, metrics, sessions)
         yield
         app.state.scheduler.close()
+        await sessions.close()
 
     async def authorised(request: Request) -> None:
-        if not admits(token, request.headers.get("Authorization")):
+        request.state.owner = owner_of(tokens, request.headers.get("Authorization"))
+        if request.state.owner is None:
             raise ApiError(
                 401,
                 "Authorization: expected 'Bearer' and the token of this server. Ask its operator for the token.",
@@ -96,13 +106,14 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
         """Return the special tokens and the chat template."""
         return tokenization.about()
 
+    api.include_router(build_router(limits))
     app = FastAPI(title="dendrix serve", version=release, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
     app.add_middleware(_HeadAsGet)
     if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"])
     app.add_middleware(AllowedHosts, hosts=hosts, origins=origins)
-    for kind in (ApiError, HTTPException, ClientDisconnect, Exception):
+    for kind in (ApiError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer_error)
     app.include_router(api)
 
@@ -125,7 +136,7 @@ def build_app(served: Served, limits: Limits, token: str | None, hosts: Sequence
 
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
-        return HTMLResponse(start_page(None if token else served.name, str(request.base_url), app.openapi()))
+        return HTMLResponse(start_page(None if tokens else served.name, str(request.base_url), app.openapi()))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..generate import Decoder, TokenScore, draw, token_scores
 from .errors import ApiError
 from .job import Answer, Job, Output, Prompt
+from .sessions.prefixes import Trail
 
 _CHUNK = 64
 """Largest number of prompt tokens per step, so that a long prompt does not delay the other texts."""
@@ -24,6 +25,8 @@ class Row:
     """Tokens not yet read by the model: the rest of the prompt, or the last token of the answer."""
     writing: bool = False
     """True for an answer, whose prompt has been read."""
+    trail: Trail | None = None
+    """Digest of the text that was read; None if no states are kept for further requests."""
     scored: Prompt | None = None
     """The prompt, if its tokens get log-probabilities."""
 
@@ -40,6 +43,7 @@ class Batch:
         self.rows: list[Row] = []
         self._decoder, self._unread = decoder, unread
         self._states = decoder.rest()[:0]
+        self._ends = list[tuple[bytes, Tensor]]()
 
     @property
     def answers(self) -> int:
@@ -57,10 +61,10 @@ class Batch:
         Args:
             jobs: new jobs.
         """
-        prompts = [(job, prompt) for job in jobs for prompt in job.prompts]
-        if new := [Row(job, each.answers, each.tokens, scored=None if each.top is None else each) for job, each in prompts]:
-            self.rows += new
-            self._states = torch.cat([self._states, self._decoder.rest(len(new))])
+        if new := [(job, prompt) for job in jobs for prompt in job.prompts]:
+            self.rows += [_row(job, prompt) for job, prompt in new]
+            rest = self._decoder.rest()
+            self._states = torch.cat([self._states, *[rest if prompt.state is None else prompt.state for _, prompt in new]])
 
     def leave(self) -> None:
         """Remove the rows of cancelled jobs."""
@@ -85,11 +89,19 @@ class Batch:
         else:
             self._states[places] = states
         for i in places:
-            self.rows[i].unread = self.rows[i].unread[len(parts[i]) :]
+            row = self.rows[i]
+            row.unread = row.unread[len(parts[i]) :]
+            if row.trail is not None and row.trail.push(parts[i]):
+                self._ends.append((row.trail.digest, self._states[i : i + 1].clone()))
         ends = [k for k, i in enumerate(places) if not self.rows[i].unread]
-        outputs = _written([self.rows[places[k]] for k in ends], logits[ends])
+        outputs = _written([(self.rows[i], self._states[i : i + 1]) for i in map(places.__getitem__, ends)], logits[ends])
         self._go_on(parts)
         return outputs
+
+    def block_ends(self) -> list[tuple[bytes, Tensor]]:
+        """Return the digest and the state of every block end that was reached since the last call."""
+        ends, self._ends = self._ends, []
+        return ends
 
     def _scored(self, rows: Sequence[Row], tokens: Tensor, states: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """As `Decoder.prefill`, and record the log-probabilities of the prompts that request them."""
@@ -115,7 +127,7 @@ class Batch:
         budget = max(_CHUNK, len(parts))
         for i, row in enumerate(self.rows):
             if budget > 0 and not row.writing:
-                parts[i] = row.unread[: min(_CHUNK, budget)]
+                parts[i] = row.unread[: min(_CHUNK if row.trail is None else row.trail.room, budget)]
                 budget -= len(parts[i])
         return parts
 
@@ -127,7 +139,7 @@ class Batch:
                 (last if i in parts else first).append((i, row))
             else:
                 going = [answer for answer in row.answers if answer.finish is None]
-                first += [(i, Row(row.job, [answer], [answer.newest], writing=True)) for answer in going]
+                first += [(i, Row(row.job, [answer], [answer.newest], True, row.trail and row.trail.copy())) for answer in going]
         self._keep(first + last)
 
     def _keep(self, rows: list[tuple[int, Row]]) -> None:
@@ -138,16 +150,27 @@ class Batch:
         self.rows = [row for _, row in rows]
 
 
-def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
-    """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite."""
+def _row(job: Job, prompt: Prompt) -> Row:
+    scored = None if prompt.top is None else prompt
+    return Row(job, prompt.answers, prompt.tokens[prompt.known :], trail=prompt.trail, scored=scored)
+
+
+def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]:
+    """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite.
+
+    The state of each row, [1, N], is recorded for answers in sessions.
+    """
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
-    for i, (row, numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
+    for i, ((row, state), numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
         if not numbers:
             row.job.cancelled = True
             outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
             continue
-        outputs += [(row.job, answer.end()) for answer in row.answers if not answer.most]
+        for answer in (each for each in row.answers if not each.most):
+            if answer.ending is not None:
+                answer.ending.begin(state)
+            outputs.append((row.job, answer.end()))
         new = [answer for answer in row.answers if answer.most]
         going += new
         owners += [i] * len(new)
@@ -155,7 +178,11 @@ def _written(rows: Sequence[Row], logits: Tensor) -> list[Output]:
         logits = logits[owners]
         tokens = draw(logits, [answer.sampler for answer in going]).tolist()
         scores = _scores(going, tokens, logits)
-        outputs += [(rows[i].job, answer.add(*each)) for answer, i, *each in zip(going, owners, tokens, scores, strict=True)]
+        for answer, i, token, score in zip(going, owners, tokens, scores, strict=True):
+            (row, state), piece = rows[i], answer.add(token, score)
+            if answer.ending is not None:
+                answer.ending.note(state, token, piece.text, piece.finish is not None)
+            outputs.append((row.job, piece))
     return outputs
 
 

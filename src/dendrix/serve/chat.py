@@ -19,6 +19,9 @@ _PLAIN = """\
 {%- endfor %}
 {{- "Assistant:" }}"""
 
+_ANSWER = "an-answer-that-stands-for-others"
+"""Text by which the end of an answer is found in a rendered conversation."""
+
 
 @dataclass(frozen=True)
 class ChatLayout:
@@ -55,6 +58,20 @@ class ChatLayout:
         except Exception as error:  # templates may raise anything
             reason = " ".join(str(error).split())[:200]
             raise ApiError(422, f"messages: the chat template of the model refuses them: {reason}", "messages") from error
+
+    def following(self, messages: Sequence[dict[str, str]]) -> str:
+        """Return the prompt of messages that follow an answer, from the end of its text on.
+
+        Args:
+            messages: new messages with `role` and `content`.
+        Raises:
+            ApiError: 422 if the template refuses the messages, or changes answers.
+        """
+        whole = self.prompt([{"role": "user", "content": _ANSWER}, {"role": "assistant", "content": _ANSWER}, *messages])
+        _, _, after = whole.partition(_ANSWER)[2].partition(_ANSWER)
+        if not after:
+            raise ApiError(422, "messages: the chat template of the model permits no session, because it changes answers.", "messages")
+        return after
 
     def _rendered(self, messages: Sequence[dict[str, str]]) -> str:
         found: Any = render_jinja_template([list(messages)], chat_template=self.template, add_generation_prompt=True, **self.tokens)

@@ -15,7 +15,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from .answers import ChatForm, CompletionForm, joined, usage
+from .answers import ChatForm, CompletionForm, joined, turn, usage
 from .body import read_body
 from .echo import Echo
 from .errors import as_api_error
@@ -25,6 +25,7 @@ from .metrics import Metrics
 from .prepare import Served, prepare
 from .request import ChatRequest, CompletionRequest, read_request
 from .scheduler import Scheduler
+from .sessions.service import Sessions
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Completions:
     scheduler: Scheduler
     limits: Limits
     metrics: Metrics
+    sessions: Sessions
 
     async def answer(self, request: Request, kind: type[CompletionRequest] | type[ChatRequest]) -> Response:
         """Answer one request.
@@ -52,7 +54,10 @@ class Completions:
         """
         began = time.perf_counter()
         asked: Asked = read_request(await read_body(request, self.limits), kind)
-        job = await asyncio.to_thread(prepare, asked, self.served, self.limits)
+        owner = request.state.owner
+        session = None if asked.session is None else await self.sessions.get(owner, asked.session)
+        job = await asyncio.to_thread(prepare, asked, self.served, self.limits, session is not None and session.head.tokens > 0)
+        await self.sessions.begin(job, owner, session)
         self.scheduler.submit(job)
         form = (ChatForm if isinstance(asked, ChatRequest) else CompletionForm)(self.served.name, self.served.token_bytes)
         if asked.stream:
@@ -62,13 +67,13 @@ class Completions:
         finally:
             self.scheduler.leave(job)
         self.metrics.requests.labels("200").inc()
-        return JSONResponse(form.whole(pieces) | {"usage": usage(job)})
+        return JSONResponse(form.whole(pieces) | {"usage": usage(job)} | turn(job))
 
     async def _pieces(self, asked: Asked, job: Job, began: float) -> AsyncIterator[list[Piece]]:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
         echoes = await asyncio.to_thread(self._echoes, asked, job)
         first, begun = True, set[int]()
-        async for pieces in job.read():
+        async for pieces in self.sessions.read(job):
             if first:
                 self.metrics.first_seconds.observe(time.perf_counter() - began)
                 first = False
@@ -94,7 +99,7 @@ class Completions:
         try:
             async for pieces in self._pieces(asked, job, began):
                 for piece in joined(pieces):
-                    yield _event(form.part([piece]) | no_usage)
+                    yield _event(form.part([piece]) | no_usage | (turn(job) if piece.finish else {}))
             if counted:
                 yield _event(form.part([]) | {"usage": usage(job)})
             yield b"data: [DONE]\n\n"

@@ -59,6 +59,11 @@ class Gate:
         for connection in late:
             self._close(connection)
 
+    def abort(self) -> None:
+        """Close all connections, without the rest of what their clients have not read."""
+        for connection in list(self._open):
+            connection.transport.abort()
+
     def _close(self, connection: "Connection") -> None:
         self.leave(connection)
         self._metrics.dropped.inc()

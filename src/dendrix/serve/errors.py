@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -51,6 +52,10 @@ def as_api_error(error: Exception) -> ApiError:
         return error
     if isinstance(error, HTTPException):  # raised by the framework for an unknown path or method
         return ApiError(error.status_code, f"{error.detail}.")
+    if isinstance(error, RequestValidationError):  # a parameter of the address
+        first = error.errors()[0]
+        name = str(first["loc"][-1])
+        return ApiError(422, f"{name}: {first['msg']}, got {str(first['input'])[:60]!r}.", name)
     _log.error("A request failed.", exc_info=error)
     return ApiError(500, "The server failed at this request; other requests are not affected. See the log of the server.")
 

@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ..generate import Sampler, TextStream, TokenScore
+from .sessions.ending import Ending
+from .sessions.prefixes import Trail
+from .sessions.record import Session
 
 
 class Placed(NamedTuple):
@@ -45,6 +50,8 @@ class Answer:
     """Last token, not yet read by the model."""
     finish: str | None = None
     """As in `Piece`."""
+    ending: Ending | None = None
+    """Records the state at the end of the answer, for a session."""
 
     def add(self, token: int, score: TokenScore | None = None) -> Piece:
         """Append a token; returns the text that became complete.
@@ -81,6 +88,14 @@ class Prompt:
     """Number of most likely tokens to return for each token of the prompt; None returns no log-probabilities."""
     scores: list[TokenScore] = field(default_factory=list)
     """Log-probabilities of the tokens that were read, if requested."""
+    earlier: int = 0
+    """Number of tokens of the text before `tokens`, in a session."""
+    state: Tensor | None = None
+    """State from which the tokens are read, [1, N]; None for the initial state."""
+    known: int = 0
+    """Number of tokens at the beginning of `tokens` that `state` contains already."""
+    trail: Trail | None = None
+    """Digest of the text that `state` contains, to keep states at further block ends; None keeps none."""
 
 
 @dataclass(eq=False)
@@ -88,6 +103,8 @@ class Job:
     """All answers to one request. The scheduler's thread only writes `written`, the event loop only `taken`, so no lock is needed."""
 
     prompts: Sequence[Prompt]
+    session: Session | None = None
+    """The session that the job continues; its new record when the job is complete."""
     cancelled: bool = False
     """True if no more pieces are needed."""
     written: int = 0

@@ -6,6 +6,7 @@ from ..checks import expect_count, expect_in
 
 _DAY_S = 86_400
 _MOST = 1 << 30
+_MOST_BYTES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,22 @@ class Limits:
     """Seconds after which a client that does not read, or does not complete its request, is disconnected."""
     grace_s: float = 30.0
     """Seconds that running answers have to finish after SIGTERM."""
+    sessions: int = 1000
+    """Sessions per API key; further ones are refused with status 429. 0 refuses all."""
+    turns: int = 64
+    """Last turns of a session to which a client can return."""
+    session_s: float = 3600.0
+    """Seconds without use after which a session is removed."""
+    session_bytes: int = 1 << 28
+    """Memory of all states of sessions, in bytes; further ones are refused with status 429. With --store, that of Redis counts instead."""
+    prefix_bytes: int = 1 << 28
+    """Memory of the states of prompts that are kept for further requests, in bytes; 0 keeps none, also with --store."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name in ("waiting", "grace_s") else 1
+            value, least = getattr(self, field.name), 0 if field.name in ("waiting", "grace_s", "sessions", "prefix_bytes") else 1
             if field.name.endswith("_s"):
-                expect_in(value, f"[{least}, {_DAY_S}]", f"limits.{field.name}")
+                expect_in(value, f"[{least}, {365 * _DAY_S if field.name == 'session_s' else _DAY_S}]", f"limits.{field.name}")
             else:
-                expect_count(value, f"[{least}, {_MOST}]", f"limits.{field.name}")
+                most = _MOST_BYTES if field.name.endswith("_bytes") else _MOST
+                expect_count(value, f"[{least}, {most}]", f"limits.{field.name}")

@@ -50,24 +50,29 @@ class Served:
         if name is not None and name != self.name:
             raise ApiError(404, f"model: expected '{self.name}', got '{name[:80]}'.", "model", "model_not_found")
 
-    def tokens_of(self, messages: list[Message]) -> list[int]:
+    def tokens_of(self, messages: list[Message], following: bool = False) -> list[int]:
         """Return the prompt of a conversation as tokens.
 
+        Args:
+            messages: the messages.
+            following: whether they follow an answer that the model has read.
         Raises:
             ApiError: 422 if the chat template refuses the messages.
         """
-        prompt = self.layout.prompt([message.model_dump(exclude_defaults=True) for message in messages])
+        render = self.layout.following if following else self.layout.prompt
+        prompt = render([message.model_dump(exclude_defaults=True) for message in messages])
         tokens: list[int] = encode(self.tokenizer, [prompt.encode()], special=False).tolist()
         return tokens
 
 
-def prepare(asked: CompletionRequest | ChatRequest, served: Served, limits: Limits) -> Job:
+def prepare(asked: CompletionRequest | ChatRequest, served: Served, limits: Limits, following: bool = False) -> Job:
     """Create the job of a request.
 
     Args:
         asked: request.
         served: the language model.
         limits: limits of requests.
+        following: whether the messages of a chat follow an answer that the model has read.
     Raises:
         ApiError: 404 for an unknown model, 413 for a prompt that is too long, 422 for invalid token ids, too many new tokens or answers.
     """
@@ -78,7 +83,12 @@ def prepare(asked: CompletionRequest | ChatRequest, served: Served, limits: Limi
     if asked.min_tokens > most:
         raise ApiError(422, f"min_tokens: expected at most {most}, the largest number of tokens, got {asked.min_tokens}.", "min_tokens")
     if isinstance(asked, ChatRequest):
-        given, name, top, scored = [served.tokens_of(asked.messages)], "messages", asked.top_logprobs if asked.logprobs else None, False
+        given, name, top, scored = (
+            [served.tokens_of(asked.messages, following)],
+            "messages",
+            asked.top_logprobs if asked.logprobs else None,
+            False,
+        )
     else:
         given, name, top, scored = [_tokens(prompt, served) for prompt in asked.prompt], "prompt", asked.logprobs, asked.echo
     if (count := len(given) * asked.n) > limits.running:

@@ -102,6 +102,8 @@ class TextRequest(Strict):
     stream: bool = False
     """Send the answer as server-sent events while it is generated."""
     stream_options: StreamOptions = StreamOptions()
+    session: str | None = Field(None, max_length=256)
+    """Id of a session that the answer continues."""
     user: str = ""
     """Ignored, like `safety_identifier`, `prompt_cache_key`, `service_tier`, `store` and `metadata`."""
     safety_identifier: str = ""
@@ -117,7 +119,7 @@ class CompletionRequest(TextRequest):
     prompt: Annotated[list[str | list[int]], BeforeValidator(_prompts)]
     """A text, a list of texts, token ids or a list of lists of them."""
     max_tokens: int = Field(16, ge=0)
-    """Largest number of new tokens; 0 only with `echo`."""
+    """Largest number of new tokens; 0 only with `echo` or `session`, which then reads the prompt."""
     echo: bool = False
     """Put the prompt before the answer."""
     logprobs: int | None = Field(None, ge=0, le=5)
@@ -128,8 +130,10 @@ class CompletionRequest(TextRequest):
 
     @model_validator(mode="after")
     def _something_to_return(self) -> "CompletionRequest":
-        if not self.max_tokens and not self.echo:
-            raise InputError("max_tokens: expected at least 1, or 0 with echo")
+        if not self.max_tokens and not self.echo and self.session is None:
+            raise InputError("max_tokens: expected at least 1, or 0 with echo or a session")
+        if self.session is not None and self.echo:
+            raise InputError("echo: expected false with a session, which has the text before")
         return self
 
 

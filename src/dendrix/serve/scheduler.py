@@ -5,6 +5,9 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
 
 from ..generate import Decoder
 from .batch import Batch
@@ -16,6 +19,7 @@ from .metrics import Metrics
 _PATIENCE_S = 0.02
 """Interval at which paused answers are checked for new reads, in s."""
 _log = logging.getLogger(__name__)
+Keep = Callable[[Sequence[tuple[bytes, Tensor]]], None]
 
 
 class Scheduler:
@@ -26,14 +30,15 @@ class Scheduler:
         limits: limits of running and queued answers.
         metrics: metrics to update.
         loop: event loop of the readers.
+        keep: receives the digests and states at block ends of the texts, in the event loop.
     """
 
-    def __init__(self, decoder: Decoder, limits: Limits, metrics: Metrics, loop: asyncio.AbstractEventLoop):
+    def __init__(self, decoder: Decoder, limits: Limits, metrics: Metrics, loop: asyncio.AbstractEventLoop, keep: Keep):
         self.draining = False
         """True if no new job is accepted."""
         self.held = 0
         """Number of answers of all accepted jobs that have not left."""
-        self._limits, self._metrics, self._loop = limits, metrics, loop
+        self._limits, self._metrics, self._loop, self._keep = limits, metrics, loop, keep
         self._jobs: set[Job] = set()
         self._incoming = deque[Job]()
         self._batch = Batch(decoder, limits.unread)
@@ -57,8 +62,10 @@ class Scheduler:
         """
         new, limits = len(job.answers), self._limits
         if self.draining:
+            job.cancelled = True
             raise ApiError(503, "The server is shutting down. Try again later.", code="shutting_down")
         if self.held + new > limits.running + limits.waiting:
+            job.cancelled = True
             raise ApiError(429, f"The server is busy with {self.held} answers. Try again later.", code="busy")
         self._jobs.add(job)
         self.held += new
@@ -104,6 +111,8 @@ class Scheduler:
         except Exception:  # any failure ends the jobs of this step only
             _log.exception("A decoding step failed; the server continues.")
             outputs = self._failed()
+        if ends := self._batch.block_ends():
+            self._loop.call_soon_threadsafe(self._keep, ends)
         if outputs:
             self._metrics.step_seconds.observe(time.perf_counter() - began)
             self._metrics.new_tokens.inc(sum(isinstance(piece, Piece) for _, piece in outputs))

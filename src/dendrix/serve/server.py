@@ -1,5 +1,6 @@
 """HTTP server with graceful shutdown: after SIGTERM or Ctrl-C, running answers are finished first."""
 
+import asyncio
 import socket
 import sys
 import time
@@ -14,6 +15,9 @@ from .limits import Limits
 
 _FLUSH_S = 5
 """Seconds after the last answer in which clients can read the remaining text."""
+
+_CANCEL_S = 2
+"""Seconds in which the handlers of closed connections end by the error of their connection, before they are cancelled."""
 
 _BUFFER = 1 << 16
 """Size of the send buffer of a connection, in bytes."""
@@ -51,7 +55,7 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=_FLUSH_S,
+            timeout_graceful_shutdown=_FLUSH_S + _CANCEL_S,
         )
         super().__init__(config)
         self._app, self._grace_s, self._started = app, limits.grace_s, started
@@ -74,9 +78,15 @@ class Server(uvicorn.Server):
             listener.listen(_QUEUE)  # uvicorn takes one number for this and for `_AT_ONCE`
         self._started()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the connections: idle ones immediately, the others when their clients have read the rest, or after a few seconds."""
+        asyncio.get_running_loop().call_later(_FLUSH_S, self._gate.abort)
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Close late connections and return whether to exit; called ten times per second."""
         self._gate.close_late()
+        self._app.state.metrics.refresh()
         if self._stop_at is None:
             return await super().on_tick(counter)
         scheduler = self._app.state.scheduler
