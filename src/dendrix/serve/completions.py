@@ -73,7 +73,7 @@ class Completions:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
         echoes = self._echoes(asked, job)
         first, begun = True, set[int]()
-        async for pieces in self.sessions.read(job):
+        async for pieces in job.read() if job.session is None else self.sessions.read(job):
             if first:
                 self.metrics.first_seconds.observe(time.perf_counter() - began)
                 first = False
