@@ -1,6 +1,6 @@
 """Batch of all running texts: each step is one call of the decoder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -94,7 +94,8 @@ class Batch:
             if row.trail is not None and row.trail.push(parts[i]):
                 self._ends.append((row.trail.digest, self._states[i : i + 1].clone()))
         ends = [k for k, i in enumerate(places) if not self.rows[i].unread]
-        outputs = _written([(self.rows[i], self._states[i : i + 1]) for i in map(places.__getitem__, ends)], logits[ends])
+        ended = [places[k] for k in ends]
+        outputs = _written([self.rows[i] for i in ended], logits[ends], lambda k: self._states[ended[k]].unsqueeze(0))
         self._go_on(parts)
         return outputs
 
@@ -155,21 +156,21 @@ def _row(job: Job, prompt: Prompt) -> Row:
     return Row(job, prompt.answers, prompt.tokens[prompt.known :], trail=prompt.trail, scored=scored)
 
 
-def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]:
+def _written(rows: Sequence[Row], logits: Tensor, state_of: Callable[[int], Tensor]) -> list[Output]:
     """Sample the next token of all answers from the logits [R, V] of the rows; returns pieces, or errors for logits that are not finite.
 
-    The state of each row, [1, N], is recorded for answers in sessions.
+    `state_of` gives the state of a row, [1, N], which is recorded for answers in sessions.
     """
     outputs: list[Output] = []
     going, owners = list[Answer](), list[int]()
-    for i, ((row, state), numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
+    for i, (row, numbers) in enumerate(zip(rows, logits.isfinite().all(1).tolist(), strict=True)):
         if not numbers:
             row.job.cancelled = True
             outputs.append((row.job, ApiError(500, "The logits of the model are NaN or infinite. Did its training diverge?")))
             continue
         for answer in (each for each in row.answers if not each.most):
             if answer.ending is not None:
-                answer.ending.begin(state)
+                answer.ending.begin(state_of(i))
             outputs.append((row.job, answer.end()))
         new = [answer for answer in row.answers if answer.most]
         going += new
@@ -179,10 +180,10 @@ def _written(rows: Sequence[tuple[Row, Tensor]], logits: Tensor) -> list[Output]
         tokens = draw(logits, [answer.sampler for answer in going]).tolist()
         scores = _scores(going, tokens, logits)
         for answer, i, token, score in zip(going, owners, tokens, scores, strict=True):
-            (row, state), piece = rows[i], answer.add(token, score)
+            piece = answer.add(token, score)
             if answer.ending is not None:
-                answer.ending.note(state, token, piece.text, piece.finish is not None)
-            outputs.append((row.job, piece))
+                answer.ending.note(state_of(i), token, piece.text, piece.finish is not None)
+            outputs.append((rows[i].job, piece))
     return outputs
 
 

@@ -75,7 +75,7 @@ class Completions:
         if isinstance(asked, CompletionRequest) and asked.echo:
             echoes = await asyncio.to_thread(self._echoes, asked, job)
         first, begun = True, set[int]()
-        async for pieces in self.sessions.read(job):
+        async for pieces in job.read() if job.session is None else self.sessions.read(job):
             if first:
                 self.metrics.first_seconds.observe(time.perf_counter() - began)
                 first = False

@@ -175,15 +175,16 @@ class Sessions:
         self._metrics.cached_tokens.inc(before.read)
 
     async def read(self, job: Job) -> AsyncIterator[list[Piece]]:
-        """Yield the pieces of a job as `Job.read`; the last one when its turn is kept.
+        """Yield the pieces of a job in a session as `Job.read`; the last one when its turn is kept.
 
         Args:
-            job: submitted job.
+            job: submitted job, which continues a session.
         Raises:
             ApiError: the turn could not be kept, because the session has changed or the store is full or cannot be reached.
         """
+        assert job.session is not None  # set by `begin`
         async for pieces in job.read():
-            if job.session is not None and any(piece.finish for piece in pieces):
+            if any(piece.finish for piece in pieces):
                 job.session = await self._turned(job.session, job.answers[0])
             yield pieces
 
@@ -194,8 +195,7 @@ class Sessions:
             ends: digest and state, [1, N], of each.
         """
         for digest, state in ends:
-            content = Conversation(state, ()).to_bytes(self._served.decoder.fingerprint)
-            task = asyncio.ensure_future(self._store.keep(digest, content))
+            task = asyncio.ensure_future(self._store.keep(digest, state.numpy().tobytes()))
             self._keeping.add(task)
             task.add_done_callback(self._keeping.discard)
 
@@ -241,11 +241,10 @@ class Sessions:
         if found is None:
             return replace(prompt, trail=Trail(owner))
         index, content = found
-        try:
-            state = Conversation.from_bytes(content, self._served.decoder.fingerprint).state
-        except InputError:
+        if len(content) != self._served.decoder.packed.state_size * 4:
             _log.warning("A stored state is damaged; its prompt is read again.")
             return replace(prompt, trail=Trail(owner))
+        state = torch.frombuffer(bytearray(content), dtype=torch.float32).unsqueeze(0)
         trail = Trail.at(digests[index])
         known = (len(digests) - index) * BLOCK
         self._metrics.cached_tokens.inc(known)
