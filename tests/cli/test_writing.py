@@ -36,8 +36,11 @@ from support import own_nets
 from support.exit_records import pool
 from support.nir_graphs import chain_graph
 
-READ = "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to"
-"""Options for paths that are read; vocabularies are read before they are written."""
+READ = (
+    "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to unknown "
+    "monitor"
+)
+"""Options for paths that are read; vocabularies and monitors are read before they are written."""
 FILE_COMMANDS = {
     "exits record --out": "exits record fsdd --data {words} --out",
     "exits fit --out": "exits fit {record} --goal mean-steps --steps 3 --json --out",

@@ -1,7 +1,7 @@
 """Early exits: rules that stop each input once its answer is clear, fitted to recorded outputs, and a runner that applies them."""
 
 from ..errors import NoCertificateError
-from .audit import Audited, audit
+from .auditing import Audited, audit
 from .batching import Answer
 from .decisions import Decisions, decide, scores
 from .fitting.fitter import fit

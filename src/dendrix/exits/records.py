@@ -133,12 +133,12 @@ class ExitRecord:
             ValueError: the record has no groups, or another kind of groups.
         """
         if by == "class":
-            return replace(self, groups=self.truth.unique(return_inverse=True)[1], grouped_by=by)
+            return replace(self, groups=_numbered(self.truth), grouped_by=by)
         if self.groups is None:
             raise InputError(f"groups: expected the {by} of every input in the record, got none. Record them, or add groups to the file.")
         if self.grouped_by not in ("", by):
             raise InputError(f"by: expected {self.grouped_by!r}, the groups of the record, or 'class', got {by!r}.")
-        return replace(self, groups=self.groups.unique(return_inverse=True)[1], grouped_by=by)
+        return replace(self, groups=_numbered(self.groups), grouped_by=by)
 
     def with_unknown(self, other: "ExitRecord") -> "ExitRecord":
         """Return these inputs and those of another record as inputs of none of the classes (label -1), in groups 0 and 1, "known" and not.
@@ -206,6 +206,11 @@ def _read(name: str, array: np.ndarray) -> Any:
         raise InputError(f"{name}: expected {'whole' if dtype is np.int64 else 'real'} numbers, got {array.dtype}. Convert them first.")
     with np.errstate(over="ignore"):  # values too large for float32 become infinite, and those are refused
         return torch.from_numpy(array.astype(dtype))
+
+
+def _numbered(values: Tensor) -> Tensor:
+    """Number the distinct values from 0 in rising order, int64 [N]."""
+    return torch.from_numpy(np.unique(values.numpy(), return_inverse=True)[1])
 
 
 def _whole(values: Tensor, name: str, low: int, high: int) -> Tensor:

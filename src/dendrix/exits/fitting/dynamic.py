@@ -18,7 +18,8 @@ def fit_dynamic_path(traces: Traces, lost: Tensor, never: float) -> Path:
 
     For a price of a step, the threshold of each step from the last to the first is the one with the least cost on these inputs: the loss
     and the price of the steps of those that it stops, and of those that it does not under the thresholds of later steps. A higher price
-    lowers thresholds; where it would raise one, the lower of the two is kept, so that the thresholds of all prices are one path.
+    lowers thresholds; where it would raise one, the lower of the two is kept, so that the thresholds of all prices are one path. One loss
+    is added to every step that stops any input, so that few inputs never seem certain.
 
     Args:
         traces: scores of N inputs at T steps.
@@ -54,7 +55,7 @@ def _thresholds(score: _Values, losses: _Values, cost: _Values, price: float, ne
             continue
         rows = rows[np.argsort(-score[rows, t], kind="stable")]
         ranked, now = score[rows, t], losses[rows, t] + price * (t + 1)
-        saved = np.concatenate([[0.0], np.cumsum(cost[rows] - now)])
+        saved = np.concatenate([[0.0], np.cumsum(cost[rows] - now) - 1])
         apart = np.concatenate([[True], ranked[1:] != ranked[:-1], [True]])
         best = int(np.argmax(np.where(apart, saved, -np.inf)))
         if best:

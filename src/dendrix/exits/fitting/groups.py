@@ -85,7 +85,7 @@ class NewGroupGuarantee(_Grouped):
         return self.eps if self.share is None else self.share * (1 - _WITHIN)
 
     def enough(self, record: ExitRecord, share: float) -> bool:
-        return record.groups is not None and len(record.groups.unique()) * share >= 2 * self.needed
+        return record.groups is not None and int((record.groups.bincount() > 0).sum()) * share >= 2 * self.needed
 
     def expect_enough(self, outcomes: Outcomes) -> None:
         sizes = sizes_of(outcomes)

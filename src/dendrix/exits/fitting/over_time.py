@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...errors import InputError, NoCertificateError
@@ -81,12 +80,12 @@ class OverTimeGuarantee(Guarantee):
         """The threshold with the fewest steps on inputs that do not certify it, by the same walk."""
         traces = setting.traces(fit)
         if thresholds is None:
-            levels = traces.score[traces.score > -np.inf].double().unique()
+            levels = np.unique(traces.score[traces.score > -np.inf].double().numpy())
             if not len(levels):
                 return setting.rule.span[1]
-            tried = levels[torch.linspace(0, len(levels) - 1, min(_CANDIDATES, len(levels))).round().long()].tolist()
+            tried = levels[np.linspace(0, len(levels) - 1, min(_CANDIDATES, len(levels))).round().astype(int)].tolist()
         else:
-            tried = list(thresholds)
+            tried = [float(threshold) for threshold in thresholds]
         return min(reversed(tried), key=lambda threshold: self._walk(traces, threshold).steps)
 
     def _walk(self, traces: Traces, threshold: float) -> "_Walk":

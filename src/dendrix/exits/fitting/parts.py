@@ -52,7 +52,7 @@ def split(record: ExitRecord, selection: bool, fit: bool, seed: int, share: floa
     """
     if not selection and not fit:
         return Parts(record)
-    units = torch.arange(len(record)) if groups is None else groups.unique()
+    units = torch.arange(len(record)) if groups is None else torch.tensor(sorted(set(groups.tolist())))
     if len(units) < 4:
         what = "inputs" if groups is None else "groups"
         raise InputError(f"record: expected at least 4 {what} to choose settings on some and a threshold on others, got {len(units)}.")

@@ -37,7 +37,7 @@ def by_group(rule: ExitRule, record: ExitRecord, loss: str) -> tuple[PartFigures
     if record.groups is None:
         return ()
     kind = record.grouped_by or "group"
-    return _parts(rule, record, loss, [(f"{kind} {group}", record.groups == group) for group in record.groups.unique().tolist()])
+    return _parts(rule, record, loss, [(f"{kind} {group}", record.groups == group) for group in sorted(set(record.groups.tolist()))])
 
 
 def by_stopping_time(rule: ExitRule, record: ExitRecord, loss: str) -> tuple[PartFigures, ...]:
@@ -49,7 +49,7 @@ def by_stopping_time(rule: ExitRule, record: ExitRecord, loss: str) -> tuple[Par
         loss: as in `Guarantee`.
     """
     steps = decide(rule, record).steps
-    ends = steps.sort().values[(torch.arange(1, _TIMES + 1) * len(steps) / _TIMES).ceil().long() - 1].unique().tolist()
+    ends = sorted(set(steps.sort().values[(torch.arange(1, _TIMES + 1) * len(steps) / _TIMES).ceil().long() - 1].tolist()))
     starts = [int(steps.min()), *(end + 1 for end in ends[:-1])]
     return _parts(
         rule,

@@ -69,7 +69,7 @@ def speakers(_: Cell, folder: Path) -> Results:
     trained = _load(folder, "commands-train").grouped("speaker")
     assert new.groups is not None
     left_out = []
-    for speaker in new.groups.unique().tolist():
+    for speaker in sorted(set(new.groups.tolist())):
         inside, outside = new.subset(new.groups != speaker), new.subset(new.groups == speaker)
         policies = {
             "inputs taken as independent": fit(inside, _RULE, Guarantee(_EPS, DELTA)),
