@@ -22,7 +22,7 @@ from .harness import Timing, interleave
 
 BATCHES = (1, 8, 64, 256)
 _SHIPPED = ("fsdd", "commands", "cifar10")
-_FILLS, _FEWEST, _MOST = 24, 64, 2048
+_FILLS, _FEWEST, _MOST = 24, 64, 1024
 """Inputs per row of the batch, and bounds on their number. At the end of the inputs, rows cannot be refilled, unlike in a stream."""
 _NEVER = Margin(math.inf)
 
@@ -85,7 +85,7 @@ def measured(quick: bool, say: Callable[[str], None], threads: tuple[int, ...] =
                 torch.set_num_threads(count)
                 say(f"exits: {subject.name}, {subject.about}, batch {batch}, {count} threads")
                 inputs = 16 if quick else min(max(_FILLS * batch, _FEWEST), _MOST)
-                speeds.append(asdict(speed(subject, batch, inputs, 1 if quick else 5)))
+                speeds.append(asdict(speed(subject, batch, inputs, 1 if quick else 3)))
     return speeds
 
 
