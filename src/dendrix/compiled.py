@@ -36,17 +36,20 @@ def compiled(loop: Callable[..., Any], reorder: bool = True) -> Callable[..., An
     return machine
 
 
-def cached_jit(loop: Callable[..., Any], fastmath: Any, forceinline: bool = False) -> Any:
+def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -> Any:
     """Compile a loop with numba in nopython mode, without the interpreter lock, and with a cache on disk if possible.
 
-    With `forceinline` it becomes part of the loops that call it: a call with several arrays takes as long as adding 300 numbers.
+    A part of other loops (`inlined`) is compiled into them and does not count references to the arrays that it is given, which takes
+    as long as adding hundreds of numbers; it must not make arrays, slices included.
 
     The cache needs a writable home or package folder, which containers may lack; a disk may also be full, or the cache damaged. In these
     cases, the loop is compiled for this process only, with one warning.
     """
     import numba
 
-    options: dict[str, Any] = dict(nogil=True, error_model="numpy", fastmath=fastmath, **({"forceinline": True, "_nrt": False} if forceinline else {}))
+    options: dict[str, Any] = dict(
+        nogil=True, error_model="numpy", fastmath=fastmath, **({"forceinline": True, "_nrt": False} if inlined else {})
+    )
     try:
         dispatcher = numba.njit(cache=True, **options)(loop)
     except RuntimeError as error:

@@ -68,7 +68,7 @@ def run(
             if quick:
                 case = replace(case, size=case.warm, repeats=1)
             record["cases"] += _measured(case, threads, not quick or explain, progress)
-        record |= _groups(wanted, cases, max(threads), quick, progress, pythons, limit_s)
+        record |= _groups(wanted, cases, threads, quick, progress, pythons, limit_s)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -86,7 +86,13 @@ def run(
 
 
 def _groups(
-    wanted: tuple[str, ...], cases: list[Case], threads: int, quick: bool, progress: Console, pythons: tuple[str, ...], limit_s: int
+    wanted: tuple[str, ...],
+    cases: list[Case],
+    threads: tuple[int, ...],
+    quick: bool,
+    progress: Console,
+    pythons: tuple[str, ...],
+    limit_s: int,
 ) -> Record:
     """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
@@ -101,8 +107,8 @@ def _groups(
             tell(f"growth: {growth.about}")
             found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)})
     if not wanted or "exits" in wanted:
-        torch.set_num_threads(threads)
-        found["exits"] = exits.measured(quick, tell)
+        found["exits"] = exits.measured(quick, tell, threads)
+        torch.set_num_threads(max(threads))
     if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
         found["decode"] = decode.measured(quick, tell, sizes)
     if "nir" in wanted:
@@ -111,10 +117,10 @@ def _groups(
     if "deploy" in wanted:
         found["deploy"] = deployment.measured(quick, tell, pythons)
     if "serve" in wanted:
-        found["serve"] = serving.measured(threads, quick, tell)
-        found["trouble"] = trouble.measured(threads, quick, tell)
+        found["serve"] = serving.measured(max(threads), quick, tell)
+        found["trouble"] = trouble.measured(max(threads), quick, tell)
     if "sessions" in wanted:
-        found["sessions"] = sessions.measured(threads, quick, tell)
+        found["sessions"] = sessions.measured(max(threads), quick, tell)
     return found
 
 

@@ -1,6 +1,5 @@
 """Networks as compiled steps in float32, for streams and single inputs: the whole network is one loop, without tensors in between."""
 
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -10,9 +9,8 @@ from torch import Tensor, nn
 from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
 from ..errors import InputError
 from ..layers.delay.base import delay_layers
-from ..kernels.network.lowering import lower
-from ..kernels.network.tables import tables
-from ..kernels.numba.pool import in_parts
+from ..lowering.layers import lower
+from ..lowering.tables import tables
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -39,7 +37,7 @@ class StreamingNetwork(Stateful):
 
     def __init__(self, network: nn.Module):
         super().__init__()
-        from ..kernels.network.loops import run_steps  # numba loads in 0.4 s
+        from ..lowering.loops import run_steps  # numba loads in 0.4 s
 
         self._loop = run_steps
         layers = lower(network)
@@ -71,7 +69,7 @@ class StreamingNetwork(Stateful):
             memory, steps = (part.numpy().copy() for part in self._checked(state, len(x)))
         y = np.empty((x.shape[0], x.shape[1], self.outputs), np.float32)
         inputs = np.ascontiguousarray(x, np.float32)
-        in_parts(partial(self._loop, inputs, valid, *self._tables, memory, steps, y), len(x))
+        self._loop(inputs, valid, *self._tables, memory, steps, y, 0, len(x))
         return torch.from_numpy(y), StreamingState(torch.from_numpy(memory), torch.from_numpy(steps))
 
     def _checked(self, state: State, batch: int) -> StreamingState:

@@ -12,13 +12,13 @@ from torch import nn
 from ..core import expect_count
 from ..errors import InputError
 from ..exits.network import Item, parts
+from ..lowering.layers import Floats, Layer, Synapses, lower
 from ..models import Converted
 from .bounds import LIMIT, bound
 from .image_network import IntegerImageNetwork
 from .image_quantiser import quantise_images
 from .integer_layer import IntegerLayer, Ints
 from .layout import LayerForm
-from ..kernels.network.lowering import Floats, Layer, Synapses, lower
 from .network import InputForm, IntegerNetwork
 from .scales import scales, short
 

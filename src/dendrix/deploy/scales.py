@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..kernels.network.lowering import Floats
+from ..lowering.layers import Floats
 
 _UNIT_BITS = 12
 """Significant bits of the unit of the read-out: few enough that float64 sums of membranes are exact, so that ties are ties."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Stateful, expect, map_state, rows
+from ..core import Stateful, expect, map_state
 from ..errors import InputError
 from .blocks import Block, Progress, advance, at_rest, expect_rows_alone, not_finite
 from .rules.base import ExitRule
@@ -137,12 +137,27 @@ class Batch:
 
     @torch.inference_mode()
     def _drop(self, places: list[int]) -> None:
-        if places:
-            keep = [row for row in range(len(self.slots)) if row not in set(places)]
-            self.slots, self.progress = [self.slots[row] for row in keep], rows(self.progress, self._index(keep))
+        """Drop finished rows; the last rows move to their places, so that few are copied."""
+        if not places or self.progress is None:
+            return
+        left = len(self.slots) - len(places)
+        gone = set(places)
+        to, moved = [row for row in places if row < left], [row for row in range(left, len(self.slots)) if row not in gone]
+        for place, row in zip(to, moved, strict=True):
+            self.slots[place] = self.slots[row]
+        del self.slots[left:]
+        where, source = self._index(to), self._index(moved)
+
+        def kept(now: Tensor) -> Tensor:
+            if not (self.in_place and now.is_contiguous()):
+                now = now.clone()
+            return now.index_copy_(0, where, now[source])[:left]
+
+        network, *judged = self.progress
+        self.progress = Progress(map_state(kept, network), *map_state(lambda now: now.index_copy(0, where, now[source])[:left], judged))
 
     def _index(self, places: list[int]) -> Tensor:
-        return torch.tensor(places).to(self.slots[0].x.device, non_blocking=True)
+        return torch.tensor(places, dtype=torch.int64).to(self.slots[0].x.device, non_blocking=True)
 
     def _finished(self, block: Block) -> Iterator[Finished]:
         """The rows that have stopped or ended in this block, if any."""

@@ -62,7 +62,7 @@ def run(
     if not parts:
         raise InputError("x: expected at least one input, got none. For streams that may be empty use serve.")
     indices, *fields = zip(*parts, strict=True)
-    order = torch.tensor(sum(indices, [])).argsort()
+    order = torch.tensor([*chain.from_iterable(indices)]).argsort()
     answers, steps, stopped, evidence = (torch.cat(field)[order.to(field[0].device)] for field in fields)
     return Answers(steps=steps, answers=answers, stopped=stopped, evidence=evidence, row_steps=(running.rows or running.batch).row_steps)
 

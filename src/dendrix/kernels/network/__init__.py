@@ -1,1 +1,1 @@
-"""Whole networks as one compiled loop over steps, event by event, without tensors between the layers."""
+"""Inputs of a whole network, each run to its exit."""

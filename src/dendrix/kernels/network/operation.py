@@ -12,17 +12,18 @@ from torch import Tensor, nn
 from ...core import ACCUMULATIONS, kernel, record_choice
 from ...errors import InputError
 from ...layers.delay.base import delay_layers
+from ...lowering.layers import lower
+from ...lowering.tables import sliding, tables
 from ..available import HAS_NUMBA
 from ..numba.arrays import array
 from ..numba.pool import in_parts
-from .lowering import lower
-from .tables import sliding, tables
 
 if TYPE_CHECKING:
     from ...exits.rows import Judge
 
 _SCORES = ("max-probability", "margin", "entropy", "patience", "fixed-steps")
-"""Names of scores, in the order of their numbers in `stopping`."""
+"""Names of scores, in the order of their numbers in `lowering.stopping`."""
+
 
 class Ends(NamedTuple):
     """Where rows ended."""
@@ -67,7 +68,7 @@ def _refuses(model: nn.Module, x: Tensor, judge: "Judge | None", accumulation: s
 @kernel("run_until", "cpu", refuses=_refuses)
 def compiled_runs(model: nn.Module, x: Tensor, judge: "Judge", accumulation: str) -> RunUntil | None:
     """The loop for a network as it is now and inputs like x [T, C]; None, with the reason recorded, if a part has no compiled form."""
-    from .loops import AHEAD, run_until  # numba loads in 0.4 s
+    from ...lowering.loops import AHEAD, run_until  # numba loads in 0.4 s
 
     try:
         layers = lower(model)

@@ -15,7 +15,8 @@ from ..available import HAS_NUMBA, HAS_TRITON
 from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 8
-"""Steps below which the loop is faster: one fused scan, forward and backward, was measured to cost as much as 5 to 15 steps."""
+"""Steps below which the loop is faster if there are gradients: one fused scan, forward and backward, was measured to cost as much as 5 to
+15 steps, and forward alone as much as one to two."""
 
 SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
@@ -67,8 +68,9 @@ def _reason_against_numba(x: Tensor) -> str | None:
         return "numba is not installed"
     if x.dtype not in (torch.float32, torch.bfloat16):
         return f"x is {x.dtype}; kernels take float32 and bfloat16"
-    if x.shape[1] < _FEWEST_STEPS:
-        return f"{x.shape[1]} steps are fewer than {_FEWEST_STEPS}"
+    fewest = _FEWEST_STEPS if torch.is_grad_enabled() else 2
+    if x.shape[1] < fewest:
+        return f"{x.shape[1]} steps are fewer than {fewest}"
     return too_small(x)
 
 
@@ -80,7 +82,7 @@ def _reason_against_triton(x: Tensor) -> str | None:
 
 def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[str, Any], params: tuple[str, ...]) -> tuple[Tensor, State]:
     after_x = x.shape[2:]
-    start = torch.stack([s.flatten(1) for s in state])
+    start = torch.stack([s.flatten(1) for s in state]) if len(state) > 1 else state[0].flatten(1).unsqueeze(0)
     columns = [torch.as_tensor(given[p], dtype=torch.float32, device=x.device).expand(after_x).flatten() for p in params]
     if valid is None:
         valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
@@ -89,8 +91,10 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     sharpness = 1.0 if spike is None else astuple(spike)[0]  # every fused surrogate has one number
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
-    y, end, _ = fused_scan(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
-    parts = [s.clone() for s in end.unbind(0)]  # no views, because FSDP warns about them and they keep the whole tensor alive
+    work = _without_gradients if x.device.type == "cpu" and not (torch.is_grad_enabled() or torch.compiler.is_compiling()) else fused_scan
+    y, end, _ = work(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
+    # No views of several states, because FSDP warns about them and they keep the whole tensor alive.
+    parts = [s.clone() for s in end.unbind(0)] if len(state) > 1 or work is fused_scan else [end.squeeze(0)]
     if len(after_x) > 1:
         y, parts = y.unflatten(2, after_x), [s.unflatten(1, after_x) for s in parts]
     return y, type(state)(*parts)
@@ -100,6 +104,13 @@ def tile(columns: int) -> tuple[int, int]:
     """Columns per tile and steps per chunk, so that x, gradient and states of a chunk fit the second-level cache."""
     width = min(columns, 2048)
     return width, min(64, max(8, 16_384 // width))
+
+
+def _without_gradients(x: Tensor, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """`fused_scan` on the CPU, without the dispatch of a custom operation, which takes as long as a step."""
+    from . import cpu
+
+    return cpu.forward(x, *given, *tile(x.shape[2]))
 
 
 @torch.library.custom_op("dendrix::fused_scan", mutates_args=(), device_types="cpu")

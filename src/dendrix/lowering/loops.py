@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ...compiled import cached_jit
+from ..compiled import cached_jit
 from .stopping import BROKEN, ENDED, MAX, RUNS, STOPPED, all_finite, first_largest, gather, stops
 
 _compiled = partial(cached_jit, fastmath={"contract"})
-_inlined = partial(cached_jit, fastmath={"contract"}, forceinline=True)
+_inlined = partial(cached_jit, fastmath={"contract"}, inlined=True)
 _LIF, _CUBA, _ADLIF, _LI = 0, 1, 2, 3
 AHEAD = 32
 """Steps that `run_until` computes ahead in the first layer: shorter loops are not vectorised."""
@@ -240,7 +240,8 @@ def _slide(x: Any, b: Any, low: Any, high: Any, weight: Any, start: Any, line: A
 @_compiled
 def run_until(
     x: Any, lengths: Any, layers: Any, edges: Any, weights: Any, places: Any, parameters: Any, rest: Any, slid: Any, starts: Any,
-    sliding: Any, accumulation: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, steps: Any, answers: Any, ends: Any, evidence: Any, first: Any, last: Any,
+    sliding: Any, accumulation: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, steps: Any, answers: Any, ends: Any,
+    evidence: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
     """Run rows first to last of x [B, T, C] from rest, each until a rule stops it or it ends; see `stopping` for the rule.
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...errors import InputError
-from ...layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
-from ...layers.delay.base import delay_layers
-from ...neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
+from ..errors import InputError
+from ..layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
+from ..layers.delay.base import delay_layers
+from ..neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
 
 Floats = NDArray[np.float64]
 _EXACT = (IF, LI, LIF, PLIF, AdLIF, CubaLIF)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...compiled import cached_jit
+from ..compiled import cached_jit
 
-_inlined = partial(cached_jit, fastmath={"contract"}, forceinline=True)
+_inlined = partial(cached_jit, fastmath={"contract"}, inlined=True)
 
 SUM, MEAN, LAST, MAX, SOFTMAX_SUM = 0, 1, 2, 3, 4
 """Accumulations, in the order of `ACCUMULATIONS`."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .lowering import Floats, Layer, Synapses
+from .layers import Floats, Layer, Synapses
 
 KINDS = ("lif", "cuba", "adlif", "li")
 """Kinds of neurons, numbered as here."""

@@ -1,0 +1,1 @@
+"""Networks lowered to layers of synapses and neurons, and their compiled loop over steps."""
