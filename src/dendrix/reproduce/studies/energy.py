@@ -161,17 +161,24 @@ def _checked(where: str, says: str, theirs: float, ours: float, tolerance: float
 
 
 def draw(found: Results, out: Path) -> None:
-    """Draw the terms of each network and of its twin in 45 nm, each in parts of the twin."""
+    """Draw the terms of each network, with and without early exits, and of its twin, in parts of the twin."""
     bars: dict[str, dict[str, float]] = {}
     for name, network in found["networks"].items():
-        row = network["on"]["45nm"]
+        if name.endswith("exits"):
+            continue
+        row = network["on"][energy_page.FIRST]
+        shown = {name: row["spiking"], f"{name}: twin": row["twin"]}
+        if exits := found["networks"].get(f"{name}, with early exits"):
+            shown = {
+                name: row["spiking"],
+                f"{name}, with early exits": exits["on"][energy_page.FIRST]["spiking"],
+                f"{name}: twin": row["twin"],
+            }
         scale = 1e5 / row["twin"]["picojoules"][0]  # in % of the twin, with the factor of 1e3 of the axis
-        for label, one in ((name, row["spiking"]), (f"{name}: twin", row["twin"])):
-            if "exits" not in name or one is row["spiking"]:
-                bars[label] = {term: scale * sum(ends) / 2 for term, ends in one["terms"].items()}
+        bars |= {label: {term: scale * sum(ends) / 2 for term, ends in one["terms"].items()} for label, one in shown.items()}
     axis = energy_terms(bars, title="Energy in 45 nm, in % of the dense twin")
     axis.set_xlabel("% of the twin")
-    axis.figure.set_size_inches(8.4, 0.45 * len(bars) + 1.6)
+    axis.figure.set_size_inches(8.4, 0.4 * len(bars) + 1.6)
     save_figure(axis.figure, out / "energy.png")
 
 
