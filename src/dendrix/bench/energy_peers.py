@@ -107,7 +107,7 @@ def _row(what: str, theirs: float, ours: float) -> Record:
 
 
 class _Spikes(nn.Module):
-    """Place at which NeuroBench sees the spikes, as it does not know the neurons."""
+    """Place at which NeuroBench counts the spikes, because it does not support these neurons."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x
