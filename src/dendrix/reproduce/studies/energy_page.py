@@ -8,12 +8,15 @@ from ..study import Results
 FIRST = "45nm"
 """Hardware of the sentences and of the figure."""
 _OPERATIONS_ONLY = "spikegpt-paper"
+SPIKE_INPUTS = "novels, spikes as inputs"
+"""Name of the trained variant."""
 _MOSTLY_SPIKES = 0.8
 _NAMES = {
     "fsdd": "Digits (`fsdd`)",
     "commands": "Voice commands (`commands`)",
     "cifar10": "Images (`cifar10`)",
     "novels": "Text (`novels`)",
+    SPIKE_INPUTS: "Text, products with spikes as inputs (`spikegpt-small:inputs`, 600 steps of training)",
 }
 _INTRODUCTION = """# Energy of spiking networks beside their dense twins
 
