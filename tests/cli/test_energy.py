@@ -97,7 +97,7 @@ def test_other_hardware_and_a_figure(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["energy", "fsdd", "--inputs", "2", "--reuse", "none", "--bits", "4"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "sums" not in told  # with delays, they lie in the delay lines
-    assert "4 bits, as asked for" in told
+    assert "4 bits; that its accuracy" in told
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ FILE_COMMANDS = {
     "exits fit --out": "exits fit {record} --goal mean-steps --steps 3 --json --out",
     "exits report --figure": "exits report {policy} {record} --figure",
     "exits run --figure": "exits run fsdd 7_george_0.wav --figure",
+    "energy --figure": "energy fsdd --inputs 2 --figure",
     "sdr plot --out": "sdr plot --n 1000 --a 40 --s 20 --out",
     "report --out": "report fsdd --data {words} --out",
     "lm generate --save-state": "lm generate {text} Rain --max-new-tokens 2 --seed 0 --save-state",
@@ -68,7 +69,7 @@ FOLDER_COMMANDS = {
     },
     "fetch --data-dir": "fetch mnist --data-dir",
 }
-FIGURES = ("exits report --figure", "exits run --figure", "sdr plot --out")
+FIGURES = ("exits report --figure", "exits run --figure", "energy --figure", "sdr plot --out")
 LONGER = [pytest.param(name, marks=[pytest.mark.extended] * (name in ("report --out", "export --out (onnx)"))) for name in FILE_COMMANDS]
 KEEPS_WHAT_IS_COMPLETE = ("sdr figures --out", "demo --out", "bench --out", "reproduce --out")
 MEL = EvenMel(n_mels=12, dt_ms=20.0, window_ms=32.0, centred=True)

@@ -80,7 +80,7 @@ def spikingjelly() -> list[Record]:
     )
     with torch.no_grad():
         for place in (0, 2):
-            ours.stages[place].get_parameter("module.weight").copy_(theirs[place].weight)
+            ours.stages[place].get_parameter("module.weight").copy_(theirs[place].get_parameter("weight"))
     found = []
     everywhere = (torch.rand(_BATCH, _STEPS, 2, 8, 8) < 0.3).float()
     inner = torch.zeros_like(everywhere)
@@ -96,7 +96,7 @@ def spikingjelly() -> list[Record]:
     first, image = nn.Sequential(*theirs[:2]), inner[:1]
     functional.reset_net(first)
     energy = estimate_lemaire_energy(first, image.transpose(0, 1)).breakdown_pj
-    terms = estimate(measure(Sequential(*ours.stages[:2]), [image]), load_hardware("lemaire-2022")).terms
+    terms = estimate(measure(Sequential(ours.stages[0], ours.stages[1]), [image]), load_hardware("lemaire-2022")).terms
     found.append(_row("energy of weights by Lemaire et al., pJ", energy["params_pj"], terms["weights"].high))
     found.append(_row("energy of potentials, pJ", energy["potential_pj"], terms["sums"].high + terms["states"].high))
     return found
@@ -107,7 +107,7 @@ def _row(what: str, theirs: float, ours: float) -> Record:
 
 
 class _Spikes(nn.Module):
-    """Place at which NeuroBench sees the spikes, as it does not know the neurons."""
+    """Place at which NeuroBench counts the spikes, because it does not support these neurons."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x

@@ -79,9 +79,9 @@ def table(found: Record) -> str:
     """The counts as a table in Markdown."""
     if "refused" in found:
         return f"Not measured: {found['refused']}."
-    names = ("instructions", "reads of data", "writes of data", "reads that miss the L1 cache", "writes that miss the L1 cache")
     lines = ["| x86, gcc -O2 | for a synaptic operation | counted without reuse | for a time step |", "|---|---|---|---|"]
-    for event, name in zip(EVENTS, names, strict=True):
+    for event, name in (("Ir", "instructions"), ("Dr", "reads of data"), ("Dw", "writes of data")):
         expected = f"{found['expected'][event]:g}" if event in found["expected"] else ""
         lines.append(f"| {name} | {found['per_operation'][event]:.2f} | {expected} | {found['per_step'][event]:,.0f} |")
-    return "\n".join(lines)
+    misses = found["per_operation"]["D1mr"] + found["per_operation"]["D1mw"]
+    return "\n".join([*lines, "", f"Of all accesses of an operation, {misses:.3f} miss the first-level cache: the network fits into it."])

@@ -1,5 +1,6 @@
 """Energy estimates of networks: operations and memory traffic, counted while a network runs, and their cost under stated assumptions."""
 
+from .dense_form import twin_network
 from .estimation import TERMS, Estimate, estimate
 from .hardware import ZERO, Hardware, Memory, OperationCosts, Range, hardware_names, load_hardware
 from .lines import Line, Metered, estimates
@@ -12,7 +13,6 @@ from .spike_outputs import spikes
 from .stored_states import Stored, stored
 from .traffic import Moved, Traffic, count_traffic
 from .twin import BreakEven, Comparison, Twin, at_rate, at_steps, compare, make_twin
-from .twin_network import twin_network
 
 __all__ = [
     "ASSUMED_RATE",

@@ -115,7 +115,7 @@ def _by_level(found: Traffic, hardware: Hardware) -> list[tuple[str, str, float,
     together: dict[str, float] = defaultdict(float)
     for part in found.moved:
         together[part.store] += part.size
-    rows = []
+    rows: list[tuple[str, str, float, Range]] = []
     for part in found.moved:
         level = hardware.level(part.size if hardware.placement == "layer" else together[part.store])
         rows.append((part.store, level.name, part.bytes, level.pj_per_byte.times(part.bytes)))

@@ -77,7 +77,7 @@ def make_twin(report: Report, repeated: int | None, bits: int | None = None) -> 
         why = "usual for quantised networks" if repeated is None else f"{repeated} steps tell {repeated + 1} values of a neuron apart"
         assumption = f"{bits} bits, because {why}; that its accuracy is the same is assumed, not measured"
     else:
-        assumption = f"{bits} bits, as asked for; that its accuracy is the same is assumed, not measured"
+        assumption = f"{bits} bits; that its accuracy is the same is assumed, not measured"
 
     def rows(before: int) -> int:
         return before if repeated is None else min(before, report.inputs)

@@ -130,6 +130,7 @@ def test_an_older_run_with_fewer_facts_is_shown(copy: Path) -> None:
         "Accuracy",
         "Confusion",
         "Input,",
+        "Energy",
         "Histogram",
     ]
     progress = {"best_epoch": 2, "best_accuracy": 0.5, "stopped": "finished"}
@@ -138,7 +139,7 @@ def test_an_older_run_with_fewer_facts_is_shown(copy: Path) -> None:
     assert "Best validation accuracy 50.0%, after epoch 3. The training ended: finished." in re.sub(r" +", " ", page)
     assert pictures(page)[-1] == "Histogram of the delays of each layer after training"
     (copy / "metrics.jsonl").unlink()
-    assert len(pictures(write_report(copy).read_text())) == 4
+    assert len(pictures(write_report(copy).read_text())) == 5
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -86,7 +86,7 @@ class _Reader:
             raise self.error(f"expected {where}ac_pj, the energy of an addition, which is missing. Add it.")
         if "mac_pj" not in found and "neuron_pj" not in found:
             raise self.error(f"expected {where}mac_pj or {where}neuron_pj, got neither. Add one, as neurons cost energy.")
-        return OperationCosts(**{"spike_pj": ZERO, "step_pj": ZERO, **found})  # type: ignore[arg-type]
+        return OperationCosts(**{"spike_pj": ZERO, "step_pj": ZERO, **found})
 
     def level(self, part: dict[str, Any]) -> Memory:
         self.known(part, _LEVEL, "memory.")

@@ -31,7 +31,7 @@ STEPS = (1, 2, 4, 5, 8, 16, 32)
 CHANNELS, SIDE, RATE = 64, 16, 0.1
 """Size of the convolution, and the rate at which its spikes are drawn."""
 _INPUTS = 64
-_TWIN = "fsdd"
+_TWIN, _VARIANT = "fsdd", "spikegpt-small:inputs"
 
 
 def cells(_: Path) -> list[Cell]:
@@ -41,11 +41,18 @@ def cells(_: Path) -> list[Cell]:
     return [
         *(Cell(name, ("network", name), _score_network) for name in names),
         *(Cell(f"{name}-{EXITS}", ("network", f"{name}, with early exits"), _score_network) for name in with_exits),
+        Cell("novels-inputs", ("network", energy_page.SPIKE_INPUTS), _score_trained, _spike_inputs(), _VARIANT),
         Cell(f"twin-{_TWIN}", ("twin",), _score_twin),
         Cell("convolution", ("convolution",), _score_convolution),
         Cell("peers", ("peers",), _score_peers),
         Cell("traced", ("traced",), _score_traced),
     ]
+
+
+def _spike_inputs() -> Any:
+    """The recipe of the language model with spikes as inputs of its products, trained briefly: rates and energies settle early."""
+    recipe: Any = find_recipe(_VARIANT)()
+    return replace(recipe, budget=replace(recipe.budget, steps=600, every=200))
 
 
 def machines() -> Iterator[tuple[str, Hardware]]:
@@ -61,6 +68,10 @@ def _score_network(cell: Cell, _: Path) -> Results:
     name = Path(cell.name.removesuffix(f"-{EXITS}"))
     metered = meter_run(name, inputs=_INPUTS, policy=name if cell.name.endswith(EXITS) else None)
     return {"samples": on_samples(name), **network_results(metered)}
+
+
+def _score_trained(_: Cell, folder: Path) -> Results:
+    return {"samples": False, **network_results(meter_run(folder, inputs=_INPUTS))}
 
 
 def network_results(metered: Metered) -> Results:
@@ -161,17 +172,24 @@ def _checked(where: str, says: str, theirs: float, ours: float, tolerance: float
 
 
 def draw(found: Results, out: Path) -> None:
-    """Draw the terms of each network and of its twin in 45 nm, each in parts of the twin."""
+    """Draw the terms of each network, with and without early exits, and of its twin, in parts of the twin."""
     bars: dict[str, dict[str, float]] = {}
     for name, network in found["networks"].items():
-        row = network["on"]["45nm"]
+        if name.endswith("exits"):
+            continue
+        row = network["on"][energy_page.FIRST]
+        shown = {name: row["spiking"], f"{name}: twin": row["twin"]}
+        if exits := found["networks"].get(f"{name}, with early exits"):
+            shown = {
+                name: row["spiking"],
+                f"{name}, with early exits": exits["on"][energy_page.FIRST]["spiking"],
+                f"{name}: twin": row["twin"],
+            }
         scale = 1e5 / row["twin"]["picojoules"][0]  # in % of the twin, with the factor of 1e3 of the axis
-        for label, one in ((name, row["spiking"]), (f"{name}: twin", row["twin"])):
-            if "exits" not in name or one is row["spiking"]:
-                bars[label] = {term: scale * sum(ends) / 2 for term, ends in one["terms"].items()}
+        bars |= {label: {term: scale * sum(ends) / 2 for term, ends in one["terms"].items()} for label, one in shown.items()}
     axis = energy_terms(bars, title="Energy in 45 nm, in % of the dense twin")
     axis.set_xlabel("% of the twin")
-    axis.figure.set_size_inches(8.4, 0.45 * len(bars) + 1.6)
+    axis.figure.set_size_inches(8.4, 0.4 * len(bars) + 1.6)
     save_figure(axis.figure, out / "energy.png")
 
 

@@ -8,11 +8,15 @@ from ..study import Results
 FIRST = "45nm"
 """Hardware of the sentences and of the figure."""
 _OPERATIONS_ONLY = "spikegpt-paper"
+SPIKE_INPUTS = "novels, spikes as inputs"
+"""Name of the trained variant."""
+_MOSTLY_SPIKES = 0.8
 _NAMES = {
     "fsdd": "Digits (`fsdd`)",
     "commands": "Voice commands (`commands`)",
     "cifar10": "Images (`cifar10`)",
     "novels": "Text (`novels`)",
+    SPIKE_INPUTS: "Text, products with spikes as inputs (`spikegpt-small:inputs`, 600 steps of training)",
 }
 _INTRODUCTION = """# Energy of spiking networks beside their dense twins
 
@@ -84,7 +88,8 @@ def rates(ends: list[float | None]) -> str:
     Args:
         ends: as `BreakEven.rate`.
     """
-    words = ["never" if end is None else "always" if end == 1 else _percent(end) for end in ends]
+    ordered = sorted(ends, key=lambda end: -1.0 if end is None else end)
+    words = ["never" if end is None else "always" if end == 1 else _percent(end) for end in ordered]
     return " to ".join(dict.fromkeys(words))
 
 
@@ -106,6 +111,9 @@ def _answer(name: str, networks: Results) -> Iterator[str]:
     row = on[FIRST]
     yield f"In 45 nm, {_percent(network['rate'])} of the inputs are active, {_limit(row['break_even'])};"
     yield f"the largest term is {row['spiking']['dominant']} ({_share(row['spiking'])} of the energy)."
+    if network["spiking_share"] < _MOSTLY_SPIKES:
+        share = 100 * (1 - network["spiking_share"])
+        yield f"{share:.0f} % of the multiplications have numbers as inputs, such as averages of spikes after pooling."
     yield f"Operations alone, without memory, would give {network['on'][_OPERATIONS_ONLY]['ratio'][0]:.2f} times."
     if exits := networks.get(f"{name}, with early exits"):
         less = exits["on"][FIRST]["spiking"]["picojoules"][0] / row["spiking"]["picojoules"][0]
@@ -142,7 +150,7 @@ def _table(network: Results) -> Iterator[str]:
 
 def _span(rows: Results) -> str:
     ends = [end for row in rows.values() for end in row["ratio"]]
-    return " to ".join(dict.fromkeys(f"{end:.2g}" for end in (min(ends), max(ends))))
+    return " to ".join(dict.fromkeys(f"{end:.2f}" for end in (min(ends), max(ends))))
 
 
 def _share(estimate: Results) -> str:
