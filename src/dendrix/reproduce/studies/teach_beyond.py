@@ -141,7 +141,7 @@ def _images(_cell: Cell, _folder: Path) -> Mapping[str, Any]:
     train = cifar10().train
     kinds = train.y.numpy()
     chosen = np.concatenate([np.flatnonzero(kinds == kind)[:100] for kind in range(10)])
-    known = _image_counts(network, torch.stack([train[int(i)][0] for i in chosen]))
+    known = _image_counts(network, train.x[torch.from_numpy(chosen)].float() / 255)
     digits = mnist()[1]
     labels = np.asarray(digits.y)
     few = np.concatenate([np.flatnonzero(labels == digit)[:40] for digit in range(10)])

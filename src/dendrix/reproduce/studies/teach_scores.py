@@ -341,17 +341,17 @@ def _fine_tuned(weights: NDArray[np.float64], x: Features, label: int, steps: in
 
 
 def _cost(clips: Unheard, backbone: Backbone) -> dict[str, float]:
-    """Size of a word, and times of teaching it and of asking for one clip, each the median of several."""
+    """Size of a word, and processor times of teaching it and of asking for one clip, each the median of several."""
     vocabulary = Vocabulary(backbone)
     teaching, asking = [], []
     for number, word in enumerate(clips.new):
         code = clips.codes[clips.of(word, clips.speaker[0])[:CLIPS]]
-        start = time.perf_counter()
+        start = time.process_time()
         vocabulary.teach(f"word {number}", code)
-        teaching.append(time.perf_counter() - start)
+        teaching.append(time.process_time() - start)
     for i in range(20):
-        start = time.perf_counter()
+        start = time.process_time()
         vocabulary.scores(clips.codes[int(i)])
-        asking.append(time.perf_counter() - start)
+        asking.append(time.process_time() - start)
     size = float(vocabulary.report("word 0").bytes)
     return {"bytes": size, "teaching ms": 1000 * float(np.median(teaching)), "probe ms": 1000 * float(np.median(asking))}
