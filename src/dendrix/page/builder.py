@@ -15,6 +15,7 @@ from ..models import Converted
 from ..pretrained import find_run
 from ..run_folder.checkpoint import holds_language_model, load_checkpoint
 from .seeing import see_files
+from .writing import write_files
 
 ABOUT = "page.json"
 """What the page knows about its files: version, networks, and the size and CRC-32 of each file."""
@@ -127,6 +128,7 @@ def _files(networks: Networks) -> Iterator[tuple[str, bytes]]:
 
 def _models(networks: Networks) -> Iterator[File]:
     yield from see_files(networks.see)
+    yield from write_files(networks.write)
 
 
 def _entry(content: bytes) -> dict[str, int]:

@@ -7,4 +7,10 @@ export const ROOMS = [
     door: "A converted image network, layer by layer and spike by spike, until its exit rule is sure.",
     load: () => import("./rooms/see.js"),
   },
+  {
+    name: "write",
+    title: "Write",
+    door: "A spiking language model continues your text, byte by byte, with a state that never grows.",
+    load: () => import("./rooms/write.js"),
+  },
 ];
