@@ -9,6 +9,7 @@ ENGINES = _HERE / "web" / "engines"
 BUILDS = {
     "text.wasm": ("text.c", PLAIN, "-O3"),
     "text_simd.wasm": ("text.c", SIMD, "-O3"),
+    "codes.wasm": ("codes.c", PLAIN, "-O2", "-ffp-contract=off"),
 }
 """Source and options of every engine, by its file."""
 

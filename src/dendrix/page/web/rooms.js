@@ -13,4 +13,10 @@ export const ROOMS = [
     door: "A spiking language model continues your text, byte by byte, with a state that never grows.",
     load: () => import("./rooms/write.js"),
   },
+  {
+    name: "codes",
+    title: "Sparse codes",
+    door: "How often does a segment of a dendrite err? Exact rates as you move the sliders, beside simulation.",
+    load: () => import("./rooms/codes.js"),
+  },
 ];
