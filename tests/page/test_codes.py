@@ -23,7 +23,8 @@ SEGMENTS = [
 ]  # fmt: skip
 UNIONS = [
     (2048, 40, 20, 12, 1, 5), (2048, 40, 20, 12, 10, 5), (2048, 40, 20, 12, 300, 10), (512, 20, 8, 6, 40, 0), (128, 16, 16, 9, 3, 16),
-    (65536, 1000, 60, 40, 25, 400), (131072, 64, 20, 15, 4096, 9), (65536, 256, 200, 150, 12, 60), (32, 32, 8, 4, 5, 0), (64, 10, 4, 4, 1000, 2),
+    (65536, 1000, 60, 40, 25, 400), (131072, 64, 20, 15, 4096, 9), (65536, 256, 200, 150, 12, 60), (32, 32, 8, 4, 5, 0),
+    (64, 10, 4, 4, 1000, 2),
 ]  # fmt: skip
 SCRIPT = """
 import { readFileSync } from "node:fs";
@@ -103,7 +104,7 @@ def test_the_window_is_that_of_the_library(found: dict[str, Any]) -> None:
     for (n, a, s, v), one in zip(SEGMENTS, found["segments"], strict=True):
         low, high = one["window"]["low"], one["window"]["high"]
         if low is None or low > high:
-            with pytest.raises(ValueError, match="."):
+            with pytest.raises(ValueError, match="theta"):
                 theta_window(n, a, s, v, 1e-6, 1e-3)
             continue
         expected = theta_window(n, a, s, v, 1e-6, 1e-3)
