@@ -26,7 +26,7 @@ class Room {
     this.size = height * width * channels;
     this.pictures = new Map(about.samples.map((name, i) => [name, samples.subarray(i * this.size, (i + 1) * this.size)]));
     this.build();
-    this.choose(about.samples.at(-2) ?? about.samples[0]);
+    this.choose(about.samples[0]);
   }
 
   build() {
@@ -169,7 +169,7 @@ class Room {
       layer.canvas.getContext("2d").putImageData(mapped(sum, width, height, top), 0, 0);
       const count = sent.toLocaleString("en");
       layer.canvas.setAttribute("aria-label", `${layer.title}, ${height} by ${width} places with ${channels} channels: ${count} spikes up to step ${step}.`);
-      layer.text.replaceChildren(element("strong", {}, layer.title), ` ${height} × ${width} × ${channels}`, element("br"), `${count} spikes`);
+      layer.text.replaceChildren(element("strong", {}, layer.title), element("br"), `${height} × ${width} × ${channels}`, element("br"), `${count} spikes`);
     }
   }
 
