@@ -8,6 +8,7 @@ import { Network, hasSimd } from "../engines/dendrix.mjs";
 const NAMED = 4; // classes that are drawn in colour
 const LINES = ["c2", "c1", "c3", "c4"];
 const PACE_MS = 350; // of one step, where the steps are played
+const SHARPER = 8; // dots of the field to draw on for one of the picture, each way
 
 export async function open(section) {
   const [about, tables, samples, engine] = await Promise.all([
@@ -60,8 +61,9 @@ class Room {
     this.play = element("button", { type: "button", onclick: () => this.animate() }, "Play the steps");
     this.section.append(
       element("p", { class: "lead" }, `The network ${about.network} answers in at most ${about.steps} steps. After each step it adds up its outputs; as soon as one class is likely enough, it stops.`),
-      element("fieldset", { class: "choices" }, element("legend", {}, "Drawings that come with dendrix"), ...this.buttons),
+      element("fieldset", { class: "choices" }, element("legend", {}, about.shipped ? "Drawings that come with dendrix" : "Pictures"), ...this.buttons),
       element("div", { class: "row" }, field("Or a picture of yours (it stays on this device)", this.file)),
+      about.image[2] === 1 ? new Pad(about.image, (pixels) => this.drawn(pixels)).node : "",
       this.status,
       element("div", { class: "columns" },
         element("div", {}, element("div", { class: "picture" }, this.input, element("div", {}, this.answer, this.detail)), this.threshold.field, this.promise),
@@ -98,6 +100,14 @@ class Room {
     } catch {
       this.status.textContent = `${file.name}: expected a picture that this browser can read, such as PNG or JPEG, got something else. The last picture stays.`;
     }
+  }
+
+  /** Show what was drawn. */
+  drawn(pixels) {
+    this.name = null;
+    this.file.value = "";
+    this.status.textContent = "What you draw is scaled to the size of the network.";
+    this.use(pixels);
   }
 
   use(pixels) {
@@ -210,7 +220,7 @@ class Room {
     });
     this.errorsNote.textContent = known
       ? "Mean spikes so far against the activations of the network before its conversion; computed by Python when this page was built."
-      : "The activations of the network before its conversion are known for the drawings only. For your picture this is the difference of the mean spikes so far from those after all steps.";
+      : "The activations of the network before its conversion are known for the pictures above only. For yours this is the difference of the mean spikes so far from those after all steps.";
   }
 
   /** Distance of the mean output after each step from that after all steps, by layer. */
@@ -227,6 +237,66 @@ class Room {
         return Math.hypot(...chunksOf(sum.map((value, k) => value / (t + 1) - whole[k]))) / scale;
       });
     });
+  }
+}
+
+/** A field to draw on with a pointer, in white on black, for networks of grey pictures. */
+class Pad {
+  constructor([height, width], changed) {
+    this.size = [height, width];
+    this.changed = changed;
+    this.canvas = element("canvas", { class: "pad", width: SHARPER * width, height: SHARPER * height, role: "img", "aria-label": "Field to draw on with a pointer" });
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.context.lineWidth = SHARPER * 2.2;
+    this.context.lineCap = this.context.lineJoin = "round";
+    this.context.strokeStyle = "#fff";
+    this.node = element("div", { class: "row" }, element("div", {}, element("p", { class: "title" }, "Or draw one"), this.canvas), element("button", { type: "button", onclick: () => this.clear() }, "Clear the field"));
+    this.canvas.addEventListener("pointerdown", (event) => this.begin(event));
+    this.canvas.addEventListener("pointermove", (event) => this.move(event));
+    this.canvas.addEventListener("pointerup", () => this.end());
+    this.canvas.addEventListener("pointercancel", () => this.end());
+    this.clear();
+  }
+
+  clear() {
+    this.context.fillStyle = "#000";
+    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * this.canvas.width, ((event.clientY - box.top) / box.height) * this.canvas.height];
+  }
+
+  begin(event) {
+    this.canvas.setPointerCapture(event.pointerId);
+    this.last = this.at(event);
+    this.move(event);
+  }
+
+  move(event) {
+    if (!this.last) return;
+    const next = this.at(event);
+    this.context.beginPath();
+    this.context.moveTo(...this.last);
+    this.context.lineTo(...next);
+    this.context.stroke();
+    this.last = next;
+  }
+
+  end() {
+    if (!this.last) return;
+    this.last = null;
+    const [height, width] = this.size;
+    const { data } = this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
+    const found = new Uint8Array(height * width);
+    for (let i = 0; i < found.length; i++) {
+      const [row, column] = [Math.floor(i / width) * SHARPER, (i % width) * SHARPER];
+      let sum = 0;
+      for (let y = row; y < row + SHARPER; y++) for (let x = column; x < column + SHARPER; x++) sum += data[4 * (y * this.canvas.width + x)];
+      found[i] = Math.round(sum / SHARPER ** 2);
+    }
+    this.changed(found);
   }
 }
 
