@@ -12,7 +12,7 @@ from dendrix.core.files import write_json
 from dendrix.data.text.tokenizers import byte_tokenizer, word_tokenizer
 from dendrix.deploy import DeployedImage
 from dendrix.errors import InputTypeError
-from dendrix.models import VGG, Converted, ConvertedConfig, VGGConfig
+from dendrix.models import VGG, Converted, ConvertedConfig, DelayNet, DelayNetConfig, VGGConfig
 from dendrix.models.spikegpt.hf_files import save_language_model
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from dendrix.page import Networks, build_page
@@ -72,7 +72,9 @@ def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_refuses_other_networks(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["page", "fsdd", "--out", str(tmp_path / "page")]) != 0
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run", Checkpoint(DelayNet(DelayNetConfig(6, 4, hidden=(5,), max_delay_ms=20.0)), LABELS))
+    assert main(["page", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) != 0
     assert "which no room of the page takes" in capsys.readouterr().err
     assert not (tmp_path / "page").exists()
 

@@ -76,6 +76,16 @@ def policy_of(folder: Path, network: IntegerImageNetwork) -> Policy | None:
     return policy if policy.model == fingerprint(network) else None
 
 
+def _weighed(folder: Path, network: IntegerImageNetwork) -> dict[str, Any]:
+    """Mean steps and accuracy at each threshold, measured by `certify`; empty for other networks."""
+    file = POLICIES / f"{folder.name}-thresholds.json"
+    if folder.name in shipped() and file.exists():
+        found: dict[str, Any] = json.loads(file.read_text())
+        if found["model"] == fingerprint(network):
+            return found
+    return {"inputs": 0, "thresholds": {}}
+
+
 def _pictures(folder: Path, checkpoint: Checkpoint) -> dict[str, NDArray[np.int64]]:
     """Bytes [H, W, C] of some pictures by name: validation images of a run, or the shipped drawings where its data are missing."""
     if folder.name not in shipped():
@@ -105,6 +115,7 @@ def _description(folder: Path, checkpoint: Checkpoint, deployed: DeployedImage, 
         if form.fires
     ]
     chosen: Any = deployed.rule
+    weighed = _weighed(folder, network)
     return {
         "network": folder.name,
         "shipped": folder.name in shipped(),
@@ -116,9 +127,10 @@ def _description(folder: Path, checkpoint: Checkpoint, deployed: DeployedImage, 
         "threshold": chosen.threshold,
         "certified": None if policy is None else {"statement": policy.statement, "mean_steps": policy.mean_steps},
         "thresholds": [
-            {"threshold": value, "bound": str(replace(rule, threshold=value).bounds()[0])}
+            {"threshold": value, "bound": str(replace(rule, threshold=value).bounds()[0]), **weighed["thresholds"].get(str(value), {})}
             for value in sorted({*THRESHOLDS, chosen.threshold})
         ],
+        "weighed_inputs": weighed["inputs"],
         "samples": list(pictures),
         "errors": layer_errors(checkpoint.model, network, pictures),
     }

@@ -3,12 +3,12 @@ import { element, field, reducedMotion, slider } from "../lib/html.js";
 import { bytesOf, engineOf, jsonOf } from "../lib/files.js";
 import { Figure, lines, mapped } from "../lib/plot.js";
 import { ImageRun } from "../lib/image_run.js";
+import { Pad } from "../lib/pad.js";
 import { Network, hasSimd } from "../engines/dendrix.mjs";
 
 const NAMED = 4; // classes that are drawn in colour
 const LINES = ["c2", "c1", "c3", "c4"];
 const PACE_MS = 350; // of one step, where the steps are played
-const SHARPER = 8; // dots of the field to draw on for one of the picture, each way
 
 export async function open(section) {
   const [about, tables, samples, engine] = await Promise.all([
@@ -120,7 +120,7 @@ class Room {
   /** Run all steps, with the threshold of the slider. */
   run() {
     const { about } = this;
-    const { threshold, bound } = about.thresholds[this.threshold.input.valueAsNumber];
+    const { threshold, bound, mean_steps: steps_there, accuracy } = about.thresholds[this.threshold.input.valueAsNumber];
     const started = performance.now();
     this.result = this.network.run(this.pixels, BigInt(bound));
     const spent = performance.now() - started;
@@ -138,7 +138,7 @@ class Room {
     this.promise.textContent = certified
       ? `${about.certified.statement} On those inputs it needs ${about.certified.mean_steps.toFixed(2)} steps in the mean.`
       : about.certified
-        ? "This threshold is not the certified one, so nothing is promised about it."
+        ? `This threshold is not the certified one, so nothing is promised about it.${accuracy ? ` Of ${about.weighed_inputs.toLocaleString("en")} validation images ${(100 * accuracy).toFixed(1)} % were answered correctly, after ${steps_there.toFixed(2)} steps in the mean.` : ""}`
         : "No certificate belongs to this network, so nothing is promised about its exits.";
     this.section.dataset.ms = spent.toFixed(2);
     const order = [...about.labels.keys()].sort((i, j) => probability.at(-1)[j] - probability.at(-1)[i]);
@@ -237,66 +237,6 @@ class Room {
         return Math.hypot(...chunksOf(sum.map((value, k) => value / (t + 1) - whole[k]))) / scale;
       });
     });
-  }
-}
-
-/** A field to draw on with a pointer, in white on black, for networks of grey pictures. */
-class Pad {
-  constructor([height, width], changed) {
-    this.size = [height, width];
-    this.changed = changed;
-    this.canvas = element("canvas", { class: "pad", width: SHARPER * width, height: SHARPER * height, role: "img", "aria-label": "Field to draw on with a pointer" });
-    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
-    this.context.lineWidth = SHARPER * 2.2;
-    this.context.lineCap = this.context.lineJoin = "round";
-    this.context.strokeStyle = "#fff";
-    this.node = element("div", { class: "row" }, element("div", {}, element("p", { class: "title" }, "Or draw one"), this.canvas), element("button", { type: "button", onclick: () => this.clear() }, "Clear the field"));
-    this.canvas.addEventListener("pointerdown", (event) => this.begin(event));
-    this.canvas.addEventListener("pointermove", (event) => this.move(event));
-    this.canvas.addEventListener("pointerup", () => this.end());
-    this.canvas.addEventListener("pointercancel", () => this.end());
-    this.clear();
-  }
-
-  clear() {
-    this.context.fillStyle = "#000";
-    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-  }
-
-  at(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * this.canvas.width, ((event.clientY - box.top) / box.height) * this.canvas.height];
-  }
-
-  begin(event) {
-    this.canvas.setPointerCapture(event.pointerId);
-    this.last = this.at(event);
-    this.move(event);
-  }
-
-  move(event) {
-    if (!this.last) return;
-    const next = this.at(event);
-    this.context.beginPath();
-    this.context.moveTo(...this.last);
-    this.context.lineTo(...next);
-    this.context.stroke();
-    this.last = next;
-  }
-
-  end() {
-    if (!this.last) return;
-    this.last = null;
-    const [height, width] = this.size;
-    const { data } = this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
-    const found = new Uint8Array(height * width);
-    for (let i = 0; i < found.length; i++) {
-      const [row, column] = [Math.floor(i / width) * SHARPER, (i % width) * SHARPER];
-      let sum = 0;
-      for (let y = row; y < row + SHARPER; y++) for (let x = column; x < column + SHARPER; x++) sum += data[4 * (y * this.canvas.width + x)];
-      found[i] = Math.round(sum / SHARPER ** 2);
-    }
-    this.changed(found);
   }
 }
 
