@@ -40,6 +40,7 @@ LEVEL = {
     "runs": 9,
     "sklearn": 9,
     "bench": 10,
+    "page": 10,
     "recipes": 10,
     "reproduce": 11,
     "cli": 12,
