@@ -61,6 +61,15 @@ def test_characters_of_several_tokens_stay_whole(tokenizer: Tokenizer) -> None:
     assert ended(tokenizer, [x, first]) == (1, (first,), "x\ufffd")  # the next turn completes the character
 
 
+def test_a_token_that_ends_the_answer_is_not_part_of_it(tokenizer: Tokenizer) -> None:
+    x = tokenizer.encode("x").ids[0]
+    ending = Ending(tokenizer, [], 5, False, {300})  # a token without text, as one beyond the vocabulary
+    for i, (token, text) in enumerate(((x, "x"), (300, ""))):
+        ending.note(torch.full((1, 3), float(i)), token, text, token == 300)
+    found = ending.conversation(True)
+    assert (found.read, found.next, float(found.state[0, 0])) == (6, (), 1.0)
+
+
 def test_a_stop_string_longer_than_the_states_that_are_kept(tokenizer: Tokenizer) -> None:
     x = tokenizer.encode("x").ids[0]
     z = tokenizer.encode("z").ids[0]
