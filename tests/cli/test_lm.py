@@ -48,6 +48,18 @@ def test_scores_a_text(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "word perplexity" in capsys.readouterr().out
 
 
+def test_a_prefix_gives_the_first_token_a_score(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plain.txt").write_text(TEXT[:300])
+    (tmp_path / "prefixed.txt").write_text("\n" + TEXT[:300])
+    capsys.readouterr()
+    assert main(["lm", "eval", str(run), str(tmp_path / "plain.txt"), "--prefix-token", "10", "--json"]) == 0
+    (plain,) = json.loads(capsys.readouterr().out).values()
+    assert main(["lm", "eval", str(run), str(tmp_path / "prefixed.txt"), "--json"]) == 0
+    (prefixed,) = json.loads(capsys.readouterr().out).values()
+    assert (plain["tokens"], plain["nats"]) == (300, prefixed["nats"])
+    assert plain["bits_per_byte"] == pytest.approx(plain["nats"] / math.log(2) / 300)
+
+
 def test_rounded_weights_cost_a_little(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "new.txt").write_text(TEXT[:900])
     found = {}
@@ -67,6 +79,7 @@ def test_rounded_weights_cost_a_little(run: Path, tmp_path: Path, capsys: pytest
         (["RUN", "FILE", "--stride", "3"], 2, "expected --context as well"),
         (["RUN", "FILE", "--context", "8", "--stride", "9"], 1, "stride: expected from 1 to the context"),
         (["RUN", "FILE", "--context", "8", "--stride", "0"], 1, "stride: expected from 1 to the context"),
+        (["RUN", "FILE", "--prefix-token", "256"], 1, "prefix_token: expected a whole number in [0, 255], got 256"),
         (["RUN", "FILE", "--context", "0"], 1, "context: expected at least 1 token, got 0"),
         (["RUN", "absent.txt"], 1, "absent.txt"),
         (["RUN", "EMPTY"], 1, "expected at least two tokens, got 0"),

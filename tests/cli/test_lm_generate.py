@@ -49,6 +49,15 @@ def test_greedy_tokens_are_those_of_transformers(run: Path, capsys: pytest.Captu
     assert found["tokens"] == 40
 
 
+def test_penalties_and_truncation_are_options(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = (run, "Once", "--max-new-tokens", "30", "--seed", "1")
+    plain = answer(capsys, *options)["text"]
+    for name, value in {"min-p": 0.5, "repetition-penalty": 9, "frequency-penalty": 9, "presence-penalty": 9}.items():
+        assert answer(capsys, *options, f"--{name}", value)["text"] != plain
+    greedy = answer(capsys, *options, "--temperature", "0")["text"]
+    assert answer(capsys, *options, "--min-p", "1")["text"] == greedy
+
+
 def test_a_prompt_comes_from_anywhere(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,3 +122,22 @@ def test_data_types_that_torch_does_not_have_are_refused(kind: str) -> None:
     header = json.dumps({"__metadata__": about, **tensors}).encode()
     with pytest.raises(InputError, match="cannot be read"):
         Conversation.from_bytes(len(header).to_bytes(8, "little") + header + bytes(tensors["state"]["data_offsets"][1]), "model")
+
+
+def drawn(model: SpikeGPT, sampling: Sampling, **options: object) -> tuple[str, list[int]]:
+    """The text and the tokens of a continuation."""
+    found = list(generate(Decoder(model), byte_tokenizer(), begun(model), sampling, max_new_tokens=20, **options))
+    return "".join(piece for piece, _ in found), [after.next[0] for _, after in found]
+
+
+def test_a_token_ends_the_text_and_is_no_part_of_it(model: SpikeGPT) -> None:
+    _, tokens = drawn(model, GREEDY)
+    end = tokens.index(tokens[5])
+    text, ended = drawn(model, GREEDY, ends=[tokens[5]])
+    assert ended == tokens[: end + 1]
+    assert text == bytes(tokens[:end]).decode(errors="replace")
+
+
+def test_penalties_count_the_prompt_and_the_new_text(model: SpikeGPT) -> None:
+    _, tokens = drawn(model, Sampling(0, repetition_penalty=1000))
+    assert len(set(tokens) | set(b"Once")) == 24

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dendrix.serve.access import LOOPBACK, VARIABLE, allowed_hosts, owner_of, read_tokens
+from dendrix.serve.access import LOOPBACK, VARIABLE, allowed_hosts, allowed_origins, owner_of, read_tokens
 from dendrix.serve.limits import Limits
 
 
@@ -80,3 +80,16 @@ def test_limits_are_checked(limit: dict[str, Any], message: str) -> None:
 
 def test_nothing_may_wait() -> None:
     assert Limits(waiting=0, grace_s=0)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://example.org", "http://localhost:3000", "http://[::1]:80", "app://local"])
+def test_origins_of_pages(origin: str) -> None:
+    assert allowed_origins([origin]) == (origin,)
+
+
+@pytest.mark.parametrize(
+    "origin", ["example.org", "https://", "https://example.org/", "https://a@example.org", "https://*.org", "null", ""]
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(ValueError, match="cors_origins: expected an origin such as"):
+        allowed_origins([origin])

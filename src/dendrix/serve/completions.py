@@ -71,7 +71,9 @@ class Completions:
 
     async def _pieces(self, asked: Asked, job: Job, began: float) -> AsyncIterator[list[Piece]]:
         """Yield the pieces of the answers, with the prompts if requested, and record the latencies."""
-        echoes = self._echoes(asked, job)
+        echoes: list[Echo] = []
+        if isinstance(asked, CompletionRequest) and asked.echo:
+            echoes = await asyncio.to_thread(self._echoes, asked, job)
         first, begun = True, set[int]()
         async for pieces in job.read() if job.session is None else self.sessions.read(job):
             if first:
@@ -84,9 +86,7 @@ class Completions:
             yield pieces
         self.metrics.request_seconds.observe(time.perf_counter() - began)
 
-    def _echoes(self, asked: Asked, job: Job) -> list[Echo]:
-        if isinstance(asked, ChatRequest) or not asked.echo:
-            return []
+    def _echoes(self, asked: CompletionRequest, job: Job) -> list[Echo]:
         return [Echo(prompt, given, self.served.tokenizer) for prompt, given in zip(job.prompts, asked.prompt, strict=True)]
 
     async def _collected(self, asked: Asked, job: Job, began: float) -> list[Piece]:

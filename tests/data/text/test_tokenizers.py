@@ -1,0 +1,24 @@
+"""Special tokens: those of a tokenizer, and none that text could contain."""
+
+import pytest
+
+pytest.importorskip("tokenizers")
+
+from tokenizers.processors import TemplateProcessing
+
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, encode, special_tokens
+
+
+def test_special_tokens_are_added_or_left_out() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens(["<s>"])
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 256)])
+    assert encode(tokenizer, [b"hi"]).tolist() == [256, 104, 105]
+    assert encode(tokenizer, [b"hi"], special=False).tolist() == [104, 105]
+
+
+def test_only_special_tokens_are_named() -> None:
+    tokenizer = byte_tokenizer()
+    assert special_tokens(tokenizer) == special_tokens(character_tokenizer("<s>")) == {}
+    tokenizer.add_special_tokens(["<|endoftext|>", "<pad>"])
+    assert special_tokens(tokenizer) == {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<pad>"}
