@@ -1,15 +1,20 @@
 """Conversations: generation to its ends, and files that fit one model alone."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given, settings
 from safetensors.torch import save_file
 
 pytest.importorskip("tokenizers")
 
 from dendrix.core import use_kernels
 from dendrix.data.text.tokenizers import byte_tokenizer
+from dendrix.errors import InputError
 from dendrix.generate import Conversation, Decoder, Sampling, generate
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 
@@ -86,6 +91,37 @@ def test_files_of_other_models_and_other_files_are_refused(model: SpikeGPT, tmp_
         Conversation.load(path, model)
     with pytest.raises(FileNotFoundError, match="expected a saved conversation, but it does not exist"):
         Conversation.load(tmp_path / "absent", model)
+
+
+def test_bytes_are_those_of_the_file(model: SpikeGPT, tmp_path: Path) -> None:
+    _, after = said(model, begun(model), 5)
+    after.save(tmp_path / "c.safetensors", model)
+    content = (tmp_path / "c.safetensors").read_bytes()
+    decoder = Decoder(model)
+    assert (after.read, len(after.to_bytes(decoder.fingerprint))) == (len("Once") + 4, len(content))
+    for written in (content, after.to_bytes(decoder.fingerprint)):
+        again = Conversation.from_bytes(written, decoder.fingerprint)
+        assert (again.next, again.read) == (after.next, after.read)
+        assert torch.equal(again.state, after.state)
+
+
+@given(places=st.lists(st.tuples(st.integers(0, 250), st.integers(0, 255)), min_size=1, max_size=3), length=st.integers(0, 10**4))
+@settings(max_examples=300, deadline=None)
+def test_damaged_bytes_are_refused_in_words(places: list[tuple[int, int]], length: int) -> None:
+    content = bytearray(Conversation(torch.zeros(1, 50), (1, 2), 7).to_bytes("model"))
+    for place, byte in places:
+        content[place] = byte
+    with suppress(InputError):
+        Conversation.from_bytes(bytes(content[:length]), "model")
+
+
+@pytest.mark.parametrize("kind", ["F8_E8M0", "F4"])
+def test_data_types_that_torch_does_not_have_are_refused(kind: str) -> None:
+    about = {"format": "dendrix-conversation-1", "model": "model"}
+    tensors = {"state": {"dtype": kind, "shape": [8], "data_offsets": [0, 4 if kind == "F4" else 8]}}
+    header = json.dumps({"__metadata__": about, **tensors}).encode()
+    with pytest.raises(InputError, match="cannot be read"):
+        Conversation.from_bytes(len(header).to_bytes(8, "little") + header + bytes(tensors["state"]["data_offsets"][1]), "model")
 
 
 def drawn(model: SpikeGPT, sampling: Sampling, **options: object) -> tuple[str, list[int]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dendrix.serve.access import LOOPBACK, VARIABLE, admits, allowed_hosts, allowed_origins, owner_of, read_tokens
+from dendrix.serve.access import LOOPBACK, VARIABLE, allowed_hosts, allowed_origins, owner_of, read_tokens
 from dendrix.serve.limits import Limits
 
 

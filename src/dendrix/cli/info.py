@@ -20,6 +20,7 @@ EXTRAS = {
     "lm": ("tokenizers", "transformers"),
     "nir": ("h5py", "nir", "nirtorch"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "redis": ("redis",),
     "serve": ("fastapi", "uvicorn", "sse_starlette", "prometheus_client"),
     "sweep": ("optuna",),
     "tensorboard": ("tensorboard",),

@@ -90,7 +90,7 @@ class Conversation:
         try:
             found = safetensors.torch.load(content)
             about = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {}
-        except SafetensorError as error:
+        except (SafetensorError, KeyError) as error:  # KeyError: a data type that torch does not have
             raise InputError(f"{name}: expected a saved conversation, but it cannot be read ({error}). Save it again.") from error
         if about.get("format") != _FORMAT or found.keys() != {"state", "next"}:
             raise InputError(f"{name}: expected a saved conversation, got another file of tensors. Check the path.")

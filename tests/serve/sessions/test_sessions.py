@@ -1,5 +1,6 @@
 """Sessions over HTTP: turns, forks, the way back, bytes in and out, and requests that are refused."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -123,6 +124,23 @@ def test_bytes_go_out_and_in(tiny: Running, network: SpikeGPT, served: Served, s
     found = call(other, "POST", "/import", content=content)
     assert (found.status_code, found.json()["tokens"]) == (201, 21)
     assert text(ask(other, " a time", found.json()["id"])) == text(ask(tiny, " a time", session))
+
+
+def test_a_document_is_read_once_for_several_questions(tiny: Running) -> None:
+    session = begun(tiny)
+    found = ask(tiny, "It was a bright day. ", session, max_tokens=0)
+    assert (text(found), found["session"]["turn"], found["usage"]["completion_tokens"]) == ("", 1, 0)
+    for question in ("Who?", "Why?"):
+        fork = call(tiny, "POST", f"/{session}/fork").json()["id"]
+        assert text(ask(tiny, question, fork)) == text(ask(tiny, "It was a bright day. " + question))
+
+
+def test_a_file_of_the_library_is_imported(tiny: Running, network: SpikeGPT, served: Served, tmp_path: Path) -> None:
+    conversation = Conversation(served.decoder.prefill(torch.tensor([list(b"Once upon")]))[1], tuple(b" a"), 9)
+    conversation.save(tmp_path / "c.safetensors", network)
+    found = call(tiny, "POST", "/import", content=(tmp_path / "c.safetensors").read_bytes()).json()
+    assert found["tokens"] == 11
+    assert text(ask(tiny, " time", found["id"])) == text(ask(tiny, "Once upon a time"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The conversation after an answer: exactly the text that the client got, with as much of it as possible already read."""
 
 from collections import deque
+from collections.abc import Collection
 from typing import Any
 
 from torch import Tensor
@@ -23,13 +24,14 @@ class Ending:
         tokenizer: tokenizer of the tokenizers library.
         before: last tokens before the answer, as for `TextStream`.
         read: number of tokens of the text before the answer.
-        stops: whether the answer has stop strings. Without them, only the last state is kept.
+        stops: whether the answer has stop strings.
+        ends: tokens that end the answer. Without these and stop strings, only the last state is kept.
     """
 
-    def __init__(self, tokenizer: Any, before: list[int], read: int, stops: bool):
-        self._tokenizer, self._before, self._read = tokenizer, before, read
+    def __init__(self, tokenizer: Any, before: list[int], read: int, stops: bool, ends: Collection[int] = ()):
+        self._tokenizer, self._before, self._read, self._ends = tokenizer, before, read, ends
         self._tokens, self._text = list[int](), ""
-        self._states = deque[tuple[int, Tensor]](maxlen=_STATES if stops else 1)
+        self._states = deque[tuple[int, Tensor]](maxlen=_STATES if stops or ends else 1)
         self._first: Tensor | None = None
 
     def begin(self, state: Tensor) -> None:
@@ -60,7 +62,7 @@ class Ending:
         """Return the conversation after the answer.
 
         Args:
-            stopped: whether a stop string ended it.
+            stopped: whether a stop string or one of `ends` ended it.
         """
         kept, rest = self._kept() if stopped else (len(self._tokens), "")
         at, state = max(((at, state) for at, state in self._states if at <= kept), key=lambda pair: pair[0], default=(0, self._first))
@@ -70,7 +72,7 @@ class Ending:
 
     def _kept(self) -> tuple[int, str]:
         """Return how many tokens have no text beyond that of the answer, and the text after them."""
-        for count in range(len(self._tokens), 0, -1):
+        for count in range(len(self._tokens) - (self._tokens[-1] in self._ends), 0, -1):
             text = continuation(self._tokenizer, self._before, self._tokens[:count])
             if self._text.startswith(text):
                 return count, self._text[len(text) :]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.asyncio import Redis
@@ -38,7 +39,7 @@ class RedisStore:
 
     def __init__(self, url: str, model: str, ttl_s: float):
         try:
-            self._redis = Redis.from_url(
+            self._redis: Any = Redis.from_url(  # Any, because its types permit str where this client returns bytes
                 url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, retry=Retry(NoBackoff(), 0), decode_responses=False
             )
         except ValueError as error:

@@ -170,7 +170,8 @@ class Sessions:
             raise
         [prompt], [answer] = job.prompts, job.answers
         tokens = [*before.next, *prompt.tokens]
-        answer.ending = Ending(self._served.tokenizer, tokens, before.read + len(tokens), bool(answer.text.stops or answer.sampler.ends))
+        stops, ends = bool(answer.text.stops), answer.sampler.ends
+        answer.ending = Ending(self._served.tokenizer, tokens, before.read + len(tokens), stops, ends)
         job.prompts = [replace(prompt, tokens=tokens, state=before.state, earlier=before.read)]
         self._metrics.cached_tokens.inc(before.read)
 
