@@ -20,9 +20,9 @@ from ..pretrained import find_run
 from ..runs import open_run
 from .harness import Timing, interleave
 
-BATCHES = (1, 8, 64, 256)
+BATCHES = (1, 64, 256)
 _SHIPPED = ("fsdd", "commands", "cifar10")
-_FILLS, _FEWEST, _MOST = 24, 64, 1024
+_FILLS, _FEWEST, _MOST = 24, 64, 768
 """Inputs per row of the batch, and bounds on their number. At the end of the inputs, rows cannot be refilled, unlike in a stream."""
 _NEVER = Margin(math.inf)
 
