@@ -2,7 +2,8 @@
 
 from .dense_form import twin_network
 from .estimation import TERMS, Estimate, estimate
-from .hardware import ZERO, Hardware, Memory, OperationCosts, Range, hardware_names, load_hardware
+from .hardware.files import hardware_names, load_hardware
+from .hardware.model import ZERO, Hardware, Memory, OperationCosts, Range
 from .lines import Line, Metered, estimates
 from .matrix_products import Product, products
 from .meter import measure

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
-from .hardware import Hardware
+from .hardware.model import Hardware
 from .paper import ASSUMED_RATE, formula
 from .report import Costs, Operations, Report
 from .twin import Comparison, compare
