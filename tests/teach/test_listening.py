@@ -128,7 +128,7 @@ def test_wrong_calls_are_refused(coder, vocabulary):
 def test_all_spoken_words_are_coded_taught_or_not(coder):
     wave = np.concatenate([spoken(word, 70) for word in (20, 30, 21)])
     found = list(spoken_words(coder, [wave]))
-    assert [one.count for one in found] == [1, 2, 3]
+    assert [one.number for one in found] == [1, 2, 3]
     assert [one.onset_ms for one in found] == sorted(one.onset_ms for one in found)
     assert all(one.code.n == coder.backbone.n for one in found)
 
