@@ -19,6 +19,7 @@ BUILDS = {
     "dendrix.wasm": ("wasm.c", _PLAIN, "-O2"),
     "dendrix_image.wasm": ("wasm_image.c", _PLAIN, "-O3"),
     "dendrix_image_simd.wasm": ("wasm_image.c", _SIMD, "-O3"),
+    "words/words.wasm": ("words/words.c", _PLAIN, "-O2"),
     "text/text.wasm": ("text/text.c", _PLAIN, "-O3"),
     "text/text_simd.wasm": ("text/text.c", _SIMD, "-O3"),
 }
@@ -47,7 +48,7 @@ def build_wasm(target: Path, name: str = "dendrix.wasm") -> None:
         name: one of `BUILDS`.
     """
     source, *options = BUILDS[name]
-    zig([*WASM, *options, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", "-o", target, _HERE / "web" / source])
+    zig([*WASM, *options, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", f"-I{_HERE / 'c' / 'words'}", "-o", target, _HERE / "web" / source])
 
 
 if __name__ == "__main__":
