@@ -1,12 +1,13 @@
 """Tables and memory of taught words for the engine: members of `dw_words` in their order in C."""
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from .c_layout import memory_of
-from .costs import BYTES
+from .costs import BYTES, sizes
 from .front_end import Member
 from .words import DeployedWords, WholeBackground, packed_bits
 
@@ -77,9 +78,12 @@ def members(made: DeployedWords) -> list[Member]:
     ]
 
 
-class WordsSizes(NamedTuple):
-    """Bytes of taught words, without the network and the code of the engine."""
+@dataclass(frozen=True)
+class WordsSizes:
+    """Bytes of taught words, without the code of the engine."""
 
+    network: int
+    """Tables of the network."""
     whitening: int
     words: int
     background: int
@@ -93,7 +97,7 @@ def words_sizes(made: DeployedWords) -> WordsSizes:
     tables = sum(BYTES[one.kind] * len(one.value) for one in members(made) if one.is_table)
     code = math.ceil(made.n / 8)
     taught = sum(len(word.codes) * code + 16 for word in made.words.values())
-    return WordsSizes(tables, taught, background_bytes(made.background), words_memory(made).size)
+    return WordsSizes(sizes(made.deployed).tables, tables, taught, background_bytes(made.background), words_memory(made).size)
 
 
 def background_bytes(background: WholeBackground) -> int:

@@ -15,7 +15,8 @@ numbers only: no floating point, no heap, no library but `stdint.h` and `string.
 
 | | bytes |
 |---|---|
-| whitening and constants (flash), beside the network | {size.whitening:,} |
+| network (flash) | {size.network:,} |
+| whitening and constants (flash) | {size.whitening:,} |
 | words (flash) | {size.words:,} |
 | background (flash), only to teach on the device | {size.background:,} |
 | memory of a stream (RAM), with that of the network | {size.memory:,} |
