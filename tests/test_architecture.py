@@ -39,6 +39,7 @@ LEVEL = {
     "bench": 9,
     "runs": 9,
     "sklearn": 9,
+    "page": 10,
     "recipes": 10,
     "reproduce": 11,
     "cli": 12,

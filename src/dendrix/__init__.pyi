@@ -11,6 +11,7 @@ from . import generate as generate
 from . import layers as layers
 from . import models as models
 from . import neurons as neurons
+from . import page as page
 from . import plot as plot
 from . import pretrained as pretrained
 from . import recipes as recipes

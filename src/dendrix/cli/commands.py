@@ -26,6 +26,7 @@ from .listen import listen
 from .listing import list_recipes
 from .lm import finetuning
 from .output import print_json, trust_option
+from .page import page
 from .parse import STYLE, choose, parsed
 from .serve import serve
 from .sweep import sweep
@@ -325,6 +326,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "completion": completion,
     "reproduce": reproduce,
     "serve": serve,
+    "page": page,
 }
 GROUPS: dict[str, Callable[..., Any]] = {"sdr": sdr, "exits": exits, "lm": lm, "nir": nir, "teach": teach}
 """Groups of commands, each in the file of its name."""

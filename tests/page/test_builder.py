@@ -1,0 +1,76 @@
+"""The folder of the page is complete, small, closed and as its sources."""
+
+import json
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+from dendrix import __version__
+from dendrix.errors import InputError, InputTypeError
+from dendrix.page import Networks, networks_with, written_page
+from dendrix.plot import COLOURS
+
+
+def test_files_are_those_of_the_list(folder: Path) -> None:
+    about = json.loads((folder / "page.json").read_text())
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    del found["page.json"]
+    assert {name: {"bytes": len(content), "crc32": zlib.crc32(content)} for name, content in found.items()} == about["files"]
+    assert about["version"] == __version__
+    assert about["networks"] == Networks().to_dict()
+
+
+def test_it_is_small(folder: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 6_000_000
+    first_view = sizes["index.html"] + sizes["style.css"] + sizes["main.js"] + sizes["page.json"]
+    assert first_view < 40_000
+
+
+def test_nothing_may_come_from_elsewhere(folder: Path) -> None:
+    html = (folder / "index.html").read_text()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert rules["connect-src"] == "'self'"
+    assert "unsafe-inline" not in policy
+    for path in [*folder.rglob("*.js"), *folder.rglob("*.mjs"), *folder.rglob("*.html"), *folder.rglob("*.css")]:
+        text = path.read_text()
+        assert not re.search(r"https?://(?!www\.w3\.org/)", text), path.name
+        assert not re.search(r"\son\w+=\"|\sstyle=\"|<script>", text), path.name
+
+
+def test_every_import_is_a_file(folder: Path) -> None:
+    for path in [*folder.rglob("*.js"), *folder.rglob("*.mjs")]:
+        for name in re.findall(r"""(?:from|import)\s*\(?\s*"(\.[^"]+)\"""", path.read_text()):
+            assert (path.parent / name).is_file(), f"{path.name}: {name}"
+
+
+def test_colours_are_those_of_the_figures(folder: Path) -> None:
+    light = (folder / "style.css").read_text().split("@media")[0]
+    found = [re.search(rf"--c{number}: (#\w+);", light)[1] for number in range(len(COLOURS))]  # type: ignore[index]
+    darker = {0, 1}  # grey and orange, which are too light for letters
+    assert [found[k] for k in range(len(COLOURS)) if k not in darker] == [COLOURS[k] for k in range(len(COLOURS)) if k not in darker]
+
+
+def test_a_folder_is_used_again_only_if_it_is_this_page(folder: Path, tmp_path: Path) -> None:
+    assert written_page(folder, Networks())["version"] == __version__
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(InputError, match="expected a new folder"):
+        written_page(other, Networks())
+    (other / "page.json").write_text("[]")
+    with pytest.raises(InputError, match="expected a new folder"):
+        written_page(other, Networks())
+    with pytest.raises(InputError, match="expected a new folder"):
+        written_page(folder, Networks(see=tmp_path / "run"))
+
+
+def test_networks_by_kind() -> None:
+    assert networks_with(None) == Networks()
+    assert networks_with("cifar10") == Networks(see=networks_with("cifar10").see)
+    with pytest.raises(InputTypeError, match="no room of the page takes"):
+        networks_with("fsdd")
