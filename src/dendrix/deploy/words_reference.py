@@ -56,10 +56,14 @@ class Found(NamedTuple):
 
 def hear(made: DeployedWords, clips: Sequence[Ints], silence: int | None = None) -> list[Heard]:
     """Run the network on clips of 16-bit samples, int64 [N_i], each from rest, and on silent frames after it, by default the tail."""
-    after = made.tail if silence is None else silence
-    encoder, network = made.deployed.encoder, made.deployed.network
+    encoder = made.deployed.encoder
     assert encoder is not None
-    frames = [encoder.run(np.pad(clip, (0, -len(clip) % encoder.hop)), encoder.init_state())[0] for clip in clips]
+    return hear_frames(made, [encoder.run(np.pad(clip, (0, -len(clip) % encoder.hop)), encoder.init_state())[0] for clip in clips], silence)
+
+
+def hear_frames(made: DeployedWords, frames: Sequence[Ints], silence: int | None = None) -> list[Heard]:
+    """As `hear`, for frames [T_i, C]."""
+    network, after = made.deployed.network, made.tail if silence is None else silence
     longest = max(map(len, frames)) + after
     x = np.stack([np.pad(part, ((0, longest - len(part)), (0, 0))) for part in frames])
     x_in = np.clip(x, network.inputs.low, -network.inputs.low - 1)
@@ -67,8 +71,7 @@ def hear(made: DeployedWords, clips: Sequence[Ints], silence: int | None = None)
     outputs = traced(network.layers(), network.plan, x_in, np.repeat(row[None], len(x), 0))
     spikes = np.concatenate([outputs[index] for index in made.coded_layers], -1).astype(bool)
     return [
-        Heard(levels(part)[: len(own) + after], fired[: len(own) + after])
-        for part, own, fired in zip(x, frames, spikes, strict=True)
+        Heard(levels(part[: len(own) + after]), fired[: len(own) + after]) for part, own, fired in zip(x, frames, spikes, strict=True)
     ]
 
 

@@ -13,8 +13,11 @@ from ..deploy.export_folder import File, shipped_bytes, write_export
 from ..errors import InputError, InputTypeError
 from ..models import Converted
 from ..pretrained import find_run
+from ..runs.teaching import BACKBONE
 from ..run_folder.checkpoint import holds_language_model, load_checkpoint
+from .hearing import hear_files
 from .seeing import see_files
+from .teaching import teach_files
 
 ABOUT = "page.json"
 """What the page knows about its files: version, networks, and the size and CRC-32 of each file."""
@@ -22,9 +25,12 @@ ABOUT = "page.json"
 _WEB = Path(__file__).parent / "web"
 _ENGINES = {
     "engines/dendrix.mjs": "web/dendrix.mjs",
+    "engines/dendrix.wasm": "web/dendrix.wasm",
     "engines/dendrix_image.wasm": "web/dendrix_image.wasm",
     "engines/dendrix_image_simd.wasm": "web/dendrix_image_simd.wasm",
     "engines/dendrix_text.mjs": "web/text/dendrix_text.mjs",
+    "engines/words.mjs": "web/words/words.mjs",
+    "engines/words.wasm": "web/words/words.wasm",
     "LICENSE": "c/LICENSE",
 }
 """Files of `dendrix.deploy` by their names on the page."""
@@ -34,10 +40,14 @@ _ENGINES = {
 class Networks:
     """Networks of the page: shipped ones by name, or run folders."""
 
+    hear: str | Path = "fsdd"
+    """A delay network of sound."""
     see: str | Path = "cifar10"
     """A converted image network."""
     write: str | Path = "novels"
     """A SpikeGPT of bytes."""
+    teach: str | Path = "commands"
+    """A delay network of sound with a backbone."""
 
     def to_dict(self) -> dict[str, str]:
         """Return the names as JSON values; of a folder its last part."""
@@ -80,8 +90,10 @@ def networks_with(run: str | Path | None) -> Networks:
     model = load_checkpoint(folder).model
     if isinstance(model, Converted | IntegerImageNetwork):
         return Networks(see=folder)
+    if load_checkpoint(folder).encoder is not None:
+        return Networks(hear=folder, teach=folder) if (folder / BACKBONE).exists() else Networks(hear=folder)
     raise InputTypeError(
-        f"{folder}: expected a converted image network or a SpikeGPT, got {type(model).__name__}, which no room of the page takes."
+        f"{folder}: expected a converted image network, a network of sound or a SpikeGPT, got {type(model).__name__}, which no room of the page takes."
     )
 
 
@@ -126,7 +138,9 @@ def _files(networks: Networks) -> Iterator[tuple[str, bytes]]:
 
 
 def _models(networks: Networks) -> Iterator[File]:
+    yield from hear_files(networks.hear)
     yield from see_files(networks.see)
+    yield from teach_files(networks.teach)
 
 
 def _entry(content: bytes) -> dict[str, int]:

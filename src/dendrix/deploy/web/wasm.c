@@ -57,5 +57,7 @@ EXPORT(push) int push(void *memory, const int16_t *values, size_t count) { retur
 EXPORT(stop) int stop(void *memory) { return dx_stop(memory); }
 EXPORT(result) int result(const void *memory, dx_answer *answer) { return dx_result(memory, answer); }
 EXPORT(spikes) const uint8_t *spikes_of(const void *memory, unsigned layer) { return dx_spikes(memory, layer); }
+EXPORT(run) void run(void *memory, const int16_t *frame) { dx_run(memory, frame); }
+EXPORT(frame) const int16_t *frame_of(const void *memory, const dx_model *m) { return (const int16_t *)((const char *)memory + m->frame_at); }
 EXPORT(delays) const uint8_t *delays(const dx_model *m, unsigned layer) { return m->layers[layer].delay; }
 EXPORT(totals) const int64_t *totals_of(const void *memory) { return dx_totals(memory); }

@@ -1,0 +1,1 @@
+export async function open(section) { section.append("soon"); }
