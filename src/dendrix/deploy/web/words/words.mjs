@@ -237,8 +237,9 @@ export class Ear {
     for (let done = 0; done < samples.length; ) {
       const piece = samples.subarray(done, done + PIECE);
       new Int16Array(engine.memory.buffer, input, piece.length).set(piece);
-      if (checked(engine.words_push(this.memory, input, piece.length, answer)) === WORD) this.heard(this.found());
-      done += new Uint32Array(this.words.engine.memory.buffer, answer, 1)[0];
+      const status = checked(engine.words_push(this.memory, input, piece.length, answer));
+      done += new Uint32Array(engine.memory.buffer, answer, 1)[0];
+      if (status === WORD) this.heard(this.found());
     }
   }
 
