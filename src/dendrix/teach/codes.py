@@ -6,6 +6,7 @@ Each step also works alone: counts of any network, whitening of any features [N,
 """
 
 import contextlib
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from ..core import State, expect, expect_count, expect_in
 from ..energy.spike_outputs import spikes as spikes_of
 from ..errors import InputError
+from ..layers import Sequential
+from ..neurons import LI
 from ..sdr import SDR
 from .speech import Span
 
@@ -56,6 +59,12 @@ def hidden_spikes(
     return torch.cat(heard[-count:], -1), state
 
 
+def bin_edges(span: Span, bins: int) -> list[int]:
+    """Return the first frame of each of B bins of equal length and the end of the last one; half a frame rounds up, wherever the span begins."""
+    length = span.offset - span.onset
+    return [span.onset + (2 * i * length + bins) // (2 * bins) for i in range(bins + 1)]
+
+
 def bin_counts(spikes: Tensor, span: Span, bins: int = 4) -> Features:
     """Count the spikes of each neuron in bins of equal length.
 
@@ -67,9 +76,17 @@ def bin_counts(spikes: Tensor, span: Span, bins: int = 4) -> Features:
         counts, [B * H], bin by bin.
     """
     expect(spikes, "T H", "spikes")
-    edges = np.rint(np.linspace(span.onset, span.offset, bins + 1)).astype(int)
-    total = torch.nn.functional.pad(spikes.cumsum(0), (0, 0, 1, 0))[np.clip(edges, 0, len(spikes)).tolist()]
-    return total.diff(dim=0).flatten().numpy().astype(np.float32)
+    edges = [min(max(edge, 0), len(spikes)) for edge in bin_edges(span, bins)]
+    return torch.cat([spikes[first:last].sum(0) for first, last in itertools.pairwise(edges)]).numpy().astype(np.float32)
+
+
+def hidden_part(network: nn.Module) -> nn.Module:
+    """Return the part of a `Sequential` up to its last spiking layer, with shared weights, or another network as it is."""
+    if not isinstance(network, Sequential):
+        return network
+    silent = {spikes_of.dispatch(kind) for kind in (object, LI)}
+    spiking = [i for i, stage in enumerate(network.stages) if any(spikes_of.dispatch(type(part)) not in silent for part in stage.modules())]
+    return Sequential(*network.stages[: spiking[-1] + 1]).eval() if spiking else network
 
 
 @dataclass(frozen=True)

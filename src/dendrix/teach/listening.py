@@ -13,8 +13,8 @@ from ..data.encoder import StreamState
 from ..data.speech.audio import Wave
 from ..errors import InputError
 from .coder import Coder
-from .codes import bin_counts, hidden_spikes
-from .speech import Span
+from .codes import bin_counts, hidden_part, hidden_spikes
+from .speech import Span, frame_levels
 from .vocabulary import Decision, Vocabulary
 
 _MEMORY_MS = 2500.0
@@ -70,27 +70,29 @@ def listen_for(
 
 
 class _Ear:
-    """State of a stream: encoder, network, and the frames and spikes of the last seconds."""
+    """State of a stream: encoder, network, and the levels and spikes of the last seconds."""
 
     def __init__(self, coder: Coder) -> None:
         if not isinstance(coder.encoder, CausalEncoder):
             name = type(coder.encoder).__name__
             raise InputError(f"encoder: expected a causal one, got {name}, which needs the whole sound. Choose another network.")
         self.coder, self.encoder = coder, coder.encoder
+        self.network = hidden_part(coder.network)
         self.dt_ms, settings = coder.encoder.dt_ms, coder.backbone.settings
         self.tail = round(settings.tail_ms / self.dt_ms)
         self.memory = round(_MEMORY_MS / self.dt_ms) + self.tail
-        self.frames, self.spikes = torch.zeros(0, self.encoder.channels), torch.zeros(0, 0)
+        self.levels, self.spikes = np.zeros(0, np.float32), torch.zeros(0, 0)
         self.stream: StreamState | None = None
         self.state: State = None
         self.first = 0  # number of frames before those in memory
+        self.heard = 0  # number of frames so far that were looked at
         self.decided = 0  # the frame up to which words were decided
         self.words = 0
 
     @property
     def heard_ms(self) -> float:
         """Duration of the sound so far, in ms."""
-        return (self.first + len(self.frames)) * self.dt_ms
+        return self.heard * self.dt_ms
 
     def decisions(self, vocabulary: Vocabulary, chunks: Iterable[Wave], step_ms: float) -> Iterator[tuple[float, Decision]]:
         """Yield the onset, in ms, and the decision of each spoken word."""
@@ -108,27 +110,26 @@ class _Ear:
         """Take new frames, and yield the words that have ended, looking for them after every `step` frames."""
         if not len(frames):
             return
-        layers = self.coder.backbone.settings.layers
-        spikes, self.state = hidden_spikes(self.coder.network, frames.unsqueeze(0), self.state, None, layers)
-        for new, fired in zip(torch.split(frames, step), torch.split(spikes[0], step), strict=True):
-            self._remember(new, fired)
+        spikes, self.state = hidden_spikes(self.network, frames.unsqueeze(0), self.state, None, self.coder.backbone.settings.layers)
+        before = self.spikes if len(self.spikes) else spikes[0, :0]
+        self.levels, self.spikes = np.concatenate([self.levels, frame_levels(frames)]), torch.cat([before, spikes[0]])
+        for first in range(0, len(frames), step):
+            self.heard += min(step, len(frames) - first)
             yield from self._ended(vocabulary)
-
-    def _remember(self, frames: Tensor, spikes: Tensor) -> None:
-        before = self.spikes if self.spikes.shape[1] else spikes[:0]
-        self.frames, self.spikes = torch.cat([self.frames, frames]), torch.cat([before, spikes])
-        surplus = max(len(self.frames) - self.memory, 0)
-        self.frames, self.spikes, self.first = self.frames[surplus:], self.spikes[surplus:], self.first + surplus
+        surplus = max(len(self.levels) - self.memory, 0)
+        self.levels, self.spikes, self.first = self.levels[surplus:], self.spikes[surplus:], self.first + surplus
 
     def _ended(self, vocabulary: Vocabulary) -> Iterator[tuple[float, Decision]]:
         """Decide about the words in memory that have ended and were not decided before."""
-        for word in self.coder.detector.words(self.frames[: len(self.frames) - self.tail], self.dt_ms):
-            ended = word.offset < len(self.frames) - self.tail  # the word does not reach the last frame that is looked at
-            cut = word.onset == 0 and self.first > 0
-            if not ended or cut or self.first + word.onset < self.decided:
+        end = self.heard - self.tail  # the last frame that is looked at
+        start = max(self.heard - self.memory, 0)
+        for found in self.coder.detector.words_of(self.levels[start - self.first : max(end - self.first, 0)], self.dt_ms):
+            word = Span(start + found.onset, start + found.offset)
+            cut = word.onset == start > 0
+            if word.offset >= end or cut or word.onset < self.decided:
                 continue
-            self.decided = self.first + word.offset
+            self.decided = word.offset
             self.words += 1
-            counts = bin_counts(self.spikes, Span(word.onset, word.offset + self.tail), self.coder.backbone.settings.bins)
-            decision = vocabulary.decide(self.coder.backbone.codes(counts[None]))[0]
-            yield (self.first + word.onset) * self.dt_ms, decision
+            here = Span(word.onset - self.first, word.offset + self.tail - self.first)
+            counts = bin_counts(self.spikes, here, self.coder.backbone.settings.bins)
+            yield word.onset * self.dt_ms, vocabulary.decide(self.coder.backbone.codes(counts[None]))[0]
