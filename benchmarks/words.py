@@ -2,8 +2,8 @@
 
     DENDRIX_DATA=... python benchmarks/words.py
 
-Every word of a speaker is taught from three of the speaker's clips at a rate of 5 %, 10 words to a vocabulary, and heard by both forms on the
-other clips of that speaker. Words are taught in floating point, as `dendrix teach` does, or from codes of the integer network itself.
+Every word of a speaker is taught from three of the speaker's clips at a rate of 5 %, 10 words to a vocabulary, and heard by both forms on
+the other clips of that speaker. Words are taught in floating point, as `dendrix teach` does, or from codes of the integer network itself.
 """
 
 import json
@@ -51,9 +51,7 @@ def spikes_of(made: DeployedWords, frames: list[np.ndarray]) -> list[Heard]:
         if index in made.coded_layers:
             coded.append(y.astype(bool))
     fired = np.concatenate(coded, -1)
-    return [
-        Heard(levels(x[i, : len(own) + made.tail]), fired[i, : len(own) + made.tail]) for i, own in enumerate(frames)
-    ]
+    return [Heard(levels(x[i, : len(own) + made.tail]), fired[i, : len(own) + made.tail]) for i, own in enumerate(frames)]
 
 
 def integer_codes(made: DeployedWords, data: Dataset) -> Bits:
@@ -122,7 +120,9 @@ def _decisions(backbone: Backbone, made: DeployedWords, floats: SDR, codes: Bits
         "same_decision, taught with its own codes": float(np.mean([row[2] == row[4] for row in rows])),
         "recognised": {form: float(np.mean([row[2 + k] == row[0] for row in taught])) for k, form in enumerate(forms)},
         "ten_way": {form: float(np.mean([row[5 + k] == row[0] for row in taught])) for k, form in enumerate(forms)},
-        "false_alarms": {form: float(np.mean([row[2 + k] is not None for row in others])) for k, form in enumerate(forms)} if others else {},
+        "false_alarms": {form: float(np.mean([row[2 + k] is not None for row in others])) for k, form in enumerate(forms)}
+        if others
+        else {},
     }
 
 

@@ -54,8 +54,8 @@ def export(
     """Export a trained network: in integer arithmetic for devices, with a report of size, speed and agreement, or for other libraries.
 
     Args:
-        run: folder of the run, or the name of a shipped network, such as fsdd; or the file of a vocabulary of taught words, which goes to c and
-            wasm.
+        run: folder of the run, or the name of a shipped network, such as fsdd; or the file of a vocabulary of taught words,
+            for c and wasm.
         to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
             arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
             libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are

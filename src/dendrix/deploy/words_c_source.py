@@ -64,7 +64,15 @@ def words_vectors_h(made: DeployedWords, vectors: WordsVectors) -> str:
     numbers: Sequence[Any] = [
         number
         for one in clips
-        for number in (one.found.onset, one.found.offset, one.found.words, one.match.label, one.match.nearest, one.match.score, one.match.theta)
+        for number in (
+            one.found.onset,
+            one.found.offset,
+            one.found.words,
+            one.match.label,
+            one.match.nearest,
+            one.match.score,
+            one.match.theta,
+        )
     ]
     events = [number for now, found, match in vectors.events for number in (now, found.onset, found.offset, match.label, match.score)]
     taught = [number for word in vectors.taught for number in (word.theta, word.mean, word.deviation)]

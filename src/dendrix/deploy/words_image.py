@@ -5,7 +5,7 @@ from typing import Any
 from .front_end import Member
 from .image import Image, add_network, description, structure_of
 from .words import DeployedWords, packed_bits
-from .words_layout import members
+from .words_layout import members, row_bytes
 
 
 def words_image(made: DeployedWords) -> bytes:
@@ -21,6 +21,7 @@ def words_image(made: DeployedWords) -> bytes:
         "bins": made.bins,
         "tail": made.tail,
         "memory": made.memory,
+        "row_bytes": row_bytes(made),
         "rates": [one._asdict() for one in made.rates],
         "taught": [
             {

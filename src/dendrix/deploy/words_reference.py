@@ -8,6 +8,7 @@
 Source: ours; the equations in real numbers are those of `dendrix.teach`.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -70,9 +71,7 @@ def hear_frames(made: DeployedWords, frames: Sequence[Ints], silence: int | None
     row = rest(network.plan, network.constants.numpy().astype(np.int64))
     outputs = traced(network.layers(), network.plan, x_in, np.repeat(row[None], len(x), 0))
     spikes = np.concatenate([outputs[index] for index in made.coded_layers], -1).astype(bool)
-    return [
-        Heard(levels(part[: len(own) + after]), fired[: len(own) + after]) for part, own, fired in zip(x, frames, spikes, strict=True)
-    ]
+    return [Heard(levels(part[: len(own) + after]), fired[: len(own) + after]) for part, own, fired in zip(x, frames, spikes, strict=True)]
 
 
 def levels(frames: Ints) -> Ints:
@@ -118,18 +117,14 @@ def spans(speech: IntegerSpeech, found: Ints) -> list[tuple[int, int]]:
 
 
 def edges(onset: int, offset: int, bins: int) -> list[int]:
-    """Edges of bins of equal length, rounded to whole frames; halves to the even one."""
-    found = []
-    for k in range(bins + 1):
-        whole, part = divmod(onset * bins + k * (offset - onset), bins)
-        found.append(whole + (2 * part > bins or (2 * part == bins and whole % 2 == 1)))
-    return found
+    """Edges of bins of equal length, as `teach.codes.bin_edges`: rounded to whole frames, halves up."""
+    return [onset + (2 * k * (offset - onset) + bins) // (2 * bins) for k in range(bins + 1)]
 
 
 def code_of(made: DeployedWords, spikes: Bits, onset: int, offset: int) -> Bits:
     """Code [n] of the frames `onset` to before `offset` of spikes [T, H]."""
     places = np.clip(edges(onset, offset, made.bins), 0, len(spikes))
-    counts = np.concatenate([spikes[first:last].sum(0) for first, last in zip(places, places[1:], strict=False)])
+    counts = np.concatenate([spikes[first:last].sum(0) for first, last in itertools.pairwise(places)])
     z = made.whitening(counts[None].astype(np.int64))[0]
     both = np.concatenate([z, -z])
     code = np.zeros(made.n, bool)

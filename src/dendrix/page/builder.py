@@ -13,8 +13,8 @@ from ..deploy.export_folder import File, shipped_bytes, write_export
 from ..errors import InputError, InputTypeError
 from ..models import Converted
 from ..pretrained import find_run
-from ..runs.teaching import BACKBONE
 from ..run_folder.checkpoint import holds_language_model, load_checkpoint
+from ..runs.teaching import BACKBONE
 from .hearing import hear_files
 from .seeing import see_files
 from .teaching import teach_files
@@ -93,7 +93,8 @@ def networks_with(run: str | Path | None) -> Networks:
     if load_checkpoint(folder).encoder is not None:
         return Networks(hear=folder, teach=folder) if (folder / BACKBONE).exists() else Networks(hear=folder)
     raise InputTypeError(
-        f"{folder}: expected a converted image network, a network of sound or a SpikeGPT, got {type(model).__name__}, which no room of the page takes."
+        f"{folder}: expected a converted image network, a network of sound or a SpikeGPT, got {type(model).__name__}, which no room of the "
+        "page takes."
     )
 
 

@@ -60,7 +60,9 @@ def deployed_sound(folder: Path, checkpoint: Checkpoint) -> Deployed:
     network: Any = checkpoint.model
     if checkpoint.encoder is None:
         kind = type(network).__name__
-        raise InputTypeError(f"{folder}: expected a network of sound, got {kind} of other data. Choose a run that was trained on recordings.")
+        raise InputTypeError(
+            f"{folder}: expected a network of sound, got {kind} of other data. Choose a run that was trained on recordings."
+        )
     if not isinstance(network, IntegerNetwork):
         shipped = is_shipped(folder) and samples(folder.name)
         inputs = sample_data(checkpoint, folder).batches() if shipped else open_run(folder, "train").sample(512)

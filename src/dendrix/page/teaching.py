@@ -13,9 +13,8 @@ from ..pretrained.catalogue import is_shipped
 from ..runs.teaching import open_coder
 from ..runs.words_deployment import deployed_words
 from ..teach import Vocabulary
-from ..teach.vocabulary import digest
+from ..teach.vocabulary import VERSION, digest
 from .hearing import SHIPPED, recordings
-
 
 _SAMPLES = {"fsdd": 30}
 """Recordings of a network, if not ten: of the digits there are three of each, which can be taught."""
@@ -37,7 +36,7 @@ def teach_files(run: str | Path) -> Iterator[File]:
         encoder = made.deployed.encoder
         assert encoder is not None
         sounds = recordings(folder, encoder.rate, _SAMPLES.get(folder.name, 10))
-        facts: dict[str, Any] = {"network": folder.name, "backbone": identity, "tables": f"models/{file}.bin"}
+        facts: dict[str, Any] = {"network": folder.name, "version": VERSION, "backbone": identity, "tables": f"models/{file}.bin"}
         facts |= {"recordings": f"models/{file}-samples.bin"}
         facts |= {"samples": [{"name": key, "length": len(sound)} for key, sound in sounds.items()]}
         about.append(facts)

@@ -130,10 +130,9 @@ static uint32_t find_words(void *memory, uint32_t count, span *spans) {
   return found;
 }
 
-/* Edge k of bins of equal length; halves go to the even one. */
-static uint32_t edge(uint32_t onset, uint32_t length, uint32_t bins, uint32_t k) {
-  uint32_t sum = onset * bins + k * length, whole = sum / bins, part = sum % bins;
-  return whole + (2 * part > bins || (2 * part == bins && whole % 2));
+/* Edge k of bins of equal length, rounded to whole frames, halves up. */
+static uint32_t edge(span frames, uint32_t bins, uint32_t k) {
+  return frames.onset + (2 * k * (frames.offset - frames.onset) + bins) / (2 * bins);
 }
 
 /* Spikes of each neuron in each bin of frames in memory, those after the last of which are silent. */
@@ -144,8 +143,8 @@ static void count_spikes(void *memory, span frames) {
   uint16_t *counts = place(memory, w->counts_at);
   memset(counts, 0, w->features * sizeof *counts);
   for (uint32_t b = 0; b < w->bins; b++, counts += neurons) {
-    uint32_t end = edge(frames.onset, frames.offset - frames.onset, w->bins, b + 1);
-    for (uint32_t t = edge(frames.onset, frames.offset - frames.onset, w->bins, b); t < end && t < kept; t++) {
+    uint32_t end = edge(frames, w->bins, b + 1);
+    for (uint32_t t = edge(frames, w->bins, b); t < end && t < kept; t++) {
       const uint8_t *row = (const uint8_t *)placed(memory, w->spikes_at) + (size_t)((first + t) % w->memory) * w->row;
       uint32_t at = 0;
       for (unsigned l = w->first; l < (unsigned)w->first + w->layers; l++) {

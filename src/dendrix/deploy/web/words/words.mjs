@@ -268,7 +268,6 @@ export class Ear {
   /** Spikes of the coded layers in a frame that is remembered, as bytes. */
   spikes(frame) {
     const at = this.words.engine.words_spikes(this.memory, frame);
-    const { layers } = this.words.about;
-    return new Uint8Array(this.words.engine.memory.buffer, at, Math.ceil(layers.at(-2).outputs / 8)).slice();
+    return new Uint8Array(this.words.engine.memory.buffer, at, this.words.about.row_bytes).slice();
   }
 }

@@ -6,12 +6,11 @@ const invalid = (reason) => new Error(`Expected a vocabulary that dendrix or thi
 
 /**
  * @param {object[]} list words of an engine: name, rate, codes, theta, mean, deviation
- * @param {string} backbone identity of the backbone
- * @param {string} source name of the network
+ * @param {object} about an entry of models/teach.json: version of the files, identity of the backbone, name of the network
  */
-export function vocabularyFile(list, backbone, source) {
-  const words = list.map(({ name, rate, theta, mean, deviation }) => ({ name, rate, theta, mean: mean / MOMENT, deviation: deviation / MOMENT }));
-  const header = { __metadata__: { facts: JSON.stringify({ kind: "vocabulary", version: 1, backbone, source, words }) } };
+export function vocabularyFile(list, { version, backbone, network: source }) {
+  const words = list.map(({ name, rate, theta, mean, deviation }) => ({ name, rate, theta, mean: mean / MOMENT, deviation: deviation / MOMENT, rivals: [] }));
+  const header = { __metadata__: { facts: JSON.stringify({ kind: "vocabulary", version, backbone, source, words }) } };
   let end = 0;
   list.forEach(({ codes }, i) => {
     const size = codes.length * codes[0].length;
@@ -32,7 +31,7 @@ export function vocabularyFile(list, backbone, source) {
 }
 
 /** The words of a file, for the engine. Raises an error with a sentence for anything else. */
-export function wordsOf(file, backbone, codeBytes) {
+export function wordsOf(file, { version, backbone }, codeBytes) {
   let header;
   let facts;
   const length = file.length > 8 ? Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true)) : NaN;
@@ -42,10 +41,11 @@ export function wordsOf(file, backbone, codeBytes) {
   } catch {
     throw invalid("another file, or a damaged one");
   }
-  if (facts.kind !== "vocabulary" || facts.version !== 1) throw invalid(`a ${facts.kind ?? "file"} of version ${facts.version}`);
+  if (facts.kind !== "vocabulary" || facts.version !== version) throw invalid(`a ${facts.kind ?? "file"} of version ${facts.version}`);
   if (facts.backbone !== backbone) throw invalid("one of another network. Choose that network first");
   const names = new Set();
-  return facts.words.map(({ name, rate, theta, mean, deviation }, i) => {
+  return facts.words.map(({ name, rate, theta, mean, deviation, rivals = [] }, i) => {
+    if (rivals.length) throw invalid(`the word '${name}' with a veto, which this page cannot apply`);
     const { dtype, shape, data_offsets: [from, to] = [] } = header[`word ${i}`] ?? {};
     const numbers = [rate, theta, mean, deviation].every(Number.isFinite) && deviation > 0 && Number.isInteger(theta);
     const fits = dtype === "U8" && shape?.[1] === codeBytes && shape[0] > 0 && to - from === shape[0] * codeBytes && 8 + length + to <= file.length;

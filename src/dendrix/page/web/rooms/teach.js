@@ -327,7 +327,7 @@ class Room {
 
   /** Keep the words in this browser. */
   keep() {
-    const file = vocabularyFile(this.engineWords.list, this.about.backbone, this.about.network);
+    const file = vocabularyFile(this.engineWords.list, this.about);
     try {
       localStorage.setItem(this.key, btoa(Array.from(file, (byte) => String.fromCharCode(byte)).join("")));
     } catch {
@@ -339,14 +339,14 @@ class Room {
     this.engineWords.list = [];
     try {
       const kept = localStorage.getItem(this.key);
-      if (kept) this.engineWords.list = wordsOf(Uint8Array.from(atob(kept), (letter) => letter.charCodeAt(0)), this.about.backbone, this.engineWords.codeBytes);
+      if (kept) this.engineWords.list = wordsOf(Uint8Array.from(atob(kept), (letter) => letter.charCodeAt(0)), this.about, this.engineWords.codeBytes);
     } catch {
       this.say("What this browser kept is damaged, and was left out.");
     }
   }
 
   export() {
-    const file = vocabularyFile(this.engineWords.list, this.about.backbone, this.about.network);
+    const file = vocabularyFile(this.engineWords.list, this.about);
     const link = element("a", { href: URL.createObjectURL(new Blob([file])), download: "words.safetensors" });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -356,7 +356,7 @@ class Room {
     const [file] = this.importFile.files;
     if (!file) return;
     try {
-      const read = wordsOf(new Uint8Array(await file.arrayBuffer()), this.about.backbone, this.engineWords.codeBytes);
+      const read = wordsOf(new Uint8Array(await file.arrayBuffer()), this.about, this.engineWords.codeBytes);
       const twice = read.find(({ name }) => this.engineWords.names.includes(name));
       if (twice) throw new Error(`Expected new names, but '${twice.name}' was taught before. Rename or forget it first.`);
       this.engineWords.list.push(...read);
