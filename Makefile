@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DENDRIX := $(BIN)/dendrix
 
-.PHONY: demo test test-all test-transformers docs links check lint fuzz wasm bench audit sbom clean
+.PHONY: demo test test-all test-transformers docs links check lint fuzz wasm page bench audit sbom clean
 
 demo: .venv/.user
 	$(DENDRIX) demo
@@ -56,6 +56,10 @@ fuzz: .venv/.dev
 # The engine that `dendrix export --to wasm` copies. Wheels take the file as it lies in the repository; a test builds it again.
 wasm: .venv/.dev
 	$(BIN)/python -m dendrix.deploy.compile
+
+# The engines that only the page has.
+page: .venv/.dev
+	$(BIN)/python -m dendrix.page.compile
 
 bench: .venv/.bench
 	$(DENDRIX) bench --out benchmarks

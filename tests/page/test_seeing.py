@@ -71,7 +71,7 @@ def test_the_certificate_is_that_of_this_network(about: dict[str, Any], deployed
 
 @needs_node
 def test_the_engine_equals_python_at_every_threshold_and_step(
-    folder: Path, deployed: DeployedImage, pictures: dict[str, np.ndarray], tmp_path: Path
+    folder: Path, deployed: DeployedImage, pictures: dict[str, np.ndarray]
 ) -> None:
     script = folder / "see_test.mjs"
     script.write_text(SCRIPT)

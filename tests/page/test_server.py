@@ -1,7 +1,6 @@
 """The server of the page: types, caching, and nothing beyond the folder."""
 
 import http.client
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,5 +34,5 @@ def test_types(url: str, path: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/models/", "/../pyproject.toml", "/%2e%2e/%2e%2e/etc/passwd", "/nothing"])
-def test_nothing_else_is_served(url: str, path: str, folder: Path) -> None:
+def test_nothing_else_is_served(url: str, path: str) -> None:
     assert answer(url, path).status == 404

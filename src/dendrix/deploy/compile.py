@@ -14,14 +14,15 @@ WASM = (
     "-Wl,--no-entry", "-Wl,--export=__heap_base", "-Wl,--strip-all", "-Wl,-z,stack-size=65536",
 )  # fmt: skip
 """Options for engines for WebAssembly: self-contained, with checks of pointers."""
-_PLAIN, _SIMD = "-mcpu=generic+bulk_memory", "-mcpu=generic+bulk_memory+simd128"
+PLAIN, SIMD = "-mcpu=generic+bulk_memory", "-mcpu=generic+bulk_memory+simd128"
+"""Instructions of engines: those of all browsers, and vectors."""
 BUILDS = {
-    "dendrix.wasm": ("wasm.c", _PLAIN, "-O2"),
-    "dendrix_image.wasm": ("wasm_image.c", _PLAIN, "-O3"),
-    "dendrix_image_simd.wasm": ("wasm_image.c", _SIMD, "-O3"),
-    "words/words.wasm": ("words/words.c", _PLAIN, "-O2"),
-    "text/text.wasm": ("text/text.c", _PLAIN, "-O3"),
-    "text/text_simd.wasm": ("text/text.c", _SIMD, "-O3"),
+    "dendrix.wasm": ("wasm.c", PLAIN, "-O2"),
+    "dendrix_image.wasm": ("wasm_image.c", PLAIN, "-O3"),
+    "dendrix_image_simd.wasm": ("wasm_image.c", SIMD, "-O3"),
+    "words/words.wasm": ("words/words.c", PLAIN, "-O2"),
+    "text/text.wasm": ("text/text.c", PLAIN, "-O3"),
+    "text/text_simd.wasm": ("text/text.c", SIMD, "-O3"),
 }
 """Source and options of every engine, by its file in the folder `web`."""
 

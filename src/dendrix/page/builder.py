@@ -18,6 +18,7 @@ from ..runs.teaching import BACKBONE
 from .hearing import hear_files
 from .seeing import see_files
 from .teaching import teach_files
+from .writing import write_files
 
 ABOUT = "page.json"
 """What the page knows about its files: version, networks, and the size and CRC-32 of each file."""
@@ -44,10 +45,10 @@ class Networks:
     """A delay network of sound."""
     see: str | Path = "cifar10"
     """A converted image network."""
-    write: str | Path = "novels"
-    """A SpikeGPT of bytes."""
     teach: str | Path = "commands"
     """A delay network of sound with a backbone."""
+    write: str | Path = "novels"
+    """A SpikeGPT of bytes."""
 
     def to_dict(self) -> dict[str, str]:
         """Return the names as JSON values; of a folder its last part."""
@@ -142,6 +143,7 @@ def _models(networks: Networks) -> Iterator[File]:
     yield from hear_files(networks.hear)
     yield from see_files(networks.see)
     yield from teach_files(networks.teach)
+    yield from write_files(networks.write)
 
 
 def _entry(content: bytes) -> dict[str, int]:

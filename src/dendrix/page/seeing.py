@@ -72,7 +72,7 @@ def policy_of(folder: Path, network: IntegerImageNetwork) -> Policy | None:
 
 def _pictures(folder: Path, checkpoint: Checkpoint) -> dict[str, NDArray[np.int64]]:
     """Bytes [H, W, C] of the samples by name; a network of another size than the samples gets them scaled."""
-    names = [name for name in samples("cifar10")]
+    names = samples("cifar10")
     found = read_pictures(checkpoint, folder, [find_sample(name) for name in names]).x
     whole = np.floor(found.double().numpy() * 255 + 0.5).astype(np.int64).transpose(0, 2, 3, 1)
     return dict(zip([Path(name).stem for name in names], whole, strict=True))

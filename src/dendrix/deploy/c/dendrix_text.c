@@ -9,6 +9,10 @@
 #ifndef DX_DEBUG
 #define DX_DEBUG 0
 #endif
+#ifndef DX_TEXT_WATCH /* a program that counts sees the inputs of every product, and the spikes after every half */
+#define DX_TEXT_WATCH(x, n) ((void)0)
+#define DX_TEXT_FIRED(x, n) ((void)0)
+#endif
 
 typedef char dx_text_shift_is_arithmetic[(-3 >> 1) == -2 ? 1 : -1];
 
@@ -192,6 +196,7 @@ static void inner(const dx_text_model *m, const room *r, const dx_text_half *hal
 }
 
 static void product(const dx_text_model *m, const room *r, uint32_t at, int zeros, int bits, uint32_t inputs, uint32_t outputs, int32_t *y) {
+  DX_TEXT_WATCH(r->input, inputs);
   if (zeros) sparse(m->weights + at, r->input, inputs, outputs, bits, y, r->active);
   else dense(m->weights + at, r->input, inputs, outputs, y);
 }
@@ -249,6 +254,7 @@ static void read_token(const dx_text_model *m, const room *r, uint32_t token) {
     run_half(m, r, half);
     if (m->neurons == DX_NEURONS_AFTER_HALVES) {
       fire(r->value, m->width, r->state + half->after_at, own, 1);
+      DX_TEXT_FIRED(r->value, m->width);
       one = scalar[ONE];
     } else {
       scale(r->value, m->width, own, c[half->scalars + OUTPUT_SHIFT], 2 * STREAM_MAX);
@@ -330,6 +336,7 @@ int dx_text_result(void *memory, dx_text_answer *answer) {
   if (!t->has_logits) {
     norm(r.stream, m->width, c + m->norm_weight, c + m->norm_bias, scalar[END_EPSILON], scalar[END_SHIFT], scalar[END_LIMIT], r.normed);
     narrow(r.normed, m->width, r.input);
+    DX_TEXT_WATCH(r.input, m->width);
     dense(m->weights + m->head, r.input, m->width, m->vocabulary, r.logits);
     scale(r.logits, m->vocabulary, c + m->head_scale, scalar[HEAD_SHIFT], LOG_MAX);
     t->has_logits = 1;

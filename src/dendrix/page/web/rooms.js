@@ -19,4 +19,16 @@ export const ROOMS = [
     door: "Say a word three times, and the page knows it. It stays on your device.",
     load: () => import("./rooms/teach.js"),
   },
+  {
+    name: "write",
+    title: "Write",
+    door: "A spiking language model continues your text, byte by byte, with a state that never grows.",
+    load: () => import("./rooms/write.js"),
+  },
+  {
+    name: "codes",
+    title: "Sparse codes",
+    door: "How often does a segment of a dendrite err? Exact rates as you move the sliders, beside simulation.",
+    load: () => import("./rooms/codes.js"),
+  },
 ];

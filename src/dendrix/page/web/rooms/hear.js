@@ -44,7 +44,7 @@ class Room {
     this.promise = element("p", { class: "note" });
     this.beside = element("div", {});
     this.evidence = new Figure("Probability of each word after each step", { height: 240, caption: "The dashed line is the exit. The run without an exit goes on, for comparison." });
-    this.frames = new Figure("What the network hears: energies from low to high frequencies", { height: 150 });
+    this.frames = new Figure("Energies from low frequencies (below) to high ones", { height: 150, caption: "Blue is above the mean, red below it." });
     this.work = new Figure("Operations so far", { height: 170, caption: "The first layer multiplies every energy; the others add weights only where a neuron has sent a spike." });
     this.rasters = element("div", {});
     this.maps = element("div", { class: "columns" });
@@ -56,6 +56,7 @@ class Room {
       element("div", { class: "row" }, field("Or a recording of yours (it stays on this device)", this.file)),
       this.status,
       element("div", { class: "columns" }, element("div", {}, this.answer, this.detail, this.threshold, this.promise, this.beside), this.evidence.node),
+      element("h2", {}, "What the network hears"),
       this.frames.node,
       element("h2", {}, "Spikes of each layer"),
       this.rasters,

@@ -130,7 +130,7 @@ class Room {
       : about.certified
         ? "This threshold is not the certified one, so nothing is promised about it."
         : "No certificate belongs to this network, so nothing is promised about its exits.";
-    this.status.dataset.ms = spent.toFixed(2);
+    this.section.dataset.ms = spent.toFixed(2);
     const order = [...about.labels.keys()].sort((i, j) => probability.at(-1)[j] - probability.at(-1)[i]);
     const steps = probability.map((_, t) => t + 1);
     const line = (k) => probability.map((row) => 100 * row[k]);
