@@ -27,6 +27,7 @@ extensions = [
     "command_line",
     "docstrings",
     "links",
+    "page_files",
     "public_names",
 ]
 exclude_patterns = ["_build"]

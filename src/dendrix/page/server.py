@@ -46,7 +46,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
-    def list_directory(self, path: Any) -> None:  # type: ignore[override]
+    def list_directory(self, path: Any) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "No such file")
 
     def log_message(self, *_: Any) -> None:

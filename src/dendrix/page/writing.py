@@ -43,19 +43,19 @@ def write_files(run: str | Path) -> Iterator[File]:
 
 def deployed_text(folder: Path) -> DeployedText:
     """The integer form of a language model. A shipped one is calibrated on the shipped sample, others on their training text."""
+    network = _network_of_bytes(folder)
     if folder.name in shipped() and folder == find_run(folder.name):
-        network, tokenizer = load_network(folder)
-        _expect_bytes(folder, network, tokenizer)
         return DeployedText(quantise_text(network, [_sample()]))
-    _expect_bytes(folder, *load_network(folder))
     return prepare_text_run(DeployTextRun(folder)).deployed
 
 
-def _expect_bytes(folder: Path, network: Any, tokenizer: Any) -> None:
+def _network_of_bytes(folder: Path) -> SpikeGPT:
+    network, tokenizer = load_network(folder)
     if not isinstance(network, SpikeGPT):
         raise InputTypeError(f"{folder}: expected a SpikeGPT, got {type(network).__name__}, which has no integer form. Choose another run.")
     if not is_bytes(tokenizer):
         raise InputTypeError(f"{folder}: expected a language model of bytes, got one with another tokenizer. Train one: spikegpt-small.")
+    return network
 
 
 def _sample() -> Tensor:

@@ -1,0 +1,54 @@
+"""Pictures of the page for the documentation: `python -m support.page_pictures docs/images/page`."""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dendrix.page import build_page
+from support.browser import Visitor, chromium, served
+
+WIDE, NARROW = {"width": 1100, "height": 1000}, {"width": 390, "height": 844}
+LARGEST = 60_000
+
+
+def prepare(page: Any, room: str) -> None:
+    """Bring a room into a state that is worth a picture."""
+    if room == "see":
+        page.get_by_role("button", name="bird").click()
+    if room == "write":
+        page.get_by_role("button", name="Continue the text").click()
+        page.wait_for_selector("#write > div[data-task=written]")
+    if room == "codes":
+        page.wait_for_timeout(2500)
+
+
+def save(png: bytes, target: Path) -> None:
+    """Write a picture as WebP, as small as it must be."""
+    from PIL import Image
+
+    for quality in (80, 60, 40, 20):
+        content = io.BytesIO()
+        Image.open(io.BytesIO(png)).save(content, "WEBP", quality=quality, method=6)
+        if content.tell() <= LARGEST:
+            break
+    target.write_bytes(content.getvalue())
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        build_page(Path(place) / "page")
+        with served(Path(place) / "page") as url, chromium() as browser:
+            for room in ("start", "see", "write", "codes"):
+                for suffix, size, scheme in (("", WIDE, "light"), ("-narrow", NARROW, "dark")):
+                    visitor = Visitor(browser, url, viewport=size, color_scheme=scheme, reduced_motion="reduce")
+                    page = visitor.open("" if room == "start" else room)
+                    prepare(page, room)
+                    save(page.screenshot(full_page=True), folder / f"{room}{suffix}.webp")
+                    visitor.context.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
