@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +35,8 @@ for (const about of JSON.parse(file("models/hear.json")).networks) {
       run.restart(BigInt(bound));
       const counts = run.network.layers.map(() => 0);
       const each = ({ spikes }) => spikes.forEach((part, l) => (counts[l] += bits(part)));
-      for (let done = 0, piece = 1; done < samples.length; done += piece, piece = ((piece * 7 + 3) % 611) + 1) run.push(samples.subarray(done, done + piece), each);
+      for (let done = 0, piece = 1; done < samples.length; done += piece, piece = ((piece * 7 + 3) % 611) + 1)
+        run.push(samples.subarray(done, done + piece), each);
       const { exit, full } = run.stop(each);
       found.push({ network: about.network, name, threshold, exit, full, counts, delays });
     }
@@ -251,6 +251,29 @@ def test_no_microphone(arguments: tuple[str, ...], reason: str, url: str) -> Non
         assert visitor.problems == []
 
 
+FRAMES = """() => new Promise((resolve) => {
+  const found = [];
+  const note = (time) => (found.push(time), found.length < 90 ? requestAnimationFrame(note) : resolve(found));
+  requestAnimationFrame(note);
+})"""
+
+
+@needs_browser
+@pytest.mark.extended
+def test_silence_from_the_microphone(url: str, tmp_path: Path) -> None:
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(80_000), 8000)
+    with chromium(*MICROPHONE, f"--use-file-for-fake-audio-capture={silent}") as browser:
+        visitor = Visitor(browser, url)
+        page = visitor.open("hear")
+        before = heard(page)
+        page.get_by_role("button", name="Listen").click()
+        said(page, "Nothing stands out from silence")
+        page.get_by_role("button", name="Stop").click()
+        said(page, "Nothing was heard")
+        assert heard(page) == before
+        assert visitor.problems == []
+
+
 @needs_browser
 @pytest.mark.extended
 def test_frames_while_hearing(url: str, tmp_path: Path) -> None:
@@ -262,13 +285,6 @@ def test_frames_while_hearing(url: str, tmp_path: Path) -> None:
         heard(page)
         page.get_by_role("button", name="Listen").click()
         page.wait_for_selector(f"{ROOM}[data-listening]", timeout=20_000)
-        times = page.evaluate(
-            "() => new Promise((resolve) => { const found = []; const note = (t) => { found.push(t); found.length < 90 ? requestAnimationFrame(note) : resolve(found); }; requestAnimationFrame(note); })"
-        )
-        frames = np.diff(times)
-        (tmp_path / "frames.json").write_text(
-            json.dumps({"median_ms": float(np.median(frames)), "p95_ms": float(np.quantile(frames, 0.95))})
-        )
-        print("frames", np.median(frames), np.quantile(frames, 0.95), time.process_time())
-        assert np.median(frames) < 200
+        times = page.evaluate(FRAMES)
+        assert np.median(np.diff(times)) < 100
         assert visitor.problems == []

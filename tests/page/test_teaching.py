@@ -11,7 +11,7 @@ import pytest
 
 from dendrix.deploy import DeployedWords
 from dendrix.deploy.words import WholeWord, packed_bits
-from dendrix.deploy.words_reference import decide, find, hear, teach
+from dendrix.deploy.words_reference import decide, find, hear, listen, teach
 from dendrix.page.teaching import taught_network
 from dendrix.runs.teaching import open_vocabulary
 from support.browser import MICROPHONE, Visitor, chromium, needs_browser, write_wav
@@ -36,11 +36,16 @@ writeFileSync(process.argv[2], made);
 const again = wordsOf(made, about, words.codeBytes);
 const refused = [];
 for (const change of [(b) => b.fill(0, 8, 20), (b) => b.subarray(0, 100), (b) => b.subarray(0, b.length - 1)]) {
-  try { wordsOf(change(made.slice()), about, words.codeBytes); refused.push("nothing"); } catch (error) { refused.push(error.message); }
+  try {
+    wordsOf(change(made.slice()), about, words.codeBytes);
+    refused.push("nothing");
+  } catch (error) {
+    refused.push(error.message);
+  }
 }
 try { wordsOf(made, { ...about, backbone: "x" }, words.codeBytes); } catch (error) { refused.push(error.message); }
 console.log(JSON.stringify({
-  codes: Object.fromEntries(Object.entries(codes).map(([name, { bits, onset, offset, words: count }]) => [name, { bits: [...bits], onset, offset, count }])),
+  codes: Object.fromEntries(Object.entries(codes).map(([name, { bits }]) => [name, { bits: [...bits] }])),
   words: words.list.map(({ theta, mean, deviation }) => ({ theta, mean, deviation })),
   decisions: Object.fromEntries(Object.entries(codes).map(([name, { bits }]) => [name, words.decide(bits)])),
   same: JSON.stringify(again) === JSON.stringify(words.list),
@@ -80,9 +85,7 @@ def words(made: DeployedWords, codes: dict[str, np.ndarray]) -> dict[str, WholeW
 
 
 @needs_node
-def test_the_engine_equals_python(
-    folder: Path, made: DeployedWords, codes: dict[str, np.ndarray], words: dict[str, WholeWord], tmp_path: Path
-) -> None:
+def test_the_engine_equals_python(folder: Path, codes: dict[str, np.ndarray], words: dict[str, WholeWord], tmp_path: Path) -> None:
     script = folder / "teach_test.mjs"
     script.write_text(SCRIPT)
     try:
@@ -202,6 +205,28 @@ def test_recordings_that_are_no_word(visit: Callable[..., Visitor], sounds: dict
     said(page, "expected a name")
     page.get_by_role("button", name="Remove recording 1").click()
     assert page.get_by_role("button", name="Teach", exact=True).is_disabled()
+
+
+@needs_browser
+@pytest.mark.extended
+def test_a_stream(url: str, made: DeployedWords, sounds: dict[str, np.ndarray], words: dict[str, WholeWord], tmp_path: Path) -> None:
+    parts = [part for name in ("7_george_0", "9_theo_0", "3_nicolas_0") for part in (np.zeros(6000), sounds[name])]
+    played = write_wav(tmp_path / "spoken.wav", np.concatenate([*parts, np.zeros(6000)]), 8000)
+    with chromium(*MICROPHONE, f"--use-file-for-fake-audio-capture={played}") as browser:
+        visitor = Visitor(browser, url)
+        page = digits(visitor.open("teach"))
+        for name, digit in (("seven", 7), ("three", 3)):
+            teach_word(page, name, [f"{digit}_george_0", f"{digit}_nicolas_0"])
+        page.get_by_role("button", name="Listen all the time").click()
+        page.locator(f"{ROOM} ol[reversed] li").nth(3).wait_for(timeout=60_000)
+        page.get_by_role("button", name="Stop listening").click()
+        found = page.locator(f"{ROOM} ol[reversed] li").evaluate_all("items => items.map((item) => ({...item.dataset}))")[::-1]
+        samples = np.array(page.locator(ROOM).evaluate("node => [...node.samples]"))
+        for (_, event), one in zip(listen(made, hear(made, [samples])[0]), found, strict=False):
+            match = decide(list(words.values()), event.code)
+            name = "" if match.label < 0 else list(words)[match.label]
+            assert (int(one["onset"]), int(one["offset"]), one["name"], int(one["score"])) == (event.onset, event.offset, name, match.score)
+        assert visitor.problems == []
 
 
 @needs_browser

@@ -2,13 +2,15 @@
 import { element, field, table } from "../lib/html.js";
 import { bytesOf, engineOf, jsonOf } from "../lib/files.js";
 import { Figure, lines, mapped } from "../lib/plot.js";
-import { fault, samplesOfFile, whole } from "../lib/sound.js";
+import { fault, listen, samplesOfFile, whole } from "../lib/sound.js";
 import { record } from "../lib/recorder.js";
 import { vocabularyFile, wordsOf } from "../lib/vocabulary_file.js";
 import { Words, overlap } from "../engines/words.mjs";
 
 const CLIPS = 3; // clips of a word that are asked for
 const AGREEMENT = 0.9; // share of pairs of other words' clips that two clips of a word must exceed
+const EVENTS = 12; // words of a stream that are listed
+const TESTED = 480_000; // samples of a stream that are kept for tests
 const PAIRS = 150; // clips of the background that are compared with each other
 
 export async function open(section) {
@@ -47,6 +49,8 @@ class Room {
     this.histogram = new Figure("Overlaps of the background with the word", { height: 200, caption: "The background are clips of other words by other speakers. Clips to the right of the threshold are false alarms." });
     this.histogram.node.hidden = true;
     this.hearButton = element("button", { type: "button", class: "main", onclick: () => this.record(this.hearButton, (samples) => this.hear(samples)) }, "Say a word");
+    this.streamButton = element("button", { type: "button", onclick: () => this.stream() }, "Listen all the time");
+    this.events = element("ol", { class: "small", reversed: true, "aria-live": "polite" });
     this.hearFile = element("input", { type: "file", accept: "audio/*", onchange: () => this.read(this.hearFile, (samples) => this.hear(samples)) });
     this.probes = element("select", { onchange: () => this.hear(this.samples.get(this.probes.value)) });
     this.answer = element("p", { class: "answer", "aria-live": "polite" });
@@ -73,6 +77,8 @@ class Room {
       element("h2", {}, "3. Say one of them, or another word"),
       element("div", { class: "row" }, this.hearButton, field("Or a recording that comes with dendrix", this.probes), field("Or one of yours", this.hearFile)),
       this.answer, this.detail, this.heardCode, this.scores,
+      element("div", { class: "row" }, this.streamButton, element("span", { class: "small" }, "Each word that is set off by pauses is decided when it has ended.")),
+      this.events,
       element("h2", {}, "Keep the words"),
       element("p", {}, "They are kept in this browser. As a file they also work on the command line: ", element("code", {}, "dendrix listen words.safetensors -"), "."),
       element("div", { class: "row" }, element("button", { type: "button", onclick: () => this.export() }, "Save as a file"), field("Read a file", this.importFile)),
@@ -85,6 +91,8 @@ class Room {
 
   /** Take a network, and the words that were kept for it. */
   async load(about) {
+    if (this.hearing) this.stream();
+    this.ear = null;
     this.about = about;
     const [tables, recordings] = await Promise.all([bytesOf(about.tables), bytesOf(about.recordings)]);
     this.engineWords = new Words(this.engine, tables);
@@ -323,6 +331,51 @@ class Room {
     this.detail.textContent = name ? `'${name}' scores ${score}, its threshold is ${theta}.` : `'${nearest}' is nearest: it scores ${score} of the ${theta} that it needs.`;
     this.scores.replaceChildren(table("Overlap with each segment", ["word", "segments", "score", "threshold"],
       list.map((word, i) => [word.name, word.codes.map((code) => overlap(code, found.bits)).join(" + "), scores[i], word.theta])));
+  }
+
+  /** Hear a stream of speech, until the button is pressed again. */
+  async stream() {
+    if (this.hearing) {
+      this.hearing();
+      this.quiet();
+      return;
+    }
+    const { rate, dt_ms: dtMs } = this.engineWords.about;
+    this.ear ??= this.engineWords.stream((found) => this.note(found, dtMs));
+    this.ear.restart();
+    this.section.samples = [];
+    this.events.replaceChildren();
+    this.streamButton.disabled = true;
+    try {
+      this.hearing = await listen(rate, (wave) => this.take(whole(wave)), (reason) => (this.quiet(), this.say(reason)));
+      this.streamButton.textContent = "Stop listening";
+      this.say("");
+    } catch (error) {
+      this.say(error.message);
+    }
+    this.streamButton.disabled = false;
+  }
+
+  take(samples) {
+    if (!this.hearing) return;
+    if (this.section.samples.length < TESTED) this.section.samples.push(...samples);
+    this.ear.push(samples);
+  }
+
+  quiet() {
+    this.hearing = null;
+    this.streamButton.textContent = "Listen all the time";
+  }
+
+  /** A word of the stream. */
+  note(found, dtMs) {
+    const { name, nearest, score, theta } = this.engineWords.decide(found.bits);
+    const at = `${((found.onset * dtMs) / 1000).toFixed(1)} s`;
+    const text = name ?? (nearest ? `another word (nearest: ${nearest}, ${score} of ${theta})` : "a word; none was taught yet");
+    const item = element("li", {}, `${at}: `, name ? element("strong", {}, name) : text);
+    Object.assign(item.dataset, { onset: found.onset, offset: found.offset, name: name ?? "", score });
+    this.events.prepend(item);
+    while (this.events.childElementCount > EVENTS) this.events.lastElementChild.remove();
   }
 
   /** Keep the words in this browser. */
