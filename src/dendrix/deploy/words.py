@@ -120,7 +120,7 @@ class WholeWord:
 
 @dataclass(frozen=True)
 class WholeBackground:
-    """Codes of clips that no word should answer to."""
+    """Codes of clips of other words."""
 
     codes: Bits
     """[N, n]."""
@@ -154,7 +154,7 @@ class DeployedWords:
         bins: number of bins between the onset of the speech and the end of the tail.
         tail: frames after the speech that belong to it.
         active: number of active bits of a code.
-        memory: frames that a stream remembers.
+        memory: frames in the memory of a stream.
         step: frames between two looks for a word in a stream.
         speech: the detector.
         whitening: map from counts to z.
@@ -181,7 +181,7 @@ class DeployedWords:
     def __post_init__(self) -> None:
         if not isinstance(self.deployed.encoder, IntegerMel):
             raise InputError(
-                f"encoder: expected log-mel energies, got {type(self.deployed.encoder).__name__}. Teach words to a network that hears them."
+                f"encoder: expected log-mel energies, got {type(self.deployed.encoder).__name__}. Choose a network with such an encoder."
             )
         if self.deployed.rule is not None:
             raise InputError("rule: expected none for taught words, got an exit rule. A word is decided when it has ended.")

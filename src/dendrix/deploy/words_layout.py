@@ -30,7 +30,7 @@ class WordsMemory(NamedTuple):
 
 def words_memory(made: DeployedWords) -> WordsMemory:
     """Lay out the memory of a stream: the network's own comes last."""
-    at, places = HEADER, []
+    at, places = HEADER, list[int]()
     scratch = max(4 * made.features, 8 * made.memory, 2 * len(made.background.codes))
     code = math.ceil(made.n / 8)
     spikes, rank = made.memory * row_bytes(made), len(made.whitening.gain)
@@ -39,7 +39,7 @@ def words_memory(made: DeployedWords) -> WordsMemory:
         places.append(at)
         at += size
     at = math.ceil(at / 8) * 8
-    return WordsMemory(*places, at, at + memory_of(made.deployed, made.deployed.network.layers(), spikes=True).size)
+    return WordsMemory._make([*places, at, at + memory_of(made.deployed, made.deployed.network.layers(), spikes=True).size])
 
 
 def row_bytes(made: DeployedWords) -> int:

@@ -24,7 +24,7 @@ from .words import LEVEL, MOMENT, NARROW, SHARE, WEIGHT, Bits, DeployedWords, In
 
 
 class Heard(NamedTuple):
-    """What a network makes of a clip: levels and spikes of every frame, those of the tail included."""
+    """Activity of a network on a clip: levels and spikes of every frame, those of the tail included."""
 
     levels: Ints
     """[T + tail]."""
@@ -78,7 +78,8 @@ def levels(frames: Ints) -> Ints:
     """Level of frames [T, C]."""
     count, total = frames.shape[1], frames.sum(1)
     spread = (count * (frames**2).sum(1) - total**2) << (2 * LEVEL)
-    return (total << LEVEL) + np.array([math.isqrt(int(value)) for value in spread], np.int64)
+    found: Ints = (total << LEVEL) + np.array([math.isqrt(int(value)) for value in spread], np.int64)
+    return found
 
 
 def smoothed(found: Ints, width: int) -> Ints:
@@ -87,7 +88,8 @@ def smoothed(found: Ints, width: int) -> Ints:
     sums = np.concatenate([[0], found.cumsum()])
     last = np.minimum(np.arange(len(found)) + (width - 1) // 2 + 1, len(found))
     first = np.maximum(np.arange(len(found)) + (width - 1) // 2 + 1 - width, 0)
-    return (sums[last] - sums[first]) // (last - first)
+    means: Ints = (sums[last] - sums[first]) // (last - first)
+    return means
 
 
 def percentile(ordered: Ints, percent: int) -> int:
@@ -136,7 +138,7 @@ def find(made: DeployedWords, heard: Heard) -> Found:
     """The speech of a clip, from its first to its last word.
 
     Raises:
-        InputError: the clip has more frames than a stream remembers.
+        InputError: the clip has more frames than the memory of a stream.
     """
     count = len(heard.levels) - made.tail
     if len(heard.levels) > made.memory:

@@ -16,7 +16,7 @@ from ..deploy.image import image
 from ..errors import InputTypeError
 from ..exits import Policy, fingerprint
 from ..pretrained import find_run
-from ..pretrained.catalogue import is_shipped
+from ..pretrained.catalogue import is_shipped, titles
 from ..run_folder.checkpoint import Checkpoint, load_checkpoint
 from ..runs.opened import open_run
 from ..runs.sample_data import sample_data
@@ -30,7 +30,7 @@ _RECORDINGS = 10
 
 
 def hear_files(run: str | Path) -> Iterator[File]:
-    """Yield the files of the room: `hear.json`, and tables and recordings of each network.
+    """Yield the files of the room: the description, and tables and recordings of each network.
 
     Args:
         run: a delay network of sound: its run, or the name of a shipped one, which brings the other shipped one with it.
@@ -96,6 +96,7 @@ def _description(folder: Path, deployed: Deployed) -> dict[str, Any]:
     threshold: Any = getattr(chosen, "threshold", None)
     return {
         "network": folder.name,
+        "title": titles().get(folder.name, "") if is_shipped(folder) else "",
         "unit": network.unit,
         "mean": deployed.decision.accumulation == "mean",
         "threshold": threshold,

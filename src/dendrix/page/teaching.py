@@ -9,7 +9,7 @@ from ..deploy.export_folder import File
 from ..deploy.words import DeployedWords
 from ..deploy.words_image import words_image
 from ..pretrained import find_run
-from ..pretrained.catalogue import is_shipped
+from ..pretrained.catalogue import is_shipped, titles
 from ..runs.teaching import open_coder
 from ..runs.words_deployment import deployed_words
 from ..teach import Vocabulary
@@ -21,7 +21,7 @@ _SAMPLES = {"fsdd": 30}
 
 
 def teach_files(run: str | Path) -> Iterator[File]:
-    """Yield the files of the room: `teach.json`, and tables and recordings of each network.
+    """Yield the files of the room: the description, and tables and recordings of each network.
 
     Args:
         run: a network of sound with a backbone: its run, or the name of a shipped one, which brings the other shipped one with it.
@@ -36,7 +36,13 @@ def teach_files(run: str | Path) -> Iterator[File]:
         encoder = made.deployed.encoder
         assert encoder is not None
         sounds = recordings(folder, encoder.rate, _SAMPLES.get(folder.name, 10))
-        facts: dict[str, Any] = {"network": folder.name, "version": VERSION, "backbone": identity, "tables": f"models/{file}.bin"}
+        facts: dict[str, Any] = {
+            "network": folder.name,
+            "title": titles().get(folder.name, "") if is_shipped(folder) else "",
+            "version": VERSION,
+            "backbone": identity,
+            "tables": f"models/{file}.bin",
+        }
         facts |= {"recordings": f"models/{file}-samples.bin"}
         facts |= {"samples": [{"name": key, "length": len(sound)} for key, sound in sounds.items()]}
         about.append(facts)

@@ -60,5 +60,5 @@ export function delayMap(figure, { delays, inputs, outputs, taps, dtMs }) {
     },
     `${same ? `${inputs} delays, one for each input` : `${inputs} by ${outputs} delays, one for each synapse`}: 0 to ${longest} ms, ${mean.toFixed(0)} ms in the mean.`,
   );
-  return `${same ? `One delay for each of ${inputs} inputs` : `${inputs} inputs downwards, ${outputs} neurons to the right`}: 0 (light) to ${longest} ms (dark), ${mean.toFixed(0)} ms in the mean.`;
+  return `${same ? `One delay for each of ${inputs} inputs` : `${inputs} inputs downwards, ${outputs} neurons to the right`}: 0 (pale) to ${longest} ms (strong), ${mean.toFixed(0)} ms in the mean.`;
 }

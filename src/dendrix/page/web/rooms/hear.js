@@ -33,7 +33,7 @@ class Room {
 
   build() {
     this.which = element("select", { onchange: () => this.load(this.networks[this.which.selectedIndex]) },
-      ...this.networks.map(({ network }) => element("option", {}, network)));
+      ...this.networks.map(({ network, title }) => element("option", { value: network }, title ? `${network}: ${title}` : network)));
     this.choices = element("fieldset", { class: "choices" });
     this.file = element("input", { type: "file", accept: "audio/*,.wav,.ogg,.flac,.mp3", onchange: () => this.read(this.file.files[0]) });
     this.button = element("button", { type: "button", class: "main", onclick: () => (this.stop ? this.finish() : this.listen()) }, "Listen");
@@ -44,7 +44,7 @@ class Room {
     this.promise = element("p", { class: "note" });
     this.beside = element("div", {});
     this.evidence = new Figure("Probability of each word after each step", { height: 240, caption: "The dashed line is the exit. The run without an exit goes on, for comparison." });
-    this.frames = new Figure("Energies from low frequencies (below) to high ones", { height: 150, caption: "Blue is above the mean, red below it." });
+    this.frames = new Figure("Energies from low frequencies (below) to high ones", { height: 150, caption: "Blue is above the mean of a frame or of the training, red or orange below it." });
     this.work = new Figure("Operations so far", { height: 170, caption: "The first layer multiplies every energy; the others add weights only where a neuron has sent a spike." });
     this.rasters = element("div", {});
     this.maps = element("div", { class: "columns" });
@@ -62,7 +62,7 @@ class Room {
       this.rasters,
       this.work.node,
       element("h2", {}, "Learned delays"),
-      element("p", { class: "small" }, "A spike reaches the next layer after a delay that was learned. Dark places are late."),
+      element("p", { class: "small" }, "A spike reaches the next layer after a delay that was learned. Places that stand out from the page are late."),
       this.maps,
     );
   }

@@ -33,7 +33,7 @@ class Room {
 
   build() {
     this.which = element("select", { onchange: () => this.load(this.networks[this.which.selectedIndex]) },
-      ...this.networks.map(({ network }) => element("option", {}, network)));
+      ...this.networks.map(({ network, title }) => element("option", { value: network }, title ? `${network}: ${title}` : network)));
     this.background = element("p", { class: "small" });
     this.name = element("input", { type: "text", maxlength: 100, autocomplete: "off" });
     this.rate = element("select", {});
@@ -67,6 +67,7 @@ class Room {
       this.choices,
       element("div", { class: "row" }, field("Or recordings of yours, one word in each (they stay on this device)", this.files)),
       this.status,
+      element("p", { class: "small" }, "The code of a recording: neurons to the right, bins of time downwards. Blue cells fired more than others of their kind, red or orange ones less."),
       this.list,
       this.agreement,
       element("div", { class: "row" }, this.teachButton),
