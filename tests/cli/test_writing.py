@@ -64,6 +64,7 @@ FOLDER_COMMANDS = {
         f"export --out ({target})": f"export {{network}} --to {target} --clips 1 --out" for target in ("c", "wasm", "arduino", "npz", "run")
     },
     "fetch --data-dir": "fetch mnist --data-dir",
+    "page --out": "page --build-only --out",
 }
 FIGURES = ("exits report --figure", "exits run --figure", "sdr plot --out")
 LONGER = [pytest.param(name, marks=[pytest.mark.extended] * (name in ("report --out", "export --out (onnx)"))) for name in FILE_COMMANDS]

@@ -172,7 +172,7 @@ def test_pictures_of_any_size(visit: Callable[..., Visitor], width: int, height:
     page.get_by_label("Or a picture of yours").set_input_files(file)
     page.get_by_text("own.png: its centre was scaled to 32 x 32 pixels.").wait_for()
     assert page.locator("#see button[aria-pressed=true]").count() == 0
-    assert page.get_by_text("known for the drawings only").is_visible()
+    assert page.get_by_text("known for the pictures above only").is_visible()
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", png(40, 40)[:90]])

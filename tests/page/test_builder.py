@@ -3,11 +3,11 @@
 import json
 import re
 import zlib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from dendrix import __version__
 from dendrix.errors import InputError, InputTypeError
 from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.page import Networks, networks_with, written_page
@@ -21,7 +21,7 @@ def test_files_are_those_of_the_list(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     del found["page.json"]
     assert {name: {"bytes": len(content), "crc32": zlib.crc32(content)} for name, content in found.items()} == about["files"]
-    assert about["version"] == __version__
+    assert about["version"] == metadata.version("dendrix")
     assert about["networks"] == Networks().to_dict()
 
 
@@ -60,7 +60,7 @@ def test_colours_are_those_of_the_figures(folder: Path) -> None:
 
 
 def test_a_folder_is_used_again_only_if_it_is_this_page(folder: Path, tmp_path: Path) -> None:
-    assert written_page(folder, Networks())["version"] == __version__
+    assert written_page(folder, Networks())["version"] == metadata.version("dendrix")
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(InputError, match="expected a new folder"):

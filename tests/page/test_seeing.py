@@ -16,7 +16,7 @@ from dendrix.deploy import DeployedImage, image_reference
 from dendrix.layers import QCFS
 from dendrix.models import VGG, Converted, ConvertedConfig, VGGConfig
 from dendrix.page.originals import activations
-from dendrix.page.seeing import deployed_images
+from dendrix.page.seeing import THRESHOLDS, deployed_images
 from dendrix.pretrained import find_run
 from dendrix.run_folder import load_checkpoint
 from support.browser import Visitor, needs_browser
@@ -67,6 +67,15 @@ def pictures(folder: Path, about: dict[str, Any]) -> dict[str, np.ndarray]:
 def test_the_certificate_is_that_of_this_network(about: dict[str, Any], deployed: DeployedImage) -> None:
     assert about["certified"]["statement"].startswith("With a probability of at least 0.9")
     assert about["threshold"] == deployed.rule.threshold  # type: ignore[union-attr]
+
+
+def test_thresholds_trade_steps_for_accuracy(about: dict[str, Any]) -> None:
+    measured = [one for one in about["thresholds"] if "accuracy" in one]
+    assert len(measured) == len(THRESHOLDS)
+    assert about["weighed_inputs"] == 5000
+    steps = [one["mean_steps"] for one in measured]
+    assert steps == sorted(steps)
+    assert measured[-1]["accuracy"] > measured[0]["accuracy"] > 0.6
 
 
 @needs_node

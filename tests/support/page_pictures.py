@@ -17,7 +17,7 @@ ROOMS = ("start", "hear", "see", "teach", "write", "codes")
 def prepare(page: Any, room: str) -> None:
     """Bring a room into a state that is worth a picture."""
     if room == "see":
-        page.get_by_role("button", name="bird").click()
+        page.get_by_role("button", name="airplane").click()
     if room == "hear":
         page.get_by_role("button", name="7_george_0", exact=True).click()
         page.wait_for_selector("#hear > div[data-done]")
@@ -42,7 +42,7 @@ def save(png: bytes, target: Path) -> None:
     """Write a picture as WebP, as small as it must be."""
     from PIL import Image
 
-    for quality in (80, 60, 40, 20):
+    for quality in (75, 50, 25, 10):
         content = io.BytesIO()
         Image.open(io.BytesIO(png)).save(content, "WEBP", quality=quality, method=6)
         if content.tell() <= LARGEST:

@@ -159,7 +159,7 @@ class DeployedWords:
         speech: the detector.
         whitening: map from counts to z.
         background: background of new words.
-        rates: the rates of false alarms that can be asked for.
+        rates: the supported rates of false alarms.
         words: the taught words by name.
     Raises:
         InputError: the parts do not fit together.

@@ -63,7 +63,7 @@ def hear(made: DeployedWords, clips: Sequence[Ints], silence: int | None = None)
 
 
 def hear_frames(made: DeployedWords, frames: Sequence[Ints], silence: int | None = None) -> list[Heard]:
-    """As `hear`, for frames [T_i, C]."""
+    """The same for frames [T_i, C]."""
     network, after = made.deployed.network, made.tail if silence is None else silence
     longest = max(map(len, frames)) + after
     x = np.stack([np.pad(part, ((0, longest - len(part)), (0, 0))) for part in frames])

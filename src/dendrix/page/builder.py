@@ -4,16 +4,17 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..deploy import IntegerImageNetwork
 from ..deploy.export_folder import File, shipped_bytes, write_export
 from ..errors import InputError, InputTypeError
 from ..models import Converted
 from ..pretrained import find_run
 from ..run_folder.checkpoint import holds_language_model, load_checkpoint
+from ..run_folder.record import expect_new
 from ..runs.teaching import BACKBONE
 from .hearing import hear_files
 from .seeing import see_files
@@ -67,8 +68,13 @@ def build_page(folder: str | Path, networks: Networks = Networks()) -> dict[str,
         FileExistsError: the folder exists.
         InputError, InputTypeError: a network has no integer form, or is of another kind than its room takes.
     """
+    expect_new(Path(folder))
     files = dict(_files(networks))
-    about = {"version": __version__, "networks": networks.to_dict(), "files": {name: _entry(files[name]) for name in sorted(files)}}
+    about = {
+        "version": metadata.version("dendrix"),
+        "networks": networks.to_dict(),
+        "files": {name: _entry(files[name]) for name in sorted(files)},
+    }
     files[ABOUT] = json.dumps(about).encode()
     write_export(folder, files.items())
     return about
@@ -114,7 +120,7 @@ def written_page(folder: str | Path, networks: Networks) -> dict[str, Any]:
         return build_page(place, networks)
     try:
         about: dict[str, Any] = json.loads((place / ABOUT).read_text())
-        same = networks == Networks() and about["networks"] == networks.to_dict() and about["version"] == __version__
+        same = networks == Networks() and about["networks"] == networks.to_dict() and about["version"] == metadata.version("dendrix")
         same = same and all(_entry((place / name).read_bytes()) == entry for name, entry in about["files"].items())
         same = same and all(about["files"].get(name) == _entry(content) for name, content in _static())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,10 +1,15 @@
 """Exit policies of the page's integer networks: `python -m dendrix.page.certify`, with the training data in DENDRIX_DATA."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from ..exits import Guarantee
+from ..core.files import write_json
+from ..deploy import exit_rule, quantise
+from ..exits import Guarantee, decide, fingerprint, record_outputs
+from ..models import Converted, Decision
+from ..runs import open_run
 from ..runs.deployment import DeployRun, prepare_run
-from .seeing import POLICIES
+from .seeing import POLICIES, THRESHOLDS
 
 GOALS = {
     "cifar10": Guarantee(eps=0.01, delta=0.1),
@@ -25,6 +30,28 @@ def certify(name: str) -> None:
         policy.save(POLICIES / f"{name}.json")
 
 
+def weigh(name: str) -> None:
+    """Store mean steps and accuracy of a shipped image network at each threshold, on its validation data.
+
+    Args:
+        name: a converted network of `GOALS`.
+    """
+    opened = open_run(name, "valid")
+    network = quantise(opened.network)
+    checkpoint = replace(opened.checkpoint, model=network, decision=Decision("sum"))
+    record = record_outputs(network, replace(opened, checkpoint=checkpoint).batches(), "sum")
+    rule, found = exit_rule(network, checkpoint.decision), {}
+    for threshold in THRESHOLDS:
+        made = decide(replace(rule, threshold=threshold), record)
+        found[str(threshold)] = {
+            "mean_steps": round(float(made.steps.double().mean()), 4),
+            "accuracy": round(float((made.answers == record.labels).double().mean()), 5),
+        }
+    write_json(POLICIES / f"{name}-thresholds.json", {"model": fingerprint(network), "inputs": len(record), "thresholds": found})
+
+
 if __name__ == "__main__":
     for network in GOALS:
         certify(network)
+        if isinstance(open_run(network, "valid").network, Converted):
+            weigh(network)

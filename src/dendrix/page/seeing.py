@@ -1,5 +1,6 @@
 """Files of the room See: the integer image network, its exit rule, and errors of its layers against the original network."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,17 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..data.base import evenly
 from ..deploy import DeployedImage, IntegerImageNetwork, exit_rule, quantise
 from ..deploy.export_folder import File
 from ..deploy.image_binary import image_binary
 from ..deploy.image_layout import Stage
 from ..deploy.image_memory import image_memory
-from ..errors import InputTypeError
+from ..errors import InputError, InputTypeError
 from ..exits import Policy, fingerprint
 from ..models import Converted, Decision
 from ..pretrained import find_run, shipped
 from ..run_folder.checkpoint import Checkpoint, load_checkpoint
+from ..runs.opened import open_run
 from ..runs.pictures import read_pictures
 from ..samples import find_sample, samples
 from .originals import activations
@@ -28,6 +32,8 @@ POLICIES = Path(__file__).parent / "policies"
 """Exit policies of the integer forms of shipped networks."""
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.875, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999)
 """Probabilities at which the slider can stop the network."""
+_PICTURES = 8
+"""Validation images of a run that the page holds."""
 
 
 def see_files(run: str | Path) -> Iterator[File]:
@@ -70,12 +76,33 @@ def policy_of(folder: Path, network: IntegerImageNetwork) -> Policy | None:
     return policy if policy.model == fingerprint(network) else None
 
 
+def _weighed(folder: Path, network: IntegerImageNetwork) -> dict[str, Any]:
+    """Mean steps and accuracy at each threshold, measured by `certify`; empty for other networks."""
+    file = POLICIES / f"{folder.name}-thresholds.json"
+    if folder.name in shipped() and file.exists():
+        found: dict[str, Any] = json.loads(file.read_text())
+        if found["model"] == fingerprint(network):
+            return found
+    return {"inputs": 0, "thresholds": {}}
+
+
 def _pictures(folder: Path, checkpoint: Checkpoint) -> dict[str, NDArray[np.int64]]:
-    """Bytes [H, W, C] of the samples by name; a network of another size than the samples gets them scaled."""
-    names = samples("cifar10")
-    found = read_pictures(checkpoint, folder, [find_sample(name) for name in names]).x
-    whole = np.floor(found.double().numpy() * 255 + 0.5).astype(np.int64).transpose(0, 2, 3, 1)
-    return dict(zip([Path(name).stem for name in names], whole, strict=True))
+    """Bytes [H, W, C] of some pictures by name: validation images of a run, or the shipped drawings where its data are missing."""
+    if folder.name not in shipped():
+        with contextlib.suppress(OSError, InputError):
+            data = open_run(folder, "valid").data
+            batch = next(iter(data.subset(evenly(len(data), _PICTURES)).batches(_PICTURES)))
+            names = [f"{checkpoint.labels[label]}, {number}" for number, label in enumerate(batch.y.tolist(), 1)]
+            return dict(zip(names, _bytes(batch.x), strict=True))
+    names = [Path(name).stem for name in samples("cifar10")]
+    found = read_pictures(checkpoint, folder, [find_sample(f"{name}.png") for name in names]).x
+    return dict(zip(names, _bytes(found), strict=True))
+
+
+def _bytes(images: Tensor) -> NDArray[np.int64]:
+    """Images [B, C, H, W], 0 to 1, as bytes [B, H, W, C]."""
+    found: NDArray[np.int64] = np.floor(images.double().numpy() * 255 + 0.5).astype(np.int64).transpose(0, 2, 3, 1)
+    return found
 
 
 def _description(folder: Path, checkpoint: Checkpoint, deployed: DeployedImage, pictures: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
@@ -88,8 +115,10 @@ def _description(folder: Path, checkpoint: Checkpoint, deployed: DeployedImage, 
         if form.fires
     ]
     chosen: Any = deployed.rule
+    weighed = _weighed(folder, network)
     return {
         "network": folder.name,
+        "shipped": folder.name in shipped(),
         "labels": deployed.labels,
         "image": network.image,
         "steps": network.presented,
@@ -98,9 +127,10 @@ def _description(folder: Path, checkpoint: Checkpoint, deployed: DeployedImage, 
         "threshold": chosen.threshold,
         "certified": None if policy is None else {"statement": policy.statement, "mean_steps": policy.mean_steps},
         "thresholds": [
-            {"threshold": value, "bound": str(replace(rule, threshold=value).bounds()[0])}
+            {"threshold": value, "bound": str(replace(rule, threshold=value).bounds()[0]), **weighed["thresholds"].get(str(value), {})}
             for value in sorted({*THRESHOLDS, chosen.threshold})
         ],
+        "weighed_inputs": weighed["inputs"],
         "samples": list(pictures),
         "errors": layer_errors(checkpoint.model, network, pictures),
     }

@@ -66,6 +66,7 @@ def _description(name: str, deployed: DeployedText) -> dict[str, Any]:
     network, costs = deployed.network, Costs()
     return {
         "network": name,
+        "shipped": name in shipped(),
         "layers": network.config.layers,
         "width": network.config.width,
         "memory_bytes": deployed.memory_bytes,

@@ -3,6 +3,7 @@ import { element, field, reducedMotion, slider } from "../lib/html.js";
 import { bytesOf, engineOf, jsonOf } from "../lib/files.js";
 import { Figure, lines, mapped } from "../lib/plot.js";
 import { ImageRun } from "../lib/image_run.js";
+import { Pad } from "../lib/pad.js";
 import { Network, hasSimd } from "../engines/dendrix.mjs";
 
 const NAMED = 4; // classes that are drawn in colour
@@ -26,7 +27,7 @@ class Room {
     this.size = height * width * channels;
     this.pictures = new Map(about.samples.map((name, i) => [name, samples.subarray(i * this.size, (i + 1) * this.size)]));
     this.build();
-    this.choose(about.samples.at(-2) ?? about.samples[0]);
+    this.choose(about.samples[0]);
   }
 
   build() {
@@ -60,8 +61,9 @@ class Room {
     this.play = element("button", { type: "button", onclick: () => this.animate() }, "Play the steps");
     this.section.append(
       element("p", { class: "lead" }, `The network ${about.network} answers in at most ${about.steps} steps. After each step it adds up its outputs; as soon as one class is likely enough, it stops.`),
-      element("fieldset", { class: "choices" }, element("legend", {}, "Drawings that come with dendrix"), ...this.buttons),
+      element("fieldset", { class: "choices" }, element("legend", {}, about.shipped ? "Drawings that come with dendrix" : "Pictures"), ...this.buttons),
       element("div", { class: "row" }, field("Or a picture of yours (it stays on this device)", this.file)),
+      about.image[2] === 1 ? new Pad(about.image, (pixels) => this.drawn(pixels)).node : "",
       this.status,
       element("div", { class: "columns" },
         element("div", {}, element("div", { class: "picture" }, this.input, element("div", {}, this.answer, this.detail)), this.threshold.field, this.promise),
@@ -100,6 +102,14 @@ class Room {
     }
   }
 
+  /** Show what was drawn. */
+  drawn(pixels) {
+    this.name = null;
+    this.file.value = "";
+    this.status.textContent = "What you draw is scaled to the size of the network.";
+    this.use(pixels);
+  }
+
   use(pixels) {
     this.pixels = pixels;
     for (const [i, button] of this.buttons.entries()) button.setAttribute("aria-pressed", String(this.about.samples[i] === this.name));
@@ -110,7 +120,7 @@ class Room {
   /** Run all steps, with the threshold of the slider. */
   run() {
     const { about } = this;
-    const { threshold, bound } = about.thresholds[this.threshold.input.valueAsNumber];
+    const { threshold, bound, mean_steps: steps_there, accuracy } = about.thresholds[this.threshold.input.valueAsNumber];
     const started = performance.now();
     this.result = this.network.run(this.pixels, BigInt(bound));
     const spent = performance.now() - started;
@@ -128,7 +138,7 @@ class Room {
     this.promise.textContent = certified
       ? `${about.certified.statement} On those inputs it needs ${about.certified.mean_steps.toFixed(2)} steps in the mean.`
       : about.certified
-        ? "This threshold is not the certified one, so nothing is promised about it."
+        ? `This threshold is not the certified one, so nothing is promised about it.${accuracy ? ` Of ${about.weighed_inputs.toLocaleString("en")} validation images ${(100 * accuracy).toFixed(1)} % were answered correctly, after ${steps_there.toFixed(2)} steps in the mean.` : ""}`
         : "No certificate belongs to this network, so nothing is promised about its exits.";
     this.section.dataset.ms = spent.toFixed(2);
     const order = [...about.labels.keys()].sort((i, j) => probability.at(-1)[j] - probability.at(-1)[i]);
@@ -169,7 +179,7 @@ class Room {
       layer.canvas.getContext("2d").putImageData(mapped(sum, width, height, top), 0, 0);
       const count = sent.toLocaleString("en");
       layer.canvas.setAttribute("aria-label", `${layer.title}, ${height} by ${width} places with ${channels} channels: ${count} spikes up to step ${step}.`);
-      layer.text.replaceChildren(element("strong", {}, layer.title), ` ${height} × ${width} × ${channels}`, element("br"), `${count} spikes`);
+      layer.text.replaceChildren(element("strong", {}, layer.title), element("br"), `${height} × ${width} × ${channels}`, element("br"), `${count} spikes`);
     }
   }
 
@@ -210,7 +220,7 @@ class Room {
     });
     this.errorsNote.textContent = known
       ? "Mean spikes so far against the activations of the network before its conversion; computed by Python when this page was built."
-      : "The activations of the network before its conversion are known for the drawings only. For your picture this is the difference of the mean spikes so far from those after all steps.";
+      : "The activations of the network before its conversion are known for the pictures above only. For yours this is the difference of the mean spikes so far from those after all steps.";
   }
 
   /** Distance of the mean output after each step from that after all steps, by layer. */

@@ -63,7 +63,7 @@ class Room {
     this.active = new Figure("Active inputs of each matrix product, mean over the bytes so far", { height: about.products.length * ROW + 8 });
     this.details = element("details", {}, element("summary", {}, "The same as a table"));
     this.section.append(
-      element("p", { class: "lead" }, `${about.network} is a SpikeGPT with ${about.layers} blocks of ${about.width} channels. It has read old English novels: it knows words and the rhythm of sentences, but no facts.`),
+      element("p", { class: "lead" }, `${about.network} is a SpikeGPT with ${about.layers} blocks of ${about.width} channels.${about.shipped ? " It has read old English novels: it knows words and the rhythm of sentences, but no facts." : ""}`),
       this.problem,
       field("Text to continue", this.prompt),
       element("div", { class: "row" }, this.temperature.field, this.count.field, field("Seed", this.seed)),
@@ -95,7 +95,7 @@ class Room {
     this.wanted = { count: this.count.input.valueAsNumber, temperature: this.temperature.input.valueAsNumber, seed };
     const text = this.prompt.value;
     const bytes = new TextEncoder().encode(text);
-    this.foreign = FOREIGN.test(text);
+    this.foreign = this.about.shipped && FOREIGN.test(text);
     this.prompt.value = "";
     if (bytes.length) {
       this.after = () => this.ask("write", this.wanted);
