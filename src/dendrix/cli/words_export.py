@@ -34,7 +34,7 @@ def export_taught(given: dict[str, Any]) -> None:
     clips = _CLIPS if given["clips"] == default_of("clips") else given["clips"]
     ready = export_words(DeployWords(given["run"], given["weights"], clips, given["root"], given["trust"]), to, out)
     if given["json"]:
-        print_json({"folder": str(out), "words": list(ready.deployed.words), **asdict(ready.sizes)})
+        print_json({"folder": str(out), "words": list(ready.deployed.words), "bytes": asdict(ready.sizes)})
         return
     table, size = Table(show_header=False), ready.sizes
     table.add_row("words", ", ".join(ready.deployed.words))
