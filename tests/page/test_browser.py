@@ -137,6 +137,21 @@ def test_without_its_list_the_page_says_so(folder: Path, tmp_path: Path, browser
         page.context.close()
 
 
+def test_a_broken_thread_is_told(folder: Path, tmp_path: Path, browser: Any) -> None:
+    with served(changed(folder, tmp_path / "page", "workers/write.js", lambda content: content.extend(b"}"))) as url:
+        page = Visitor(browser, url).open("write")
+        page.wait_for_selector("#write [role=alert]")
+        assert "The thread of the language model failed" in page.locator("#write [role=alert]").text_content()
+        page.context.close()
+
+
+def test_opened_as_a_file_the_page_says_so(folder: Path, browser: Any) -> None:
+    page = browser.new_context().new_page()
+    page.goto((folder / "index.html").as_uri())
+    page.get_by_text("serve the folder").wait_for(timeout=20_000)
+    page.context.close()
+
+
 def test_without_webassembly_the_page_says_so(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     visitor.page.add_init_script("delete globalThis.WebAssembly")

@@ -41,6 +41,13 @@ console.log(JSON.stringify({
     const { rates, byPatterns } = codes.unionFalsePositive(n, a, s, m, theta);
     return { rates: plain(rates), byPatterns: plain(byPatterns), negative: plain(codes.unionFalseNegative(n, a, s, v, m)) };
   }),
+  refused: [[64, 65, 8], [64, 8, 9000], [-1, 0, 0]].map(([n, a, s]) => {
+    try {
+      return codes.falsePositive(n, a, s).length;
+    } catch (error) {
+      return error.message;
+    }
+  }),
   drawn: drawn.map(([n, a, s, v, m]) => {
     const simulation = new Simulation(n, a, s, v, m, 7);
     for (let i = 0; i < 4000; i++) simulation.draw();
@@ -85,6 +92,11 @@ def test_segments_equal_the_theory(found: dict[str, Any]) -> None:
         close(one["negative"], false_negative(a, s, v, theta, log=True))
         smallest = min(smallest, float(np.min(expected[np.isfinite(expected)])))
     assert smallest < -1000  # far below the smallest float
+
+
+@needs_node
+def test_impossible_codes_are_refused(found: dict[str, Any]) -> None:
+    assert all("Expected cells of one code" in one for one in found["refused"])
 
 
 @needs_node

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from dendrix.page.writing import write_files
 from dendrix.run_folder import load_checkpoint
 from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
 from dendrix.train.text.data import TextData
-from support.browser import Visitor, chromium, needs_browser, served
+from support.browser import Visitor, needs_browser, served
 
 LABELS = ("left", "right", "up", "down")
 
@@ -81,10 +82,10 @@ def test_the_command_refuses_other_networks(capsys: pytest.CaptureFixture[str], 
 
 @needs_browser
 @pytest.mark.extended
-def test_own_runs_in_the_browser(images: Path, texts: Path, tmp_path: Path) -> None:
+def test_own_runs_in_the_browser(images: Path, texts: Path, tmp_path: Path, browser: Any) -> None:
     build_page(tmp_path / "page", Networks(see=images, write=texts))
     deployed = deployed_images(images, load_checkpoint(images))
-    with served(tmp_path / "page") as url, chromium() as browser:
+    with served(tmp_path / "page") as url:
         visitor = Visitor(browser, url)
         page = visitor.open("see")
         pixels = np.frombuffer((tmp_path / "page" / "models" / "see-samples.bin").read_bytes(), np.uint8)[:144].astype(np.int64)

@@ -92,7 +92,7 @@ def _pictures(folder: Path, checkpoint: Checkpoint) -> dict[str, NDArray[np.int6
         with contextlib.suppress(OSError, InputError):
             data = open_run(folder, "valid").data
             batch = next(iter(data.subset(evenly(len(data), _PICTURES)).batches(_PICTURES)))
-            names = [f"{checkpoint.labels[label]}, {number}" for number, label in enumerate(batch.y.tolist(), 1)]
+            names = [f"{checkpoint.labels[label]} ({number})" for number, label in enumerate(batch.y.tolist(), 1)]
             return dict(zip(names, _bytes(batch.x), strict=True))
     names = [Path(name).stem for name in samples("cifar10")]
     found = read_pictures(checkpoint, folder, [find_sample(f"{name}.png") for name in names]).x

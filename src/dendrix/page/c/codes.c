@@ -30,8 +30,9 @@ static double moved(double weight, int32_t by) {
 }
 
 /* Logarithms of P[at least first + i], or of P[exactly first + i], for i below count: D balls of an urn with K marked and L other ones.
- * Returns their place, or 0 if the support is too long. */
+ * Returns their place, or 0 if there is no such urn, or the support is too long. */
 EXPORT(tails) const double *tails(double K, double L, double D, int exactly, int first, int count) {
+  if (!(K >= 0 && L >= 0 && D >= 0 && D <= K + L)) return 0;
   int low = D > L ? (int)(D - L) : 0, high = (int)(D < K ? D : K);
   if (high - low > LONGEST || count > LONGEST + 2 || count < 0) return 0;
   int mode = (int)((D + 1) * (K + 1) / (K + L + 2));

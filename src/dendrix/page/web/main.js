@@ -13,6 +13,8 @@ function problem(text) {
   place.hidden = false;
 }
 
+document.getElementById("problem").hidden = true; // what it says where this line is never reached
+
 for (const room of ROOMS) {
   document.getElementById("rooms").append(element("li", {}, element("a", { href: `#${room.name}` }, room.title)));
   document.getElementById("doors").append(element("li", {}, element("a", { href: `#${room.name}` }, element("strong", {}, room.title), room.door)));
@@ -76,7 +78,7 @@ function facts({ version, files, networks }) {
 
 async function start() {
   if (typeof WebAssembly !== "object") {
-    problem("This browser has no WebAssembly, which the networks need. Any browser from 2017 on has it; it may be switched off here.");
+    problem("This browser has no WebAssembly, which the networks need. Any browser from 2023 on has it; it may be switched off here.");
     return;
   }
   addEventListener("hashchange", () => show());

@@ -15,7 +15,7 @@ export class Codes {
 
   tails(marked, others, draws, exactly, first, count) {
     const at = this.engine.tails(marked, others, draws, exactly, first, count);
-    if (!at) throw new Error("Expected overlaps of at most 4,096 cells, got more. Choose smaller patterns or segments.");
+    if (!at) throw new Error("Expected cells of one code, with overlaps of at most 4,096, got others. Choose smaller patterns or segments.");
     return this.numbers(at, count).slice();
   }
 
@@ -93,7 +93,9 @@ export class Simulation {
   shuffle(pool, count) {
     for (let i = 0; i < count; i++) {
       const j = i + Math.floor(this.random() * (pool.length - i));
-      [pool[i], pool[j]] = [pool[j], pool[i]];
+      const cell = pool[i];
+      pool[i] = pool[j];
+      pool[j] = cell;
     }
     return pool;
   }

@@ -130,7 +130,7 @@ class Room {
     this.section.dataset.stopped = exit.stopped;
     this.section.dataset.confidence = exit.confidence;
     this.answer.textContent = label;
-    const confidence = `${(exit.confidence / 655.36).toFixed(1)} %`;
+    const confidence = `${(exit.confidence / 655.36).toFixed(1)}\u00a0%`;
     this.detail.textContent = exit.stopped
       ? `Sure after ${exit.step} of ${about.steps} steps, with a probability of ${confidence}.`
       : `Never sure: the answer after all ${about.steps} steps, with a probability of ${confidence}.`;
@@ -141,7 +141,8 @@ class Room {
         ? `This threshold is not the certified one, so nothing is promised about it.${accuracy ? ` Of ${about.weighed_inputs.toLocaleString("en")} validation images ${(100 * accuracy).toFixed(1)} % were answered correctly, after ${steps_there.toFixed(2)} steps in the mean.` : ""}`
         : "No certificate belongs to this network, so nothing is promised about its exits.";
     this.section.dataset.ms = spent.toFixed(2);
-    const order = [...about.labels.keys()].sort((i, j) => probability.at(-1)[j] - probability.at(-1)[i]);
+    const likeliest = about.labels.map((_, k) => Math.max(...probability.map((row) => row[k])) + (k === exit.index)); // over time; the answer first
+    const order = [...about.labels.keys()].sort((i, j) => likeliest[j] - likeliest[i]);
     const steps = probability.map((_, t) => t + 1);
     const line = (k) => probability.map((row) => 100 * row[k]);
     lines(this.evidence, {

@@ -6,6 +6,11 @@ import { nanojoules, nanojoulesSparse } from "../lib/text_run.js";
 import { hasSimd } from "../engines/dendrix_text.mjs";
 
 const worker = new Worker(new URL("../workers/write.js", import.meta.url), { type: "module" });
+const failed = new Promise((_, reject) => {
+  worker.addEventListener("error", (event) => reject(new Error(`The thread of the language model failed: ${event.message || "its file could not be run"}. Reload the page.`)));
+});
+failed.catch(() => {}); // told when the room is opened
+const MOST = 20_000; // bytes of a prompt
 const LABELS = 190; // pixels for the names of rows
 const ROW = 15;
 const FOREIGN = /[^\u0000-\u024f\u2000-\u206f]/; // letters of other scripts than Latin
@@ -17,17 +22,16 @@ export async function open(section) {
     engineOf(hasSimd() ? "engines/text_simd.wasm" : "engines/text.wasm"),
   ]);
   const room = new Room(section, about);
-  await new Promise((resolve, reject) => {
-    worker.onerror = (event) => reject(new Error(`The thread of the language model failed: ${event.message ?? "it could not be loaded"}.`));
+  const loaded = new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => {
-      if (data.error) reject(new Error(data.error));
-      else resolve();
       worker.onmessage = (event) => room.receive(event.data);
-      worker.onerror = (event) => room.receive({ error: `The language model stopped: ${event.message}. Reload the page.` });
-      if (!data.error) room.receive(data);
+      if (data.error) reject(new Error(data.error));
+      else resolve(room.receive(data));
     };
-    worker.postMessage({ act: "load", engine, tables, about });
   });
+  worker.postMessage({ act: "load", engine, tables, about });
+  await Promise.race([loaded, failed]);
+  failed.catch((error) => room.receive({ error: error.message }));
 }
 
 class Room {
@@ -95,6 +99,10 @@ class Room {
     this.wanted = { count: this.count.input.valueAsNumber, temperature: this.temperature.input.valueAsNumber, seed };
     const text = this.prompt.value;
     const bytes = new TextEncoder().encode(text);
+    if (bytes.length > MOST) {
+      this.receive({ error: `Text: expected at most ${MOST.toLocaleString("en")} bytes at a time, got ${bytes.length.toLocaleString("en")}. Read it in parts.` });
+      return;
+    }
     this.foreign = this.about.shipped && FOREIGN.test(text);
     this.prompt.value = "";
     if (bytes.length) {
