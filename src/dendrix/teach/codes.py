@@ -37,14 +37,14 @@ def hidden_spikes(
         x: inputs, [B, T, C].
         state: state before them; None from rest.
         valid: bool [B, T], or None.
-        layers: number of layers, counted from the last one; None takes all.
+        layers: largest number of layers, counted from the last one; None takes all.
     Raises:
-        InputError: the network has fewer spiking layers.
+        InputError: the network has no spiking layer.
     """
     heard: list[Tensor] = []
 
-    def keep(module: nn.Module, _given: Any, y: Any) -> None:
-        if (found := spikes_of(module, {}, y)) is not None:
+    def keep(module: nn.Module, given: Any, y: Any) -> None:
+        if (found := spikes_of(module, {"x": given[0]}, y)) is not None:
             heard.append((found != 0).float())
 
     silent = spikes_of.dispatch(object)
@@ -53,14 +53,14 @@ def hidden_spikes(
             if spikes_of.dispatch(type(part)) is not silent:
                 hooks.callback(part.register_forward_hook(keep).remove)
         _, state = network(x, state, valid)
-    count = max(len(heard), 1) if layers is None else expect_count(layers, "[1, inf)", "layers")
-    if count > len(heard):
-        raise InputError(f"layers: expected at most {len(heard)}, the spiking layers of the network, got {count}. Choose fewer.")
+    if not heard:
+        raise InputError(f"network: expected one with spiking layers, got none in {type(network).__name__}. Choose another.")
+    count = len(heard) if layers is None else expect_count(layers, "[1, inf)", "layers")
     return torch.cat(heard[-count:], -1), state
 
 
 def bin_edges(span: Span, bins: int) -> list[int]:
-    """Return the first frame of each of B bins of equal length and the end of the last one; half a frame rounds up, wherever the span begins."""
+    """Return the first frame of each of B bins of equal length, and the end of the last one; half a frame rounds up."""
     length = span.offset - span.onset
     return [span.onset + (2 * i * length + bins) // (2 * bins) for i in range(bins + 1)]
 

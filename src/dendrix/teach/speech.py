@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..core import expect_fields
 
-
 _FLOOR, _PEAK = 0.05, 0.98
 """Quantiles of the levels that count as silence and as loud speech."""
 
