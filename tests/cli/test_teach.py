@@ -1,7 +1,10 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import soundfile
 from dendrix.cli import main
 from dendrix.pretrained import find_run
 from dendrix.samples import find_sample
+from support.exports import needs_gcc, needs_node, selftest
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +40,9 @@ def test_predictions_name_a_word_or_none(words, capsys):
 
 
 def test_any_sampling_rate(words, tmp_path, capsys):
-    wave, rate = soundfile.read(find_sample("7_theo_0"))
+    wave, rate = soundfile.read(find_sample("0_theo_0"))
     soundfile.write(tmp_path / "x.wav", np.interp(np.arange(0, len(wave), 0.5), np.arange(len(wave)), wave), 2 * rate)
-    assert json.loads(said(capsys, "predict", words, tmp_path / "x.wav", "--json"))[0]["label"] == "seven"
+    assert json.loads(said(capsys, "predict", words, tmp_path / "x.wav", "--json"))[0]["label"] == "zero"
 
 
 def test_a_vocabulary_is_managed(words, tmp_path, capsys):
@@ -84,6 +88,73 @@ def test_a_stream_of_words(words, capsys, monkeypatch):
     assert lines[1]["false_alarms_per_hour"] > 0
 
 
+class FakeStream:
+    """Input of a fake microphone: sound, then silence."""
+
+    def __init__(self, sound: np.ndarray) -> None:
+        self.rest = sound
+
+    def __enter__(self) -> "FakeStream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, frames: int) -> tuple[np.ndarray, bool]:
+        part, self.rest = self.rest[:frames], self.rest[frames:]
+        return np.pad(part, (0, frames - len(part)))[:, None].astype(np.float32), False
+
+
+def fake_microphone(monkeypatch: pytest.MonkeyPatch, *sounds: np.ndarray) -> None:
+    """Install a module sounddevice whose streams give these sounds, one each; after the last one there is no device."""
+    found, waiting = ModuleType("sounddevice"), list(sounds)
+
+    class PortAudioError(Exception):
+        pass
+
+    def open_stream(samplerate: float, channels: int, dtype: str, device: str | None) -> FakeStream:
+        if not waiting:
+            raise PortAudioError("Error querying device -1")
+        assert (samplerate, channels, dtype, device) == (8000, 1, "float32", None)
+        return FakeStream(waiting.pop(0))
+
+    found.PortAudioError, found.InputStream = PortAudioError, open_stream
+    monkeypatch.setitem(sys.modules, "sounddevice", found)
+
+
+def with_silence(*names: str) -> np.ndarray:
+    gap = np.zeros(4000)
+    return np.concatenate([part for name in names for part in (gap, soundfile.read(find_sample(name))[0])] + [gap])
+
+
+def test_a_word_is_recorded_with_the_microphone(words, tmp_path, capsys, monkeypatch):
+    mine = tmp_path / "mine"
+    shutil.copy(words, mine)
+    fake_microphone(monkeypatch, *(with_silence(f"3_{speaker}_0", "8_theo_0") for speaker in ("george", "theo")))
+    added = json.loads(said(capsys, "teach", "add", "three", "--record", 2, "--to", mine, "--rate", 0.1, "--veto", "--json"))
+    assert added["clips"] == 2
+    assert added["rivals"][0] == "3"
+    assert "vetoed by 3" in said(capsys, "teach", "report", mine, "--word", "three")
+
+
+def test_a_word_that_is_not_said_in_time(words, tmp_path, capsys, monkeypatch):
+    mine = tmp_path / "mine"
+    shutil.copy(words, mine)
+    fake_microphone(monkeypatch, np.zeros(100))
+    assert main(["teach", "add", "three", "--record", "1", "--to", str(mine)]) == 1
+    assert "within 10 s" in capsys.readouterr().err
+    assert mine.read_bytes() == words.read_bytes()
+
+
+def test_microphones_that_are_missing(words, capsys, monkeypatch):
+    fake_microphone(monkeypatch)
+    assert main(["listen", str(words)]) == 1
+    assert "microphone: expected one that records at 8000 Hz" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["listen", str(words)]) == 1
+    assert "pip install dendrix[microphone]" in capsys.readouterr().err
+
+
 def wav(path: Path, wave: np.ndarray) -> Path:
     soundfile.write(path, wave, 8000, subtype="FLOAT")
     return path
@@ -100,7 +171,7 @@ def wav(path: Path, wave: np.ndarray) -> Path:
         ("teach add seven 3_theo_0.wav --to {v} --rate 0.1", "'seven' was taught before"),
         ("teach add new 3_theo_0.wav --to {v} --rate 0.0001", "background clips"),
         ("teach add new 3_theo_0.wav --to {v} --rate 0", "rate"),
-        ("teach add new --to {v}", "at least one wav file"),
+        ("teach add new --to {v}", "a wav file or --record 3"),
         ("teach add new missing.wav --to {v}", "No such file"),
         ("teach add new 3_theo_0.wav --to {no}/x/y", "does not exist"),
         ("teach add new 3_theo_0.wav --to {no} --backbone nothing", "nothing"),
@@ -147,3 +218,43 @@ def test_a_network_without_a_backbone_says_how_to_make_one(tmp_path, capsys):
     (folder / "teach.safetensors").unlink()
     assert main(["teach", "add", "new", "3_theo_0.wav", "--to", str(tmp_path / "v"), "--backbone", str(folder)]) == 1
     assert f"dendrix teach backbone {folder}" in capsys.readouterr().err
+
+
+@needs_gcc
+def test_a_vocabulary_is_exported_as_c(words, tmp_path, capsys):
+    found = json.loads(said(capsys, "export", words, "--to", "c", "--out", tmp_path / "c", "--clips", "2", "--json"))
+    assert found["words"] == ["seven", "zero"]
+    assert set(found["bytes"]) == {"network", "whitening", "words", "background", "memory"}
+    assert min(found["bytes"].values()) > 0
+    done = subprocess.run(["make", "-s", "test"], cwd=tmp_path / "c", check=True, capture_output=True, text=True)
+    assert "2 clips" in done.stdout
+
+
+@needs_node
+def test_a_vocabulary_is_exported_for_browsers(words, tmp_path, capsys):
+    told = said(capsys, "export", words, "--to", "wasm", "--out", tmp_path / "web", "--clips", "2")
+    assert "background (flash), only to teach" in told
+    assert "2 clips" in selftest(tmp_path / "web")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--to", "npz"], "expected c or wasm for a vocabulary"),
+        (["--to", "c", "--abstain", "0.5"], "abstain: expected it only for networks"),
+        (["--to", "c", "--weights", "9"], "weights: expected"),
+    ],
+)
+def test_options_that_a_vocabulary_lacks_are_refused(words, tmp_path, options, reason, capsys):
+    assert main(["export", str(words), "--out", str(tmp_path / "x"), *options]) != 0
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_empty_vocabulary_is_not_exported(words, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    shutil.copy(words, empty)
+    for word in ("seven", "zero"):
+        said(capsys, "teach", "forget", empty, word)
+    assert main(["export", str(empty), "--to", "c", "--out", str(tmp_path / "x")]) != 0
+    assert "got an empty one" in capsys.readouterr().err

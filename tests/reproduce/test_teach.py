@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from dendrix.reproduce.studies import teach, teach_scores
+from dendrix.reproduce.studies import teach, teach_alarms, teach_beyond, teach_scores
 from dendrix.reproduce.studies.dtw import dtw_distances
+from dendrix.teach import CodeSettings
 from support.paths import DOCS, ROOT
 from support.taught import backbone, recordings
 
@@ -96,3 +97,38 @@ def test_the_page_has_the_stored_table():
     results = json.loads((ROOT / "benchmarks" / "teach.json").read_text())
     table = teach.STUDY.page(results).partition("| |")[2]
     assert table in (DOCS / "howto" / "teach.md").read_text()
+
+
+def test_a_veto_is_measured_on_new_and_on_known_words():
+    words = (0, 1, 2, 100, 101)  # three known and two new ones
+    x = np.concatenate([recordings(w, TAKES, seed=3, speaker=20 + s) for s in range(SPEAKERS) for w in words])
+    word, speaker = np.tile(np.repeat(np.arange(len(words)), TAKES), SPEAKERS), np.repeat(np.arange(SPEAKERS), len(words) * TAKES)
+    found = teach_alarms.vetoes(backbone().codes(x), word, speaker, np.array([3, 4]), backbone(), rate=0.1)
+    assert found["without"]["same"] > 0.9
+    assert found["with"]["ratio, known words"] < 2
+    assert found["with"].keys() == found["without"].keys()
+
+
+def test_alarms_of_a_stream_have_an_interval_over_detectors():
+    found = teach_alarms.stream_alarms(np.array([0.0, 5.0, 10.0, 25.0]), hours=2.0, asked=10.0)
+    assert found["ratio"] == pytest.approx(0.5)
+    assert found["detector hours"] == 8
+    assert 0 <= found["low"] < 0.5 < found["high"] <= 1.25
+
+
+def test_patterns_of_any_kind_are_taught_beside_a_nearest_mean():
+    known = np.concatenate([recordings(w, 40) for w in range(12)])
+    new = np.concatenate([recordings(100 + w, 20) for w in range(4)])
+    of_known, of_new = np.repeat(np.arange(12), 40), np.repeat(np.arange(4), 20)
+    found = teach_beyond.measured(known, of_known, new, of_new, np.random.default_rng(0).normal(size=(80, 5)), CodeSettings(density=0.1))
+    assert found["accuracy"] > 0.9
+    assert found["accuracy, nearest mean of the inputs"] < 0.5  # of noise
+    assert found["measured / asked"] < 2
+    checks = teach_beyond.STUDY.check({"braille": found})
+    assert next(one.passed for one in checks)
+    assert "letters under a finger" in teach_beyond.STUDY.page({"braille": found})
+
+
+def test_the_page_has_the_stored_table_of_other_patterns():
+    results = json.loads((ROOT / "benchmarks" / "teach-beyond.json").read_text())
+    assert teach_beyond.STUDY.page(results).partition("| |")[2] in (DOCS / "howto" / "teach.md").read_text()

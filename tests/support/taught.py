@@ -8,7 +8,7 @@ from dendrix.sdr import SDR
 from dendrix.teach import Backbone, CodeSettings, fit_backbone
 
 SIZE = 60
-SETTINGS = CodeSettings(rank=20)
+SETTINGS = CodeSettings(density=0.1, rank=20)
 
 
 def recordings(word: int, clips: int, seed: int = 0, speaker: int = 0) -> np.ndarray:

@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dendrix.errors import InputError
+from dendrix.layers import PerStep
 from dendrix.models import DelayNetConfig
 from dendrix.teach import Span, bin_counts, fit_whitening, hidden_spikes, on_off_winners
+from dendrix.teach.codes import bin_edges, hidden_part
 
 seeds = st.integers(0, 2**31)
 
@@ -58,6 +60,14 @@ def test_bins_divide_the_span(seed, steps, onset, length, bins):
     assert (counts >= 0).all()
 
 
+@given(st.integers(0, 500), st.integers(1, 100), st.integers(1, 8))
+def test_edges_move_with_the_word(onset, length, bins):
+    edges = bin_edges(Span(0, length), bins)
+    assert edges[0] == 0
+    assert edges[-1] == length
+    assert bin_edges(Span(onset, onset + length), bins) == [onset + edge for edge in edges]
+
+
 def test_one_bin_per_frame_gives_the_spikes():
     spikes = (torch.rand(8, 5) < 0.5).float()
     np.testing.assert_array_equal(bin_counts(spikes, Span(0, 8), 8).reshape(8, 5), spikes.numpy())
@@ -75,8 +85,14 @@ def test_hidden_spikes_are_those_of_the_last_layers_and_can_be_streamed():
     head, state = hidden_spikes(network, x[:, :7])
     tail, _ = hidden_spikes(network, x[:, 7:], state)
     assert torch.equal(torch.cat([head, tail], 1), both)
-    with pytest.raises(InputError, match="layers: expected at most 2"):
-        hidden_spikes(network, x, layers=3)
+    assert torch.equal(hidden_spikes(network, x, layers=3)[0], both)
+    part = hidden_part(network)
+    assert torch.equal(hidden_spikes(part, x)[0], both)
+    assert len(part.stages) == len(network.stages) - 3  # dropout, and delays and integrators of the read-out
+    linear = torch.nn.Linear(2, 2)
+    assert hidden_part(linear) is linear
+    with pytest.raises(InputError, match="spiking layers"):
+        hidden_spikes(PerStep(torch.nn.Identity()), x)
     assert not any(part._forward_hooks for part in network.modules())
 
 

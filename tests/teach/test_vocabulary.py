@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -115,6 +116,44 @@ def test_own_background_raises_thresholds():
     assert report.own_rate <= RATE
 
 
+def test_a_veto_rejects_known_words_at_the_asked_rate():
+    vocabulary = Vocabulary(backbone())
+    near = backbone().codes(recordings(3, 3, seed=2, speaker=8))  # clips of a known word, which its rivals must then be
+    word = vocabulary.teach("three", near, RATE, veto=True)
+    assert word.rivals[0] == "known 3"
+    assert len(word.rivals) == 3
+    plain = Vocabulary(backbone())
+    plain.teach("three", near, RATE)
+    known = stack([codes(w, 5, seed=5, speaker=8) for w in range(12) if w != 3])
+    assert sum(one.label is not None for one in vocabulary.decide(known)) <= 2 * RATE * len(known)
+    own = backbone().codes(recordings(3, 20, seed=6, speaker=8))
+    rejected = [one for one in vocabulary.decide(own) if one.label is None]
+    assert len(rejected) > sum(one.label is None for one in plain.decide(own))  # they are more like the known word than like three clips
+    assert max(one.p_value for one in rejected) == pytest.approx(1.0)
+
+
+def test_vetoed_words_survive_their_file(tmp_path):
+    vocabulary = Vocabulary(backbone(), "net")
+    vocabulary.teach("word 100", codes(100, 3), RATE, veto=True)
+    vocabulary.extend("word 100", codes(100, 1, seed=1))
+    assert len(vocabulary["word 100"].rivals) == 3
+    vocabulary.hear(codes(110, 30))
+    vocabulary.save(tmp_path / "v")
+    again = Vocabulary.load(tmp_path / "v", backbone())
+    probes = stack([codes(100, 5, seed=2), codes(105, 5)])
+    assert again.decide(probes) == vocabulary.decide(probes)
+    assert again.report("word 100") == vocabulary.report("word 100")
+    edit(tmp_path / "v", lambda _arrays, facts: facts["words"][0].update(rivals=["nobody"]))
+    with pytest.raises(InputError, match="among the known words"):
+        Vocabulary.load(tmp_path / "v", backbone())
+
+
+def test_a_backbone_without_a_table_refuses_the_veto():
+    plain = dataclasses.replace(backbone(), veto=None)
+    with pytest.raises(InputError, match="table for it"):
+        Vocabulary(plain).teach("new", codes(100, 3), RATE, veto=True)
+
+
 def test_merged_vocabularies_know_both():
     one, other = taught(100), taught(101, 102)
     one.merge(other)
@@ -134,6 +173,8 @@ def test_a_report_names_the_words_that_are_confused():
     assert report.confusable[0][0] == "known 3"
     assert report.expected[0] <= report.expected[1]
     assert report.upper_bound > report.rate / 2
+    assert report.own_words[0] <= report.own_words[1]
+    assert report.rivals == ()
     assert report.background_words == 12
     assert report.background_speakers == 4
     assert report.bytes == 3 * 15 + 6

@@ -11,19 +11,29 @@ from .errors import standard_input
 from .output import print_json
 
 VocabularyFile = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VOCABULARY")]
-Sound = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOUND")]
+Sound = Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="SOUND")]
 
 
-def listen(vocabulary: VocabularyFile, sound: Sound = Path("-"), refractory_ms: float = 1000.0, json: bool = False) -> None:
-    """Listen for taught words in a stream, and print each when it has ended: `arecord -r 16000 -f S16_LE | dendrix listen VOCABULARY -`.
+def listen(
+    vocabulary: VocabularyFile,
+    sound: Sound = None,
+    refractory_ms: float = 1000.0,
+    per_hour: float | None = None,
+    device: str | None = None,
+    json: bool = False,
+) -> None:
+    """Listen for taught words, and print each when it has ended: `dendrix listen VOCABULARY` with the microphone of this computer.
 
     Args:
         vocabulary: file that `dendrix teach add` wrote.
-        sound: - for standard input, as a wav stream of any rate or raw 16-bit samples, mono, at the network's rate; or a wav file.
+        sound: by default the microphone; - for standard input, as a wav stream of any rate or raw 16-bit samples, mono, at the network's
+            rate; or a wav file.
         refractory_ms: time after a word in which it is not printed again, in ms.
+        per_hour: largest expected number of false alarms per hour of a word that is printed; by default, its threshold decides.
+        device: name of the microphone, as `python -m sounddevice` lists them; by default the one of the system.
         json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour"}.
     """
-    from ..data import read_sound
+    from ..data import microphone, read_sound
     from ..data.speech.audio import resample
     from ..data.speech.sound_stream import stream_sound
     from ..runs.teaching import open_vocabulary
@@ -31,8 +41,11 @@ def listen(vocabulary: VocabularyFile, sound: Sound = Path("-"), refractory_ms: 
 
     known, coder = open_vocabulary(vocabulary)
     rate = coder.encoder.rate
-    chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sound), rate)])
-    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms):
+    if sound is None:
+        chunks = microphone(rate, device=device)
+    else:
+        chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sound), rate)])
+    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms, per_hour=per_hour):
         if json:
             print_json(dataclasses.asdict(event))
         else:

@@ -1,6 +1,7 @@
 """Teach a network words by example: a few recordings per word, no training, with a stated rate of false alarms."""
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from ..errors import InputError, MisuseError
 from .output import print_json
+from .teach_budget import budget
 
 NewWord = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WORD")]
 Clips = Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.wav ...")]
@@ -24,16 +26,26 @@ _DEFAULT = "commands"
 
 
 def add(
-    word: NewWord, clips: Clips, to: Path, backbone: str | None = None, rate: float = 0.01, more: bool = False, json: bool = False
+    word: NewWord,
+    to: Path,
+    clips: Clips = (),
+    record: int = 0,
+    backbone: str | None = None,
+    rate: float = 0.01,
+    veto: bool = False,
+    more: bool = False,
+    json: bool = False,
 ) -> None:
     """Teach a word from recordings of it, three or more; or add recordings to a word.
 
     Args:
         word: name of the word.
         clips: wav files of any sampling rate, each of the word once.
+        record: number of recordings to make with the microphone, beside those of files.
         to: file of the vocabulary, created if it does not exist.
         backbone: folder of the network, or the name of a shipped one; for a new vocabulary, by default commands.
         rate: accepted rate of false alarms per word that is spoken and is another one.
+        veto: do not take a sound for the word if it is more like one of the three known words that it is most often taken for.
         more: add the recordings to a word that was taught before; its rate stays.
         json: print JSON.
     """
@@ -43,19 +55,22 @@ def add(
     from ..sdr import stack
     from ..teach.checks import expect_agreement, known_as
 
-    if not clips:
-        raise MisuseError("clips: expected at least one wav file, got none. Try: dendrix teach add WORD a.wav b.wav c.wav --to VOCABULARY")
+    if not clips and record < 1:
+        raise MisuseError("clips: expected a wav file or --record 3, got neither. Try: dendrix teach add WORD --record 3 --to VOCABULARY")
+    if veto and more:
+        raise MisuseError("veto: expected it where a word is taught, got --more, with which a word keeps its own. Leave out --veto.")
     expect_writable(to)
     vocabulary, coder = open_vocabulary(to, backbone or (None if to.exists() else _DEFAULT))
     if not more and word in vocabulary.words:
         raise InputError(
             f"word: expected a new name, but '{word}' was taught before. Add clips with --more, remove it first, or rename it."
         )
-    features = _features(coder, [sample(clip) for clip in clips])
+    features = _features(coder, [sample(clip) for clip in clips], word, record)
     codes = coder.backbone.codes(features)
     before = vocabulary[word].codes if more else None
     together = codes if before is None else stack([before, codes])
-    expect_agreement(together, [*(["an earlier clip"] * (len(together) - len(clips))), *map(str, clips)], coder.backbone.background)
+    named = [*map(str, clips), *(f"recording {i + 1}" for i in range(record))]
+    expect_agreement(together, [*(["an earlier clip"] * (len(together) - len(named))), *named], coder.backbone.background)
     notes = list[str]()
     if not more and (same := known_as(vocabulary, codes)):
         notes.append(f"These clips sound like '{same}', which was taught before.")
@@ -67,7 +82,7 @@ def add(
     if more:
         vocabulary.extend(word, codes)
     else:
-        vocabulary.teach(word, codes, rate)
+        vocabulary.teach(word, codes, rate, veto)
     vocabulary.save(to)
     found = vocabulary.report(word)
     if json:
@@ -179,7 +194,7 @@ def background(sounds: Sounds, to: Path) -> None:
         print(f"Note: a rate of {1 / needed:.2%} needs at least {needed:.0f} sounds of your own. Record more.")
 
 
-def backbone(run: Run, out: Path | None = None, root: Path | None = None, clips: int = 2000, layers: int = 1) -> None:
+def backbone(run: Run, out: Path | None = None, root: Path | None = None, clips: int = 2000, layers: int = 2) -> None:
     """Compute what teaching needs beside a network, from its training data: whitening, background and table of thresholds.
 
     Args:
@@ -187,7 +202,7 @@ def backbone(run: Run, out: Path | None = None, root: Path | None = None, clips:
         out: file to write; by default teach.safetensors in the folder.
         root: folder of the training data, if it has moved.
         clips: largest number of codes that is kept as background.
-        layers: number of hidden layers that are coded, counted from the last one.
+        layers: largest number of hidden layers that are coded, counted from the last one.
     """
     from ..core.files import expect_writable
     from ..pretrained import find_run
@@ -232,13 +247,18 @@ def _open(path: Path) -> tuple[Any, Any]:
     return open_vocabulary(path)
 
 
-def _features(coder: Any, clips: list[Path]) -> Any:
+def _features(coder: Any, clips: list[Path], word: str, record: int) -> Any:
+    """Return the features of clips, and of `record` recordings of the microphone."""
     import numpy as np
 
-    from ..data import read_sound
+    from ..data import microphone, read_sound
+    from ..teach import record_word
 
-    waves = [read_sound(clip, _LONGEST_S) for clip in clips]
-    return np.concatenate([coder.word(*wave, str(clip)) for clip, wave in zip(clips, waves, strict=True)])
+    waves = [(str(clip), *read_sound(clip, _LONGEST_S)) for clip in clips]
+    for i in range(record):
+        print(f"Say '{word}' now, {i + 1} of {record}.", file=sys.stderr, flush=True)
+        waves.append((f"recording {i + 1}", record_word(coder, microphone(coder.encoder.rate)), coder.encoder.rate))
+    return np.concatenate([coder.word(wave, rate, name) for name, wave, rate in waves])
 
 
 def _recordings(sounds: Path, rate: int) -> Any:
@@ -266,12 +286,18 @@ def _print_report(found: Any) -> None:
     low, high = found.expected
     print(f"  false alarms asked {found.rate:.2%} of other words; expected {low:.2%} to {high:.2%}; at most {found.upper_bound:.2%} (95 %)")
     print(f"  from {found.background_clips} clips of {found.background_words} words by {found.background_speakers} speakers")
+    if found.own_words is not None:
+        low, high = found.own_words
+        print(f"  other words by the speaker of the clips: expected {low:.2%} to {high:.2%}")
     if found.own_rate is not None:
         print(f"  on {found.own_background} sounds of your own: {found.own_rate:.2%}")
+    if found.rivals:
+        print(f"  vetoed by {', '.join(found.rivals)}")
     if found.confusable:
         print(f"  most confusable: {', '.join(f'{name} {share:.0%}' for name, share in found.confusable)}")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    command.__name__.partition("_")[0]: command for command in (add, report, list_words, forget, rename, merge, background, backbone)
+    command.__name__.partition("_")[0]: command
+    for command in (add, report, list_words, forget, rename, merge, background, backbone, budget)
 }

@@ -36,6 +36,7 @@ from .speech.integer_base import IntegerEncoder
 from .speech.integer_mel import IntegerMel
 from .speech.mel import LogMel
 from .speech.mel_spikes import MelLatency, MelLevels, MelLIF, MelRate
+from .speech.microphone import microphone
 from .speech.published_mel import PublishedMel
 from .speech.wav_folder import WavClips, find_wavs, wav_folder
 
@@ -84,6 +85,7 @@ __all__ = [
     "image_folder",
     "integer_encoder",
     "loader",
+    "microphone",
     "mnist",
     "mnist_images",
     "nmnist",

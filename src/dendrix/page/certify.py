@@ -12,7 +12,11 @@ from ..runs import open_run
 from ..runs.deployment import DeployRun, prepare_run
 from .seeing import POLICIES, THRESHOLDS
 
-GOALS = {"cifar10": Guarantee(eps=0.01, delta=0.1)}
+GOALS = {
+    "cifar10": Guarantee(eps=0.01, delta=0.1),
+    "commands": Guarantee(eps=0.02, delta=0.1),
+    "fsdd": Guarantee(eps=0.02, delta=0.1),
+}
 """Goals of the shipped networks, as for their floating-point forms."""
 
 

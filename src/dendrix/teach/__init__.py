@@ -4,10 +4,14 @@ from .backbone import Backbone, CodeSettings, calibrated, fit_backbone
 from .background import Background
 from .coder import Coder, speech_features
 from .codes import Whitening, bin_counts, fit_whitening, hidden_spikes, on_off_winners
-from .listening import Event, listen_for
+from .listening import Event, Spoken, listen_for, spoken_words
+from .recording import record_word
 from .speech import Span, SpeechDetector
+from .thinning import Thinned, thinned_segments
 from .thresholds import Calibration, Rates, calibrate, clustered_upper_bound, false_alarm_rates, threshold, word_weights
-from .vocabulary import Decision, Report, Vocabulary, Word, source_of
+from .veto import KnownWords
+from .vocabulary import Vocabulary, source_of
+from .words import Decision, Report, Word
 
 __all__ = [
     "Backbone",
@@ -17,10 +21,13 @@ __all__ = [
     "Coder",
     "Decision",
     "Event",
+    "KnownWords",
     "Rates",
     "Report",
     "Span",
     "SpeechDetector",
+    "Spoken",
+    "Thinned",
     "Vocabulary",
     "Whitening",
     "Word",
@@ -34,8 +41,11 @@ __all__ = [
     "hidden_spikes",
     "listen_for",
     "on_off_winners",
+    "record_word",
     "source_of",
     "speech_features",
+    "spoken_words",
+    "thinned_segments",
     "threshold",
     "word_weights",
 ]

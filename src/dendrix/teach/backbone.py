@@ -1,7 +1,9 @@
 """Backbone of taught words: whitening, background and calibration, computed once from recordings of known words."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from ..sdr import SDR
 from . import files
 from .background import Background, Whole
 from .codes import Features, Whitening, fit_whitening, on_off_winners
-from .thresholds import Calibration, calibrate
+from .thresholds import Calibration, Mask, calibrate
+from .veto import KnownWords
 
-KIND, VERSION = "backbone", 1
+KIND, VERSION = "backbone", 2
 _FEW_WORDS = (5, 10, 20)
 """Numbers of background words in the table of kappa, besides the largest possible one."""
 
@@ -32,13 +35,13 @@ class CodeSettings:
         InputError: a field is out of range.
     """
 
-    layers: int = 1
-    """Number of hidden layers, counted from the last one."""
-    bins: int = 4
+    layers: int = 2
+    """Largest number of hidden layers, counted from the last one."""
+    bins: int = 2
     """Number of bins between the onset of the speech and `tail_ms` after its offset."""
     tail_ms: float = 300.0
     """Time after the speech that belongs to it, because delayed spikes follow the sound, in ms."""
-    density: float = 0.1
+    density: float = 0.15
     """Share of active cells of a code."""
     shrinkage: float = 0.3
     """Weight of the identity in the covariance."""
@@ -62,6 +65,7 @@ class Backbone:
         calibration: table of kappa.
         network: fingerprint of the network, from `exits.network.fingerprint`; empty for features of another source.
         activity: usual range of the number of spikes of a clip, the sum of its features.
+        veto: table of kappa for words with a veto by known words; None without veto.
     """
 
     settings: CodeSettings
@@ -70,6 +74,7 @@ class Backbone:
     calibration: Calibration
     network: str = ""
     activity: tuple[float, float] = (0.0, math.inf)
+    veto: Calibration | None = None
 
     def is_foreign(self, features: ArrayLike) -> bool:
         """Return whether clips [N, D] are unlike the known words as a whole, as those of another microphone or kind of sound are.
@@ -78,6 +83,11 @@ class Backbone:
         """
         low, high = self.activity
         return not low <= float(np.asarray(features).sum(-1).mean()) <= high
+
+    @cached_property
+    def known(self) -> KnownWords:
+        """Likeness of clips to the known words, for the veto; computed at its first use."""
+        return KnownWords(self.background)
 
     @property
     def n(self) -> int:
@@ -111,6 +121,7 @@ class Backbone:
             "calibration": asdict(self.calibration),
             "network": self.network,
             "activity": list(self.activity),
+            "veto": None if self.veto is None else asdict(self.veto),
         }
         files.write(Path(path), KIND, VERSION, arrays, facts)
 
@@ -130,7 +141,8 @@ class Backbone:
             background = Background(codes, arrays["word"].astype(np.int64), arrays["speaker"].astype(np.int64), tuple(facts["names"]))
             low, high = map(float, facts["activity"])
             table, settings = _calibration(facts["calibration"]), CodeSettings(**facts["settings"])
-            found = cls(settings, whitening, background, table, facts["network"], (low, high))
+            veto = None if facts["veto"] is None else _calibration(facts["veto"])
+            found = cls(settings, whitening, background, table, facts["network"], (low, high), veto)
             found.codes(np.zeros((1, facts["n"] // 2)))
         except (InputError, KeyError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
@@ -170,12 +182,14 @@ def fit_backbone(
     fitted = fit_whitening(x, y, shrinkage=settings.shrinkage, rank=settings.rank)
     whitening = Whitening(fitted.mean, _rounded(fitted.directions), fitted.reduction)
     everything = Background(on_off_winners(whitening(x), settings.density), y, who, names)
-    calibration = calibrated(everything, taught, seed)
-    low, high = np.quantile(x.sum(1), _USUAL)
-    return Backbone(settings, whitening, everything.thinned(clips), calibration, network, (float(low), float(high)))
+    kept, (low, high) = everything.thinned(clips), np.quantile(x.sum(1), _USUAL)
+    tables = calibrated(everything, taught, seed), calibrated(kept, taught, seed, veto=True)
+    return Backbone(settings, whitening, kept, tables[0], network, (float(low), float(high)), tables[1])
 
 
-def calibrated(background: Background, taught: int = 3, seed: int = 0, draws: int = 3, clips: int = 6000) -> Calibration:
+def calibrated(
+    background: Background, taught: int = 3, seed: int = 0, draws: int = 3, clips: int = 6000, veto: bool = False
+) -> Calibration:
     """Compute the table of kappa by teaching every known word from `taught` clips of one speaker, `draws` times.
 
     Args:
@@ -184,20 +198,28 @@ def calibrated(background: Background, taught: int = 3, seed: int = 0, draws: in
         seed: seed of the choice of clips.
         draws: number of speakers per word.
         clips: largest number of background clips that are used.
+        veto: teach the words with a veto by known words; neither the word itself nor one that is left out may veto.
     """
     rng, probes = np.random.default_rng(seed), background.thinned(clips)
-    scores, words, usable = list[Whole](), list[int](), list[NDArray[np.bool_]]()
+    known = KnownWords(probes) if veto else None
+    scores, words, usable, own = list[Whole | Callable[[int], Whole]](), list[int](), list[Mask](), list[Mask]()
     for word in np.unique(background.word):
-        own = np.flatnonzero(background.word == word)
-        for speaker in rng.permutation(np.unique(background.speaker[own]))[:draws]:
-            theirs = own[background.speaker[own] == speaker]
-            chosen = rng.permutation(theirs if len(theirs) >= taught else own)[:taught]
-            scores.append(probes.scores(background.codes[np.sort(chosen)]))
+        clips_of = np.flatnonzero(background.word == word)
+        for speaker in rng.permutation(np.unique(background.speaker[clips_of]))[:draws]:
+            theirs = clips_of[background.speaker[clips_of] == speaker]
+            chosen = rng.permutation(theirs if len(theirs) >= taught else clips_of)[:taught]
+            found = probes.scores(background.codes[np.sort(chosen)])
+            scores.append(found if known is None else partial(_with_veto, known, found, int(word)))
             words.append(int(word))
             others = probes.speaker != speaker
             every = len(np.unique(probes.word[others])) == probes.words  # else there are too few speakers to leave one out
             usable.append(others if every else np.ones_like(others))
-    return calibrate(scores, words, probes.word, usable, sizes=_FEW_WORDS, seed=seed)
+            own.append(~others)
+    return calibrate(scores, words, probes.word, usable, own, sizes=_FEW_WORDS, seed=seed)
+
+
+def _with_veto(known: KnownWords, scores: Whole, taught: int, left: int) -> Whole:
+    return known.apply(scores, scores, known.of_background, known.rivals(scores, (taught, left)))
 
 
 def _bytes(directions: Features) -> tuple[NDArray[np.int8], Features]:
@@ -213,8 +235,9 @@ def _rounded(directions: Features) -> Features:
 
 
 def _calibration(facts: dict[str, Any]) -> Calibration:
-    tables = {name: tuple(tuple(map(float, row)) for row in facts[name]) for name in ("kappa", "low", "high")}
+    tables = {name: tuple(tuple(map(float, row)) for row in facts[name]) for name in ("kappa", "low", "high", "own_low", "own_high")}
     alphas, words = tuple(map(float, facts["alphas"])), tuple(map(int, facts["words"]))
-    if any(len(rows) != len(words) or any(len(row) != len(alphas) for row in rows) for rows in tables.values()):
+    given = [rows for name, rows in tables.items() if rows or not name.startswith("own")]
+    if any(len(rows) != len(words) or any(len(row) != len(alphas) for row in rows) for rows in given):
         raise InputError("calibration: expected a row for each number of words and a column for each rate")
     return Calibration(alphas, words, **tables, known=int(facts["known"]))

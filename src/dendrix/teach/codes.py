@@ -6,6 +6,7 @@ Each step also works alone: counts of any network, whitening of any features [N,
 """
 
 import contextlib
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from ..core import State, expect, expect_count, expect_in
 from ..energy.spike_outputs import spikes as spikes_of
 from ..errors import InputError
+from ..layers import Sequential
+from ..neurons import LI
 from ..sdr import SDR
 from .speech import Span
 
@@ -34,14 +37,14 @@ def hidden_spikes(
         x: inputs, [B, T, C].
         state: state before them; None from rest.
         valid: bool [B, T], or None.
-        layers: number of layers, counted from the last one; None takes all.
+        layers: largest number of layers, counted from the last one; None takes all.
     Raises:
-        InputError: the network has fewer spiking layers.
+        InputError: the network has no spiking layer.
     """
     heard: list[Tensor] = []
 
-    def keep(module: nn.Module, _given: Any, y: Any) -> None:
-        if (found := spikes_of(module, {}, y)) is not None:
+    def keep(module: nn.Module, given: Any, y: Any) -> None:
+        if (found := spikes_of(module, {"x": given[0]}, y)) is not None:
             heard.append((found != 0).float())
 
     silent = spikes_of.dispatch(object)
@@ -50,10 +53,16 @@ def hidden_spikes(
             if spikes_of.dispatch(type(part)) is not silent:
                 hooks.callback(part.register_forward_hook(keep).remove)
         _, state = network(x, state, valid)
-    count = max(len(heard), 1) if layers is None else expect_count(layers, "[1, inf)", "layers")
-    if count > len(heard):
-        raise InputError(f"layers: expected at most {len(heard)}, the spiking layers of the network, got {count}. Choose fewer.")
+    if not heard:
+        raise InputError(f"network: expected one with spiking layers, got none in {type(network).__name__}. Choose another.")
+    count = len(heard) if layers is None else expect_count(layers, "[1, inf)", "layers")
     return torch.cat(heard[-count:], -1), state
+
+
+def bin_edges(span: Span, bins: int) -> list[int]:
+    """Return the first frame of each of B bins of equal length, and the end of the last one; half a frame rounds up."""
+    length = span.offset - span.onset
+    return [span.onset + (2 * i * length + bins) // (2 * bins) for i in range(bins + 1)]
 
 
 def bin_counts(spikes: Tensor, span: Span, bins: int = 4) -> Features:
@@ -67,9 +76,17 @@ def bin_counts(spikes: Tensor, span: Span, bins: int = 4) -> Features:
         counts, [B * H], bin by bin.
     """
     expect(spikes, "T H", "spikes")
-    edges = np.rint(np.linspace(span.onset, span.offset, bins + 1)).astype(int)
-    total = torch.nn.functional.pad(spikes.cumsum(0), (0, 0, 1, 0))[np.clip(edges, 0, len(spikes)).tolist()]
-    return total.diff(dim=0).flatten().numpy().astype(np.float32)
+    edges = [min(max(edge, 0), len(spikes)) for edge in bin_edges(span, bins)]
+    return torch.cat([spikes[first:last].sum(0) for first, last in itertools.pairwise(edges)]).numpy().astype(np.float32)
+
+
+def hidden_part(network: nn.Module) -> nn.Module:
+    """Return the part of a `Sequential` up to its last spiking layer, with shared weights, or another network as it is."""
+    if not isinstance(network, Sequential):
+        return network
+    silent = {spikes_of.dispatch(kind) for kind in (object, LI)}
+    spiking = [i for i, stage in enumerate(network.stages) if any(spikes_of.dispatch(type(part)) not in silent for part in stage.modules())]
+    return Sequential(*network.stages[: spiking[-1] + 1]).eval() if spiking else network
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ..core import expect_fields
 
+_FLOOR, _PEAK = 0.05, 0.98
+"""Quantiles of the levels that count as silence and as loud speech."""
+
 
 class Span(NamedTuple):
     """Frames from `onset` to before `offset`."""
@@ -54,11 +57,19 @@ class SpeechDetector:
             x: frames of an encoder, [T, C].
             dt_ms: length of a frame, in ms.
         """
-        if not len(x):
+        return self.words_of(frame_levels(x), dt_ms)
+
+    def words_of(self, level: NDArray[np.floating], dt_ms: float) -> list[Span]:
+        """Return the words of a clip, in order, from the levels of its frames.
+
+        Args:
+            level: what `frame_levels` returns, [T].
+            dt_ms: length of a frame, in ms.
+        """
+        if not len(level):
             return []
-        level = x.mean(-1) + x.std(-1, unbiased=False)  # the second alone rises where the mean of a frame was subtracted
-        levels = smoothed(level.numpy(), max(round(self.smoothing_ms / dt_ms), 1))
-        floor, peak = np.percentile(levels, (5, 98))
+        levels = smoothed(level, max(round(self.smoothing_ms / dt_ms), 1))
+        floor, peak = _quantiles(levels, _FLOOR, _PEAK)
         if peak - floor < max(self.least, self.contrast * peak):
             return []
         spans = list[Span]()
@@ -75,10 +86,25 @@ class SpeechDetector:
         return Span(words[0].onset, words[-1].offset) if words else None
 
 
+def frame_levels(x: Tensor) -> NDArray[np.float32]:
+    """Return the level of each frame of x [T, C], the mean plus the standard deviation over its channels, [T]."""
+    values = x.numpy()
+    return np.asarray(values.mean(-1) + values.std(-1), np.float32)  # the second alone rises where the mean of a frame was subtracted
+
+
 def smoothed(levels: NDArray[np.floating], width: int) -> NDArray[np.float64]:
     """Return the moving average of levels [T], T >= 1, over `width` frames, centred; at the ends over those that exist."""
-    kernel = np.ones(min(width, len(levels)))
-    return np.convolve(levels, kernel, "same") / np.convolve(np.ones(len(levels)), kernel, "same")
+    count, width = len(levels), min(width, len(levels))
+    total = np.concatenate([[0.0], np.cumsum(levels, dtype=np.float64)])
+    last = np.arange(count) + (width - 1) // 2 + 1
+    first, last = np.maximum(last - width, 0), np.minimum(last, count)
+    return np.asarray((total[last] - total[first]) / (last - first))
+
+
+def _quantiles(values: NDArray[np.float64], *shares: float) -> list[float]:
+    """Return quantiles, interpolated linearly, as numpy does, in a tenth of the time for some hundred values."""
+    ordered, places = np.sort(values), [share * (len(values) - 1) for share in shares]
+    return [float(ordered[int(p)] + (p - int(p)) * (ordered[min(int(p) + 1, len(values) - 1)] - ordered[int(p)])) for p in places]
 
 
 def runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:

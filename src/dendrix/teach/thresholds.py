@@ -5,7 +5,7 @@ the background is therefore taken at kappa * alpha. Kappa is the largest factor 
 most at alpha on words that are left out of the background.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,10 +19,14 @@ from ..errors import InputError, NoCertificateError
 ALPHAS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Rates of the table of kappa."""
 _KAPPAS = np.geomspace(0.02, 1.5, 60)
+_RANGE = (0.1, 0.9)
+"""Quantiles over detectors that bound the expected range."""
 _CLIPS, _PAIRS = 2, 2.5
 """Expected numbers of false alarms that a rate needs: among the clips of the background, and among pairs of known words."""
 
 Scores = NDArray[np.integer]
+Table = tuple[tuple[float, ...], ...]
+Mask = NDArray[np.bool_]
 
 
 def word_weights(word: ArrayLike) -> NDArray[np.float64]:
@@ -113,21 +117,39 @@ class Calibration:
         kappa: [M][A].
         low, high: tenth and ninetieth percentile over detectors of measured / asked on words left out, [M][A].
         known: number of known words that were taught for it.
+        own_low, own_high: the same for words left out that are spoken by the speaker who taught the detector; empty if not known.
     """
 
     alphas: tuple[float, ...]
     words: tuple[int, ...]
-    kappa: tuple[tuple[float, ...], ...]
-    low: tuple[tuple[float, ...], ...]
-    high: tuple[tuple[float, ...], ...]
+    kappa: Table
+    low: Table
+    high: Table
     known: int
+    own_low: Table = ()
+    own_high: Table = ()
 
     def at(self, alpha: float, words: int) -> tuple[float, float, float]:
         """Return kappa, low and high for a rate and a number of background words, interpolated in their logarithms."""
-        falling = -np.log(self.alphas)
-        rows = [[float(np.interp(-np.log(alpha), falling, row)) for row in table] for table in (self.kappa, self.low, self.high)]
-        kappa, low, high = (float(np.interp(np.log(max(words, 1)), np.log(self.words), column)) for column in rows)
-        return kappa, low, high
+        return self._of(self.kappa, alpha, words), self._of(self.low, alpha, words), self._of(self.high, alpha, words)
+
+    def expected(self, share: float, words: int) -> float:
+        """Return the rate alpha for which kappa(alpha) * alpha is a share of the background, at most 1."""
+        alphas = np.array(self.alphas[::-1])
+        shares = np.maximum.accumulate([self.at(alpha, words)[0] * alpha for alpha in alphas])
+        if share <= shares[0]:
+            return float(share / shares[0] * alphas[0])
+        if share >= shares[-1]:
+            return float(min(share / shares[-1] * alphas[-1], 1.0))
+        return float(np.exp(np.interp(np.log(share), np.log(shares), np.log(alphas))))
+
+    def own(self, alpha: float, words: int) -> tuple[float, float] | None:
+        """Return low and high for other words of the speaker who taught a word, as `at` does; None if they are not known."""
+        return (self._of(self.own_low, alpha, words), self._of(self.own_high, alpha, words)) if self.own_low else None
+
+    def _of(self, table: Table, alpha: float, words: int) -> float:
+        column = [float(np.interp(-np.log(alpha), -np.log(self.alphas), row)) for row in table]
+        return float(np.interp(np.log(max(words, 1)), np.log(self.words), column))
 
     def smallest(self, clips: int, words: int) -> float:
         """Return the smallest rate that a background of so many clips and words supports."""
@@ -159,10 +181,11 @@ class Calibration:
 
 
 def calibrate(
-    scores: Sequence[Scores],
+    scores: Sequence[Scores | Callable[[int], Scores]],
     taught: Sequence[int],
     word: ArrayLike,
-    usable: Sequence[NDArray[np.bool_]] | None = None,
+    usable: Sequence[Mask] | None = None,
+    own: Sequence[Mask] | None = None,
     *,
     alphas: Sequence[float] = ALPHAS,
     sizes: Sequence[int] = (),
@@ -171,10 +194,12 @@ def calibrate(
     """Compute kappa from known words that are taught as if they were new.
 
     Args:
-        scores: scores of each of P detectors on the N background clips, [P][N].
+        scores: scores of each of P detectors on the N background clips, [P][N]; or, for a detector that uses the known words themselves, a
+            function that returns the scores without using a given word.
         taught: word that each detector was taught, [P].
         word: word of each clip, [N].
         usable: clips that count for each detector, bool [P][N], such as those of other speakers; None for all.
+        own: clips by the speaker who taught each detector, bool [P][N]; None if they are not known.
         alphas: rates of the table.
         sizes: numbers of background words of the table; always included is the number of known words less two.
         seed: seed of the choice of background words where fewer are used.
@@ -187,50 +212,66 @@ def calibrate(
             f"word: expected at least 4 known words to calibrate with, got {len(names)}. Use a backbone that knows more words."
         )
     rng, largest = np.random.default_rng(seed), len(names) - 2
+    everything = np.ones(len(index), bool)
     counts = sorted({*(size for size in sizes if 2 <= size < largest), largest})
-    tables = []
+    rows = []
     for size in counts:
-        measured = [
-            _left_out(np.asarray(row), index, int(np.searchsorted(names, own)), size, alphas, rng, None if usable is None else usable[p])
-            for p, (row, own) in enumerate(zip(scores, taught, strict=True))
-        ]
-        tables.append(_row(np.array(measured), alphas))
-    kappa, low, high = zip(*tables, strict=True)
-    return Calibration(tuple(alphas), tuple(counts), kappa, low, high, len(names))
+        measured, of_speaker = [], []
+        for p, (given, of) in enumerate(zip(scores, taught, strict=True)):
+            masks = (everything if usable is None else usable[p], None if own is None else own[p])
+            number = int(np.searchsorted(names, of))
+            found = _left_out(given if callable(given) else np.asarray(given), names, index, number, size, alphas, rng, masks)
+            measured.append(found[0])
+            of_speaker.append(found[1])
+        rows.append(_row(np.array(measured), np.array(of_speaker), alphas))
+    kappa, low, high, own_low, own_high = zip(*rows, strict=True)
+    known = dict(own_low=own_low, own_high=own_high) if own is not None else {}
+    return Calibration(tuple(alphas), tuple(counts), kappa, low, high, len(names), **known)
 
 
 def _left_out(
-    scores: Scores,
+    scores: Scores | Callable[[int], Scores],
+    names: NDArray[Any],
     index: NDArray[np.int64],
-    own: int,
+    taught: int,
     size: int,
     alphas: Sequence[float],
     rng: np.random.Generator,
-    usable: NDArray[np.bool_] | None,
-) -> NDArray[np.float64]:
-    """Mean rate of a detector on words left out of its background, for each kappa and alpha, [A, number of kappas]."""
-    others = np.array([number for number in range(index.max() + 1) if number != own])
+    masks: tuple[Mask, Mask | None],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean rates of a detector on words left out of its background, by usable and by own clips, for each alpha and kappa."""
+    usable, own = masks
+    others = np.array([number for number in range(len(names)) if number != taught])
     shares = np.outer(alphas, _KAPPAS).ravel()
-    total = np.zeros(len(shares))
-    ok = np.ones(len(scores), bool) if usable is None else usable
+    total, of_speaker, spoken = np.zeros(len(shares)), np.zeros(len(shares)), 0
     for left in others:
+        s = scores(int(names[left])) if callable(scores) else scores
         rest = others[others != left]
         chosen = rest if size >= len(rest) else rng.choice(rest, size, replace=False)
-        known = ok & np.isin(index, chosen)
-        thetas = _thresholds(scores[known], word_weights(index[known]), shares)
-        fresh = np.sort(scores[ok & (index == left)])
-        total += 1 - np.searchsorted(fresh, thetas, side="left") / max(len(fresh), 1)
-    return (total / len(others)).reshape(len(alphas), -1)
+        known = usable & np.isin(index, chosen)
+        thetas = _thresholds(s[known], word_weights(index[known]), shares)
+        total += _reached(s[usable & (index == left)], thetas)
+        if own is not None and len(theirs := s[own & (index == left)]):
+            of_speaker += _reached(theirs, thetas)
+            spoken += 1
+    shape = (len(alphas), -1)
+    return (total / len(others)).reshape(shape), (of_speaker / max(spoken, 1)).reshape(shape)
 
 
-def _row(measured: NDArray[np.float64], alphas: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Return kappa, and the range of measured / asked at it, for each alpha; `measured` is [P, A, number of kappas]."""
-    kappas, lows, highs = [], [], []
+def _reached(scores: Scores, thetas: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of scores that reach each threshold."""
+    return np.asarray(1 - np.searchsorted(np.sort(scores), thetas, side="left") / max(len(scores), 1))
+
+
+def _row(
+    measured: NDArray[np.float64], of_speaker: NDArray[np.float64], alphas: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return for each alpha kappa, and at it the ranges of measured / asked of all and of own clips; both are [P, A, number of kappas]."""
+    found = []
     for number, alpha in enumerate(alphas):
         allowed = np.flatnonzero(measured[:, number].mean(0) <= alpha)
         at = int(allowed[-1]) if len(allowed) else 0
-        ratio = measured[:, number, at] / alpha
-        kappas.append(float(_KAPPAS[at]))
-        lows.append(float(np.quantile(ratio, 0.1)))
-        highs.append(float(np.quantile(ratio, 0.9)))
-    return tuple(kappas), tuple(lows), tuple(highs)
+        ranges = [np.quantile(rates[:, number, at] / alpha, _RANGE) for rates in (measured, of_speaker)]
+        found.append((float(_KAPPAS[at]), *(float(edge) for edges in ranges for edge in edges)))
+    kappa, low, high, own_low, own_high = zip(*found, strict=True)
+    return kappa, low, high, own_low, own_high

@@ -4,9 +4,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,91 +16,14 @@ from ..sdr import SDR, SegmentIndex, stack
 from . import files
 from .backbone import Backbone
 from .background import Background, Whole, joined
-from .thresholds import clustered_upper_bound, false_alarm_rates, threshold, word_weights
+from .thresholds import Calibration, clustered_upper_bound, false_alarm_rates, threshold, word_weights
+from .words import Decision, Law, Report, Word, law
 
 KIND, VERSION = "vocabulary", 1
 LONGEST_NAME = 100
 """Longest name of a word, in characters."""
 _MOST_CLIPS = 64
 """Largest number of clips of a word: the sum of their overlaps stays far below 2^31, and more do not help."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A taught word.
-
-    Args:
-        codes: code of each clip, K codes.
-        rate: asked rate of false alarms per clip of another word.
-        theta: score from which a clip is taken for the word.
-        mean, deviation: of the scores of the background.
-    """
-
-    codes: SDR
-    rate: float
-    theta: int
-    mean: float
-    deviation: float
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Decision about one clip."""
-
-    label: str | None
-    """The word, or None for none of the taught words."""
-    p_value: float
-    """Share of the background that scores as high for the best word."""
-    nearest: str
-    """The best word, whether or not it reaches its threshold."""
-    score: int
-    """Score of the best word: sum of the overlaps with its codes."""
-    theta: int
-    """Threshold of the best word."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is known about the false alarms of a word."""
-
-    word: str
-    clips: int
-    rate: float
-    """Asked rate of false alarms per clip of another word."""
-    expected: tuple[float, float]
-    """Range of the rate on words that the background lacks: tenth and ninetieth percentile of known words taught as new ones."""
-    upper_bound: float
-    """Upper bound of the rate, 95 %, from the background with its clips clustered by word."""
-    background_words: int
-    background_speakers: int
-    background_clips: int
-    confusable: tuple[tuple[str, float], ...]
-    """The known words that it is most often taken for, and the share of their clips."""
-    own_background: int
-    """Number of sounds of the user's own background."""
-    own_rate: float | None
-    """Rate of false alarms on the user's own background; None without one."""
-    bytes: int
-    """Size of its codes and threshold."""
-
-
-class _Law(NamedTuple):
-    """Scores of a background for a word, falling, and the sum of the weights up to each, [N]."""
-
-    scores: Whole
-    reached: NDArray[np.float64]
-
-    def share(self, score: int) -> float:
-        """Return the share of the background that scores at least so high, where the clip itself counts as one of it."""
-        count = len(self.scores)
-        higher = int(np.searchsorted(-self.scores, -score, side="right"))
-        return float(min(((self.reached[higher - 1] * count if higher else 0) + 1) / (count + 1), 1.0))
-
-
-def _law(background: Background, codes: SDR) -> _Law:
-    scores = background.scores(codes)
-    order = np.argsort(-scores, kind="stable")
-    return _Law(scores[order], np.cumsum(word_weights(background.word)[order]))
 
 
 class Vocabulary:
@@ -118,7 +40,7 @@ class Vocabulary:
         self._index = SegmentIndex(backbone.n)
         self._words: dict[str, Word] = {}
         self._ids: dict[str, Whole] = {}
-        self._laws: dict[str, list[_Law]] = {}
+        self._laws: dict[str, list[Law]] = {}
 
     @property
     def words(self) -> Mapping[str, Word]:
@@ -128,19 +50,22 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self._words)
 
-    def teach(self, name: str, codes: SDR, rate: float = 0.01) -> Word:
+    def teach(self, name: str, codes: SDR, rate: float = 0.01, veto: bool = False) -> Word:
         """Teach a new word.
 
         Args:
             name: its name.
             codes: code of each of its clips.
             rate: accepted rate of false alarms per clip of another word.
+            veto: reject a clip that is more like one of the known words that the word is most often taken for; the threshold is computed
+                for both together.
         Raises:
-            InputError: the name exists or is not a name, or the codes are of another backbone, empty or too many.
+            InputError: the name exists or is not a name, the codes are of another backbone, empty or too many, or the backbone has no table
+                for the veto.
             NoCertificateError: the background does not support the rate.
         """
         self._expect_new(name)
-        word = self._calibrated(codes, rate)
+        word = self._calibrated(codes, rate, veto)
         self._store(name, word)
         return word
 
@@ -151,7 +76,7 @@ class Vocabulary:
             InputError: as in `teach`, or there is no such word.
         """
         known = self[name]
-        word = self._calibrated(stack([known.codes, self._expect_codes(codes)]), known.rate)
+        word = self._calibrated(stack([known.codes, self._expect_codes(codes)]), known.rate, bool(known.rivals))
         self._replace(name, word)
         return word
 
@@ -208,7 +133,7 @@ class Vocabulary:
         heard = Background(codes, number, number, tuple(f"sound {i + 1}" for i in number))
         self.own = heard if self.own is None else joined([self.own, heard])
         for name, word in list(self._words.items()):
-            self._replace(name, self._calibrated(word.codes, word.rate))
+            self._replace(name, self._calibrated(word.codes, word.rate, bool(word.rivals)))
 
     def scores(self, codes: SDR) -> Whole:
         """Return the scores of Q clips for all words, [Q, number of words]: the sums of the overlaps with the codes of each word."""
@@ -220,6 +145,8 @@ class Vocabulary:
     def decide(self, codes: SDR) -> list[Decision]:
         """Decide about Q clips: the best word that reaches its threshold, where words are compared by (score - mean) / deviation.
 
+        A word that is vetoed is not reached; its p-value is 1.
+
         Raises:
             InputError: the vocabulary is empty.
         """
@@ -229,19 +156,26 @@ class Vocabulary:
         found = self.scores(codes)
         theta, mean, deviation = (np.array([getattr(word, field) for word in words]) for field in ("theta", "mean", "deviation"))
         standard = (found - mean) / deviation
-        reached = found >= theta
+        allowed = self._after_veto(codes, found)
+        reached = allowed >= theta
         best = np.where(reached.any(1), np.where(reached, standard, -math.inf).argmax(1), standard.argmax(1))
         return [
-            Decision(names[k] if row[k] >= theta[k] else None, self.p_value(names[k], int(row[k])), names[k], int(row[k]), int(theta[k]))
-            for row, k in zip(found, best.tolist(), strict=True)
+            Decision(names[k] if row[k] >= theta[k] else None, self.p_value(names[k], int(row[k])), names[k], int(raw[k]), int(theta[k]))
+            for raw, row, k in zip(found, allowed, best.tolist(), strict=True)
         ]
 
     def p_value(self, name: str, score: int) -> float:
         """Return the share of the background, the user's own if it is larger, that scores at least as high for a word, never 0."""
-        codes = self[name].codes
         if name not in self._laws:
-            self._laws[name] = [_law(background, codes) for background in filter(None, (self.backbone.background, self.own))]
-        return max(law.share(score) for law in self._laws[name])
+            rows = self._background_scores(self[name].codes, self[name].rivals)
+            given = filter(None, (self.backbone.background, self.own))
+            self._laws[name] = [law(background, scores) for background, scores in zip(given, rows, strict=True)]
+        return max(of.share(score) for of in self._laws[name])
+
+    def expected_rate(self, name: str, p_value: float) -> float:
+        """Return the rate of false alarms that a threshold with this p-value has on words that the background lacks."""
+        table, words = self._table(bool(self[name].rivals)), self.backbone.background.words
+        return table.expected(p_value, words)
 
     def report(self, name: str, confusable: int = 3) -> Report:
         """Return what is known about the false alarms of a word.
@@ -252,12 +186,14 @@ class Vocabulary:
         Raises:
             InputError: there is no such word.
         """
-        word, background, calibration = self[name], self.backbone.background, self.backbone.calibration
-        found = background.scores(word.codes)
+        word, background = self[name], self.backbone.background
+        calibration = self._table(bool(word.rivals))
+        found, *of_own = self._background_scores(word.codes, word.rivals)
         rates = false_alarm_rates(found, word.theta, background.word)
         _, low, high = calibration.at(word.rate, background.words)
         order = [i for i in np.argsort(-rates.by_word, kind="stable")[:confusable] if rates.by_word[i] > 0]
-        own = None if self.own is None else float((self.own.scores(word.codes) >= word.theta).mean())
+        own = float((of_own[0] >= word.theta).mean()) if of_own else None
+        speaker = calibration.own(word.rate, background.words)
         return Report(
             name,
             len(word.codes),
@@ -270,6 +206,8 @@ class Vocabulary:
             tuple((background.names[rates.words[i]], float(rates.by_word[i])) for i in order),
             0 if self.own is None else len(self.own),
             own,
+            None if speaker is None else (speaker[0] * word.rate, speaker[1] * word.rate),
+            word.rivals,
             len(word.codes) * -(-self.backbone.n // 8) + 6,
         )
 
@@ -311,7 +249,10 @@ class Vocabulary:
                 numbers = {k: float(entry[k]) for k in ("rate", "mean", "deviation")}
                 if not all(map(math.isfinite, numbers.values())) or not numbers["deviation"] > 0 or type(entry["theta"]) is not int:
                     raise InputError(f"word '{entry['name']}': expected finite numbers and a whole threshold.")
-                vocabulary._store(entry["name"], Word(codes, theta=entry["theta"], **numbers))
+                rivals = tuple(map(str, entry.get("rivals", ())))
+                if unknown := set(rivals) - set(backbone.background.names):
+                    raise InputError(f"word '{entry['name']}': expected rivals among the known words, got {sorted(unknown)}.")
+                vocabulary._store(entry["name"], Word(codes, theta=entry["theta"], rivals=rivals, **numbers))
             if "own background" in arrays:
                 own = files.unpacked(backbone.n, arrays["own background"])
                 number = np.arange(len(own))
@@ -327,20 +268,56 @@ class Vocabulary:
             raise InputError(f"word: expected one of the vocabulary, got '{name}'; {known}.{suggestion(name, self._words)}")
         return self._words[name]
 
-    def _calibrated(self, codes: SDR, rate: float) -> Word:
+    def _calibrated(self, codes: SDR, rate: float, veto: bool = False) -> Word:
         """Return the word with the threshold for a rate: the larger of those of the backbone's and the user's own background."""
         self._expect_codes(codes)
-        background, calibration = self.backbone.background, self.backbone.calibration
+        background, calibration = self.backbone.background, self._table(veto)
         calibration.expect_supported(rate, len(background), background.words)
         kappa = calibration.at(rate, background.words)[0]
         weights = word_weights(background.word)
-        found = background.scores(codes)
+        plain = background.scores(codes)
+        mean = float(plain @ weights)
+        deviation = max(math.sqrt(float((plain - mean) ** 2 @ weights)), 1e-6)
+        known = self.backbone.known if veto else None
+        rivals = () if known is None else tuple(background.names[known.words[i]] for i in known.rivals(plain))
+        found, *of_own = self._background_scores(codes, rivals)
         theta = threshold(found, kappa * rate, weights)
-        mean = float(found @ weights)
-        deviation = max(math.sqrt(float((found - mean) ** 2 @ weights)), 1e-6)
-        if self.own is not None:
-            theta = max(theta, threshold(self.own.scores(codes), rate))
-        return Word(codes, float(rate), theta, mean, deviation)
+        if of_own:
+            theta = max(theta, threshold(of_own[0], rate))
+        return Word(codes, float(rate), max(theta, 0), mean, deviation, rivals)
+
+    def _table(self, veto: bool) -> Calibration:
+        """Return the table of kappa of words with or without a veto."""
+        if not veto:
+            return self.backbone.calibration
+        if self.backbone.veto is None:
+            raise InputError("veto: expected a backbone with a table for it, got one without. Compute the backbone again.")
+        return self.backbone.veto
+
+    def _background_scores(self, codes: SDR, rivals: tuple[str, ...]) -> list[Whole]:
+        """Return the scores of the backbone's background for a word, and of the user's own if there is one; -1 for vetoed clips."""
+        background = self.backbone.background
+        rows = [given.scores(codes) for given in (background, self.own) if given is not None]
+        if not rivals:
+            return rows
+        known, columns = self.backbone.known, self._columns(rivals)
+        likeness = [known.of_background] if self.own is None else [known.of_background, known.likeness(self.own.codes)]
+        return [known.apply(row, rows[0], like, columns) for row, like in zip(rows, likeness, strict=True)]
+
+    def _after_veto(self, codes: SDR, scores: Whole) -> Whole:
+        """Return scores [Q, number of words] with -1 where a clip is vetoed."""
+        if not any(word.rivals for word in self._words.values()):
+            return scores
+        likeness, found = self.backbone.known.likeness(codes), scores.copy()
+        for k, word in enumerate(self._words.values()):
+            if word.rivals:
+                likely = likeness[:, self._columns(word.rivals)].max(1)
+                found[likely > (scores[:, k] - word.mean) / word.deviation, k] = -1
+        return found
+
+    def _columns(self, rivals: tuple[str, ...]) -> NDArray[np.int64]:
+        names = [self.backbone.background.names[i] for i in self.backbone.known.words]
+        return np.array([names.index(rival) for rival in rivals], np.int64)
 
     def _store(self, name: str, word: Word) -> None:
         self._ids[name] = self._index.insert(word.codes)

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from ...data import commands, encoder_from_dict
 from ...data.base import Dataset
+from ...data.speech.audio import resample
+from ...data.speech.commands import RATE, command_clips, decode_command
 from ...run_folder.checkpoint import load_checkpoint
 from ...run_folder.record import read_record
-from ...sdr import SDR, false_positive
-from ...teach import Backbone, CodeSettings, Span, SpeechDetector, Vocabulary, fit_backbone, speech_features
+from ...sdr import SDR, false_positive, stack
+from ...teach import Backbone, Coder, CodeSettings, Span, SpeechDetector, Vocabulary, fit_backbone, speech_features, spoken_words
 from ...teach.background import summed_overlaps
 from ...teach.codes import Features
 from ...train.sources import source_from_dict
 from .dtw import dtw_distances
+from .teach_alarms import PER_HOUR, detectors, stream_alarms, vetoes
 
 RATES = (0.1, 0.01, 0.003)
 CLIPS = 3
@@ -58,12 +61,16 @@ def score(run: Path, new: Sequence[str]) -> dict[str, Any]:
         new: the words.
     """
     both, backbone, everything = _coded(run, new)
+    progress = read_record(run)["progress"] or {}
     return {
         "words": list(new),
-        "backbone accuracy": _accuracy(run),
+        "epochs": progress["epoch"],
+        "backbone accuracy": progress["best_accuracy"],
         "codes": {"n": backbone.n, "active": int(both.codes.counts[0]), "background clips": len(backbone.background)},
         "tenway": _tenway(both),
         "accepts": _accepts(both, backbone),
+        "veto": vetoes(both.codes, both.word, both.speaker, both.new, backbone),
+        "stream": _stream(run, both, backbone),
         "uniform theory": _uniform(both, backbone),
         "thinning": _thinning(backbone),
         "growth": _growth(everything),
@@ -110,9 +117,33 @@ def _speech(x: torch.Tensor, frames: int = 40) -> NDArray[np.float32]:
     return np.asarray(chosen - chosen.mean(0), np.float32)
 
 
-def _accuracy(run: Path) -> float:
-    progress = read_record(run)["progress"] or {}
-    return float(progress["best_accuracy"])
+def _stream(run: Path, clips: Unheard, backbone: Backbone) -> dict[str, Any]:
+    """False alarms per hour, and accepted words of the same speaker, where all unheard clips are one stream of sound."""
+    checkpoint = load_checkpoint(run)
+    assert checkpoint.encoder is not None
+    encoder = encoder_from_dict(checkpoint.encoder)
+    source: Any = source_from_dict(read_record(run)["recipe"]["data"])
+    coded = command_clips(source.root)
+    order = np.concatenate([np.flatnonzero(coded.split == part) for part in (1, 2)])  # as in the splits
+    mixed = np.random.default_rng(0).permutation(len(order))
+    waves = [resample(decode_command(coded.clips[order[i]]), RATE, encoder.rate) for i in mixed]
+    spoken = list(spoken_words(Coder(checkpoint.model, encoder, backbone), waves))
+    ends = np.cumsum([len(wave) for wave in waves]) / encoder.rate * 1000
+    clip = mixed[np.searchsorted(ends, [one.onset_ms for one in spoken], side="right")]
+    codes, hours = stack([one.code for one in spoken]), float(ends[-1]) / 3_600_000
+    word, speaker, alarms, right, of = clips.word[clip], clips.speaker[clip], list[float](), list[float](), list[float]()
+    for taught, who, chosen in detectors(clips.word, clips.speaker, clips.new.tolist()):
+        vocabulary = Vocabulary(backbone)
+        vocabulary.teach("word", clips.codes[chosen])
+        decided = vocabulary.decide(codes)
+        found = np.array([one.label is not None and vocabulary.expected_rate("word", one.p_value) for one in decided], float)
+        fired = (found > 0) & (found * len(spoken) / hours <= PER_HOUR)
+        others = (word != taught) & (speaker != who)
+        fresh = (word == taught) & (speaker == who) & ~np.isin(clip, chosen)
+        alarms.append(float(fired[others].sum()))
+        of.append(hours * float(((clips.word != taught) & (clips.speaker != who)).mean()))
+        right.append(float(fired[fresh].mean()))
+    return {"words per hour": len(spoken) / hours, **stream_alarms(np.array(alarms), float(np.mean(of))), "same": float(np.mean(right))}
 
 
 def _choices(clips: Unheard, speaker: int, count: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -310,17 +341,17 @@ def _fine_tuned(weights: NDArray[np.float64], x: Features, label: int, steps: in
 
 
 def _cost(clips: Unheard, backbone: Backbone) -> dict[str, float]:
-    """Size of a word, and times of teaching it and of asking for one clip, each the median of several."""
+    """Size of a word, and processor times of teaching it and of asking for one clip, each the median of several."""
     vocabulary = Vocabulary(backbone)
     teaching, asking = [], []
     for number, word in enumerate(clips.new):
         code = clips.codes[clips.of(word, clips.speaker[0])[:CLIPS]]
-        start = time.perf_counter()
+        start = time.process_time()
         vocabulary.teach(f"word {number}", code)
-        teaching.append(time.perf_counter() - start)
+        teaching.append(time.process_time() - start)
     for i in range(20):
-        start = time.perf_counter()
+        start = time.process_time()
         vocabulary.scores(clips.codes[int(i)])
-        asking.append(time.perf_counter() - start)
+        asking.append(time.process_time() - start)
     size = float(vocabulary.report("word 0").bytes)
     return {"bytes": size, "teaching ms": 1000 * float(np.median(teaching)), "probe ms": 1000 * float(np.median(asking))}
