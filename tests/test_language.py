@@ -46,14 +46,16 @@ PHRASES = {
 
 
 def python_prose(source: str) -> Iterator[tuple[int, str]]:
-    """Docstrings, other strings and comments with their lines. Values in f-strings are replaced by {}."""
+    """Docstrings, other strings with a space and comments with their lines. Values in f-strings are replaced by {}."""
     nodes = list(ast.walk(ast.parse(source)))
     pieces = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = (str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
-            yield node.lineno, "".join(parts)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
+            text = "".join(parts)
+            if " " in text:  # others are names, such as those of files
+                yield node.lineno, text
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value and id(node) not in pieces:
             yield node.lineno, node.value
     for token in tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__):
         if token.type == tokenize.COMMENT:

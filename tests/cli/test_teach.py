@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import soundfile
 from dendrix.cli import main
 from dendrix.pretrained import find_run
 from dendrix.samples import find_sample
+from support.exports import needs_gcc, needs_node, selftest
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +235,43 @@ def test_a_network_without_a_backbone_says_how_to_make_one(tmp_path, capsys):
     (folder / "teach.safetensors").unlink()
     assert main(["teach", "add", "new", "3_theo_0.wav", "--to", str(tmp_path / "v"), "--backbone", str(folder)]) == 1
     assert f"dendrix teach backbone {folder}" in capsys.readouterr().err
+
+
+@needs_gcc
+def test_a_vocabulary_is_exported_as_c(words, tmp_path, capsys):
+    found = json.loads(said(capsys, "export", words, "--to", "c", "--out", tmp_path / "c", "--clips", "2", "--json"))
+    assert found["words"] == ["seven", "zero"]
+    assert set(found["bytes"]) == {"network", "whitening", "words", "background", "memory"}
+    assert min(found["bytes"].values()) > 0
+    done = subprocess.run(["make", "-s", "test"], cwd=tmp_path / "c", check=True, capture_output=True, text=True)
+    assert "2 clips" in done.stdout
+
+
+@needs_node
+def test_a_vocabulary_is_exported_for_browsers(words, tmp_path, capsys):
+    told = said(capsys, "export", words, "--to", "wasm", "--out", tmp_path / "web", "--clips", "2")
+    assert "background (flash), only to teach" in told
+    assert "2 clips" in selftest(tmp_path / "web")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--to", "npz"], "expected c or wasm for a vocabulary"),
+        (["--to", "c", "--abstain", "0.5"], "abstain: expected it only for networks"),
+        (["--to", "c", "--weights", "9"], "weights: expected"),
+    ],
+)
+def test_options_that_a_vocabulary_lacks_are_refused(words, tmp_path, options, reason, capsys):
+    assert main(["export", str(words), "--out", str(tmp_path / "x"), *options]) != 0
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_empty_vocabulary_is_not_exported(words, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    shutil.copy(words, empty)
+    for word in ("seven", "zero"):
+        said(capsys, "teach", "forget", empty, word)
+    assert main(["export", str(empty), "--to", "c", "--out", str(tmp_path / "x")]) != 0
+    assert "got an empty one" in capsys.readouterr().err

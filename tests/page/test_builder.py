@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from dendrix.errors import InputError, InputTypeError
+from dendrix.models import Decision, DelayNet, DelayNetConfig
 from dendrix.page import Networks, networks_with, written_page
 from dendrix.plot import COLOURS
+from dendrix.pretrained import find_run
+from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
 from support.paths import ROOT
 
 
@@ -73,8 +76,15 @@ def test_a_folder_is_used_again_only_if_it_is_this_page(folder: Path, tmp_path: 
 def test_networks_by_kind() -> None:
     assert networks_with(None) == Networks()
     assert networks_with("cifar10") == Networks(see=networks_with("cifar10").see)
+    digits = find_run("fsdd")
+    assert networks_with("fsdd") == Networks(hear=digits, teach=digits)
+
+
+def test_a_network_that_no_room_takes_is_refused(tmp_path: Path) -> None:
+    net = DelayNet(DelayNetConfig(inputs=3, outputs=2, hidden=(4,), dt_ms=10.0, max_delay_ms=30.0))
+    write_checkpoint(tmp_path, Checkpoint(net, ("a", "b"), None, Decision()))
     with pytest.raises(InputTypeError, match="no room of the page takes"):
-        networks_with("fsdd")
+        networks_with(tmp_path)
 
 
 def test_the_how_to_has_the_measured_figures() -> None:

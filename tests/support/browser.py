@@ -3,11 +3,13 @@
 import importlib.util
 import shutil
 import threading
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dendrix.page import PageServer
@@ -17,14 +19,33 @@ needs_browser = pytest.mark.skipif(
     CHROMIUM is None or importlib.util.find_spec("playwright") is None, reason="needs Chromium and the package playwright"
 )
 ARGUMENTS = ("--no-sandbox",)
+MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A microphone that is granted; it plays the file of --use-file-for-fake-audio-capture."""
+
+
+_RUNNING: list[Any] = []
+"""The running playwright, of which there can be one."""
+
+
+@contextmanager
+def _playwright() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    if _RUNNING:
+        yield _RUNNING[0]
+        return
+    with sync_playwright() as running:
+        _RUNNING.append(running)
+        try:
+            yield running
+        finally:
+            _RUNNING.clear()
 
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Any]:
     """A running browser with more arguments of its command line."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
+    with _playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments])
         yield browser
         browser.close()
@@ -63,3 +84,13 @@ class Visitor:
         self.page.goto(f"{self.url}#{room}")
         self.page.wait_for_selector("html[data-ready=loaded]", timeout=60_000)
         return self.page
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int) -> Path:
+    """Write 16-bit samples as a WAV file; returns its path."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.asarray(samples).astype("<i2").tobytes())
+    return path

@@ -12,6 +12,7 @@ from rich.table import Table
 from ..errors import MisuseError
 from .output import print_json
 from .text_export import export_text
+from .words_export import export_taught
 
 if TYPE_CHECKING:
     from ..runs.deployment import Ready
@@ -53,7 +54,8 @@ def export(
     """Export a trained network: in integer arithmetic for devices, with a report of size, speed and agreement, or for other libraries.
 
     Args:
-        run: folder of the run, or the name of a shipped network, such as fsdd.
+        run: folder of the run, or the name of a shipped network, such as fsdd; or the file of a vocabulary of taught words,
+            for c and wasm.
         to: c: C99 without dependencies. wasm: WebAssembly with an ES module. arduino: a library for Arduino and PlatformIO. npz: NumPy
             arrays. run: a run folder of the integer network, for dendrix evaluate, predict and exits. nir: a NIR graph for other spiking
             libraries and chips. onnx: a model for onnxruntime and others. nir and onnx are compared with the network before they are
@@ -85,6 +87,9 @@ def export(
     given = locals()
     _expect_options(to, given)
     _expect_place(to, out)
+    if run.is_file():
+        export_taught(given)
+        return
     if to != "onnx" and _is_language_model(run):
         export_text(given)
         return

@@ -25,6 +25,9 @@ from .text_network import IntegerSpikeGPT
 from .text_quantiser import quantise_text
 from .text_sampling import continued, next_token
 from .wasm_export import export_wasm
+from .words import DeployedWords
+from .words_export import export_words_c, export_words_wasm
+from .words_layout import WordsSizes, words_sizes
 
 __all__ = [
     "Answer",
@@ -34,6 +37,7 @@ __all__ = [
     "Deployed",
     "DeployedImage",
     "DeployedText",
+    "DeployedWords",
     "ImageBound",
     "ImageReport",
     "ImageState",
@@ -49,6 +53,7 @@ __all__ = [
     "StreamingNetwork",
     "StreamingState",
     "TextBound",
+    "WordsSizes",
     "bound",
     "bound_cochlea",
     "bound_images",
@@ -62,6 +67,8 @@ __all__ = [
     "export_text_npz",
     "export_text_wasm",
     "export_wasm",
+    "export_words_c",
+    "export_words_wasm",
     "finetune",
     "image_report",
     "integer_encoder",
@@ -73,4 +80,5 @@ __all__ = [
     "report",
     "sizes",
     "streaming",
+    "words_sizes",
 ]

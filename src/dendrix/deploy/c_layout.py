@@ -23,6 +23,8 @@ class LayerPlace:
     slow: int
     pending: int
     feedback: int
+    fired: int
+    """Spikes of the last step, a bit each; 0 if they are not kept."""
     wide: bool
     """Pending sums have 32 bits, not 16."""
     feedback_wide: bool
@@ -78,10 +80,10 @@ def _is_bounded(layer: IntegerLayer, largest: int) -> bool:
     return layer.form.kind in ("lif", "li") and bound(layer, largest).membrane < 2**30
 
 
-def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
+def memory_of(deployed: Deployed, layers: list[IntegerLayer], spikes: bool = False) -> Memory:
     """Lay out the memory of a stream: wide numbers first, so that none is padded.
 
-    The first layer keeps its input instead of pending sums.
+    The first layer keeps its input instead of pending sums. `spikes` keeps those of the last step.
     """
     cursor, classes = Cursor(), layers[-1].form.outputs
     total = cursor.take(classes, 8)
@@ -111,10 +113,11 @@ def memory_of(deployed: Deployed, layers: list[IntegerLayer]) -> Memory:
     past = cursor.take(mel.window if mel else 0, 2)
     first, block = layers[0].form, _block(deployed)
     history = cursor.take(2 * first.taps * block * math.ceil(first.inputs / block), deployed.network.inputs.bits // 8)
+    fired = [cursor.take(math.ceil(layer.form.outputs / 8), 1) if spikes else 0 for layer in layers]
     places = []
     for index, layer in enumerate(layers):
         (pending, wide), (feedback, feedback_wide) = rings[index, "pending"], rings[index, "feedback"]
         bounded = _is_bounded(layer, 1 if index else -deployed.network.inputs.low)
-        places.append(LayerPlace(*fixed[index], pending, feedback, wide, feedback_wide, bounded))
+        places.append(LayerPlace(*fixed[index], pending, feedback, fired[index], wide, feedback_wide, bounded))
     front = Place(level, scratch, past, ear)
     return Memory(total, streak, tuple(places), front, frame, history, block, math.ceil(cursor.at / 8) * 8)

@@ -20,6 +20,7 @@ BUILDS = {
     "dendrix.wasm": ("wasm.c", PLAIN, "-O2"),
     "dendrix_image.wasm": ("wasm_image.c", PLAIN, "-O3"),
     "dendrix_image_simd.wasm": ("wasm_image.c", SIMD, "-O3"),
+    "words/words.wasm": ("words/words.c", PLAIN, "-O2"),
     "text/text.wasm": ("text/text.c", PLAIN, "-O3"),
     "text/text_simd.wasm": ("text/text.c", SIMD, "-O3"),
 }
@@ -48,7 +49,7 @@ def build_wasm(target: Path, name: str = "dendrix.wasm") -> None:
         name: one of `BUILDS`.
     """
     source, *options = BUILDS[name]
-    zig([*WASM, *options, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", "-o", target, _HERE / "web" / source])
+    zig([*WASM, *options, f"-I{_HERE / 'web'}", f"-I{_HERE / 'c'}", f"-I{_HERE / 'c' / 'words'}", "-o", target, _HERE / "web" / source])
 
 
 if __name__ == "__main__":

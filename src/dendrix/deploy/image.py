@@ -18,12 +18,13 @@ from .c_source import layer_tables, rule_number
 from .deployed import Deployed
 from .front_end import Member, structure
 from .integer_layer import IntegerLayer
+from .layout import LayerForm
 
 _DTYPES = {
     "int8_t": "<i1", "uint8_t": "<u1", "int16_t": "<i2", "uint16_t": "<u2", "int32_t": "<i4", "uint32_t": "<u4", "uint64_t": "<u8",
     "int64_t": "<i8",
 }  # fmt: skip
-_LAYER = struct.Struct("<6H8B" + "12I" + "4I")
+_LAYER = struct.Struct("<6H8B" + "12I" + "5I")
 _MODEL = struct.Struct("<4I")
 _MODEL_END = struct.Struct("<6I5HBx")
 _DECISION = struct.Struct("<6IH2B")
@@ -49,6 +50,12 @@ class Image:
     def array(self, kind: str, values: Any) -> int:
         return self.add(np.asarray(values).astype(_DTYPES[kind]).tobytes())
 
+    def finished(self, magic: bytes, start: int, about: dict[str, Any]) -> bytes:
+        """The whole image, whose description is added as JSON."""
+        text = json.dumps(about).encode()
+        struct.pack_into("<4s3I", self.content, 0, magic, start, self.add(text), len(text))
+        return bytes(self.content)
+
     def decision(self, deployed: Answering) -> bytes:
         """Append the tables of a decision; returns the structure that points to them."""
         rule = deployed.rule
@@ -65,8 +72,14 @@ def image(deployed: Deployed) -> bytes:
     Args:
         deployed: the network.
     """
-    found, layers = Image(), deployed.network.layers()
-    memory = memory_of(deployed, layers)
+    found = Image()
+    return found.finished(b"DXN1", add_network(found, deployed), description(deployed))
+
+
+def add_network(found: Image, deployed: Deployed) -> int:
+    """Append the tables of a network to an image; returns the offset of its structure."""
+    layers = deployed.network.layers()
+    memory = memory_of(deployed, layers, spikes=True)
     packed = is_packed(deployed)
     rows = [
         _layer(found, layer, place, 0 if index else memory.block, packed)
@@ -75,11 +88,8 @@ def image(deployed: Deployed) -> bytes:
     fronts = dict.fromkeys(_FRONTS, 0)
     if deployed.encoder is not None:
         name, members = structure(deployed.encoder, memory.front)
-        fronts[name] = found.add(_structure(found, members))
-    model = found.add(_model(found, deployed, memory, found.add(b"".join(rows)), fronts))
-    text = json.dumps(description(deployed)).encode()
-    struct.pack_into("<4s3I", found.content, 0, b"DXN1", model, found.add(text), len(text))
-    return bytes(found.content)
+        fronts[name] = found.add(structure_of(found, members))
+    return found.add(_model(found, deployed, memory, found.add(b"".join(rows)), fronts))
 
 
 def description(deployed: Deployed) -> dict[str, Any]:
@@ -93,7 +103,15 @@ def description(deployed: Deployed) -> dict[str, Any]:
         "dt_ms": deployed.dt_ms,
         "tail_steps": deployed.tail,
         "frame_shift": deployed.network.inputs.shift,
+        "layers": [_form(form) for form in deployed.network.forms],
+        "packed": is_packed(deployed),
+        "block": memory_of(deployed, deployed.network.layers()).block,
     }
+
+
+def _form(form: LayerForm) -> dict[str, Any]:
+    """Kind and sizes of a layer."""
+    return {name: getattr(form, name) for name in ("kind", "inputs", "outputs", "synapses", "taps")}
 
 
 def _layer(found: Image, layer: IntegerLayer, place: LayerPlace, block: int, packed: bool) -> bytes:
@@ -105,11 +123,11 @@ def _layer(found: Image, layer: IntegerLayer, place: LayerPlace, block: int, pac
     )  # fmt: skip
     sizes = form.inputs, form.outputs, form.taps, form.synapses, form.feedback_taps, form.feedback_synapses
     flags = _KINDS.index(form.kind), form.soft, form.shift, form.feedback_shift, packed, place.wide, place.feedback_wide, place.bounded
-    places = place.membrane, place.slow, place.pending, place.feedback
+    places = place.membrane, place.slow, place.pending, place.feedback, place.fired
     return _LAYER.pack(*sizes, *map(int, flags), *(tables.get(name, 0) for name in names), *places)
 
 
-def _structure(found: Image, members: Sequence[Member]) -> bytes:
+def structure_of(found: Image, members: Sequence[Member]) -> bytes:
     """Members as a structure in 32-bit memory, each at a multiple of its size."""
     packed = bytearray()
     for one in members:

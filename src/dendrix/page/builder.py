@@ -15,7 +15,10 @@ from ..models import Converted
 from ..pretrained import find_run
 from ..run_folder.checkpoint import holds_language_model, load_checkpoint
 from ..run_folder.record import expect_new
+from ..runs.teaching import BACKBONE
+from .hearing import hear_files
 from .seeing import see_files
+from .teaching import teach_files
 from .writing import write_files
 
 ABOUT = "page.json"
@@ -24,9 +27,12 @@ ABOUT = "page.json"
 _WEB = Path(__file__).parent / "web"
 _ENGINES = {
     "engines/dendrix.mjs": "web/dendrix.mjs",
+    "engines/dendrix.wasm": "web/dendrix.wasm",
     "engines/dendrix_image.wasm": "web/dendrix_image.wasm",
     "engines/dendrix_image_simd.wasm": "web/dendrix_image_simd.wasm",
     "engines/dendrix_text.mjs": "web/text/dendrix_text.mjs",
+    "engines/words.mjs": "web/words/words.mjs",
+    "engines/words.wasm": "web/words/words.wasm",
     "LICENSE": "c/LICENSE",
 }
 """Files of `dendrix.deploy` by their names on the page."""
@@ -36,8 +42,12 @@ _ENGINES = {
 class Networks:
     """Networks of the page: shipped ones by name, or run folders."""
 
+    hear: str | Path = "fsdd"
+    """A delay network of sound."""
     see: str | Path = "cifar10"
     """A converted image network."""
+    teach: str | Path = "commands"
+    """A delay network of sound with a backbone."""
     write: str | Path = "novels"
     """A SpikeGPT of bytes."""
 
@@ -87,8 +97,11 @@ def networks_with(run: str | Path | None) -> Networks:
     model = load_checkpoint(folder).model
     if isinstance(model, Converted | IntegerImageNetwork):
         return Networks(see=folder)
+    if load_checkpoint(folder).encoder is not None:
+        return Networks(hear=folder, teach=folder) if (folder / BACKBONE).exists() else Networks(hear=folder)
     raise InputTypeError(
-        f"{folder}: expected a converted image network or a SpikeGPT, got {type(model).__name__}, which no room of the page takes."
+        f"{folder}: expected a converted image network, a network of sound or a SpikeGPT, got {type(model).__name__}, which no room of the "
+        "page takes."
     )
 
 
@@ -133,7 +146,9 @@ def _files(networks: Networks) -> Iterator[tuple[str, bytes]]:
 
 
 def _models(networks: Networks) -> Iterator[File]:
+    yield from hear_files(networks.hear)
     yield from see_files(networks.see)
+    yield from teach_files(networks.teach)
     yield from write_files(networks.write)
 
 

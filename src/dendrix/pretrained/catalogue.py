@@ -18,6 +18,11 @@ def titles() -> dict[str, str]:
     return dict(card.removeprefix("# ").split(": ", 1) for card in cards)
 
 
+def is_shipped(folder: Path) -> bool:
+    """Return whether a run folder is that of a shipped network."""
+    return folder.parent == _HERE and folder.name in shipped()
+
+
 def find_run(name: str | Path) -> Path:
     """Return the run folder of a path or of a shipped network.
 

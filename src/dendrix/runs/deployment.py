@@ -267,14 +267,15 @@ def _frames(opened: OpenedRun, network: IntegerNetwork) -> Any:
 def _clips(asked: DeployRun, opened: OpenedRun, deployed: Deployed) -> list[Any]:
     """Test vectors: validation inputs as frames; sounds are made of noise and tones, as a data set keeps none."""
     if deployed.encoder is not None:
-        return _sounds(deployed.encoder, asked.clips)
+        return sounds(deployed.encoder, asked.clips)
     chosen = opened.data.subset(evenly(len(opened.data), asked.clips))
     (batch,) = chosen.batches(asked.clips)
     whole = deployed.network.inputs.whole(batch.x)
     return [x[mask].numpy().ravel() for x, mask in zip(whole, batch.mask, strict=True)]
 
 
-def _sounds(encoder: IntegerEncoder, count: int) -> list[Any]:
+def sounds(encoder: IntegerEncoder, count: int) -> list[Any]:
+    """Noise and tones of half a second or more, as 16-bit samples."""
     rng, found = np.random.default_rng(0), []
     for _ in range(count):
         time = np.arange(encoder.rate // 2 + int(rng.integers(0, encoder.rate // 4))) / encoder.rate

@@ -189,6 +189,10 @@ static void run_layer(dx_state *s, unsigned index, const void *past, uint8_t *sp
   int wide = IS(DX_WIDE_SUMS, l->wide), own_wide = IS(DX_WIDE_SUMS, l->feedback_wide), next_wide = next && IS(DX_WIDE_SUMS, next->wide);
   if (next) find_rows(ahead, at(s, next->pending_at), next_wide, next->taps, row_of(s, next->taps), next->taps, next->outputs);
   if (feedback) find_rows(again, own, own_wide, rows, (back + 1) % rows, l->feedback_taps, out);
+#if DX_SPIKES
+  uint8_t *fired = at(s, l->fired_at);
+  memset(fired, 0, (out + 7u) / 8);
+#endif
   for (unsigned o = 0; o < out; o++) {
     int32_t sum = index ? taken(ring, wide, (size_t)now * out + o) : gathered(l, past, m->block, IS(DX_WIDE_INPUT, m->wide_input), packed, o);
     int spike;
@@ -203,6 +207,9 @@ static void run_layer(dx_state *s, unsigned index, const void *past, uint8_t *sp
     }
     if (!next && l->kind != DX_LI) spikes[o] = (uint8_t)spike;
     if (!spike) continue;
+#if DX_SPIKES
+    fired[o / 8] |= (uint8_t)(1u << o % 8);
+#endif
     if (feedback) send_all(again, own_wide, packed, o, out, l->feedback_synapses, out, l->feedback_weight, l->feedback_delay);
     if (next) send_all(ahead, next_wide, packed, o, out, next->synapses, next->outputs, next->weight, next->delay);
   }
@@ -508,6 +515,21 @@ int dx_result(const void *memory, dx_answer *answer) {
   dx_answered(&s->model->decision, totals(s), s->steps, s->sure, answer);
   return DX_MORE;
 }
+
+#if DX_SPIKES
+void dx_run(void *memory, const int16_t *values) {
+  dx_state *s = memory;
+  int16_t *frame = at(s, s->model->frame_at);
+  if (values) memcpy(frame, values, s->model->channels * sizeof *frame);
+  else memset(frame, 0, s->model->channels * sizeof *frame);
+  run_frame(s, frame);
+}
+
+const uint8_t *dx_spikes(const void *memory, unsigned layer) {
+  const dx_state *s = memory;
+  return (const uint8_t *)memory + s->model->layers[layer].fired_at;
+}
+#endif
 
 #ifdef DX_TRACE
 const int64_t *dx_totals(const void *memory) { return totals(memory); }

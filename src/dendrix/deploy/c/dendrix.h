@@ -25,6 +25,7 @@ typedef struct {
   const uint16_t *decay, *slow_decay;
   const int32_t *bias, *threshold, *reset, *start, *coupling, *jump;
   uint32_t membrane_at, slow_at, pending_at, feedback_at;
+  uint32_t fired_at; /* spikes of the last step, a bit each; only with DX_SPIKES */
 } dx_layer;
 
 /* Log-mel frames of samples, with automatic gain where keep is not 0. */
@@ -70,6 +71,10 @@ int dx_init(void *memory, size_t size, const dx_model *model, uint32_t rate); /*
 int dx_push(void *memory, const int16_t *values, size_t count);
 int dx_stop(void *memory);
 int dx_result(const void *memory, dx_answer *answer);
+
+/* With DX_SPIKES: run a step on a frame of values, or on zeros for NULL, and the spikes of a layer in the last step, lowest bit first. */
+void dx_run(void *memory, const int16_t *frame);
+const uint8_t *dx_spikes(const void *memory, unsigned layer);
 
 #ifdef DX_TRACE
 const int64_t *dx_totals(const void *memory); /* accumulated outputs, [classes], for tests */

@@ -8,6 +8,8 @@ export interface About {
   tail_steps: number;
   /** Fractional bits of the values of a frame. */
   frame_shift: number;
+  /** Of delay networks. */
+  layers?: { kind: string; inputs: number; outputs: number; synapses: number; taps: number }[];
   /** Of image networks: true, the size of an image, and the largest number of steps. */
   bytes?: boolean;
   height?: number;
@@ -32,6 +34,8 @@ export class Network {
   static load(engineUrl: string | URL, tablesUrl: string | URL, simdUrl?: string | URL): Promise<Network>;
   readonly about: About;
   stream(): Stream;
+  /** Delays of a layer of a delay network, in steps, [input][output]. */
+  delays(layer: number): Uint8Array;
 }
 
 export class Stream {
@@ -41,4 +45,8 @@ export class Stream {
   stop(): boolean;
   result(): Answer;
   totals(): BigInt64Array;
+  /** Of delay networks: a step on zeros, the spikes of a layer in the last step, lowest bit first, and the last frame. */
+  silence(): void;
+  spikes(layer: number): Uint8Array;
+  frame(): Int16Array;
 }

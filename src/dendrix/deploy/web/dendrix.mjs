@@ -62,6 +62,21 @@ export class Network {
     return at;
   }
 
+  /** Delays of a layer, in steps, [input][output]; of the first synapse where a pair of neurons has several. */
+  delays(index) {
+    const { inputs, outputs, synapses } = this.about.layers[index];
+    const table = new Uint8Array(this.engine.memory.buffer, this.engine.delays(this.model, index), inputs * outputs * synapses);
+    const late = (i, o) => {
+      if (index) return table[i * outputs + o];
+      const value = table[o * synapses * inputs + i];
+      return this.about.packed ? value : Math.floor(value / this.about.block); // the first layer has offsets in a history of blocks of channels
+    };
+    return Uint8Array.from({ length: inputs * outputs }, (_, k) => {
+      const delay = late(Math.floor(k / outputs), k % outputs);
+      return this.about.packed ? delay >> 4 : delay;
+    });
+  }
+
   /** Start a stream from rest. Streams of one network are independent. */
   stream() {
     return new Stream(this);
@@ -121,7 +136,24 @@ export class Stream {
     };
   }
 
-  /** Accumulated outputs, whole numbers, for tests. */
+  /** Run one step on a frame of zeros, whatever the exit rule says. */
+  silence() {
+    this.network.engine.run(this.memory, 0);
+  }
+
+  /** Spikes of a layer in the last step: bytes, lowest bit first. */
+  spikes(layer) {
+    const { engine, about } = this.network;
+    return new Uint8Array(engine.memory.buffer, engine.spikes(this.memory, layer), Math.ceil(about.layers[layer].outputs / 8)).slice();
+  }
+
+  /** The last frame of the front end, as whole numbers. */
+  frame() {
+    const { engine, model, about } = this.network;
+    return new Int16Array(engine.memory.buffer, engine.frame(this.memory, model), about.channels).slice();
+  }
+
+  /** Accumulated outputs, whole numbers. */
   totals() {
     const { engine, about } = this.network;
     return new BigInt64Array(engine.memory.buffer, engine.totals(this.memory), about.labels.length).slice();

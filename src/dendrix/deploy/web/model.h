@@ -6,6 +6,7 @@
 #define DX_MAX_MEL 256
 #define DX_MAX_TAPS 256
 #define DX_MAX_CLASSES 4096
+#define DX_SPIKES 1
 #define DX_PACKED 2
 #define DX_BOUNDED 2
 #define DX_WIDE_SUMS 2

@@ -4,11 +4,8 @@
 
 enum { MAGIC = 0x314e5844 }; /* "DXN1" */
 
-/* Turn the offsets of an image into addresses. Returns the network, or NULL for something else. */
-EXPORT(load) dx_model *load(image *start) {
-  uintptr_t base = (uintptr_t)start;
-  if (start->magic != MAGIC) return NULL;
-  dx_model *m = (dx_model *)(base + start->model);
+/* Turn the offsets of a network into addresses. */
+static void relocate(uintptr_t base, dx_model *m) {
   MOVE(m->layers);
   MOVE(m->mel);
   MOVE(m->cochlea);
@@ -44,6 +41,13 @@ EXPORT(load) dx_model *load(image *start) {
     MOVE(e->near);
     MOVE(e->far);
   }
+}
+
+/* The network of an image, or NULL for something else. */
+EXPORT(load) dx_model *load(image *start) {
+  dx_model *m = (dx_model *)((uintptr_t)start + start->model);
+  if (start->magic != MAGIC) return NULL;
+  relocate((uintptr_t)start, m);
   return m;
 }
 
@@ -52,4 +56,8 @@ EXPORT(init) int init(void *memory, size_t bytes, const dx_model *m, uint32_t ra
 EXPORT(push) int push(void *memory, const int16_t *values, size_t count) { return dx_push(memory, values, count); }
 EXPORT(stop) int stop(void *memory) { return dx_stop(memory); }
 EXPORT(result) int result(const void *memory, dx_answer *answer) { return dx_result(memory, answer); }
+EXPORT(spikes) const uint8_t *spikes_of(const void *memory, unsigned layer) { return dx_spikes(memory, layer); }
+EXPORT(run) void run(void *memory, const int16_t *frame) { dx_run(memory, frame); }
+EXPORT(frame) const int16_t *frame_of(const void *memory, const dx_model *m) { return (const int16_t *)((const char *)memory + m->frame_at); }
+EXPORT(delays) const uint8_t *delays(const dx_model *m, unsigned layer) { return m->layers[layer].delay; }
 EXPORT(totals) const int64_t *totals_of(const void *memory) { return dx_totals(memory); }

@@ -2,10 +2,22 @@
 
 export const ROOMS = [
   {
+    name: "hear",
+    title: "Hear",
+    door: "Say a digit: learned delays, the spikes of each layer, and an answer before the word has ended.",
+    load: () => import("./rooms/hear.js"),
+  },
+  {
     name: "see",
     title: "See",
     door: "A converted image network, layer by layer and spike by spike, until its exit rule is sure.",
     load: () => import("./rooms/see.js"),
+  },
+  {
+    name: "teach",
+    title: "Teach",
+    door: "Say a word three times, and the page knows it. It stays on your device.",
+    load: () => import("./rooms/teach.js"),
   },
   {
     name: "write",
