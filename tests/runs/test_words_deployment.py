@@ -42,3 +42,12 @@ def test_the_integer_form_agrees_with_dendrix_teach() -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(InputError, match="weights: expected"):
         DeployWords(find_sample("7_theo_0"), weights=1)
+
+
+def test_a_veto_has_no_integer_form() -> None:
+    coder = open_coder("fsdd")
+    vocabulary = Vocabulary(coder.backbone, "fsdd")
+    features = [coder.clip(*read_sound(find_sample(f"7_{who}_0.wav"))) for who in ("george", "nicolas")]
+    vocabulary.teach("seven", coder.backbone.codes(np.concatenate(features)), 0.1, veto=True)
+    with pytest.raises(InputError, match="expected one without a veto"):
+        deployed_words(vocabulary, "fsdd")

@@ -153,7 +153,7 @@ def whole_words(
 def _words(vocabulary: Vocabulary, backbone: Backbone) -> dict[str, WholeWord]:
     found = dict[str, WholeWord]()
     for name, word in vocabulary.words.items():
-        if getattr(word, "rivals", ()):
+        if word.rivals:
             raise InputError(f"word '{name}': expected one without a veto, which has no integer form, got one with it. Teach it without.")
         if len(word.codes) * round(backbone.settings.density * backbone.n) > LARGEST_SCORE:
             raise InputError(f"word '{name}': expected fewer clips, got {len(word.codes)}, whose scores could overflow. Teach it again.")
