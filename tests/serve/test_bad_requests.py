@@ -134,7 +134,7 @@ def test_reasons_are_given_in_words(http: httpx.Client) -> None:
     assert said("completions", best_of=2) == "best_of: expected none, because this server ranks no answers; ask for n of them, got 2."
     assert said("completions", temprature=1) == "temprature: this server has no such field. Did you mean 'temperature'?"
     assert "cannot fill a gap" in said("completions", suffix="end")
-    assert said("completions", max_tokens=0) == "max_tokens: expected at least 1, or 0 with echo."
+    assert said("completions", max_tokens=0) == "max_tokens: expected at least 1, or 0 with echo or a session."
     assert "calls no functions" in said("chat/completions", tools=[{}])
     assert "reads text only" in said("chat/completions", messages=[{"role": "user", "content": [{"type": "image_url"}]}])
 

@@ -57,7 +57,8 @@ def test_no_new_tokens_score_the_prompt_alone(tiny: Running, served: Served) -> 
     assert first["finish_reason"] == "length"
     assert first["logprobs"]["token_logprobs"][1:] == pytest.approx(scores(served, list(b"abc")), abs=1e-5)
     assert second["logprobs"]["tokens"] == ["d", "bytes:\\xc3"]
-    assert found["usage"] == {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}
+    nothing_kept = {"cached_tokens": 0}
+    assert found["usage"] == {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5, "prompt_tokens_details": nothing_kept}
     assert choice(tiny, prompt="abc", max_tokens=0, echo=True)["text"] == "abc"
 
 

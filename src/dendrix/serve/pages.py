@@ -53,8 +53,12 @@ def reference_page(openapi: dict[str, Any]) -> str:
         for method, about in methods.items():
             parts.append(f"<h2><code>{method.upper()} {path}</code></h2><p>{escape(about.get('description', ''))}</p>")
             if body := about.get("requestBody"):
-                parts.append(_fields(body["content"]["application/json"]["schema"]))
+                parts += [_body(kind, content["schema"]) for kind, content in body["content"].items()]
     return _page("Requests to dendrix serve", "".join(parts))
+
+
+def _body(kind: str, schema: dict[str, Any]) -> str:
+    return _fields(schema) if kind == "application/json" else f"<p>The body is of the type <code>{escape(kind)}</code>.</p>"
 
 
 def _fields(schema: dict[str, Any]) -> str:
