@@ -37,8 +37,8 @@ from support.exit_records import pool
 from support.nir_graphs import chain_graph
 
 READ = (
-    "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to unknown "
-    "monitor"
+    "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to "
+    "unknown monitor"
 )
 """Options for paths that are read; vocabularies and monitors are read before they are written."""
 FILE_COMMANDS = {

@@ -127,7 +127,7 @@ class ExitRecord:
         return replace(self, outputs=self.outputs[index], labels=labels, lengths=lengths, groups=groups)
 
     def grouped(self, by: str) -> "ExitRecord":
-        """Return the record with the groups of this kind, numbered from 0; "class" takes the true classes as groups.
+        """Return the record with the groups of this kind, numbered from 0: "group" takes any kind, and "class" the true classes.
 
         Raises:
             ValueError: the record has no groups, or another kind of groups.
@@ -136,7 +136,7 @@ class ExitRecord:
             return replace(self, groups=_numbered(self.truth), grouped_by=by)
         if self.groups is None:
             raise InputError(f"groups: expected the {by} of every input in the record, got none. Record them, or add groups to the file.")
-        if self.grouped_by not in ("", by):
+        if by != "group" and self.grouped_by not in ("", by):
             raise InputError(f"by: expected {self.grouped_by!r}, the groups of the record, or 'class', got {by!r}.")
         return replace(self, groups=_numbered(self.groups), grouped_by=by)
 

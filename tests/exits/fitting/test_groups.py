@@ -171,6 +171,7 @@ def test_classes_as_groups_and_the_file(tmp_path: object) -> None:
     record = pool(600, classes=3)
     policy = fit(record, "margin", KnownGroupsGuarantee(0.1, 0.1, DISAGREE, by="class"))
     assert "3 groups (class)" in policy.statement
+    assert "30 calibration groups (group)" in fit(grouped(30, 20), "margin", NewGroupGuarantee(0.2, 0.1)).statement
     path = str(tmp_path) + "/policy.json"
     for saved in (policy, fit(grouped(30, 20), "margin", NewGroupGuarantee(0.2, 0.1, by="speaker", share=0.3))):
         saved.save(path)

@@ -25,7 +25,7 @@ _WITHIN = 0.05
 @dataclass(frozen=True)
 class _Grouped(Guarantee):
     by: str = "group"
-    """Kind of the groups: that of the record, or "class"."""
+    """Kind of the groups: that of the record, "group" for any, or "class"."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

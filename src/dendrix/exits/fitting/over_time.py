@@ -83,7 +83,7 @@ class OverTimeGuarantee(Guarantee):
             levels = np.unique(traces.score[traces.score > -np.inf].double().numpy())
             if not len(levels):
                 return setting.rule.span[1]
-            tried = levels[np.linspace(0, len(levels) - 1, min(_CANDIDATES, len(levels))).round().astype(int)].tolist()
+            tried: list[float] = levels[np.linspace(0, len(levels) - 1, min(_CANDIDATES, len(levels))).round().astype(int)].tolist()
         else:
             tried = [float(threshold) for threshold in thresholds]
         return min(reversed(tried), key=lambda threshold: self._walk(traces, threshold).steps)

@@ -9,7 +9,12 @@ _HEAD = """# Guarantees of early exits: how often promises are broken, and their
 
 `dendrix reproduce guarantees` makes these tables. In each row of the simulations the guarantee is fitted to random draws from a pool whose
 risks are known, and a promise is broken if the risk on the whole pool exceeds it. Promises are made with delta = 10 %, so a share up to
-10 % is allowed, beside the error of counting.
+10 % is allowed, beside the error of counting. Where a row is named "inputs taken as independent" or "all inputs", the usual guarantee was
+fitted, which makes no such promise.
+
+The commands are recorded from the shipped network. Its nine speakers are those it was not trained on; six of them chose its epoch, so they
+are not quite unused. Words count as unknown here by leaving out their outputs, although the network was trained on them: words that it has
+never been trained on may be harder or easier to refuse. The drift is noise that is added to the outputs.
 """
 _ANSWERS = ("known wrong", "unknown answered", "known answered correctly")
 _COLUMNS = ("pool, draw, guarantee", "broken", "nothing certified", "mean steps", "steps of the full run")
