@@ -177,7 +177,7 @@ def _shipped(name: str) -> Subject | None:
     x = torch.cat([b.x[:, :1] if still else nn.functional.pad(b.x, (0, 0) * after + (0, longest - b.x.shape[1])) for b in batches])
     x, labels = x.expand(-1, longest, *x.shape[2:]), torch.cat([batch.y for batch in batches])
     policy = Policy.load(find_run(name) / "policy.json")
-    record = record_outputs(model, zip(x.split(64), labels.split(64), strict=True), policy.accumulation)
+    record = record_outputs(model, zip(torch.split(x, 64), torch.split(labels, 64), strict=True), policy.accumulation)
     return Subject(name, f"shipped, {len(x)} test inputs of {longest} steps", model, record, x, policy.rule, 1 if still else 16)
 
 

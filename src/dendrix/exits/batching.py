@@ -174,9 +174,9 @@ class Batch:
             self.slots[row].open = False
         if rows:
             where = rows, at[rows]
-            arrays = (torch.from_numpy(part[where]) for part in (block.answers, steps, block.stops))
+            answers, ran, stopped = (torch.from_numpy(part[where]) for part in (block.answers, steps, block.stops))
             evidence = block.evidence[self._index(rows), self._index(at[rows].tolist())]
-            yield Finished([self.slots[row].index for row in rows], *arrays, evidence)
+            yield Finished([self.slots[row].index for row in rows], answers, ran, stopped, evidence)
 
     def _refuse_broken(self, broken: Any, steps: Any) -> None:
         """Raise if a running input gave a NaN or an infinity before it stopped."""

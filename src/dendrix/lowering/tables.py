@@ -68,11 +68,11 @@ def tables(lowered: Sequence[Layer]) -> Tables:
         own = _edge(room, layer.feedback, 1) if layer.feedback else -1
         soft = neurons.kind != "adlif" and neurons.reset is None
         layers.append([KINDS.index(neurons.kind), size, int(soft), parameter_at, membrane_at, edge, own])
-    flat = {name: np.concatenate(getattr(room, name)) for name in ("weights", "places", "parameters", "rest")}
+    places = np.concatenate(room.places)
     # Half the memory to read, where the places fit.
-    narrow = np.uint16 if flat["places"].max() < 2**16 else np.uint32
-    kinds = dict(weights=np.float32, places=narrow, parameters=np.float32, rest=np.float32)
-    return Tables(np.array(layers), np.array(room.edges), **{name: flat[name].astype(kind) for name, kind in kinds.items()})
+    narrow = np.uint16 if places.max() < 2**16 else np.uint32
+    weights, parameters, rest = (np.concatenate(part).astype(np.float32) for part in (room.weights, room.parameters, room.rest))
+    return Tables(np.array(layers), np.array(room.edges), weights, places.astype(narrow), parameters, rest)
 
 
 def _edge(room: _Room, synapses: Synapses, later: int) -> int:

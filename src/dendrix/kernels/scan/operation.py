@@ -106,11 +106,13 @@ def tile(columns: int) -> tuple[int, int]:
     return width, min(64, max(8, 16_384 // width))
 
 
-def _without_gradients(x: Tensor, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _without_gradients(
+    x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
     """`fused_scan` on the CPU, without the dispatch of a custom operation, which takes as long as a step."""
     from . import cpu
 
-    return cpu.forward(x, *given, *tile(x.shape[2]))
+    return cpu.forward(x, start, params, valid, rule, flags, constants, surrogate, *tile(x.shape[2]))
 
 
 @torch.library.custom_op("dendrix::fused_scan", mutates_args=(), device_types="cpu")
