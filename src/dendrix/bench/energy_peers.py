@@ -93,7 +93,7 @@ def spikingjelly() -> list[Record]:
         report = measure(ours, [x])
         found.append(_row(f"synaptic operations, spikes {where}", counter.get_total(), report.operations.acs))
     # One image, as they count the memory of a batch as one; away from the border and with stride one, where the equations are exact.
-    first, image = nn.Sequential(*theirs[:2]), inner[:1]
+    first, image = nn.Sequential(*list(theirs)[:2]), inner[:1]
     functional.reset_net(first)
     energy = estimate_lemaire_energy(first, image.transpose(0, 1)).breakdown_pj
     terms = estimate(measure(Sequential(ours.stages[0], ours.stages[1]), [image]), load_hardware("lemaire-2022")).terms
