@@ -51,6 +51,7 @@ FILE_COMMANDS = {
     "report --out": "report fsdd --data {words} --out",
     "lm generate --save-state": "lm generate {text} Rain --max-new-tokens 2 --seed 0 --save-state",
     "teach backbone --out": "teach backbone fsdd --root {spoken} --clips 20 --out",
+    "teach budget --out": "teach budget {taught} seven --synapses 10 --out",
     "export --out (nir)": "export {imported} --to nir --out",
     "export --out (onnx)": "export {imported} --to onnx --out",
 }
@@ -70,7 +71,7 @@ FOLDER_COMMANDS = {
     "fetch --data-dir": "fetch mnist --data-dir",
     "page --out": "page --build-only --out",
 }
-FIGURES = ("exits report --figure", "exits run --figure", "energy --figure", "sdr plot --out")
+FIGURES = ("exits report --figure", "exits run --figure", "energy --figure", "sdr plot --out", "teach budget --out")
 LONGER = [pytest.param(name, marks=[pytest.mark.extended] * (name in ("report --out", "export --out (onnx)"))) for name in FILE_COMMANDS]
 KEEPS_WHAT_IS_COMPLETE = ("sdr figures --out", "demo --out", "bench --out", "reproduce --out")
 MEL = EvenMel(n_mels=12, dt_ms=20.0, window_ms=32.0, centred=True)
@@ -127,11 +128,13 @@ def inputs(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         "record": folder / "record.npz", "policy": folder / "policy.json", "words": words, "text": folder / "text",
         "sentences": folder / "films.tsv", "graph": folder / "net.nir", "imported": folder / "imported", "network": folder / "network",
         "cnn": folder / "cnn_to_write.py", "spoken": folder / "spoken",
-        "weights": folder / "cnn.safetensors", "pictures": folder / "pictures", "cache": folder / "cache",
+        "taught": folder / "taught", "weights": folder / "cnn.safetensors", "pictures": folder / "pictures", "cache": folder / "cache",
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:  # encoded once, as a cache on a full disk is an error of its own
         patch.setenv("DENDRIX_CACHE", str(made["cache"]))
         assert main([*words_of("export --out (npz)", made), str(folder / "exported")]) == 0
+    add = ["teach", "add", "seven", "7_george_0.wav", "7_nicolas_0.wav", "--backbone", "fsdd", "--rate", "0.1"]
+    assert main([*add, "--to", str(made["taught"])]) == 0
     for command, place in (("exits fit --out", "policy"), ("nir import --out", "imported")):
         assert main([*words_of(command, made), str(made[place])]) == 0
     yield made

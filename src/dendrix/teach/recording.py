@@ -23,7 +23,7 @@ def record_word(coder: Coder, chunks: Iterable[Wave], longest_ms: float = 10_000
         chunks: the sound in chunks [N_i], such as `data.speech.microphone` yields them.
         longest_ms: time within which the word must end, in ms.
     Raises:
-        InputError: no word was heard in time.
+        InputError: the time is over before a word has ended.
     """
     expect_in(longest_ms, "(0, inf)", "longest_ms")
     encoder, heard = coder.encoder, np.zeros(0, np.float32)

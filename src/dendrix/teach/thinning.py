@@ -34,7 +34,7 @@ class Thinned:
 
 
 def thinned_segments(
-    codes: SDR, others: SDR, synapses: Sequence[int], rate: float = 0.001, *, choices: int = 100, seed: int = 0
+    codes: SDR, others: SDR, synapses: Sequence[int], rate: float = 0.001, *, choices: int = 400, seed: int = 0
 ) -> list[Thinned]:
     """Return for each number of synapses the smallest threshold that keeps a rate of false alarms, and the rate, in theory and measured.
 

@@ -266,7 +266,7 @@ def _reached(scores: Scores, thetas: NDArray[np.int64]) -> NDArray[np.float64]:
 def _row(
     measured: NDArray[np.float64], of_speaker: NDArray[np.float64], alphas: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Return for each alpha kappa, and at it the ranges of measured / asked of all and of own clips; both are [P, A, number of kappas]."""
+    """Return for each alpha kappa, and at it the ranges of measured / asked rates of all and own clips; each is [P, A, kappas]."""
     found = []
     for number, alpha in enumerate(alphas):
         allowed = np.flatnonzero(measured[:, number].mean(0) <= alpha)

@@ -1,4 +1,4 @@
-"""What a vocabulary keeps and says of a word: its codes and threshold, decisions, false alarms."""
+"""Taught words, decisions about clips, and reports on false alarms."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -69,7 +69,7 @@ class Report:
     own_rate: float | None
     """Rate of false alarms on the user's own background; None without one."""
     own_words: tuple[float, float] | None
-    """Expected range of the rate on other words by the speaker of the clips, as in `expected`; None if the backbone does not know it."""
+    """Expected range of the rate on other words by the speaker of the clips, as in `expected`; None without such speakers."""
     rivals: tuple[str, ...]
     """The known words that may veto it; empty without veto."""
     bytes: int
