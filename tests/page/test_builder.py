@@ -14,6 +14,7 @@ from dendrix.page import Networks, networks_with, written_page
 from dendrix.plot import COLOURS
 from dendrix.pretrained import find_run
 from dendrix.run_folder.checkpoint import Checkpoint, write_checkpoint
+from support.paths import ROOT
 
 
 def test_files_are_those_of_the_list(folder: Path) -> None:
@@ -84,3 +85,20 @@ def test_a_network_that_no_room_takes_is_refused(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, Checkpoint(net, ("a", "b"), None, Decision()))
     with pytest.raises(InputTypeError, match="no room of the page takes"):
         networks_with(tmp_path)
+
+
+def test_the_how_to_has_the_measured_figures() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "page.json").read_text())
+    text = (ROOT / "docs" / "howto" / "page.md").read_text()
+    for room in ("write", "see"):
+        assert f"| {measured[room]['browser']:,} | {measured[room]['python']:,} |" in text
+    view = measured["first_view_ms"]
+    assert f"{view['first_contentful_paint'] / 1000:.2f} s and everything is loaded after {view['everything_loaded'] / 1000:.1f} s" in text
+    assert view["first_contentful_paint"] < 1000
+    assert f"plain files, {measured['bytes']['all'] / 1e6:.1f} MB" in text
+
+
+def test_pictures_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images" / "page").iterdir()}
+    assert len(sizes) >= 8
+    assert max(sizes.values()) <= 60_000

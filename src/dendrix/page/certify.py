@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..core.files import write_json
 from ..deploy import exit_rule, quantise
@@ -37,7 +38,8 @@ def weigh(name: str) -> None:
         name: a converted network of `GOALS`.
     """
     opened = open_run(name, "valid")
-    network = quantise(opened.network)
+    original: Any = opened.network
+    network: Any = quantise(original)
     checkpoint = replace(opened.checkpoint, model=network, decision=Decision("sum"))
     record = record_outputs(network, replace(opened, checkpoint=checkpoint).batches(), "sum")
     rule, found = exit_rule(network, checkpoint.decision), {}
@@ -45,7 +47,7 @@ def weigh(name: str) -> None:
         made = decide(replace(rule, threshold=threshold), record)
         found[str(threshold)] = {
             "mean_steps": round(float(made.steps.double().mean()), 4),
-            "accuracy": round(float((made.answers == record.labels).double().mean()), 5),
+            "accuracy": round(float(made.answers.eq(record.truth).double().mean()), 5),
         }
     write_json(POLICIES / f"{name}-thresholds.json", {"model": fingerprint(network), "inputs": len(record), "thresholds": found})
 

@@ -180,7 +180,7 @@ class Room {
       marks: [{ x: theta, name: `θ = ${theta}`, colour: "c5" }],
       text: `At θ = ${theta}: false match ${spoken(positive[theta])}, miss ${spoken(negative[theta])}. ${this.verdict.textContent}`,
     });
-    this.status.textContent = `${simulation.draws.toLocaleString("en")} draws simulated.`;
+    this.status.textContent = `Draws simulated: ${simulation.draws.toLocaleString("en")}.`;
   }
 
   drawTable() {
