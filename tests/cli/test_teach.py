@@ -88,6 +88,18 @@ def test_a_stream_of_words(words, capsys, monkeypatch):
     assert lines[1]["false_alarms_per_hour"] > 0
 
 
+def test_the_price_of_synapses(words, tmp_path, capsys):
+    rows = json.loads(
+        said(capsys, "teach", "budget", words, "seven", "--synapses", 10, 40, "--rate", 0.01, "--out", tmp_path / "b.png", "--json")
+    )
+    assert [row["synapses"] for row in rows] == [10, 40]
+    for row in rows:
+        assert row["measured"] == pytest.approx(row["theory"], rel=0.2)
+        assert row["theory"] <= 0.01
+    assert (tmp_path / "b.png").stat().st_size > 1000
+    assert "uniform codes" in said(capsys, "teach", "budget", words, "seven")
+
+
 class FakeStream:
     """Input of a fake microphone: sound, then silence."""
 
@@ -172,6 +184,11 @@ def wav(path: Path, wave: np.ndarray) -> Path:
         ("teach add new 3_theo_0.wav --to {v} --rate 0.0001", "background clips"),
         ("teach add new 3_theo_0.wav --to {v} --rate 0", "rate"),
         ("teach add new --to {v}", "a wav file or --record 3"),
+        ("teach add new 3_theo_0.wav --record -1 --to {v}", "number of recordings"),
+        ("teach add seven 3_theo_0.wav --veto --more --to {v}", "Leave out --veto"),
+        ("teach budget {v} seven --synapses 0", "from 1 to"),
+        ("teach budget {v} eight", "expected one of the vocabulary"),
+        ("listen {v} {silent} --per-hour 0", "per_hour"),
         ("teach add new missing.wav --to {v}", "No such file"),
         ("teach add new 3_theo_0.wav --to {no}/x/y", "does not exist"),
         ("teach add new 3_theo_0.wav --to {no} --backbone nothing", "nothing"),

@@ -8,7 +8,7 @@ from dendrix.data import LogMel, PublishedMel
 from dendrix.errors import InputError
 from dendrix.models import DelayNetConfig
 from dendrix.sdr import stack
-from dendrix.teach import Backbone, Coder, CodeSettings, SpeechDetector, Vocabulary, fit_backbone, listen_for, speech_features
+from dendrix.teach import Backbone, Coder, CodeSettings, SpeechDetector, Vocabulary, fit_backbone, listen_for, speech_features, spoken_words
 
 RATE = 8_000
 ENCODER = LogMel(n_mels=12, mean=-8.0, std=2.0)
@@ -123,3 +123,23 @@ def test_wrong_calls_are_refused(coder, vocabulary):
     other = Backbone(coder.backbone.settings, coder.backbone.whitening, coder.backbone.background, coder.backbone.calibration, "0")
     with pytest.raises(InputError, match="of this network"):
         Coder(coder.network, ENCODER, other)
+
+
+def test_all_spoken_words_are_coded_taught_or_not(coder):
+    wave = np.concatenate([spoken(word, 70) for word in (20, 30, 21)])
+    found = list(spoken_words(coder, [wave]))
+    assert [one.number for one in found] == [1, 2, 3]
+    assert [one.onset_ms for one in found] == sorted(one.onset_ms for one in found)
+    assert all(one.code.n == coder.backbone.n for one in found)
+
+
+def test_events_are_limited_to_an_expected_number_per_hour(coder, vocabulary):
+    wave = np.concatenate([spoken(20, 60), spoken(21, 61)])
+    every = list(listen_for(vocabulary, coder, [wave]))
+    assert len(every) == 2
+    limit = min(event.false_alarms_per_hour for event in every)
+    kept = list(listen_for(vocabulary, coder, [wave], per_hour=limit))
+    assert {event.false_alarms_per_hour for event in kept} == {limit}
+    assert list(listen_for(vocabulary, coder, [wave], per_hour=limit / 2)) == []
+    with pytest.raises(InputError, match="per_hour"):
+        list(listen_for(vocabulary, coder, [wave], per_hour=0))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dendrix.errors import InputError, NoCertificateError
-from dendrix.teach import calibrate, clustered_upper_bound, false_alarm_rates, threshold, word_weights
+from dendrix.teach import Calibration, calibrate, clustered_upper_bound, false_alarm_rates, threshold, word_weights
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=200), st.floats(0, 0.999))
@@ -92,3 +92,20 @@ def test_rates_that_the_background_cannot_support_are_refused():
         table.expect_supported(0.0, len(word), 12)
     with pytest.raises(InputError, match="at least 4 known words"):
         calibrate([np.zeros(3, int)], [0], [0, 1, 2])
+
+
+def test_the_expected_rate_inverts_kappa():
+    table = Calibration((0.3, 0.1, 0.01), (10,), ((1.0, 0.8, 0.5),), ((0.0,) * 3,), ((2.0,) * 3,), known=12)
+    for alpha in (0.3, 0.1, 0.05, 0.01, 0.001):
+        assert table.expected(table.at(alpha, 10)[0] * alpha, 10) == pytest.approx(alpha, rel=0.05)
+    assert table.expected(1.0, 10) == 1.0
+    assert table.own(0.1, 10) is None
+
+
+def test_the_range_of_own_words_is_that_of_the_speakers_clips():
+    rng = np.random.default_rng(0)
+    word = np.repeat(np.arange(8), 50)
+    own = np.tile(np.arange(50) < 10, 8)
+    scores = [np.where(own, 20, 0) + rng.integers(0, 20, 400) for _ in range(8)]  # clips by the speaker score higher
+    table = calibrate(scores, range(8), word, [~own] * 8, [own] * 8)
+    assert table.own(0.1, 6)[0] > table.at(0.1, 6)[2]

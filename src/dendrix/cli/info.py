@@ -14,6 +14,7 @@ from ..run_folder.record import environment
 
 EXTRAS = {
     "audio": ("soundfile", "soxr", "scipy"),
+    "microphone": ("sounddevice",),
     "data": ("h5py", "lz4", "PIL", "pooch"),
     "events": ("evlib",),
     "exits": ("scipy",),

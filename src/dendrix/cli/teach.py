@@ -55,7 +55,9 @@ def add(
     from ..sdr import stack
     from ..teach.checks import expect_agreement, known_as
 
-    if not clips and record < 1:
+    if record < 0:
+        raise MisuseError(f"record: expected a number of recordings, got {record}. Leave it out for none.")
+    if not clips and not record:
         raise MisuseError("clips: expected a wav file or --record 3, got neither. Try: dendrix teach add WORD --record 3 --to VOCABULARY")
     if veto and more:
         raise MisuseError("veto: expected it where a word is taught, got --more, with which a word keeps its own. Leave out --veto.")

@@ -54,7 +54,7 @@ class Spoken(NamedTuple):
     """Onset, in ms from the start of the stream."""
     heard_ms: float
     """Duration of the sound that was processed when it was coded, in ms."""
-    count: int
+    number: int
     """Number of spoken words so far, with this one."""
 
 
@@ -102,7 +102,7 @@ def listen_for(
         if decision.label is None or spoken.onset_ms - last.get(decision.label, -np.inf) < refractory_ms:
             continue
         expected = vocabulary.expected_rate(decision.label, decision.p_value)
-        alarms = expected * spoken.count / max(spoken.heard_ms, _LEAST_MS) * _HOUR_MS
+        alarms = expected * spoken.number / max(spoken.heard_ms, _LEAST_MS) * _HOUR_MS
         if per_hour is not None and alarms > per_hour:
             continue
         last[decision.label] = spoken.onset_ms

@@ -109,5 +109,7 @@ def _quantiles(values: NDArray[np.float64], *shares: float) -> list[float]:
 
 def runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the first index of each run of True in [T], and the index after its last one."""
-    edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
+    padded = np.zeros(len(active) + 2, bool)
+    padded[1:-1] = active
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
     return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]

@@ -126,7 +126,7 @@ def _image_counts(network: Any, images: Tensor) -> Features:
 
     hooks = [part.register_forward_hook(keep) for part in network.modules()]
     rows = []
-    for batch in images.split(_BATCH):
+    for batch in torch.split(images, _BATCH):
         network(network.encode(batch))
         rows.append(torch.cat(heard, 1))
         heard.clear()
