@@ -1,6 +1,7 @@
 """Room Hear: the engine in JavaScript equals Python at every threshold; microphone, files, and what can go wrong with them."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from dendrix.deploy import Deployed
 from dendrix.page.hearing import SHIPPED, deployed_sound
 from dendrix.pretrained import find_run
 from dendrix.run_folder.checkpoint import load_checkpoint
-from support.browser import MICROPHONE, Visitor, chromium, needs_browser, write_wav
+from support.browser import MICROPHONE, Visitor, chromium, needs_browser, served, write_wav
 from support.exports import NODE, needs_node
 
 ROOM = "#hear > div"
@@ -271,6 +272,10 @@ def test_silence_from_the_microphone(url: str, tmp_path: Path) -> None:
         page.get_by_role("button", name="Stop").click()
         said(page, "Nothing was heard")
         assert heard(page) == before
+        page.get_by_role("button", name="Listen").click()
+        page.wait_for_selector(f"{ROOM}[data-listening]")
+        page.get_by_role("link", name="See", exact=True).first.click()  # the microphone does not stay open behind another room
+        page.wait_for_selector(f"{ROOM}:not([data-listening])", state="attached")
         assert visitor.problems == []
 
 
@@ -288,3 +293,14 @@ def test_frames_while_hearing(url: str, tmp_path: Path) -> None:
         times = page.evaluate(FRAMES)
         assert np.median(np.diff(times)) < 100
         assert visitor.problems == []
+
+
+@needs_browser
+@pytest.mark.extended
+def test_a_broken_thread_is_told(folder: Path, tmp_path: Path, browser: Any) -> None:
+    copy = tmp_path / "page"
+    shutil.copytree(folder, copy)
+    (copy / "workers" / "hear.js").write_text("throw new Error('broken');")
+    with served(copy) as address:
+        page = Visitor(browser, address).open("hear")
+        assert "The thread of the network failed" in page.locator("#hear [role=alert]").text_content()

@@ -17,6 +17,10 @@ const PATIENCE_S = 6; // until silence is reported
 
 // Made when the module is loaded, as its file cannot be fetched once the network is cut.
 const worker = new Worker(new URL("../workers/hear.js", import.meta.url), { type: "module" });
+const failed = new Promise((_, reject) => {
+  worker.addEventListener("error", ({ message }) => reject(new Error(`The thread of the network failed: ${message || "its file could not be run"}. Reload the page.`)));
+});
+failed.catch(() => {}); // told when the room is opened
 
 export async function open(section) {
   const [{ networks }, engine] = await Promise.all([jsonOf("models/hear.json"), engineOf("engines/dendrix.wasm")]);
@@ -28,6 +32,7 @@ class Room {
   constructor(section, networks, engine) {
     Object.assign(this, { section, networks, engine, id: 0 });
     worker.onmessage = ({ data }) => this.told(data);
+    addEventListener("hashchange", () => location.hash !== "#hear" && this.finish()); // no microphone behind the visitor's back
     this.build();
   }
 
@@ -72,10 +77,9 @@ class Room {
     this.finish();
     this.about = about;
     const [tables, recordings] = await Promise.all([bytesOf(about.tables), bytesOf(about.recordings)]);
-    const found = await new Promise((resolve) => {
-      this.loaded = resolve;
-      worker.postMessage({ id: ++this.id, load: { engine: this.engine, tables, about } });
-    });
+    const loaded = new Promise((resolve, reject) => Object.assign(this, { loaded: resolve, refused: reject }));
+    worker.postMessage({ id: ++this.id, load: { engine: this.engine, tables, about } });
+    const found = await Promise.race([loaded, failed]);
     this.network = found.loaded;
     const whole16 = new Int16Array(recordings.buffer, recordings.byteOffset, recordings.length / 2);
     let at = 0;
@@ -146,13 +150,17 @@ class Room {
 
   /** Hear one word from the microphone as it is spoken. */
   async listen() {
+    const { about } = this;
     const { rate } = this.network;
     const gate = new Gate(rate);
     this.pieces = [];
     this.begun = false;
     this.button.disabled = true;
     try {
-      this.stop = await listen(rate, (wave) => this.take(gate, wave), (reason) => (this.finish(), (this.status.textContent = reason)));
+      const stop = await listen(rate, (wave) => this.take(gate, wave), (reason) => (this.finish(), (this.status.textContent = reason)));
+      this.button.disabled = false;
+      if (this.about !== about || location.hash !== "#hear") return stop(); // the visitor has gone on
+      this.stop = stop;
       this.status.textContent = "Say a word.";
       this.button.textContent = "Stop";
       this.section.dataset.listening = "true";
@@ -205,6 +213,7 @@ class Room {
     if (data.loaded) this.loaded(data);
     if (data.id !== this.id || data.loaded) return;
     if (data.problem) {
+      this.refused(new Error(data.problem));
       this.status.textContent = data.problem;
       return;
     }

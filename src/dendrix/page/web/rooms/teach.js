@@ -23,6 +23,7 @@ class Room {
   constructor(section, networks, engine) {
     Object.assign(this, { section, networks, engine, clips: [] });
     this.build();
+    addEventListener("hashchange", () => location.hash !== "#teach" && this.silence()); // no microphone behind the visitor's back
     addEventListener("storage", ({ key }) => {
       if (key !== this.key) return;
       this.restore();
@@ -92,7 +93,7 @@ class Room {
 
   /** Take a network, and the words that were kept for it. */
   async load(about) {
-    if (this.hearing) this.stream();
+    this.silence();
     this.ear = null;
     this.about = about;
     const [tables, recordings] = await Promise.all([bytesOf(about.tables), bytesOf(about.recordings)]);
@@ -126,11 +127,13 @@ class Room {
       return;
     }
     const label = button.textContent;
+    const words = this.engineWords;
     try {
       this.recording = { stop: () => {} };
       this.recording = await record(this.engineWords.about.rate, (state) => this.say(state === "waiting" ? "Say the word." : "Hearing …"));
       button.textContent = "Stop";
       const samples = await this.recording.samples;
+      if (words !== this.engineWords) return; // another network was chosen
       this.say("");
       this.section.samples = samples;
       use(samples, "microphone");
@@ -355,6 +358,12 @@ class Room {
       this.say(error.message);
     }
     this.streamButton.disabled = false;
+  }
+
+  /** End what listens to the microphone. */
+  silence() {
+    this.recording?.stop();
+    if (this.hearing) this.stream();
   }
 
   take(samples) {
