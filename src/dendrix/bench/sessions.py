@@ -24,7 +24,7 @@ _LENGTHS, _QUICK_LENGTHS = (1_000, 3_000, 10_000, 30_000, 100_000), (200, 400)
 _NEW = 64
 """Tokens of the prompt of a turn."""
 _REPEATS = 5
-_ROUNDS = 5
+_ROUNDS = 11
 _LOAD, _QUICK_LOAD = Load("1M", 100, 64, 64), Load("1M", 10, 8, 8)
 _PROMPT = 8_000
 """Tokens per turn while a session grows."""
