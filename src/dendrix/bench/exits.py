@@ -164,7 +164,7 @@ def _ratio(one: Timing, other: Timing) -> float:
 
 
 def _shipped(name: str) -> Subject | None:
-    """A shipped network with its policy and its test data; None if these are not there. Inputs are as long as the longest, with silence."""
+    """A shipped network with its policy and test data, padded to the longest input; None if the data are missing."""
     try:
         opened = open_run(name)
         batches = list(opened.sample(1000))

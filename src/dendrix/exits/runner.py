@@ -40,6 +40,8 @@ def run(
 ) -> Answers:
     """Run a network over many inputs, each until the rule stops it or it ends.
 
+    A network with a compiled loop, see the kernel `run_until`, runs every input to its own stop, and ignores `batching` and `block`.
+
     The answers equal those of every input run alone, and those of `decide` on a record, except where two scores or two classes differ by
     less than rounding, because matrix products of another size round differently.
 

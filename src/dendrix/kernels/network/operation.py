@@ -76,7 +76,7 @@ def compiled_runs(model: nn.Module, x: Tensor, judge: "Judge", accumulation: str
         record_choice("run_until", "cpu", f"reference ({error})")
         return None
     if layers[0].synapses.weight.shape[1] != x.shape[1]:
-        return None  # the network says what it expects
+        return None  # the modules raise the error
     ahead, classes = sliding(layers[0], AHEAD), len(layers[-1].bias)
     arrays = (*tables(layers), *ahead)
     rule = _SCORES.index(judge.score), judge.scale, np.array(judge.thresholds), judge.min_steps
