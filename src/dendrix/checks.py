@@ -85,13 +85,13 @@ def expect_each(value: Any, count: int | None, interval: str, name: str, advice:
 
 
 def expect_count(value: Any, interval: str, name: str) -> int:
-    """Check that a number of any integer type lies in an interval; returns it as an int."""
-    low, high = map(float, interval[1:-1].split(","))
+    """Check that a number of any integer type lies in an interval, where inf is the limit of int64; returns it as an int."""
+    low, high = interval[1:-1].split(",")
     try:
         whole = operator.index(value)
     except TypeError:
         whole = None
-    if whole is None or isinstance(value, bool) or not low <= whole <= min(high, _LARGEST_COUNT):
+    if whole is None or isinstance(value, bool) or not int(low) <= whole <= (_LARGEST_COUNT if high.strip() == "inf" else int(high)):
         raise InputError(f"{name}: expected a whole number in {interval}, got {shown(value)}. Choose one inside.")
     return whole
 

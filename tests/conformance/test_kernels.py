@@ -189,6 +189,15 @@ def test_refusals_say_why(reason: str, x: Tensor, options: dict[str, object]) ->
         layer(x)
 
 
+@pytest.mark.parametrize(("neuron", "steps", "taken"), [(LI, 7, False), (LI, 8, True), (LIF, 2, True), (LIF, 1, False)])
+def test_short_inputs_without_gradients_take_the_faster_way(neuron: type[LI | LIF], steps: int, taken: bool) -> None:
+    layer = neuron(100)
+    with torch.no_grad():
+        layer(torch.zeros(50, steps, 100))
+    chosen = chosen_kernels()[f"{neuron.rule.__name__} on cpu"]
+    assert chosen.startswith("kernels.scan") if taken else "steps" in chosen, chosen
+
+
 def test_a_state_of_another_batch_never_reaches_the_kernel() -> None:
     x, layer = torch.zeros(3, 50, 64), LIF(64)
     state = layer(x)[1]

@@ -27,6 +27,11 @@ def test_random_numbers_are_splitmix64() -> None:
     assert [random_at(1234567, position) for position in range(3)] == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
+def test_seeds_have_64_bits() -> None:
+    found = [next_token(LOGITS, 1000, seed, step) for seed in (2**63, 2**64 - 1) for step in range(20)]
+    assert found == [next_token(LOGITS, 1000, np.uint64(seed), step) for seed in (2**63, 2**64 - 1) for step in range(20)]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("options", "says"), [({"temperature": -1}, "temperature"), ({"seed": 2**64}, "seed"), ({"seed": -1}, "seed")])
 def test_bad_options(options: dict[str, int], says: str) -> None:
     with pytest.raises(InputError, match=says):

@@ -31,8 +31,8 @@ def next_token(logits: Ints, temperature: int = 0, seed: int = 0, steps: int = 1
     Raises:
         InputError: the temperature or the seed is out of range.
     """
-    expect_count(temperature, "[0, 4294967295]", "temperature")
-    expect_count(seed, "[0, 18446744073709551615]", "seed")
+    temperature = expect_count(temperature, "[0, 4294967295]", "temperature")
+    seed = expect_count(seed, "[0, 18446744073709551615]", "seed")
     best = int(logits.argmax())
     if not temperature:
         return best

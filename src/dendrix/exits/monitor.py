@@ -34,7 +34,7 @@ class Monitor:
     delta) gives an alarm that is not counted as false.
 
     Args:
-        eps: risk that was promised, 0 to 1.
+        eps: bound on the risk that the guarantee states, 0 to 1.
         alpha: bound on the probability of a false alarm, ever.
         count: number of losses so far.
         losses: their sum.

@@ -153,7 +153,8 @@ def _commit() -> str | None:
     source = Path(__file__).parent
     try:
         for arguments in (["ls-files", "--error-unmatch", __file__], ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]):
-            answer = subprocess.run(["git", "-C", str(source), *arguments], capture_output=True, text=True, check=True)
+            command = ["git", "--no-optional-locks", "-C", str(source), *arguments]  # an interrupted refresh would leave index.lock
+            answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()

@@ -17,6 +17,14 @@ def test_special_tokens_are_added_or_left_out() -> None:
     assert encode(tokenizer, [b"hi"], special=False).tolist() == [104, 105]
 
 
+def test_a_long_text_begins_and_ends_once() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 256), ("</s>", 257)])
+    text = b"\n".join([b"abc def"] * 9_000)
+    assert encode(tokenizer, [text, b"hi"]).tolist() == [256, *text, 257, 256, *b"hi", 257]
+
+
 def test_only_special_tokens_are_named() -> None:
     tokenizer = byte_tokenizer()
     assert special_tokens(tokenizer) == special_tokens(character_tokenizer("<s>")) == {}

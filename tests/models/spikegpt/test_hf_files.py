@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 transformers = pytest.importorskip("transformers")
 
-from dendrix.data.text.tokenizers import byte_tokenizer  # noqa: E402
+from dendrix.data.text.tokenizers import byte_tokenizer, encode, is_bytes  # noqa: E402
 from dendrix.models.gpt2 import GPT2Config  # noqa: E402
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier  # noqa: E402
 from dendrix.models.spikegpt.hf_files import end_tokens, load_language_model, save_classifier, save_language_model  # noqa: E402
@@ -111,6 +111,15 @@ def test_special_tokens_of_bytes_are_reserved_and_match_no_text(folder: Path) ->
     together = model.generate(**tokenizer(["spike", "a"], return_tensors="pt", padding=True), max_new_tokens=3, do_sample=False)
     alone = model.generate(**tokenizer("a", return_tensors="pt"), max_new_tokens=3, do_sample=False)
     assert together[1, -4:].tolist() == alone[0].tolist()
+
+
+def test_a_tokenizer_saved_again_by_transformers_is_the_same(folder: Path) -> None:
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
+    assert "<|padding|>" in (folder / "tokenizer.json").read_text()
+    again = load_language_model(folder)[1]
+    assert is_bytes(again)
+    text = "<|endoftext|>Ā\x00<|padding|>"
+    assert encode(again, [text.encode()]).tolist() == list(text.encode())
 
 
 def test_special_tokens_of_a_tokenizer_are_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tokenizers of bytes, characters and words, and byte pair encoding, read or trained. The only module that imports tokenizers."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -123,6 +124,21 @@ def read_tokenizer(path: Path) -> Any:
         ) from error
 
 
+def within(tokenizer: Any, size: int) -> Any:
+    """Return a tokenizer without the added tokens that its model does not have, such as the `RESERVED` ones that `save_pretrained` of
+    transformers writes to its file.
+
+    Args:
+        tokenizer: tokenizer of the tokenizers library.
+        size: size of the vocabulary of the model.
+    """
+    if all(i < size for i in tokenizer.get_added_tokens_decoder()):
+        return tokenizer
+    described = json.loads(tokenizer.to_str())
+    described["added_tokens"] = [token for token in described["added_tokens"] if token["id"] < size]
+    return _library().Tokenizer.from_str(json.dumps(described))
+
+
 def encode(tokenizer: Any, documents: Sequence[bytes], *, special: bool = True) -> NDArray[np.uint32]:
     """Tokenize documents and concatenate the result.
 
@@ -138,11 +154,13 @@ def encode(tokenizer: Any, documents: Sequence[bytes], *, special: bool = True) 
     if is_bytes(tokenizer):
         expect_within(sum(map(len, documents)), "tokens", "text")
         return np.frombuffer(b"".join(documents), np.uint8).astype(np.uint32)
-    parts = [
-        np.array(found.ids, np.uint32)
-        for text in documents
-        for found in tokenizer.encode_batch(_pieces(as_text(text)), add_special_tokens=special)
-    ]
+    framed = special and tokenizer.num_special_tokens_to_add(False) > 0
+    parts = []
+    for text in documents:
+        found = tokenizer.encode_batch(_pieces(as_text(text)), add_special_tokens=False)
+        if framed and found:
+            found = [tokenizer.post_process(_library().Encoding.merge(found))]  # the text gets these tokens, not each piece of it
+        parts += [np.array(piece.ids, np.uint32) for piece in found]
     expect_within(sum(map(len, parts)), "tokens", "text")
     return np.concatenate(parts) if parts else np.zeros(0, np.uint32)
 

@@ -19,7 +19,7 @@ from ..cache import cache_folder
 from .corpora import Corpus
 from .tokenizers import encode
 
-_VERSION = 1
+_VERSION = 2
 """Increment it when the files of the same text and tokenizer change."""
 _FACTS = "facts.json"
 

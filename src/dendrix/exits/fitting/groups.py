@@ -50,9 +50,9 @@ class NewGroupGuarantee(_Grouped):
     bet in [0, 1 / (1 - eps)], and so has a fixed mixture of such K; by Markov's inequality 1 / K is a p-value. The thresholds are walked
     from the strictest down as in `Guarantee`. The first threshold of too large a risk passes with a probability of at most delta.
 
-    The bet is the largest one, as long as a single group in which everything is lost could not be tolerated; else a mixture of three. No
+    The bet is the largest one, as long as a single group with losses only could not be tolerated; else a mixture of three. No
     number of inputs per group replaces groups: G groups certify no eps below 1 - delta^(1 / G), which is 0.226 for 9 groups and 0.082 for
-    27 at delta 0.1. With `share`, the promise is another: at most a share of all groups have a risk above eps. For that, each group gets
+    27 at delta 0.1. With `share`, it is guaranteed that at most a share of all groups have a risk above eps. For that, each group gets
     the binomial test of `Guarantee` at level 0.05; the groups that fail it are counted, and their number is tested as binomial with
     share * 0.95, because a group of larger risk passes its own test with a probability of at most 0.05.
 
@@ -60,7 +60,7 @@ class NewGroupGuarantee(_Grouped):
 
     Args:
         eps: largest acceptable risk for an input of a new group; groups count alike, whatever their size.
-        delta: probability, over the draw of the groups and their inputs, that the promise does not hold.
+        delta: probability, over the draw of the groups and their inputs, that the guarantee does not hold.
         loss: as in `Guarantee`.
         by: kind of the groups.
         share: share of groups whose own risk may be larger than eps; None bounds the mean over groups.
@@ -145,7 +145,7 @@ class NewGroupGuarantee(_Grouped):
         sizes = sizes_of(outcomes)
         risks = outcomes.group_sums(self.loss, lambda losses, sizes: losses.double() / sizes)[index].item() / len(sizes)
         p = self.group_p_values(outcomes)[index].item()
-        promise = (
+        bound = (
             f"an input of a new {self.by} is, with a probability of at most {self.eps:.12g}, {self.loss_in_words}"
             if self.share is None
             else f"for at most {self.share:.12g} of all new groups ({self.by}) more than {self.eps:.12g} of the inputs are "
@@ -153,7 +153,7 @@ class NewGroupGuarantee(_Grouped):
         )
         return (
             f"With a probability of at least {1 - self.delta:.12g} over the draw of the {len(sizes)} calibration groups ({self.by}), "
-            f"{promise}. The mean over these groups is {risks:.3g}, p = {p:.3g}. New groups must be drawn like these, on which the network "
+            f"{bound}. The mean over these groups is {risks:.3g}, p = {p:.3g}. New groups must be drawn like these, on which the network "
             "was not trained."
         )
 
@@ -164,7 +164,7 @@ class KnownGroupsGuarantee(_Grouped):
 
     A threshold passes if every group passes the test of `Guarantee` at level delta. No correction for the number of groups is needed: if
     the risk of some group is larger than eps, then this group passes with a probability of at most delta, so all groups together do too
-    (an intersection-union test). The walk over thresholds is that of `Guarantee`. Nothing is promised for other groups.
+    (an intersection-union test). The walk over thresholds is that of `Guarantee`. Nothing is guaranteed for other groups.
 
     Args:
         eps: largest acceptable risk within each group.

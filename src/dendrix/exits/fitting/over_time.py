@@ -1,4 +1,4 @@
-"""A guarantee for every range of stopping times: early exits are not paid for by late ones."""
+"""A guarantee for every stopping time: the risk of early exits is not averaged with that of late ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ class OverTimeGuarantee(Guarantee):
     """The earliest first exit such that, of the inputs stopped by step t, at most a share `eps` has a loss, for all t at once, except with
     a probability of at most `delta`.
 
-    `Guarantee` bounds the risk over all inputs, so that many late exits without a loss may pay for early ones with many. Here the risk is
-    bounded given that the input has stopped by step t, for every t at which it has a meaning.
+    `Guarantee` bounds the risk over all inputs, so a large risk of early exits may be averaged with a small one of late exits. Here the
+    risk is bounded given that the input has stopped by step t, for every t by which any input has.
 
     Theorem. A threshold, or a path of thresholds per step, is chosen on other inputs. Then the first step at which an input may stop,
     `min_steps`, is tested from the last step backwards. For one of these, the inputs with an exit by step t are independent draws given

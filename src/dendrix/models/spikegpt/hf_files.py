@@ -15,7 +15,7 @@ from transformers.utils import logging
 
 from ...core.bounded import bounded
 from ...core.files import read_json
-from ...data.text.tokenizers import RESERVED, read_tokenizer, special_tokens
+from ...data.text.tokenizers import RESERVED, read_tokenizer, special_tokens, within
 from ...errors import InputError
 from ...pretrained import find_run
 from ...pretrained.packed import PACKED, read_weights, weights_file
@@ -172,7 +172,7 @@ def _loaded(folder: Path, kind: Any) -> tuple[Any, Any]:
     wrong = [f"{what.removesuffix('_keys')} {', '.join(sorted(map(_mismatch, names)))}" for what, names in report.items() if names]
     if wrong:
         raise InputError(f"{folder}: expected the weights of its config.json, but there are {'; '.join(wrong)}. Copy the run again.")
-    return model.eval(), read_tokenizer(folder / "tokenizer.json")
+    return model.eval(), within(read_tokenizer(folder / "tokenizer.json"), model.config.vocab_size)
 
 
 def _read(folder: Path, kind: Any, packed: bool) -> tuple[Any, dict[str, Any]]:

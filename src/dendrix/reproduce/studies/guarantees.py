@@ -1,4 +1,4 @@
-"""Guarantees of early exits for groups, over time, with sets and in use: broken promises, costs and delays; a study of this project.
+"""Guarantees of early exits for groups, over time, with sets and in use: violations, costs and delays; a study of this project.
 
 Simulated pools have known risks; recorded outputs are those of the shipped speech networks and of a text classifier that is trained here.
 """
@@ -23,9 +23,9 @@ _POOLS: dict[str, Callable[[], Results]] = {
     "alarms": guarantees_pools.alarms,
 }
 _UNGUARDED = ("inputs taken as independent", "all inputs")
-"""Goals that do not make the promise that is counted."""
+"""Goals that do not bound the risk that is counted."""
 _CERTAIN = 1e-4
-"""Probability with which a promise that is kept fails its check."""
+"""Probability with which a guarantee that holds fails its check."""
 
 
 def cells(out: Path) -> list[Cell]:
@@ -55,7 +55,7 @@ def results(known: Mapping[tuple[str, ...], Results]) -> Results:
 
 
 def check(found: Results) -> list[Checked]:
-    """Check that no promise is broken more often than promised, and that those that ignore groups or time are."""
+    """Check that no guarantee is violated more often than delta permits, and that those that ignore groups or time are."""
     checked = []
     for name in ("new groups", "known groups", "sets and abstention", "over time"):
         for case, one in found.get(name, {}).items():
@@ -80,7 +80,7 @@ _BROKEN = (
     ("known groups", "6 groups, 2400 inputs, all inputs"),
     ("over time", "1500 inputs, all inputs"),
 )
-"""Promises that the usual guarantee does not make, on pools where they are broken."""
+"""Pools on which the usual guarantee does not bound the risk in groups or over time."""
 
 
 def _kept(name: str, case: str, share: float, bound: float, count: int) -> Checked:

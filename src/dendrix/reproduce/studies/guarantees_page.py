@@ -5,19 +5,19 @@ from typing import Any
 
 Results = Mapping[str, Any]
 
-_HEAD = """# Guarantees of early exits: how often promises are broken, and their cost
+_HEAD = """# Guarantees of early exits: how often they are violated, and their cost
 
 `dendrix reproduce guarantees` makes these tables. In each row of the simulations the guarantee is fitted to random draws from a pool whose
-risks are known, and a promise is broken if the risk on the whole pool exceeds it. Promises are made with delta = 10 %, so a share up to
-10 % is allowed, beside the error of counting. Where a row is named "inputs taken as independent" or "all inputs", the usual guarantee was
-fitted, which makes no such promise.
+risks are known, and it is violated if the risk on the whole pool exceeds its bound. All have delta = 10 %, so it may be violated in up to
+10 % of the draws, beside the error of counting. Where a row is named "inputs taken as independent" or "all inputs", the usual guarantee was
+fitted, which does not bound this risk.
 
 The commands are recorded from the shipped network. Its nine speakers are those it was not trained on; six of them chose its epoch, so they
 are not quite unused. Words count as unknown here by leaving out their outputs, although the network was trained on them: words that it has
 never been trained on may be harder or easier to refuse. The drift is noise that is added to the outputs.
 """
 _ANSWERS = ("known wrong", "unknown answered", "known answered correctly")
-_COLUMNS = ("pool, draw, guarantee", "broken", "nothing certified", "mean steps", "steps of the full run")
+_COLUMNS = ("pool, draw, guarantee", "violated", "nothing certified", "mean steps", "steps of the full run")
 _TITLES = {
     "new groups": "Risk for an input of a new group at most 10 %; in most new groups: at most 10 % of groups above 30 %",
     "known groups": "Risk in each of six groups at once at most 5 %",
@@ -59,7 +59,7 @@ def _alarms(found: Results) -> str:
     false = [(name, f"{one['alarms']:.1%}", f"{one['runs']} runs of {one['losses']:,} losses") for name, one in found["false"].items()]
     late = [(name, _whole(one["median"]), _whole(one["90 %"]), f"{one['found']:.0%}") for name, one in found["delay"].items()]
     return _table("False alarms of the monitor, at most 5 % over all time", ("stream", "alarms", "of"), *false) + _table(
-        "Losses until the alarm (alpha 1 %, promised 2 %, true risk 1 % before)",
+        "Losses until the alarm (alpha 1 %, eps 2 %, true risk 1 % before)",
         ("drift", "median", "90 %", "found within 4,000"),
         *late,
     )
@@ -71,18 +71,18 @@ def _speakers(found: Results) -> str:
         (str(number), *(f"{one[kind]['risk']:.2%}, {one[kind]['steps']:.1f} steps" for kind in kinds))
         for number, one in enumerate(found["left out"], 1)
     ]
-    promises = [f"{kind} (eps {found['left out'][0][kind]['eps']:.0%})" for kind in kinds]
+    goals = [f"{kind} (eps {found['left out'][0][kind]['eps']:.0%})" for kind in kinds]
     known = [(kind, f"{one['violations']:.1%}", f"{one['steps']:.1f}") for kind, one in found["known"].items()]
     trained = found["fitted on training speakers"]
     least = ", ".join(f"{count} speakers {eps:.1%}" for count, eps in found["smallest"].items())
     return (
-        _table(f"Commands: each of {found['speakers']} speakers left out, risk and steps on that speaker", ("speaker", *promises), *rows)
+        _table(f"Commands: each of {found['speakers']} speakers left out, risk and steps on that speaker", ("speaker", *goals), *rows)
         + f"\nThe smallest eps that can be certified for a new speaker at delta 10 %: {least}.\n"
         + f"\nFitted to the clips of the 18 training speakers (eps 2 %), the risk is {trained['on them']['risk']:.2%} on them and "
         f"{trained['on new speakers']['risk']:.2%} on the {found['speakers']} new ones.\n"
         + _table(
             "Commands: risk of each of these speakers at most 2 %, draws of 2,700 of 3,600 clips",
-            ("guarantee", "broken", "steps"),
+            ("guarantee", "violated", "steps"),
             *known,
         )
     )

@@ -75,14 +75,14 @@ def draws(record: ExitRecord, count: int, of_groups: bool, repeats: int = DRAWS,
 
 
 def broken(record: ExitRecord, setting: Setting, goal: Goal, chosen: list[torch.Tensor], risk: Callable[[Outcomes], Any]) -> Results:
-    """Fit on every draw, and count how often the risk on the whole pool is larger than promised.
+    """Fit on every draw, and count how often the risk on the whole pool is larger than its bound.
 
     Args:
         record: the pool.
         setting: the rule.
         goal: the guarantee.
         chosen: the draws, bool [N].
-        risk: from the outcomes of the pool to the excess of every threshold over its promise, [M].
+        risk: from the outcomes of the pool to the excess of every threshold over its bound, [M].
     """
     everything = events(setting.traces(record))
     whole = everything.outcomes()
@@ -158,7 +158,7 @@ def new_groups() -> Results:
 
 
 def known_groups() -> Results:
-    """The promise for every known group of a pool at once, beside the guarantee for all inputs."""
+    """The guarantee for every known group of a pool at once, beside the guarantee for all inputs."""
     record, eps, loss = pool(6, 4000, spread=0.3), 0.05, "disagreement"
     found: Results = {}
     for count in (600, 2400):
@@ -190,7 +190,7 @@ def sets_and_abstention() -> Results:
 
 
 def over_time() -> Results:
-    """The promise for every stopping time, beside the one for all inputs, where early exits are the worse ones."""
+    """The guarantee for every stopping time, beside the one for all inputs, where early exits are the worse ones."""
     eps, loss, rule = 0.05, "disagreement", Setting(Margin(0.0))
     record = pool(1, 8000)
     # One input in 40 has a wrong answer with a high score at the first step.
