@@ -18,7 +18,7 @@ tests: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not extended"
 
 # Also what needs longer or more tools: each test is skipped with a reason where its tool is absent.
-test-all: lint .venv/.docs
+test-all: lint .venv/.docs .venv/.browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -rs
 
 # The common model tests of transformers: make test-transformers SOURCE=transformers-5.23.0, a checkout or source distribution, which
@@ -102,6 +102,10 @@ clean:
 .venv/.lm-eval: .venv/.dev
 	$(PYTHON) -m venv .venv/lm-eval
 	.venv/lm-eval/bin/pip install --quiet --disable-pip-version-check -c constraints.txt "lm_eval[api,hf]==0.4.13"
+	touch $@
+
+.venv/.browser: .venv/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	touch $@
 
 .venv/.docs: .venv/.python pyproject.toml constraints.txt

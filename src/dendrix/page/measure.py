@@ -44,7 +44,7 @@ def measure_page() -> dict[str, Any]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as missing:
-        raise MissingExtraError.of("Measuring the page needs", "playwright", "dev", missing) from missing
+        raise MissingExtraError.of("Measuring the page needs", "playwright", "browser", missing) from missing
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         raise InputError("Chromium: expected it on the path, got none. Install it from your distribution.")
