@@ -1,4 +1,4 @@
-"""The page as a visitor meets it: without a network, with the keyboard, on small screens, with damaged files and in old browsers."""
+"""The page as a visitor meets it: without a connection, with the keyboard, on small screens, with damaged files and in old browsers."""
 
 import importlib.util
 import re

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,12 @@ def test_the_command_refuses_other_networks(capsys: pytest.CaptureFixture[str], 
     assert main(["page", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) != 0
     assert "which no room of the page takes" in capsys.readouterr().err
     assert not (tmp_path / "page").exists()
+
+
+def test_a_run_with_the_name_of_a_shipped_network_is_not_taken_for_it(images: Path, texts: Path, tmp_path: Path) -> None:
+    see, write = copytree(images, tmp_path / "cifar10"), copytree(texts, tmp_path / "novels")
+    assert not json.loads(dict(see_files(see))["see.json"])["shipped"]
+    assert not json.loads(dict(write_files(write))["write.json"])["shipped"]
 
 
 @needs_browser

@@ -18,7 +18,8 @@ def page(run: Run = None, out: Path = Path("dendrix-page"), open: bool = False, 
     The folder needs no server of dendrix: any static web server can serve it, also without a connection to the internet.
 
     Args:
-        run: your own run instead of a shipped network: a converted image network, or a SpikeGPT of bytes. Its data must be there.
+        run: your own run instead of a shipped network: a delay network of sound, a converted image network, or a SpikeGPT of bytes. Its
+            data must be available.
         out: a new folder, or one that this command wrote with the same networks, which is served again.
         open: open the page in the browser.
         port: port of the loopback interface; 0 chooses a free one.

@@ -1,4 +1,4 @@
-"""`dendrix teach budget`: the price of synapses of a taught word."""
+"""`dendrix teach budget`: false alarms of a taught word by the number of synapses of its segments."""
 
 import dataclasses
 from pathlib import Path
@@ -22,7 +22,7 @@ def budget(
     out: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Price the synapses of a word: false alarms of segments that keep some synapses of its codes, by exact theory and measured.
+    """Show the false alarms of segments that keep some synapses of the codes of a word, by exact theory and measured.
 
     Args:
         vocabulary: file that `dendrix teach add` wrote.

@@ -14,14 +14,13 @@ from ..deploy import Deployed, IntegerNetwork, exit_rule, quantise
 from ..deploy.export_folder import File
 from ..deploy.image import image
 from ..errors import InputTypeError
-from ..exits import Policy, fingerprint
 from ..pretrained import find_run
 from ..pretrained.catalogue import is_shipped, titles
 from ..run_folder.checkpoint import Checkpoint, load_checkpoint
 from ..runs.opened import open_run
 from ..runs.sample_data import sample_data
 from ..samples import find_sample, samples
-from .seeing import POLICIES, THRESHOLDS
+from .seeing import THRESHOLDS, policy_of
 
 SHIPPED = ("fsdd", "commands")
 """Shipped networks of the room."""
@@ -69,18 +68,9 @@ def deployed_sound(folder: Path, checkpoint: Checkpoint) -> Deployed:
         network = quantise(network, inputs)
     encoder = encoder_from_dict(checkpoint.encoder)
     whole = encoder if isinstance(encoder, IntegerEncoder) else integer_encoder(encoder, network.inputs.shift)
-    policy = sound_policy(folder, network)
+    policy = policy_of(folder, network)
     rule: Any = replace(exit_rule(network, checkpoint.decision), threshold=0.95) if policy is None else policy.rule
     return Deployed(network, checkpoint.labels, checkpoint.decision, whole, whole.dt_ms, rule)
-
-
-def sound_policy(folder: Path, network: IntegerNetwork) -> Policy | None:
-    """The certified policy of exactly this integer network, if there is one."""
-    file = POLICIES / f"{folder.name}.json" if is_shipped(folder) else folder / "policy.json"
-    if not file.exists():
-        return None
-    policy = Policy.load(file)
-    return policy if policy.model == fingerprint(network) else None
 
 
 def recordings(folder: Path, rate: int, most: int = _RECORDINGS) -> dict[str, Ints]:
@@ -92,7 +82,7 @@ def recordings(folder: Path, rate: int, most: int = _RECORDINGS) -> dict[str, In
 
 def _description(folder: Path, deployed: Deployed) -> dict[str, Any]:
     network, rule = deployed.network, exit_rule(deployed.network, deployed.decision)
-    policy, chosen = sound_policy(folder, network), deployed.rule
+    policy, chosen = policy_of(folder, network), deployed.rule
     threshold: Any = getattr(chosen, "threshold", None)
     return {
         "network": folder.name,

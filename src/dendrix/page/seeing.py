@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.base import evenly
-from ..deploy import DeployedImage, IntegerImageNetwork, exit_rule, quantise
+from ..deploy import DeployedImage, IntegerImageNetwork, IntegerNetwork, exit_rule, quantise
 from ..deploy.export_folder import File
 from ..deploy.image_binary import image_binary
 from ..deploy.image_layout import Stage
@@ -21,7 +21,8 @@ from ..deploy.image_memory import image_memory
 from ..errors import InputError, InputTypeError
 from ..exits import Policy, fingerprint
 from ..models import Converted, Decision
-from ..pretrained import find_run, shipped
+from ..pretrained import find_run
+from ..pretrained.catalogue import is_shipped
 from ..run_folder.checkpoint import Checkpoint, load_checkpoint
 from ..runs.opened import open_run
 from ..runs.pictures import read_pictures
@@ -67,9 +68,9 @@ def deployed_images(folder: Path, checkpoint: Checkpoint) -> DeployedImage:
     return DeployedImage(network, checkpoint.labels, decision, rule)
 
 
-def policy_of(folder: Path, network: IntegerImageNetwork) -> Policy | None:
+def policy_of(folder: Path, network: IntegerNetwork | IntegerImageNetwork) -> Policy | None:
     """The certified policy of exactly this integer network, if there is one."""
-    file = POLICIES / f"{folder.name}.json" if folder.name in shipped() else folder / "policy.json"
+    file = POLICIES / f"{folder.name}.json" if is_shipped(folder) else folder / "policy.json"
     if not file.exists():
         return None
     policy = Policy.load(file)
@@ -79,7 +80,7 @@ def policy_of(folder: Path, network: IntegerImageNetwork) -> Policy | None:
 def _weighed(folder: Path, network: IntegerImageNetwork) -> dict[str, Any]:
     """Mean steps and accuracy at each threshold, measured by `certify`; empty for other networks."""
     file = POLICIES / f"{folder.name}-thresholds.json"
-    if folder.name in shipped() and file.exists():
+    if is_shipped(folder) and file.exists():
         found: dict[str, Any] = json.loads(file.read_text())
         if found["model"] == fingerprint(network):
             return found
@@ -88,7 +89,7 @@ def _weighed(folder: Path, network: IntegerImageNetwork) -> dict[str, Any]:
 
 def _pictures(folder: Path, checkpoint: Checkpoint) -> dict[str, NDArray[np.int64]]:
     """Bytes [H, W, C] of some pictures by name: validation images of a run, or the shipped drawings where its data are missing."""
-    if folder.name not in shipped():
+    if not is_shipped(folder):
         with contextlib.suppress(OSError, InputError):
             data = open_run(folder, "valid").data
             batch = next(iter(data.subset(evenly(len(data), _PICTURES)).batches(_PICTURES)))
@@ -118,7 +119,7 @@ def _description(folder: Path, checkpoint: Checkpoint, deployed: DeployedImage, 
     weighed = _weighed(folder, network)
     return {
         "network": folder.name,
-        "shipped": folder.name in shipped(),
+        "shipped": is_shipped(folder),
         "labels": deployed.labels,
         "image": network.image,
         "steps": network.presented,

@@ -42,9 +42,9 @@ def teach_files(run: str | Path) -> Iterator[File]:
             "version": VERSION,
             "backbone": identity,
             "tables": f"models/{file}.bin",
+            "recordings": f"models/{file}-samples.bin",
+            "samples": [{"name": key, "length": len(sound)} for key, sound in sounds.items()],
         }
-        facts |= {"recordings": f"models/{file}-samples.bin"}
-        facts |= {"samples": [{"name": key, "length": len(sound)} for key, sound in sounds.items()]}
         about.append(facts)
         yield f"{file}.bin", words_image(made)
         yield f"{file}-samples.bin", b"".join(sound.astype("<i2").tobytes() for sound in sounds.values())

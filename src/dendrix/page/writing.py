@@ -17,7 +17,8 @@ from ..energy import Costs, measure
 from ..errors import InputTypeError
 from ..models.spikegpt.hf_files import load_network
 from ..models.spikegpt.network import SpikeGPT
-from ..pretrained import find_run, shipped
+from ..pretrained import find_run
+from ..pretrained.catalogue import is_shipped
 from ..runs.text_deployment import DeployTextRun, prepare_text_run
 from ..samples import find_sample
 
@@ -38,13 +39,13 @@ def write_files(run: str | Path) -> Iterator[File]:
     folder = find_run(run)
     deployed = deployed_text(folder)
     yield "write.bin", text_image(deployed)
-    yield "write.json", json.dumps(_description(folder.name, deployed))
+    yield "write.json", json.dumps(_description(folder, deployed))
 
 
 def deployed_text(folder: Path) -> DeployedText:
     """The integer form of a language model. A shipped one is calibrated on the shipped sample, others on their training text."""
     network = _network_of_bytes(folder)
-    if folder.name in shipped() and folder == find_run(folder.name):
+    if is_shipped(folder):
         return DeployedText(quantise_text(network, [_sample()]))
     return prepare_text_run(DeployTextRun(folder)).deployed
 
@@ -62,11 +63,11 @@ def _sample() -> Tensor:
     return torch.tensor(list(find_sample(_SAMPLE).read_bytes())).unsqueeze(0)
 
 
-def _description(name: str, deployed: DeployedText) -> dict[str, Any]:
+def _description(folder: Path, deployed: DeployedText) -> dict[str, Any]:
     network, costs = deployed.network, Costs()
     return {
-        "network": name,
-        "shipped": name in shipped(),
+        "network": folder.name,
+        "shipped": is_shipped(folder),
         "layers": network.config.layers,
         "width": network.config.width,
         "memory_bytes": deployed.memory_bytes,

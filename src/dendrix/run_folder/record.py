@@ -134,7 +134,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     installed = {package: _version(package) for package in _PACKAGES}
     return {
         "versions": {"python": platform.python_version(), **{name: version for name, version in installed.items() if version}},
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__)),
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
@@ -148,16 +148,23 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """Return the commit of this source tree, marked "-dirty" if files differ from it; None for an installed package."""
-    source = Path(__file__).parent
+def commit_of(file: Path) -> str | None:
+    """Return the commit of the source tree of a file, marked "-dirty" if files differ from it; None if the file is not tracked.
+
+    Args:
+        file: a file of the tree.
+    """
+
+    def git(*arguments: str) -> str:
+        # Without optional locks nothing is written: a process that is ended while it writes would leave the tree locked.
+        command = ["git", "--no-optional-locks", "-C", str(file.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        for arguments in (["ls-files", "--error-unmatch", __file__], ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]):
-            command = ["git", "--no-optional-locks", "-C", str(source), *arguments]  # an interrupted refresh would leave index.lock
-            answer = subprocess.run(command, capture_output=True, text=True, check=True)
+        git("ls-files", "--error-unmatch", str(file))
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.strip()
 
 
 def caveat(recipe: dict[str, Any]) -> str:

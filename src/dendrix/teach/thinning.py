@@ -1,9 +1,9 @@
-"""Price of synapses: false alarms of segments that keep some of the synapses of a code, by exact theory and measured.
+"""False alarms of segments that keep some of the synapses of a code, by exact theory and measured.
 
     P[false alarm] = sum over O of P(O) * P[Hypergeometric(a, O, s) >= theta]
 
-P(O) is the measured law of the overlaps of whole codes of a active cells with clips of other words, and s the number of synapses that a
-segment keeps. The law is measured because the overlaps of these codes spread more than those of random codes.
+P(O) is the measured distribution of the overlaps of whole codes of a active cells with clips of other words, and s the number of synapses
+that a segment keeps. The distribution is measured because the overlaps of these codes spread more than those of random codes.
 """
 
 from collections.abc import Sequence
@@ -59,13 +59,13 @@ def thinned_segments(
     index = SegmentIndex(codes.n)
     index.insert(codes)
     overlaps = index.overlaps(others)
-    law = np.bincount(overlaps.ravel(), minlength=active + 1)[: active + 1] / overlaps.size
+    share = np.bincount(overlaps.ravel(), minlength=active + 1)[: active + 1] / overlaps.size
     rng, dense = np.random.default_rng(seed), others.dense().astype(np.float32)
     cells = [np.flatnonzero(row) for row in codes.dense()]
     thinned = []
     for s in synapses:
         thetas = np.arange(s + 2)
-        exact = law @ np.asarray(false_positive(active, np.arange(active + 1)[:, None], s, thetas[None]))
+        exact = share @ np.asarray(false_positive(active, np.arange(active + 1)[:, None], s, thetas[None]))
         theta = int(thetas[exact <= rate][0])
         responses = sum(_responses(own, dense, s, theta, choices, rng) for own in cells)
         uniform = float(np.asarray(false_positive(codes.n, active, s, theta)))

@@ -17,13 +17,11 @@ from . import files
 from .backbone import Backbone
 from .background import Background, Whole, joined
 from .thresholds import Calibration, clustered_upper_bound, false_alarm_rates, threshold, word_weights
-from .words import Decision, Law, Report, Word, law
+from .words import Decision, Distribution, Report, Word, distribution
 
 KIND, VERSION = "vocabulary", 1
 LONGEST_NAME = 100
 """Longest name of a word, in characters."""
-_MOST_CLIPS = 64
-"""Largest number of clips of a word: the sum of their overlaps stays far below 2^31, and more do not help."""
 
 
 class Vocabulary:
@@ -40,7 +38,7 @@ class Vocabulary:
         self._index = SegmentIndex(backbone.n)
         self._words: dict[str, Word] = {}
         self._ids: dict[str, Whole] = {}
-        self._laws: dict[str, list[Law]] = {}
+        self._distributions: dict[str, list[Distribution]] = {}
 
     @property
     def words(self) -> Mapping[str, Word]:
@@ -60,7 +58,7 @@ class Vocabulary:
             veto: reject a clip that is more like one of the known words that the word is most often taken for; the threshold is computed
                 for both together.
         Raises:
-            InputError: the name exists or is not a name, the codes are of another backbone, empty or too many, or the backbone has no table
+            InputError: the name exists or is not a name, the codes are of another backbone or empty, or the backbone has no table
                 for the veto.
             NoCertificateError: the background does not support the rate.
         """
@@ -88,7 +86,7 @@ class Vocabulary:
         """
         self[name]
         self._index.delete(self._ids.pop(name))
-        self._laws.pop(name, None)
+        self._distributions.pop(name, None)
         del self._words[name]
 
     def rename(self, name: str, new: str) -> None:
@@ -101,7 +99,7 @@ class Vocabulary:
         self._expect_new(new)
         self._words = {new if key == name else key: word for key, word in self._words.items()}
         self._ids = {new if key == name else key: ids for key, ids in self._ids.items()}
-        self._laws.pop(name, None)
+        self._distributions.pop(name, None)
 
     def merge(self, other: "Vocabulary") -> None:
         """Take over the words and the own background of another vocabulary of the same backbone.
@@ -166,11 +164,11 @@ class Vocabulary:
 
     def p_value(self, name: str, score: int) -> float:
         """Return the share of the background, the user's own if it is larger, that scores at least as high for a word, never 0."""
-        if name not in self._laws:
+        if name not in self._distributions:
             rows = self._background_scores(self[name].codes, self[name].rivals)
             given = filter(None, (self.backbone.background, self.own))
-            self._laws[name] = [law(background, scores) for background, scores in zip(given, rows, strict=True)]
-        return max(of.share(score) for of in self._laws[name])
+            self._distributions[name] = [distribution(background, scores) for background, scores in zip(given, rows, strict=True)]
+        return max(of.share(score) for of in self._distributions[name])
 
     def expected_rate(self, name: str, p_value: float) -> float:
         """Return the rate of false alarms that a threshold with this p-value has on words that the background lacks."""
@@ -324,7 +322,7 @@ class Vocabulary:
         self._words[name] = word
 
     def _replace(self, name: str, word: Word) -> None:
-        self._laws.pop(name, None)
+        self._distributions.pop(name, None)
         if word.codes == self._words[name].codes:
             self._words[name] = word
             return

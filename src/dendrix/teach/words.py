@@ -76,7 +76,7 @@ class Report:
     """Size of its codes and threshold."""
 
 
-class Law(NamedTuple):
+class Distribution(NamedTuple):
     """Scores of a background for a word, falling, and the sum of the weights up to each, [N]."""
 
     scores: Whole
@@ -89,7 +89,7 @@ class Law(NamedTuple):
         return float(min(((self.reached[higher - 1] * count if higher else 0) + 1) / (count + 1), 1.0))
 
 
-def law(background: Background, scores: Whole) -> Law:
-    """Return the law of the scores [N] of a background for a word."""
+def distribution(background: Background, scores: Whole) -> Distribution:
+    """Return the distribution of the scores [N] of a background for a word."""
     order = np.argsort(-scores, kind="stable")
-    return Law(scores[order], np.cumsum(word_weights(background.word)[order]))
+    return Distribution(scores[order], np.cumsum(word_weights(background.word)[order]))

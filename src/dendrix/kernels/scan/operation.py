@@ -16,8 +16,8 @@ from ..gradients import differentiable_once
 
 _FEWEST_STEPS = 8
 """Steps below which the loop is faster if there are gradients: one fused scan, forward and backward, was measured to cost as much as 5 to
-15 steps, and forward alone as much as one to two of a rule with spikes. A step of LI is a single multiply-add, so a forward scan of it costs
-as much as about eight."""
+15 steps, and forward alone as much as one to two of a rule with spikes. A step of LI is a single multiply-add, so a forward scan of it
+costs as much as about eight."""
 
 SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 

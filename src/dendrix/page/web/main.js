@@ -13,7 +13,7 @@ function problem(text) {
   place.hidden = false;
 }
 
-document.getElementById("problem").hidden = true; // what it says where this line is never reached
+document.getElementById("problem").hidden = true; // its text is for browsers that never reach this line
 
 for (const room of ROOMS) {
   document.getElementById("rooms").append(element("li", {}, element("a", { href: `#${room.name}` }, room.title)));
@@ -61,7 +61,7 @@ function leave(room, section) {
 }
 
 function sentence(error) {
-  return `This room could not be opened: ${error.message} The other rooms go on.`;
+  return `This room could not be opened: ${error.message} The other rooms still work.`;
 }
 
 function facts({ version, files, networks }) {
@@ -93,7 +93,7 @@ async function start() {
   const status = document.getElementById("loading");
   const missing = await preload((done, total) => (status.textContent = `Loading: ${done} of ${total} files.`));
   await Promise.all(ROOMS.map((room) => room.load().catch((error) => missing.push(error.message))));
-  status.textContent = missing.length ? missing.join(" ") : "Everything is loaded. From here on the page works without a network.";
+  status.textContent = missing.length ? missing.join(" ") : "Everything is loaded. From here on the page works without a connection.";
   document.documentElement.dataset.ready = "loaded";
 }
 

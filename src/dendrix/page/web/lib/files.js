@@ -21,7 +21,7 @@ async function get(name) {
   try {
     answer = await fetch(new URL(name, ROOT));
   } catch {
-    throw new Error(`${name} could not be fetched. Is the network cut, or the server stopped?`);
+    throw new Error(`${name} could not be fetched. Check the connection and the server.`);
   }
   if (!answer.ok) throw new Error(`${name} is missing (${answer.status}). Build the page again: dendrix page.`);
   return answer;
@@ -38,7 +38,7 @@ export function about() {
 export function bytesOf(name) {
   if (!kept.has(name)) {
     const promise = checked(name);
-    promise.catch(() => kept.delete(name)); // a later try may have more luck
+    promise.catch(() => kept.delete(name)); // so that a later call fetches it again
     kept.set(name, promise);
   }
   return kept.get(name);

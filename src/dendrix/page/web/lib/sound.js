@@ -8,7 +8,7 @@ const REASONS = {
   NotReadableError: "The microphone is in use by another program. Close it, or use a file or a sample.",
 };
 
-// The worklet's file is fetched now, so that the microphone works when the network is cut later.
+// The worklet's file is fetched now, so that the microphone works without a connection later.
 const ready = typeof AudioWorklet === "function" ? new OfflineAudioContext(1, 1, 44100).audioWorklet.addModule(MODULE).catch(() => null) : null;
 
 /**
@@ -78,16 +78,4 @@ export function fault(samples) {
   if (peak < 33) return "This is silence. Check the microphone.";
   if (clipped > 0.01 * samples.length) return `This is clipped (${Math.round((100 * clipped) / samples.length)} % of the samples). Move back, or turn the level down.`;
   return null;
-}
-
-/** Play samples. */
-export function play(samples, rate) {
-  const context = new AudioContext();
-  const buffer = context.createBuffer(1, samples.length, rate);
-  buffer.copyToChannel(Float32Array.from(samples, (x) => x / 32768), 0);
-  const source = context.createBufferSource();
-  source.buffer = buffer;
-  source.connect(context.destination);
-  source.onended = () => context.close();
-  source.start();
 }

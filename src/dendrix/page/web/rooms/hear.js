@@ -15,7 +15,7 @@ const AFTER_S = 0.6; // sound after the exit, for the run without one
 const LONGEST_S = 4; // of a word from the microphone
 const PATIENCE_S = 6; // until silence is reported
 
-// Made when the module is loaded, as its file cannot be fetched once the network is cut.
+// Made when the module is loaded, as its file cannot be fetched without a connection.
 const worker = new Worker(new URL("../workers/hear.js", import.meta.url), { type: "module" });
 const failed = new Promise((_, reject) => {
   worker.addEventListener("error", ({ message }) => reject(new Error(`The thread of the network failed: ${message || "its file could not be run"}. Reload the page.`)));
@@ -32,7 +32,7 @@ class Room {
   constructor(section, networks, engine) {
     Object.assign(this, { section, networks, engine, id: 0 });
     worker.onmessage = ({ data }) => this.told(data);
-    addEventListener("hashchange", () => location.hash !== "#hear" && this.finish()); // no microphone behind the visitor's back
+    addEventListener("hashchange", () => location.hash !== "#hear" && this.finish()); // the microphone is off in other rooms
     this.build();
   }
 
@@ -46,7 +46,7 @@ class Room {
     this.status = element("p", { role: "status", class: "small" });
     this.answer = element("p", { class: "answer", "aria-live": "polite" });
     this.detail = element("p", {});
-    this.promise = element("p", { class: "note" });
+    this.guarantee = element("p", { class: "note" });
     this.beside = element("div", {});
     this.evidence = new Figure("Probability of each word after each step", { height: 240, caption: "The dashed line is the exit. The run without an exit goes on, for comparison." });
     this.frames = new Figure("Energies from low frequencies (below) to high ones", { height: 150, caption: "Blue is above the mean of a frame or of the training, red or orange below it." });
@@ -60,7 +60,7 @@ class Room {
       this.choices,
       element("div", { class: "row" }, field("Or a recording of yours (it stays on this device)", this.file)),
       this.status,
-      element("div", { class: "columns" }, element("div", {}, this.answer, this.detail, this.threshold, this.promise, this.beside), this.evidence.node),
+      element("div", { class: "columns" }, element("div", {}, this.answer, this.detail, this.threshold, this.guarantee, this.beside), this.evidence.node),
       element("h2", {}, "What the network hears"),
       this.frames.node,
       element("h2", {}, "Spikes of each layer"),
@@ -159,7 +159,7 @@ class Room {
     try {
       const stop = await listen(rate, (wave) => this.take(gate, wave), (reason) => (this.finish(), (this.status.textContent = reason)));
       this.button.disabled = false;
-      if (this.about !== about || location.hash !== "#hear") return stop(); // the visitor has gone on
+      if (this.about !== about || location.hash !== "#hear") return stop(); // another network or room was chosen while the browser asked for permission
       this.stop = stop;
       this.status.textContent = "Say a word.";
       this.button.textContent = "Stop";
@@ -284,11 +284,11 @@ class Room {
       this.detail.textContent = "Not sure yet.";
     }
     const certified = about.certified && this.chosen.threshold === about.threshold;
-    this.promise.textContent = certified
+    this.guarantee.textContent = certified
       ? `${about.certified.statement} On those inputs it needs ${((about.certified.mean_steps * network.dt_ms) / 1000).toFixed(2)} s in the mean.`
       : about.certified
-        ? "This threshold is not the certified one, so nothing is promised about it."
-        : "No certificate belongs to this network, so nothing is promised about its exits.";
+        ? "This threshold is not the certified one, so it has no guarantee."
+        : "This network has no certificate, so its exits have no guarantee.";
     if (!full) {
       this.beside.replaceChildren();
       return;

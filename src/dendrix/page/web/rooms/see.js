@@ -46,7 +46,7 @@ class Room {
     this.status = element("p", { role: "status", class: "small" });
     this.answer = element("p", { class: "answer", "aria-live": "polite" });
     this.detail = element("p", {});
-    this.promise = element("p", { class: "note" });
+    this.guarantee = element("p", { class: "note" });
     this.input = element("canvas", { role: "img", "aria-label": "The picture, as the network gets it" });
     this.input.className = "input";
     this.evidence = new Figure("Probability after each step", { caption: "The dashed line is the exit. Steps after it are what the rule saves; they are run here for comparison." });
@@ -66,7 +66,7 @@ class Room {
       about.image[2] === 1 ? new Pad(about.image, (pixels) => this.drawn(pixels)).node : "",
       this.status,
       element("div", { class: "columns" },
-        element("div", {}, element("div", { class: "picture" }, this.input, element("div", {}, this.answer, this.detail)), this.threshold.field, this.promise),
+        element("div", {}, element("div", { class: "picture" }, this.input, element("div", {}, this.answer, this.detail)), this.threshold.field, this.guarantee),
         this.evidence.node,
       ),
       element("h2", {}, "Spikes of each layer"),
@@ -89,7 +89,7 @@ class Room {
     this.use(this.pictures.get(name));
   }
 
-  /** Show a picture of the visitor's. */
+  /** Show a picture from a file. */
   async read(file) {
     if (!file) return;
     try {
@@ -135,11 +135,11 @@ class Room {
       ? `Sure after ${exit.step} of ${about.steps} steps, with a probability of ${confidence}.`
       : `Never sure: the answer after all ${about.steps} steps, with a probability of ${confidence}.`;
     const certified = about.certified && threshold === about.threshold;
-    this.promise.textContent = certified
+    this.guarantee.textContent = certified
       ? `${about.certified.statement} On those inputs it needs ${about.certified.mean_steps.toFixed(2)} steps in the mean.`
       : about.certified
-        ? `This threshold is not the certified one, so nothing is promised about it.${accuracy ? ` Of ${about.weighed_inputs.toLocaleString("en")} validation images ${(100 * accuracy).toFixed(1)} % were answered correctly, after ${steps_there.toFixed(2)} steps in the mean.` : ""}`
-        : "No certificate belongs to this network, so nothing is promised about its exits.";
+        ? `This threshold is not the certified one, so it has no guarantee.${accuracy ? ` Of ${about.weighed_inputs.toLocaleString("en")} validation images ${(100 * accuracy).toFixed(1)} % were answered correctly, after ${steps_there.toFixed(2)} steps in the mean.` : ""}`
+        : "This network has no certificate, so its exits have no guarantee.";
     this.section.dataset.ms = spent.toFixed(2);
     const likeliest = about.labels.map((_, k) => Math.max(...probability.map((row) => row[k])) + (k === exit.index)); // over time; the answer first
     const order = [...about.labels.keys()].sort((i, j) => likeliest[j] - likeliest[i]);

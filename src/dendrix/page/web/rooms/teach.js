@@ -23,7 +23,7 @@ class Room {
   constructor(section, networks, engine) {
     Object.assign(this, { section, networks, engine, clips: [] });
     this.build();
-    addEventListener("hashchange", () => location.hash !== "#teach" && this.silence()); // no microphone behind the visitor's back
+    addEventListener("hashchange", () => location.hash !== "#teach" && this.silence()); // the microphone is off in other rooms
     addEventListener("storage", ({ key }) => {
       if (key !== this.key) return;
       this.restore();
