@@ -80,7 +80,7 @@ def serve_run(
     expect_count(port, "[0, 65535]", "port")
     if expect_count(workers, "[1, inf)", "workers") > (most := _most_workers()):
         raise InputError(f"workers: expected at most {most}, four for each processor of this machine, got {workers}. More are slower.")
-    tokens, store = read_tokens(token_file), store or os.environ.get(STORE)
+    tokens, store = read_tokens(token_file), os.environ.get(STORE) if store is None else store
     if store is not None:
         _expect_store(store)
     elif workers > 1:
