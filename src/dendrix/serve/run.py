@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ..checks import expect_count
-from ..errors import MissingExtraError
+from ..errors import InputError, MissingExtraError
 from ..generate import Decoder, Weights
 from ..models.spikegpt.hf_files import end_tokens, load_language_model, network_of
 from ..pretrained import find_run
@@ -78,8 +78,9 @@ def serve_run(
         MissingExtraError: a store is given, and redis is not installed.
     """
     expect_count(port, "[0, 65535]", "port")
-    expect_count(workers, "[1, 1024]", "workers")
-    tokens, store = read_tokens(token_file), store or os.environ.get(STORE)
+    if expect_count(workers, "[1, inf)", "workers") > (most := _most_workers()):
+        raise InputError(f"workers: expected at most {most}, four for each processor of this machine, got {workers}. More are slower.")
+    tokens, store = read_tokens(token_file), os.environ.get(STORE) if store is None else store
     if store is not None:
         _expect_store(store)
     elif workers > 1:
@@ -99,6 +100,10 @@ def serve_run(
             _serve(settings, listener, started)
         else:
             run_workers(workers, partial(_serve_in_worker, settings), listener, started)
+
+
+def _most_workers() -> int:
+    return 4 * (os.cpu_count() or 1)  # each holds the whole model: many more use up the memory, and no answer comes sooner
 
 
 def _serve(settings: _Settings, listener: socket.socket, started: Callable[[], None]) -> None:

@@ -15,6 +15,8 @@ _KEYS = {"title", "source", "note", "left_out", "reuse", "placement", "interpola
 _COSTS = {"mac_pj", "ac_pj", "neuron_pj", "spike_pj", "step_pj"}
 _LEVEL = {"name", "bytes", "access_bytes", "access_pj"}
 _MOST_BYTES = 1_000_000
+_LARGEST = 1e18
+"""Largest number of a file, so that no sum of energies overflows."""
 
 
 def hardware_names() -> tuple[str, ...]:
@@ -40,7 +42,7 @@ def load_hardware(named: str | Path) -> Hardware:
         raise InputError(f"{path}: expected a hardware model of at most {_MOST_BYTES:,} bytes, got {path.stat().st_size:,}.")
     try:
         content = tomllib.loads(path.read_bytes().decode())
-    except ValueError as error:  # of the encoding as well
+    except (ValueError, RecursionError) as error:  # of the encoding as well, and of deep nesting
         raise InputError(f"{path}: expected a hardware model in TOML, got an invalid file ({error}). Correct it.") from error
     return _Reader(path).hardware(content)
 
@@ -94,8 +96,8 @@ class _Reader:
             if name not in part:
                 raise self.error(f"expected memory.{name}, which is missing. Add it to every [[memory]].")
         wide = self.number(part["access_bytes"], "memory.access_bytes")
-        if not wide:
-            raise self.error("expected memory.access_bytes above zero, got 0. Give the width of an access.")
+        if wide < 1 / 8:
+            raise self.error(f"expected memory.access_bytes of at least 0.125, one bit, got {wide}. Give the width of an access.")
         energy = self.range(part["access_pj"], "memory.access_pj")
         size = self.number(part["bytes"], "memory.bytes") if "bytes" in part else math.inf
         return Memory(str(part["name"]), Range(energy.low / wide, energy.high / wide), size)
@@ -109,8 +111,8 @@ class _Reader:
         return found
 
     def number(self, value: Any, name: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise self.error(f"expected {name} to be a finite number, not below zero, or two of them, got {value}. Correct it.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
+            raise self.error(f"expected {name} to be a number from 0 to 1e18, or two of them, got {value}. Correct it.")
         return float(value)
 
     def known(self, part: dict[str, Any], names: set[str], where: str) -> None:
