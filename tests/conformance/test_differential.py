@@ -237,8 +237,10 @@ def test_forward_mode_at_the_size_of_kernels(name: str) -> None:
 
 INTEGER = {"integer_network", "integer_image_network", "integer_image_encode", "integer_spikegpt"}
 """Kernels of whole numbers, which equal their reference to the bit: tests/deploy."""
+NETWORKS = {"run_until"}
+"""Kernels of whole networks with an exit rule, compared with the modules: tests/exits/test_rows.py."""
 
 
 def test_every_kernel_of_the_cpu_has_a_case() -> None:
-    kernels = {operation for operation, device in KERNELS if device == "cpu"} - INTEGER
+    kernels = {operation for operation, device in KERNELS if device == "cpu"} - INTEGER - NETWORKS
     assert {case.operation for case in CASES.values()} == kernels

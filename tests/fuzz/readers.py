@@ -50,7 +50,7 @@ from dendrix.run_folder.record import read_lines, read_record
 from dendrix.run_folder.state import Run
 from dendrix.sdr import SDR
 from dendrix.serve.errors import ApiError
-from dendrix.serve.request import read_request
+from dendrix.serve.request import ChatRequest, CompletionRequest, read_request
 from support.event_files import AEDAT3_HEAD, aedat2, aedat3_packet, aedat4, event_packet, record, some
 from support.exit_records import pool
 from support.integer_networks import frames, network
@@ -480,6 +480,13 @@ def requests() -> list[bytes]:
     return [json.dumps(whole).encode(), b'{"model": "m", "prompt": "a"}']
 
 
+def chat_requests() -> list[bytes]:
+    parts = [{"type": "text", "text": "Hello"}]
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": parts}]
+    whole = {"model": "m", "messages": messages, "max_tokens": 4, "logprobs": True, "top_logprobs": 2, "logit_bias": {"7": 1.5}}
+    return [json.dumps(whole).encode()]
+
+
 TARGETS: dict[str, Target] = {
     "wav": Target(wavs, of_file("a.wav", read_wav), wav_again),
     "sound-stream": Target(streams, streamed),
@@ -527,5 +534,6 @@ TARGETS: dict[str, Target] = {
     "fsdd-pack": packs(tuple(fsdd_arrays()), fsdd_arrays, lambda path: fsdd_recordings(path).digit, "fsdd.npz"),
     "commands-pack": packs(tuple(command_arrays()), command_arrays, lambda path: command_clips(path).word, "arabic_commands40.npz"),
     "mnist-pack": packs(tuple(mnist_arrays()), mnist_arrays, lambda path: mnist(path)[0].y, "mnist_small.npz"),
-    "request": Target(requests, lambda _, content: read_request(content), is_json=True),
+    "request": Target(requests, lambda _, content: read_request(content, CompletionRequest), is_json=True),
+    "chat-request": Target(chat_requests, lambda _, content: read_request(content, ChatRequest), is_json=True),
 }

@@ -1,11 +1,13 @@
 """Compiled loops of integer image networks: `image_reference` has the equations, `image_layout` the columns of the tables."""
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+from ..compiled import cached_jit
+
+_compiled = partial(cached_jit, fastmath=False)
 _SIGNED, _IF, _POOL, _OUT = 0, 1, 2, 3
 _CONV, _GAIN = 0, 1
 

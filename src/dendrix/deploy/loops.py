@@ -5,12 +5,14 @@ the step itself is consumed and cleared. The first layer, whose inputs are rarel
 `plan` and the flat tables are described in `layout`.
 """
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+from ..compiled import cached_jit
+
+_compiled = partial(cached_jit, fastmath=False)
 _LIF, _CUBA, _ADLIF, _LI = 0, 1, 2, 3
 _LOW, _HIGH = -(2**31), 2**31 - 1
 

@@ -1,14 +1,15 @@
 """Compiled loops of a SpikeGPT in whole numbers; `text_reference` has the equations."""
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
+from ..compiled import cached_jit
 from .text_layout import END_SCALARS, FIELDS, NEURONS, SCALARS, TIME
 from .text_reference import LOG_MAX, SIGMOID, SOFTPLUS, STREAM_MAX
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = partial(cached_jit, fastmath=False)
 (
     _KIND, _HALVE, _KEY, _RECEPTANCE, _VALUE, _OUTPUT, _SCALARS, _NORM_WEIGHT, _NORM_BIAS, _MIX_KEY, _MIX_RECEPTANCE, _MIX_VALUE,
     _KEY_SCALE, _RECEPTANCE_SCALE, _GATED_SCALE, _BONUS, _RATE, _INNER_WEIGHT, _INNER_BIAS, _OUTPUT_SCALE,

@@ -85,7 +85,7 @@ def _reason_against_triton(x: Tensor) -> str | None:
 
 def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[str, Any], params: tuple[str, ...]) -> tuple[Tensor, State]:
     after_x = x.shape[2:]
-    start = torch.stack([s.flatten(1) for s in state]) if len(state) > 1 else state[0].flatten(1).unsqueeze(0)
+    start = torch.stack([s.flatten(1) for s in state]) if len(state) > 1 else state[0].flatten(1).unsqueeze(0).contiguous()
     columns = [torch.as_tensor(given[p], dtype=torch.float32, device=x.device).expand(after_x).flatten() for p in params]
     if valid is None:
         valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
