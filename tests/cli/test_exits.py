@@ -299,6 +299,8 @@ def test_watch_rings_once_the_risk_is_exceeded(spoken: Path, tmp_path: Path, cap
     policy, state = str(tmp_path / "p.json"), str(tmp_path / "m.json")
     answer(capsys, "fit", spoken, "--out", policy, "--goal", "guarantee", "--eps", "0.05", "--rule", "margin")
     assert main(["exits", "watch", policy, str(spoken), "--monitor", state]) == 0
+    for option in ("--eps", "--alpha"):  # would be ignored
+        assert main(["exits", "watch", policy, str(spoken), "--monitor", state, option, "0.37"]) == 2
     assert "No alarm" in capsys.readouterr().out
     wrong = ExitRecord.load(spoken)
     replace(wrong, outputs=wrong.outputs * torch.linspace(9, 1, 16).view(1, -1, 1)).save(tmp_path / "drift.npz")

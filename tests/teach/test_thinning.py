@@ -27,6 +27,7 @@ def test_random_codes_have_the_uniform_rate():
     ("synapses", "rate", "others", "message"),
     [
         ((0,), 0.1, 120, "from 1 to 12"),
+        ((), 0.1, 120, "got none"),
         ((13,), 0.1, 120, "from 1 to 12"),
         ((4,), 0.0, 120, "rate"),
         ((4,), 0.1, 64, "equally many cells"),

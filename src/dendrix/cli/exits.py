@@ -153,7 +153,7 @@ def watch(
     monitor: Path | None = None,
     loss: Loss | None = None,
     eps: float | None = None,
-    alpha: float = 0.01,
+    alpha: float | None = None,
     json: bool = False,
 ) -> None:
     """Watch the guarantee of a policy on inputs in the order of a record; exit status 1 if the risk is no longer bounded.
@@ -164,7 +164,7 @@ def watch(
         monitor: file of the monitor's state, which continues at every call and is created at the first.
         loss: loss to watch; by default that of the guarantee. disagreement needs no labels.
         eps: risk that must not be exceeded; by default that of the guarantee.
-        alpha: bound on the probability of a false alarm, over all time.
+        alpha: bound on the probability of a false alarm, over all time; by default that of the file of the monitor, or 0.01.
         json: print JSON.
     """
     from .. import exits
@@ -182,15 +182,19 @@ def watch(
     _tell_monitor(found, monitor, quiet=json)
 
 
-def _monitor(policy: Any, path: Path | None, eps: float | None, alpha: float) -> Any:
+def _monitor(policy: Any, path: Path | None, eps: float | None, alpha: float | None = None) -> Any:
     """Return the monitor of a file, or a new one for the risk of a policy."""
     from ..exits import Guarantee, Monitor
 
     if path is not None and path.exists():
-        return Monitor.load(path)
+        found = Monitor.load(path)
+        for name, value in (("eps", eps), ("alpha", alpha)):
+            if value not in (None, kept := getattr(found, name)):
+                raise MisuseError(f"{name}: expected {kept} as in {path}, got {value}. Leave --{name} out, or name a new file.")
+        return found
     if eps is None and not isinstance(policy.goal, Guarantee):
         raise MisuseError("eps: expected a risk to watch, as the policy has no guarantee, got none. Give --eps.")
-    return Monitor(policy.goal.eps if eps is None else eps, alpha)
+    return Monitor(policy.goal.eps if eps is None else eps, **({} if alpha is None else {"alpha": alpha}))
 
 
 def _tell_monitor(monitor: Any, path: Path | None, quiet: bool) -> None:
@@ -293,7 +297,7 @@ def _auditor(policy: Any, audit: float | None, monitor: Path | None, eps: float 
         raise MisuseError("audit: expected files, got standard input, which is read only once. Leave --audit out.")
     if eps is None and policy.goal.loss != "disagreement" and not monitor.exists():
         raise MisuseError("eps: expected a share of differing answers, as the policy does not bound it, got none. Give --eps.")
-    return _monitor(policy, monitor, eps, 0.01)
+    return _monitor(policy, monitor, eps)
 
 
 def _draw(figure: Path, checkpoint: Any, file: Path, answer: dict[str, Any]) -> None:

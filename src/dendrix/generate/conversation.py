@@ -1,6 +1,7 @@
 """Conversations: a text continued by a model, with a state that can be saved."""
 
 import json
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,7 +75,8 @@ class Conversation:
             model: `fingerprint` of the model.
         """
         tensors = {"state": self.state.contiguous(), "next": torch.tensor(self.next, dtype=torch.int64)}
-        return safetensors.torch.save(tensors, {"format": _FORMAT, "model": model, "read": str(self.read)})
+        about = {"format": _FORMAT, "model": model, "read": str(self.read)}
+        return safetensors.torch.save(tensors, about | {"crc32": _checksum(safetensors.torch.save(tensors))})
 
     @classmethod
     def from_bytes(cls, content: bytes, model: str, name: str = "conversation") -> "Conversation":
@@ -98,10 +100,17 @@ class Conversation:
             raise InputError(f"{name}: expected a conversation with this model, got one with another. Load the model it was saved with.")
         if found["next"].dtype != torch.int64 or found["next"].dim() != 1:
             raise InputError(f"{name}: expected the tokens to continue with, got {found['next'].dtype}. Save it again.")
+        if about.get("crc32", kept := _checksum(content)) != kept:  # earlier versions wrote none
+            raise InputError(f"{name}: expected a state with the checksum {about['crc32'][:40]}, got {kept}: it is damaged. Copy it again.")
         read = about.get("read", "0")
         if not (read.isascii() and read.isdigit() and len(read) < 19):
             raise InputError(f"{name}: expected the number of tokens read, got '{read[:40]}'. Save it again.")
         return cls(found["state"], tuple(found["next"].tolist()), int(read))
+
+
+def _checksum(content: bytes) -> str:
+    """CRC-32 of the tensors of a file in the format safetensors, which checks the header only."""
+    return str(zlib.crc32(memoryview(content)[8 + int.from_bytes(content[:8], "little") :]))
 
 
 def generate(

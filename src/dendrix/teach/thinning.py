@@ -54,6 +54,8 @@ def thinned_segments(
         found = f"{len(codes)} of {codes.n} and {len(others)} of {others.n}"
         raise InputError(f"codes: expected codes and others of equally many cells, got {found}. Compute both with one backbone.")
     active = int(codes.counts.min())
+    if not len(synapses):
+        raise InputError(f"synapses: expected numbers from 1 to {active}, the active cells of a code, got none. Give at least one.")
     if wrong := [s for s in synapses if not 1 <= s <= active]:
         raise InputError(f"synapses: expected from 1 to {active}, the active cells of a code, got {wrong[0]}. Choose fewer.")
     index = SegmentIndex(codes.n)

@@ -153,7 +153,8 @@ def test_a_file_of_the_library_is_imported(tiny: Running, network: SpikeGPT, ser
         (lambda content: content.replace(b'"model":"', b'"model":"0'), "cannot be read"),
         (lambda content: content.replace(b"dendrix-conversation-1", b"dendrix-conversation-9"), "got another file"),
         (lambda content: content.replace(b'"read":"', b'"raed":"').replace(b"F32", b"I32"), "finite float32"),
-        (lambda content: content[:-4] + b"\x00\x00\xc0\x7f", "finite float32"),
+        (lambda content: content[:-4].replace(b'"crc32":', b'"crc23":') + b"\x00\x00\xc0\x7f", "finite float32"),
+        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "damaged"),
     ],
 )
 def test_damaged_bytes_are_refused(tiny: Running, change: Any, says: str) -> None:
