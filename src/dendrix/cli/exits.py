@@ -194,7 +194,7 @@ def _monitor(policy: Any, path: Path | None, eps: float | None, alpha: float | N
         return found
     if eps is None and not isinstance(policy.goal, Guarantee):
         raise MisuseError("eps: expected a risk to watch, as the policy has no guarantee, got none. Give --eps.")
-    return Monitor(policy.goal.eps if eps is None else eps, **({} if alpha is None else {"alpha": alpha}))
+    return Monitor(policy.goal.eps if eps is None else eps, Monitor.alpha if alpha is None else alpha)
 
 
 def _tell_monitor(monitor: Any, path: Path | None, quiet: bool) -> None:
