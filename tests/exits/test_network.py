@@ -209,6 +209,12 @@ def test_a_fingerprint_sees_every_change(model: Sequential) -> None:
     assert fingerprint(model.double()) != before
 
 
+def test_a_fingerprint_sees_the_constants_of_neurons() -> None:
+    neurons = [LIF(3), LIF(3, v_threshold=0.5), LIF(3, v_threshold=0.7), LIF(3, v_reset=0.1), LIF(3, scale_input=True)]
+    assert len({fingerprint(Sequential(neuron)) for neuron in neurons}) == len(neurons)
+    assert fingerprint(Sequential(LIF(3, v_threshold=1.0))) == fingerprint(Sequential(LIF(3)))
+
+
 def test_a_fingerprint_sees_names_and_shapes() -> None:
     wide, tall = nn.Linear(3, 2, bias=False), nn.Linear(2, 3, bias=False)
     tall.load_state_dict({"weight": wide.weight.reshape(3, 2)})

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import inspect
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ..core import Stateful, expect, expect_finite, expect_valid
 from ..errors import InputError, InputTypeError
+from ..neurons import Neuron
 
 Item = Tensor | Sequence[Tensor] | tuple[Tensor, Tensor | None, Tensor]
 """A batch: (x, valid, y), (x, y) or x."""
@@ -17,9 +19,10 @@ Item = Tensor | Sequence[Tensor] | tuple[Tensor, Tensor | None, Tensor]
 def fingerprint(model: nn.Module) -> str:
     """SHA-256 of the parameters, the buffers and the stateful layers of a network, as hexadecimal digits.
 
-    Hashed are the names, dtypes, shapes and bytes of the `state_dict`, and the path, the class and the plain attributes (numbers, strings
-    and tuples of them) of each `Stateful` layer, because other neurons give other answers with the same weights. The result does not
-    depend on the process, the device, or the training mode.
+    Hashed are the names, dtypes, shapes and bytes of the `state_dict`, and the path, the class, the plain attributes (numbers, strings
+    and tuples of them) and the constants (thresholds, resets) of each `Stateful` layer, because other neurons give other answers with the
+    same weights. A constant with its default value is left out, so that most policies of earlier versions stay valid. The result does
+    not depend on the process, the device, or the training mode.
     """
     digest = hashlib.sha256()
     for path, part in model.named_modules():
@@ -33,14 +36,22 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def _settings(part: Stateful) -> list[tuple[str, object]]:
-    """Public attributes of a layer that are plain values, by name."""
+    """Public attributes of a layer that are plain values, and the constants of a neuron that are not at their defaults, by name."""
     plain = bool | int | float | str
-    return [
+    attributes = [
         (name, value)
         for name, value in sorted(vars(part).items())
         if not name.startswith("_")
         and name != "training"
         and (isinstance(value, plain) or (isinstance(value, tuple) and all(isinstance(one, plain) for one in value)))
+    ]
+    if not isinstance(part, Neuron):
+        return attributes
+    defaults = inspect.signature(type(part).__init__).parameters
+    return attributes + [
+        (name, value)
+        for name, value in sorted(part.constants.items())
+        if not isinstance(value, Tensor) and name != "spike" and not (name in defaults and value == defaults[name].default)
     ]
 
 
