@@ -162,10 +162,12 @@ def _drawn(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
 
 def _uniform(generators: Sequence[torch.Generator | None]) -> Tensor:
     """Draw a number from [0, 1) for each row, [R], one after another from generators that rows share."""
-    numbers = torch.rand(len(generators), dtype=torch.float64)
+    numbers = torch.empty(len(generators), dtype=torch.float64)
     for row, generator in enumerate(generators):
         if generator is not None:
             numbers[row] = torch.rand((), dtype=torch.float64, generator=generator)
+    if others := [row for row, generator in enumerate(generators) if generator is None]:  # otherwise the generator of torch stays as it is
+        numbers[others] = torch.rand(len(others), dtype=torch.float64)
     return numbers
 
 
