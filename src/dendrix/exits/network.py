@@ -38,7 +38,7 @@ def fingerprint(model: nn.Module) -> str:
 def _settings(part: Stateful) -> list[tuple[str, object]]:
     """Public attributes of a layer that are plain values, and the constants of a neuron that are not at their defaults, by name."""
     plain = bool | int | float | str
-    attributes = [
+    attributes: list[tuple[str, object]] = [
         (name, value)
         for name, value in sorted(vars(part).items())
         if not name.startswith("_")
