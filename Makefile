@@ -87,7 +87,7 @@ clean:
 	touch $@
 
 .venv/.user: .venv/.python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[audio,train]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[audio,lm,train]"
 	touch $@
 
 .venv/.dev: .venv/.python pyproject.toml constraints.txt
