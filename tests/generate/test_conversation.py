@@ -111,7 +111,8 @@ def test_damaged_bytes_are_refused_in_words(places: list[tuple[int, int]], lengt
     content = bytearray(Conversation(torch.zeros(1, 50), (1, 2), 7).to_bytes("model"))
     for place, byte in places:
         content[place] = byte
-    with suppress(InputError):
+    cut = length < len(content)
+    with pytest.raises(InputError) if cut else suppress(InputError):  # damage of the header may leave a whole conversation
         Conversation.from_bytes(bytes(content[:length]), "model")
 
 
