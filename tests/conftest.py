@@ -1,6 +1,7 @@
 """What all tests share: where the data pack lies, a small data set of tones, and a fixed seed."""
 
 import itertools
+import os
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from dendrix.folders import cache_folder
 from support.long_tests import is_long
+
+# Tests with a cache folder of their own find compiled loops all the same.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
 
 # Whether drawing an example is slow is no property of the code on a machine that does other work as well.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,6 +13,7 @@ import dendrix
 SOURCE = Path(dendrix.__file__).parent
 LEVEL = {
     "errors": 0,
+    "folders": 0,
     "checks": 1,
     "compiled": 1,
     "progress": 1,

@@ -20,7 +20,7 @@ LONG = {
     "tests/integration/test_deployment_fsdd.py::test_c_on_every_clip[25-4": "8 bits",
     "tests/integration/test_export.py::test_an_onnx_model_gives_the_same_and_goes_on[reference]": "auto",
     "tests/kernels/delay/test_delay_kernels.py::test_delays_per_channel_equal_conv1d[shape0-dtype1]": "the other type",
-    "tests/kernels/numba/test_specialise.py::test_the_second_process_finds_it_compiled": "tests/test_compiled.py",
+    "tests/kernels/numba/test_specialise.py::test_the_second_process_finds_it_compiled": "tests/compiled/test_cache.py",
     "tests/kernels/test_triton.py::test_kernels_equal_the_rules_in_the_interpreter[triton_interpreter.py]": "the kernel of WKV",
     "tests/reproduce/studies/test_cifar10_conversion.py::test_the_command_measures_what_is_missing_once": "the page",
     "tests/reproduce/test_study.py::test_a_killed_job_stops_no_other_and_can_be_repeated": "the other tests of jobs",

@@ -1,11 +1,15 @@
 """Compilation of kernels: a notice at the first use, and the command `warmup`."""
 
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from json import loads
 
-from ..compiled import watched_compilation
+from ..compiled import cache_folder, watched_compilation
+from ..errors import InputError
 from ..progress import progress
 from .output import print_json
 
@@ -39,14 +43,42 @@ def warmup(json: bool = False) -> None:
     """
     from .warmup_tasks import TASKS
 
-    compiled, start = list[str](), time.monotonic()
-    with watched_compilation(compiled.append), progress("Compiling kernels", len(TASKS), unit="part", hidden=json) as bar:
-        for name, task in TASKS.items():
-            task()
+    if cache_folder() is None:
+        raise InputError("warmup: expected a folder in which kernels can be kept. Set DENDRIX_CACHE to one that can be written.")
+    compiled, left, start = list[str](), list(TASKS), time.monotonic()
+    with progress("Compiling kernels", len(TASKS), unit="part", hidden=json) as bar:
+        for name, loops in _done_in_parallel(left):
+            left.remove(name)
+            compiled += loops
             bar.advance()
             bar.report({"": name})
+        for name in left:  # a process could not start, or ended: here its error is seen
+            with watched_compilation(compiled.append):
+                TASKS[name]()
+            bar.advance()
     seconds = time.monotonic() - start
     if json:
         print_json({"compiled": len(compiled), "seconds": round(seconds, 3)})
         return
     print(f"{len(compiled)} loops compiled in {seconds:.0f} s." if compiled else f"All kernels were compiled before ({seconds:.0f} s).")
+
+
+def _done_in_parallel(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Divide tasks among processes, one for each core up to four; yields what each has done, and the loops that were compiled for it."""
+    count = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
+    read, write = os.pipe()  # of all processes: a line of them is short enough to be written as a whole
+    processes = list[subprocess.Popen[bytes]]()
+    try:
+        with open(read) as lines:
+            with open(write, "wb") as end:
+                for first in range(count):
+                    command = [sys.executable, "-m", f"{__package__}.warmup_tasks", *names[first::count]]
+                    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+                    processes.append(subprocess.Popen(command, stdout=end, stderr=subprocess.DEVNULL, env=environment))
+            for line in lines:
+                name, loops = loads(line)
+                yield name, loops
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -1,5 +1,7 @@
 """Small calls that reach the kernels, by what they are needed for."""
 
+import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .. import neurons
+from ..compiled import watched_compilation
 from ..convert import convert
 from ..deploy import streaming
 from ..generate import Decoder
@@ -88,3 +91,16 @@ TASKS: dict[str, Callable[[], Any]] = {
     "sparse codes": _codes,
 }
 """Calls by what they are needed for."""
+
+
+def main() -> None:
+    """Run the tasks that the command line names, and print a line of JSON for each: its name, and the loops that were compiled for it."""
+    for name in sys.argv[1:]:
+        loops = list[str]()
+        with watched_compilation(loops.append):
+            TASKS[name]()
+        print(json.dumps([name, loops]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..core.files import write_atomic
+from ..folders import cache_folder
 from .encoder import Encoder, encoder_to_dict
 from .speech.audio import Wave
 
@@ -56,13 +57,6 @@ def encode_all(
     if cache:
         _write(path, encoded)
     return encoded
-
-
-def cache_folder() -> Path:
-    """Return the folder that the environment variable DENDRIX_CACHE names, or else the user's cache folder for dendrix."""
-    if chosen := os.environ.get("DENDRIX_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dendrix"
 
 
 def _check_writable(folder: Path) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...core import expect
 from ...core.files import read_json, write_atomic, write_json
 from ...errors import InputError
-from ..cache import cache_folder
+from ...folders import cache_folder
 from .corpora import Corpus
 from .tokenizers import encode
 

@@ -3,9 +3,12 @@
 import contextlib
 import functools
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+
+__all__ = ["cache_folder", "cached_jit", "compiled", "watched_compilation"]
 
 _log = logging.getLogger("dendrix")
 _listeners: list[Callable[[str], object]] = []
@@ -42,62 +45,52 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -
     A part of other loops (`inlined`) is compiled into them and does not count references to the arrays that it is given, which takes
     as long as adding hundreds of numbers; it must not make arrays, slices included.
 
-    The cache needs a writable home or package folder, which containers may lack; a disk may also be full, or the cache damaged. In these
-    cases, the loop is compiled for this process only, with one warning.
+    The cache needs a writable home, which containers may lack; a disk may also be full, or the cache damaged. In these cases, the loop is
+    compiled for this process only, with one warning.
     """
     import numba
 
+    from .pipeline import Part, Whole
+    from .store import Store
+
     options: dict[str, Any] = dict(
-        nogil=True, error_model="numpy", fastmath=fastmath, **({"forceinline": True, "_nrt": False} if inlined else {})
+        nogil=True,
+        error_model="numpy",
+        fastmath=fastmath,
+        no_cfunc_wrapper=True,
+        **({"forceinline": True, "_nrt": False} if inlined else {}),
     )
-    try:
-        dispatcher = numba.njit(cache=True, **options)(loop)
-    except RuntimeError as error:
-        if "no locator available" not in str(error):
-            raise
-        _say_once()
-        return numba.njit(**options)(loop)
-    cache = dispatcher._cache
-    cache.load_overload = functools.partial(_loaded, loop.__name__, cache.load_overload)
-    cache.save_overload = functools.partial(_or_nothing, cache.save_overload)
+    dispatcher: Any = numba.njit(pipeline_class=Whole, **options)(loop)
+    if dispatcher is loop:  # NUMBA_DISABLE_JIT is set
+        return loop
+    dispatcher._cache = Store(dispatcher, _tell, _say_once)
+    part: Any = numba.njit(pipeline_class=Part, no_cpython_wrapper=True, **options)(loop)
+    dispatcher.get_call_template, dispatcher.get_overload = part.get_call_template, part.get_overload  # for other compiled loops
     return dispatcher
 
 
-def _loaded(name: str, load: Callable[..., Any], *arguments: Any) -> Any:
-    found = _or_nothing(load, *arguments)
-    if found is None:
-        _log.info("Compiling %s for this machine.", name)
-        for listener in _listeners:
-            listener(name)
-    return found
+def _tell(name: str) -> None:
+    _log.info("Compiling %s for this machine.", name)
+    for listener in _listeners:
+        listener(name)
 
 
 def cache_folder() -> str | None:
-    """Return the folder in which compiled loops are kept, or None if there is no writable one."""
-    import numba
+    """Return the folder in which compiled loops are kept, or None if it cannot be written."""
+    from .store import kernel_folder
 
     try:
-        dispatcher: Any = numba.njit(cache=True)(_nothing)
-        return str(dispatcher._cache.cache_path)
-    except RuntimeError:
-        return None
-
-
-def _nothing() -> None:
-    """A loop to find the cache for."""
-
-
-def _or_nothing(work: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return work(*arguments)
-    except Exception:  # unpickling a damaged cache may raise anything
-        _say_once()
+        folder = kernel_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        return str(folder)
+    except OSError:
         return None
 
 
 @functools.cache
 def _say_once() -> None:
     warnings.warn(
-        "Compiled kernels cannot be kept on disk, so each process compiles its own. Set NUMBA_CACHE_DIR to a writable folder.",
+        "Compiled kernels cannot be kept on disk, so each process compiles its own. Set DENDRIX_CACHE to a writable folder.",
         stacklevel=3,
     )

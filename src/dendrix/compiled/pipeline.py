@@ -1,0 +1,79 @@
+"""Shorter compilation by numba, for the same machine code.
+
+- A loop that is called by other compiled loops is translated to machine code only inside these, where numba does so for every function on
+  its own as well. It is optimised on its own: the loops that it is inlined into are up to five times slower otherwise.
+- An assignment between slices of different shapes raises an error without the two shapes: the text of numba's own error, which is put
+  together from strings, takes longer to compile than most loops.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.extending import overload
+from numba.np import arrayobj
+
+
+class Whole(Compiler):
+    """Compiles a loop that is called from Python."""
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile the function; numba holds its lock of all compilations."""
+        with _short_errors():
+            return super().compile_extra(function)
+
+
+class Part(Whole):
+    """Compiles a loop for loops that call it. It has no machine code of its own and cannot be called from Python."""
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile the function as far as its callers need it."""
+        self.state.library = _Intermediate(self.state.targetctx.codegen(), function.__qualname__)
+        return super().compile_extra(function)
+
+
+class _Intermediate(JITCodeLibrary):  # type: ignore[misc]
+    """Code in the intermediate language of LLVM, for the loops that it is linked to."""
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return 0
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    @property
+    def codegen(self) -> Any:
+        return _NoEnvironment
+
+
+class _NoEnvironment:
+    """Takes the place of the generator of machine code where numba sets the environment of a function in it."""
+
+    @staticmethod
+    def set_env(name: str, environment: Any) -> None:
+        """Set nothing: there is no machine code."""
+
+
+def _raise_shapes(source: Any, target: Any) -> None:
+    """Raise the error of an assignment between slices of different shapes."""
+
+
+@overload(_raise_shapes)
+def _raise_shapes_compiled(source: Any, target: Any) -> Any:  # noqa: ARG001 - numba wants the same names
+    def short(source: Any, target: Any) -> None:  # noqa: ARG001
+        raise ValueError("cannot assign slice from input of different size")
+
+    return short
+
+
+@contextmanager
+def _short_errors() -> Iterator[None]:
+    outside = getattr(arrayobj, "raise_with_shape_context", None)  # from numba 0.62 on
+    arrayobj.raise_with_shape_context = _raise_shapes
+    try:
+        yield
+    finally:
+        arrayobj.raise_with_shape_context = outside
