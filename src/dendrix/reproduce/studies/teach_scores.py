@@ -14,7 +14,7 @@ from ...data import commands, encoder_from_dict
 from ...data.base import Dataset
 from ...run_folder.checkpoint import load_checkpoint
 from ...run_folder.record import read_record
-from ...sdr import SDR, false_positive, stack
+from ...sdr import SDR, false_positive
 from ...teach import (
     Backbone,
     CodeSettings,
@@ -124,7 +124,8 @@ def _recorded(run: Path, new: Sequence[str]) -> Recorded:
     train = splits.train.subset(torch.isin(splits.train.y, torch.tensor([i for i, name in enumerate(names) if name not in new])))
     frames = [part[i][0] for part in (splits.valid, splits.test) for i in range(len(part))]
     word = np.concatenate([part.y.numpy() for part in (splits.valid, splits.test)])
-    assert train.speaker is not None and splits.valid.speaker is not None and splits.test.speaker is not None
+    assert splits.valid.speaker is not None
+    assert splits.test.speaker is not None
     unheard = speech_features(checkpoint.model, frames, encoder.dt_ms, settings)
     taught = unheard.copy()
     for i in np.flatnonzero(np.isin(word, [names.index(one) for one in new])):
