@@ -159,6 +159,8 @@ def _page(results: Results) -> str:
     rows = [*((says, path, f"{low:g} to {high:g}") for says, path, low, high in GOALS), *((says, path, "") for says, path in SHOWN)]
     for says, path, goal in rows:
         numbers = [_at(found, path) for found in kinds.values()]
+        if all(number is None for number in numbers):
+            continue
         lines.append(f"| {says} | {goal} | " + " | ".join("" if n is None else f"{n:.3g}" for n in numbers) + " |")
     return "\n".join(lines) + "\n"
 

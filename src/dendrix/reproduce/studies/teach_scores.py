@@ -167,7 +167,8 @@ def _coded(clips: Recorded, new: Sequence[str], settings: CodeSettings) -> tuple
 
 def _binned(x: Features, bins: int) -> Features:
     """Return features [N, 4 * H] with fewer bins."""
-    return np.asarray(x.reshape(len(x), bins, RICHER.bins // bins, x.shape[1] // RICHER.bins).sum(2).reshape(len(x), -1))
+    neurons = x.shape[1] // RICHER.bins
+    return np.asarray(x.reshape(len(x), bins, RICHER.bins // bins, neurons).sum(2).reshape(len(x), bins * neurons))
 
 
 def _speech(x: torch.Tensor, frames: int = 40) -> NDArray[np.float32]:
