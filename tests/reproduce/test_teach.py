@@ -20,7 +20,8 @@ def clips() -> teach_scores.Unheard:
     x = np.concatenate([recordings(100 + w, TAKES, speaker=20 + s) for s in range(SPEAKERS) for w in range(WORDS)])
     speech = [np.tile(row[None], (6, 1)) for row in x.astype(np.float32)]
     word, speaker = np.tile(np.repeat(np.arange(WORDS), TAKES), SPEAKERS), np.repeat(np.arange(SPEAKERS), WORDS * TAKES)
-    return teach_scores.Unheard(backbone().whitening(x), backbone().codes(x), word, speaker, np.arange(WORDS), speech)
+    codes = backbone().codes(x)
+    return teach_scores.Unheard(backbone().whitening(x), codes, word, speaker, np.arange(WORDS), speech, codes)
 
 
 def test_accuracies_are_high_where_words_are_distinct(clips):
@@ -33,9 +34,8 @@ def test_accuracies_are_high_where_words_are_distinct(clips):
 
 
 def test_true_accepts_and_false_alarms(clips, monkeypatch):
-    monkeypatch.setattr(teach_scores, "RATES", (0.1, 1e-5))
     monkeypatch.setattr(teach_scores, "DRAWS", 1)
-    found = teach_scores._accepts(clips, backbone())
+    found = teach_scores._accepts(clips, backbone(), (0.1, 1e-5))
     assert found["0.1"]["same"] > 0.9
     assert found["0.1"]["ratio"] < 2
     assert found["0.1"]["detectors"] == WORDS * SPEAKERS
@@ -103,7 +103,7 @@ def test_a_veto_is_measured_on_new_and_on_known_words():
     words = (0, 1, 2, 100, 101)  # three known and two new ones
     x = np.concatenate([recordings(w, TAKES, seed=3, speaker=20 + s) for s in range(SPEAKERS) for w in words])
     word, speaker = np.tile(np.repeat(np.arange(len(words)), TAKES), SPEAKERS), np.repeat(np.arange(SPEAKERS), len(words) * TAKES)
-    found = teach_alarms.vetoes(backbone().codes(x), word, speaker, np.array([3, 4]), backbone(), rate=0.1)
+    found = teach_alarms.vetoes(backbone().codes(x), backbone().codes(x), word, speaker, np.array([3, 4]), backbone(), rate=0.1)
     assert found["without"]["same"] > 0.9
     assert found["with"]["ratio, known words"] < 2
     assert found["with"].keys() == found["without"].keys()

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,20 @@ from dendrix.data import LogMel, PublishedMel
 from dendrix.errors import InputError
 from dendrix.models import DelayNetConfig
 from dendrix.sdr import stack
-from dendrix.teach import Backbone, Coder, CodeSettings, SpeechDetector, Vocabulary, fit_backbone, listen_for, speech_features, spoken_words
+from dendrix.teach import (
+    Backbone,
+    Coder,
+    CodeSettings,
+    SpeechDetector,
+    Vocabulary,
+    augmented,
+    features_and_looks,
+    fit_backbone,
+    listen_for,
+    look_frames,
+    speech_features,
+    spoken_words,
+)
 
 RATE = 8_000
 ENCODER = LogMel(n_mels=12, mean=-8.0, std=2.0)
@@ -30,9 +45,9 @@ def coder() -> Coder:
     network = DelayNetConfig(inputs=12, outputs=8, hidden=(48,), max_delay_ms=100.0, dropout=0.0).build().eval()
     frames = [ENCODER(spoken(word, seed), RATE) for word in range(8) for seed in range(12)]
     code = CodeSettings(rank=16)
-    features = speech_features(network, frames, 10.0, code)
+    features, looks = features_and_looks(network, frames, 10.0, code)
     speaker = np.tile(np.repeat(np.arange(3), 4), 8)
-    backbone = fit_backbone(features, np.repeat(np.arange(8), 12), speaker, tuple("abcdefgh"), code)
+    backbone = fit_backbone(features, np.repeat(np.arange(8), 12), speaker, tuple("abcdefgh"), code, looks=looks)
     return Coder(network, ENCODER, backbone)
 
 
@@ -53,12 +68,60 @@ def test_clips_are_recognised(coder, vocabulary):
 def test_a_stream_gives_each_word_once_when_it_has_ended(coder, vocabulary):
     order = [20, 21, 20, 21]
     wave = np.concatenate([spoken(word, 30 + i) for i, word in enumerate(order)])
-    found = list(listen_for(vocabulary, coder, [wave]))
+    found = list(listen_for(vocabulary, coder, [wave], early=False))
     assert [event.word for event in found] == [f"word {word}" for word in order]
+    assert not any(event.early for event in found)
     for i, event in enumerate(found):
         assert event.time_s == pytest.approx(0.9 * i + 0.25, abs=0.06)
         assert 0.6 <= event.end_s - event.time_s <= 0.95  # the word, and 300 ms
         assert event.false_alarms_per_hour > 0
+
+
+def test_a_word_whose_beginning_suffices_is_announced_before_it_has_ended(coder, vocabulary):
+    order = [20, 21, 20, 21]
+    wave = np.concatenate([spoken(word, 30 + i) for i, word in enumerate(order)])
+    usual = list(listen_for(vocabulary, coder, [wave], early=False))
+    found = list(listen_for(vocabulary, coder, [wave]))
+    assert [event.word for event in found] == [event.word for event in usual]  # each once, although it ends after it is announced
+    assert any(event.early for event in found)
+    for event, at_end in zip(found, usual, strict=True):
+        assert event.end_s < at_end.end_s if event.early else event.end_s == at_end.end_s
+        assert event.score >= vocabulary.early_threshold(event.word)
+
+
+def test_beginnings_are_coded_at_fixed_times(coder):
+    looks = [length for length, _ in zip(look_frames(10.0), range(3), strict=False)]
+    assert looks == [60, 80, 100]
+    found = list(spoken_words(coder, [spoken(20, 70), spoken(21, 70)], early=True))
+    assert [(one.number, one.ended) for one in found] == [(1, False), (1, True), (2, False), (2, True)]
+    assert found[0].heard_ms - found[0].onset_ms == pytest.approx(600, abs=50)
+    clip = [ENCODER(spoken(20, 70), RATE)]
+    whole, (beginning,) = features_and_looks(coder.network, clip, 10.0, coder.backbone.settings)
+    assert np.array_equal(whole, speech_features(coder.network, clip, 10.0, coder.backbone.settings))
+    assert beginning.shape == (1, whole.shape[1])
+    assert (beginning.sum(1) <= whole.sum(1)).all()
+
+
+def test_words_that_must_end_have_no_early_threshold(coder, vocabulary):
+    assert vocabulary.early_threshold("word 20") >= vocabulary["word 20"].theta
+    plain = Vocabulary(dataclasses.replace(coder.backbone, early=None))
+    plain.teach("word", vocabulary["word 20"].codes, 0.2)
+    assert plain.early_threshold("word") is None
+    assert [event.early for event in listen_for(plain, coder, [spoken(20)])] == [False]
+    vetoed = Vocabulary(coder.backbone)
+    vetoed.teach("word", vocabulary["word 20"].codes, 0.2, veto=True)
+    assert vetoed.early_threshold("word") is None
+
+
+def test_augmented_copies_change_pitch_and_tempo(coder):
+    x = ENCODER(spoken(20), RATE)
+    copies = augmented(x)
+    assert [len(copy) for copy in copies] == [len(x)] * 3 + [round(1.12 * len(x)), round(0.88 * len(x))]
+    assert torch.equal(copies[0], x)
+    assert torch.equal(copies[1][:, 1:], x[:, :-1]) or torch.equal(copies[1][:, :-1], x[:, 1:])
+    mean = coder.word(spoken(20), RATE, augment=True)
+    assert mean.shape == coder.word(spoken(20), RATE).shape
+    assert np.allclose(mean[0], coder.features(copies).mean(0))
 
 
 @settings(max_examples=5, deadline=None)
@@ -141,5 +204,7 @@ def test_events_are_limited_to_an_expected_number_per_hour(coder, vocabulary):
     kept = list(listen_for(vocabulary, coder, [wave], per_hour=limit))
     assert {event.false_alarms_per_hour for event in kept} == {limit}
     assert list(listen_for(vocabulary, coder, [wave], per_hour=limit / 2)) == []
+    with pytest.raises(InputError, match=r"per_hour: expected at least .* that 96 background clips support"):
+        list(listen_for(vocabulary, coder, [wave], per_hour=1e-9))
     with pytest.raises(InputError, match="per_hour"):
         list(listen_for(vocabulary, coder, [wave], per_hour=0))

@@ -71,6 +71,22 @@ def test_kappa_makes_words_left_out_fire_at_the_asked_rate():
         assert np.mean(fired) == pytest.approx(alpha, rel=0.35)
 
 
+def test_several_chances_to_fire_need_a_smaller_kappa():
+    scores, word = world(22, detectors=88)
+    rng = np.random.default_rng(3)
+    looks = [np.maximum(row, row + rng.integers(-12, 6, len(row))) for row in scores]
+    of = list(range(22)) * 4
+    once, often = calibrate(scores, of, word, alphas=(0.1, 0.03)), calibrate(scores, of, word, heard=looks, alphas=(0.1, 0.03))
+    for column, alpha in enumerate(often.alphas):
+        assert often.kappa[0][column] < once.kappa[0][column]
+        fresh, other = world(22, seed=1, detectors=200)
+        fired = []
+        for row in fresh:
+            theta = threshold(row[other < 20], often.kappa[0][column] * alpha, word_weights(other[other < 20]))
+            fired.append((np.maximum(row, row + rng.integers(-12, 6, len(row)))[other >= 20] >= theta).mean())
+        assert np.mean(fired) == pytest.approx(alpha, rel=0.35)
+
+
 def test_fewer_background_words_need_a_smaller_kappa():
     scores, word = world(22, detectors=44)
     table = calibrate(scores, list(range(22)) * 2, word, alphas=(0.1, 0.03), sizes=(4, 10))

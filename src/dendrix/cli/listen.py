@@ -20,9 +20,10 @@ def listen(
     refractory_ms: float = 1000.0,
     per_hour: float | None = None,
     device: str | None = None,
+    early: bool = True,
     json: bool = False,
 ) -> None:
-    """Listen for taught words, and print each when it has ended: `dendrix listen VOCABULARY` with the microphone of this computer.
+    """Listen for taught words, and print each as soon as it is certain: `dendrix listen VOCABULARY` with the microphone of this computer.
 
     Args:
         vocabulary: file that `dendrix teach add` wrote.
@@ -31,7 +32,9 @@ def listen(
         refractory_ms: time after a word in which it is not printed again, in ms.
         per_hour: largest expected number of false alarms per hour of a word that is printed; by default, its threshold decides.
         device: name of the microphone, as `python -m sounddevice` lists them; by default the one of the system.
-        json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour"}.
+        early: print a word before it has ended if its beginning suffices; `--no-early` waits for the end of every word.
+        json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour",
+            "early"}.
     """
     from ..data import microphone, read_sound
     from ..data.speech.audio import resample
@@ -45,7 +48,7 @@ def listen(
         chunks = microphone(rate, device=device)
     else:
         chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sound), rate)])
-    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms, per_hour=per_hour):
+    for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms, per_hour=per_hour, early=early):
         if json:
             print_json(dataclasses.asdict(event))
         else:

@@ -260,7 +260,7 @@ def _features(coder: Any, clips: list[Path], word: str, record: int) -> Any:
     for i in range(record):
         print(f"Say '{word}' now, {i + 1} of {record}.", file=sys.stderr, flush=True)
         waves.append((f"recording {i + 1}", record_word(coder, microphone(coder.encoder.rate)), coder.encoder.rate))
-    return np.concatenate([coder.word(wave, rate, name) for name, wave, rate in waves])
+    return np.concatenate([coder.word(wave, rate, name, augment=True) for name, wave, rate in waves])
 
 
 def _recordings(sounds: Path, rate: int) -> Any:

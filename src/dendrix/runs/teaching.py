@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..exits.network import fingerprint
 from ..pretrained import find_run
 from ..run_folder.checkpoint import Checkpoint, load_checkpoint
-from ..teach import Backbone, Coder, CodeSettings, Vocabulary, fit_backbone, source_of, speech_features
+from ..teach import Backbone, Coder, CodeSettings, Vocabulary, features_and_looks, fit_backbone, source_of
 from .opened import open_run
 from .prediction import encoder_of
 
@@ -43,10 +43,10 @@ def make_backbone(
     data = opened.data
     if not isinstance(data, Dataset):
         raise InputError(f"run: expected a network trained on recordings, got one trained on {type(data).__name__}. Choose another.")
-    features = speech_features(opened.network, [data[i][0] for i in range(len(data))], encoder.dt_ms, settings)
+    features, looks = features_and_looks(opened.network, [data[i][0] for i in range(len(data))], encoder.dt_ms, settings)
     speaker = np.arange(len(data)) if data.speaker is None else data.speaker.numpy()
     network = fingerprint(opened.network)
-    return fit_backbone(features, data.y.numpy(), speaker, data.labels, settings, clips=clips, network=network)
+    return fit_backbone(features, data.y.numpy(), speaker, data.labels, settings, looks=looks, clips=clips, network=network)
 
 
 def open_vocabulary(path: Path, run: str | Path | None = None, trust: Trust = None) -> tuple[Vocabulary, Coder]:

@@ -2,7 +2,7 @@
 
 from .backbone import Backbone, CodeSettings, calibrated, fit_backbone
 from .background import Background
-from .coder import Coder, speech_features
+from .coder import Coder, augmented, features_and_looks, look_frames, speech_features
 from .codes import Whitening, bin_counts, fit_whitening, hidden_spikes, on_off_winners
 from .listening import Event, Spoken, listen_for, spoken_words
 from .recording import record_word
@@ -31,15 +31,18 @@ __all__ = [
     "Vocabulary",
     "Whitening",
     "Word",
+    "augmented",
     "bin_counts",
     "calibrate",
     "calibrated",
     "clustered_upper_bound",
     "false_alarm_rates",
+    "features_and_looks",
     "fit_backbone",
     "fit_whitening",
     "hidden_spikes",
     "listen_for",
+    "look_frames",
     "on_off_winners",
     "record_word",
     "source_of",

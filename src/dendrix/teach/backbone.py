@@ -1,7 +1,7 @@
 """Backbone of taught words: whitening, background and calibration, computed once from recordings of known words."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import expect_fields
 from ..errors import InputError
-from ..sdr import SDR
+from ..sdr import SDR, stack
 from . import files
-from .background import Background, Whole
+from .background import Background, Whole, summed_overlaps
 from .codes import Features, Whitening, fit_whitening, on_off_winners
 from .thresholds import Calibration, Mask, calibrate
 from .veto import KnownWords
@@ -66,6 +66,7 @@ class Backbone:
         network: fingerprint of the network, from `exits.network.fingerprint`; empty for features of another source.
         activity: usual range of the number of spikes of a clip, the sum of its features.
         veto: table of kappa for words with a veto by known words; None without veto.
+        early: table of kappa for words that may be announced before they have ended; None if they may not.
     """
 
     settings: CodeSettings
@@ -75,6 +76,7 @@ class Backbone:
     network: str = ""
     activity: tuple[float, float] = (0.0, math.inf)
     veto: Calibration | None = None
+    early: Calibration | None = None
 
     def is_foreign(self, features: ArrayLike) -> bool:
         """Return whether clips [N, D] are unlike the known words as a whole, as those of another microphone or kind of sound are.
@@ -122,6 +124,7 @@ class Backbone:
             "network": self.network,
             "activity": list(self.activity),
             "veto": None if self.veto is None else asdict(self.veto),
+            "early": None if self.early is None else asdict(self.early),
         }
         files.write(Path(path), KIND, VERSION, arrays, facts)
 
@@ -141,8 +144,8 @@ class Backbone:
             background = Background(codes, arrays["word"].astype(np.int64), arrays["speaker"].astype(np.int64), tuple(facts["names"]))
             low, high = map(float, facts["activity"])
             table, settings = _calibration(facts["calibration"]), CodeSettings(**facts["settings"])
-            veto = None if facts["veto"] is None else _calibration(facts["veto"])
-            found = cls(settings, whitening, background, table, facts["network"], (low, high), veto)
+            veto, early = (None if facts.get(name) is None else _calibration(facts[name]) for name in ("veto", "early"))
+            found = cls(settings, whitening, background, table, facts["network"], (low, high), veto, early)
             found.codes(np.zeros((1, facts["n"] // 2)))
         except (InputError, KeyError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
@@ -157,6 +160,7 @@ def fit_backbone(
     names: tuple[str, ...],
     settings: CodeSettings | None = None,
     *,
+    looks: Sequence[Features] | None = None,
     clips: int = 2000,
     taught: int = 3,
     network: str = "",
@@ -170,6 +174,8 @@ def fit_backbone(
         speaker: speaker of each row, [N].
         names: names of the words, at least 4.
         settings: how features become a code.
+        looks: features of the beginnings of each row, [N][L_i, D], from `features_and_looks`; None if no word may be announced before it
+            has ended.
         clips: largest number of codes that is kept as background.
         taught: number of clips of one speaker that each known word is taught with, for the calibration.
         network: fingerprint of the network.
@@ -183,12 +189,22 @@ def fit_backbone(
     whitening = Whitening(fitted.mean, _rounded(fitted.directions), fitted.reduction)
     everything = Background(on_off_winners(whitening(x), settings.density), y, who, names)
     kept, (low, high) = everything.thinned(clips), np.quantile(x.sum(1), _USUAL)
-    tables = calibrated(everything, taught, seed), calibrated(kept, taught, seed, veto=True)
-    return Backbone(settings, whitening, kept, tables[0], network, (float(low), float(high)), tables[1])
+    usual, veto = calibrated(everything, taught, seed), calibrated(kept, taught, seed, veto=True)
+    early = None
+    if looks is not None:
+        codes = [on_off_winners(whitening(rows), settings.density) for rows in looks]
+        early = calibrated(everything, taught, seed, looks=codes)
+    return Backbone(settings, whitening, kept, usual, network, (float(low), float(high)), veto, early)
 
 
 def calibrated(
-    background: Background, taught: int = 3, seed: int = 0, draws: int = 3, clips: int = 6000, veto: bool = False
+    background: Background,
+    taught: int = 3,
+    seed: int = 0,
+    draws: int = 3,
+    clips: int = 6000,
+    veto: bool = False,
+    looks: Sequence[SDR] | None = None,
 ) -> Calibration:
     """Compute the table of kappa by teaching every known word from `taught` clips of one speaker, `draws` times.
 
@@ -199,23 +215,45 @@ def calibrated(
         draws: number of speakers per word.
         clips: largest number of background clips that are used.
         veto: teach the words with a veto by known words; neither the word itself nor one that is left out may veto.
+        looks: codes of the beginnings of each clip; a clip that is left out fires if it or a beginning reaches the threshold. Not with a
+            veto.
     """
-    rng, probes = np.random.default_rng(seed), background.thinned(clips)
+    kept, rng = background.spread(clips), np.random.default_rng(seed)
+    probes, beginnings = background.subset(kept), None if looks is None else _Beginnings([looks[i] for i in kept])
     known = KnownWords(probes) if veto else None
     scores, words, usable, own = list[Whole | Callable[[int], Whole]](), list[int](), list[Mask](), list[Mask]()
+    heard = list[Whole]()
     for word in np.unique(background.word):
         clips_of = np.flatnonzero(background.word == word)
         for speaker in rng.permutation(np.unique(background.speaker[clips_of]))[:draws]:
             theirs = clips_of[background.speaker[clips_of] == speaker]
             chosen = rng.permutation(theirs if len(theirs) >= taught else clips_of)[:taught]
-            found = probes.scores(background.codes[np.sort(chosen)])
+            stored = background.codes[np.sort(chosen)]
+            found = probes.scores(stored)
+            if beginnings is not None:
+                heard.append(beginnings.largest(stored, found))
             scores.append(found if known is None else partial(_with_veto, known, found, int(word)))
             words.append(int(word))
             others = probes.speaker != speaker
             every = len(np.unique(probes.word[others])) == probes.words  # else there are too few speakers to leave one out
             usable.append(others if every else np.ones_like(others))
             own.append(~others)
-    return calibrate(scores, words, probes.word, usable, own, sizes=_FEW_WORDS, seed=seed)
+    return calibrate(scores, words, probes.word, usable, own, heard if beginnings else None, sizes=_FEW_WORDS, seed=seed)
+
+
+class _Beginnings:
+    """Codes of the beginnings of clips."""
+
+    def __init__(self, looks: Sequence[SDR]) -> None:
+        self.clip = np.repeat(np.arange(len(looks)), [len(codes) for codes in looks])
+        self.codes = stack([codes for codes in looks if len(codes)]) if len(self.clip) else None
+
+    def largest(self, stored: SDR, scores: Whole) -> Whole:
+        """Return the largest score of each clip, given those of whole clips, and its beginnings, for the stored codes of a word."""
+        found = scores.copy()
+        if self.codes is not None:
+            np.maximum.at(found, self.clip, summed_overlaps(stored, self.codes))
+        return found
 
 
 def _with_veto(known: KnownWords, scores: Whole, taught: int, left: int) -> Whole:

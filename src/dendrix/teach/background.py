@@ -60,6 +60,10 @@ class Background:
 
     def thinned(self, clips: int) -> "Background":
         """Return at most `clips` clips, as equally many of each word as possible, and of each word of many speakers."""
+        return self.subset(self.spread(clips))
+
+    def spread(self, clips: int) -> NDArray[np.int64]:
+        """Return the indices of the clips that `thinned` keeps, rising."""
         order = np.lexsort((self.speaker, self.word))  # within a word, take every other speaker before a second clip
         rank = np.empty(len(self), int)
         for word in np.unique(self.word):
@@ -69,7 +73,7 @@ class Background:
                 of_speaker = np.flatnonzero(self.speaker[own] == speaker)
                 turn[of_speaker] = np.arange(len(of_speaker))
             rank[own[np.lexsort((self.speaker[own], turn))]] = np.arange(len(own))
-        return self.subset(np.sort(np.argsort(rank, kind="stable")[:clips]))
+        return np.asarray(np.sort(np.argsort(rank, kind="stable")[:clips]))
 
 
 def summed_overlaps(stored: SDR, probes: SDR) -> Whole:

@@ -1,11 +1,13 @@
 """Features of recorded sound: encoder, hidden spikes of a network, counts in bins relative to the speech."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from ..data import Encoder, collate
 from ..data.speech.audio import Wave
@@ -21,6 +23,9 @@ _QUIET = 1e-3
 _CLIPPED = 0.01
 """Share of samples at full scale from which a recording counts as clipped."""
 _FULL = 0.999
+_FIRST_LOOK_MS, _LOOK_MS = 600.0, 200.0
+"""Times after the onset of a word at which it is looked at before it has ended: the first, and between two, in ms."""
+_TEMPI = (1.12, 0.88)
 _TRIMMED_MS = 700.0
 """Length up to which a clip in which no speech stands out is taken as one that was cut to the word, in ms."""
 
@@ -41,16 +46,61 @@ def speech_features(
         settings: how spikes become a code.
         detector: finds the speech.
     """
+    return np.array([bin_counts(spikes, span, settings.bins) for spikes, span in _heard(network, frames, dt_ms, settings, detector)])
+
+
+def features_and_looks(
+    network: nn.Module,
+    frames: Sequence[Tensor],
+    dt_ms: float,
+    settings: CodeSettings,
+    detector: SpeechDetector | None = None,
+) -> tuple[Features, list[Features]]:
+    """Return the features of clips, [N, D], and for each clip those of its beginnings, [L_i, D].
+
+    A beginning ends at `look_frames` after the onset: it is coded as if the word and its tail had ended there.
+
+    Args:
+        network, frames, dt_ms, settings, detector: as in `speech_features`.
+    """
+    whole, looks = [], []
+    for spikes, span in _heard(network, frames, dt_ms, settings, detector):
+        whole.append(bin_counts(spikes, span, settings.bins))
+        ends = itertools.takewhile(lambda after, length=span.offset - span.onset: after < length, look_frames(dt_ms))
+        rows = [bin_counts(spikes, Span(span.onset, span.onset + after), settings.bins) for after in ends]
+        looks.append(np.array(rows).reshape(-1, len(whole[-1])))
+    return np.array(whole), looks
+
+
+def look_frames(dt_ms: float) -> Iterator[int]:
+    """Yield the numbers of frames after its onset at which a word that has not ended is looked at, without end."""
+    return (round((_FIRST_LOOK_MS + i * _LOOK_MS) / dt_ms) for i in itertools.count())
+
+
+def augmented(x: Tensor) -> list[Tensor]:
+    """Return a clip and four copies of it: shifted by one channel either way, and spoken 12 % slower and faster.
+
+    Args:
+        x: frames of an encoder whose channels are bands of rising frequency, [T, C].
+    """
+    channel = torch.arange(x.shape[1])
+    shifted = [x[:, (channel + by).clamp(0, x.shape[1] - 1)] for by in (-1, 1)]
+    sizes = [max(round(len(x) * factor), 1) for factor in _TEMPI]
+    return [x, *shifted, *(interpolate(x.T[None], size=size, mode="linear")[0].T.contiguous() for size in sizes)]
+
+
+def _heard(
+    network: nn.Module, frames: Sequence[Tensor], dt_ms: float, settings: CodeSettings, detector: SpeechDetector | None
+) -> Iterator[tuple[Tensor, Span]]:
+    """Yield for each clip its hidden spikes [T, H], and the frames of its speech and tail."""
     detector, tail = detector or SpeechDetector(), round(settings.tail_ms / dt_ms)
-    rows = []
     for first in range(0, len(frames), _BATCH):
         part = frames[first : first + _BATCH]
         batch = collate([(x, torch.tensor(0)) for x in part], tail)
         spikes, _ = hidden_spikes(network, batch.x, None, batch.valid, settings.layers)
         for x, row in zip(part, spikes, strict=True):
             onset, offset = detector.span(x, dt_ms) or Span(0, len(x))
-            rows.append(bin_counts(row, Span(onset, offset + tail), settings.bins))
-    return np.array(rows)
+            yield row, Span(onset, offset + tail)
 
 
 @dataclass(frozen=True)
@@ -75,13 +125,14 @@ class Coder:
         if self.backbone.network not in ("", fingerprint(self.network)):
             raise InputError("backbone: expected one of this network, got one of another. Compute it again: dendrix teach backbone RUN.")
 
-    def word(self, wave: Wave, rate: int, name: str = "clip") -> Features:
+    def word(self, wave: Wave, rate: int, name: str = "clip", augment: bool = False) -> Features:
         """Return the features of a clip of one word, [1, D].
 
         Args:
             wave: mono samples [N].
             rate: sampling rate, in Hz.
             name: name of the clip, for error messages.
+            augment: return the mean over the clip and its `augmented` copies, whose code other speakers share more of.
         Raises:
             InputError: the clip is silent, is clipped, or does not consist of exactly one word.
         """
@@ -96,7 +147,7 @@ class Coder:
                 f"{w.onset * self.encoder.dt_ms / 1000:.2f} to {w.offset * self.encoder.dt_ms / 1000:.2f} s" for w in words[:4]
             )
             raise InputError(f"{name}: expected one word, found {len(words)}, at {times}. Cut the recording to the word.")
-        return self.features([x])
+        return self.features(augmented(x)).mean(0, keepdims=True) if augment else self.features([x])
 
     def clip(self, wave: Wave, rate: int, name: str = "clip") -> Features:
         """Return the features of a clip from its first to its last speech, [1, D]; only silence is refused."""

@@ -1,5 +1,6 @@
 """Recognition of taught words in a stream: the network runs once, and each spoken word is decided once, when it has ended."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from ..data.encoder import StreamState
 from ..data.speech.audio import Wave
 from ..errors import InputError
 from ..sdr import SDR
-from .coder import Coder
+from .coder import Coder, look_frames
 from .codes import bin_counts, hidden_part, hidden_spikes
 from .speech import Span, frame_levels
 from .vocabulary import Vocabulary
@@ -24,6 +25,8 @@ _MEMORY_MS = 2500.0
 _LONGEST = 100
 """Largest number of frames that the network runs on at a time."""
 _HOUR_MS = 3_600_000.0
+_NEVER = 2**40
+"""A threshold that no score reaches."""
 _LEAST_MS = 60_000.0
 """Time over which the number of words per hour is at least averaged, in ms."""
 
@@ -43,10 +46,12 @@ class Event:
     false_alarms_per_hour: float
     """Expected number of events with such a score per hour by words that the background lacks, at the rate at which words are spoken in
     this stream."""
+    early: bool
+    """Whether it was decided before the word and its tail had ended."""
 
 
 class Spoken(NamedTuple):
-    """A spoken word of a stream, set off by pauses."""
+    """A spoken word of a stream, set off by pauses, or its beginning."""
 
     code: SDR
     """Its code, one."""
@@ -56,20 +61,23 @@ class Spoken(NamedTuple):
     """Duration of the sound that was processed when it was coded, in ms."""
     number: int
     """Number of spoken words so far, with this one."""
+    ended: bool
+    """Whether the word has ended; if not, its beginning was coded as if it had."""
 
 
-def spoken_words(coder: Coder, chunks: Iterable[Wave], *, step_ms: float = 50.0) -> Iterator[Spoken]:
+def spoken_words(coder: Coder, chunks: Iterable[Wave], *, step_ms: float = 50.0, early: bool = False) -> Iterator[Spoken]:
     """Yield each spoken word of a stream, taught or not, as soon as the tail of the code after the word has passed.
 
     Args:
         coder: network and backbone, with a causal encoder.
         chunks: the sound in chunks [N_i] of any length, at the rate of the encoder.
         step_ms: time between two looks for a word that has ended, in ms.
+        early: also yield the beginnings of a word, at the times of `look_frames`; the word itself follows, with the same number.
     Raises:
         InputError: the encoder is not causal, the stream is empty, or a setting is out of range.
     """
     expect_in(step_ms, "(0, inf)", "step_ms")
-    yield from _Ear(coder).words(chunks, step_ms)
+    yield from _Ear(coder, early).words(chunks, step_ms)
 
 
 def listen_for(
@@ -80,43 +88,62 @@ def listen_for(
     step_ms: float = 50.0,
     refractory_ms: float = 1000.0,
     per_hour: float | None = None,
+    early: bool = True,
 ) -> Iterator[Event]:
-    """Yield an event for each taught word of a stream, as soon as the tail of the code after the word has passed.
+    """Yield an event for each taught word of a stream, as soon as its beginning suffices, or else when the word and its tail have ended.
 
     Args:
         vocabulary: the words.
         coder, chunks, step_ms: as in `spoken_words`.
         refractory_ms: time after an event in which the same word causes no other one, in ms.
         per_hour: largest expected number of false alarms per hour of an event; None leaves it to the thresholds of the words.
+        early: announce words whose beginning reaches `Vocabulary.early_threshold`. With False, all words end first.
     Raises:
-        InputError: as in `spoken_words`, or the vocabulary is empty.
+        InputError: as in `spoken_words`, the vocabulary is empty, or the background is too small for `per_hour`.
     """
     expect_in(refractory_ms, "[0, inf)", "refractory_ms")
-    if per_hour is not None:
-        expect_in(per_hour, "(0, inf)", "per_hour")
     if not len(vocabulary):
         raise InputError("Expected a vocabulary with words, got an empty one. Teach one first.")
-    last = dict[str, float]()
-    for spoken in spoken_words(coder, chunks, step_ms=step_ms):
-        decision = vocabulary.decide(spoken.code)[0]
+    if per_hour is not None:
+        _expect_possible(per_hour, vocabulary)
+    higher = {name: vocabulary.early_threshold(name) if early else None for name in vocabulary.words}
+    at_end = {name: word.theta if (theta := higher[name]) is None else theta for name, word in vocabulary.words.items()}
+    before = {name: _NEVER if theta is None else theta for name, theta in higher.items()}
+    last, announced = dict[str, float](), 0
+    for spoken in spoken_words(coder, chunks, step_ms=step_ms, early=any(theta is not None for theta in higher.values())):
+        if spoken.number <= announced:
+            continue
+        decision = vocabulary.decide(spoken.code, at_end if spoken.ended else before)[0]
         if decision.label is None or spoken.onset_ms - last.get(decision.label, -np.inf) < refractory_ms:
             continue
-        expected = vocabulary.expected_rate(decision.label, decision.p_value)
+        expected = vocabulary.expected_rate(decision.label, decision.p_value, higher[decision.label] is not None)
         alarms = expected * spoken.number / max(spoken.heard_ms, _LEAST_MS) * _HOUR_MS
         if per_hour is not None and alarms > per_hour:
             continue
-        last[decision.label] = spoken.onset_ms
-        yield Event(decision.label, spoken.onset_ms / 1000, spoken.heard_ms / 1000, decision.score, decision.p_value, alarms)
+        last[decision.label], announced = spoken.onset_ms, spoken.number
+        times = spoken.onset_ms / 1000, spoken.heard_ms / 1000
+        yield Event(decision.label, *times, decision.score, decision.p_value, alarms, not spoken.ended)
+
+
+def _expect_possible(per_hour: float, vocabulary: Vocabulary) -> None:
+    """Check that some score could reach so few false alarms per hour, if at least one word is spoken per hour."""
+    expect_in(per_hour, "(0, inf)", "per_hour")
+    least = min(vocabulary.expected_rate(name, 1 / (1 + len(vocabulary.backbone.background))) for name in vocabulary.words)
+    if per_hour < least:
+        raise InputError(
+            f"per_hour: expected at least {least:.2g}, the fewest that {len(vocabulary.backbone.background)} background clips support if "
+            f"one word is spoken per hour, got {per_hour:g}. Accept more."
+        )
 
 
 class _Ear:
     """State of a stream: encoder, network, and the levels and spikes of the last seconds."""
 
-    def __init__(self, coder: Coder) -> None:
+    def __init__(self, coder: Coder, early: bool) -> None:
         if not isinstance(coder.encoder, CausalEncoder):
             name = type(coder.encoder).__name__
             raise InputError(f"encoder: expected a causal one, got {name}, which needs the whole sound. Choose another network.")
-        self.coder, self.encoder = coder, coder.encoder
+        self.coder, self.encoder, self.early = coder, coder.encoder, early
         self.network = hidden_part(coder.network)
         self.dt_ms, settings = coder.encoder.dt_ms, coder.backbone.settings
         self.tail = round(settings.tail_ms / self.dt_ms)
@@ -128,6 +155,7 @@ class _Ear:
         self.heard = 0  # number of frames so far that were looked at
         self.decided = 0  # the frame up to which words were decided
         self.count = 0
+        self.looked_at = Span(0, 0)  # the beginning that was coded last
 
     @property
     def heard_ms(self) -> float:
@@ -156,6 +184,8 @@ class _Ear:
         for first in range(0, len(frames), step):
             self.heard += min(step, len(frames) - first)
             yield from self._ended()
+            if self.early:
+                yield from self._begun()
         surplus = max(len(self.levels) - self.memory, 0)
         self.levels, self.spikes, self.first = self.levels[surplus:], self.spikes[surplus:], self.first + surplus
 
@@ -171,5 +201,23 @@ class _Ear:
             self.decided = word.offset
             self.count += 1
             here = Span(word.onset - self.first, word.offset + self.tail - self.first)
-            counts = bin_counts(self.spikes, here, self.coder.backbone.settings.bins)
-            yield Spoken(self.coder.backbone.codes(counts[None]), word.onset * self.dt_ms, self.heard_ms, self.count)
+            yield self._spoken(word.onset, here, self.count, ended=True)
+
+    def _begun(self) -> Iterator[Spoken]:
+        """Code the beginning of the word that has not ended, if it is time for a look at it."""
+        start = max(self.heard - self.memory, 0)
+        found = self.coder.detector.words_of(self.levels[start - self.first : self.heard - self.first], self.dt_ms)
+        if not found:
+            return
+        onset, offset = start + found[-1].onset, start + found[-1].offset
+        if onset == start > 0 or onset < self.decided or self.heard >= offset + self.tail:
+            return
+        lengths = list(itertools.takewhile(lambda length: onset + length <= self.heard, look_frames(self.dt_ms)))
+        if not lengths or (onset < self.looked_at.offset and lengths[-1] <= self.looked_at.offset - self.looked_at.onset):
+            return
+        self.looked_at = Span(onset, onset + lengths[-1])
+        yield self._spoken(onset, Span(onset - self.first, onset + lengths[-1] - self.first), self.count + 1, ended=False)
+
+    def _spoken(self, onset: int, here: Span, number: int, ended: bool) -> Spoken:
+        counts = bin_counts(self.spikes, here, self.coder.backbone.settings.bins)
+        return Spoken(self.coder.backbone.codes(counts[None]), onset * self.dt_ms, self.heard_ms, number, ended)

@@ -186,6 +186,7 @@ def calibrate(
     word: ArrayLike,
     usable: Sequence[Mask] | None = None,
     own: Sequence[Mask] | None = None,
+    heard: Sequence[Scores] | None = None,
     *,
     alphas: Sequence[float] = ALPHAS,
     sizes: Sequence[int] = (),
@@ -200,6 +201,8 @@ def calibrate(
         word: word of each clip, [N].
         usable: clips that count for each detector, bool [P][N], such as those of other speakers; None for all.
         own: clips by the speaker who taught each detector, bool [P][N]; None if they are not known.
+        heard: scores on clips that are left out, [P][N], if they differ from those of the background, as where a clip has several chances
+            to fire; not with functions.
         alphas: rates of the table.
         sizes: numbers of background words of the table; always included is the number of known words less two.
         seed: seed of the choice of background words where fewer are used.
@@ -220,7 +223,8 @@ def calibrate(
         for p, (given, of) in enumerate(zip(scores, taught, strict=True)):
             masks = (everything if usable is None else usable[p], None if own is None else own[p])
             number = int(np.searchsorted(names, of))
-            found = _left_out(given if callable(given) else np.asarray(given), names, index, number, size, alphas, rng, masks)
+            fired = None if heard is None else np.asarray(heard[p])
+            found = _left_out(given if callable(given) else np.asarray(given), fired, names, index, number, size, alphas, rng, masks)
             measured.append(found[0])
             of_speaker.append(found[1])
         rows.append(_row(np.array(measured), np.array(of_speaker), alphas))
@@ -231,6 +235,7 @@ def calibrate(
 
 def _left_out(
     scores: Scores | Callable[[int], Scores],
+    heard: Scores | None,
     names: NDArray[Any],
     index: NDArray[np.int64],
     taught: int,
@@ -250,8 +255,9 @@ def _left_out(
         chosen = rest if size >= len(rest) else rng.choice(rest, size, replace=False)
         known = usable & np.isin(index, chosen)
         thetas = _thresholds(s[known], word_weights(index[known]), shares)
-        total += _reached(s[usable & (index == left)], thetas)
-        if own is not None and len(theirs := s[own & (index == left)]):
+        fired = s if heard is None else heard
+        total += _reached(fired[usable & (index == left)], thetas)
+        if own is not None and len(theirs := fired[own & (index == left)]):
             of_speaker += _reached(theirs, thetas)
             spoken += 1
     shape = (len(alphas), -1)

@@ -140,11 +140,14 @@ class Vocabulary:
         columns = [overlaps[:, ids].sum(1, dtype=np.int64) for ids in self._ids.values()]
         return np.stack(columns, 1) if columns else np.zeros((len(codes), 0), np.int64)
 
-    def decide(self, codes: SDR) -> list[Decision]:
+    def decide(self, codes: SDR, thresholds: Mapping[str, int] | None = None) -> list[Decision]:
         """Decide about Q clips: the best word that reaches its threshold, where words are compared by (score - mean) / deviation.
 
         A word that is vetoed is not reached; its p-value is 1.
 
+        Args:
+            codes: Q codes.
+            thresholds: threshold of each word, as from `early_threshold`; None takes those for whole clips.
         Raises:
             InputError: the vocabulary is empty.
         """
@@ -153,6 +156,8 @@ class Vocabulary:
         names, words = list(self._words), list(self._words.values())
         found = self.scores(codes)
         theta, mean, deviation = (np.array([getattr(word, field) for word in words]) for field in ("theta", "mean", "deviation"))
+        if thresholds is not None:
+            theta = np.array([thresholds[name] for name in names])
         standard = (found - mean) / deviation
         allowed = self._after_veto(codes, found)
         reached = allowed >= theta
@@ -170,10 +175,33 @@ class Vocabulary:
             self._distributions[name] = [distribution(background, scores) for background, scores in zip(given, rows, strict=True)]
         return max(of.share(score) for of in self._distributions[name])
 
-    def expected_rate(self, name: str, p_value: float) -> float:
-        """Return the rate of false alarms that a threshold with this p-value has on words that the background lacks."""
-        table, words = self._table(bool(self[name].rivals)), self.backbone.background.words
-        return table.expected(p_value, words)
+    def early_threshold(self, name: str) -> int | None:
+        """Return the threshold of a word that may be announced before it has ended, with which the asked rate still holds.
+
+        A word that is looked at several times has several chances to fire, so this threshold is higher than that of whole clips.
+
+        Returns:
+            None if the word has to end: it has a veto, the backbone has no table, or the background does not support the rate.
+        """
+        word, table, background = self[name], self.backbone.early, self.backbone.background
+        if table is None or word.rivals or not table.supports(word.rate, len(background), background.words):
+            return None
+        share, usual = (of.at(word.rate, background.words)[0] for of in (table, self.backbone.calibration))
+        theta = threshold(background.scores(word.codes), share * word.rate, word_weights(background.word))
+        if self.own is not None:
+            theta = max(theta, threshold(self.own.scores(word.codes), min(share / usual, 1.0) * word.rate))
+        return max(theta, word.theta)
+
+    def expected_rate(self, name: str, p_value: float, early: bool = False) -> float:
+        """Return the rate of false alarms that a threshold with this p-value has on words that the background lacks.
+
+        Args:
+            name: the word.
+            p_value: share of the background.
+            early: for a word that may be announced before it has ended.
+        """
+        table = self.backbone.early if early and self.backbone.early else self._table(bool(self[name].rivals))
+        return table.expected(p_value, self.backbone.background.words)
 
     def report(self, name: str, confusable: int = 3) -> Report:
         """Return what is known about the false alarms of a word.

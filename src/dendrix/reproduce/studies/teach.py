@@ -91,7 +91,9 @@ GOALS: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
     ("measured / asked at 0.3 %", ("accepts", "0.003", "ratio"), 0.5, 1.2),
     ("detectors above twice the asked 1 %", ("accepts", "0.01", "above twice"), 0.0, 0.12),
     ("stream, false alarms per hour, measured / asked 10", ("stream", "ratio"), 0.0, 1.2),
+    ("stream with early decisions, measured / asked 10", ("stream", "early", "ratio"), 0.0, 1.2),
     ("bytes of a word of three clips", ("cost", "bytes"), 0, 1000),
+    ("longer codes: bytes of a word of three clips", ("richer", "cost", "bytes"), 0, 2000),
     ("teaching a word, in ms", ("cost", "teaching ms"), 0, 100),
 )
 """What the study must show: where it stands in the outcome, and between which numbers it lies."""
@@ -110,6 +112,14 @@ SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("stream, upper end of it", ("stream", "high")),
     ("stream, detector-hours", ("stream", "detector hours")),
     ("stream, words of the same speaker that are recognised", ("stream", "same")),
+    ("stream with early decisions, the same", ("stream", "early", "same")),
+    ("stream with early decisions, ms before the usual decision", ("stream", "early", "ms earlier")),
+    ("10-way, another speaker, clips not augmented", ("not augmented", "tenway", "3 clips", "another")),
+    ("10-way, three enrolling speakers, clips not augmented", ("not augmented", "tenway", "3 speakers", "another")),
+    ("longer codes: 10-way, same speaker", ("richer", "tenway", "3 clips", "same")),
+    ("longer codes: 10-way, another speaker", ("richer", "tenway", "3 clips", "another")),
+    ("longer codes: 10-way, three enrolling speakers", ("richer", "tenway", "3 speakers", "another")),
+    ("longer codes: true accepts at 1 %, three enrolling speakers", ("richer", "accepts", "0.01", "three")),
     *((f"1 %, {name} veto, {row}", ("veto", name, row)) for name in ("without", "with") for row in _VETOED),
     *((f"{s} synapses, threshold {theta}: false alarms, {row}", ("thinning", f"{s}, {theta}", row)) for s, theta in THINNED for row in _OF),
     *((f"{count} words taught one at a time, {name}", ("growth", count, name)) for count in ("10", "40") for name in _READ_OUTS),
@@ -149,6 +159,8 @@ def _page(results: Results) -> str:
     rows = [*((says, path, f"{low:g} to {high:g}") for says, path, low, high in GOALS), *((says, path, "") for says, path in SHOWN)]
     for says, path, goal in rows:
         numbers = [_at(found, path) for found in kinds.values()]
+        if all(number is None for number in numbers):
+            continue
         lines.append(f"| {says} | {goal} | " + " | ".join("" if n is None else f"{n:.3g}" for n in numbers) + " |")
     return "\n".join(lines) + "\n"
 

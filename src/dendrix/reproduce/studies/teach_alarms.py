@@ -1,14 +1,22 @@
 """False alarms of taught words for the study: with a veto by known words, and in streams."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ...sdr import SDR
-from ...teach import Backbone, Vocabulary
+from ...data import encoder_from_dict
+from ...data.speech.audio import resample
+from ...data.speech.commands import RATE as RECORDED
+from ...data.speech.commands import command_clips, decode_command
+from ...run_folder.checkpoint import load_checkpoint
+from ...run_folder.record import read_record
+from ...sdr import SDR, stack
+from ...teach import Backbone, Coder, Vocabulary, spoken_words
+from ...train.sources import source_from_dict
 
 RATE = 0.01
 PER_HOUR = 10.0
@@ -27,12 +35,19 @@ def detectors(word: NDArray[np.int64], speaker: NDArray[np.int64], new: Sequence
 
 
 def vetoes(
-    codes: SDR, word: NDArray[np.int64], speaker: NDArray[np.int64], new: NDArray[np.int64], backbone: Backbone, rate: float = RATE
+    codes: SDR,
+    learnt: SDR,
+    word: NDArray[np.int64],
+    speaker: NDArray[np.int64],
+    new: NDArray[np.int64],
+    backbone: Backbone,
+    rate: float = RATE,
 ) -> dict[str, dict[str, float]]:
     """Measure detectors with and without a veto: true accepts, and false alarms on other new words and on known words.
 
     Args:
         codes, word, speaker: clips that the network was not trained on.
+        learnt: codes of the same clips with which words are taught.
         new: words that are taught; all others are known.
         backbone: backbone of the network.
         rate: asked rate of false alarms.
@@ -43,7 +58,7 @@ def vetoes(
         fresh[clips] = False
         for name, rejected in rows.items():
             vocabulary = Vocabulary(backbone)
-            vocabulary.teach("word", codes[clips], rate, veto=name == "with")
+            vocabulary.teach("word", learnt[clips], rate, veto=name == "with")
             fired = np.array([one.label is not None for one in vocabulary.decide(codes)])
             others = ~own & (word != taught)
             rejected.append(
@@ -56,6 +71,60 @@ def vetoes(
             )
     names = ("same", "another", "ratio, new words", "ratio, known words")
     return {name: dict(zip(names, map(float, np.mean(part, 0)), strict=True)) for name, part in rows.items()}
+
+
+def streams(
+    run: Path, learnt: SDR, word: NDArray[np.int64], speaker: NDArray[np.int64], new: NDArray[np.int64], backbone: Backbone
+) -> dict[str, Any]:
+    """Measure detectors on all unheard clips in one stream of sound: false alarms per hour, accepted words of the same speaker, and how
+    much earlier words are decided where their beginning may suffice.
+
+    Args:
+        run: folder of the network.
+        learnt, word, speaker: its unheard clips, validation before test, with the codes that words are taught with.
+        new: words that are taught.
+        backbone: backbone of the network.
+    """
+    checkpoint = load_checkpoint(run)
+    assert checkpoint.encoder is not None
+    encoder = encoder_from_dict(checkpoint.encoder)
+    source: Any = source_from_dict(read_record(run)["recipe"]["data"])
+    recordings = command_clips(source.root)
+    order = np.concatenate([np.flatnonzero(recordings.split == part) for part in (1, 2)])  # as in the splits
+    mixed = np.random.default_rng(0).permutation(len(order))
+    waves = [resample(decode_command(recordings.clips[order[i]]), RECORDED, encoder.rate) for i in mixed]
+    heard = list(spoken_words(Coder(checkpoint.model, encoder, backbone), waves, early=True))
+    ends = np.cumsum([len(wave) for wave in waves]) / encoder.rate * 1000
+    codes, hours = stack([one.code for one in heard]), float(ends[-1]) / 3_600_000
+    ended = np.flatnonzero([one.ended for one in heard])
+    clip = mixed[np.searchsorted(ends, [heard[i].onset_ms for i in ended], side="right")]
+    of = hours * float(np.mean([((word != taught) & (speaker != who)).mean() for taught, who, _ in detectors(word, speaker, new.tolist())]))
+    words_per_hour = len(ended) / hours
+    rows: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    earlier = []
+    number, time = np.array([one.number for one in heard]), np.array([one.heard_ms for one in heard])
+    for taught, who, chosen in detectors(word, speaker, new.tolist()):
+        vocabulary = Vocabulary(backbone)
+        vocabulary.teach("word", learnt[chosen])
+        others = (word[clip] != taught) & (speaker[clip] != who)
+        fresh = (word[clip] == taught) & (speaker[clip] == who) & ~np.isin(clip, chosen)
+        for early, found in rows.items():
+            theta = vocabulary.early_threshold("word") if early else vocabulary["word"].theta
+            if theta is None:
+                continue
+            decided = vocabulary.decide(codes, {"word": theta})
+            fired = np.array([one.label is not None and _rare(vocabulary, one.p_value, early, words_per_hour) for one in decided])
+            first = {int(n): i for i, n in reversed(list(enumerate(number))) if fired[i] and (early or heard[i].ended)}
+            hit = np.isin(number[ended], list(first))
+            found.append((float(hit[others].sum()), float(hit[fresh].mean())))
+            if early:
+                earlier += [time[i] - time[first[int(number[i])]] for i in ended[fresh & hit]]
+    usual, early = ({**stream_alarms(np.array(part)[:, 0], of), "same": float(np.mean(part, 0)[1])} for part in rows.values())
+    return {"words per hour": words_per_hour, **usual, "early": {**early, "ms earlier": float(np.mean(earlier))}}
+
+
+def _rare(vocabulary: Vocabulary, p_value: float, early: bool, words_per_hour: float) -> bool:
+    return vocabulary.expected_rate("word", p_value, early) * words_per_hour <= PER_HOUR
 
 
 def stream_alarms(fired: NDArray[np.float64], hours: float, asked: float = PER_HOUR) -> dict[str, Any]:

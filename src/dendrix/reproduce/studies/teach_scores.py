@@ -12,17 +12,25 @@ from numpy.typing import NDArray
 
 from ...data import commands, encoder_from_dict
 from ...data.base import Dataset
-from ...data.speech.audio import resample
-from ...data.speech.commands import RATE, command_clips, decode_command
 from ...run_folder.checkpoint import load_checkpoint
 from ...run_folder.record import read_record
-from ...sdr import SDR, false_positive, stack
-from ...teach import Backbone, Coder, CodeSettings, Span, SpeechDetector, Vocabulary, fit_backbone, speech_features, spoken_words
+from ...sdr import SDR, false_positive
+from ...teach import (
+    Backbone,
+    CodeSettings,
+    Span,
+    SpeechDetector,
+    Vocabulary,
+    augmented,
+    features_and_looks,
+    fit_backbone,
+    speech_features,
+)
 from ...teach.background import summed_overlaps
 from ...teach.codes import Features
 from ...train.sources import source_from_dict
 from .dtw import dtw_distances
-from .teach_alarms import PER_HOUR, detectors, stream_alarms, vetoes
+from .teach_alarms import streams, vetoes
 
 RATES = (0.1, 0.01, 0.003)
 CLIPS = 3
@@ -30,6 +38,8 @@ COUNTS = (10, 20, 30, 40)
 """Sizes of the growing vocabulary at which it is scored."""
 DRAWS = 3
 """Choices of clips for each word and speaker."""
+RICHER = CodeSettings(bins=4)
+"""Codes that are twice as long."""
 THINNED = ((20, 8), (40, 16), (80, 32))
 """Synapses and threshold of thinned segments."""
 _THINNINGS = 8
@@ -47,6 +57,8 @@ class Unheard:
     new: NDArray[np.int64]
     """Indices of the words that are taught."""
     speech: list[NDArray[np.float32]]
+    taught: SDR
+    """Codes with which words are taught: those of clips of new words are means over `augmented` copies."""
 
     def of(self, word: int, speaker: int) -> NDArray[np.int64]:
         """Return the clips of a word by a speaker."""
@@ -60,7 +72,10 @@ def score(run: Path, new: Sequence[str]) -> dict[str, Any]:
         run: folder of the run, trained without these words.
         new: the words.
     """
-    both, backbone, everything = _coded(run, new)
+    recorded = _recorded(run, new)
+    both, backbone = _coded(recorded, new, CodeSettings())
+    richer, of_richer = _coded(recorded, new, RICHER)
+    everything = replace(both, new=np.arange(len(recorded.names)), taught=both.codes)
     progress = read_record(run)["progress"] or {}
     return {
         "words": list(new),
@@ -68,9 +83,11 @@ def score(run: Path, new: Sequence[str]) -> dict[str, Any]:
         "backbone accuracy": progress["best_accuracy"],
         "codes": {"n": backbone.n, "active": int(both.codes.counts[0]), "background clips": len(backbone.background)},
         "tenway": _tenway(both),
+        "not augmented": {"tenway": _tenway(replace(both, taught=both.codes))},
+        "richer": {"tenway": _tenway(richer), "accepts": _accepts(richer, of_richer, (0.01,)), "cost": _cost(richer, of_richer)},
         "accepts": _accepts(both, backbone),
-        "veto": vetoes(both.codes, both.word, both.speaker, both.new, backbone),
-        "stream": _stream(run, both, backbone),
+        "veto": vetoes(both.codes, both.taught, both.word, both.speaker, both.new, backbone),
+        "stream": streams(run, both.taught, both.word, both.speaker, both.new, backbone),
         "uniform theory": _uniform(both, backbone),
         "thinning": _thinning(backbone),
         "growth": _growth(everything),
@@ -78,35 +95,80 @@ def score(run: Path, new: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _coded(run: Path, new: Sequence[str]) -> tuple[Unheard, Backbone, Unheard]:
-    """Return the unheard clips, the backbone, and the unheard clips with all words counted as new."""
+@dataclass(frozen=True)
+class Recorded:
+    """Features of a network, with four bins: of clips of known words by its speakers, of their beginnings, and of unheard clips."""
+
+    names: tuple[str, ...]
+    known: Features
+    word: NDArray[np.int64]
+    """Index into the names of the known words."""
+    speaker: NDArray[np.int64]
+    looks: list[Features]
+    unheard: Features
+    taught: Features
+    """The same, where clips of new words are means over `augmented` copies."""
+    unheard_word: NDArray[np.int64]
+    unheard_speaker: NDArray[np.int64]
+    speech: list[NDArray[np.float32]]
+
+
+def _recorded(run: Path, new: Sequence[str]) -> Recorded:
+    """Run the network of a run over all clips."""
     checkpoint = load_checkpoint(run)
     assert checkpoint.encoder is not None
-    encoder, settings = encoder_from_dict(checkpoint.encoder), CodeSettings()
+    encoder, settings = encoder_from_dict(checkpoint.encoder), RICHER
     source: Any = source_from_dict(read_record(run)["recipe"]["data"])
     splits = commands(encoder, source.root)
     names = splits.train.labels
-    known = [i for i, name in enumerate(names) if name not in new]
-    train = splits.train.subset(torch.isin(splits.train.y, torch.tensor(known)))
-    counted = _features(checkpoint.model, train, settings)
+    train = splits.train.subset(torch.isin(splits.train.y, torch.tensor([i for i, name in enumerate(names) if name not in new])))
+    frames = [part[i][0] for part in (splits.valid, splits.test) for i in range(len(part))]
+    word = np.concatenate([part.y.numpy() for part in (splits.valid, splits.test)])
+    assert splits.valid.speaker is not None
+    assert splits.test.speaker is not None
+    unheard = speech_features(checkpoint.model, frames, encoder.dt_ms, settings)
+    taught = unheard.copy()
+    for i in np.flatnonzero(np.isin(word, [names.index(one) for one in new])):
+        taught[i] = speech_features(checkpoint.model, augmented(frames[i]), encoder.dt_ms, settings).mean(0)
+    return Recorded(
+        tuple(names),
+        *_known(checkpoint.model, train, settings),
+        unheard,
+        taught,
+        word,
+        np.concatenate([splits.valid.speaker.numpy(), splits.test.speaker.numpy()]),
+        [_speech(x) for x in frames],
+    )
+
+
+def _known(network: torch.nn.Module, train: Dataset, settings: CodeSettings) -> tuple[Any, ...]:
     assert train.speaker is not None
-    word = np.searchsorted(known, train.y.numpy())
-    backbone = fit_backbone(counted, word, train.speaker.numpy(), tuple(names[i] for i in known), settings, clips=6000)
-    frames, words, speakers, features = list[NDArray[np.float32]](), [], [], []
-    for part in (splits.valid, splits.test):
-        assert part.speaker is not None
-        features.append(_features(checkpoint.model, part, settings))
-        words.append(part.y.numpy())
-        speakers.append(part.speaker.numpy())
-        frames += [_speech(part[i][0]) for i in range(len(part))]
-    x = np.concatenate(features)
-    index = np.array([names.index(word) for word in new])
-    found = Unheard(backbone.whitening(x), backbone.codes(x), np.concatenate(words), np.concatenate(speakers), index, frames)
-    return found, backbone, replace(found, new=np.arange(len(names)))
+    found, looks = features_and_looks(network, [train[i][0] for i in range(len(train))], train.dt_ms, settings)
+    return found, train.y.numpy(), train.speaker.numpy(), looks
 
 
-def _features(network: torch.nn.Module, data: Dataset, settings: CodeSettings) -> Features:
-    return speech_features(network, [data[i][0] for i in range(len(data))], data.dt_ms, settings)
+def _coded(clips: Recorded, new: Sequence[str], settings: CodeSettings) -> tuple[Unheard, Backbone]:
+    """Return the unheard clips and the backbone, with codes of some settings."""
+    known, index = np.unique(clips.word, return_inverse=True)
+    names = tuple(clips.names[i] for i in known)
+    x, unheard, taught, *looks = (_binned(rows, settings.bins) for rows in (clips.known, clips.unheard, clips.taught, *clips.looks))
+    backbone = fit_backbone(x, index, clips.speaker, names, settings, looks=looks, clips=6000)
+    found = Unheard(
+        backbone.whitening(unheard),
+        backbone.codes(unheard),
+        clips.unheard_word,
+        clips.unheard_speaker,
+        np.array([clips.names.index(word) for word in new]),
+        clips.speech,
+        backbone.codes(taught),
+    )
+    return found, backbone
+
+
+def _binned(x: Features, bins: int) -> Features:
+    """Return features [N, 4 * H] with fewer bins."""
+    neurons = x.shape[1] // RICHER.bins
+    return np.asarray(x.reshape(len(x), bins, RICHER.bins // bins, neurons).sum(2).reshape(len(x), bins * neurons))
 
 
 def _speech(x: torch.Tensor, frames: int = 40) -> NDArray[np.float32]:
@@ -115,35 +177,6 @@ def _speech(x: torch.Tensor, frames: int = 40) -> NDArray[np.float32]:
     place = np.rint(np.linspace(onset, offset - 1, frames)).astype(int)
     chosen = x.numpy()[place]
     return np.asarray(chosen - chosen.mean(0), np.float32)
-
-
-def _stream(run: Path, clips: Unheard, backbone: Backbone) -> dict[str, Any]:
-    """False alarms per hour, and accepted words of the same speaker, where all unheard clips are one stream of sound."""
-    checkpoint = load_checkpoint(run)
-    assert checkpoint.encoder is not None
-    encoder = encoder_from_dict(checkpoint.encoder)
-    source: Any = source_from_dict(read_record(run)["recipe"]["data"])
-    coded = command_clips(source.root)
-    order = np.concatenate([np.flatnonzero(coded.split == part) for part in (1, 2)])  # as in the splits
-    mixed = np.random.default_rng(0).permutation(len(order))
-    waves = [resample(decode_command(coded.clips[order[i]]), RATE, encoder.rate) for i in mixed]
-    spoken = list(spoken_words(Coder(checkpoint.model, encoder, backbone), waves))
-    ends = np.cumsum([len(wave) for wave in waves]) / encoder.rate * 1000
-    clip = mixed[np.searchsorted(ends, [one.onset_ms for one in spoken], side="right")]
-    codes, hours = stack([one.code for one in spoken]), float(ends[-1]) / 3_600_000
-    word, speaker, alarms, right, of = clips.word[clip], clips.speaker[clip], list[float](), list[float](), list[float]()
-    for taught, who, chosen in detectors(clips.word, clips.speaker, clips.new.tolist()):
-        vocabulary = Vocabulary(backbone)
-        vocabulary.teach("word", clips.codes[chosen])
-        decided = vocabulary.decide(codes)
-        found = np.array([one.label is not None and vocabulary.expected_rate("word", one.p_value) for one in decided], float)
-        fired = (found > 0) & (found * len(spoken) / hours <= PER_HOUR)
-        others = (word != taught) & (speaker != who)
-        fresh = (word == taught) & (speaker == who) & ~np.isin(clip, chosen)
-        alarms.append(float(fired[others].sum()))
-        of.append(hours * float(((clips.word != taught) & (clips.speaker != who)).mean()))
-        right.append(float(fired[fresh].mean()))
-    return {"words per hour": len(spoken) / hours, **stream_alarms(np.array(alarms), float(np.mean(of))), "same": float(np.mean(right))}
 
 
 def _choices(clips: Unheard, speaker: int, count: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -160,7 +193,7 @@ def _tenway(clips: Unheard) -> dict[str, Any]:
         for draw in range(DRAWS):
             for count in (1, 3, 5):
                 chosen = _choices(clips, speaker, count, rng)
-                scores = np.stack([summed_overlaps(clips.codes[part], codes) for part in chosen], 1)
+                scores = np.stack([summed_overlaps(clips.taught[part], codes) for part in chosen], 1)
                 _note(found, f"{count} clips", clips, probes, chosen, scores, speaker)
                 if count == CLIPS:
                     mean = _unit(np.stack([clips.z[part].mean(0) for part in chosen]))
@@ -173,7 +206,7 @@ def _tenway(clips: Unheard) -> dict[str, Any]:
                     _note(found, "time warping", clips, own, chosen, -far, speaker)
             several = rng.permutation(np.unique(clips.speaker[clips.speaker != speaker]))[:3]
             chosen = [np.array([rng.choice(clips.of(word, other)) for other in several]) for word in clips.new]
-            scores = np.stack([summed_overlaps(clips.codes[np.sort(part)], codes) for part in chosen], 1)
+            scores = np.stack([summed_overlaps(clips.taught[np.sort(part)], codes) for part in chosen], 1)
             heard = ~np.isin(clips.speaker[probes], several)
             right = clips.new[scores.argmax(1)] == clips.word[probes]
             found.setdefault("3 speakers", {}).setdefault("another", []).append(float(right[heard].mean()))
@@ -202,10 +235,10 @@ def _unit(x: Features) -> Features:
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _accepts(clips: Unheard, backbone: Backbone) -> dict[str, Any]:
+def _accepts(clips: Unheard, backbone: Backbone, rates: Sequence[float] = RATES) -> dict[str, Any]:
     """True accepts and measured / asked false alarms; negatives are all clips of other words by other speakers."""
-    rows: dict[float, list[tuple[float, ...]]] = {rate: [] for rate in RATES}
-    refused = dict.fromkeys(RATES, "")
+    rows: dict[float, list[tuple[float, ...]]] = {rate: [] for rate in rates}
+    refused = dict.fromkeys(rates, "")
     for speaker in np.unique(clips.speaker):
         rng = np.random.default_rng(int(speaker))
         for word in clips.new:
@@ -213,15 +246,15 @@ def _accepts(clips: Unheard, backbone: Backbone) -> dict[str, Any]:
                 chosen = np.sort(rng.permutation(clips.of(word, speaker))[:CLIPS])
                 several = rng.permutation(np.unique(clips.speaker[clips.speaker != speaker]))[:3]
                 three = np.sort([rng.choice(clips.of(word, other)) for other in several])
-                scores, of_three = (summed_overlaps(clips.codes[part], clips.codes) for part in (chosen, three))
+                scores, of_three = (summed_overlaps(clips.taught[part], clips.codes) for part in (chosen, three))
                 own, other = clips.speaker == speaker, clips.word != word
                 heard = ~np.isin(clips.speaker, several)
                 fresh = own & ~other & ~np.isin(np.arange(len(own)), chosen)
-                for rate in RATES:
+                for rate in rates:
                     vocabulary = Vocabulary(backbone)
                     try:
-                        theta = vocabulary.teach("new", clips.codes[chosen], rate).theta
-                        theta3 = vocabulary.teach("three", clips.codes[three], rate).theta
+                        theta = vocabulary.teach("new", clips.taught[chosen], rate).theta
+                        theta3 = vocabulary.teach("three", clips.taught[three], rate).theta
                     except ValueError as refusal:
                         refused[rate] = str(refusal)
                         continue
@@ -236,7 +269,7 @@ def _accepts(clips: Unheard, backbone: Backbone) -> dict[str, Any]:
                         )
                     )
     found: dict[str, Any] = {}
-    for rate in RATES:
+    for rate in rates:
         if not rows[rate]:
             found[f"{rate:g}"] = {"refused": refused[rate]}
             continue
