@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from ..core import expect_count
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
-from . import decode, deployment, exits, nir, serving, sessions, trouble
+from . import decode, deployment, exits, exits_growth, nir, serving, sessions, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -100,7 +100,17 @@ def _groups(
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "sessions": {}, "decode": {}, "nir": {}, "deploy": {}}
+    found: Record = {
+        "growth": [],
+        "exits": [],
+        "exits_growth": [],
+        "serve": [],
+        "trouble": {},
+        "sessions": {},
+        "decode": {},
+        "nir": {},
+        "deploy": {},
+    }
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
         chosen = {case.name for case in cases}
@@ -109,6 +119,9 @@ def _groups(
             found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)})
     if networks := [name for name in exits.NAMES if not wanted or {"exits", f"exits-{name}"} & set(wanted)]:
         found["exits"] = exits.measured(quick, tell, threads, networks, (batch,) if batch else exits.BATCHES)
+        torch.set_num_threads(max(threads))
+    if not wanted or {"exits", "exits-growth"} & set(wanted):
+        found["exits_growth"] = exits_growth.measured(quick, tell)
         torch.set_num_threads(max(threads))
     if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
         found["decode"] = decode.measured(quick, tell, sizes)

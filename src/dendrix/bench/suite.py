@@ -25,7 +25,7 @@ def groups() -> dict[str, list[Case]]:
 def names() -> list[str]:
     """All names that `dendrix bench` accepts: groups, growth, exits or a network, nir, deploy, serve, sessions, decode or a size, cases."""
     special = ["growth", "exits", "nir", "deploy", "serve", "sessions", "decode", *(f"decode-{size}" for size in decode.SIZES)]
-    special += [f"exits-{name}" for name in exits.NAMES]
+    special += [f"exits-{name}" for name in (*exits.NAMES, "growth")]
     return [*groups(), *special, *(case.name for group in groups().values() for case in group)]
 
 

@@ -114,6 +114,8 @@ def lower_images(prefix: fx.GraphModule, body: fx.GraphModule, image: tuple[int,
     outputs = reading.walk(body, current)
     if reading.centre is None or not isinstance(current, _Sum):
         raise InputError("network: expected a convolution or linear layer before the first neurons, got none. It has no integer form.")
+    if other := next((stage for stage in reading.stages if stage.kind not in ("signed", "if", "pool")), None):
+        raise InputError(f"{other.path}: expected SignedIF, or IF with a soft reset, got neurons without an integer form here.")
     return Lowered(pixels.shape, reading.centre, reading.stages_to(outputs))
 
 
@@ -226,8 +228,8 @@ class _Lowering:
         decay = None if isinstance(module, IF | SignedIF) else _each(params["decay"], channels)
         if params.get("scale_input") and decay is not None:
             arriving = _times(arriving, 1 - decay)
-        kind = "li" if isinstance(module, LI) else "signed" if isinstance(module, SignedIF) else "lif" if reset is not None else "if"
-        kind = "lif" if isinstance(module, LIF | PLIF) else kind
+        soft = isinstance(module, IF) and reset is None
+        kind = "signed" if isinstance(module, SignedIF) else "li" if isinstance(module, LI) else "if" if soft else "lif"
         limit = (module.limit or 0) if isinstance(module, SignedIF) else 0
         edges, bias = arriving.edges, arriving.bias
         self.stages.append(FloatStage(path, kind, arriving.shape, edges, bias, threshold, start, limit, decay, reset))

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dendrix.errors import InputError
 from dendrix.exits import (
     RULES,
     Entropy,
@@ -411,3 +412,21 @@ def test_the_promise_is_kept_without_options() -> None:
         answers, full = decide(policy.rule, everything).answers, everything.answers()[:, -1]
         broken += ((full == everything.truth) & (answers != everything.truth)).double().mean().item() > 0.05
     assert broken <= 12  # binomial with 10 %: more than this in 1 of 10,000 experiments
+
+
+@pytest.mark.parametrize(
+    ("rule", "goal", "message"),
+    [
+        (Margin(0.0, min_steps=99), Pareto(), r"min_steps: expected at most 16, the steps of the record, got 99\."),
+        ("margin", MeanSteps(17), r"at_most: expected at most 16, the steps of the record, got 17\."),
+    ],
+)
+def test_numbers_behind_the_end_of_the_record_are_refused(rule: object, goal: Goal, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fit(pool(40), rule, goal)
+
+
+def test_a_first_step_that_is_the_last_is_named_as_the_reason() -> None:
+    policy = fit(pool(40), Margin(0.0, min_steps=16))
+    assert not policy.stops_early
+    assert "Its min_steps, 16, is the last step of the record." in policy.statement
