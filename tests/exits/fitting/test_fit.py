@@ -308,7 +308,8 @@ def test_every_goal_says_when_nothing_stops_early(goal: Goal, per_step: bool) ->
     record = pool(200, steps=5)
     policy = fit(record, Margin(0.0, min_steps=5), goal, per_step=per_step)
     assert not policy.stops_early
-    assert policy.statement.endswith("No calibration input stops early with this policy. Try another rule, or a less strict goal.")
+    reason = "Its min_steps, 5, is the last step of the record. Choose an earlier one."
+    assert policy.statement.endswith(f"No calibration input stops early with this policy. {reason}")
     assert not fit(record, "margin", Guarantee(0.001, 0.1), fallback=True).stops_early
 
 
@@ -426,7 +427,16 @@ def test_numbers_behind_the_end_of_the_record_are_refused(rule: object, goal: Go
         fit(pool(40), rule, goal)
 
 
-def test_a_first_step_that_is_the_last_is_named_as_the_reason() -> None:
-    policy = fit(pool(40), Margin(0.0, min_steps=16))
+@pytest.mark.parametrize("seed", [-1, 2**70])
+def test_a_seed_out_of_range_is_refused(seed: int) -> None:
+    with pytest.raises(InputError, match="seed: expected a whole number in"):
+        fit(pool(40), seed=seed)
+
+
+def test_a_goal_that_no_threshold_meets_early_asks_for_another() -> None:
+    record = pool(40, steps=3)
+    outputs = record.outputs.clone()
+    outputs[:, :2] = -outputs[:, 2:]  # wrong until the last step
+    policy = fit(replace(record, outputs=outputs, accumulation="last"), "margin", Pareto())
     assert not policy.stops_early
-    assert "Its min_steps, 16, is the last step of the record." in policy.statement
+    assert policy.statement.endswith("No calibration input stops early with this policy. Try another rule, or a less strict goal.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...core import expect_one_of
+from ...core import SEEDS, expect_count, expect_one_of
 from ...errors import InputError, NoCertificateError
 from ..decisions import scores
 from ..policy import Policy, named_rule
@@ -61,6 +61,7 @@ def fit(
         NoCertificateError: the guarantee is impossible on so few inputs, or none of `thresholds` passes.
         ValueError: labels are missing where they are needed, or settings contradict each other.
     """
+    expect_count(seed, SEEDS, "seed")
     path = _path_kind(per_step)
     if thresholds is not None:
         expect_rising(thresholds)
