@@ -160,3 +160,18 @@ def test_inputs_of_another_shape_are_refused_as_by_the_modules() -> None:
     net = converted("vgg")
     with pytest.raises(InputError, match="expected currents"):
         run(net, torch.rand(2, 3, 4, 4, 4), Margin(1.0))
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 8), (4, 9, 8), (2, 2, 2), (2, 12, 8), (2, 9), (2,)])
+def test_other_inputs_fail_as_in_the_modules(shape: tuple[int, ...]) -> None:
+    x = torch.rand(2, 3, *shape)
+    with pytest.raises(Exception) as by_modules, torch.inference_mode():  # noqa: PT011
+        network()(x)
+    with pytest.raises(type(by_modules.value)):
+        run(network(), x, Margin(1.0))
+
+
+def test_neurons_that_are_too_few_fail_as_in_the_modules() -> None:
+    net = Sequential(PerStep(nn.Conv2d(2, 4, 9)), LIF(3), PerStep(nn.Flatten()), nn.Linear(3, 2)).eval()
+    with pytest.raises(InputError, match="C=3"):
+        run(net, torch.rand(2, 3, 2, 9, 9), Margin(1.0))

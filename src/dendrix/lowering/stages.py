@@ -4,7 +4,7 @@ Map 0 is the input and map k + 1 the output of stage k; maps are [H, W, C].
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -133,7 +133,8 @@ def lower_steps(network: nn.Module, step: tuple[int, ...]) -> tuple[FloatStage, 
     if isinstance(network, fx.GraphModule):
         own = FloatEdge(EdgeForm(0, "gain"), np.ones(channels))
         return reading.stages_to(reading.walk(network, _Sum(shape, (own,), np.zeros(channels))))
-    return reading.stages_to(reading.sequence("", network, _Map(0, shape, np.ones(channels), np.zeros(channels)), 2))
+    inputs = _Map(0, shape, np.ones(channels), np.zeros(channels), flat=len(step) == 1)
+    return reading.stages_to(reading.sequence("", network, inputs, 2))
 
 
 class _Lowering:
@@ -185,6 +186,8 @@ class _Lowering:
     def _module(self, path: str, module: nn.Module, x: Any) -> Any:
         if isinstance(module, Neuron):
             return self._fired(path, module, x)
+        if isinstance(module, nn.Conv2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d) and isinstance(x, _Map) and x.flat:
+            raise InputError(f"{path}: expected maps [C, H, W], got vectors.")
         if isinstance(module, nn.Conv2d | nn.Linear):
             return self._weighted(path, module, self._expect_map(path, x))
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | BatchNorm) and isinstance(x, _Sum):
@@ -221,6 +224,7 @@ class _Lowering:
             raise InputError(f"{path}: expected IF, SignedIF, LIF, PLIF or LI, got {type(module).__name__}, which has no form here.")
         arriving = self._arriving(x) if isinstance(x, _Map) else x
         channels, params = arriving.shape[2], module.params()
+        _expect_channels(path, module.size, channels)
         start = _each(getattr(module, "v_init", 0.0), channels)
         threshold = _each(params.get("v_threshold", np.inf), channels)
         scale = threshold if isinstance(module, SignedIF) else _each(params.get("amplitude", 1.0), channels)
@@ -244,6 +248,7 @@ class _Lowering:
             form, shape = EdgeForm(x.number, kernel=(height, width)), (1, 1, len(weight))
             weight = weight.reshape(len(weight), inputs, height, width)
         else:
+            _expect_channels(path, module.in_channels, inputs)
             form, shape = _conv_form(path, module, x)
         groups = form.groups
         scale = np.repeat(x.scale.reshape(groups, 1, -1), len(weight) // groups, 1).reshape(len(weight), -1, 1, 1)
@@ -263,6 +268,7 @@ class _Lowering:
             (width + 2 * padding[1] - kernel[1]) // stride[1] + 1,
             channels,
         )
+        _expect_size(path, shape)
         empty = np.zeros(0)
         edge = FloatEdge(EdgeForm(x.number, "pool", kernel, stride, padding), empty)
         self.stages.append(FloatStage(path, "pool", shape, (edge,), empty, empty, empty))
@@ -320,6 +326,7 @@ def _normalised(module: nn.BatchNorm1d | nn.BatchNorm2d | BatchNorm, x: _Sum) ->
     """BatchNorm that conversion did not fold."""
     if module.running_mean is None:
         raise InputError("network: expected BatchNorm with running statistics, got none. It has no integer form.")
+    _expect_channels("network", len(module.running_mean), x.shape[2])
     mean, var = (getattr(module, name).detach().double().numpy() for name in ("running_mean", "running_var"))
     factor = 1 / np.sqrt(var + module.eps)
     offset = -mean * factor
@@ -350,7 +357,18 @@ def _conv_form(path: str, module: nn.Conv2d, x: _Map) -> tuple[EdgeForm, Shape]:
         raise InputError(f"{path}: expected a convolution with zeros around and no dilation, got another. It has no integer form here.")
     kernel, stride, padding = _pair(module.kernel_size), _pair(module.stride), _pair(module.padding)
     size = [(x.shape[i] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in range(2)]
+    _expect_size(path, size)
     return EdgeForm(x.number, "conv", kernel, stride, padding, module.groups), (size[0], size[1], module.out_channels)
+
+
+def _expect_channels(path: str, size: int, channels: int) -> None:
+    if size != channels:
+        raise InputError(f"{path}: expected {size} channels, got {channels}.")
+
+
+def _expect_size(path: str, size: Sequence[int]) -> None:
+    if min(size) < 1:
+        raise InputError(f"{path}: expected a map as large as the kernel, got a smaller one.")
 
 
 def _pool_sizes(path: str, module: nn.AvgPool2d) -> tuple[Pair, Pair, Pair]:
