@@ -141,8 +141,8 @@ def speed(subject: Subject, batch: int, count: int, repeats: int, modules: bool 
         agreement = min(float(((r.steps == early.steps) & (r.answers == early.answers)).double().mean()) for r in results.values())
         if agreement < 0.98:
             raise RuntimeError(f"{subject.name}: expected the decisions of the record, but only {agreement:.1%} agree. This is a bug.")
-        others = {"never": timed(NEVER, "refill"), "one call": lambda: _whole(subject.model, x, batch)}
-        timings, clock = _rounds(ways | others, repeats)
+        others: dict[str, Callable[[], object]] = {"never": timed(NEVER, "refill"), "one call": lambda: _whole(subject.model, x, batch)}
+        timings, clock = _rounds({**ways, **others}, repeats)
         if torch.get_num_threads() > 1:  # threads that wait take processor time
             timings = clock
     return Speed(

@@ -150,16 +150,21 @@ def _footprints(edge: FloatEdge, source: Shape, arriving: int, across: int, outp
 
     An input has one of stride height times stride width sets of taps, by its place.
     """
-    form, sets, found, size = edge.form, {}, [], 0
-    packed: list[Floats] = []
-    for y in range(source[0]):
-        top, down = _taps(y, form.kernel[0], form.stride[0], form.padding[0])
-        for x in range(source[1]):
-            left, right = _taps(x, form.kernel[1], form.stride[1], form.padding[1])
-            if (down, right) not in sets:
-                sets[down, right] = size
-                packed.append(edge.weight[:, list(down)][:, :, list(right)].reshape(source[2], -1))
-                size += packed[-1].shape[1]
-            rows = len(down) if len(right) else 0
-            found.append([arriving + top * across + left * outputs, sets[down, right], rows, len(right) * outputs])
-    return np.concatenate(packed, 1).ravel(), np.array(found)
+    form, packed, size = edge.form, [], 0
+    axes = [[_taps(at, form.kernel[k], form.stride[k], form.padding[k]) for at in range(source[k])] for k in range(2)]
+    sets = [list(dict.fromkeys(taps for _, taps in axis)) for axis in axes]
+    begin = np.zeros((len(sets[0]), len(sets[1])), np.int64)
+    for i, down in enumerate(sets[0]):
+        for j, right in enumerate(sets[1]):
+            packed.append(edge.weight[:, list(down)][:, :, list(right)].reshape(source[2], -1))
+            begin[i, j] = size
+            size += packed[-1].shape[1]
+    top, left = (np.array([first for first, _ in axis]) for axis in axes)
+    rows, columns = (np.array([len(taps) for _, taps in axis]) for axis in axes)
+    own = [[sets[k].index(taps) for _, taps in axes[k]] for k in range(2)]
+    found = np.empty((source[0], source[1], 4), np.int64)
+    found[..., 0] = arriving + top[:, None] * across + left * outputs
+    found[..., 1] = begin[np.ix_(*own)]
+    found[..., 2] = np.where(columns > 0, rows[:, None], 0)
+    found[..., 3] = columns * outputs
+    return np.concatenate(packed, 1).ravel(), found.reshape(-1, 4)

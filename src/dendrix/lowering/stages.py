@@ -99,7 +99,7 @@ class Lowered:
     stages: tuple[FloatStage, ...]
 
 
-def lower_images(prefix: fx.GraphModule, body: fx.GraphModule, image: tuple[int, int, int]) -> Lowered:
+def lower_images(prefix: fx.GraphModule, body: fx.GraphModule, image: tuple[int, ...]) -> Lowered:
     """Lower a converted network for images of bytes.
 
     Args:
