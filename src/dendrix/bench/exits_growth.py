@@ -15,6 +15,8 @@ from .exits import NEVER, Subject, speed
 
 _STAGES = ((16,), (32,), (64, 64), (128, 128))
 _BATCH, _STEPS, _THRESHOLD = 16, 8, 2.0
+_FEWEST = 32
+"""Inputs of a point, at least, so that reading the network, which is part of a run, is a small part."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _points(quick: bool) -> list[tuple[str, str, int, int]]:
 
 
 def _point(axis: str, name: str, steps: int, batch: int) -> Point:
-    network, x = _network(name), torch.rand(2 * batch, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network, x = _network(name), torch.rand(max(_FEWEST, 2 * batch), 3, 32, 32, generator=torch.Generator().manual_seed(0))
     currents = network.encode(x, steps)
     record = record_outputs(network, [(currents, torch.zeros(len(x), dtype=torch.int64))])
     subject = Subject(name, name, network, record, currents, NEVER, 1)

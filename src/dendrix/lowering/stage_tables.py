@@ -42,7 +42,7 @@ class StageTables(NamedTuple):
     rest: NDArray[np.float32]
     """State of a row before its first step, the begin of its memory."""
     memory: int
-    """Numbers of the memory of a row: the state, what arrives, and the maps, of which the inputs are the first, at its end."""
+    """Numbers of the memory of a row: the state, the maps from that of the inputs on, and what arrives at each stage."""
 
 
 @dataclass
