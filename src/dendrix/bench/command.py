@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from ..core import expect_count
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
-from . import decode, deployment, exits, nir, serving, sessions, trouble
+from . import decode, deployment, exits, exits_growth, nir, serving, sessions, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -37,15 +37,15 @@ def run(
     """Measure dendrix beside other libraries, print a table and return the record.
 
     Args:
-        wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or the name of a
-            case; all if empty. Only if named: `gpu`, `nir`, `deploy`, `serve`, `sessions` and `decode` (or one size, such as `decode-46M`).
-            `growth` beside other names is the growth of those.
+        wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits` (or one
+            network, such as `exits-cifar10`), or the name of a case; all if empty. Only if named: `gpu`, `nir`, `deploy`, `serve`,
+            `sessions` and `decode` (or one size, such as `decode-46M`). `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
         out: folder for `results.json` and `results.md`; None writes no file.
         json: print the record as JSON instead of the table.
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
-        batch: batch size of the whole training step instead of 256, which takes long.
+        batch: batch size of the whole training step instead of 256, which takes long, and of `exits` instead of three.
         pythons: for `nir` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
     Raises:
@@ -68,7 +68,7 @@ def run(
             if quick:
                 case = replace(case, size=case.warm, repeats=1)
             record["cases"] += _measured(case, threads, not quick or explain, progress)
-        record |= _groups(wanted, cases, threads, quick, progress, pythons, limit_s)
+        record |= _groups(wanted, cases, threads, quick, progress, batch, pythons, limit_s)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -91,6 +91,7 @@ def _groups(
     threads: tuple[int, ...],
     quick: bool,
     progress: Console,
+    batch: int | None,
     pythons: tuple[str, ...],
     limit_s: int,
 ) -> Record:
@@ -99,15 +100,28 @@ def _groups(
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {"growth": [], "exits": [], "serve": [], "trouble": {}, "sessions": {}, "decode": {}, "nir": {}, "deploy": {}}
+    found: Record = {
+        "growth": [],
+        "exits": [],
+        "exits_growth": [],
+        "serve": [],
+        "trouble": {},
+        "sessions": {},
+        "decode": {},
+        "nir": {},
+        "deploy": {},
+    }
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
         chosen = {case.name for case in cases}
         for growth in (growth for growth in growths() if growth.case in chosen or not chosen):
             tell(f"growth: {growth.about}")
             found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)})
-    if not wanted or "exits" in wanted:
-        found["exits"] = exits.measured(quick, tell, threads)
+    if networks := [name for name in exits.NAMES if not wanted or {"exits", f"exits-{name}"} & set(wanted)]:
+        found["exits"] = exits.measured(quick, tell, threads, networks, (batch,) if batch else exits.BATCHES)
+        torch.set_num_threads(max(threads))
+    if not wanted or {"exits", "exits-growth"} & set(wanted):
+        found["exits_growth"] = exits_growth.measured(quick, tell)
         torch.set_num_threads(max(threads))
     if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
         found["decode"] = decode.measured(quick, tell, sizes)

@@ -1,8 +1,9 @@
 """Measured speed-up of early exits beside the ideal: the time of whole inputs in one call, times the share of the steps that are run."""
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,19 +13,25 @@ from torch import Tensor, nn
 from ..core import Stateful, accumulate, chosen_kernels
 from ..data import digits
 from ..errors import InputError
-from ..exits import ExitRecord, ExitRule, Margin, Pareto, Policy, decide, fit, record_outputs, run
+from ..exits import Answers, ExitRecord, ExitRule, Margin, Pareto, Policy, decide, fit, record_outputs, run
 from ..layers import BatchNorm, PerStep, Sequential, freeze, param_groups
 from ..models import DelayNet, DelayNetConfig
 from ..neurons import LIF
 from ..pretrained import find_run
 from ..runs import open_run
-from .harness import Timing, interleave
+from .harness import Timing
 
 BATCHES = (1, 64, 256)
-_SHIPPED = ("fsdd", "commands", "cifar10")
-_FILLS, _FEWEST, _MOST = 24, 64, 768
+NAMES = ("delays", "convolutions", "fsdd", "commands", "cifar10")
+"""Networks, also singly as `exits-NAME`: two that are trained here, and the shipped ones."""
+_BY_MODULES = ("delays", "convolutions", "cifar10")
+"""Networks that are also measured by their modules, at the first number of threads; those of the others take minutes."""
+_FILLS, _FEWEST, _MOST = 24, 64, 2048
 """Inputs per row of the batch, and bounds on their number. At the end of the inputs, rows cannot be refilled, unlike in a stream."""
-_NEVER = Margin(math.inf)
+_MOST_ROWS = 512
+"""Bound on the number of inputs of a compiled loop, which has no rows to refill."""
+NEVER = Margin(math.inf)
+"""A rule that never stops."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Speed:
-    """One network at one batch size and number of threads. Speed-ups are relative to whole inputs in one call per batch."""
+    """One network at one batch size and number of threads. Speed-ups are relative to whole inputs in one call of the modules per batch."""
 
     subject: str
     about: str
     batch: int
     threads: int
+    inputs: int
     runs_on: str
     """"compiled loop", or "modules"."""
     accuracy: tuple[float, float]
@@ -59,97 +67,145 @@ class Speed:
     ideal: float
     """T / mean exit step."""
     speedup: dict[str, float]
-    """Measured speed-up by batching, in processor time."""
-    on_the_clock: dict[str, float]
-    """The same in wall time."""
-    row_steps: dict[str, float]
-    """T over the number of computed steps per input, by batching: the speed-up by the count of steps."""
-    never: float
-    """Time of a run that never exits over that of one call, in processor time."""
-
-
-def subjects(quick: bool = False) -> list[Subject]:
-    """A delay network and a convolutional network, trained here, and the shipped networks whose data are found; `quick`: the first two,
-    trained very briefly.
+    """Measured speed-up by batching, in processor time on one thread and else in wall time; "rows" for the compiled loop, which runs every
+    input to its own stop.
     """
-    trained = [_delay_network(2 if quick else 60), _convolutional_network(1 if quick else 3)]
-    return trained if quick else trained + [found for name in _SHIPPED if (found := _shipped(name))]
+    on_the_clock: dict[str, float]
+    """The same in wall time, also on one thread."""
+    row_steps: dict[str, float]
+    """T over the number of computed steps per input: the speed-up by the count of steps."""
+    never: float
+    """Time of a run that never exits over that of one call."""
+    per_second: dict[str, float]
+    """Inputs per second: in "one call", and with exits by batching."""
 
 
-def measured(quick: bool, say: Callable[[str], None], threads: tuple[int, ...] = (1,)) -> list[dict[str, Any]]:
+def subjects(names: Sequence[str] = NAMES, quick: bool = False) -> Iterator[Subject]:
+    """The networks of these names whose data are found; `quick`: only those that are trained here, and very briefly."""
+    for name in names:
+        if name == "delays":
+            yield _delay_network(2 if quick else 60)
+        elif name == "convolutions":
+            yield _convolutional_network(1 if quick else 3)
+        elif not quick and (found := _shipped(name)):
+            yield found
+
+
+def measured(
+    quick: bool,
+    say: Callable[[str], None],
+    threads: tuple[int, ...] = (1,),
+    names: Sequence[str] = NAMES,
+    batches: Sequence[int] = BATCHES,
+) -> list[dict[str, Any]]:
     """All speeds as JSON values; `quick` measures briefly trained networks once."""
     speeds = []
-    for subject in subjects(quick):
-        for batch in (1, 8) if quick else BATCHES:
+    for subject in subjects(names, quick):
+        for batch in (1, 8) if quick else batches:
             for count in threads:
                 torch.set_num_threads(count)
-                say(f"exits: {subject.name}, {subject.about}, batch {batch}, {count} threads")
-                inputs = 16 if quick else min(max(_FILLS * batch, _FEWEST), _MOST)
-                speeds.append(asdict(speed(subject, batch, inputs, 1 if quick else 3)))
+                for modules in (False, True) if subject.name in _BY_MODULES and count == threads[0] else (False,):
+                    say(f"exits: {subject.name}, batch {batch}, {count} threads{', modules' if modules else ''}")
+                    most = _MOST if modules else _MOST_ROWS
+                    inputs = 16 if quick else min(max(_FILLS * batch, _FEWEST), most)
+                    speeds.append(asdict(speed(subject, batch, inputs, 1 if quick else 2 if batch > 64 else 3, modules)))
     return speeds
 
 
-def speed(subject: Subject, batch: int, count: int, repeats: int) -> Speed:
-    """Time every batching of one network on `count` inputs, in interleaved rounds."""
+def speed(subject: Subject, batch: int, count: int, repeats: int, modules: bool = False) -> Speed:
+    """Time every batching of one network on `count` inputs, in interleaved rounds.
+
+    Args:
+        subject: the network.
+        batch: inputs that run at once.
+        count: number of inputs.
+        repeats: rounds.
+        modules: run the modules of the network even if it has a compiled loop.
+    """
     steps = subject.x.shape[1]
     drawn = torch.randint(len(subject.x), (count,), generator=torch.Generator().manual_seed(batch))
     still = subject.x.stride(1) == 0  # a still image takes no memory per step
     x = subject.x[drawn, :1].expand(-1, steps, *subject.x.shape[2:]) if still else subject.x[drawn]
     chosen = subject.test.subset(drawn)
-    early, full = decide(subject.rule, chosen), decide(_NEVER, chosen)
-    accumulation = subject.test.accumulation
+    early, full = decide(subject.rule, chosen), decide(NEVER, chosen)
 
-    def timed(rule: ExitRule, batching: Any) -> Callable[[], dict[str, Tensor]]:
-        def step() -> dict[str, Tensor]:
-            found = run(subject.model, x, rule, batching, accumulation, batch_size=batch, block=subject.block)
-            return {"steps": found.steps, "answers": found.answers, "row_steps": torch.tensor(found.row_steps)}
+    def timed(rule: ExitRule, batching: Any) -> Callable[[], Answers]:
+        return lambda: run(subject.model, x, rule, batching, subject.test.accumulation, batch_size=batch, block=subject.block)
 
-        return step
-
-    ways = {batching: timed(subject.rule, batching) for batching in ("wait", "compact", "refill")}
-    results = {name: way() for name, way in ways.items()}
-    runs_on = "modules" if "reference" in chosen_kernels()["run_until on cpu"] else "compiled loop"
-    agreement = 1.0
-    for name, found in results.items():
-        agreement = min(agreement, float(((found["steps"] == early.steps) & (found["answers"] == early.answers)).float().mean()))
+    with _without_loop(subject.model) if modules else contextlib.nullcontext():
+        first = timed(subject.rule, "refill")()
+        compiled = "compiled" in chosen_kernels()["run_until on cpu"]
+        batchings = {"rows": "refill"} if compiled else {name: name for name in ("refill", "compact", "wait")[: 3 if batch > 1 else 1]}
+        ways = {name: timed(subject.rule, batching) for name, batching in batchings.items()}
+        results = {name: first if batching == "refill" else ways[name]() for name, batching in batchings.items()}
+        agreement = min(float(((r.steps == early.steps) & (r.answers == early.answers)).double().mean()) for r in results.values())
         if agreement < 0.98:
-            raise RuntimeError(
-                f"{subject.name}, {name}: expected the decisions of the record, but only {agreement:.1%} agree. This is a bug."
-            )
-    others = {"never": timed(_NEVER, "refill"), "one call": lambda: _whole(subject.model, x, batch)}
-    timings = interleave(ways | others, repeats, time.process_time)
-    clock = interleave(ways | others, max(1, repeats // 2))
+            raise RuntimeError(f"{subject.name}: expected the decisions of the record, but only {agreement:.1%} agree. This is a bug.")
+        others: dict[str, Callable[[], object]] = {"never": timed(NEVER, "refill"), "one call": lambda: _whole(subject.model, x, batch)}
+        timings, clock = _rounds({**ways, **others}, repeats)
+        if torch.get_num_threads() > 1:  # threads that wait take processor time
+            timings = clock
     return Speed(
         subject.name,
         subject.about,
         batch,
         torch.get_num_threads(),
-        runs_on,
+        count,
+        "compiled loop" if compiled else "modules",
         (_accuracy(early.answers, chosen), _accuracy(full.answers, chosen)),
         agreement,
         steps / float(early.steps.double().mean()),
         {name: _ratio(timings["one call"], timings[name]) for name in ways},
         {name: _ratio(clock["one call"], clock[name]) for name in ways},
-        {name: steps * count / int(found["row_steps"]) for name, found in results.items()},
+        {name: steps * count / found.row_steps for name, found in results.items()},
         _ratio(timings["never"], timings["one call"]),
+        {name: count / timings[name].median for name in ("one call", *ways)},
     )
 
 
 def table(speeds: list[dict[str, Any]]) -> str:
     """Section of the report."""
-    heads = "network | batch | threads | runs on | ideal | refill | of ideal | compact | of ideal | wait | never exits"
+    heads = (
+        "network | batch | threads | runs on | ideal | speed-up | of ideal | compact, of ideal | never exits | of its own ideal "
+        "| inputs/s in one call | with exits"
+    )
     about = (
-        "Speed-ups in processor time relative to whole inputs in one call per batch; *ideal* is T / mean exit step, *never "
-        "exits* the time of a run whose rule never stops, over that of one call. The compiled loop runs every input to its own stop, "
-        "whatever the batching."
+        "Speed-ups relative to whole inputs in one call of the modules per batch, in processor time on one thread, in wall time on more; "
+        "*ideal* is T / mean exit step. The compiled loop runs every input to its own stop, the modules refill finished rows, or drop them "
+        "(*compact*). *Never exits* is the time of a run whose rule never stops, over that of one call; *its own ideal* has such a run in "
+        "place of one call."
     )
     lines = ["## Early exits", "", about, "", f"| {heads} |", "|---" * (heads.count("|") + 1) + "|"]
     for s in speeds:
-        ideal, ways = s["ideal"], s["speedup"]
-        cells = [f"{cell:.2f}" for name in ("refill", "compact") for cell in (ways[name], ways[name] / ideal)] + [f"{ways['wait']:.2f}"]
-        first = f"| {s['subject']} | {s['batch']} | {s['threads']} | {s['runs_on']} | {ideal:.2f} |"
-        lines.append(f"{first} {' | '.join(cells)} | {s['never']:.2f} |")
+        way, ideal = ("rows" if "rows" in s["speedup"] else "refill"), s["ideal"]
+        fastest, compact = s["speedup"][way], s["speedup"].get("compact")
+        cells = [s["subject"], str(s["batch"]), str(s["threads"]), s["runs_on"], f"{ideal:.2f}", f"{fastest:.2f}", f"{fastest / ideal:.2f}"]
+        cells += ["" if compact is None else f"{compact / ideal:.2f}", f"{s['never']:.2f}", f"{fastest * s['never'] / ideal:.2f}"]
+        cells += [f"{s['per_second'][name]:,.0f}" for name in ("one call", way)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def _without_loop(model: nn.Module) -> Iterator[None]:
+    """Context in which the modules of a network run: a compiled loop does not call hooks, so it refuses a network that has one."""
+    handle = model.register_forward_hook(lambda *_: None)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _rounds(ways: dict[str, Callable[[], object]], repeats: int) -> tuple[dict[str, Timing], dict[str, Timing]]:
+    """Processor time and wall time of every way, in interleaved rounds."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            cpu, clock = time.process_time(), time.perf_counter()
+            way()
+            found[name].append((time.process_time() - cpu, time.perf_counter() - clock))
+    cpu_times, clock_times = ({name: Timing(tuple(pair[k] for pair in pairs)) for name, pairs in found.items()} for k in (0, 1))
+    return cpu_times, clock_times
 
 
 @torch.inference_mode()
@@ -193,7 +249,7 @@ def _delay_network(batches: int) -> Subject:
     x, y = parts["train"]
     _train(model, x[:, :32], y)  # the weights are also valid for longer trains
     about = "noisy spike trains of 64 steps, two layers of 128 with delays of up to 250 ms"
-    return _subject("delay network", about, freeze(model), parts, block=16)
+    return _subject("delays", about, freeze(model), parts, block=16)
 
 
 def _spike_trains(patterns: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -216,7 +272,7 @@ def _convolutional_network(epochs: int) -> Subject:
     x, y = parts["train"]
     _train(model, x[:, :6].repeat(epochs, 1, 1, 1, 1), y.repeat(epochs))
     about = "digits of 16 x 16 pixels as 20 frames of random spikes, convolutions of 32, 64 and 64 channels"
-    return _subject("convolutional network", about, model.eval(), parts, block=1)
+    return _subject("convolutions", about, model.eval(), parts, block=1)
 
 
 def _frames(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from . import decode, deployment, exits, nir, serving, sessions, trouble
+from . import decode, deployment, exits, exits_growth, nir, serving, sessions, trouble
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -62,6 +62,7 @@ def markdown(record: Record) -> str:
         parts.append("\n".join(lines) + "\n")
     sections: dict[str, Callable[[Any], str]] = {
         "exits": exits.table,
+        "exits_growth": exits_growth.table,
         "serve": serving.table,
         "trouble": trouble.table,
         "sessions": sessions.table,

@@ -1,7 +1,7 @@
 """Cases of the benchmark, by name and by group."""
 
 from ..core import expect_one_of
-from . import convert, decode, delays, language, neurons, sdr_probability, sdr_search, training, wkv
+from . import convert, decode, delays, exits, language, neurons, sdr_probability, sdr_search, training, wkv
 from .harness import Case
 
 _ONLY_IF_NAMED = ("gpu",)
@@ -23,8 +23,9 @@ def groups() -> dict[str, list[Case]]:
 
 
 def names() -> list[str]:
-    """All names that `dendrix bench` accepts: groups, growth, exits, nir, deploy, serve, sessions, decode or a size, and cases."""
+    """All names that `dendrix bench` accepts: groups, growth, exits or a network, nir, deploy, serve, sessions, decode or a size, cases."""
     special = ["growth", "exits", "nir", "deploy", "serve", "sessions", "decode", *(f"decode-{size}" for size in decode.SIZES)]
+    special += [f"exits-{name}" for name in (*exits.NAMES, "growth")]
     return [*groups(), *special, *(case.name for group in groups().values() for case in group)]
 
 

@@ -7,10 +7,11 @@ import json
 import struct
 from typing import Any
 
+from ..lowering.stages import EdgeForm
 from .image import Image
 from .image_c_source import source_of, stage_tables
 from .image_deployed import DeployedImage
-from .image_layout import EDGES, KINDS, EdgeForm, Stage
+from .image_layout import EDGES, KINDS, Stage
 from .image_memory import ImageMemory, StagePlace, image_memory
 
 _EDGE = struct.Struct("<3I10H2B2x")

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..lowering.stages import EdgeForm
 from .c_source import array_of, decision_tables, fields
 from .image_deployed import DeployedImage
-from .image_layout import EdgeForm, Stage
+from .image_layout import Stage
 from .image_memory import ImageMemory, StagePlace, image_memory
 from .integer_layer import Ints
 from .vectors import Vector

@@ -10,30 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lowering.stages import EdgeForm
 from .integer_layer import Ints
 
 KINDS = ("signed", "if", "pool", "out")
 """Kinds of stages, numbered as here: two kinds of neurons, sums over windows, and the read-out."""
 EDGES = ("conv", "gain", "pool")
 """Kinds of edges, numbered as here: a convolution, one factor per channel, and sums over windows."""
-Pair = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class EdgeForm:
-    """Connections of a stage from an earlier map. A linear layer is a convolution with a kernel as large as its input."""
-
-    source: int
-    """Number of the map."""
-    kind: str = "conv"
-    """One of `EDGES`."""
-    kernel: Pair = (1, 1)
-    """Height and width, as of all pairs."""
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    groups: int = 1
-    shift: int = 0
-    """A weight times a value counts 2^shift units of the membrane."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import numpy as np
 
 from ..core import expect_count
 from ..errors import InputError
+from ..lowering.stages import FloatEdge, Floats, FloatStage, lower_images
 from ..models import Converted
 from .bounds import LIMIT
 from .image_bounds import bound_images
 from .image_layout import Stage, StageForm
-from .image_lowering import FloatEdge, Floats, FloatStage, lower_images
 from .image_network import IntegerImageNetwork
 from .integer_layer import Ints
 from .scales import scales, short
@@ -39,7 +39,7 @@ def quantise_images(network: Converted, weights: int = 8) -> IntegerImageNetwork
         InputError: a part of the network has no integer form, a weight is not finite, or a sum could overflow.
     """
     expect_count(weights, "[2, 8]", "weights")
-    lowered = lower_images(network)
+    lowered = lower_images(network.network.prefix, network.network.body, network.network.image)
     longest = max(network.config.steps, _LONGEST)
     found: list[Stage] = []
     unit = 1.0

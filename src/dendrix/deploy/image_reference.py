@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .image_layout import EdgeForm, ImagePlan, Stage, StageForm
+from ..lowering.stages import EdgeForm
+from .image_layout import ImagePlan, Stage, StageForm
 from .integer_layer import Ints
 
 

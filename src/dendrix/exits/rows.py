@@ -67,7 +67,7 @@ def cut(whole: Padded, size: int) -> Iterator[Padded]:
 
 
 def padded(inputs: Iterator[Tensor], size: int) -> Iterator[Padded]:
-    """Batches of at most `size` inputs [T_i, C], each taken when the one before is answered."""
+    """Batches of at most `size` inputs [T_i, ...], each taken when the one before is answered."""
     begin, shape = 0, torch.Size()
     while batch := list(islice(inputs, size)):
         shape = shape or batch[0].shape[1:]
@@ -76,12 +76,16 @@ def padded(inputs: Iterator[Tensor], size: int) -> Iterator[Padded]:
                 raise InputError(
                     f"input {index}: expected float32 steps of shape {list(shape)}, as before, got {list(x.shape)}, {x.dtype}."
                 )
-        yield pad_sequence(batch, batch_first=True), np.array([len(x) for x in batch])
+        lengths = np.array([len(x) for x in batch])
+        if all(x.stride(0) == 0 for x in batch):  # still images: a step takes no memory
+            yield torch.stack([x[:1] for x in batch]).expand(-1, int(lengths.max()), *shape), lengths
+        else:
+            yield pad_sequence(batch, batch_first=True), lengths
         begin += len(batch)
 
 
 def compiled_rows(model: Stateful, x: Tensor, rule: ExitRule, accumulation: str) -> Rows | None:
-    """Rows in the compiled loop of a network, for inputs like x [T, C]; None if there is none, and the reason is recorded."""
+    """Rows in the compiled loop of a network, for inputs like x [T, ...]; None if there is none, and the reason is recorded."""
     judge = _judge(rule)
     found = find_kernel("run_until", x.device.type, model, x, judge, accumulation)
     loop = found.run(model, x, judge, accumulation) if found else None

@@ -1,3 +1,3 @@
-"""Networks lowered to layers of synapses and neurons, and their compiled loop over steps."""
+"""Networks lowered to layers of synapses and neurons or to stages of maps, and their compiled loops over steps."""
 
 __all__: list[str] = []

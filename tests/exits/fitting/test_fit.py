@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dendrix.errors import InputError
 from dendrix.exits import (
     RULES,
     Entropy,
@@ -307,7 +308,8 @@ def test_every_goal_says_when_nothing_stops_early(goal: Goal, per_step: bool) ->
     record = pool(200, steps=5)
     policy = fit(record, Margin(0.0, min_steps=5), goal, per_step=per_step)
     assert not policy.stops_early
-    assert policy.statement.endswith("No calibration input stops early with this policy. Try another rule, or a less strict goal.")
+    reason = "Its min_steps, 5, is the last step of the record. Choose an earlier one."
+    assert policy.statement.endswith(f"No calibration input stops early with this policy. {reason}")
     assert not fit(record, "margin", Guarantee(0.001, 0.1), fallback=True).stops_early
 
 
@@ -411,3 +413,30 @@ def test_the_promise_is_kept_without_options() -> None:
         answers, full = decide(policy.rule, everything).answers, everything.answers()[:, -1]
         broken += ((full == everything.truth) & (answers != everything.truth)).double().mean().item() > 0.05
     assert broken <= 12  # binomial with 10 %: more than this in 1 of 10,000 experiments
+
+
+@pytest.mark.parametrize(
+    ("rule", "goal", "message"),
+    [
+        (Margin(0.0, min_steps=99), Pareto(), r"min_steps: expected at most 16, the steps of the record, got 99\."),
+        ("margin", MeanSteps(17), r"at_most: expected at most 16, the steps of the record, got 17\."),
+    ],
+)
+def test_numbers_behind_the_end_of_the_record_are_refused(rule: object, goal: Goal, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fit(pool(40), rule, goal)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**70])
+def test_a_seed_out_of_range_is_refused(seed: int) -> None:
+    with pytest.raises(InputError, match="seed: expected a whole number in"):
+        fit(pool(40), seed=seed)
+
+
+def test_a_goal_that_no_threshold_meets_early_asks_for_another() -> None:
+    record = pool(40, steps=3)
+    outputs = record.outputs.clone()
+    outputs[:, :2] = -outputs[:, 2:]  # wrong until the last step
+    policy = fit(replace(record, outputs=outputs, accumulation="last"), "margin", Pareto())
+    assert not policy.stops_early
+    assert policy.statement.endswith("No calibration input stops early with this policy. Try another rule, or a less strict goal.")

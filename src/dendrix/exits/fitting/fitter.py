@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...core import expect_one_of
+from ...core import SEEDS, expect_count, expect_one_of
 from ...errors import InputError, NoCertificateError
 from ..decisions import scores
 from ..policy import Policy, named_rule
@@ -61,6 +61,7 @@ def fit(
         NoCertificateError: the guarantee is impossible on so few inputs, or none of `thresholds` passes.
         ValueError: labels are missing where they are needed, or settings contradict each other.
     """
+    expect_count(seed, SEEDS, "seed")
     path = _path_kind(per_step)
     if thresholds is not None:
         expect_rising(thresholds)
@@ -75,6 +76,7 @@ def fit(
         # Without inputs to choose on: margin, which has no scale.
         rules = _given(rule if rule is not None else "margin" if scale is None and thresholds is None else "max-probability")
     parts = _parts(record, scale is not None, automatic or path is not None or len(rules) > 1 or goal.needs_fit, automatic, goal, seed)
+    _expect_early(rules, parts.certification)
     notes = []
     if automatic and parts.fit is not None and parts.fit.labels is not None:
         rules, note = fit_scale(rules, parts.fit, "ece")
@@ -111,6 +113,14 @@ def _given(rule: str | ExitRule | Sequence[str | ExitRule]) -> list[ExitRule]:
     if not rules:
         raise InputError("rule: expected at least one, got none. Name one, such as 'max-probability'.")
     return rules
+
+
+def _expect_early(rules: Sequence[ExitRule], record: ExitRecord) -> None:
+    """Check that the first step at which a rule may stop is one of the record."""
+    steps = record.outputs.shape[1]
+    for rule in rules:
+        if rule.min_steps > steps:
+            raise InputError(f"min_steps: expected at most {steps}, the steps of the record, got {rule.min_steps}. Choose an earlier step.")
 
 
 def _automatic(record: ExitRecord | Parts) -> list[ExitRule]:
@@ -162,6 +172,8 @@ def _setting(rule: ExitRule, record: ExitRecord, goal: Goal, path: str | None) -
 def _why_never(rule: ExitRule, record: ExitRecord) -> str:
     """Return the reason why no input of a record stops early, and a remedy."""
     never = "No calibration input stops early with this policy."
+    if rule.min_steps == record.outputs.shape[1]:
+        return f"{never} Its min_steps, {rule.min_steps}, is the last step of the record. Choose an earlier one."
     certain = (scores(rule, record)[record.valid] == rule.span[1]).double().mean().item()
     if not certain:
         return f"{never} Try another rule, or a less strict goal."

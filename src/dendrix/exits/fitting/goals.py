@@ -122,6 +122,11 @@ class MeanSteps(Goal):
     def needs_labels(self) -> bool:
         return False
 
+    def prepared(self, record: ExitRecord) -> ExitRecord:
+        if self.at_most > (steps := record.outputs.shape[1]):
+            raise InputError(f"at_most: expected at most {steps}, the steps of the record, got {self.at_most:g}. Choose fewer steps.")
+        return record
+
     def choose(self, outcomes: Outcomes) -> int:
         within = outcomes.steps <= self.at_most * outcomes.count + 1e-9
         if not within.any():

@@ -1,6 +1,7 @@
 """Inputs that run until an exit rule stops them, by the compiled loop of a whole network."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,10 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...convert.network import SpikingNetwork
 from ...core import ACCUMULATIONS, kernel, record_choice
 from ...errors import InputError
 from ...layers.delay.base import delay_layers
 from ...lowering.layers import lower
+from ...lowering.stage_tables import stage_tables
+from ...lowering.stages import FloatStage, lower_steps
 from ...lowering.tables import sliding, tables
 from ..available import HAS_NUMBA
 from ..numba.arrays import array
@@ -47,8 +51,8 @@ RunUntil = Callable[[Tensor, NDArray[np.int64]], Ends]
 def _refuses(model: nn.Module, x: Tensor, judge: "Judge | None", accumulation: str) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
-    if x.dtype != torch.float32 or x.dim() != 2:
-        return "inputs are not float32 [T, C]"
+    if x.dtype != torch.float32 or x.dim() not in (2, 4):
+        return "inputs are not float32 [T, C] or [T, C, H, W]"
     if judge is None:
         return "the rule has no compiled form"
     if accumulation not in ACCUMULATIONS:
@@ -67,28 +71,64 @@ def _refuses(model: nn.Module, x: Tensor, judge: "Judge | None", accumulation: s
 
 @kernel("run_until", "cpu", refuses=_refuses)
 def compiled_runs(model: nn.Module, x: Tensor, judge: "Judge", accumulation: str) -> RunUntil | None:
-    """The loop for a network as it is now and inputs like x [T, C]; None, with the reason recorded, if a part has no compiled form."""
-    from ...lowering.loops import AHEAD, run_until  # numba loads in 0.4 s
-
+    """The loop for a network as it is now and inputs like x [T, C] or [T, C, H, W]; None, with the reason recorded, if a part has no
+    compiled form.
+    """
     try:
-        layers = lower(model)
+        loop, inputs, classes = _loop(model, x)
     except InputError as error:
         record_choice("run_until", "cpu", f"reference ({error})")
         return None
-    if layers[0].synapses.weight.shape[1] != x.shape[1]:
+    if inputs != x.shape[1:]:
         return None  # the modules raise the error
-    ahead, classes = sliding(layers[0], AHEAD), len(layers[-1].bias)
-    arrays = (*tables(layers), *ahead)
-    rule = _SCORES.index(judge.score), judge.scale, np.array(judge.thresholds), judge.min_steps
-    # Delays that do not depend on the neuron they feed need no sums ahead: their products are over whole vectors already.
-    slides = not arrays[1][0, 0]
+    rule = ACCUMULATIONS.index(accumulation), _SCORES.index(judge.score), judge.scale, np.array(judge.thresholds), judge.min_steps
 
     def run(x: Tensor, lengths: NDArray[np.int64]) -> Ends:
-        inputs: Any = array(x)
-        steps, answers, ends = np.empty((3, len(inputs)), np.int64)
-        evidence = np.empty((len(inputs), classes), np.float32)
-        after = (steps, answers, ends, evidence)
-        in_parts(partial(run_until, inputs, lengths, *arrays, slides, ACCUMULATIONS.index(accumulation), *rule, *after), len(inputs))
+        steps, answers, ends = np.empty((3, len(x)), np.int64)
+        evidence = np.empty((len(x), classes), np.float32)
+        in_parts(partial(loop(x, lengths), *rule, steps, answers, ends, evidence), len(x))
         return Ends(steps, answers, ends == 1, ends == 3, evidence)
 
     return run
+
+
+def _loop(model: nn.Module, x: Tensor) -> tuple[Callable[..., Any], tuple[int, ...], int]:
+    """The loop as a function of inputs and lengths, which returns the rest of it; the shape of a step; and the number of classes."""
+    # A network of still images is a converted one and its settings.
+    parts = list(model.children())
+    converted = next((part for part in (model, *(parts if len(parts) == 1 else ())) if isinstance(part, SpikingNetwork)), None)
+    if converted is not None:
+        return _staged(lower_steps(converted.body, converted.current), converted.current)
+    if x.dim() == 4:
+        return _staged(lower_steps(model, tuple(x.shape[1:])), tuple(x.shape[1:]))
+    try:
+        return _layered(model)
+    except InputError:
+        with contextlib.suppress(InputError):
+            return _staged(lower_steps(model, tuple(x.shape[1:])), tuple(x.shape[1:]))
+        raise
+
+
+def _layered(model: nn.Module) -> tuple[Callable[..., Any], tuple[int, ...], int]:
+    from ...lowering.loops import AHEAD, run_until  # numba loads in 0.4 s
+
+    layers = lower(model)
+    arrays = (*tables(layers), *sliding(layers[0], AHEAD))
+    # Delays that do not depend on the neuron they feed need no sums ahead: their products are over whole vectors already.
+    slides = not arrays[1][0, 0]
+    loop = lambda x, lengths: partial(run_until, array(x), lengths, *arrays, slides)  # noqa: E731
+    return loop, (layers[0].synapses.weight.shape[1],), len(layers[-1].bias)
+
+
+def _staged(stages: Sequence[FloatStage], step: tuple[int, ...]) -> tuple[Callable[..., Any], tuple[int, ...], int]:
+    from ...lowering.stage_loops import run_stages_until
+
+    channels, height, width = (*step, 1, 1)[:3]
+    arrays = stage_tables(stages, (height, width, channels))
+
+    def loop(x: Tensor, lengths: NDArray[np.int64]) -> Callable[..., None]:
+        # The steps of a still image are the same memory.
+        frames = x[:, :1] if x.stride(1) == 0 else x
+        return partial(run_stages_until, array(frames.flatten(2)), lengths, *arrays, channels)
+
+    return loop, step, stages[-1].shape[2]
