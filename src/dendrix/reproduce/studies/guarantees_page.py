@@ -22,6 +22,7 @@ _TITLES = {
     "new groups": "Risk for an input of a new group at most 10 %; in most new groups: at most 10 % of groups above 30 %",
     "known groups": "Risk in each of six groups at once at most 5 %",
     "over time": "Risk of the inputs stopped by every step at most 5 %",
+    "groups over time": "Risk of the inputs of a new group stopped by every step at most 10 %",
     "sets and abstention": "Sets without the true class, and wrong answers among known and unknown inputs, each at most 5 %",
 }
 
