@@ -72,7 +72,7 @@ def commands(
         root: as in `command_clips`.
         words: 40 for all words, 20 for those of `TWENTY_WORDS`.
         without: words that are left out, by their English names, such as those that a network is taught later.
-        fold: 0, 1 or 2: test on this third of all speakers, validate on every ninth speaker and train on the others; None takes the official
+        fold: 0, 1 or 2: test on this third of all speakers, validate on a ninth of them and train on the others; None takes the official
             splits.
         cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:

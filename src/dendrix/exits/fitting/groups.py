@@ -112,8 +112,10 @@ class NewGroupGuarantee(_Grouped):
     def log_wealth(self, outcomes: Outcomes) -> Tensor:
         """Logarithm of K for each threshold, float64 [M]: 1 / K is the p-value."""
         bets = bets_of(len(sizes_of(outcomes)), self.eps, self.delta)
-        logs = [outcomes.group_sums(self.loss, lambda losses, sizes: log_gain(self.eps - losses.double() / sizes, bet)) for bet in bets]
-        return mixed(logs)
+        return mixed([self._one_bet(outcomes, bet) for bet in bets])
+
+    def _one_bet(self, outcomes: Outcomes, bet: float) -> Tensor:
+        return outcomes.group_sums(self.loss, lambda losses, sizes: log_gain(self.eps - losses.double() / sizes, bet))
 
     def failing(self, outcomes: Outcomes) -> Tensor:
         """Number of groups that fail their own test, for each threshold, int64 [M]."""
