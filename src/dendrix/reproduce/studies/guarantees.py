@@ -11,7 +11,7 @@ from typing import Any
 from ...recipes import find_recipe
 from ..claim import Checked
 from ..study import Cell, Results, Study
-from . import guarantees_data, guarantees_pools, guarantees_unknown, teach
+from . import guarantees_data, guarantees_pools, guarantees_speakers, guarantees_unknown, teach
 from .guarantees_data import CELLS, RECORDS
 from .guarantees_page import page
 
@@ -40,6 +40,7 @@ def cells(out: Path) -> list[Cell]:
         Cell(RECORDS, ("records",), guarantees_data.record),
         *(Cell(name, ("data", name), _read, needs=(RECORDS,)) for name in CELLS),
         Cell(_UNKNOWN, ("data", "unknown words"), guarantees_unknown.unknown_words, teach.recipe("axonal", 0), "commands-delays:axonal"),
+        *guarantees_speakers.cells(),
         Cell("text", ("data", "text"), guarantees_data.text, trained, "spikegpt-classifier:subj"),
     ]
 

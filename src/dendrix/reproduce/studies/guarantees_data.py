@@ -54,7 +54,7 @@ def _load(folder: Path, name: str) -> ExitRecord:
     return ExitRecord.load(folder.parent / RECORDS / f"{name}.npz")
 
 
-def _joined(*records: ExitRecord) -> ExitRecord:
+def joined(*records: ExitRecord) -> ExitRecord:
     """One record of several of one network; speakers have the same numbers in all."""
     first = records[0]
     parts: dict[str, Any] = {
@@ -65,7 +65,7 @@ def _joined(*records: ExitRecord) -> ExitRecord:
 
 def speakers(_: Cell, folder: Path) -> Results:
     """Promises for speakers on the nine of the commands that the network was not trained on, each left out once."""
-    new = _joined(_load(folder, "commands-valid"), _load(folder, "commands-test")).grouped("speaker")
+    new = joined(_load(folder, "commands-valid"), _load(folder, "commands-test")).grouped("speaker")
     trained = _load(folder, "commands-train").grouped("speaker")
     assert new.groups is not None
     left_out = []
