@@ -94,6 +94,8 @@ def estimate(
     )
     terms["spikes"] = costs.spike_pj.times(found.spikes)
     terms["static"] = costs.step_pj.times(found.steps)
+    if hardware.static_mw is not None and not seconds:
+        left_out.append("static power, as the inputs have no duration")
     if hardware.static_mw is not None:
         terms["static"] = terms["static"].plus(hardware.static_mw.times(seconds * 1e9))  # 1 mW s = 1e9 pJ
     if hardware.reuse == "none" and not hardware.memory_included:
@@ -118,5 +120,5 @@ def _by_level(found: Traffic, hardware: Hardware) -> list[tuple[str, str, float,
     rows: list[tuple[str, str, float, Range]] = []
     for part in found.moved:
         level = hardware.level(part.size if hardware.placement == "layer" else together[part.store])
-        rows.append((part.store, level.name, part.bytes, level.pj_per_byte.times(part.bytes)))
+        rows.append((part.store, level.name, part.n_bytes, level.pj_per_byte.times(part.n_bytes)))
     return rows
