@@ -79,6 +79,8 @@ def estimate(
     levels = _by_level(found, hardware)
     terms: dict[str, Range] = defaultdict(lambda: ZERO)
     left_out = list(hardware.left_out)
+    if hardware.static_mw is not None and not seconds:
+        left_out.append("static power, as the inputs have no duration")
     if costs.mac_pj is None and found.macs:
         if not found.acs:
             raise InputError(
@@ -94,8 +96,6 @@ def estimate(
     )
     terms["spikes"] = costs.spike_pj.times(found.spikes)
     terms["static"] = costs.step_pj.times(found.steps)
-    if hardware.static_mw is not None and not seconds:
-        left_out.append("static power, as the inputs have no duration")
     if hardware.static_mw is not None:
         terms["static"] = terms["static"].plus(hardware.static_mw.times(seconds * 1e9))  # 1 mW s = 1e9 pJ
     if hardware.reuse == "none" and not hardware.memory_included:

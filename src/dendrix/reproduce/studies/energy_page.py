@@ -25,8 +25,8 @@ _INTRODUCTION = """# Energy of spiking networks beside their dense twins
 `benchmarks/energy.json`. [Estimate the energy of a network](howto/energy.md) explains terms and assumptions. All energies are
 **estimates** from counted operations, counted bytes and published energies; none was measured on hardware. The **twin** is the dense
 network of the same shape with weights of 8 bits. Each network was measured on up to {inputs} inputs of {where}.
-Static power is contained for `cortex-m4` and `loihi`, over the duration of a recording, as published figures exist; for a whole chip of Loihi it
-is larger than everything else together. There are no published energies per operation of Loihi 2; it is not included.
+Static power is contained for `cortex-m4` and `loihi`, over the duration of a recording, because published figures exist; that of a whole
+chip of Loihi is larger than everything else together. There are no published energies per operation of Loihi 2; it is not included.
 
 ![Energy by term](images/energy.png)
 
@@ -45,11 +45,12 @@ layers with spikes and by time steps. It tests the rule for machines without reu
 writes the sum.
 """
 _TRAINED = """
-`fsdd` and `commands`: the recipe of the network with quantised activations of 8 bits in place of the neurons, the same layers, delays, data,
-epochs and seed, trained once. For `commands` both were trained for {epochs} epochs on two thirds of the speakers and tested on the others,
-as one of the cross-fitted networks of [the guarantees](guarantees-results.md). `cifar10`: the network before its conversion, whose activations
-have 5 levels, 3 bits. `novels`: its twin is `spikegpt-small:continuous` in [the text results](text-results.md), which is better than the
-spiking network of the same size. Multiplications: of the trained twin, and as derived from the spiking network.
+`fsdd` and `commands`: the recipe of the network with quantised activations of 8 bits in place of the neurons, the same layers, delays,
+data, epochs and seed, trained once. For `commands` both were trained for {epochs} epochs on two thirds of the speakers and tested on the others,
+as one of the cross-fitted networks of [the guarantees](guarantees-results.md). `cifar10`: the network before its conversion, whose
+activations have 5 levels, 3 bits, on the images of its conversion. `novels`: its twin is `spikegpt-small:continuous` in
+[the text results](text-results.md), which is better than the spiking network of the same size. Multiplications: of the trained twin, and as
+derived from the spiking network.
 """
 _STEPS = """
 3 x 3, 64 to 64 channels, 16 x 16 positions, spikes as inputs, integrate-and-fire neurons: firing rate below which it costs less than its

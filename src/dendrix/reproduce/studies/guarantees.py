@@ -11,7 +11,7 @@ from typing import Any
 from ...recipes import find_recipe
 from ..claim import Checked
 from ..study import Cell, Results, Study
-from . import guarantees_data, guarantees_pools, guarantees_speakers, guarantees_unknown, teach
+from . import guarantees_data, guarantees_pools, guarantees_speakers, guarantees_text, guarantees_unknown, teach
 from .guarantees_data import CELLS, RECORDS
 from .guarantees_page import page
 
@@ -24,6 +24,7 @@ _POOLS: dict[str, Callable[[], Results]] = {
     "alarms": guarantees_pools.alarms,
 }
 _UNKNOWN = "unknown-words"
+_TEXTS = {"text": "spikegpt-classifier:subj", "reviews": "spikegpt-classifier:mr"}
 _UNGUARDED = ("inputs taken as independent", "all inputs")
 """Goals that do not bound the risk that is counted."""
 _CERTAIN = 1e-4
@@ -33,16 +34,21 @@ _CERTAIN = 1e-4
 def cells(out: Path) -> list[Cell]:
     """Simulations, records, what is computed from them, and networks that are trained here."""
     del out
-    recipe: Any = find_recipe("spikegpt-classifier:subj")()
-    trained = replace(recipe, budget=replace(recipe.budget, epochs=2))
     return [
         *(Cell(name.replace(" ", "-"), ("pool", name), _simulate) for name in _POOLS),
         Cell(RECORDS, ("records",), guarantees_data.record),
         *(Cell(name, ("data", name), _read, needs=(RECORDS,)) for name in CELLS),
         Cell(_UNKNOWN, ("data", "unknown words"), guarantees_unknown.unknown_words, teach.recipe("axonal", 0), "commands-delays:axonal"),
         *guarantees_speakers.cells(),
-        Cell("text", ("data", "text"), guarantees_data.text, trained, "spikegpt-classifier:subj"),
+        *(Cell(name, ("data", name), guarantees_text.classifier, _read_by(variant), variant) for name, variant in _TEXTS.items()),
+        Cell("generation", ("data", "generation"), guarantees_text.generation),
     ]
+
+
+def _read_by(variant: str) -> Any:
+    """The recipe of a classifier of sentences, trained briefly."""
+    recipe: Any = find_recipe(variant)()
+    return replace(recipe, budget=replace(recipe.budget, epochs=2))
 
 
 def _simulate(cell: Cell, _: Path) -> Results:
@@ -54,8 +60,10 @@ def _read(cell: Cell, folder: Path) -> Results:
 
 
 def results(known: Mapping[tuple[str, ...], Results]) -> Results:
-    """All outcomes by name."""
-    return {key[-1]: known[key] for key in sorted(known)}
+    """All outcomes by name; those of the cross-fitted networks with what they give together."""
+    found = {key[-1]: known[key] for key in sorted(known) if key[0] != "fold"}
+    folds = {key[-1]: known[key] for key in sorted(known) if key[0] == "fold"}
+    return found | ({"cross-fitted": {**found["cross-fitted"], "folds": folds}} if "cross-fitted" in found else {})
 
 
 def check(found: Results) -> list[Checked]:

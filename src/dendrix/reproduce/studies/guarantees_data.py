@@ -179,16 +179,6 @@ def watched(_: Cell, folder: Path) -> Results:
     }
 
 
-def text(cell: Cell, folder: Path) -> Results:
-    """Sentences read only until their class is certain, by the network that the cell has trained."""
-    del cell
-    valid, test = (record_run(open_run(folder, split)) for split in ("valid", "test"))
-    found = {}
-    for eps in (0.02, 0.05):
-        found[str(eps)] = _figures(fit(valid, goal=Guarantee(eps, DELTA)), test)
-    return {"policies": found, "sentences": len(test), "accuracy_of_full_run": _share(test.right()[:, -1])}
-
-
 def _figures(policy: Policy, record: ExitRecord) -> Results:
     goal: Any = policy.goal
     decisions = decide(policy.rule, record)
