@@ -46,8 +46,8 @@ writes the sum.
 """
 _TRAINED = """
 `fsdd` and `commands`: the recipe of the network with quantised activations of 8 bits in place of the neurons, the same layers, delays,
-data, epochs and seed, trained once. For `commands` both were trained for {epochs} epochs on two thirds of the speakers and tested on the others,
-as one of the cross-fitted networks of [the guarantees](guarantees-results.md). `cifar10`: the network before its conversion, whose
+data, epochs and seed, trained once. For `commands` both were trained for {epochs} epochs on two thirds of the speakers and tested on the
+others, as one of the cross-fitted networks of [the guarantees](guarantees-results.md). `cifar10`: the network before its conversion, whose
 activations have 5 levels, 3 bits, on the images of its conversion. `novels`: its twin is `spikegpt-small:continuous` in
 [the text results](text-results.md), which is better than the spiking network of the same size. Multiplications: of the trained twin, and as
 derived from the spiking network.

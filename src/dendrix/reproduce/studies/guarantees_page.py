@@ -14,14 +14,15 @@ risks are known, and it is violated if the risk on the whole pool exceeds its bo
 fitted, which does not bound this risk.
 
 The commands are recorded from the shipped network. Its nine speakers are those it was not trained on; six of them chose its epoch, so they
-are not quite unused. In the tables of prediction sets and 'none of these', words count as unknown by leaving out their outputs, although the
-network was trained on them; a table below has words that a network was not trained on. The drift is noise that is added to the outputs.
+are not quite unused. Beside the prediction sets, words count as unknown by leaving out their outputs, although the network was trained on
+them; a further table has words that a network was not trained on. The drift is noise that is added to the outputs.
 """
 _EXCHANGEABLE = """
-Three networks, each trained on two thirds of the speakers, are {accuracy} accurate on the others. To its own network a speaker is what a new
-speaker is, so a guarantee from the speakers of one network is exact for that network. Those of all together are exchangeable, but not
-independent draws for one network: three networks answer, and the speakers of one part have trained the networks of the others. A guarantee
-from all is about the training as a whole, and it takes the three networks for equally good, as cross-validation does.
+Three networks, each trained on two thirds of the speakers, answer {accuracy} of the clips of the others correctly. To its own network a
+speaker is what a new speaker is, so a guarantee from the speakers of one network is exact for that network. Those of all together are
+exchangeable, but not independent draws for one network: three networks answer, and the speakers of one part have trained the networks of
+the others. A guarantee from all is about the training as a whole, and it takes the three networks for equally good, as cross-validation
+does.
 """
 _GENERATION = "Subjective or objective, by the shipped language model after sentences of each class"
 _ANSWERS = ("known wrong", "unknown answered", "known answered correctly")
@@ -168,9 +169,9 @@ def _cross_fitted(found: Results) -> str:
         )
         + f"\nThe smallest eps that can be certified at delta 10 %: {least}.\n"
         + _EXCHANGEABLE.format(accuracy=accuracy)
-        + f"\nFitted as if clips were independent (eps 2 %), the risk of single speakers is {by_speaker[0]:.1%} to {by_speaker[-1]:.1%}, above "
-        f"2 % for {above} of {found['speakers']}, and its mean in the three parts is {', '.join(f'{risk:.1%}' for risk in by_fold)}. For every new "
-        f"speaker and every stopping time, eps {found['over time']['eps']:.0%} takes {found['over time']['steps']:.1f} steps.\n"
+        + f"\nFitted as if clips were independent (eps 2 %), the risk of single speakers is {by_speaker[0]:.1%} to {by_speaker[-1]:.1%}, "
+        f"above 2 % for {above} of {found['speakers']}, and its mean in the three parts is {', '.join(f'{risk:.1%}' for risk in by_fold)}. "
+        f"For a new speaker and every stopping time, eps {found['over time']['eps']:.0%} takes {found['over time']['steps']:.1f} steps.\n"
         + _table(f"Commands: the risk of each of the {found['speakers']} speakers at once", ("eps", "steps"), *known)
         + _table(
             "Commands: speakers drawn with replacement from all, whose risks are known",
@@ -190,8 +191,9 @@ def _unknown_words(found: Results) -> str:
             ("eps, unknown words of the test", "known, answered wrongly", "unknown, answered", "known, answered correctly", "steps"),
             *rates,
         )
-        + f"\nThe network knows {found['known words']} other words. Certified on six speakers, measured on three others: rates above eps, where there are "
-        "any, are those of other speakers and other words, for whom nothing was certified. Of each unknown word, this share of clips is "
+        + f"\nThe network knows {found['known words']} other words. Certified on six speakers, measured on three others: rates above "
+        "eps, where there are any, are those of other speakers and other words, for which nothing was certified. Of each unknown word, this "
+        "share of clips is "
         f"answered at eps 10 %: {words}.\n"
         + _table("Commands: both rates, draws of 1,200 from all clips of the nine speakers", ("eps", "violated", "steps"), *rows)
     )
