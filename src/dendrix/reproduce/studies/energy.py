@@ -25,7 +25,7 @@ from ...runs.opened import Split, open_run
 from ...train import fit
 from ..claim import Checked
 from ..study import Cell, Results, Study
-from . import energy_page, guarantees_speakers
+from . import energy_page
 
 EXITS = "exits"
 STEPS = (1, 2, 4, 5, 8, 16, 32)
@@ -45,7 +45,7 @@ def cells(_: Path) -> list[Cell]:
         *(Cell(f"{name}-{EXITS}", ("network", f"{name}, with early exits"), _score_network) for name in with_exits),
         Cell("novels-inputs", ("network", energy_page.SPIKE_INPUTS), _score_trained, _spike_inputs(), _VARIANT),
         Cell(f"twin-{_TWIN}", ("twin", _TWIN), _score_shipped_twin),
-        Cell("twin-commands", ("twin", "commands"), _score_trained_twin, guarantees_speakers.recipe(0), "commands-delays:axonal"),
+        Cell("twin-commands", ("twin", "commands"), _score_trained_twin, _few_words(), "commands-delays:words20"),
         Cell("twin-cifar10", ("twin", "cifar10"), _score_converted),
         Cell("convolution", ("convolution",), _score_convolution),
         Cell("peers", ("peers",), _score_peers),
@@ -57,6 +57,13 @@ def _spike_inputs() -> Any:
     """The recipe of the language model with spikes as inputs of its products, trained briefly: rates and energies settle early."""
     recipe: Any = find_recipe(_VARIANT)()
     return replace(recipe, budget=replace(recipe.budget, steps=600, every=200))
+
+
+def _few_words() -> Any:
+    """The recipe of twenty commands with a delay for each neuron, trained briefly."""
+    recipe: Any = find_recipe("commands-delays:words20")()
+    model = replace(recipe.model, granularity="axonal")
+    return replace(recipe, model=model, budget=replace(recipe.budget, epochs=energy_page.EPOCHS))
 
 
 def machines() -> Iterator[tuple[str, Hardware]]:

@@ -192,8 +192,8 @@ def _unknown_words(found: Results) -> str:
             *rates,
         )
         + f"\nThe network knows {found['known words']} other words. Certified on six speakers, measured on three others: rates above "
-        "eps, where there are any, are those of other speakers and other words, for which nothing was certified. Of each unknown word, this "
-        "share of clips is "
+        "eps, where there are any, are those of other speakers and other words, for which nothing was certified. Of each unknown word, "
+        "this share of clips is "
         f"answered at eps 10 %: {words}.\n"
         + _table("Commands: both rates, draws of 1,200 from all clips of the nine speakers", ("eps", "violated", "steps"), *rows)
     )

@@ -271,10 +271,10 @@ def groups_over_time() -> Results:
 
 
 def _hasty_groups() -> ExitRecord:
-    """A thousand groups; in one of 12, nine inputs in ten have a wrong answer with a high score at the third step."""
+    """A thousand groups; in one of 18, nine inputs in ten have a wrong answer with a high score at the third step."""
     record = pool(1000, 20, spread=0.2, seed=3)
     assert record.groups is not None
-    early = (record.groups % 12 == 0) & (torch.arange(len(record)) % 10 > 0)
+    early = (record.groups % 18 == 0) & (torch.arange(len(record)) % 10 > 0)
     outputs = record.outputs.clone()
     outputs[early, :3] = 0
     outputs[early, 2, (record.truth[early] + 1) % _CLASSES] = 8.0

@@ -31,7 +31,7 @@ from ..study import Cell
 from .guarantees_data import joined
 from .guarantees_pools import DELTA, mean_over_groups, overall, share_of_groups
 
-EPOCHS = 14
+_EPOCHS = 14
 _RULE = MaxProbability(1.0)
 _DRAWS = 100
 _USUAL = 0.02
@@ -48,7 +48,7 @@ def recipe(fold: int) -> SequenceRecipe:
     """Return the training of a network that is tested on a third of the speakers, with half of the loss on every step."""
     base: Any = find_recipe("commands-delays:axonal")()
     found: SequenceRecipe = replace(
-        base, data=replace(base.data, fold=fold), early=0.5, budget=replace(base.budget, epochs=EPOCHS), seed=fold
+        base, data=replace(base.data, fold=fold), early=0.5, budget=replace(base.budget, epochs=_EPOCHS), seed=fold
     )
     return found
 
