@@ -39,10 +39,6 @@ class PromptedClassifier(Stateful):
             raise InputError(f"prompts: expected at least two, one for each class, got {len(prompts)}.")
         for number, prompt in enumerate(prompts):
             expect(prompt, "P", f"prompt {number}")
-            if not len(prompt):
-                raise InputError(
-                    f"prompts: expected at least one token for each class, got none for class {number}. Begin with a line end."
-                )
         self.network, self.classes = network, len(prompts)
         for number, prompt in enumerate(prompts):
             self.register_buffer(f"prompt_{number}", prompt.long())

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...bench import energy_peers, energy_traced
+from ...bench import energy_peers, energy_rapl, energy_traced
 from ...energy import Hardware, Metered, compare, hardware_names, load_hardware, make_twin, measure, twin_network, verdict
 from ...layers import PerStep, Sequential
 from ...neurons import IF
@@ -50,6 +50,7 @@ def cells(_: Path) -> list[Cell]:
         Cell("convolution", ("convolution",), _score_convolution),
         Cell("peers", ("peers",), _score_peers),
         Cell("traced", ("traced",), _score_traced),
+        Cell("rapl", ("rapl",), _score_rapl),
     ]
 
 
@@ -178,6 +179,10 @@ def _score_peers(_: Cell, __: Path) -> Results:
 
 def _score_traced(_: Cell, __: Path) -> Results:
     return energy_traced.measured()
+
+
+def _score_rapl(_: Cell, __: Path) -> Results:
+    return energy_rapl.measured()
 
 
 def results(known: Mapping[tuple[str, ...], Any]) -> Results:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...bench import energy_peers, energy_traced
+from ...bench import energy_peers, energy_rapl, energy_traced
 from ..study import Results
 
 FIRST = "45nm"
@@ -85,6 +85,8 @@ def page(found: Results) -> str:
         parts += ["", "## Counts of other libraries", "", energy_peers.table(found["peers"]), _DIFFERENCES]
     if "traced" in found:
         parts += ["## Memory accesses of the exported C code", _TRACED, energy_traced.table(found["traced"])]
+    if "rapl" in found:
+        parts += ["", "## Energy counters of the processor", "", energy_rapl.table(found["rapl"])]
     return "\n".join([*parts, ""])
 
 

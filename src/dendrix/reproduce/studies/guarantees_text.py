@@ -40,7 +40,7 @@ def generation(_: Cell, __: Path) -> Results:
     train, valid, test = SentenceData("subj").read()
     prompts = [torch.from_numpy(encode(tokenizer, [_prompt(train, label)])).long() for label in range(len(train.labels))]
     model = PromptedClassifier(network, prompts).eval()
-    return _results(*(record_outputs(model, list(_batches(tokenizer, split)), "sum") for split in (valid, test)))
+    return _results(*(record_outputs(model, list(batches(tokenizer, split)), "sum") for split in (valid, test)))
 
 
 def _prompt(train: Sentences, label: int) -> bytes:
@@ -48,8 +48,13 @@ def _prompt(train: Sentences, label: int) -> bytes:
     return "".join(f"{train.texts[i]}\n" for i in chosen).encode()
 
 
-def _batches(tokenizer: Any, sentences: Sentences) -> Iterator[Batch]:
-    """Yield the first sentences as tokens, sorted by length, each with a line end."""
+def batches(tokenizer: Any, sentences: Sentences) -> Iterator[Batch]:
+    """Yield the first sentences as tokens, sorted by length, each with a line end.
+
+    Args:
+        tokenizer: tokenizer of the language model.
+        sentences: labelled sentences.
+    """
     tokens = [torch.from_numpy(encode(tokenizer, [f"{text}\n".encode()])).long() for text in sentences.texts[:_MOST]]
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
     for start in range(0, len(order), _AT_ONCE):
