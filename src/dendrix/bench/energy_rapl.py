@@ -1,4 +1,4 @@
-"""Energy of the processor packages while the shipped digit network runs, by the counters of the processor (RAPL), where they are readable."""
+"""Energy of the processor packages while the shipped digit network runs, by their counters (RAPL), where these can be read."""
 
 import time
 from collections.abc import Callable
