@@ -61,8 +61,6 @@ nb_merge_streams = True
 nb_code_prompt_show = "Show the code of the figure"
 nb_code_prompt_hide = "Hide the code"
 
-# The type bytes is also the name of fields, so that Sphinx finds several places for it.
-suppress_warnings = ["ref.python"]
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["dendrix.css"]

@@ -50,7 +50,7 @@ def test_a_vocabulary_is_managed(words, tmp_path, capsys):
     shutil.copy(words, mine)
     report = json.loads(said(capsys, "teach", "report", mine, "--word", "seven", "--json"))[0]
     assert report["confusable"][0][0] == "7"
-    assert report["bytes"] == 262
+    assert report["n_bytes"] == 262
     said(capsys, "teach", "rename", mine, "zero", "nought")
     added = json.loads(said(capsys, "teach", "add", "seven", "7_theo_0.wav", "--to", mine, "--more", "--json"))
     assert added["clips"] == 3

@@ -69,7 +69,9 @@ def test_fixed_parts() -> None:
     machine = dataclasses.replace(MACHINE, operations={"int8": costs}, memory_included=True, static_mw=exact(0.5))
     found = estimate(report_of(SPIKES, states=(STATE,)), machine, seconds=1e-6)
     assert found.terms == {"operations": exact(40), "neurons": exact(140), "spikes": exact(8), "static": exact(10 + 500)}
-    assert estimate(report_of(SPIKES), machine).terms["static"] == exact(10)
+    timeless = estimate(report_of(SPIKES), machine)
+    assert timeless.terms["static"] == exact(10)
+    assert timeless.left_out[-1] == "static power, as the inputs have no duration"
 
 
 def test_addresses_are_computed_where_nothing_is_reused() -> None:

@@ -17,7 +17,7 @@ SPIKES = torch.tensor([[[1.0, 0, 0, 0], [1.0, 1.0, 0, 0]]])
 
 def moved(found: Traffic) -> dict[str, float]:
     """Bytes by store, without empty ones."""
-    return {store: found.bytes(store) for store in dict.fromkeys(part.store for part in found.moved)}
+    return {store: found.moved_bytes(store) for store in dict.fromkeys(part.store for part in found.moved)}
 
 
 def counted(model: nn.Module, x: torch.Tensor, **options) -> Traffic:
@@ -30,21 +30,21 @@ def test_linear_with_spikes() -> None:
     none = counted(model, SPIKES, reuse="none")
     assert moved(none) == {"weights": 3 * 2, "spikes": 2 * 3 * 2 / 8, "sums": 2 * 6 * 4}  # each addition reads and writes its sum
     assert (none.acs, none.macs, none.spikes, none.steps) == (6, 0, 3, 2)
-    assert counted(model, SPIKES, numbers="float32").bytes("weights") == 4 * 6
+    assert counted(model, SPIKES, numbers="float32").moved_bytes("weights") == 4 * 6
 
 
 def test_many_spikes_are_a_bit_for_each_neuron() -> None:
-    assert counted(Sequential(nn.Linear(4, 2)), torch.ones(1, 2, 4)).bytes("spikes") == 2 * 8 / 8
+    assert counted(Sequential(nn.Linear(4, 2)), torch.ones(1, 2, 4)).moved_bytes("spikes") == 2 * 8 / 8
     signed = torch.tensor([[[1.0, -1.0, 1.0, -1.0]]])
-    assert counted(Sequential(nn.Linear(4, 2)), signed).bytes("spikes") == 2 * 4 * 2 / 8
+    assert counted(Sequential(nn.Linear(4, 2)), signed).moved_bytes("spikes") == 2 * 4 * 2 / 8
 
 
 def test_linear_with_numbers() -> None:
     model, x = Sequential(nn.Linear(4, 2)), torch.rand(1, 3, 4)
     assert moved(counted(model, x)) == {"weights": 3 * 8, "activations": 2 * 3 * 4}
     assert moved(counted(model, x, reuse="none")) == {"weights": 3 * 8, "activations": 3 * 4 + 3 * 8}
-    assert counted(model, x, activation_bits=4).bytes("activations") == 3 * 4
-    assert counted(model, x, activation_bits=4).bytes("weights") == 3 * 8
+    assert counted(model, x, activation_bits=4).moved_bytes("activations") == 3 * 4
+    assert counted(model, x, activation_bits=4).moved_bytes("weights") == 3 * 8
 
 
 def test_convolution() -> None:
@@ -52,10 +52,10 @@ def test_convolution() -> None:
     x = torch.zeros(1, 1, 1, 4, 4)
     x[..., 1, 1] = x[..., 2, 2] = 1  # each reaches nine positions of two maps
     found = counted(model, x)
-    assert (found.acs, found.bytes("weights")) == (36, 18)  # all weights, once
+    assert (found.acs, found.moved_bytes("weights")) == (36, 18)  # all weights, once
     none = counted(model, x, reuse="none")
-    assert (none.bytes("weights"), none.bytes("sums")) == (36, 2 * 36 * 4)
-    assert found.bytes("spikes") == 2 * 2 * 4 / 8
+    assert (none.moved_bytes("weights"), none.moved_bytes("sums")) == (36, 2 * 36 * 4)
+    assert found.moved_bytes("spikes") == 2 * 2 * 4 / 8
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_recurrent() -> None:
     report = measure(model, [torch.ones(1, 5, 3)])
     found = count_traffic(report)
     spikes = round(report.rates[0].rate * 15)
-    assert found.bytes("states") == 2 * 5 * 3 * 4
+    assert found.moved_bytes("states") == 2 * 5 * 3 * 4
     assert found.acs == 3 * spikes
     assert (found.neurons, found.neuron_macs, found.other_macs) == (15, 15, 0)
 
@@ -99,10 +99,10 @@ def test_wkv() -> None:
     width, tokens = 8, torch.zeros(2, 5, dtype=torch.int64)
     found = counted(SpikeGPT(SpikeGPTConfig(20, width=width, layers=1)), tokens)
     shift, membranes, sums = 2 * width, 2 * width, 3 * width
-    assert found.bytes("states") == 2 * 10 * (shift + membranes + sums) * 4
+    assert found.moved_bytes("states") == 2 * 10 * (shift + membranes + sums) * 4
     assert (found.neurons, found.other_macs) == (10 * 2 * width, 10 * 7 * width)
     without = counted(SpikeGPT(SpikeGPTConfig(20, width=width, layers=1, spikes="none")), tokens)
-    assert without.bytes("states") == 2 * 10 * (shift + sums) * 4
+    assert without.moved_bytes("states") == 2 * 10 * (shift + sums) * 4
 
 
 def test_padding_moves_nothing() -> None:
@@ -145,7 +145,7 @@ def report_of(*layers: Layer) -> Report:
 def test_more_spikes_never_move_less(layer: Layer, rates: tuple[float, float], reuse: str) -> None:
     low, high = (count_traffic(at_rate(report_of(layer), rate), reuse=reuse) for rate in sorted(rates))
     for store, size in moved(low).items():
-        assert high.bytes(store) >= size * (1 - 1e-9)
+        assert high.moved_bytes(store) >= size * (1 - 1e-9)
     assert high.acs >= low.acs * (1 - 1e-9)
 
 
@@ -154,7 +154,7 @@ def test_layers_add_up(layers: list[Layer], reuse: str) -> None:
     together = count_traffic(report_of(*layers), reuse=reuse)
     apart = [count_traffic(report_of(layer), reuse=reuse) for layer in layers]
     for store, size in moved(together).items():
-        assert size == pytest.approx(sum(one.bytes(store) for one in apart))
+        assert size == pytest.approx(sum(one.moved_bytes(store) for one in apart))
     assert together.acs + together.macs == pytest.approx(sum(one.acs + one.macs for one in apart))
 
 
@@ -165,5 +165,5 @@ def test_traffic_grows_with_the_batch_and_with_time(copies: int, axis: int, reus
     model = Sequential(DelayLinear(5, 4, 40.0, 10.0), nn.Linear(4, 3))
     x = (torch.rand(2, 3, 5) < 0.4).float()
     once, more = (count_traffic(measure(model, [part]), reuse=reuse) for part in (x, torch.cat([x] * copies, axis)))
-    first, longer = (sum(part.bytes for part in found.moved if part.layer == "stages.0") for found in (once, more))
+    first, longer = (sum(part.n_bytes for part in found.moved if part.layer == "stages.0") for found in (once, more))
     assert longer == pytest.approx(copies * first)

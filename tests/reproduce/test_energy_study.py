@@ -31,7 +31,7 @@ def test_checks_can_fail() -> None:
     wrong = copy.deepcopy(found)
     wrong["peers"]["neurobench"]["rows"][0]["ours"] *= 1.001
     wrong["traced"]["per_operation"]["Dr"] = 4.0
-    wrong["twin"]["derived_macs"] += 1
+    wrong["twins"]["fsdd"]["derived_macs"] += 1
     assert [one.passed for one in energy.check(wrong)].count(False) == 3
 
 

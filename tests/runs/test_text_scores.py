@@ -16,7 +16,7 @@ from dendrix.runs.text_scores import score_text
 
 def text(count: int = 300, size: int = 7) -> Tokens:
     ids = np.random.default_rng(0).integers(0, size, count).astype(np.uint16)
-    return Tokens(ids, bytes=2 * count, characters=count, words=count // 5)
+    return Tokens(ids, n_bytes=2 * count, characters=count, words=count // 5)
 
 
 def uniform(x: Tensor, state: Any = None) -> tuple[Tensor, Any]:

@@ -42,6 +42,7 @@ from dendrix.models import (
     DelayNetConfig,
     DendriticNet,
     DendriticNetConfig,
+    PromptedClassifier,
     SpikeGPT,
     SpikeGPTConfig,
     StillImageNetwork,
@@ -227,6 +228,10 @@ def spikegpt(layers: int = 1, **options: Any) -> SpikeGPTConfig:
     return SpikeGPTConfig(VOCABULARY, width=6, layers=layers, start="rwkv", **options)
 
 
+def prompted() -> PromptedClassifier:
+    return PromptedClassifier(SpikeGPT(spikegpt()), [torch.tensor([1, 2, 3]), torch.tensor([4])])
+
+
 def classifier(config: SpikeGPTConfig) -> SpikeGPTClassifier:
     """One with an opinion: weights of zero hide what its body does."""
     network = SpikeGPTClassifier(config, outputs=3)
@@ -282,6 +287,7 @@ EXAMPLES: dict[str, Example] = {
     "SpikeGPTBody": Example(SpikeGPTBody, lambda: SpikeGPTBody(spikegpt()), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "SpikeGPT": Example(SpikeGPT, lambda: SpikeGPT(spikegpt(layers=2)), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "SpikeGPT on bits": Example(SpikeGPT, lambda: SpikeGPT(spikegpt(spikes="input")), (), tokens=True, smooth=RUNNING_MAXIMUM),
+    "PromptedClassifier": Example(PromptedClassifier, prompted, (), tokens=True, smooth=RUNNING_MAXIMUM, untraced="makes states in a loop"),
     "SpikeGPTClassifier": Example(SpikeGPTClassifier, lambda: classifier(spikegpt()), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "DelayNet": Example(DelayNet, delay_net),
     "DelayNet with feedback": Example(DelayNet, lambda: delay_net(neuron="adlif", recurrent_delay_ms=30.0)),

@@ -177,7 +177,7 @@ def test_a_report_names_the_words_that_are_confused():
     assert report.rivals == ()
     assert report.background_words == 12
     assert report.background_speakers == 4
-    assert report.bytes == 3 * 15 + 6
+    assert report.n_bytes == 3 * 15 + 6
 
 
 def test_clips_that_disagree_are_named():

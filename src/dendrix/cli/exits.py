@@ -1,6 +1,5 @@
 """Early exits: record a network's outputs, fit an exit rule to them, report on it, and run it."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -236,7 +235,7 @@ def run(
     if not files:
         raise MisuseError("files: expected at least one recording or picture, got none. Try: dendrix exits run RUN FILE.wav")
     from ..core.files import expect_writable
-    from ..exits import FixedSteps, Policy, fingerprint
+    from ..exits import Policy, fingerprint
     from ..run_folder.checkpoint import load_checkpoint
     from ..runs.listening import listen
     from ..runs.prediction import encoder_of
@@ -258,14 +257,14 @@ def run(
     sounds = [_sound(file, encoder) for file in files]  # reads all files before the first decision
     answers = []
     for file, (chunks, length_ms) in zip(files, sounds, strict=True):
-        (last,) = deque(listen(checkpoint, chunks, fitted.rule), maxlen=1)  # keeps only the last one, because a stream may not end
-        found = {"file": str(file), **asdict(last), "length_ms": length_ms}
+        audited = watched is not None and audit is not None and random() < audit
+        answer, full = _early_and_full(listen(checkpoint, chunks, fitted.rule, to_end=audited))
+        found = {"file": str(file), **asdict(answer), "length_ms": length_ms}
         if not found["members"]:
             del found["members"]
-        if watched is not None and audit is not None and random() < audit:
-            (full,) = deque(listen(checkpoint, _sound(file, encoder)[0], FixedSteps(float("inf"))), maxlen=1)
-            found["full"], watched = full.label, watched.observe([full.label != last.label])
-        if fitted.abstains and not last.stopped:
+        if audited:
+            found["full"], watched = full.label, watched.observe([full.label != answer.label])
+        if fitted.abstains and not answer.stopped:
             found["label"] = NONE
         answers.append(found)
     if figure is not None:
@@ -280,6 +279,14 @@ def run(
         Console().print(table)
     if watched is not None:
         _tell_monitor(watched, monitor, quiet=json)
+
+
+def _early_and_full(heard: Iterator[Any]) -> tuple[Any, Any]:
+    """Return the first decision that is stopped, and the last one, without keeping others, because a stream may not end."""
+    early = full = None
+    for full in heard:
+        early = full if early is None and full.stopped else early
+    return (full if early is None else early), full
 
 
 def _auditor(policy: Any, audit: float | None, monitor: Path | None, eps: float | None, files: tuple[Path, ...]) -> Any:

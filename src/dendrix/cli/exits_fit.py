@@ -47,7 +47,7 @@ def fit(
         goal: pareto: the fastest rule that loses at most EPS of accuracy on this record. mean-steps: the most accurate one within
             a mean of STEPS. guarantee: the fastest one whose risk is at most EPS with probability 1 - DELTA; with BY, for an input of a
             new group. guarantee-known-groups: the same in each group of the record at once. guarantee-over-time: the same among the
-            inputs stopped by any step.
+            inputs stopped by any step; with BY, among those of a new group.
         rule: exit rule; if several, the best on a part of the record. By default the best of max-probability, entropy, margin and patience,
             with a fitted scale; margin if the record is too small for that.
         scale: divisor of the evidence of max-probability and entropy; auto chooses the best calibrated one on a part of the record.

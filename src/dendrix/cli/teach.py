@@ -90,7 +90,7 @@ def add(
     if json:
         print_json({**dataclasses.asdict(found), "notes": notes})
         return
-    print(f"Taught '{word}' with {found.clips} clips in {to}, {found.bytes} bytes.")
+    print(f"Taught '{word}' with {found.clips} clips in {to}, {found.n_bytes} bytes.")
     _print_report(found)
     print("\n".join(f"Note: {note}" for note in notes), end="\n" if notes else "")
     print(f"Next: dendrix predict {to} FILE.wav")
@@ -110,7 +110,7 @@ def report(vocabulary: VocabularyFile, word: str | None = None, json: bool = Fal
         print_json([dataclasses.asdict(one) for one in found])
         return
     for one in found:
-        print(f"{one.word}: {one.clips} clips, {one.bytes} bytes")
+        print(f"{one.word}: {one.clips} clips, {one.n_bytes} bytes")
         _print_report(one)
 
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..data import IntegerCochlea, IntegerMel
+from ..energy import ZERO, Range, load_hardware
 from ..exits.rules.integer_probability import FACTORS
 from .answering import rule_bounds
 from .c_layout import is_packed, memory_of
@@ -25,8 +26,6 @@ _BUTTERFLY, _POINT, _SAMPLE = 21.0, 55.0, 33.0
 of the transform, one of its points, and a sample; fitted to counts under emulation, with clang -Os."""
 _CELL = 405.0
 """Instructions for a sample and a cell of a cochlea, counted in the same way."""
-_PJ_PER_INSTRUCTION = 30.0
-"""Energy of an instruction on a 40-nm Cortex-M4, in pJ: an order of magnitude."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class Report:
     clock_hz: float
     real_time_factor: float
     """How much faster than real time at this clock, with one instruction per cycle."""
-    microjoules_per_second: float
-    """Energy for a second of input, without memory and leakage: an order of magnitude."""
+    microjoules_per_second: Range
+    """Energy for a second of input, by the hardware model cortex-m4: least and greatest."""
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values for a table."""
@@ -70,7 +69,7 @@ class Report:
                 "real-time factor",
                 f"about {factor} at {self.clock_hz / 1e6:.0f} MHz",
             ),
-            ("energy", f"about {self.microjoules_per_second:.0f} microjoules for a second of input"),
+            ("energy", "about {:,.0f} to {:,.0f} microjoules for a second of input".format(*self.microjoules_per_second)),
         ]
 
 
@@ -111,8 +110,15 @@ def report(deployed: Deployed, frames: NDArray[np.int64] | None = None, clock_hz
         worst,
         clock_hz,
         clock_hz * deployed.dt_ms / 1000 / mean,
-        mean * 1000 / deployed.dt_ms * _PJ_PER_INSTRUCTION / 1e6,
+        _energy(mean * 1000 / deployed.dt_ms),
     )
+
+
+def _energy(instructions_per_second: float) -> Range:
+    """Microjoules per second, with the static power. An instruction is a share of the fixed part of a step in the hardware model."""
+    machine = load_hardware("cortex-m4")
+    dynamic = machine.costs("int8").step_pj.times(instructions_per_second / _STEP / 1e6)
+    return dynamic.plus((machine.static_mw or ZERO).times(1e3))
 
 
 def _all_spike(deployed: Deployed) -> NDArray[np.float64]:

@@ -79,6 +79,8 @@ def estimate(
     levels = _by_level(found, hardware)
     terms: dict[str, Range] = defaultdict(lambda: ZERO)
     left_out = list(hardware.left_out)
+    if hardware.static_mw is not None and not seconds:
+        left_out.append("static power, as the inputs have no duration")
     if costs.mac_pj is None and found.macs:
         if not found.acs:
             raise InputError(
@@ -118,5 +120,5 @@ def _by_level(found: Traffic, hardware: Hardware) -> list[tuple[str, str, float,
     rows: list[tuple[str, str, float, Range]] = []
     for part in found.moved:
         level = hardware.level(part.size if hardware.placement == "layer" else together[part.store])
-        rows.append((part.store, level.name, part.bytes, level.pj_per_byte.times(part.bytes)))
+        rows.append((part.store, level.name, part.n_bytes, level.pj_per_byte.times(part.n_bytes)))
     return rows

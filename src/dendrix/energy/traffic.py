@@ -20,7 +20,7 @@ class Moved(NamedTuple):
 
     layer: str
     store: Store
-    bytes: float
+    n_bytes: float
     size: float
     """Size of the store, in bytes."""
 
@@ -45,9 +45,9 @@ class Traffic:
     """Time steps."""
     moved: tuple[Moved, ...]
 
-    def bytes(self, store: Store) -> float:
+    def moved_bytes(self, store: Store) -> float:
         """Return the bytes moved from and to one kind of store."""
-        return sum(part.bytes for part in self.moved if part.store == store)
+        return sum(part.n_bytes for part in self.moved if part.store == store)
 
 
 def count_traffic(report: Report, numbers: str = "int8", reuse: Reuse = "full", activation_bits: int | None = None) -> Traffic:
@@ -76,7 +76,7 @@ def count_traffic(report: Report, numbers: str = "int8", reuse: Reuse = "full", 
         float(sum(state.rows * state.macs for state in report.states if not state.neurons)),
         sum(_fired(layer) for layer in report.layers if layer.spiking),
         float(report.steps),
-        tuple(part for part in moved if part.bytes),
+        tuple(part for part in moved if part.n_bytes),
     )
 
 

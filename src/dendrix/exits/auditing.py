@@ -1,7 +1,9 @@
 """Audit of early answers: a random share of inputs is also run to the end, and the disagreement feeds a monitor."""
 
 import random
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -34,6 +36,9 @@ def audit(
 ) -> Iterator[Audited]:
     """Answer a stream of requests as `serve`, and run a random share of them to the end as well, after their early answer.
 
+    The full runs are a stream of their own, so that checks and tables of the network are made once and not for every audited input. An
+    input that is audited alone, while it arrives, can go on from the state of its exit instead: see `follow`, `to_end`.
+
     No labels are needed: a loss is an early answer that differs from that of the full run, so `monitor.eps` should be a guarantee for the
     loss "disagreement". The share is chosen independently of the inputs, so the audited ones represent all.
 
@@ -45,7 +50,7 @@ def audit(
         **options: batching, accumulation, batch_size and block, as in `serve`.
     """
     expect_in(share, "(0, 1]", "share")
-    dice, kept = random.Random(seed), dict[int, Tensor]()
+    dice, kept, due = random.Random(seed), dict[int, Tensor](), deque[Tensor]()
 
     def watched() -> Iterator[Tensor]:
         for index, x in enumerate(requests):
@@ -53,10 +58,15 @@ def audit(
                 kept[index] = x
             yield x
 
-    full_run = FixedSteps(float("inf"))
+    def audited() -> Iterator[Tensor]:
+        while due:
+            yield due.popleft()
+
+    full_runs = serve(model, audited(), FixedSteps(float("inf")), accumulation=options.get("accumulation", "sum"), batch_size=1)
     for answer in serve(model, watched(), rule, **options):
         full = None
         if answer.index in kept:
-            (full,) = serve(model, [kept.pop(answer.index)], full_run, accumulation=options.get("accumulation", "sum"))
+            due.append(kept.pop(answer.index))
+            full = replace(next(full_runs), index=answer.index)
             monitor = monitor.observe([full.answer != answer.answer])
         yield Audited(answer, full, monitor)

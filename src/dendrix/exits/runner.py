@@ -90,16 +90,20 @@ def serve(
     return _ordered(answers) if in_order else answers
 
 
-def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulation: str = "sum") -> Iterator[Answer]:
+def follow(
+    model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulation: str = "sum", *, to_end: bool = False
+) -> Iterator[Answer]:
     """Run one input while it arrives, and yield an answer after each step, up to the step at which the rule stops.
 
-    The loop over the answers may be left at any time. After the stop no further chunk is requested.
+    The loop over the answers may be left at any time. After the stop no further chunk is requested, unless `to_end` is set.
 
     Args:
         model: a network in evaluation mode.
         chunks: the input in pieces of one or more steps, [T_i, ...]; the network runs once for each piece.
         rule: the exit rule.
         accumulation: how outputs become evidence, as in `accumulate`.
+        to_end: go on from the state at the stop to the end of the input. The answer of the exit is then the first that is stopped, and that
+            of the full run the last one.
     """
     expect_running(model, rule)
     progress, step = None, 0
@@ -112,7 +116,7 @@ def follow(model: Stateful, chunks: Iterable[Tensor], rule: ExitRule, accumulati
             if broken:
                 raise not_finite(0, step)
             yield Answer(0, int(answer), step, bool(stop), evidence.clone())
-            if stop:
+            if stop and not to_end:
                 return
 
 

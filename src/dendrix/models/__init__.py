@@ -5,6 +5,7 @@ from .decision import Decision
 from .delay_net import DelayNet, DelayNetConfig, delrec_commands, published_commands, published_shd
 from .dendritic_net import DendriticNet, DendriticNetConfig
 from .gpt2 import GPT2, GPT2Config
+from .prompted import PromptedClassifier
 from .spikegpt import SpikeGPT, SpikeGPTConfig
 from .vision import VGG, ImageConfig, ResNet, ResNetConfig, VGGConfig, resnet18, resnet20, resnet34, vgg16
 
@@ -22,6 +23,7 @@ __all__ = [
     "DendriticNetConfig",
     "GPT2Config",
     "ImageConfig",
+    "PromptedClassifier",
     "ResNet",
     "ResNetConfig",
     "SpikeGPT",

@@ -32,13 +32,14 @@ class Heard:
     """Classes of the prediction set; empty for a rule without sets."""
 
 
-def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: ExitRule) -> Iterator[Heard]:
-    """Yield a decision after every step of a sound, until the rule stops. No further chunk is read after that.
+def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: ExitRule, *, to_end: bool = False) -> Iterator[Heard]:
+    """Yield a decision after every step of a sound, until the rule stops. No further chunk is read after that, unless `to_end` is set.
 
     Args:
         checkpoint: network in evaluation mode, with its labels and encoder.
         chunks: the sound in chunks [N_i] of any length, at the rate of the encoder.
         rule: exit rule.
+        to_end: go on to the end of the sound, as in `dendrix.exits.follow`.
     Raises:
         InputError: the network was not trained on sound, its encoder is not causal, or the sound is empty or not finite.
     """
@@ -48,7 +49,8 @@ def listen(checkpoint: Checkpoint, chunks: Iterable[Wave], rule: ExitRule) -> It
             f"Expected a network with a causal encoder, got {type(encoder).__name__}, which needs the whole sound. Choose another run."
         )
     tail = checkpoint.decision.tail_steps(encoder.dt_ms)
-    for answer in follow(streaming(checkpoint.model), _frames(encoder, chunks, tail), rule, checkpoint.decision.accumulation):
+    frames, accumulation = _frames(encoder, chunks, tail), checkpoint.decision.accumulation
+    for answer in follow(streaming(checkpoint.model), frames, rule, accumulation, to_end=to_end):
         confidence = checkpoint.decision.confidence(answer.evidence)[answer.answer].item()
         members = rule.members(answer.evidence.unsqueeze(0))[0] if isinstance(rule, PredictionSet) else torch.zeros(0)
         names = tuple(checkpoint.labels[i] for i in members.nonzero().flatten().tolist())

@@ -127,4 +127,4 @@ def _windows(tokens: Tokens, count: int, length: int) -> Tensor:
 def _beginning(tokens: Tokens, count: int) -> Tokens:
     """The first tokens of a text, with their share of its bytes."""
     count = min(count, len(tokens))
-    return Tokens(tokens.ids[:count], round(tokens.bytes * count / len(tokens)), 0, 0)
+    return Tokens(tokens.ids[:count], round(tokens.n_bytes * count / len(tokens)), 0, 0)

@@ -100,7 +100,7 @@ def score_text(
             progress(done, len(text) - 1)
     per_character = nats / math.log(2) / text.characters if text.characters else None
     word_perplexity = math.exp(min(nats / max(text.words, 1), 700.0))
-    return TextScores(nats, done, nats / math.log(2) / text.bytes, per_character, word_perplexity)
+    return TextScores(nats, done, nats / math.log(2) / text.n_bytes, per_character, word_perplexity)
 
 
 _PIECE = 1024

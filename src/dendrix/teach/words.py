@@ -72,7 +72,7 @@ class Report:
     """Expected range of the rate on other words by the speaker of the clips, as in `expected`; None without such speakers."""
     rivals: tuple[str, ...]
     """The known words that may veto it; empty without veto."""
-    bytes: int
+    n_bytes: int
     """Size of its codes and threshold."""
 
 

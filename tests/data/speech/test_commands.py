@@ -1,5 +1,6 @@
 import functools
 import io
+import itertools
 import sys
 
 import numpy as np
@@ -162,3 +163,20 @@ def test_words_can_be_left_out_and_speakers_are_known(pack):
         commands(ENCODER, pack, without=("opn",), cache=False)
     with pytest.raises(ValueError, match="one word that remains"):
         commands(ENCODER, pack, without=WORDS, cache=False)
+
+
+def test_folds_test_every_speaker_once(pack):
+    """Nine speakers with one clip of one word each: a third is tested, one validates, and five train."""
+    clips = [opus(400)] * 9
+    speaker = np.array([3, 5, 6, 9, 11, 13, 17, 20, 21], np.uint8)
+    offsets = np.cumsum([0, *map(len, clips)])
+    rewrite(pack, ogg=np.concatenate(clips), offsets=offsets, labels=np.zeros(9, np.uint8), speaker=speaker, split=np.zeros(9, np.uint8))
+    tested = []
+    for fold in range(3):
+        parts = [part.speaker.tolist() for part in commands(ENCODER, pack, fold=fold, cache=False)]
+        assert sorted(itertools.chain(*parts)) == speaker.tolist()
+        assert [len(part) for part in parts] == [5, 1, 3]
+        tested += parts[2]
+    assert sorted(tested) == speaker.tolist()
+    with pytest.raises(ValueError, match="fold: expected 0 to 2, got 3"):
+        commands(ENCODER, pack, fold=3, cache=False)

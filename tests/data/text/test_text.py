@@ -128,7 +128,7 @@ def test_tokens_are_found_again(own: Path, tmp_path: Path, monkeypatch: pytest.M
     assert isinstance(again.train.ids, np.memmap)
     assert np.array_equal(first.train.ids, again.train.ids)
     assert again.train.ids.dtype == np.uint16
-    assert again.valid.bytes == len(b"".join(text.valid))
+    assert again.valid.n_bytes == len(b"".join(text.valid))
     windows = again.train.windows(torch.tensor([0, 7]), 5)
     assert windows.dtype == torch.int64
     assert windows.tolist() == [again.train.ids[:5].tolist(), again.train.ids[7:12].tolist()]

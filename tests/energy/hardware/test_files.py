@@ -42,7 +42,7 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
 def test_those_that_come_with_dendrix_have_a_source(name: str) -> None:
     found = load_hardware(name)
     assert found.source
-    assert found.left_out
+    assert (found.static_mw is None) == any(part in found.left_out for part in ("static power", "baseline power"))
     assert bool(found.memory) != found.memory_included
 
 
@@ -54,6 +54,18 @@ def test_figures_of_the_sources() -> None:
     assert [level.pj_per_byte.low * 8 for level in older.memory] == [10, 20, 100, 1300]
     loihi = load_hardware("loihi").costs("int8")
     assert (loihi.ac_pj.low, loihi.neuron_pj, loihi.spike_pj.low) == (23.6, Range(52, 81), 1.7)
+    assert load_hardware("loihi").static_mw == pytest.approx((29 / 128, 29), rel=3e-3)
+
+
+def test_a_cortex_m4_is_derived_from_its_data_sheet() -> None:
+    """52 uA/MHz at 3 V is 156 pJ for a cycle; one to two cycles for an instruction; idle currents at 3 V."""
+    cycle, machine = 52 * 3, load_hardware("cortex-m4")
+    costs = machine.costs("int8")
+    assert costs.mac_pj is not None
+    assert costs.neuron_pj is not None
+    for instructions, found in ((6.7, costs.mac_pj), (8.6, costs.ac_pj), (48, costs.neuron_pj), (1500, costs.step_pj)):
+        assert found == pytest.approx((instructions * cycle, 2 * instructions * cycle), abs=0.6)
+    assert machine.static_mw == pytest.approx((2.35 * 3 / 1e3, 3.16 * 3 / 1e3))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The guarantee over time: its walk against counting, and whether early exits are paid for by late ones."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from dendrix.exits import ExitRecord, Guarantee, Margin, NoCertificateError, OverTimeGuarantee, Parts, decide, exit_losses, fit
+from dendrix.exits import (
+    ExitRecord,
+    Guarantee,
+    Margin,
+    NewGroupGuarantee,
+    NoCertificateError,
+    OverTimeGuarantee,
+    Parts,
+    decide,
+    exit_losses,
+    fit,
+)
 from dendrix.exits.fitting.guarantee import binomial_tails
 from dendrix.exits.fitting.outcomes import trace
-from dendrix.exits.fitting.over_time import exits_from, stopped_by
+from dendrix.exits.fitting.over_time import exits_from, group_shares, stopped_by
 from dendrix.exits.fitting.setting import Setting
 from support.exit_records import pool
 
@@ -75,6 +87,50 @@ def test_the_promise_is_kept_where_the_usual_one_lets_early_exits_be_wrong() -> 
         usual += worst(fit(drawn, "margin", Guarantee(0.05, 0.1, "disagreement")).rule) > GOAL.eps  # type: ignore[arg-type]
     assert broken <= int((1 - binomial_tails(60, 0.1) > 1e-4).sum())
     assert usual == 60
+
+
+def by_speaker(record: ExitRecord, speakers: int) -> ExitRecord:
+    return replace(record, groups=torch.arange(len(record)) % speakers * 2, grouped_by="speaker")  # numbers with gaps
+
+
+def test_shares_of_groups_are_those_counted() -> None:
+    stopped, lost = group_shares(np.array([2, 2, 3, 1]), np.array([True, False, True, False]), 3, np.array([4, 4, 7, 7]))
+    assert stopped.tolist() == [[0, 1, 1], [0.5, 0.5, 1]]
+    assert lost.tolist() == [[0, 0.5, 0.5], [0, 0, 0.5]]
+
+
+def test_for_new_groups_every_stopping_time_passes_by_hand_and_one_step_earlier_does_not() -> None:
+    goal = OverTimeGuarantee(0.3, 0.1, "disagreement", by="speaker")
+    fitting, certifying = (by_speaker(hasty(900, seed=seed), 10) for seed in (1, 2))
+    policy = fit(Parts(certifying, fit=fitting), "margin", goal)
+    assert "inputs of a new speaker that have stopped by step t" in policy.statement
+    groups = certifying.grouped("speaker").groups
+
+    def passes(first: int) -> bool:
+        rule = replace(policy.rule, min_steps=first)
+        steps, lost = decide(rule, certifying).steps, exit_losses(rule, certifying, "disagreement")
+        for t in range(first, 9):
+            margins = [
+                0.3 * (steps[groups == g] <= t).double().mean() - (lost[groups == g] & (steps[groups == g] <= t)).double().mean()
+                for g in range(10)
+            ]
+            if 1 / math.prod(1 + float(margin) / 0.7 for margin in margins) > 0.1:
+                return False
+        return True
+
+    assert 1 < policy.rule.min_steps < 8
+    assert passes(policy.rule.min_steps)
+    assert not passes(policy.rule.min_steps - 1)
+
+
+def test_few_groups_are_refused_where_their_inputs_would_be_enough() -> None:
+    """Ten speakers are too few for what their three thousand inputs certify."""
+    record = by_speaker(hasty(3000), 10)
+    goals = {by: OverTimeGuarantee(0.25, 0.1, "disagreement", by=by) for by in ("", "speaker")}
+    assert goals["speaker"].needed == NewGroupGuarantee(0.25, 0.1).needed
+    kept = {by: fit(record, "margin", goal, fallback=True) for by, goal in goals.items()}
+    assert kept[""].stops_early
+    assert "at least 9 (speaker) for a risk of 0.25 at delta 0.1, got 5" in kept["speaker"].statement
 
 
 def test_per_step_thresholds_and_abstention() -> None:

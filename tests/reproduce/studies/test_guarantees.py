@@ -1,14 +1,17 @@
 """The study of guarantees: pools, counting of violations, checks that can fail, and the page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from dendrix.data.text.sentences import Sentences
+from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.exits import Guarantee, Margin
 from dendrix.exits.fitting.setting import Setting
-from dendrix.reproduce.studies import guarantees
+from dendrix.reproduce.studies import guarantees, guarantees_page, guarantees_speakers, guarantees_text
 from dendrix.reproduce.studies.guarantees_pools import any_group, broken, draws, mean_over_groups, overall, pool
 
 ROOT = Path(__file__).parents[3]
@@ -51,6 +54,32 @@ def test_checks_can_fail() -> None:
     )
     lost = guarantees.check({"known groups": {"6 groups, 2400 inputs, all inputs": {"violations": 0.05}, "x": kept | {"violations": 0.2}}})
     assert [one.passed for one in lost] == [False, False]
+
+
+def test_speakers_of_several_networks(tmp_path: Path) -> None:
+    for fold in range(3):
+        (tmp_path / f"crossfit-{fold}").mkdir()
+        part = pool(9, 160, spread=0.3, seed=fold)
+        assert part.groups is not None
+        replace(part, groups=3 * part.groups + fold, grouped_by="speaker").save(tmp_path / f"crossfit-{fold}" / "new-speakers.npz")
+    cell = guarantees_speakers.cells()[-1]
+    found = guarantees_speakers.cross_fitted(cell, tmp_path / cell.name)
+    assert (found["speakers"], len(found["usual"]["risk by speaker"])) == (27, 27)
+    steps = {(count, eps): mean for count, eps, mean, _ in found["certified"]}
+    assert steps[27, 0.2] <= steps[27, 0.1] <= steps[27, 0.085] <= 12
+    for case, one in found["draws"].items():
+        assert one["violations"] <= (1 if "independent" in case else 0.2)
+        assert one["steps"] <= 12
+    text = guarantees_page.page({"cross-fitted": {**found, "folds": {"fold 0": {"test": 0.9}}}})
+    assert "27 speakers, each recorded by a network that never heard them" in text
+
+
+def test_a_language_model_reads_sentences_in_batches_of_equal_length() -> None:
+    sentences = Sentences(("bb", "a", "cccc"), torch.tensor([1, 0, 1]), ("x", "y"))
+    (batch,) = guarantees_text.batches(byte_tokenizer(), sentences)
+    assert batch.valid is not None
+    assert batch.valid.sum(1).tolist() == [2, 3, 5]  # with the line end
+    assert batch.y.tolist() == [0, 1, 1]
 
 
 def test_cells_are_complete_and_in_order() -> None:

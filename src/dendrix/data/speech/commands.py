@@ -33,6 +33,8 @@ _TITLE = "Arabic commands"
 _PLACES = ("", "arabic_commands40.npz", "speech/arabic_commands40.npz")
 _KEYS = ("ogg", "offsets", "labels", "speaker", "split", "classes")
 _PARTS = ("training", "validation", "test")
+FOLDS = 3
+"""Parts of the speakers in which each is tested on once."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def commands(
     *,
     words: Literal[40, 20] = 40,
     without: Collection[str] = (),
+    fold: int | None = None,
     cache: bool = True,
 ) -> Splits[Dataset]:
     """Load the official, speaker-disjoint splits and encode them.
@@ -69,6 +72,8 @@ def commands(
         root: as in `command_clips`.
         words: 40 for all words, 20 for those of `TWENTY_WORDS`.
         without: words that are left out, by their English names, such as those that a network is taught later.
+        fold: 0, 1 or 2: test on this third of all speakers, validate on a ninth of them and train on the others; None takes the official
+            splits.
         cache: keep the encoded clips on disk (see `data.cache`), so that each encoder processes them once.
     Raises:
         OSError, InputError: as in `command_clips`, a clip cannot be decoded, a split has no clip, or a word to leave out is unknown.
@@ -79,7 +84,7 @@ def commands(
     if words == 20:
         coded = _only(coded, TWENTY_WORDS)
     kept = _remaining(coded.words, without)
-    split = torch.from_numpy(coded.split)
+    split = torch.from_numpy(coded.split if fold is None else _split(coded.speaker, fold))
     for number, name in enumerate(_PARTS):
         if not (split == number).any():
             raise InputError(f"{_TITLE}: expected {name} clips, split {number}, got none among {len(split)} clips. Get the whole pack.")
@@ -132,6 +137,15 @@ def decode_command(clip: NDArray[np.uint8]) -> Wave:
     if rate != RATE:
         raise InputError(f"{_TITLE}: expected clips at {RATE} Hz, got {rate} Hz. Copy the pack again.")
     return wave
+
+
+def _split(speaker: NDArray[np.int64], fold: int) -> NDArray[np.int64]:
+    """Split of each clip, by its speaker."""
+    if fold not in range(FOLDS):
+        raise InputError(f"fold: expected 0 to {FOLDS - 1}, got {fold}.")
+    rank = np.unique(speaker, return_inverse=True)[1]
+    validation = (fold + 1) % FOLDS
+    return np.select([rank % FOLDS == fold, rank % FOLDS**2 == validation], [2, 1], 0).astype(np.int64)
 
 
 def _remaining(words: tuple[str, ...], without: Collection[str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from ...folders import cache_folder
 from .corpora import Corpus
 from .tokenizers import encode
 
-_VERSION = 2
+_VERSION = 3
 """Increment it when the files of the same text and tokenizer change."""
 _FACTS = "facts.json"
 
@@ -30,7 +30,7 @@ class Tokens:
 
     ids: NDArray[Any]
     """Token ids, uint16 or uint32 [N], memory-mapped."""
-    bytes: int
+    n_bytes: int
     """Number of bytes in UTF-8."""
     characters: int
     """Number of characters; 0 if the text is not UTF-8."""
@@ -115,7 +115,7 @@ def counted(documents: Sequence[bytes]) -> dict[str, int]:
         characters = len(text.decode())
     except UnicodeDecodeError:
         characters = 0
-    return {"bytes": len(text), "characters": characters, "words": len(text.split()) + text.count(b"\n")}
+    return {"n_bytes": len(text), "characters": characters, "words": len(text.split()) + text.count(b"\n")}
 
 
 def _write(path: Path, documents: Sequence[bytes], tokenizer: Any) -> dict[str, Any]:
@@ -131,5 +131,5 @@ def _read(folder: Path) -> list[Tokens]:
     for name in ("train", "valid", "test"):
         about = facts[name]
         ids = np.memmap(folder / f"{name}.bin", about["dtype"], mode="r")
-        found.append(Tokens(ids, about["bytes"], about["characters"], about["words"]))
+        found.append(Tokens(ids, about["n_bytes"], about["characters"], about["words"]))
     return found

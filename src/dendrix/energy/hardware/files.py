@@ -71,7 +71,7 @@ class _Reader:
             content["title"],
             content["source"],
             {name: self.costs(self.table(part, f"operations.{name}"), f"operations.{name}.") for name, part in operations.items()},
-            tuple(sorted((self.level(self.table(part, "memory")) for part in levels), key=lambda level: level.bytes)),
+            tuple(sorted((self.level(self.table(part, "memory")) for part in levels), key=lambda level: level.n_bytes)),
             self.word(content, "reuse", "full", get_args(Reuse)),
             self.word(content, "placement", "network", get_args(Placement)),
             self.flag(content, "interpolate"),

@@ -66,7 +66,7 @@ class Memory:
 
     name: str
     pj_per_byte: Range
-    bytes: float = math.inf
+    n_bytes: float = math.inf
     """Size; infinite for the last level."""
 
 
@@ -121,11 +121,11 @@ class Hardware:
         Args:
             size: bytes of the store.
         """
-        index = next((i for i, level in enumerate(self.memory) if size <= level.bytes), len(self.memory) - 1)
+        index = next((i for i, level in enumerate(self.memory) if size <= level.n_bytes), len(self.memory) - 1)
         level = self.memory[index]
-        if not self.interpolate or index == 0 or not math.isfinite(level.bytes):
+        if not self.interpolate or index == 0 or not math.isfinite(level.n_bytes):
             return level
         ends = self.memory[index - 1], level
-        sizes = [end.bytes for end in ends]
+        sizes = [end.n_bytes for end in ends]
         low, high = (np.interp(size, sizes, [end.pj_per_byte[i] for end in ends]) for i in (0, 1))
-        return Memory(level.name, Range(float(low), float(high)), level.bytes)
+        return Memory(level.name, Range(float(low), float(high)), level.n_bytes)

@@ -11,7 +11,6 @@ from ..records import ExitRecord
 from ..rules.base import ExitRule
 from .dynamic import fit_dynamic_path
 from .goals import Goal, Pareto, expect_rising
-from .groups import NewGroupGuarantee
 from .outcomes import trace
 from .parts import Parts, digest, split
 from .per_step import fit_path
@@ -135,7 +134,7 @@ def _can_choose(record: ExitRecord | Parts, goal: Goal) -> bool:
 
 def _parts(record: ExitRecord | Parts, selection: bool, fit: bool, automatic: bool, goal: Goal, seed: int) -> Parts:
     if isinstance(record, ExitRecord):
-        units = record.groups if isinstance(goal, NewGroupGuarantee) else None
+        units = record.groups if goal.whole_groups else None
         return split(record, selection, fit, seed, _FOR_SETTINGS if automatic else 0.5, units)
     wanted = {"selection": selection, "fit": fit}
     for name, needed in wanted.items():

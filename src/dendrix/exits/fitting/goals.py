@@ -30,6 +30,11 @@ class Goal:
         return False
 
     @property
+    def whole_groups(self) -> bool:
+        """Whether a split of a record keeps the inputs of a group together."""
+        return False
+
+    @property
     def loss(self) -> str:
         """Loss that settings are fitted for, a name of `LOSSES`."""
         return "accuracy-drop" if self.needs_labels else "disagreement"

@@ -1,6 +1,7 @@
 """Guarantees for groups of inputs, such as speakers: for an input of a new group, for most new groups, and for each known group."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,10 @@ class NewGroupGuarantee(_Grouped):
         expect_fields(self, share="(0, 1)")
 
     @property
+    def whole_groups(self) -> bool:
+        return True
+
+    @property
     def needed(self) -> int:
         """Smallest number of groups with which a threshold can be certified."""
         return needed(self._between, self.delta)
@@ -93,11 +98,7 @@ class NewGroupGuarantee(_Grouped):
             least = smallest_eps(len(sizes), self.delta)
             instead = f"eps = {least:.3g}" if self.share is None else f"share = {least / (1 - _WITHIN):.3g}"
             wanted = f"a risk of {self.eps:g}" if self.share is None else f"a risk of {self.eps:g} in all but {self.share:g} of the groups"
-            raise NoCertificateError(
-                f"groups: expected at least {self.needed} ({self.by}) for {wanted} at delta {self.delta:g}, got {len(sizes)}, which "
-                f"certify {instead} at best. Record more groups, or raise it.",
-                self.needed,
-            )
+            raise too_few_groups(len(sizes), self.needed, self.by, f"{wanted} at delta {self.delta:g}", instead)
 
         least = needed(self.eps, _WITHIN)
         small = int((sizes < least).sum())
@@ -110,17 +111,11 @@ class NewGroupGuarantee(_Grouped):
 
     def log_wealth(self, outcomes: Outcomes) -> Tensor:
         """Logarithm of K for each threshold, float64 [M]: 1 / K is the p-value."""
-        groups = len(sizes_of(outcomes))
-        bets = _BETS if binomial_tails(groups, self.eps)[1] <= self.delta else _BETS[:1]
-        logs = [self._one_bet(outcomes, bet / (1 - self.eps)) for bet in bets]
-        return torch.stack(logs).logsumexp(0) - math.log(len(bets))
+        bets = bets_of(len(sizes_of(outcomes)), self.eps, self.delta)
+        return mixed([self._one_bet(outcomes, bet) for bet in bets])
 
     def _one_bet(self, outcomes: Outcomes, bet: float) -> Tensor:
-        def values(losses: Tensor, sizes: Tensor) -> Tensor:
-            wealth = 1 + bet * (self.eps - losses.double() / sizes)
-            return torch.where(wealth > 1e-12, wealth.clamp_min(1e-12).log(), _LOST)
-
-        return outcomes.group_sums(self.loss, values)
+        return outcomes.group_sums(self.loss, lambda losses, sizes: log_gain(self.eps - losses.double() / sizes, bet))
 
     def failing(self, outcomes: Outcomes) -> Tensor:
         """Number of groups that fail their own test, for each threshold, int64 [M]."""
@@ -199,6 +194,32 @@ class KnownGroupsGuarantee(_Grouped):
             f"the {len(sizes)} groups ({self.by}) at once at most {self.eps:.12g} of all inputs like those of the group are "
             f"{self.loss_in_words}. Among the {outcomes.count} there were {int(self.losses(outcomes)[index])}."
         )
+
+
+def too_few_groups(count: int, needed: int, by: str, wanted: str, instead: str) -> NoCertificateError:
+    """The error that so few groups do not certify what is wanted, but something else at best."""
+    return NoCertificateError(
+        f"groups: expected at least {needed} ({by}) for {wanted}, got {count}, which certify {instead} at best. Record more groups, or "
+        "raise it.",
+        needed,
+    )
+
+
+def bets_of(groups: int, eps: float, delta: float) -> tuple[float, ...]:
+    """The largest bet, as long as a single group with losses only could not be tolerated; else that and two smaller ones."""
+    bets = _BETS if binomial_tails(groups, eps)[1] <= delta else _BETS[:1]
+    return tuple(bet / (1 - eps) for bet in bets)
+
+
+def log_gain(margin: Tensor, bet: float) -> Tensor:
+    """Logarithm of the factor of each group, float64: 1 + bet * margin, where a margin of mean 0 or less is what is tested."""
+    wealth = 1 + bet * margin
+    return torch.where(wealth > 1e-12, wealth.clamp_min(1e-12).log(), _LOST)
+
+
+def mixed(logs: Sequence[Tensor]) -> Tensor:
+    """Logarithm of the mean of the wealths of several bets."""
+    return torch.stack(list(logs)).logsumexp(0) - math.log(len(logs))
 
 
 def sizes_of(outcomes: Outcomes) -> Tensor:

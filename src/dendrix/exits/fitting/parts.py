@@ -55,7 +55,9 @@ def split(record: ExitRecord, selection: bool, fit: bool, seed: int, share: floa
     units = torch.arange(len(record)) if groups is None else torch.tensor(sorted(set(groups.tolist())))
     if len(units) < 4:
         what = "inputs" if groups is None else "groups"
-        raise InputError(f"record: expected at least 4 {what} to choose settings on some and a threshold on others, got {len(units)}.")
+        raise InputError(
+            f"record: expected at least 4 {what} to choose settings on some and a threshold on others, got {len(units)}. Record more."
+        )
     order = units[torch.randperm(len(units), generator=torch.Generator().manual_seed(seed))]
     taken = max(int(share * len(units)), 2)
     rest = order[:taken]

@@ -1,6 +1,6 @@
 """Energy of the shipped networks beside their dense twins, with memory traffic; a study of this project.
 
-A cell is a network, with or without early exits; the trained twin of the digit network; a convolution; or a comparison with other counts.
+A cell is a network, with or without early exits; the trained twin of a network; a convolution; or a comparison with other counts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,16 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...bench import energy_peers, energy_traced
+from ...bench import energy_peers, energy_rapl, energy_traced
 from ...energy import Hardware, Metered, compare, hardware_names, load_hardware, make_twin, measure, twin_network, verdict
 from ...layers import PerStep, Sequential
 from ...neurons import IF
 from ...plot import energy_terms, save_figure
 from ...pretrained import find_run, shipped
 from ...recipes import find_recipe
+from ...run_folder.record import read_record
 from ...runs.energy import meter_run, on_samples
 from ...runs.evaluation import evaluate_run
-from ...runs.opened import open_run
+from ...runs.opened import Split, open_run
 from ...train import fit
 from ..claim import Checked
 from ..study import Cell, Results, Study
@@ -31,6 +32,7 @@ STEPS = (1, 2, 4, 5, 8, 16, 32)
 CHANNELS, SIDE, RATE = 64, 16, 0.1
 """Size of the convolution, and the rate at which its spikes are drawn."""
 _INPUTS = 64
+_SPLITS: tuple[Split, ...] = ("valid", "test")
 _TWIN, _VARIANT = "fsdd", "spikegpt-small:inputs"
 
 
@@ -42,10 +44,13 @@ def cells(_: Path) -> list[Cell]:
         *(Cell(name, ("network", name), _score_network) for name in names),
         *(Cell(f"{name}-{EXITS}", ("network", f"{name}, with early exits"), _score_network) for name in with_exits),
         Cell("novels-inputs", ("network", energy_page.SPIKE_INPUTS), _score_trained, _spike_inputs(), _VARIANT),
-        Cell(f"twin-{_TWIN}", ("twin",), _score_twin),
+        Cell(f"twin-{_TWIN}", ("twin", _TWIN), _score_shipped_twin),
+        Cell("twin-commands", ("twin", "commands"), _score_trained_twin, _few_words(), "commands-delays:words20"),
+        Cell("twin-cifar10", ("twin", "cifar10"), _score_converted),
         Cell("convolution", ("convolution",), _score_convolution),
         Cell("peers", ("peers",), _score_peers),
         Cell("traced", ("traced",), _score_traced),
+        Cell("rapl", ("rapl",), _score_rapl),
     ]
 
 
@@ -53,6 +58,13 @@ def _spike_inputs() -> Any:
     """The recipe of the language model with spikes as inputs of its products, trained briefly: rates and energies settle early."""
     recipe: Any = find_recipe(_VARIANT)()
     return replace(recipe, budget=replace(recipe.budget, steps=600, every=200))
+
+
+def _few_words() -> Any:
+    """The recipe of twenty commands with a delay for each neuron, trained briefly."""
+    recipe: Any = find_recipe("commands-delays:words20")()
+    model = replace(recipe.model, granularity="axonal")
+    return replace(recipe, model=model, budget=replace(recipe.budget, epochs=energy_page.EPOCHS))
 
 
 def machines() -> Iterator[tuple[str, Hardware]]:
@@ -99,19 +111,43 @@ def network_results(metered: Metered) -> Results:
     return found
 
 
-def _score_twin(_: Cell, folder: Path) -> Results:
-    """Train the twin of the digit network by the recipe of the network, and measure both."""
-    recipe: Any = find_recipe(f"{_TWIN}-delays")()
+def _score_shipped_twin(_: Cell, folder: Path) -> Results:
+    """Train the twin of the shipped digit network by its recipe, and measure both."""
+    return twin_results(find_recipe(f"{_TWIN}-delays")(), Path(_TWIN), folder / "run")
+
+
+def _score_trained_twin(cell: Cell, folder: Path) -> Results:
+    """Train the twin of the network of this cell by the same recipe, and measure both."""
+    return twin_results(cell.recipe, folder, folder / "twin")
+
+
+def _score_converted(cell: Cell, _: Path) -> Results:
+    """Accuracy of the shipped image network and of the quantised network that it was converted from, as recorded at the conversion."""
+    found = read_record(find_run(cell.key[1]))["conversion"]
+    return {
+        "images": found["compared_on"]["images"],
+        "accuracy": {"spiking": {"valid": found["accuracy"][-1]}, "twin": {"valid": found["ann_accuracy"]}},
+    }
+
+
+def twin_results(recipe: Any, spiking: Path, folder: Path) -> Results:
+    """Train the twin of a network in a folder, or continue its training, and return the multiplications and accuracies of both.
+
+    Args:
+        recipe: recipe of the network, whose data, epochs and seed are those of the twin.
+        spiking: run of the network.
+        folder: run of the twin.
+    """
     torch.manual_seed(recipe.seed)
     twin = twin_network(recipe.model.build())
-    settings = {"decision": recipe.decision, "optim": recipe.optim, "budget": recipe.budget, "augment": recipe.augment}
-    fit(twin, recipe.data, folder=folder / "run", seed=recipe.seed, resume=(folder / "run").exists(), quiet=True, **settings)
-    opened, batches = open_run(folder / "run", "valid"), open_run(_TWIN, "valid").sample(_INPUTS)
-    own = measure(opened.network, open_run(folder / "run", "valid").sample(_INPUTS))
-    derived = make_twin(measure(open_run(_TWIN, "valid").network, batches), None).report
+    settings = {name: getattr(recipe, name) for name in ("decision", "optim", "budget", "augment", "early")}
+    fit(twin, recipe.data, folder=folder, seed=recipe.seed, resume=folder.exists(), quiet=True, **settings)
+    opened = open_run(folder, "valid")
+    own = measure(opened.network, opened.sample(_INPUTS))
+    shipped_run = open_run(spiking, "valid")
+    derived = make_twin(measure(shipped_run.network, shipped_run.sample(_INPUTS)), None).report
     accuracies = {
-        name: {split: evaluate_run(run, split).accuracy for split in ("valid", "test")}
-        for name, run in (("spiking", _TWIN), ("twin", folder / "run"))
+        name: {split: evaluate_run(run, split).accuracy for split in _SPLITS} for name, run in (("spiking", spiking), ("twin", folder))
     }
     return {"macs": own.dense.macs / own.inputs, "derived_macs": derived.dense.macs / derived.inputs, "accuracy": accuracies}
 
@@ -145,10 +181,15 @@ def _score_traced(_: Cell, __: Path) -> Results:
     return energy_traced.measured()
 
 
+def _score_rapl(_: Cell, __: Path) -> Results:
+    return energy_rapl.measured()
+
+
 def results(known: Mapping[tuple[str, ...], Any]) -> Results:
     """The outcomes by kind of cell."""
     found: Results = {"networks": {key[1]: outcome for key, outcome in known.items() if key[0] == "network"}}
-    return found | {key[0]: outcome for key, outcome in known.items() if key[0] != "network"}
+    found["twins"] = {key[1]: outcome for key, outcome in known.items() if key[0] == "twin"}
+    return found | {key[0]: outcome for key, outcome in known.items() if key[0] not in ("network", "twin")}
 
 
 def check(found: Results) -> list[Checked]:
@@ -160,8 +201,9 @@ def check(found: Results) -> list[Checked]:
     if "expected" in (traced := found.get("traced", {})):
         for event, expected in traced["expected"].items():
             checked.append(_checked("callgrind", f"{event} for a synaptic operation", expected, traced["per_operation"][event], 0.1))
-    if twin := found.get("twin"):
-        checked.append(_checked("trained twin", "multiplications of an input", twin["macs"], twin["derived_macs"], 1e-9))
+    for name, twin in found.get("twins", {}).items():
+        if "macs" in twin:
+            checked.append(_checked(f"trained twin, {name}", "multiplications of an input", twin["macs"], twin["derived_macs"], 1e-9))
     return checked
 
 

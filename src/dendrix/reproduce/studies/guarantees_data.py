@@ -54,7 +54,7 @@ def _load(folder: Path, name: str) -> ExitRecord:
     return ExitRecord.load(folder.parent / RECORDS / f"{name}.npz")
 
 
-def _joined(*records: ExitRecord) -> ExitRecord:
+def joined(*records: ExitRecord) -> ExitRecord:
     """One record of several of one network; speakers have the same numbers in all."""
     first = records[0]
     parts: dict[str, Any] = {
@@ -65,7 +65,7 @@ def _joined(*records: ExitRecord) -> ExitRecord:
 
 def speakers(_: Cell, folder: Path) -> Results:
     """Promises for speakers on the nine of the commands that the network was not trained on, each left out once."""
-    new = _joined(_load(folder, "commands-valid"), _load(folder, "commands-test")).grouped("speaker")
+    new = joined(_load(folder, "commands-valid"), _load(folder, "commands-test")).grouped("speaker")
     trained = _load(folder, "commands-train").grouped("speaker")
     assert new.groups is not None
     left_out = []
@@ -177,16 +177,6 @@ def watched(_: Cell, folder: Path) -> Results:
         "alarms before": alarms / 50,
         "median delay": None if median == float("inf") else median,
     }
-
-
-def text(cell: Cell, folder: Path) -> Results:
-    """Sentences read only until their class is certain, by the network that the cell has trained."""
-    del cell
-    valid, test = (record_run(open_run(folder, split)) for split in ("valid", "test"))
-    found = {}
-    for eps in (0.02, 0.05):
-        found[str(eps)] = _figures(fit(valid, goal=Guarantee(eps, DELTA)), test)
-    return {"policies": found, "sentences": len(test), "accuracy_of_full_run": _share(test.right()[:, -1])}
 
 
 def _figures(policy: Policy, record: ExitRecord) -> Results:

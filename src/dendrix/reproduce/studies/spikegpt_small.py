@@ -112,7 +112,7 @@ def _score(cell: Cell, folder: Path) -> Outcome:
 
 def _bits_per_byte(network: Any, novels: Sequence[Tokens], context: int | None) -> float:
     """Over several novels, each read from the state of rest, in windows that overlap by half; without windows if `context` is None."""
-    return sum(score_text(network, novel, context=context).nats for novel in novels) / math.log(2) / sum(novel.bytes for novel in novels)
+    return sum(score_text(network, novel, context=context).nats for novel in novels) / math.log(2) / sum(novel.n_bytes for novel in novels)
 
 
 def results(known: Mapping[tuple[str, int], Outcome]) -> Results:

@@ -386,5 +386,5 @@ def _cost(clips: Unheard, backbone: Backbone) -> dict[str, float]:
         start = time.process_time()
         vocabulary.scores(clips.codes[int(i)])
         asking.append(time.process_time() - start)
-    size = float(vocabulary.report("word 0").bytes)
+    size = float(vocabulary.report("word 0").n_bytes)
     return {"bytes": size, "teaching ms": 1000 * float(np.median(teaching)), "probe ms": 1000 * float(np.median(asking))}

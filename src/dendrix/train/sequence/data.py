@@ -78,6 +78,8 @@ class CommandsData(DataSource):
     """All 40 words, or 20: the digits and ten commands of the usual keyword tasks."""
     without: tuple[str, ...] = ()
     """Words that are left out, by their English names, such as those that the network is taught later; set `outputs` accordingly."""
+    fold: int | None = None
+    """Test on this third of all speakers, 0 to 2, and train on others; by default the official splits."""
     root: Path | None = None
     """File arabic_commands40.npz or its folder; by default the one that DENDRIX_DATA names."""
 
@@ -86,7 +88,7 @@ class CommandsData(DataSource):
 
     def load(self) -> Splits[Dataset]:
         """Load the three splits, encoded."""
-        return commands(self.encoder, self.root, words=self.words, without=self.without)
+        return commands(self.encoder, self.root, words=self.words, without=self.without, fold=self.fold)
 
 
 @dataclass(frozen=True)

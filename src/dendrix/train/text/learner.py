@@ -98,7 +98,7 @@ class TextLearner(Learner):
                 seen += window[:, 1:].numel()
         nats, right, seen = self.total(torch.stack([nats, right, seen]))
         refuse_divergence(step, {"validation loss": nats.item()})
-        per_byte = len(tokens) / tokens.bytes / math.log(2)
+        per_byte = len(tokens) / tokens.n_bytes / math.log(2)
         loss = (nats / seen).item()
         scores = {"valid_accuracy": (right / seen).item(), "valid_loss": loss, "valid_bits_per_byte": loss * per_byte}
         return {**scores, "health": self.watch.health(self.total), **self._sample(step)}
