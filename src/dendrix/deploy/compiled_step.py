@@ -10,7 +10,8 @@ from ..core import State, Stateful, expect, expect_finite, expect_floating, expe
 from ..errors import InputError
 from ..layers.delay.base import delay_layers
 from ..lowering.layers import lower
-from ..lowering.tables import tables
+from ..kernels.network.event_operation import run_events
+from ..lowering.event_tables import event_tables
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -37,13 +38,11 @@ class StreamingNetwork(Stateful):
 
     def __init__(self, network: nn.Module):
         super().__init__()
-        from ..lowering.loops import run_steps  # numba loads in 0.4 s
-
-        self._loop = run_steps
         layers = lower(network)
-        self.channels, self.outputs = layers[0].synapses.weight.shape[1], layers[-1].synapses.weight.shape[0]
+        self.channels, self.outputs = layers[0].synapses.inputs, len(layers[-1].bias)
         # Arrays and no buffers: reading a buffer of a module and converting it takes as long as a layer.
-        *self._tables, self._rest = tables(layers)
+        self._tables = event_tables(layers)
+        self._rest = self._tables.rest
         self._one = np.ones((1, 1), bool)
         self.eval()
 
@@ -68,8 +67,7 @@ class StreamingNetwork(Stateful):
         else:
             memory, steps = (part.numpy().copy() for part in self._checked(state, len(x)))
         y = np.empty((x.shape[0], x.shape[1], self.outputs), np.float32)
-        inputs = np.ascontiguousarray(x, np.float32)
-        self._loop(inputs, valid, *self._tables, memory, steps, y, 0, len(x))
+        run_events(self._tables, np.ascontiguousarray(x, np.float32), None, valid, memory, steps, y)
         return torch.from_numpy(y), StreamingState(torch.from_numpy(memory), torch.from_numpy(steps))
 
     def _checked(self, state: State, batch: int) -> StreamingState:

@@ -28,6 +28,31 @@ class Synapses:
     """In whole steps, 0 to `taps` - 1."""
     taps: int
 
+    @property
+    def inputs(self) -> int:
+        """Number of neurons or channels that they start from."""
+        return self.weight.shape[1]
+
+
+@dataclass(frozen=True)
+class SparseSynapses:
+    """Weighted connections with delays between few of the pairs, by input."""
+
+    starts: NDArray[np.int64]
+    """Where the synapses of each input start, [inputs + 1]."""
+    target: NDArray[np.int64]
+    """Neuron that a synapse feeds, [N]."""
+    weight: NDArray[np.floating[Any]]
+    """[N]"""
+    delay: NDArray[np.integer[Any]]
+    """In whole steps, 0 to `taps` - 1, [N]."""
+    taps: int
+
+    @property
+    def inputs(self) -> int:
+        """Number of neurons or channels that they start from."""
+        return len(self.starts) - 1
+
 
 @dataclass(frozen=True)
 class Population:
