@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..compiled import cached_jit
-from .loops import _fire as fire
-from .loops import _list_active as list_active
+from .loops import fire, list_active
 
 _compiled = partial(cached_jit, fastmath={"contract"})
 _inlined = partial(cached_jit, fastmath={"contract"}, inlined=True)
-_GROUP = 8
+GROUP = 8
 """Rows of the batch that a thread takes through a layer at a time, so that the weights of a block stay in the cache."""
 
 
@@ -146,7 +145,7 @@ def run_rows(
     for k in range(len(stages)):
         most = max(most, stages[k, 1] - stages[k, 0])
         widest = max(widest, blocks[stages[k, 0], 1])
-    group = min(_GROUP, last - first)
+    group = min(GROUP, last - first)
     until, spikes = np.empty((2, group, most, length), np.int64), np.empty((2, group, most, length * widest), np.uint32)
     flat, begin = spikes.reshape(2, -1), np.empty((group, most), np.int64)
     for r in range(group):

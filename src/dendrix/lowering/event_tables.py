@@ -7,11 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .layers import Floats, Layer, SparseSynapses, Synapses
+from .layers import Floats, Layer, Synapses
+from .sparse import SparseLayer, SparseSynapses
 from .tables import KINDS, PARAMETERS
 
-_WIDTH = 64
-"""Neurons per block of a dense layer: their pending sums fit the first-level cache, their weights the second."""
+_WIDTH = 128
+"""Neurons per block of a dense layer: enough for the fixed cost of an event, and few enough for several threads."""
+
+
+_DENSE = 0.2
+"""Share of weights that are not zero above which whole rows are added where the delays allow it: vectors take several at once."""
 
 
 class EventTables(NamedTuple):
@@ -57,8 +62,8 @@ class _Room:
         return sum(map(len, parts[:-1]))
 
 
-def event_tables(lowered: Sequence[Layer], width: int = _WIDTH) -> EventTables:
-    """Lay out the layers of a network in blocks of at most `width` neurons; layers with feedback and sparse ones are one block."""
+def event_tables(lowered: Sequence[Layer | SparseLayer], width: int = _WIDTH) -> EventTables:
+    """Lay out the layers of a network in blocks of at most `width` neurons; layers with feedback and sparse ones are one block each."""
     room = _Room()
     stages: list[list[int]] = []
     blocks: list[list[int]] = []
@@ -78,7 +83,7 @@ def event_tables(lowered: Sequence[Layer], width: int = _WIDTH) -> EventTables:
     return EventTables(*table, np.concatenate(room.starts), places.astype(narrow), weights, parameters, rest)
 
 
-def _block(room: _Room, layer: Layer, low: int, high: int) -> list[int]:
+def _block(room: _Room, layer: Layer | SparseLayer, low: int, high: int) -> list[int]:
     neurons, nothing = layer.neurons, np.zeros(high - low)
     values: dict[str, Floats | None] = {name: getattr(neurons, name) for name in PARAMETERS[1:]} | {"bias": layer.bias}
     parameter_at = room.put("parameters", np.stack([nothing if (v := values[name]) is None else v[low:high] for name in PARAMETERS]))
@@ -93,14 +98,12 @@ def _edge(room: _Room, synapses: Synapses | SparseSynapses, later: int, low: int
     """Append an edge to the neurons low to high whose synapses act `later` steps later than their delays; returns its number."""
     size, taps = high - low, synapses.taps + later
     if isinstance(synapses, SparseSynapses):
-        count, one = 1, False
-        starts, places, weight = synapses.starts, (synapses.delay.astype(np.int64) + later) * size + synapses.target, synapses.weight
+        count, one, starts, weight = 1, False, synapses.starts, synapses.weight
+        places = (synapses.delay.astype(np.int64) + later) * size + synapses.target
     else:
         weight, delay = (part[low:high].transpose(1, 2, 0) for part in (synapses.weight, synapses.delay + later))
-        count, one = weight.shape[1], bool((delay == delay[..., :1]).all())
-        used = weight.reshape(len(weight), -1) != 0
-        if one and used.mean() < 0.2:
-            one = False
+        count, used = weight.shape[1], weight.reshape(len(weight), -1) != 0
+        one = bool((delay == delay[..., :1]).all() and used.mean() > _DENSE)
         if one:
             starts, places = np.zeros(1, np.int64), delay[..., 0] * size
         else:

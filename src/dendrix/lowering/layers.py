@@ -35,26 +35,6 @@ class Synapses:
 
 
 @dataclass(frozen=True)
-class SparseSynapses:
-    """Weighted connections with delays between few of the pairs, by input."""
-
-    starts: NDArray[np.int64]
-    """Where the synapses of each input start, [inputs + 1]."""
-    target: NDArray[np.int64]
-    """Neuron that a synapse feeds, [N]."""
-    weight: NDArray[np.floating[Any]]
-    """[N]"""
-    delay: NDArray[np.integer[Any]]
-    """In whole steps, 0 to `taps` - 1, [N]."""
-    taps: int
-
-    @property
-    def inputs(self) -> int:
-        """Number of neurons or channels that they start from."""
-        return len(self.starts) - 1
-
-
-@dataclass(frozen=True)
 class Population:
     """Neurons of one kind, with one value per neuron [N], in the units of the network. The equations are those of `dendrix.neurons`."""
 

@@ -38,7 +38,9 @@ def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y:
         if b != listed:
             n = 0
             for t in range(length):
-                for i in range(0, inputs - inputs % 8, 8):  # most are zero, and a branch for each input would be mispredicted at every event
+                for i in range(
+                    0, inputs - inputs % 8, 8
+                ):  # most are zero, and a branch for each input would be mispredicted at every event
                     some = False
                     for j in range(8):
                         some |= x[b, t, i + j] != 0
@@ -64,9 +66,7 @@ def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y:
         y[b, :, low:high] = line[past * tile : (past + steps) * tile].reshape(steps, tile)[:, : high - low]
 
 
-def slide(
-    x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, blocks: int, y: Any, first: int, last: int
-) -> None:
+def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, blocks: int, y: Any, first: int, last: int) -> None:
     """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
     Groups of `fold` batch rows are processed together: their inputs are stored by step, then row, with `span` numbers per input including
