@@ -71,6 +71,7 @@ def test_equals_the_modules_for_random_networks(data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         x *= torch.randint(1, 4, x.shape)
     lengths = torch.randint(0, steps + 1, (batch,))
+    lengths[0] = steps
     valid = torch.arange(steps) < lengths[:, None]
     fast = StreamingNetwork(net)
     found, state = fast(x, None, valid)
@@ -83,13 +84,15 @@ def test_equals_the_modules_for_random_networks(data: st.DataObject) -> None:
     assert torch.equal(same, found[:, : same.shape[1]])
     assert torch.equal(after.memory, state.memory)
     assert torch.equal(after.steps, lengths)
-    cut = data.draw(st.integers(0, steps))
+    alone = fast(x[:1], None, valid[:1])[0]
+    assert torch.equal(alone, found[:1])
+    if steps == 1:
+        return
+    cut = data.draw(st.integers(1, steps - 1))
     first, halfway = fast(x[:, :cut], None, valid[:, :cut])
     second, end = fast(x[:, cut:], halfway, valid[:, cut:])
     assert torch.equal(torch.cat([first, second], 1), found)
     assert torch.equal(end.memory, state.memory)
-    alone = fast(x[:1], None, valid[:1])[0]
-    assert torch.equal(alone, found[:1])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -127,7 +130,10 @@ def test_sparse_layers_equal_dense_ones() -> None:
     rng = np.random.default_rng(0)
     net = network("Recurrent", inputs=40, hidden=50)
     dense = lower(net)
-    layers = [SparseLayer(_sparse(l.synapses, rng), l.bias, l.neurons, l.feedback and _sparse(l.feedback, rng)) for l in dense]
+    layers = [
+        SparseLayer(_sparse(layer.synapses, rng), layer.bias, layer.neurons, layer.feedback and _sparse(layer.feedback, rng))
+        for layer in dense
+    ]
     x = (torch.rand(3, 30, 40) < 0.2).float()
     expected, found = StreamingNetwork(dense)(x)[0], StreamingNetwork(layers)(x)[0]
     assert torch.allclose(found, expected, atol=1e-5)
@@ -151,11 +157,11 @@ def test_several_events_at_one_place_add_up() -> None:
     assert torch.allclose(once, thrice, atol=1e-6)
 
 
-def test_no_events_and_no_steps() -> None:
+def test_no_events() -> None:
     net = StreamingNetwork(network())
     assert torch.equal(net.forward_events([Spikes([], [])], 7)[0], net(torch.zeros(1, 7, 6))[0])
-    assert net.forward_events([Spikes([], [])], 0)[0].shape == (1, 0, 4)
-    assert net(torch.zeros(2, 0, 6))[0].shape == (2, 0, 4)
+    unequal, _ = net.forward_events([Spikes([], []), Spikes([], [])], [0, 3])
+    assert not unequal[0].any()
 
 
 @pytest.mark.parametrize(
@@ -170,6 +176,7 @@ def test_no_events_and_no_steps() -> None:
         (Spikes([0], [0], [float("nan")]), 3, "expected finite values"),
         (Spikes([0], [0]), [1, 2], "lengths: expected a number of steps"),
         (Spikes([], []), -1, "lengths: expected"),
+        (Spikes([], []), 0, "at least 1 for the longest"),
     ],
 )
 def test_events_are_checked(row: Spikes, steps: int, told: str) -> None:

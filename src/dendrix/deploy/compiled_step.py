@@ -84,11 +84,11 @@ class StreamingNetwork(Stateful):
         Returns:
             outputs [B, T, K], zero after the end of an input, and the state.
         Raises:
-            InputError: events are unsorted, or outside the steps or channels.
+            InputError: events are unsorted, or outside the steps or channels, or there are no steps.
         """
         each = [lengths] * len(rows) if isinstance(lengths, int) else list(lengths)
-        if len(each) != len(rows) or not rows or min(each) < 0:
-            raise InputError(f"lengths: expected a number of steps, at least 0, for each of {len(rows)} inputs, got {each}.")
+        if len(each) != len(rows) or not rows or min(each) < 0 or max(each) < 1:
+            raise InputError(f"lengths: expected a number of steps for each of {len(rows)} inputs, at least 1 for the longest, got {each}.")
         listed = [_checked_events(row, steps, self.channels, f"input {b}") for b, (row, steps) in enumerate(zip(rows, each, strict=True))]
         valid = np.arange(max(each)) < np.array(each)[:, None]
         return self._run(np.empty((len(rows), 0, self.channels), np.float32), _lists(listed, valid.shape[1]), state, valid)

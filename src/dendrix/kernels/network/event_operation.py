@@ -16,6 +16,10 @@ _ROOM = 4_000_000
 """Spikes for which a thread has room between two layers. It bounds the steps of a chunk of a large network."""
 
 
+_SMALLEST = 15_000_000
+"""Synapses times steps below which the start of threads for every layer takes longer than they save."""
+
+
 class EventLists(NamedTuple):
     """Events of the rows of a batch, by row and step."""
 
@@ -49,7 +53,7 @@ def run_events(tables: EventTables, x: Any, events: EventLists | None, valid: An
     counts = tables.stages[:, 1] - tables.stages[:, 0]
     widest = int((tables.blocks[tables.stages[:, 0], 1] * counts).max())
     chunk = max(1, min(_CHUNK, _ROOM // (widest * min(rows, event_loops.GROUP))))
-    in_blocks = rows < torch.get_num_threads() and counts.max() > 1
+    in_blocks = rows < torch.get_num_threads() and counts.max() > 1 and len(tables.weights) * min(length, chunk) >= _SMALLEST
     for low in range(0, length, chunk):
         high = min(length, low + chunk)
         came = _NONE if events is None else _between(events, low, high)
