@@ -38,8 +38,8 @@ def run(
 
     Args:
         wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits`, or the name of a
-            case; all if empty. Only if named: `gpu`, `events`, `nir`, `deploy`, `serve`, `sessions` and `decode` (or one size, such as `decode-46M`).
-            `growth` beside other names is the growth of those.
+            case; all if empty. Only if named: `gpu`, `events`, `nir`, `deploy`, `serve`, `sessions` and `decode` (or one size, such as
+            `decode-46M`). `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
         out: folder for `results.json` and `results.md`; None writes no file.

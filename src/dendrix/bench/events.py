@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -103,7 +104,7 @@ def network_of(name: str, percent: int) -> Sequential:
     sizes = (700, 256, 256)
     h = spikes(2, 100, sizes[0], percent / 100)
     parts: list[Any] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layer, neuron = DelayLinear(inputs, outputs, 250.0, 10.0, train_delays=False), LIF(outputs, decay=0.5, v_reset=0.0, train_tau=False)
         drive, low, high = layer(h)[0], 1e-3, 1e3
         for _ in range(40):

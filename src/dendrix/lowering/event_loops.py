@@ -83,8 +83,7 @@ def run_stage(
     Reads the events begins [rows, P], untils [rows, P, T], `which` and, in the first layer, their `value`. Writes those of the layer, or
     y [B, T, K] if it is the last. Changes `memory` [B, S]; steps [B] is the number of steps before.
     """
-    begin_block, end_block, parts, width = stages[k, 0], stages[k, 1], stages[k, 2], stages[k, 3]
-    final, room = k == len(stages) - 1, which_out.shape[2]
+    begin_block, parts, width, final = stages[k, 0], stages[k, 2], stages[k, 3], k == len(stages) - 1
     widest = blocks[begin_block, 1]
     sums, values, active = np.empty(widest, np.float32), np.empty(widest, np.float32), np.empty(widest + 1, np.uintp)
     one = np.float32(1)

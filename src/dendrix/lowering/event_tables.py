@@ -29,13 +29,13 @@ class EventTables(NamedTuple):
     stages: NDArray[np.int64]
     """[K, 4], a row per layer: its first block, the one behind its last, and blocks and neurons per block of the layer before."""
     blocks: NDArray[np.int64]
-    """[N, 8]: kind, neurons, soft reset, places of parameters and membranes, edge of the inputs, edge of the feedback or -1, first neuron."""
+    """[N, 8]: kind, neurons, soft reset, places of parameters and membranes, edges of inputs and feedback (or -1), first neuron."""
     edges: NDArray[np.int64]
-    """[E, 8]: 1 if all synapses of an input have one delay, neurons, taps, synapses per pair, places of starts, places, weights and line."""
+    """[E, 8]: 1 if inputs have one delay for all neurons, neurons, taps, synapses per pair, places of starts, places, weights and line."""
     starts: NDArray[np.int64]
     """Where the synapses of each input of an edge start, [inputs + 1] of each edge, counted from the edge's first."""
     places: NDArray[Any]
-    """Where a synapse writes, counted from the row of the step: delay * neurons + neuron, or, if an input has one delay, delay * neurons."""
+    """Where a synapse writes, counted from the row of the step: delay * neurons + neuron; if inputs have one delay, without neuron."""
     weights: NDArray[np.float32]
     """Weights by input."""
     parameters: NDArray[np.float32]
