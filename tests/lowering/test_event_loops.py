@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dendrix.deploy import Spikes, StreamingNetwork
 from dendrix.errors import InputError
+from dendrix.kernels.network.event_operation import EventLoop
 from dendrix.layers import DelayLinear, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
 from dendrix.lowering.event_tables import event_tables
 from dendrix.lowering.layers import Synapses, lower
@@ -50,7 +51,7 @@ def settled(net: Sequential, x: Tensor, valid: Tensor) -> Tensor:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_equals_the_modules_for_random_networks(data: st.DataObject) -> None:
     torch.manual_seed(data.draw(st.integers(0, 2**16)))
     kinds = st.sampled_from(("linear", "sparse", "synaptic", "synaptic 2", "axonal", "axonal 2", "dendritic"))
@@ -122,7 +123,7 @@ def test_blocks_of_any_width_give_the_same(kind: str, width: int) -> None:
     net, x = network(kind), (torch.rand(3, 20, 6) < 0.3).float()
     fast = StreamingNetwork(net)
     expected, _ = fast(x)
-    fast._tables = event_tables(lower(net), width)
+    fast._loop = EventLoop(event_tables(lower(net), width))
     assert torch.equal(fast(x)[0], expected)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
 from ..errors import InputError
-from ..kernels.network.event_operation import EventLists, run_events
+from ..kernels.network.event_operation import EventLists, EventLoop
 from ..layers.delay.base import delay_layers
 from ..lowering.event_tables import event_tables
 from ..lowering.layers import Layer, lower
@@ -55,7 +55,7 @@ class StreamingNetwork(Stateful):
         layers: Sequence[Layer | SparseLayer] = lower(network) if isinstance(network, nn.Module) else network
         self.channels, self.outputs = layers[0].synapses.inputs, len(layers[-1].bias)
         # Arrays and no buffers: reading a buffer of a module and converting it takes as long as a layer.
-        self._tables = event_tables(layers)
+        self._loop = EventLoop(event_tables(layers))
         self._one = np.ones((1, 1), bool)
         self.eval()
 
@@ -95,15 +95,15 @@ class StreamingNetwork(Stateful):
 
     def _run(self, x: Any, events: EventLists | None, state: State, valid: Any) -> tuple[Tensor, StreamingState]:
         if state is None:
-            memory, steps = np.repeat(self._tables.rest[None], len(x), 0), np.zeros(len(x), np.int64)
+            memory, steps = np.empty((len(x), len(self._loop.tables.rest)), np.float32), np.zeros(len(x), np.int64)
         else:
             memory, steps = (part.numpy().copy() for part in self._checked(state, len(x)))
         y = np.empty((*valid.shape, self.outputs), np.float32)
-        run_events(self._tables, np.ascontiguousarray(x, np.float32), events, valid, memory, steps, y)
+        self._loop.run(np.ascontiguousarray(x, np.float32), events, valid, memory, steps, y, state is None)
         return torch.from_numpy(y), StreamingState(torch.from_numpy(memory), torch.from_numpy(steps))
 
     def _checked(self, state: State, batch: int) -> StreamingState:
-        shape = (batch, len(self._tables.rest))
+        shape = (batch, len(self._loop.tables.rest))
         if isinstance(state, StreamingState) and state.memory.shape == shape:
             return state
         came = list(state.memory.shape) if isinstance(state, StreamingState) else type(state).__name__

@@ -137,9 +137,12 @@ def run_stage(
 @_compiled
 def run_rows(
     x: Any, begins: Any, untils: Any, which: Any, value: Any, stages: Any, blocks: Any, edges: Any, starts: Any, places: Any, weights: Any,
-    parameters: Any, memory: Any, steps: Any, valid: Any, low: Any, high: Any, y: Any, first: Any, last: Any,
+    parameters: Any, rest: Any, fresh: Any, memory: Any, steps: Any, valid: Any, low: Any, high: Any, y: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
-    """Run steps low to high of rows first to last of the batch, whose inputs are events, or x [B, T, C] if there are no events."""
+    """Run steps low to high of rows first to last of the batch, whose inputs are events, or x [B, T, C] if there are no events.
+
+    `fresh`: `memory` is set first, by the thread that uses it.
+    """
     widest, most, length = 1, 1, high - low
     for k in range(len(stages)):
         most = max(most, stages[k, 1] - stages[k, 0])
@@ -156,6 +159,9 @@ def run_rows(
     which_x, value_x = np.empty(mine * length * x.shape[2], np.uint32), np.empty(mine * length * x.shape[2], np.float32)
     for row in range(first, last, group):
         count = min(group, last - row)
+        if fresh:
+            for b in range(row, row + count):
+                memory[b] = rest
         if dense:
             for r in range(count):
                 begin_x[r, 0] = r * length * x.shape[2]

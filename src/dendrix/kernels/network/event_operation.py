@@ -36,32 +36,56 @@ class EventLists(NamedTuple):
 _NONE = EventLists(np.empty((0, 1), np.int64), np.empty((0, 1, 1), np.int64), np.empty(0, np.uint32), np.empty(0, np.float32))
 
 
-def run_events(tables: EventTables, x: Any, events: EventLists | None, valid: Any, memory: Any, steps: Any, y: Any) -> None:
-    """Run a network over the steps of all rows: changes `memory` [B, S] and `steps` [B], and writes y [B, T, K].
+class EventLoop:
+    """A network as tables and the loop over them."""
 
-    Args:
-        tables: the network.
-        x: inputs, float32 [B, T, C]; not read if there are events.
-        events: inputs as events.
-        valid: bool [B, T]; other steps change nothing and give zero.
-        memory: state of the rows.
-        steps: number of steps that each has run.
-    """
-    from ...lowering import event_loops  # numba loads in 0.4 s
+    def __init__(self, tables: EventTables):
+        self.tables = tables
+        self._blocks = [(last - first, int(tables.blocks[first, 1])) for first, last, *_ in tables.stages.tolist()]
+        """Number of blocks and neurons per block of each layer."""
+        self._widest = max(blocks * width for blocks, width in self._blocks)
 
-    rows, length = valid.shape
-    counts = tables.stages[:, 1] - tables.stages[:, 0]
-    widest = int((tables.blocks[tables.stages[:, 0], 1] * counts).max())
-    chunk = max(1, min(_CHUNK, _ROOM // (widest * min(rows, event_loops.GROUP))))
-    in_blocks = rows < torch.get_num_threads() and counts.max() > 1 and len(tables.weights) * min(length, chunk) >= _SMALLEST
-    for low in range(0, length, chunk):
-        high = min(length, low + chunk)
-        came = _NONE if events is None else _between(events, low, high)
-        if in_blocks:
-            _run_layers(tables, x, came, valid, memory, steps, low, high, y)
-        else:
-            in_parts(partial(event_loops.run_rows, x, *came, *tables[:-1], memory, steps, valid, low, high, y), rows)
-        steps += valid[:, low:high].sum(1)
+    def run(self, x: Any, events: EventLists | None, valid: Any, memory: Any, steps: Any, y: Any, fresh: bool) -> None:
+        """Run the network over the steps of all rows: changes `memory` [B, S] and `steps` [B], and writes y [B, T, K].
+
+        Args:
+            x: inputs, float32 [B, T, C]; not read if there are events.
+            events: inputs as events.
+            valid: bool [B, T]; other steps change nothing and give zero.
+            memory: state of the rows.
+            steps: number of steps that each has run.
+            fresh: no row has run, and `memory` holds nothing yet.
+        """
+        from ...lowering.event_loops import GROUP, run_rows  # numba loads in 0.4 s
+
+        rows, length = valid.shape
+        chunk = max(1, min(_CHUNK, _ROOM // (self._widest * min(rows, GROUP))))
+        in_blocks = rows < torch.get_num_threads() and len(self.tables.weights) * min(length, chunk) >= _SMALLEST
+        if fresh and in_blocks:
+            memory[:] = self.tables.rest
+        for low in range(0, length, chunk):
+            high = min(length, low + chunk)
+            came = _NONE if events is None else _between(events, low, high)
+            if in_blocks:
+                self._run_layers(x, came, valid, memory, steps, low, high, y)
+            else:
+                in_parts(partial(run_rows, x, *came, *self.tables, fresh and low == 0, memory, steps, valid, low, high, y), rows)
+            steps += valid[:, low:high].sum(1)
+
+    def _run_layers(self, x: Any, came: EventLists, valid: Any, memory: Any, steps: Any, low: int, high: int, y: Any) -> None:
+        """One layer after another, each in parts over its blocks."""
+        from ...lowering.event_loops import run_stage
+
+        rows, length = len(valid), high - low
+        if not len(came.begin):
+            came = _listed(x, low, high)
+        for k, (blocks, width) in enumerate(self._blocks):
+            until, spikes = np.empty((rows, blocks, length), np.int64), np.empty((rows, blocks, length * width), np.uint32)
+            in_parts(
+                partial(run_stage, k, *came, *self.tables[:-1], memory, steps, valid, low, high, 0, rows, until, spikes, y), blocks * rows
+            )
+            begin = np.arange(rows * blocks).reshape(rows, blocks) * (length * width)
+            came = EventLists(begin, until, spikes.reshape(-1), came.value)
 
 
 def _between(events: EventLists, low: int, high: int) -> EventLists:
@@ -71,27 +95,9 @@ def _between(events: EventLists, low: int, high: int) -> EventLists:
     return events._replace(begin=events.begin + before, until=until)
 
 
-def _run_layers(tables: EventTables, x: Any, came: EventLists, valid: Any, memory: Any, steps: Any, low: int, high: int, y: Any) -> None:
-    """One layer after another, each in parts over its blocks."""
-    from ...lowering import event_loops
-
-    rows, length = len(valid), high - low
-    if not len(came.begin):
-        came = _listed(x, low, high)
-    for k, (first, last, *_) in enumerate(tables.stages.tolist()):
-        blocks, width = last - first, int(tables.blocks[first, 1])
-        until, spikes = np.empty((rows, blocks, length), np.int64), np.empty((rows, blocks, length * width), np.uint32)
-        in_parts(
-            partial(event_loops.run_stage, k, *came, *tables[:-1], memory, steps, valid, low, high, 0, rows, until, spikes, y),
-            blocks * rows,
-        )
-        begin = np.arange(rows * blocks).reshape(rows, blocks) * (length * width)
-        came = EventLists(begin, until, spikes.reshape(-1), came.value)
-
-
 def _listed(x: Any, low: int, high: int) -> EventLists:
     """Steps low to high of x [B, T, C] as events."""
-    from ...lowering import event_loops
+    from ...lowering.event_loops import list_events
 
     rows, length, most = len(x), high - low, (high - low) * x.shape[2]
     found = EventLists(
@@ -99,5 +105,5 @@ def _listed(x: Any, low: int, high: int) -> EventLists:
         np.empty(rows * most, np.uint32), np.empty(rows * most, np.float32),
     )  # fmt: skip
     for b in range(rows):
-        event_loops.list_events(x, b, low, high, b * most, found.until[b, 0], found.channel, found.value)
+        list_events(x, b, low, high, b * most, found.until[b, 0], found.channel, found.value)
     return found
