@@ -72,7 +72,8 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
     scatter, slide, _ = _compiled()
     if by == "events":
         size = min(outputs, _TILE)
-        place = (delay.int() * size + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1) % size).transpose(0, 1).flatten(1)
+        # In place: each temporary of this size costs as much as the arithmetic.
+        place = delay.int().mul_(size).add_((torch.arange(outputs, dtype=torch.int32) % size).view(-1, 1, 1)).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
         sizes: tuple[int, ...] = (size,)
         parts = len(y) * -(-outputs // size)
@@ -80,7 +81,8 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         fold = cost.fold(len(x), steps)
         room = integer_loops.padded(steps * fold)
         span = (taps - 1) * fold + room
-        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + (taps - 1 - delay.int()) * fold).flatten(1)
+        begin = torch.arange(inputs, dtype=torch.int32).mul_(span).add_((taps - 1) * fold).view(1, -1, 1)
+        place = delay.int().mul_(-fold).add_(begin).flatten(1)
         loop, weights = slide, weight.flatten(1)
         groups = -(-len(y) // fold)
         blocks = min(outputs, _BLOCKS) if groups < _BLOCKS else 1
