@@ -60,7 +60,7 @@ def test_other_results_are_refused() -> None:
 
 def test_a_python_that_does_not_run() -> None:
     with pytest.raises(ValueError, match="pythons: expected interpreters"):
-        deployment._python_of("brian2", ["/no/python"])
+        deployment.python_of("brian2", ["/no/python"])
 
 
 def test_the_page_has_the_stored_tables() -> None:

@@ -43,7 +43,7 @@ def test_gpu_cases_run_only_if_named_and_say_what_is_missing(monkeypatch: pytest
     assert refused.keys() == {"torch loop (unbind)", "dendrix", "SpikingJelly, Triton"}
 
 
-@pytest.mark.parametrize("name", ["results", "language", "nir", "deploy", "exits"])
+@pytest.mark.parametrize("name", ["results", "language", "nir", "deploy", "exits", "events"])
 def test_the_stored_tables_are_those_of_the_stored_record(name: str) -> None:
     folder = Path(__file__).parents[2] / "benchmarks"
     assert (folder / f"{name}.md").read_text() == markdown(json.loads((folder / f"{name}.json").read_text()))

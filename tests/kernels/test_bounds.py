@@ -14,6 +14,7 @@ CHECKED = {
     "scan": ["conformance/test_kernels.py", "-k", "test_kernel_equals_reference and 17 and not attached and not PLIF"],
     "decoding": ["generate/test_decoder.py", "layers/rwkv/test_token_shift.py"],
     "segments": ["sdr/test_segment_index.py"],
+    "networks by events": ["lowering/test_event_loops.py"],
 }
 BEYOND = """
 import numpy as np

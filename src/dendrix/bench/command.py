@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from ..core import expect_count
 from ..core.files import expect_folder, write_atomic
 from ..errors import InputError
-from . import decode, deployment, exits, exits_growth, nir, serving, sessions, trouble
+from . import decode, deployment, event_growth, exits, exits_growth, nir, serving, sessions, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
@@ -38,15 +38,15 @@ def run(
 
     Args:
         wanted: groups or cases to run: `lif`, `delay`, `step`, `train`, `convert`, `wkv`, `lm`, `sdr`, `growth`, `exits` (or one
-            network, such as `exits-cifar10`), or the name of a case; all if empty. Only if named: `gpu`, `nir`, `deploy`, `serve`,
-            `sessions` and `decode` (or one size, such as `decode-46M`). `growth` beside other names is the growth of those.
+            network, such as `exits-cifar10`), or the name of a case; all if empty. Only if named: `gpu`, `events`, `nir`, `deploy`,
+            `serve`, `sessions` and `decode` (or one size, such as `decode-46M`). `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
         out: folder for `results.json` and `results.md`; None writes no file.
         json: print the record as JSON instead of the table.
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
         batch: batch size of the whole training step instead of 256, which takes long, and of `exits` instead of three.
-        pythons: for `nir` and `deploy`: interpreters of other environments in which some of the libraries are installed.
+        pythons: for `nir`, `events` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
     Raises:
         InputError: an unknown name, or a number of threads below one.
@@ -109,6 +109,7 @@ def _groups(
         "sessions": {},
         "decode": {},
         "nir": {},
+        "events": {},
         "deploy": {},
     }
     if not wanted or "growth" in wanted:
@@ -128,6 +129,9 @@ def _groups(
     if "nir" in wanted:
         torch.set_num_threads(1)
         found["nir"] = nir.measured(quick, tell, pythons, limit_s)
+    if "events" in wanted:
+        torch.set_num_threads(1)
+        found["events"] = event_growth.measured(quick, tell, pythons)
     if "deploy" in wanted:
         found["deploy"] = deployment.measured(quick, tell, pythons)
     if "serve" in wanted:

@@ -179,8 +179,8 @@ def _makers(
     if wasm:
         makers["WebAssembly in node"] = lambda: _node(folder, made, frames, stack)
     for library in libraries:
-        python, version = _python_of(library, pythons)
-        makers[f"{library} {version}".strip()] = lambda library=library, python=python: _worker(folder, library, python, stack)  # type: ignore[misc]
+        python, version = python_of(library, pythons)
+        makers[f"{library} {version}".strip()] = lambda library=library, python=python: worker(folder, library, python, stack)  # type: ignore[misc]
     return makers
 
 
@@ -216,7 +216,7 @@ def _node(folder: Path, made: Deployed, frames: Ints, stack: ExitStack) -> Run:
     return _process(stack, [node, str(Path(__file__).with_name("deploy_worker.mjs")), str(folder / "web")])
 
 
-def _worker(folder: Path, library: str, python: str | None, stack: ExitStack) -> Run:
+def worker(folder: Path, library: str, python: str | None, stack: ExitStack) -> Run:
     """A library in its own process."""
     if python is None:
         raise UnavailableError("not installed in any of the Pythons")
@@ -243,7 +243,7 @@ def _process(stack: ExitStack, command: list[str]) -> Run:
     return run
 
 
-def _python_of(library: str, pythons: Sequence[str]) -> tuple[str | None, str]:
+def python_of(library: str, pythons: Sequence[str]) -> tuple[str | None, str]:
     """The first Python that has a library, and the library's version.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from . import decode, deployment, exits, exits_growth, nir, serving, sessions, trouble
+from . import decode, deployment, event_growth, exits, exits_growth, nir, serving, sessions, trouble
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
 
@@ -69,6 +69,7 @@ def markdown(record: Record) -> str:
         "decode": decode.table,
         "nir": nir.table,
         "deploy": deployment.table,
+        "events": event_growth.table,
     }
     parts += [table(record[name]) for name, table in sections.items() if record.get(name)]  # older records do not have all of them
     return "\n".join(parts)

@@ -1,10 +1,10 @@
 """Cases of the benchmark, by name and by group."""
 
 from ..core import expect_one_of
-from . import convert, decode, delays, exits, language, neurons, sdr_probability, sdr_search, training, wkv
+from . import convert, decode, delays, events, exits, language, neurons, sdr_probability, sdr_search, training, wkv
 from .harness import Case
 
-_ONLY_IF_NAMED = ("gpu",)
+_ONLY_IF_NAMED = ("gpu", "events")
 
 
 def groups() -> dict[str, list[Case]]:
@@ -13,6 +13,7 @@ def groups() -> dict[str, list[Case]]:
         "lif": neurons.cases(),
         "gpu": neurons.gpu_cases(),
         "delay": delays.cases(),
+        "events": events.cases(),
         "step": training.cases(),
         "train": training.speech(),
         "convert": convert.cases(),

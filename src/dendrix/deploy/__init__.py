@@ -6,7 +6,7 @@ from .answering import Answer, Answering
 from .arduino_export import export_arduino
 from .bounds import Bound, bound
 from .c_export import export_c
-from .compiled_step import StreamingNetwork, StreamingState, streaming
+from .compiled_step import Spikes, StreamingNetwork, StreamingState, streaming
 from .costs import Report, Sizes, report, sizes
 from .deployed import Deployed, exit_rule, margin_rule
 from .finetuning import finetune
@@ -50,6 +50,7 @@ __all__ = [
     "IntegerState",
     "Report",
     "Sizes",
+    "Spikes",
     "StreamingNetwork",
     "StreamingState",
     "TextBound",

@@ -28,6 +28,11 @@ class Synapses:
     """In whole steps, 0 to `taps` - 1."""
     taps: int
 
+    @property
+    def inputs(self) -> int:
+        """Number of neurons or channels that they start from."""
+        return self.weight.shape[1]
+
 
 @dataclass(frozen=True)
 class Population:

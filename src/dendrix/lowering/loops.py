@@ -55,7 +55,7 @@ def _is_dense(x: Any, b: Any, length: Any) -> Any:
 
 
 @_inlined
-def _list_active(values: Any, at: Any, count: Any, active: Any) -> Any:
+def list_active(values: Any, at: Any, count: Any, active: Any) -> Any:
     """Write the indices of the values that are not zero; returns their number. Branches would be mispredicted at every spike."""
     found = np.uintp(0)
     for m in range(np.uintp(count)):
@@ -76,7 +76,7 @@ def _send(values: Any, edges: Any, e: Any, weights: Any, places: Any, memory: An
             for m in range(each):
                 memory[row + np.uintp(places[place + i * each + m])] = values[i]
         return
-    found = _list_active(values, np.uintp(0), inputs, active)
+    found = list_active(values, np.uintp(0), inputs, active)
     for n in range(found):
         i = active[n]
         value, place, weight = values[i], np.uintp(edges[e, 6]) + i * each, np.uintp(edges[e, 5]) + i * each
@@ -94,7 +94,7 @@ def _receive(edges: Any, e: Any, weights: Any, memory: Any, now: Any, active: An
         for o in range(outputs):
             sums[o] += memory[row + o]
         return
-    found = _list_active(memory, row, width, active)
+    found = list_active(memory, row, width, active)
     k, weight_at = np.uintp(0), np.uintp(edges[e, 5])
     while k + np.uintp(4) <= found:
         p, q, r, s = active[k], active[k + np.uintp(1)], active[k + np.uintp(2)], active[k + np.uintp(3)]
@@ -111,7 +111,7 @@ def _receive(edges: Any, e: Any, weights: Any, memory: Any, now: Any, active: An
 
 
 @_inlined
-def _fire(layers: Any, k: Any, parameters: Any, memory: Any, sums: Any, values: Any) -> None:
+def fire(layers: Any, k: Any, parameters: Any, memory: Any, sums: Any, values: Any) -> None:
     """Advance the neurons of layer k by one step, with the sums of their inputs; writes their outputs to `values`."""
     kind, size, soft = layers[k, 0], np.uintp(layers[k, 1]), layers[k, 2]
     bias, v = np.uintp(layers[k, 3]), np.uintp(layers[k, 4])
@@ -168,12 +168,12 @@ def advance(
             _send(values, edges, edge, weights, places, memory, now, active)
             _receive(edges, edge, weights, memory, now, active, sums)
         if own < 0:
-            _fire(layers, k, parameters, memory, sums, values)
+            fire(layers, k, parameters, memory, sums, values)
             continue
         now = step % edges[own, 4]
         _open(edges, own, memory, now, step == 0)
         _receive(edges, own, weights, memory, now, active, sums)
-        _fire(layers, k, parameters, memory, sums, values)
+        fire(layers, k, parameters, memory, sums, values)
         _send(values, edges, own, weights, places, memory, now, active)
 
 
@@ -182,30 +182,6 @@ def rooms(layers: Any, edges: Any) -> Any:
     """Room for the values of a layer, and for `advance`."""
     widest = max(layers[:, 1].max(), (edges[:, 1] * edges[:, 3]).max())
     return np.zeros(widest, np.float32), np.zeros(widest + 1, np.uintp), np.zeros(widest, np.float32)
-
-
-@_compiled
-def run_steps(
-    x: Any, valid: Any, layers: Any, edges: Any, weights: Any, places: Any, parameters: Any, memory: Any, steps: Any, out: Any,
-    first: Any, last: Any,
-) -> None:  # fmt: skip
-    """Run rows first to last of x [B, T, C]: changes their state `memory` [B, S] and `steps` [B], and writes `out` [B, T, K].
-
-    Invalid steps change nothing and give zero.
-    """
-    values, active, sums = rooms(layers, edges)
-    for b in range(first, last):
-        row = memory[b]
-        for t in range(x.shape[1]):
-            if not valid[b, t]:
-                out[b, t, :] = 0
-                continue
-            for i in range(x.shape[2]):
-                values[i] = x[b, t, i]
-            advance(values, layers, edges, weights, places, parameters, row, steps[b], active, sums, False)
-            steps[b] += 1
-            for k in range(out.shape[2]):
-                out[b, t, k] = values[k]
 
 
 @_compiled

@@ -15,13 +15,15 @@ from ..available import HAS_NUMBA
 from ..numba.arrays import array, borrowed
 from ..numba.pool import in_parts
 from . import cost, integer_loops
-from .conv import density_of
 
 _SMALLEST = 20_000
 """Additions, or elements of the dense kernel, below which the reference is faster than the dispatch of a custom operation."""
 
 _TILE = 128
 """Outputs per tile."""
+
+_BLOCKS = 4
+"""Blocks of outputs per group of rows, where there are fewer groups than threads take parts."""
 
 
 def _refuses(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: int, density: float | None) -> str | None:
@@ -46,14 +48,17 @@ def choose(x: Tensor, weight: Tensor, taps: int, past: int, density: float | Non
     """The cheaper of "events" and "sliding"."""
     outputs, inputs, count = weight.shape
     shape = cost.Shape(x.shape[0], x.shape[1] - past, inputs * count, outputs, taps)
-    return "events" if cost.scattered(shape, past, density_of(x[:, past:], density)) < cost.sliding(shape) else "sliding"
+    if density is None:
+        density = _compiled()[2](array(x).reshape(-1)) / x.numel()
+    return "events" if cost.scattered(shape, past, density) < cost.sliding(shape) else "sliding"
 
 
 @cache
-def _compiled() -> tuple[Any, Any]:
+def _compiled() -> tuple[Any, Any, Any]:
     from ..numba.specialise import specialise
 
-    return specialise(integer_loops.scatter), specialise(integer_loops.slide, any_order=True)
+    fast, counting = specialise(integer_loops.slide, any_order=True), specialise(integer_loops.count, any_order=True)
+    return specialise(integer_loops.scatter), fast, counting
 
 
 @torch.library.custom_op("dendrix::integer_delays", mutates_args=())
@@ -64,21 +69,25 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
     outputs, inputs, _ = weight.shape
     steps = x.shape[1] - past
     y = x.new_empty(x.shape[0], steps, outputs)
-    scatter, slide = _compiled()
+    scatter, slide, _ = _compiled()
     if by == "events":
         size = min(outputs, _TILE)
-        place = (delay.int() * size + torch.arange(outputs, dtype=torch.int32).view(-1, 1, 1) % size).transpose(0, 1).flatten(1)
+        # In place: each temporary of this size costs as much as the arithmetic.
+        place = delay.int().mul_(size).add_((torch.arange(outputs, dtype=torch.int32) % size).view(-1, 1, 1)).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
         sizes: tuple[int, ...] = (size,)
-        parts = len(y)
+        parts = len(y) * -(-outputs // size)
     else:
         fold = cost.fold(len(x), steps)
         room = integer_loops.padded(steps * fold)
         span = (taps - 1) * fold + room
-        place = (torch.arange(inputs, dtype=torch.int32).unsqueeze(1) * span + (taps - 1 - delay.int()) * fold).flatten(1)
+        begin = torch.arange(inputs, dtype=torch.int32).mul_(span).add_((taps - 1) * fold).view(1, -1, 1)
+        place = delay.int().mul_(-fold).add_(begin).flatten(1)
         loop, weights = slide, weight.flatten(1)
-        sizes = fold, room
-        parts = -(-len(y) // fold)
+        groups = -(-len(y) // fold)
+        blocks = min(outputs, _BLOCKS) if groups < _BLOCKS else 1
+        sizes = fold, room, blocks
+        parts = groups * blocks
     # Unsigned, so that numba does not test for negative indices.
     places = array(place).view(np.uint32)
     in_parts(partial(loop, array(x), borrowed(weights), places, taps, past, *sizes, array(y)), parts)

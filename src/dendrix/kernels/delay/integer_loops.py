@@ -1,4 +1,4 @@
-"""Loops for integer delays over batch rows `first` to `last`, as plain Python that `specialise` compiles."""
+"""Loops for integer delays, as plain Python that `specialise` compiles. Each processes parts `first` to `last` of its work."""
 
 from typing import Any
 
@@ -10,49 +10,70 @@ def padded(count: int) -> int:
     return (count + 7) // 8 * 8
 
 
+def count(x: Any) -> Any:
+    """Number of values of x [N] that are not zero."""
+    total = 0
+    for n in range(len(x)):
+        total += x[n] != 0
+    return total
+
+
 def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y: Any, first: int, last: int) -> None:
     """Follow events: each non-zero input adds its weights [C, H * K] to a line of sums over time, `tile` outputs at once.
 
     place [C, H * K] is the position relative to the event, delay * tile + h % tile. The reachable part of the line and the weights of a
-    tile fit the caches.
+    tile fit the caches. Parts `first` to `last` are tiles of rows, all tiles of a row in turn.
     """
     length, inputs = x.shape[1:]
     steps, outputs = y.shape[1:]
-    count = weight.shape[1] // outputs
+    synapses = weight.shape[1] // outputs
+    tiles = -(-outputs // tile)
     line = np.empty((length + taps - 1) * tile, x.dtype)
     until = np.empty(length, np.intp)
-    which = np.empty(length * inputs, np.intp)
-    value = np.empty(length * inputs, x.dtype)
-    for b in range(first, last):
-        n = 0
-        for t in range(length):
-            for i in range(inputs):
-                if x[b, t, i] != 0:
-                    which[n] = i
-                    value[n] = x[b, t, i]
-                    n += 1
-            until[t] = n
-        for low in range(0, outputs, tile):
-            high = min(outputs, low + tile)
-            line[:] = 0
-            event = 0
+    which = np.empty(length * inputs + 8, np.uint32)
+    listed = -1
+    for part in range(first, last):
+        b, low = part // tiles, part % tiles * tile
+        high = min(outputs, low + tile)
+        if b != listed:
+            n = 0
             for t in range(length):
-                sums = line[t * tile :]
-                while event < until[t]:
-                    weights, places = weight[which[event], low * count : high * count], place[which[event], low * count : high * count]
-                    for m in range(len(weights)):
-                        sums[places[m]] += value[event] * weights[m]
-                    event += 1
-            y[b, :, low:high] = line[past * tile : (past + steps) * tile].reshape(steps, tile)[:, : high - low]
+                for i in range(
+                    0, inputs - inputs % 8, 8
+                ):  # most are zero, and a branch for each input would be mispredicted at every event
+                    some = False
+                    for j in range(8):
+                        some |= x[b, t, i + j] != 0
+                    if some:
+                        for j in range(8):
+                            which[n] = i + j
+                            n += x[b, t, i + j] != 0
+                for i in range(inputs - inputs % 8, inputs):
+                    which[n] = i
+                    n += x[b, t, i] != 0
+                until[t] = n
+            listed = b
+        line[:] = 0
+        event = 0
+        for t in range(length):
+            sums = line[t * tile :]
+            while event < until[t]:
+                i = which[event]
+                value, weights, places = x[b, t, i], weight[i, low * synapses : high * synapses], place[i, low * synapses : high * synapses]
+                for m in range(len(weights)):
+                    sums[places[m]] += value * weights[m]
+                event += 1
+        y[b, :, low:high] = line[past * tile : (past + steps) * tile].reshape(steps, tile)[:, : high - low]
 
 
-def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, y: Any, first: int, last: int) -> None:
+def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, blocks: int, y: Any, first: int, last: int) -> None:
     """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
     Groups of `fold` batch rows are processed together: their inputs are stored by step, then row, with `span` numbers per input including
     zeros before and after x. start [H, M] is the first number that each synapse reads. A delay of d steps is an offset of d * fold numbers,
     so that few steps of many rows make runs as long as many steps of one row. Sums have `room` numbers, T * fold rounded up to whole
-    vectors, because a remainder loop would take as long as the rest. Parts `first` to `last` are groups.
+    vectors, because a remainder loop would take as long as the rest. Parts `first` to `last` are `blocks` of outputs of a group, all blocks
+    of a group in turn.
     """
     batch, length, inputs = x.shape
     steps, outputs = y.shape[1:]
@@ -62,17 +83,22 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room
     rows = np.zeros((inputs, (taps - 1) * fold + room), x.dtype)
     flat = rows.reshape(-1)
     sums = np.empty((outputs, room), x.dtype)
-    for group in range(first, last):
+    held = -1
+    for part in range(first, last):
+        group, block = part // blocks, part % blocks
         low_row, high_row = group * fold, min(batch, (group + 1) * fold)
-        for t in range(length):
-            for low in range(0, inputs, 16):  # in square blocks that fit the cache
-                for b in range(low_row, high_row):
-                    for i in range(low, min(inputs, low + 16)):
-                        rows[i, (lead + t) * fold + b - low_row] = x[b, t, i]
-        sums[:] = 0
+        low_output, high_output = outputs * block // blocks, outputs * (block + 1) // blocks
+        if group != held:
+            for t in range(length):
+                for low in range(0, inputs, 16):  # in square blocks that fit the cache
+                    for b in range(low_row, high_row):
+                        for i in range(low, min(inputs, low + 16)):
+                            rows[i, (lead + t) * fold + b - low_row] = x[b, t, i]
+            held = group
+        sums[low_output:high_output] = 0
         for low in range(0, synapses, tile):
             high = min(synapses, low + tile)
-            for o in range(outputs):
+            for o in range(low_output, high_output):
                 total, w, s = sums[o], weight[o], start[o]
                 m = low
                 while m + 8 <= high:
@@ -91,5 +117,5 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room
                     m += 1
         for b in range(low_row, high_row):
             for t in range(steps):
-                for o in range(outputs):
+                for o in range(low_output, high_output):
                     y[b, t, o] = sums[o, t * fold + b - low_row]

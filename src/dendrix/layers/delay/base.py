@@ -29,7 +29,7 @@ class Delayed(Stateful):
             InputError: a delay is NaN or infinite.
         """
         expect_finite(self.delay, "delay", "The training diverged: load an earlier checkpoint.")
-        return self._whole(self.delay.detach()).clamp(0, self.taps - 1).long()
+        return self._whole(self.delay.detach()).clamp_(0, self.taps - 1).long()
 
     def _whole(self, delay: Tensor) -> Tensor:
         return delay.round()

@@ -177,7 +177,7 @@ class DelayLinear(Delayed):
 
     def _whole(self, delay: Tensor) -> Tensor:
         half = self.taps // 2
-        return half - (half - delay).round()  # ties as published: the distance from the centre is rounded half to even
+        return (half - delay).round_().neg_().add_(half)  # ties as published: the distance from the centre is rounded half to even
 
     def kernel(self) -> Tensor:
         """Return the current temporal kernel, [L, C_in, C_out], with one lag per synapse if the delays are rounded."""
