@@ -39,7 +39,10 @@ def run(x: Tensor, taps: Tensor, past: int) -> Tensor:
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    return specialise(shift_loops.shift, any_order=True), specialise(shift_loops.shift_backward, any_order=True)
+    names = dict(several_lags="add_lags", one_lag="add_lag", several_steps="add_steps", one_step="add_step")
+    parts = {name: specialise(getattr(shift_loops, of), any_order=True, inlined=True) for name, of in names.items()}
+    forward, backward = (specialise(loop, any_order=True, **parts) for loop in (shift_loops.shift, shift_loops.shift_backward))
+    return forward, backward
 
 
 def _shifted(x: Tensor, taps: Tensor, lead: int, steps: int) -> Tensor:
