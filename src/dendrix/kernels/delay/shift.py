@@ -39,8 +39,8 @@ def run(x: Tensor, taps: Tensor, past: int) -> Tensor:
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    names = dict(several_lags="add_lags", one_lag="add_lag", several_steps="add_steps", one_step="add_step")
-    parts = {name: specialise(getattr(shift_loops, of), any_order=True, inlined=True) for name, of in names.items()}
+    names = ("square", "grad_square", "several_lags", "one_lag", "several_steps", "one_step")
+    parts = {name: specialise(getattr(shift_loops, name), any_order=True, inlined=True) for name in names}
     forward, backward = (specialise(loop, any_order=True, **parts) for loop in (shift_loops.shift, shift_loops.shift_backward))
     return forward, backward
 

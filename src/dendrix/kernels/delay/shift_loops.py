@@ -11,6 +11,24 @@ _TILE = 256
 """Channels per tile: each inner loop has a start-up cost, and the inputs of a tile fit the second-level cache."""
 
 
+def add_square(taps: Any, lag: Any, line: Any, newest: Any, y: Any, at: Any) -> None:
+    """Add the products of four lags to four steps of y: most rows of the line serve several steps. See `add_lags`."""
+    b, t, low, n = at
+    lag1, lag2, lag3 = lag + np.uintp(1), lag + np.uintp(2), lag + np.uintp(3)
+    t1, t2, t3 = t + np.uintp(1), t + np.uintp(2), t + np.uintp(3)
+    now = newest - lag
+    old1, old2, old3 = now - np.uintp(1), now - np.uintp(2), now - np.uintp(3)
+    new1, new2, new3 = now + np.uintp(1), now + np.uintp(2), now + np.uintp(3)
+    for j in range(n):
+        p, q, r, s = taps[lag, j], taps[lag1, j], taps[lag2, j], taps[lag3, j]
+        a, d, e, f = line[now, j], line[old1, j], line[old2, j], line[old3, j]
+        u, v, w = line[new1, j], line[new2, j], line[new3, j]
+        y[b, t, low + j] += (p * a + q * d) + (r * e + s * f)
+        y[b, t1, low + j] += (p * u + q * a) + (r * d + s * e)
+        y[b, t2, low + j] += (p * v + q * u) + (r * a + s * d)
+        y[b, t3, low + j] += (p * w + q * v) + (r * u + s * a)
+
+
 def add_lags(taps: Any, lag: Any, line: Any, newest: Any, y: Any, at: Any) -> None:
     """Add the products of four lags to one step of y; `newest` is the row of the line at lag 0."""
     b, t, low, n = at
@@ -27,6 +45,23 @@ def add_lag(taps: Any, lag: Any, line: Any, newest: Any, y: Any, at: Any) -> Non
     a = newest - lag
     for j in range(n):
         y[b, t, low + j] += taps[lag, j] * line[a, j]
+
+
+def add_grad_square(grad: Any, at: Any, line: Any, oldest: Any, total: Any, lag: Any) -> None:
+    """Add the products of four steps to the gradients of four lags. See `add_steps`."""
+    b, t, low, n = at
+    lag1, lag2, lag3 = lag + np.uintp(1), lag + np.uintp(2), lag + np.uintp(3)
+    t1, t2, t3 = t + np.uintp(1), t + np.uintp(2), t + np.uintp(3)
+    old1, old2, old3 = oldest - np.uintp(1), oldest - np.uintp(2), oldest - np.uintp(3)
+    new1, new2, new3 = oldest + np.uintp(1), oldest + np.uintp(2), oldest + np.uintp(3)
+    for j in range(n):
+        p, q, r, s = grad[b, t, low + j], grad[b, t1, low + j], grad[b, t2, low + j], grad[b, t3, low + j]
+        a, d, e, f = line[oldest, j], line[old1, j], line[old2, j], line[old3, j]
+        u, v, w = line[new1, j], line[new2, j], line[new3, j]
+        total[lag, j] += (p * a + q * u) + (r * v + s * w)
+        total[lag1, j] += (p * d + q * a) + (r * u + s * v)
+        total[lag2, j] += (p * e + q * d) + (r * a + s * u)
+        total[lag3, j] += (p * f + q * e) + (r * d + s * a)
 
 
 def add_steps(grad: Any, at: Any, line: Any, oldest: Any, total: Any, lag: Any) -> None:
@@ -47,6 +82,8 @@ def add_step(grad: Any, at: Any, line: Any, oldest: Any, total: Any, lag: Any) -
 
 
 # `specialise` binds the compiled copies.
+square: Any = add_square
+grad_square: Any = add_grad_square
 several_lags: Any = add_lags
 one_lag: Any = add_lag
 several_steps: Any = add_steps
@@ -64,13 +101,17 @@ def shift(x: Any, taps: Any, lead: int, y: Any, first: int, last: int) -> None:
         for b in range(first, last):
             line[lead : lead + length] = x[b, :, low : low + n]
             y[b, :, low : low + n] = 0
+            for t in range(0, steps - 3, 4):
+                at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
+                for lag in range(0, count - 3, 4):
+                    square(near, np.uintp(lag), line, np.uintp(t + count - 1), y, at)
             for t in range(steps):
                 at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
-                newest = np.uintp(t + count - 1)
-                for lag in range(0, count - 3, 4):
-                    several_lags(near, np.uintp(lag), line, newest, y, at)
+                if t >= steps // 4 * 4:
+                    for lag in range(0, count - 3, 4):
+                        several_lags(near, np.uintp(lag), line, np.uintp(t + count - 1), y, at)
                 for lag in range(count // 4 * 4, count):
-                    one_lag(near, np.uintp(lag), line, newest, y, at)
+                    one_lag(near, np.uintp(lag), line, np.uintp(t + count - 1), y, at)
 
 
 def shift_backward(x: Any, grad: Any, lead: int, grad_taps: Any, first: int, last: int) -> None:
@@ -85,7 +126,9 @@ def shift_backward(x: Any, grad: Any, lead: int, grad_taps: Any, first: int, las
             line[lead : lead + length] = x[b, :, low : low + n]
             for t in range(0, steps - 3, 4):
                 at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
-                for lag in range(count):
+                for lag in range(0, count - 3, 4):
+                    grad_square(grad, at, line, np.uintp(t + count - 1 - lag), total, np.uintp(lag))
+                for lag in range(count // 4 * 4, count):
                     several_steps(grad, at, line, np.uintp(t + count - 1 - lag), total, np.uintp(lag))
             for t in range(steps // 4 * 4, steps):
                 at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)

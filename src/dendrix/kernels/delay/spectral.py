@@ -165,7 +165,9 @@ def backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, window: Window,
     for part in problem.blocks():
         n = len(part.kernel)
         total = sums(n, inputs, outputs).zero_()
-        filtering = torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs) if filters else None
+        filtering = (
+            torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs) if filters else None
+        )
         for group in problem.groups(count):
             size = group.stop - group.start
             back = torch.bmm(part.combine.t().expand(size, -1, -1), grad[group], out=gradients(size, n, outputs)).transpose(0, 1)
