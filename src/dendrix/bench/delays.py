@@ -10,6 +10,7 @@ from torch.nn.functional import conv1d, pad
 from ..core import use_kernels
 from ..core.dispatch import Mode
 from ..layers import DelayLinear, freeze, rounded
+from ..layers.delay.linear import Granularity, shifted
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step
 from .inputs import cotangent, spikes
@@ -95,6 +96,43 @@ def _dcls_kernel(C: int, H: int, L: int) -> Step:
     return step
 
 
+def _one_delay_each(mode: Mode, granularity: Granularity) -> Callable[..., Step]:
+    """A training step of a layer with one delay per input or output neuron."""
+
+    def build(B: int, T: int, C: int, H: int, L: int) -> Step:
+        torch.manual_seed(0)
+        layer = DelayLinear(C, H, max_delay_ms=L, dt_ms=1.0, width=_WIDTH, granularity=granularity)
+        x, g = spikes(B, T, C, 0.10).requires_grad_(), cotangent(B, T, H)
+        wanted: list[Any] = [layer.weight, layer.delay, x]
+
+        def step() -> Results:
+            with use_kernels(mode):
+                y, _ = layer(x)
+                return _named(y.detach(), torch.autograd.grad(y, wanted, g))
+
+        return step
+
+    return build
+
+
+def _shift(mode: Mode) -> Callable[..., Step]:
+    """The convolution along time alone, one row of taps per channel."""
+
+    def build(B: int, T: int, C: int, L: int) -> Step:
+        x, g = spikes(B, T, C, 0.10).requires_grad_(), cotangent(B, T, C).unsqueeze(3)
+        taps = cotangent(C, 1, L).requires_grad_()
+
+        def step() -> Results:
+            with use_kernels(mode):
+                y = shifted(x, taps)
+                grad_x, grad_taps = torch.autograd.grad(y, [x, taps], g)
+            return {"y": y.detach(), "grad x": grad_x, "grad taps": grad_taps}
+
+        return step
+
+    return build
+
+
 def _our_evaluation(density: float) -> Callable[..., Step]:
     def build(B: int, T: int, C: int, H: int, L: int) -> Step:
         layer, x = freeze(_layer(C, H, L)), spikes(B, T, C, density)
@@ -138,6 +176,20 @@ def _training(
     return Case(name, about, size, warm, contenders, 1e-5, repeats, all_threads=repeats > 0)
 
 
+def _per_neuron() -> list[Case]:
+    """One delay per input or output neuron: the convolution along time alone, and whole layers, beside torch's grouped convolution."""
+    plain = "torch grouped conv1d"
+    contenders = (Contender(plain, _shift("reference")), Contender(OURS, _shift("auto"), plain))
+    size, warm = dict(B=64, T=100, C=256, L=25), dict(B=16, T=30, C=64, L=25)
+    cases = [Case("delay-shift", "one delay per channel, forward and backward", size, warm, contenders, 1e-5, repeats=5)]
+    granularities: tuple[Granularity, ...] = ("axonal", "dendritic")
+    for name in granularities:
+        layers = (Contender(plain, _one_delay_each("reference", name)), Contender(OURS, _one_delay_each("auto", name), plain))
+        about = f"{name} delays: layer with its matrix product, one training step"
+        cases.append(Case(f"delay-{name}", about, {**size, "H": 256}, {**warm, "H": 64}, layers, 1e-5, repeats=5))
+    return cases
+
+
 def _shd_memory() -> list[Case]:
     """The three delay layers of the SHD network at batch 256; only memory is measured."""
     layers = (("first", 140, 256, 0.25, False), ("second", 256, 256, 0.10, True), ("read-out", 256, 20, 0.10, True))
@@ -158,7 +210,7 @@ def _evaluation(percent: int) -> Case:
 
 
 def cases() -> list[Case]:
-    """Training of an inner and of a first layer, construction of the kernel, evaluation at three densities, and memory."""
+    """Training of an inner and of a first layer, construction of the kernel, evaluation, one delay per neuron, and memory."""
     kernel = (
         Contender("torch", _our_kernel("reference")),
         Contender(OURS, _our_kernel("auto"), "torch"),
@@ -177,5 +229,6 @@ def cases() -> list[Case]:
             repeats=9,
         ),
         *(_evaluation(percent) for percent in (1, 5, 10)),
+        *_per_neuron(),
         *_shd_memory(),
     ]

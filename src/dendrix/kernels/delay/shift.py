@@ -39,7 +39,10 @@ def run(x: Tensor, taps: Tensor, past: int) -> Tensor:
 def _compiled() -> tuple[Any, Any]:
     from ..numba.specialise import specialise
 
-    return specialise(shift_loops.shift, any_order=True), specialise(shift_loops.shift_backward, any_order=True)
+    names = ("square", "grad_square", "several_lags", "one_lag", "several_steps", "one_step")
+    parts = {name: specialise(getattr(shift_loops, name), any_order=True, inlined=True) for name in names}
+    forward, backward = (specialise(loop, any_order=True, **parts) for loop in (shift_loops.shift, shift_loops.shift_backward))
+    return forward, backward
 
 
 def _shifted(x: Tensor, taps: Tensor, lead: int, steps: int) -> Tensor:

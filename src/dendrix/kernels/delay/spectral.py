@@ -16,8 +16,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_BLOCK = 6_000_000
-"""Elements of the spectra of one block, 24 MB in float32; smaller blocks would read and write the sums more often."""
+_FILTERS = 3_000_000
+"""Elements of the spectrum of the kernel in one block of points, 12 MB in float32; smaller blocks would read and write the sums more
+often."""
+_SPECTRA = 1_000_000
+"""Elements of the spectra of one group of rows, 4 MB in float32, which stay in the cache between the transforms and the products."""
 
 
 class Window(NamedTuple):
@@ -66,11 +69,12 @@ def _points(steps: int, taps: int, dtype: torch.dtype) -> _Points:
 
 
 class _Problem(NamedTuple):
-    """One convolution: its windows, the constant matrices, and how many points a block takes."""
+    """One convolution: its windows, the constant matrices, and how many points a block and how many rows a group takes."""
 
     window: Window
     points: _Points
     block: int
+    group: int
 
     def blocks(self) -> Iterator[_Points]:
         """The points of each block."""
@@ -78,15 +82,19 @@ class _Problem(NamedTuple):
             part = slice(low, low + self.block)
             yield _Points(self.points.analyse[part], self.points.kernel[part], self.points.combine[:, part])
 
+    def groups(self, count: int) -> list[slice]:
+        """The rows of each group, of `count` in all."""
+        return [slice(low, min(low + self.group, count)) for low in range(0, count, self.group)]
+
 
 def _problem(x: Tensor, kernel: Tensor, past: int, window: Window) -> _Problem:
     taps, inputs, outputs = kernel.shape
-    rows = x.shape[0] * window.pieces
     points = _points(window.steps, taps, x.dtype)
     if window.pieces == 1:  # the steps before the start are zero: leave their columns out
         points = points._replace(analyse=points.analyse[:, taps - 1 - past :])
-    each = rows * (inputs + outputs) + inputs * outputs
-    return _Problem(window, points, max(8, _BLOCK // each))
+    block = min(len(points.kernel), max(8, _FILTERS // (inputs * outputs)))
+    rows = x.shape[0] * window.pieces
+    return _Problem(window, points, block, min(rows, max(16, _SPECTRA // (block * (inputs + outputs)))))
 
 
 def _cut(x: Tensor, taps: int, past: int, window: Window) -> Tensor:
@@ -126,15 +134,17 @@ def forward(x: Tensor, kernel: Tensor, past: int, window: Window) -> Tensor:
     problem = _problem(x, kernel, past, window)
     rows = _cut(x, taps, past, window)
     count = len(rows)
-    spectra, filters = _scratch(x, problem.block * count * inputs), _scratch(x, problem.block * inputs * outputs)
-    products = _scratch(x, problem.block * count * outputs)
+    filters, room = _scratch(x, problem.block * inputs * outputs), problem.block * problem.group
+    spectra, products = _scratch(x, room * inputs), _scratch(x, room * outputs)
     y = x.new_zeros(count, window.steps, outputs)
     for part in problem.blocks():
         n = len(part.kernel)
-        spectrum = torch.bmm(part.analyse.expand(count, -1, -1), rows, out=spectra(count, n, inputs))
         filtering = torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs)
-        product = torch.bmm(spectrum.transpose(0, 1), filtering, out=products(n, count, outputs))
-        y.baddbmm_(part.combine.expand(count, -1, -1), product.transpose(0, 1))
+        for group in problem.groups(count):
+            size = group.stop - group.start
+            spectrum = torch.bmm(part.analyse.expand(size, -1, -1), rows[group], out=spectra(size, n, inputs))
+            product = torch.bmm(spectrum.transpose(0, 1), filtering, out=products(n, size, outputs))
+            y[group].baddbmm_(part.combine.expand(size, -1, -1), product.transpose(0, 1))
     return y.view(x.shape[0], -1, outputs)[:, :steps].contiguous()
 
 
@@ -144,19 +154,27 @@ def backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, window: Window,
     problem = _problem(x, kernel, past, window)
     rows = _cut(x, taps, past, window)
     count = len(rows)
-    grad = torch.nn.functional.pad(grad, (0, 0, 0, window.pieces * window.steps - grad.shape[1])).reshape(count, window.steps, outputs)
-    spectra, gradients = _scratch(x, problem.block * count * inputs), _scratch(x, problem.block * count * outputs)
-    filters = _scratch(x, problem.block * inputs * outputs)
+    if missing := window.pieces * window.steps - grad.shape[1]:  # padding by zero steps would copy
+        grad = torch.nn.functional.pad(grad, (0, 0, 0, missing))
+    grad = grad.reshape(count, window.steps, outputs)
+    room, size = problem.block * problem.group, problem.block * inputs * outputs
+    spectra, gradients, sums = _scratch(x, room * inputs), _scratch(x, room * outputs), _scratch(x, size)
+    filters = _scratch(x, size) if need_x else None
     grad_rows = torch.zeros_like(rows) if need_x else None
     grad_kernel = torch.zeros_like(kernel)
     for part in problem.blocks():
         n = len(part.kernel)
-        back = torch.bmm(part.combine.t().expand(count, -1, -1), grad, out=gradients(count, n, outputs)).transpose(0, 1)
-        spectrum = torch.bmm(part.analyse.expand(count, -1, -1), rows, out=spectra(count, n, inputs))
-        product = torch.bmm(spectrum.permute(1, 2, 0), back, out=filters(n, inputs, outputs))
-        grad_kernel.view(taps, -1).addmm_(part.kernel.t(), product.flatten(1))
-        if grad_rows is not None:
-            filtering = torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs)
-            product = torch.bmm(back, filtering.transpose(1, 2), out=spectra(n, count, inputs))
-            grad_rows.baddbmm_(part.analyse.t().expand(count, -1, -1), product.transpose(0, 1))
+        total = sums(n, inputs, outputs).zero_()
+        filtering = (
+            torch.mm(part.kernel, kernel.view(taps, -1), out=filters(n, inputs * outputs)).view(n, inputs, outputs) if filters else None
+        )
+        for group in problem.groups(count):
+            size = group.stop - group.start
+            back = torch.bmm(part.combine.t().expand(size, -1, -1), grad[group], out=gradients(size, n, outputs)).transpose(0, 1)
+            spectrum = torch.bmm(part.analyse.expand(size, -1, -1), rows[group], out=spectra(size, n, inputs))
+            total.baddbmm_(spectrum.permute(1, 2, 0), back)
+            if grad_rows is not None and filtering is not None:
+                product = torch.bmm(back, filtering.transpose(1, 2), out=spectra(n, size, inputs))
+                grad_rows[group].baddbmm_(part.analyse.t().expand(size, -1, -1), product.transpose(0, 1))
+        grad_kernel.view(taps, -1).addmm_(part.kernel.t(), total.flatten(1))
     return None if grad_rows is None else _join(grad_rows, taps, past, window, x.shape[1]), grad_kernel

@@ -30,10 +30,10 @@ def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool
     derivatives = {kind.__name__: derivative for kind, derivative in scalars.DERIVATIVES.items()}
     if surrogate in derivatives:
         bound["derivative"] = specialise(derivatives[surrogate], exponential=specialise(scalars.exp_of_negative))
-    advance = specialise(rule.advance, emits=True, **bound)
-    retrace = specialise(rule.advance, emits=False, **bound)
-    pullback = specialise(rule.pullback, **bound)
-    copy_row = specialise(loops.copy_one_row)
+    advance = specialise(rule.advance, inlined=True, emits=True, **bound)
+    retrace = specialise(rule.advance, inlined=True, emits=False, **bound)
+    pullback = specialise(rule.pullback, inlined=True, **bound)
+    copy_row = specialise(loops.copy_one_row, inlined=True)
     return specialise(loops.forward, advance=advance), specialise(loops.backward, retrace=retrace, pullback=pullback, copy_row=copy_row)
 
 
