@@ -124,7 +124,12 @@ def run_quick(
 
 
 def run_profile(
-    recipes: Mapping[str, Recipe], threads: tuple[int, ...] = (1,), out: Path | None = None, json: bool = False, steps: int = profile.STEPS
+    recipes: Mapping[str, Recipe],
+    threads: tuple[int, ...] = (1,),
+    out: Path | None = None,
+    against: Path | None = None,
+    json: bool = False,
+    steps: int = profile.STEPS,
 ) -> Record:
     """Profile a few training steps of each recipe, print where their time goes and return the record.
 
@@ -132,6 +137,7 @@ def run_profile(
         recipes: by name.
         threads: numbers of threads for torch and the kernels.
         out: folder for `profile.json` and `profile.md`; None writes no file.
+        against: `profile.json` of earlier code, whose profiles are stored and shown beside the new ones.
         json: print the record as JSON instead of the tables.
         steps: profiled steps of the optimiser.
     Raises:
@@ -143,7 +149,12 @@ def run_profile(
     if out:
         expect_folder(out)
     progress = Console(stderr=True)
+    earlier = read_json(against) if against else None
+    if earlier is not None:
+        profile.expect_record(earlier, str(against))
     record = profile.measured(recipes, threads, steps, lambda line: progress.print(line, soft_wrap=True))
+    if earlier is not None:
+        record["before"] = earlier["profiles"]
     if out:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "profile.json", record)

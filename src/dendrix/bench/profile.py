@@ -5,8 +5,8 @@ as its multiply-adds at the first speed, or its inputs and its result at the sec
 compared with the second one only, which is a lower bound.
 """
 
-import itertools
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from .machine import describe
 
 Record = dict[str, Any]
 
-STEPS, _WARM = 10, 3
+STEPS, _WARM = 6, 2
 _SHOWN = 12
 """Operations that a table shows."""
 _SHD = dict(clips=1_280, channels=140, classes=20, shortest=60, longest=120, mean=0.3)
@@ -71,7 +71,7 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
     """
     splits, data = _splits(recipe)
     learner = recipe.learner(splits, _accelerator(recipe.seed))
-    plain, traced = _Window(steps), _Window(steps)
+    plain, traced = _Window(_WARM, steps), _Window(0, steps)
     watch = profile(activities=[ProfilerActivity.CPU], record_shapes=True)
 
     def before_step() -> None:
@@ -97,20 +97,20 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
 
 
 class _Window:
-    """Time of `steps` calls, after some that warm up."""
+    """Time of `steps` calls, after `warm` ones."""
 
-    def __init__(self, steps: int):
-        self.steps, self.count = steps, 0
+    def __init__(self, warm: int, steps: int):
+        self.warm, self.steps, self.count = warm, steps, 0
         self._marks: list[tuple[float, float]] = []
 
     def passed(self) -> bool:
-        """Count a call; return whether the window was over before it."""
-        if self.count > _WARM + self.steps:
+        """Count a call; return whether it ends the window, or the window was over before."""
+        if self.count > self.warm + self.steps:
             return True
-        if self.count in (_WARM, _WARM + self.steps):
+        if self.count in (self.warm, self.warm + self.steps):
             self._marks.append((time.perf_counter(), time.process_time()))
         self.count += 1
-        return self.count > _WARM + self.steps
+        return self.count > self.warm + self.steps
 
     def per_step(self) -> Record:
         """Wall-clock and processor time of a step."""
@@ -134,15 +134,21 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _operations(watch: profile, steps: int, limits: dict[str, float]) -> list[Record]:
-    """Operations by time, with those of one name together."""
+    """Operations by time, with those of one name together.
+
+    The time of a call is the median over all with inputs of these shapes: in some of them another process had the processor.
+    """
+    alike: dict[tuple[str, str], list[Any]] = {}
+    for event in watch.events() or ():
+        alike.setdefault((event.name, str(event.input_shapes)), []).append(event)
     totals: dict[str, list[float]] = {}
-    for event in watch.key_averages(group_by_input_shape=True):
-        seconds = event.self_cpu_time_total * 1e-6
-        work, moved = costs(event.key, event.input_shapes)
-        least = event.count * max(work / (limits["gflops"] * 1e9), moved / (limits["gigabytes"] * 1e9))
-        total = totals.setdefault(readable(event.key), [0, 0.0, 0.0])
-        for place, value in enumerate((event.count, seconds, least)):
-            total[place] += value
+    for events in alike.values():
+        seconds = statistics.median(event.self_cpu_time_total for event in events) * 1e-6
+        work, moved = costs(events[0].name, events[0].input_shapes)
+        least = max(work / (limits["gflops"] * 1e9), moved / (limits["gigabytes"] * 1e9))
+        total = totals.setdefault(readable(events[0].name), [0, 0.0, 0.0])
+        for place, value in enumerate((1, seconds, least)):
+            total[place] += len(events) * value
     rows = [
         {"name": name, "calls": calls / steps, "seconds": seconds / steps, "of_limit": least / seconds if seconds else 0.0}
         for name, (calls, seconds, least) in totals.items()
@@ -171,6 +177,14 @@ def costs(name: str, shapes: Sequence[Sequence[int]]) -> tuple[float, float]:
         return 2.0 * math.prod(weight) * x[0] * math.prod(x[2:]), 4.0 * math.prod(x)  # an upper bound where strides shrink the result
     largest = max((math.prod(shape) for shape in sizes), default=0)
     return 0.0, 4.0 * (sum(math.prod(shape) for shape in sizes) + largest)
+
+
+def expect_record(record: Record, name: str) -> None:
+    """Check that a record was written by `measured`; `name` is for the message."""
+    profiles = record.get("profiles")
+    needed = {"recipe", "threads", "items", "seconds", "processor_seconds", "operations"}
+    if not isinstance(profiles, list) or not all(isinstance(one, dict) and needed <= one.keys() for one in profiles):
+        raise InputError(f"{name}: expected a record of `dendrix bench --profile --out`, got another file. Profile it again.")
 
 
 def _splits(recipe: Recipe) -> tuple[Any, str]:
@@ -206,32 +220,58 @@ def _accelerator(seed: int) -> Any:
 
 
 def markdown(record: Record) -> str:
-    """The profiles as tables in Markdown."""
+    """The profiles as tables in Markdown: a summary, if the record has profiles of earlier code under `before`, then one for each."""
     machine = ", ".join(f"{key} {value}" for key, value in record["machine"].items())
-    return "\n".join([_INTRODUCTION, f"Measured on {machine}.\n", *(_table(one) for one in record["profiles"])])
+    parts = [_INTRODUCTION, f"Measured on {machine}.\n"]
+    before = {_key(one): one for one in record.get("before", ())}
+    if before:
+        parts.append(_summary(before, record["profiles"]))
+    for now in record["profiles"]:
+        parts += [_table(before[_key(now)], " before")] if _key(now) in before else []
+        parts.append(_table(now))
+    return "\n".join(parts)
 
 
 _INTRODUCTION = """# Where a training goes
 
 Written by `dendrix bench --profile`: steps of the first epoch of each recipe, per operation. *Share* is the time in the operation itself,
-without the operations that it calls, of the time of a step under the profiler. *Of the limit* is the shortest time in which the machine
-could do it, over the time that it took: the multiply-adds of a matrix product at the speed of a product of two 1024 x 1024 matrices, and
-the inputs and the result of any operation at the speed of a copy of 64 MiB, both measured in the same process. Values above 1 come from
-tensors that stay in the cache; loops of dendrix (`dendrix::`) are compared with the copy only.
+without the operations that it calls, of the sum over all operations. The time of a call is the median over the calls with inputs of its
+shapes. *Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a matrix
+product at the speed of a product of two 1024 x 1024 matrices, and the inputs and the result of any operation at the speed of a copy of
+64 MiB, both measured in the same process. Values above 1 come from tensors that stay in the cache; loops of dendrix (`dendrix::`) are
+compared with the copy only.
 """
 
 
-def _table(one: Record) -> str:
-    rate, work = (one["items"] / one[key] for key in ("seconds", "processor_seconds"))
+def _key(one: Record) -> tuple[str, int]:
+    return one["recipe"], one["threads"]
+
+
+def _rates(one: Record) -> tuple[float, float]:
+    """Items per second of wall-clock and of processor time, without the profiler."""
+    return one["items"] / one["seconds"], one["items"] / one["processor_seconds"]
+
+
+def _summary(before: Mapping[tuple[str, int], Record], now: Sequence[Record]) -> str:
+    lines = ["| recipe | threads | items per second of processor time, before | now | ratio |", "|---|---|---|---|---|"]
+    for one in now:
+        if earlier := before.get(_key(one)):
+            was, found = _rates(earlier)[1], _rates(one)[1]
+            lines.append(f"| {one['recipe']} | {one['threads']} | {was:,.1f} | {found:,.1f} | {found / was:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(one: Record, when: str = "") -> str:
+    rate, work = _rates(one)
     total = sum(row["seconds"] for row in one["operations"])
     lines = [
-        f"## {one['recipe']}, {one['threads']} threads\n",
-        f"{one['items']} items per step; {rate:,.0f} items per second, {work:,.0f} per second of processor time, without the profiler. "
+        f"## {one['recipe']}, {one['threads']} threads{when}\n",
+        f"{one['items']} items per step; {rate:,.1f} items per second, {work:,.1f} per second of processor time, without the profiler. "
         f"Data {one['data']}. Limits: {one['gflops']:.0f} GFLOP/s, {one['gigabytes']:.0f} GB/s.\n",
         "| operation | share | ms per step | calls per step | of the limit |",
         "|---|---|---|---|---|",
     ]
-    for row in itertools.islice(one["operations"], _SHOWN):
+    for row in one["operations"][:_SHOWN]:
         cells = f"{row['seconds'] / total:.1%} | {row['seconds'] * 1e3:.2f} | {row['calls']:.0f} | {row['of_limit']:.2f}"
         lines.append(f"| `{row['name']}` | {cells} |")
     rest = sum(row["seconds"] for row in one["operations"][_SHOWN:])

@@ -250,7 +250,8 @@ def bench(
             (files and graphs of NIR in other libraries), serve and sessions. With --profile: recipes.
         threads: numbers of threads to measure with; by default 1 and 2, and 1 with --profile. Not for --quick.
         quick: time dendrix alone on one thread in under three minutes, to compare the code before and after a change.
-        against: with --quick, the file of an earlier --quick --out; prints faster, slower or within noise for each case.
+        against: with --quick, the file of an earlier --quick --out; prints faster, slower or within noise for each case. With --profile,
+            profile.json of earlier code, shown beside the new one.
         profile: profile training steps of recipes, per operation.
         tables: only write the tables of the records in --out again.
         smoke: use small sizes, to check that everything runs and agrees; the ratios are not meaningful.
@@ -265,8 +266,8 @@ def bench(
 
     if len(modes := [f"--{name}" for name, on in dict(quick=quick, profile=profile, tables=tables, smoke=smoke).items() if on]) > 1:
         raise MisuseError(f"{modes[0]}: expected one of these options, got also {', '.join(modes[1:])}. Leave out the others.")
-    if against and not quick:
-        raise MisuseError("--against: expected --quick with it, got none. Add --quick.")
+    if against and not (quick or profile):
+        raise MisuseError("--against: expected --quick or --profile with it, got neither. Add one.")
     if quick and threads:
         raise MisuseError("--threads: expected none with --quick, which measures one thread. Leave it out.")
     if tables:
@@ -274,7 +275,7 @@ def bench(
     elif quick:
         run_quick(wanted, out, against, json)
     elif profile:
-        run_profile({name: find_recipe(name)() for name in wanted or PROFILED}, threads or (1,), out, json)
+        run_profile({name: find_recipe(name)() for name in wanted or PROFILED}, threads or (1,), out, against, json)
     else:
         run(wanted, threads or (1, 2), smoke, out, json, explain, batch, pythons, limit_s)
 
