@@ -257,12 +257,13 @@ class DelayLinear(Delayed):
     def _last(self, line: Tensor, steps: int, lengths: Tensor | None) -> Tensor:
         """Return the last L - 1 steps of the line, or those before the end of each row given by `lengths`."""
         window = self.taps - 1
-        if missing := window + steps - line.shape[1]:  # padding by zero steps would copy
-            line = nn.functional.pad(line, (0, 0, missing, 0))
+        missing = window + steps - line.shape[1]  # zero steps before the line
         if lengths is None:
-            return line[:, steps:].clone()
-        index = lengths.unsqueeze(1) + torch.arange(window, device=line.device)
-        return line.gather(1, index.unsqueeze(-1).expand(-1, -1, line.shape[2]))
+            kept = line[:, max(steps - missing, 0) :]
+            return nn.functional.pad(kept, (0, 0, missing - steps, 0)) if missing > steps else kept.clone()
+        index = lengths.unsqueeze(1) + torch.arange(-missing, window - missing, device=line.device)
+        kept = line.gather(1, index.clamp_min(0).unsqueeze(-1).expand(-1, -1, line.shape[2]))
+        return kept.masked_fill((index < 0).unsqueeze(-1), 0) if missing else kept
 
     def arguments(self) -> dict[str, Any]:
         return dict(
