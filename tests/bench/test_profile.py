@@ -57,6 +57,7 @@ def test_products_are_counted_by_their_sizes() -> None:
     assert costs("aten::mm", [[3, 4], [4, 5]]) == (2 * 3 * 4 * 5, 4 * (12 + 20 + 15))
     assert costs("aten::baddbmm_", [[2, 3, 5], [2, 3, 4], [2, 4, 5], [], []])[0] == 2 * 2 * 3 * 4 * 5
     assert costs("aten::mkldnn_convolution", [[2, 3, 8, 8], [16, 3, 3, 3], [16]])[0] == 2 * 2 * 64 * 16 * 27
+    assert costs("aten::convolution_backward", [[2, 16, 8, 8], [2, 3, 8, 8], [16, 3, 3, 3]])[0] == 2 * 2 * 2 * 64 * 16 * 27
     assert costs("aten::mul", [[2, 3], []]) == (0, 4 * (6 + 6))
     assert costs("Optimizer.step", []) == (0, 0)
 

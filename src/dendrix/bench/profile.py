@@ -1,6 +1,6 @@
 """Where the time of a training goes: operations of a few steps, and the fraction of the machine's limits that each reaches.
 
-The limits are the speed of a large matrix product and of a large copy, measured in the same process. An operation could take as little
+The limits are the speed of a large product and of a large copy, measured in the same process. An operation could take as little
 as its multiply-adds at the first speed, or its inputs and its result at the second, whichever is longer. The loops of dendrix are
 compared with the second one only, which is a lower bound.
 """
@@ -119,18 +119,29 @@ class _Window:
 
 
 def machine_limits() -> dict[str, float]:
-    """Speed of a large matrix product, 10^9 operations per second, and of a large copy, 10^9 bytes read and written per second."""
-    a, b = torch.ones(1024, 1024), torch.ones(1024, 1024)
+    """Speed of a large product or convolution, whichever is faster, and of a large copy, by processor time.
+
+    Returns:
+        `gflops`, 10^9 operations per second, and `gigabytes`, 10^9 bytes read and written per second. Torch computes products by BLAS and
+        convolutions by oneDNN, which use different instructions on some processors.
+    """
+    a, weight = torch.ones(1024, 1024), torch.ones(256, 256, 1, 1)
+    frames = torch.ones(64, 110, 1, 256).permute(0, 3, 2, 1)
     source = torch.ones(2**24)
     target = torch.empty_like(source)
-    product, copy = (min(_seconds(work) for _ in range(7)) for work in (lambda: a @ b, lambda: target.copy_(source)))
-    return {"gflops": 2 * 1024**3 / product / 1e9, "gigabytes": 8 * 2**24 / copy / 1e9}
+    product = 2 * 1024**3 / _least(lambda: a @ a)
+    convolution = 2 * 64 * 110 * 256**2 / _least(lambda: torch.nn.functional.conv2d(frames, weight))
+    return {"gflops": max(product, convolution) / 1e9, "gigabytes": 8 * 2**24 / _least(lambda: target.copy_(source)) / 1e9}
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def _least(work: Callable[[], object]) -> float:
+    """Least processor time of a call per thread, of several calls."""
+    least = math.inf
+    for _ in range(9):
+        start = time.process_time()
+        work()
+        least = min(least, time.process_time() - start)
+    return least / torch.get_num_threads()
 
 
 def _operations(watch: profile, steps: int, limits: dict[str, float]) -> list[Record]:
@@ -172,6 +183,9 @@ def costs(name: str, shapes: Sequence[Sequence[int]]) -> tuple[float, float]:
     if operation in _PRODUCTS and len(shapes) > max(_PRODUCTS[operation]):
         a, b = (shapes[place] for place in _PRODUCTS[operation])
         return 2.0 * math.prod(a) * b[-1], 4.0 * (math.prod(a) + math.prod(b) + math.prod(a[:-1]) * b[-1])
+    if operation == "convolution_backward" and len(sizes) > 2:
+        grad, x, weight = sizes[:3]
+        return 4.0 * math.prod(weight) * grad[0] * math.prod(grad[2:]), 8.0 * (math.prod(grad) + math.prod(x))
     if operation in ("mkldnn_convolution", "thnn_conv2d", "_slow_conv2d_forward") and len(sizes) > 1:
         x, weight = sizes[:2]
         return 2.0 * math.prod(weight) * x[0] * math.prod(x[2:]), 4.0 * math.prod(x)  # an upper bound where strides shrink the result
@@ -236,10 +250,11 @@ _INTRODUCTION = """# Where a training goes
 
 Written by `dendrix bench --profile`: steps of the first epoch of each recipe, per operation. *Share* is the time in the operation itself,
 without the operations that it calls, of the sum over all operations. The time of a call is the median over the calls with inputs of its
-shapes. *Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a matrix
-product at the speed of a product of two 1024 x 1024 matrices, and the inputs and the result of any operation at the speed of a copy of
-64 MiB, both measured in the same process. Values above 1 come from tensors that stay in the cache; loops of dendrix (`dendrix::`) are
-compared with the copy only.
+shapes. *Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a product
+or a convolution at the speed of a large one, by BLAS or oneDNN, whichever is faster here, and the inputs and the result of any operation
+at the speed of a copy of 64 MiB, both measured in the same process. Where other programs use the processor, calls longer than a time
+slice of the scheduler look slower than they are; items per second of processor time are hardly disturbed. Values above 1 come from
+tensors that stay in the cache; loops of dendrix (`dendrix::`) are compared with the copy only.
 """
 
 
