@@ -77,9 +77,9 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
     def before_step() -> None:
         if plain.passed():
             if traced.count == 0:
-                watch.__enter__()
+                watch.__enter__()  # type: ignore[no-untyped-call]
             if traced.passed():
-                watch.__exit__(None, None, None)
+                watch.__exit__(None, None, None)  # type: ignore[no-untyped-call]
                 raise _EnoughError
 
     learner.before_step = before_step
@@ -150,7 +150,7 @@ def _operations(watch: profile, steps: int, limits: dict[str, float]) -> list[Re
     The time of a call is the median over all with inputs of these shapes: in some of them another process had the processor.
     """
     alike: dict[tuple[str, str], list[Any]] = {}
-    for event in watch.events() or ():
+    for event in watch.events() or ():  # type: ignore[no-untyped-call]
         alike.setdefault((event.name, str(event.input_shapes)), []).append(event)
     totals: dict[str, list[float]] = {}
     for events in alike.values():
