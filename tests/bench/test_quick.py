@@ -76,6 +76,9 @@ def test_another_file_is_refused_before_anything_is_measured(tmp_path: Path) -> 
     (tmp_path / "before.json").write_text('{"machine": {}, "cases": []}')
     with pytest.raises(ValueError, match=r"before\.json: expected a record"):
         run_quick(against=tmp_path / "before.json", out=tmp_path / "after.json")
+    (tmp_path / "before.json").write_text(json.dumps(record()))
+    with pytest.raises(ValueError, match=r"before\.json: expected a record of this processor"):
+        run_quick(against=tmp_path / "before.json", out=tmp_path / "after.json")
     with pytest.raises(FileNotFoundError):
         run_quick(against=tmp_path / "none.json", out=tmp_path / "after.json")
     assert not (tmp_path / "after.json").exists()

@@ -106,7 +106,7 @@ def run_quick(
         raise InputError(f"wanted: expected cases that are timed on the CPU, got {', '.join(refused)}. Name others.")
     before = read_json(against) if against else None
     if before is not None:
-        quick.expect_record(before, str(against))
+        quick.expect_comparable(before, str(against), describe(), {case.name: case.size for case in cases})
     if out:
         expect_writable(out)
     progress = Console(stderr=True)

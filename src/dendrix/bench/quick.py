@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import DendrixError, InputError
 from .harness import OURS, Case, Step, measure
 from .machine import describe
 
@@ -40,6 +40,10 @@ _FORMAT = 1
 MARGIN = 0.03
 """Changes up to this ratio are called noise: processes of the same code differ by as much."""
 _CONFIDENCE, _DRAWS = 0.99, 2_000
+
+
+class BenchError(DendrixError):
+    """A process of the measurement that failed, with its exit code."""
 
 
 def measured(cases: Sequence[Case], tell: Callable[[str], None]) -> Record:
@@ -81,7 +85,9 @@ def _compared(case: Case) -> dict[str, float]:
 
 def _in_a_process(names: Sequence[str]) -> dict[str, tuple[list[float], float]]:
     code = "import sys; from dendrix.bench.quick import work; work(sys.argv[1:])"
-    done = subprocess.run([sys.executable, "-c", code, *names], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([sys.executable, "-c", code, *names], stdout=subprocess.PIPE)
+    if done.returncode:
+        raise BenchError(f"{', '.join(names)}: expected a measurement, but its process ended with {done.returncode}; its error is above.")
     samples: dict[str, tuple[list[float], float]] = json.loads(done.stdout)
     return samples
 
@@ -150,13 +156,9 @@ def compared(before: Record, after: Record) -> list[Record]:
     Raises:
         InputError: the records are of another format, of another processor, or have no case of the same size in common.
     """
-    expect_record(before, "before")
     expect_record(after, "after")
-    if (was := before["machine"].get("cpu")) != (now := after["machine"].get("cpu")):
-        raise InputError(f"against: expected a record of this processor, {now}, got one of {was}. Measure both on one machine.")
+    expect_comparable(before, "before", after["machine"], {name: case["size"] for name, case in after["cases"].items()})
     both = [name for name, case in after["cases"].items() if before["cases"].get(name, {}).get("size") == case["size"]]
-    if not both:
-        raise InputError("against: expected a record with a case of the same name and size, got none. Measure the same cases.")
     return [{"name": name, **_verdict(*(np.asarray(record["cases"][name]["samples"]) for record in (before, after)))} for name in both]
 
 
@@ -170,6 +172,19 @@ def expect_record(record: Record, name: str) -> None:
         or not all(isinstance(case, dict) and _is_table(case.get("samples")) for case in cases.values())
     ):
         raise InputError(f"{name}: expected a record of `dendrix bench --quick --out`, got another file. Measure it again.")
+
+
+def expect_comparable(before: Record, name: str, machine: Record, sizes: dict[str, dict[str, int]]) -> None:
+    """Check that a record can be compared with cases of these sizes on this machine; `name` is for the message.
+
+    Raises:
+        InputError: it is of another format or processor, or has none of the cases at the same size.
+    """
+    expect_record(before, name)
+    if (was := before["machine"].get("cpu")) != (now := machine.get("cpu")):
+        raise InputError(f"{name}: expected a record of this processor, {now}, got one of {was}. Measure both on one machine.")
+    if not any(before["cases"].get(case, {}).get("size") == size for case, size in sizes.items()):
+        raise InputError(f"{name}: expected a record of {', '.join(sizes)} at the same size, got none. Measure the same cases.")
 
 
 def _is_table(samples: Any) -> bool:
