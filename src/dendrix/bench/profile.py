@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 STEPS, _WARM = 6, 2
 _SHOWN = 12
-"""Operations that a table shows."""
+"""Operations that are listed by name."""
 _SHD = dict(clips=1_280, channels=140, classes=20, shortest=60, longest=120, mean=0.3)
 """Lengths in steps of 10 ms, and spikes per bin of five units, about those of the Spiking Heidelberg Digits."""
 _PRODUCTS = {"mm": (0, 1), "bmm": (0, 1), "addmm": (1, 2), "addmm_": (1, 2), "baddbmm": (1, 2), "baddbmm_": (1, 2)}
@@ -67,7 +67,8 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
 
     Returns:
         `data`, `items` per step, `seconds` and `processor_seconds` per step without the profiler, `gflops` and `gigabytes` per second of
-        the machine, and `operations`: name, calls, seconds per step in the operation itself, and `of_limit`.
+        the machine, and `operations`: name, calls and
+        seconds per step in the operation itself, and `of_limit`; the shorter ones in one row.
     """
     splits, data = _splits(recipe)
     learner = recipe.learner(splits, _accelerator(recipe.seed))
@@ -164,7 +165,21 @@ def _operations(watch: profile, steps: int, limits: dict[str, float]) -> list[Re
         {"name": name, "calls": calls / steps, "seconds": seconds / steps, "of_limit": least / seconds if seconds else 0.0}
         for name, (calls, seconds, least) in totals.items()
     ]
-    return sorted(rows, key=lambda row: -row["seconds"])
+    rows.sort(key=lambda row: -row["seconds"])
+    return shortened(rows)
+
+
+def shortened(rows: list[Record]) -> list[Record]:
+    """The longest operations, and one row for all others."""
+    rest = rows[_SHOWN:]
+    if len(rest) < 2:
+        return rows
+    calls, seconds = (sum(row[key] for row in rest) for key in ("calls", "seconds"))
+    least = sum(row["of_limit"] * row["seconds"] for row in rest)
+    return [
+        *rows[:_SHOWN],
+        {"name": f"{len(rest)} others", "calls": calls, "seconds": seconds, "of_limit": least / seconds if seconds else 0.0},
+    ]
 
 
 def readable(name: str) -> str:
@@ -286,9 +301,7 @@ def _table(one: Record, when: str = "") -> str:
         "| operation | share | ms per step | calls per step | of the limit |",
         "|---|---|---|---|---|",
     ]
-    for row in one["operations"][:_SHOWN]:
+    for row in one["operations"]:
         cells = f"{row['seconds'] / total:.1%} | {row['seconds'] * 1e3:.2f} | {row['calls']:.0f} | {row['of_limit']:.2f}"
         lines.append(f"| `{row['name']}` | {cells} |")
-    rest = sum(row["seconds"] for row in one["operations"][_SHOWN:])
-    lines.append(f"| {max(0, len(one['operations']) - _SHOWN)} others | {rest / total:.1%} | {rest * 1e3:.2f} | | |")
     return "\n".join(lines) + "\n"
