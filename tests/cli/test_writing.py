@@ -61,7 +61,7 @@ FOLDER_COMMANDS = {
     "sweep --out": "sweep digits-delays --space optim.lr=1e-3..1e-2 --trials 1 --out",
     "convert --out": "convert {cnn}:cnn --weights {weights} --images {pictures} --side 8 --T 4 --inputs 8 --calibrate channel --out",
     "demo --out": "demo --epochs 1 --out",
-    "bench --out": "bench lif-100 --quick --threads 1 --out",
+    "bench --out": "bench lif-100 --smoke --threads 1 --out",
     "reproduce --out": "reproduce sdr --out",
     "sdr figures --out": "sdr figures --out",
     "nir import --out": "nir import {graph} --dt-ms 1 --out",

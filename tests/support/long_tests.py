@@ -1,7 +1,7 @@
 """Long tests of which a relative runs by default, so that `make test` stays short; `make test-all` runs them too."""
 
 LONG = {
-    "tests/bench/test_run.py::test_a_quick_run_writes_its_record_and_its_table": "the other tests of the benchmarks",
+    "tests/bench/test_run.py::test_a_smoke_run_writes_its_record_and_its_table": "the other tests of the benchmarks",
     "tests/cli/test_lm.py::test_rounded_weights_cost_a_little": "tests/generate/test_decoder.py",
     "tests/conformance/test_differential.py::test_a_kernel_runs_and_equals_the_loop_forward_and_backward[NIRNeuron with": "NIRNeuron",
     "tests/conformance/test_gradients.py::test_compiled_equals_eager[Recurrent": "the other networks",

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,16 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from ..core import expect_count
-from ..core.files import expect_folder, write_atomic
+from ..core.files import expect_folder, expect_writable, read_json, write_atomic, write_json
 from ..errors import InputError
-from . import decode, deployment, event_growth, exits, exits_growth, nir, serving, sessions, trouble
+from ..train.recipe import Recipe
+from . import decode, deployment, event_growth, exits, exits_growth, nir, profile, quick, serving, sessions, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
 from .memory import Footprint, footprint
 from .report import Record, case_record, markdown
-from .suite import select
+from .suite import find, select
 
 _FORMAT = 1
 
@@ -26,7 +28,7 @@ _FORMAT = 1
 def run(
     wanted: tuple[str, ...] = (),
     threads: tuple[int, ...] = (1, 2),
-    quick: bool = False,
+    smoke: bool = False,
     out: Path | None = None,
     json: bool = False,
     explain: bool = False,
@@ -41,7 +43,7 @@ def run(
             network, such as `exits-cifar10`), or the name of a case; all if empty. Only if named: `gpu`, `events`, `nir`, `deploy`,
             `serve`, `sessions` and `decode` (or one size, such as `decode-46M`). `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
-        quick: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
+        smoke: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
         out: folder for `results.json` and `results.md`; None writes no file.
         json: print the record as JSON instead of the table.
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
@@ -52,23 +54,22 @@ def run(
         InputError: an unknown name, or a number of threads below one.
     """
     cases = select(wanted)
-    if not threads or min(threads) < 1:
-        raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
+    _expect_threads(threads)
     expect_count(limit_s, "[1, 86400]", "limit_s")
     if out:
         expect_folder(out)
     # On stderr, so that --json prints only JSON.
     progress = Console(stderr=True)
     before = torch.get_num_threads()
-    record: Record = {"format": _FORMAT, "quick": quick, "machine": describe(), "cases": []}
+    record: Record = {"format": _FORMAT, "smoke": smoke, "machine": describe(), "cases": []}
     try:
         for case in cases:
             if batch and case.name.startswith("step"):
                 case = replace(case, size={**case.size, "B": batch})
-            if quick:
+            if smoke:
                 case = replace(case, size=case.warm, repeats=1)
-            record["cases"] += _measured(case, threads, not quick or explain, progress)
-        record |= _groups(wanted, cases, threads, quick, progress, batch, pythons, limit_s)
+            record["cases"] += _measured(case, threads, not smoke or explain, progress)
+        record |= _groups(wanted, cases, threads, smoke, progress, batch, pythons, limit_s)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -85,11 +86,119 @@ def run(
     return record
 
 
+def run_quick(
+    wanted: tuple[str, ...] = (), out: Path | None = None, against: Path | None = None, json: bool = False
+) -> tuple[Record, list[Record]]:
+    """Time dendrix alone in under three minutes, and compare it with a record of earlier code; see `bench.quick`.
+
+    Args:
+        wanted: groups or cases; by default those of `quick.CASES`.
+        out: JSON file for the record.
+        against: the record of earlier code on this machine.
+        json: print the record and the verdicts as JSON instead of the table.
+    Returns:
+        the record, and a verdict for each case if there is a record to compare with.
+    Raises:
+        InputError: an unknown name, a wrong result, or a record that cannot be compared.
+    """
+    cases = select(wanted) if wanted else [find(name) for name in quick.CASES]
+    if refused := [case.name for case in cases if not (case.memory and case.repeats)]:
+        raise InputError(f"wanted: expected cases that are timed on the CPU, got {', '.join(refused)}. Name others.")
+    before = read_json(against) if against else None
+    if before is not None:
+        quick.expect_comparable(before, str(against), describe(), {case.name: case.size for case in cases})
+    if out:
+        expect_writable(out)
+    progress = Console(stderr=True)
+    record = quick.measured(cases, lambda line: progress.print(line, soft_wrap=True))
+    if out:
+        write_json(out, record)
+    verdicts = quick.compared(before, record) if before else []
+    if json:
+        sys.stdout.write(jsonlib.dumps({"record": record, "verdicts": verdicts}, indent=1) + "\n")
+    else:
+        for line in quick.changed(before, record) if before else ():
+            progress.print(line, soft_wrap=True)
+        Console().print(Markdown(quick.markdown(record, verdicts)))
+    return record, verdicts
+
+
+def run_profile(
+    recipes: Mapping[str, Recipe],
+    threads: tuple[int, ...] = (1,),
+    out: Path | None = None,
+    against: Path | None = None,
+    json: bool = False,
+    steps: int = profile.STEPS,
+) -> Record:
+    """Profile a few training steps of each recipe, print where their time goes and return the record.
+
+    Args:
+        recipes: by name.
+        threads: numbers of threads for torch and the kernels.
+        out: folder for `profile.json` and `profile.md`; None writes no file.
+        against: `profile.json` of earlier code, whose profiles are stored and shown beside the new ones.
+        json: print the record as JSON instead of the tables.
+        steps: profiled steps of the optimiser.
+    Raises:
+        FileNotFoundError: the data of a recipe other than SHD are not found.
+        InputError: a number below one, or an epoch with too few steps.
+    """
+    _expect_threads(threads)
+    expect_count(steps, "[1, inf)", "steps")
+    if out:
+        expect_folder(out)
+    progress = Console(stderr=True)
+    earlier = read_json(against) if against else None
+    if earlier is not None:
+        profile.expect_record(earlier, str(against))
+    record = profile.measured(recipes, threads, steps, lambda line: progress.print(line, soft_wrap=True))
+    if earlier is not None:
+        record["before"] = earlier["profiles"]
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "profile.json", record)
+        write_atomic(out / "profile.md", profile.markdown(record).encode())
+    if json:
+        sys.stdout.write(jsonlib.dumps(record, indent=1) + "\n")
+    else:
+        Console().print(Markdown(profile.markdown(record)))
+    return record
+
+
+def write_tables(folder: Path) -> list[Path]:
+    """Write the tables of stored records again: `NAME.md` of every `NAME.json` in a folder that has both.
+
+    Returns:
+        the files written.
+    Raises:
+        FileNotFoundError: the folder has no such pair.
+        InputError: a record is damaged.
+    """
+    pages = [page for page in sorted(folder.glob("*.md")) if page.with_suffix(".json").is_file()]
+    if not pages:
+        raise FileNotFoundError(f"{folder}: expected NAME.json beside NAME.md, got none. Give the folder of the stored records.")
+    tables = [stored_table(read_json(page.with_suffix(".json"))) for page in pages]
+    for page, table in zip(pages, tables, strict=True):
+        write_atomic(page, table.encode())
+    return pages
+
+
+def stored_table(record: Record) -> str:
+    """The tables of a record of any kind, in Markdown."""
+    return profile.markdown(record) if "profiles" in record else markdown(record)
+
+
+def _expect_threads(threads: tuple[int, ...]) -> None:
+    if not threads or min(threads) < 1:
+        raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
+
+
 def _groups(
     wanted: tuple[str, ...],
     cases: list[Case],
     threads: tuple[int, ...],
-    quick: bool,
+    smoke: bool,
     progress: Console,
     batch: int | None,
     pythons: tuple[str, ...],
@@ -117,28 +226,28 @@ def _groups(
         chosen = {case.name for case in cases}
         for growth in (growth for growth in growths() if growth.case in chosen or not chosen):
             tell(f"growth: {growth.about}")
-            found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, quick)})
+            found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, smoke)})
     if networks := [name for name in exits.NAMES if not wanted or {"exits", f"exits-{name}"} & set(wanted)]:
-        found["exits"] = exits.measured(quick, tell, threads, networks, (batch,) if batch else exits.BATCHES)
+        found["exits"] = exits.measured(smoke, tell, threads, networks, (batch,) if batch else exits.BATCHES)
         torch.set_num_threads(max(threads))
     if not wanted or {"exits", "exits-growth"} & set(wanted):
-        found["exits_growth"] = exits_growth.measured(quick, tell)
+        found["exits_growth"] = exits_growth.measured(smoke, tell)
         torch.set_num_threads(max(threads))
     if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
-        found["decode"] = decode.measured(quick, tell, sizes)
+        found["decode"] = decode.measured(smoke, tell, sizes)
     if "nir" in wanted:
         torch.set_num_threads(1)
-        found["nir"] = nir.measured(quick, tell, pythons, limit_s)
+        found["nir"] = nir.measured(smoke, tell, pythons, limit_s)
     if "events" in wanted:
         torch.set_num_threads(1)
-        found["events"] = event_growth.measured(quick, tell, pythons)
+        found["events"] = event_growth.measured(smoke, tell, pythons)
     if "deploy" in wanted:
-        found["deploy"] = deployment.measured(quick, tell, pythons)
+        found["deploy"] = deployment.measured(smoke, tell, pythons)
     if "serve" in wanted:
-        found["serve"] = serving.measured(max(threads), quick, tell)
-        found["trouble"] = trouble.measured(max(threads), quick, tell)
+        found["serve"] = serving.measured(max(threads), smoke, tell)
+        found["trouble"] = trouble.measured(max(threads), smoke, tell)
     if "sessions" in wanted:
-        found["sessions"] = sessions.measured(max(threads), quick, tell)
+        found["sessions"] = sessions.measured(max(threads), smoke, tell)
     return found
 
 

@@ -35,6 +35,8 @@ from .trained import evaluate, predict, report, report_of_training
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")]
 DataName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
 Published = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+PROFILED = ("fsdd-delays", "commands-delays", "commands-delays:axonal", "shd-delays", "cifar10-qcfs-vgg-small", "spikegpt-small")
+"""Recipes that `dendrix bench --profile` profiles unless others are named."""
 OK, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _HELP = """Sparse and spiking computation: networks with learned delays, early exits, and the theory of sparse codes.
 
@@ -228,8 +230,12 @@ def info(json: bool = False) -> None:
 
 def bench(
     wanted: tyro.conf.Positional[tuple[str, ...]] = (),
-    threads: tuple[int, ...] = (1, 2),
+    threads: tuple[int, ...] | None = None,
     quick: bool = False,
+    against: Path | None = None,
+    profile: bool = False,
+    tables: bool = False,
+    smoke: bool = False,
     out: Path | None = None,
     json: bool = False,
     explain: bool = False,
@@ -241,19 +247,37 @@ def bench(
 
     Args:
         wanted: groups or cases (lif, delay, step, train, convert, sdr, growth, exits); by default all, except decode, nir
-            (files and graphs of NIR in other libraries), serve and sessions.
-        threads: numbers of threads to measure with.
-        quick: use small sizes, to check that everything runs and agrees; the ratios are not meaningful.
-        out: folder for the results.
+            (files and graphs of NIR in other libraries), serve and sessions. With --profile: recipes.
+        threads: numbers of threads to measure with; by default 1 and 2, and 1 with --profile. Not for --quick.
+        quick: time dendrix alone on one thread in under three minutes, to compare the code before and after a change.
+        against: with --quick, the file of an earlier --quick --out; prints faster, slower or within noise for each case. With --profile,
+            profile.json of earlier code, shown beside the new one.
+        profile: profile training steps of recipes, per operation.
+        tables: only write the tables of the records in --out again.
+        smoke: use small sizes, to check that everything runs and agrees; the ratios are not meaningful.
+        out: folder for the results; with --quick, a JSON file.
         json: print JSON.
         explain: also print which kernels ran, or why the reference implementation did.
         batch: batch size of the whole training step.
         pythons: for nir, interpreters of other environments that have some of the libraries.
         limit_s: for nir, seconds after which a file in a library counts as not finished.
     """
-    from ..bench import run
+    from ..bench import run, run_profile, run_quick, write_tables
 
-    run(wanted, threads, quick, out, json, explain, batch, pythons, limit_s)
+    if len(modes := [f"--{name}" for name, on in dict(quick=quick, profile=profile, tables=tables, smoke=smoke).items() if on]) > 1:
+        raise MisuseError(f"{modes[0]}: expected one of these options, got also {', '.join(modes[1:])}. Leave out the others.")
+    if against and not (quick or profile):
+        raise MisuseError("--against: expected --quick or --profile with it, got neither. Add one.")
+    if quick and threads:
+        raise MisuseError("--threads: expected none with --quick, which measures one thread. Leave it out.")
+    if tables:
+        print("\n".join(map(str, write_tables(out or Path("benchmarks")))))
+    elif quick:
+        run_quick(wanted, out, against, json)
+    elif profile:
+        run_profile({name: find_recipe(name)() for name in wanted or PROFILED}, threads or (1,), out, against, json)
+    else:
+        run(wanted, threads or (1, 2), smoke, out, json, explain, batch, pythons, limit_s)
 
 
 def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, jobs: int = 1, json: bool = False) -> None:

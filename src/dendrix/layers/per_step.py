@@ -17,6 +17,7 @@ from ..core import (
     expect_valid,
     zero_invalid,
 )
+from ..core.scanning import zeroed
 from ..errors import InputTypeError
 
 _TOO_FEW = "valid: expected at least two valid steps for training BatchNorm, got fewer. Use a larger batch or eval()."
@@ -89,7 +90,7 @@ class BatchNorm(Stateful):
         # A check that torch.compile can use: at least two steps remain.
         torch._check(kept.numel() >= 2, lambda: _TOO_FEW)  # type: ignore[no-untyped-call]
         y = self._normalise(flat.index_select(0, kept))
-        return y.new_zeros(flat.shape).index_copy(0, kept, y).view(x.shape), ()
+        return zeroed(y.new_zeros(flat.shape).index_copy(0, kept, y).view(x.shape), valid), ()
 
     def _normalise(self, flat: Tensor) -> Tensor:
         args = self.running_mean, self.running_var, self.weight, self.bias
@@ -118,10 +119,8 @@ class HeldDropout(Stateful):
         expect_state(state, Tensor, x[:, 0].shape)
         if self.training and self.p > 0:
             state = torch.empty_like(x[:, 0]).bernoulli_(1 - self.p) / (1 - self.p) if state is None else state
-            x = x * state.unsqueeze(1)
-        else:
-            state = torch.ones_like(x[:, 0]) if state is None else state
-        return zero_invalid(x, valid), state
+            return zeroed(zero_invalid(x, valid) * state.unsqueeze(1), valid), state
+        return zero_invalid(x, valid), torch.ones_like(x[:, 0]) if state is None else state
 
     def arguments(self) -> dict[str, Any]:
         return dict(p=self.p)

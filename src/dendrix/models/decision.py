@@ -49,7 +49,8 @@ class Decision:
         Returns:
             evidence after each step, [B, T, K]; the last step determines the decision.
         """
-        valid = None if self.padded else valid
+        if self.padded or (valid is not None and bool(valid.all())):  # a mask without invalid steps would only cost time
+            valid = None
         outputs = outputs_of(model, x, valid)
         # At least float32: in a long bfloat16 sum, later terms are lost to rounding.
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))

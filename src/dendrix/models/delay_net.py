@@ -20,6 +20,7 @@ from ..core import (
     expect_instance,
     expect_one_of,
     expect_valid,
+    zero_invalid,
 )
 from ..errors import InputError
 from ..layers import BatchNorm, DelayLinear, HeldDropout, RecurrentDelay, Sequential
@@ -180,7 +181,8 @@ class DelayNet(Sequential):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.config.inputs)
         expect_valid(valid, x)
-        expect_finite(x if valid is None else x.masked_fill(~valid.unsqueeze(-1), 0))
+        x = zero_invalid(x, valid)
+        expect_finite(x)
         return super().forward(x, state, valid)
 
 

@@ -111,6 +111,13 @@ def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
     return moved
 
 
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """Compute y [B, T, N] = x [B, T, K] @ weight [N, K] transposed, by a kernel if one is available."""
+    fused = find_kernel("product", x.device.type, x, weight)
+    y: Tensor = fused.run(x, weight) if fused else nn.functional.linear(x, weight)
+    return y
+
+
 class DelayLinear(Delayed):
     """Linear layer with delays: x [B, T, C_in] -> y [B, T, C_out], causal. State: the last L - 1 inputs, [B, L - 1, C_in].
 
@@ -227,7 +234,7 @@ class DelayLinear(Delayed):
 
     def _dendrites(self, x: Tensor) -> Tensor:
         """Compute the sum over the inputs of each dendrite, [B, T, C_out * K]."""
-        return x @ self._weight_in_use().transpose(0, 1).flatten(1)
+        return product(x, self._weight_in_use().transpose(1, 2).flatten(0, 1))
 
     def _delayed(self, line: Tensor, past: int) -> Tensor:
         """Compute the outputs from the delayed signals, [B, past + T, C_in or C_out * K]."""
@@ -238,7 +245,7 @@ class DelayLinear(Delayed):
         else:
             taps = spread(self.delay, self.width, self.taps, self.interpolation)
         if self.granularity == "axonal":
-            return shifted(line, taps[0], past).flatten(2) @ self._weight_in_use().flatten(1).t()
+            return product(shifted(line, taps[0], past).flatten(2), self._weight_in_use().flatten(1))
         each = shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
         return each.reshape(*each.shape[:2], self.out_features, -1).sum(-1)
 
@@ -257,12 +264,13 @@ class DelayLinear(Delayed):
     def _last(self, line: Tensor, steps: int, lengths: Tensor | None) -> Tensor:
         """Return the last L - 1 steps of the line, or those before the end of each row given by `lengths`."""
         window = self.taps - 1
-        if missing := window + steps - line.shape[1]:  # padding by zero steps would copy
-            line = nn.functional.pad(line, (0, 0, missing, 0))
+        missing = window + steps - line.shape[1]  # zero steps before the line
         if lengths is None:
-            return line[:, steps:].clone()
-        index = lengths.unsqueeze(1) + torch.arange(window, device=line.device)
-        return line.gather(1, index.unsqueeze(-1).expand(-1, -1, line.shape[2]))
+            kept = line[:, max(steps - missing, 0) :]
+            return nn.functional.pad(kept, (0, 0, missing - steps, 0)) if missing > steps else kept.clone()
+        index = lengths.unsqueeze(1) + torch.arange(-missing, window - missing, device=line.device)
+        kept = line.gather(1, index.clamp_min(0).unsqueeze(-1).expand(-1, -1, line.shape[2]))
+        return kept.masked_fill((index < 0).unsqueeze(-1), 0) if missing else kept
 
     def arguments(self) -> dict[str, Any]:
         return dict(

@@ -1,0 +1,1 @@
+"""Matrix products of weights with sequences."""
