@@ -17,6 +17,7 @@ KINDS = [
     pytest.param(("input", True, "float32"), marks=pytest.mark.extended),
     pytest.param(("none", False, "float32"), marks=pytest.mark.extended),
     ("output", True, "int8"),
+    ("input", False, "int8"),
     ("input", False, "bfloat16"),
 ]
 
@@ -42,6 +43,22 @@ def decoder(request: pytest.FixtureRequest) -> Decoder:
 
 def tokens(batch: int, length: int) -> Tensor:
     return torch.randint(0, 300, (batch, length))
+
+
+@torch.no_grad()
+def test_spike_sums_of_all_inputs_do_not_overflow() -> None:
+    model = lively("input", width=160)
+    for block in model.blocks:
+        block.ffn.norm.bias.fill_(1e4)  # all 640 neurons fire
+        block.ffn.value.weight.fill_(1.0)  # 127 in int8, and 640 times 127 exceeds int16
+    decoder, text = Decoder(model, "int8"), tokens(2, 20)
+    with use_kernels("required"):
+        logits, _ = decoder(text)
+        alone, _ = decoder.step(text[0, :1], decoder.rest())
+    with use_kernels("reference"):
+        expected, _ = decoder(text)
+    assert_close(logits, expected, atol=1e-5, rtol=1e-6)
+    assert torch.equal(alone[0], logits[0, 0])
 
 
 @torch.no_grad()
