@@ -11,12 +11,13 @@ SPEED = dict(
     state_bytes=14_336, error=1e-6, gpt2_parameters=900_000, gpt2={"128": 1.5, "1024": 2.5}, gpt2_cache_bytes={"8192": 34_000_000},
     cost_of_context=1.01,
 )  # fmt: skip
+SPARSE = dict(size="1M", weights="int8", batch=1, rate=0.2, speedup=2.0, dense_of_bound=0.75, of_bound=1.5)
 
 
 def test_the_table_leaves_out_what_was_not_measured() -> None:
-    lines = table({"speeds": [SPEED], "sparse": [dict(size="1M", weights="int8", batch=1, rate=0.2, speedup=2.0)]})
+    lines = table({"speeds": [SPEED], "sparse": [SPARSE]})
     assert "| 1M | int8 | 16 | 1,234 | 0.71 | 1.5 | 2.5 |  | 14 kB | 34 MB | 1.01 |" in lines
-    assert "| 1M | int8 | 1 | 20% | 2.00 |" in lines
+    assert "| 1M | int8 | 1 | 20% | 2.00 | 0.75 | 1.50 |" in lines
 
 
 @pytest.mark.extended

@@ -17,6 +17,7 @@ KINDS = [
     pytest.param(("input", True, "float32"), marks=pytest.mark.extended),
     pytest.param(("none", False, "float32"), marks=pytest.mark.extended),
     ("output", True, "int8"),
+    ("input", False, "int8"),
     ("input", False, "bfloat16"),
 ]
 
@@ -42,6 +43,22 @@ def decoder(request: pytest.FixtureRequest) -> Decoder:
 
 def tokens(batch: int, length: int) -> Tensor:
     return torch.randint(0, 300, (batch, length))
+
+
+@torch.no_grad()
+def test_integer_sums_of_spikes_equal_float_sums_to_the_bit() -> None:
+    model = lively("input", width=160)
+    model.blocks[0].ffn.norm.bias.fill_(1e4)  # all 640 neurons fire
+    model.blocks[0].ffn.value.weight.fill_(0.01)  # 127 in int8, and 640 times 127 exceeds int16
+    decoder, control, text = Decoder(model, "int8"), Decoder(model, "int8"), tokens(2, 20)
+    control.packed = pack_network(model, "int8", gathers=False)
+    with use_kernels("required"):
+        logits, state = decoder(text)
+        expected, after = control(text)
+        alone, _ = decoder.step(text[0, :1], decoder.rest())
+    assert torch.equal(logits, expected)
+    assert torch.equal(state, after)
+    assert torch.equal(alone[0], logits[0, 0])
 
 
 @torch.no_grad()

@@ -19,8 +19,12 @@ from .memory import pack, rest
 Weights = Literal["float32", "bfloat16", "int8"]
 """Data type of the matrices: as trained, half the memory, or a quarter of the memory with one scale per output."""
 
-_WIDEST = 512
-"""Largest number of outputs per block."""
+_WIDEST = {"float32": 512, "bfloat16": 512, "int8": 256}
+"""Largest number of outputs per block, by data type."""
+_WIDEST_OF_SPIKES = 1024
+"""The same for int8 products with spikes, which read only the rows of active inputs: longer rows are read faster."""
+SPIKES = 2
+"""Entry of the table for a product of spikes with int8 weights."""
 _RATE = 6
 """Row of `Packed.vectors` that holds the decay rate, whose parameter is its logarithm."""
 _NO_MATRIX = [0] * 6
@@ -48,7 +52,7 @@ class Packed:
     """Scale of every output."""
     table: NDArray[np.int64]
     """Positions of the matrices key, receptance, value and output of each half, [2 L + 1, 4, 6]: first weight, first scale, inputs,
-    outputs, outputs per block, and whether inputs may be zero. The last row holds the head."""
+    outputs, outputs per block, and whether inputs may be zero (1), or are spikes of an int8 product (2). The last row holds the head."""
     places: NDArray[np.int64]
     """Position of the state of each half in a row of the state, [2 L]."""
 
@@ -72,17 +76,18 @@ class _Matrices:
         self.scales: list[NDArray[np.float32]] = []
         self.at = self.scale_at = 0
 
-    def add(self, layer: nn.Linear, zeros: bool) -> list[int]:
+    def add(self, layer: nn.Linear, zeros: int) -> list[int]:
         """Append a matrix; returns its row of the table."""
         outputs, inputs = layer.weight.shape
-        width = -(-outputs // (-(-outputs // _WIDEST)))
+        widest = _WIDEST_OF_SPIKES if zeros == SPIKES else _WIDEST[self.kind]
+        width = -(-outputs // (-(-outputs // widest)))
         width = -(-width // _LANES) * _LANES
         rounded, scales = rounded_weight(layer.weight.detach().float(), self.kind)
         blocks = torch.zeros(-(-outputs // width) * width, inputs, dtype=rounded.dtype)
         blocks[:outputs] = rounded
         self.weights.append(blocks.view(-1, width, inputs).transpose(1, 2).flatten().numpy())
         self.scales.append(scales.numpy())
-        row = [self.at, self.scale_at, inputs, outputs, width, int(zeros)]
+        row = [self.at, self.scale_at, inputs, outputs, width, zeros]
         self.at, self.scale_at = self.at + blocks.numel(), self.scale_at + outputs
         return row
 
@@ -128,12 +133,13 @@ def expect_finite_weights(model: nn.Module) -> None:
         raise InputError(f"model: expected finite weights, got NaN or infinity in {', '.join(broken)}. Did the training diverge?")
 
 
-def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
+def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed:
     """Repack the weights of a network with at least one block.
 
     Args:
         model: the network.
         kind: data type of the matrices.
+        gathers: let products skip zero inputs; False is the control of the benchmark, with the same results.
     Raises:
         InputError: a weight is NaN or infinite.
     """
@@ -141,9 +147,9 @@ def pack_network(model: SpikeGPT, kind: Weights) -> Packed:
     matrices, bits = _Matrices(kind), model.config.spikes == "input"
     table = []
     for half in _halves(model):
-        rows = [matrices.add(layer, bits or layer.in_features > layer.out_features) for layer in half.matrices]
+        rows = [matrices.add(layer, _zeros(layer, bits, kind) if gathers else 0) for layer in half.matrices]
         table.append(rows + [_NO_MATRIX] * (4 - len(rows)))
-    table.append([matrices.add(model.head, False), *[_NO_MATRIX] * 3])
+    table.append([matrices.add(model.head, 0), *[_NO_MATRIX] * 3])
     vectors = np.stack([_rows(half.vectors, 7, model.config.width) for half in _halves(model)])
     vectors[:, _RATE] = torch.exp(torch.from_numpy(vectors[:, _RATE])).numpy()
     embedding = model.emb.weight.detach()
@@ -184,6 +190,11 @@ def unpack_network(packed: Packed) -> SpikeGPT:
             if isinstance(first := block.get_submodule(block.before), TimeMix):
                 first.time_decay.log_()
     return model.eval()
+
+
+def _zeros(layer: nn.Linear, bits: bool, kind: Weights) -> int:
+    """Return what the decoding kernel may assume of the inputs of a product; see `Packed.table`."""
+    return SPIKES if bits and kind == "int8" else int(bits or layer.in_features > layer.out_features)
 
 
 class _Half(NamedTuple):

@@ -15,14 +15,14 @@ fire = mix = average = gate = square = product = normalise
 
 _TOKENS = 64
 """Tokens per pass through a block."""
-_WIDEST = 512
-"""Largest number of outputs per block of a matrix."""
 _CHUNK = 32
 """As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
 """Rows of the vectors of a half, after the weight and bias of its norm."""
 KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
 """Rows of the table of matrices of a half, and order of its mixing ratios."""
+WIDTH = 4
+"""Column of the table of matrices: outputs per block."""
 
 
 def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, threshold: Any, h: Any, mixed: Any) -> None:
@@ -104,10 +104,11 @@ def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any)
     product(mixed[0], n, table[len(vectors), 0], weights, scales, logits[low:], work)
 
 
-def rooms(count: Any, d: Any) -> Any:
-    """Buffers for the intermediate results of `count` tokens inside a block."""
+def rooms(count: Any, d: Any, widest: Any) -> Any:
+    """Buffers for the intermediate results of `count` tokens inside a block, whose matrices have up to `widest` outputs per block."""
     active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.arange(4 * d).astype(np.int32)
-    work = (*active, np.empty((count, _WIDEST), np.float32), np.empty((_CHUNK, _WIDEST), np.float32))
+    floats = np.empty((count, widest), np.float32), np.empty((_CHUNK, widest), np.float32)
+    work = (*active, *floats, np.empty((count, widest), np.int16), np.empty((count, widest), np.int32))
     mixed, made, wide = np.empty((3, count, d), np.float32), np.empty((3, count, d), np.float32), np.empty((count, 4 * d), np.float32)
     return mixed, made, wide, np.empty(d, np.float32), work
 
@@ -127,7 +128,7 @@ def advance(
     d = ends.shape[1]
     vectors, _, table, _, _, _ = network
     most = min(borders[last] - borders[first], _TOKENS)
-    room = rooms(most, d)
+    room = rooms(most, d, table[:, :, WIDTH].max())
     stream = np.empty((most, d), np.float32)
     for start in range(borders[first], borders[last], _TOKENS):
         end = min(start + _TOKENS, borders[last])

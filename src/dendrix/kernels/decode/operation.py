@@ -25,20 +25,25 @@ def _compiled(spikes: str, weights: str) -> Any:
     """Return the loop for one kind of network, which numba compiles at its first call."""
     from ..numba import scalars
     from ..numba.specialise import specialise
-    from . import loops, product_loops, rows
+    from . import loops, product_loops, rows, spike_loops
 
     flags = dict(bits_in=spikes == "input", bits_out=spikes == "output", exponential=specialise(scalars.exp_of_negative, contract=True))
     same = specialise(scalars.same)
+    narrow = weights == "int8"
     load = specialise(scalars.widen) if weights == "bfloat16" else same
     parts: dict[str, Any] = {
         "find_active": specialise(product_loops.find_active),
         "add_pair": specialise(product_loops.add_pair, contract=True),
-        "add_all": specialise(product_loops.add_all, contract=True, load=load),
+        "add_all": specialise(product_loops.add_all, contract=True, load=load, narrow=narrow),
         "add_inputs": specialise(product_loops.add_inputs, contract=True, load=load),
         "add_inputs_widened": specialise(product_loops.add_inputs, contract=True, load=same),
+        "add_active": specialise(spike_loops.add_active),
+        "widen": specialise(spike_loops.widen),
     }
+    parts["add_spikes"] = specialise(spike_loops.add_spikes, **parts)
+    parts["spike_product"] = specialise(spike_loops.spike_product, **parts)
     parts["add_rows"] = specialise(product_loops.add_rows, contract=True, load=load, **parts)
-    parts["product"] = specialise(product_loops.product, contract=True, **parts)
+    parts["product"] = specialise(product_loops.product, contract=True, narrow=narrow, **parts)
     parts["normalise"] = specialise(rows.normalise, any_order=True)
     of_rows = rows.fire, rows.mix, rows.average, rows.gate, rows.square
     of_blocks = loops.shift, loops.finish, loops.rooms, loops.time_mix, loops.channel_mix, loops.answer

@@ -11,11 +11,17 @@ import numpy as np
 load: Any = None  # `specialise` binds these
 add_inputs_widened: Any = None
 """`add_inputs` on float32."""
+spike_product: Any = None
+narrow = False
+"""Whether blocks are narrow enough to add two inputs per pass without being slower from main memory."""
+
+SPIKES = 2
+"""In a row of the table: all inputs are 0 or 1, and the weights are int8. 1: some inputs may be 0."""
 
 _CHUNK = 32
 """Inputs per chunk, whose weights are converted to float32 and cached for all rows."""
-_DENSE_ALONE = 0.5
-"""Fraction of active inputs above which a single row uses all inputs, because contiguous reads are faster."""
+_DENSE_ALONE, _DENSE_ALONE_NARROW = 0.5, 0.3
+"""Fractions of active inputs above which a single row uses all inputs, because contiguous reads are faster; the latter if `narrow`."""
 _DENSE = 0.35
 """The same fraction for several rows, which share their reads."""
 _ZERO = np.float32(0)
@@ -54,11 +60,20 @@ def add_inputs(x: Any, active: Any, first: Any, last: Any, block: Any, start: An
 
 
 def add_all(x: Any, block: Any, inputs: Any, width: Any, sums: Any) -> None:
-    """Compute `add_inputs` for all inputs of a block, one at a time; four at a time are a third slower from main memory."""
-    for i in range(np.uintp(inputs)):
+    """Compute `add_inputs` for all inputs of a block. In wide blocks, one at a time: more are a third slower from main memory."""
+    i = np.uintp(0)
+    while narrow and i + np.uintp(2) <= inputs:
+        k = i + np.uintp(1)
+        xi, xk = x[i], x[k]
+        for j in range(np.uintp(width)):
+            s = sums[j] + xi * load(block[i, j])
+            sums[j] = s + xk * load(block[k, j])
+        i += np.uintp(2)
+    while i < inputs:
         xi = x[i]
         for j in range(np.uintp(width)):
             sums[j] += xi * load(block[i, j])
+        i += np.uintp(1)
 
 
 def add_pair(x: Any, r: Any, start: Any, count: Any, block: Any, width: Any, sums: Any) -> None:
@@ -113,9 +128,12 @@ def add_rows(x: Any, rows: Any, block: Any, inputs: Any, width: Any, sparse: Any
 def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
     """y = x W^T for the first rows of x, `matrix` being a row of the table of `generate.packing`."""
     at, scale_at, inputs, outputs, width, zeros = matrix
-    active, counts, _, sums, _ = memory
+    active, counts, everything, sums, chunk, short, whole = memory
+    if zeros == SPIKES:
+        return spike_product(x, rows, matrix, weights, scales, y, (active, counts, short, whole))
     total = find_active(x, rows, inputs, active, counts) if zeros else rows * inputs
-    sparse = total < rows * inputs * (_DENSE_ALONE if rows == 1 else _DENSE)
+    alone = _DENSE_ALONE_NARROW if narrow else _DENSE_ALONE
+    sparse = total < rows * inputs * (alone if rows == 1 else _DENSE)
     for low in range(0, outputs, width):
         block = weights[at : at + inputs * width].reshape((inputs, width))
         at += inputs * width
@@ -123,7 +141,7 @@ def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, m
             for j in range(np.uintp(width)):
                 sums[r, j] = _ZERO
         if rows > 1:
-            add_rows(x, rows, block, inputs, width, sparse, memory)
+            add_rows(x, rows, block, inputs, width, sparse, (active, counts, everything, sums, chunk))
         elif sparse:
             add_inputs(x[0], active[0], 0, counts[0], block, 0, width, sums[0])
         elif rows:
@@ -132,3 +150,4 @@ def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, m
         for r in range(np.uintp(rows)):
             for j in range(used):
                 y[r, np.uintp(low) + j] = sums[r, j] * scales[np.uintp(scale_at + low) + j]
+    return None

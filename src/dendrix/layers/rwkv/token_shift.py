@@ -23,6 +23,8 @@ def token_shift(x: Tensor, state: Tensor | None = None, valid: Tensor | None = N
     expect_valid(valid, x)
     expect_state(state, Tensor, x[:, 0].shape)
     before = torch.zeros_like(x[:, :1]) if state is None else state.unsqueeze(1)
+    if valid is None and x.shape[1]:
+        return torch.cat([before, x[:, :-1]], 1), x[:, -1].clone()
     line = torch.cat([before, x], 1)
     if valid is None:
         return line[:, :-1], line[:, -1].clone()

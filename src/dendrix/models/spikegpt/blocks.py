@@ -105,6 +105,10 @@ class _Mix(Stateful):
             shares = tuple((share >= 0.5).to(x.dtype) + (share - share.detach()) for share in shares)
         return token_mix(x, earlier, *[share.flatten() for share in shares])
 
+    def scaled(self, y: Tensor) -> Tensor:
+        """Multiply the result; a product with 1 would read and write all of it, forward and backward."""
+        return y if self.scale == 1 else y * self.scale
+
     def fired(self, x: Tensor, at: Spikes, state: MixState | None, valid: Tensor | None, membranes: list[LIFState]) -> Tensor:
         """Apply the neurons to x if they are at the position `at`; otherwise return x."""
         if self.spikes != at:
@@ -138,7 +142,7 @@ class TimeMix(_Mix):
         to_key, to_value, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_v, self.time_mix_r)
         k, v, gate = self.key(to_key), self.value(to_value), torch.sigmoid(self.receptance(to_gate))
         average, sums = wkv(k, v, torch.exp(self.time_decay), self.time_first, state.wkv if state else None, valid)
-        y = self.output(self.fired(gate * average, "input", state, valid, membranes)) * self.scale
+        y = self.scaled(self.output(self.fired(gate * average, "input", state, valid, membranes)))
         y = self.fired(y, "output", state, valid, membranes)
         return zero_invalid(y, valid), TimeMixState(last, tuple(membranes), sums)
 
@@ -162,7 +166,7 @@ class ChannelMix(_Mix):
         to_key, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_r)
         hidden, gate = self.key(to_key), torch.sigmoid(self.receptance(to_gate))
         hidden = self.fired(hidden, "input", state, valid, membranes) if self.spikes == "input" else squared_relu(hidden)
-        y = self.fired(gate * self.value(hidden) * self.scale, "output", state, valid, membranes)
+        y = self.fired(self.scaled(gate * self.value(hidden)), "output", state, valid, membranes)
         return zero_invalid(y, valid), ChannelMixState(last, tuple(membranes))
 
 

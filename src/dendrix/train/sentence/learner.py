@@ -22,6 +22,7 @@ from ..distributed.processes import Share, expect_enough
 from ..health import refuse_divergence
 from ..learner import Learner
 from ..metrics import score
+from ..products import fast_products
 from ..text.learner import decay_groups, rate
 from .recipe import SentenceRecipe
 
@@ -46,7 +47,7 @@ class SentenceLearner(Learner):
         network = _network(recipe, splits)
         optim = recipe.optim
         groups = decay_groups(list(network.named_parameters()), optim.weight_decay)
-        adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps)
+        adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps, fused=True)
         super().__init__(network, adam, recipe.budget.precision, accelerator)
         self.recipe, self.splits = recipe, splits
         self.decision = Decision(recipe.model.pooling)
@@ -57,6 +58,7 @@ class SentenceLearner(Learner):
         self.held_out = held_out.batches()
         self.weight = len(held_out) / len(splits.valid)
 
+    @fast_products()
     def train(self, progress: Progress) -> dict[str, Any]:
         self.model.train()
         self.order.set_epoch(progress.epoch)
@@ -70,6 +72,7 @@ class SentenceLearner(Learner):
             sums, norms = sums + measured, norms + norm
         return {"step": progress.step, **self.summary(sums, norms / len(self.order))}
 
+    @fast_products()
     def validate(self, step: int) -> dict[str, Any]:
         with self.autocast():
             scores = score(self.network, self._moved(self.held_out), self.decision)

@@ -21,6 +21,7 @@ from ...run_folder.state import Progress
 from ..distributed.sharding import sharded
 from ..health import refuse_divergence
 from ..learner import Learner
+from ..products import fast_products
 from ..schedule import cosine
 from .health import SpikeWatch
 from .recipe import TextOptim, TextRecipe
@@ -56,11 +57,12 @@ class TextLearner(Learner):
         shared = sharded(network, accelerator.device) if recipe.budget.shard else None
         named, optim = list((shared or network).named_parameters()), recipe.optim
         groups = decay_groups(named, optim.weight_decay)
-        adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps)
+        adam = torch.optim.AdamW(groups, optim.lr, (optim.beta1, optim.beta2), optim.eps, fused=shared is None)
         super().__init__(network, adam, recipe.budget.precision, accelerator, shared)
         self.recipe, self.splits, self.language_model = recipe, splits, network
         self.watch = SpikeWatch(network)
 
+    @fast_products()
     def train(self, progress: Progress) -> dict[str, Any]:
         self.model.train()
         budget, began = self.recipe.budget, time.perf_counter()
@@ -82,6 +84,7 @@ class TextLearner(Learner):
             "tokens_per_second": seen / (time.perf_counter() - began),
         }
 
+    @fast_products()
     def validate(self, step: int) -> dict[str, Any]:
         budget, tokens = self.recipe.budget, self.splits.valid
         self.gather()
