@@ -26,11 +26,12 @@ class SpikeWatch:
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():
             if isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
-                module.register_forward_hook(self._hook(name, lambda given, y: y[0]))
+                module.register_forward_hook(self._hook(name, lambda given, y, counts=module.neurons[0].counts: counts(y[0])))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":
                 for part, product in module.named_children():
                     if f".{part}".endswith(_FED) and not (part == "value" and isinstance(module, TimeMix)):
-                        product.register_forward_hook(self._hook(f"{name}.{part}", lambda given, y: given[0]))
+                        counts = module.neurons[0 if part == "key" else 1].counts
+                        product.register_forward_hook(self._hook(f"{name}.{part}", lambda given, y, counts=counts: counts(given[0])))
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
         """Return rates and shares by layer, as `Watch.health`, and reset the counts."""
@@ -42,7 +43,7 @@ class SpikeWatch:
         def look(module: nn.Module, given: tuple[Any, ...], y: Any) -> None:
             if not module.training:
                 fired = spikes(given, y).detach()
-                self._spikes[name] = self._spikes.get(name, 0) + (fired != 0).sum((0, 1)).double()
+                self._spikes[name] = self._spikes.get(name, 0) + fired.round().sum((0, 1)).double()
                 self._steps[name] = self._steps.get(name, 0) + fired[..., 0].numel()
 
         return look
