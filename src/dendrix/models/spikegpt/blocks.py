@@ -22,7 +22,7 @@ from ...layers.activations.squared_relu import squared_relu
 from ...layers.rwkv.token_shift import token_mix, token_shift
 from ...layers.rwkv.wkv import WKVState, wkv
 from ...neurons.lif import LIFState
-from .neurons import NeuronConfig, SpikeNeurons
+from .neurons import PUBLISHED, NeuronConfig, SpikeNeurons
 
 Spikes = Literal["output", "input", "none"]
 """Position of the neurons: after each half of a block, as published; before every matrix product; or none (continuous network)."""
@@ -116,7 +116,7 @@ class TimeMix(_Mix):
         spikes: Spikes = "output",
         v_threshold: float = 1.0,
         scale: float = 1.0,
-        neurons: NeuronConfig = NeuronConfig(),
+        neurons: NeuronConfig = PUBLISHED,
     ):
         expect_count(width, "[1, inf)", "width")
         super().__init__(width, width, spikes, v_threshold, scale, neurons)
@@ -149,7 +149,7 @@ class ChannelMix(_Mix):
         spikes: Spikes = "output",
         v_threshold: float = 1.0,
         scale: float = 1.0,
-        neurons: NeuronConfig = NeuronConfig(),
+        neurons: NeuronConfig = PUBLISHED,
     ):
         expect_count(width, "[1, inf)", "width")
         super().__init__(width, 4 * width, spikes, v_threshold, scale, neurons)
@@ -194,7 +194,7 @@ class Block(Stateful):
         channel_only: bool,
         dropout: float,
         scale: float = 1.0,
-        neurons: NeuronConfig = NeuronConfig(),
+        neurons: NeuronConfig = PUBLISHED,
     ):
         super().__init__()
         expect_count(width, "[1, inf)", "width")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from .blocks import ChannelMix, TimeMix
 from .network import SpikeGPT
-from .neurons import NeuronConfig, SpikeNeurons
+from .neurons import PUBLISHED, SpikeNeurons
 
 
 def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
@@ -25,10 +25,10 @@ def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
     Raises:
         InputError: its neurons cannot be expressed by the published ones.
     """
-    if network.config.neurons == NeuronConfig():
+    if network.config.neurons == PUBLISHED:
         return network
     network.config.neurons.expect_published(where, *(["scales"] if network.config.spikes == "input" else []))
-    made = SpikeGPT(replace(network.config, neurons=NeuronConfig()))
+    made = SpikeGPT(replace(network.config, neurons=PUBLISHED))
     own_values, weights = network.state_dict(), made.state_dict()
     made.load_state_dict({name: own_values[name] for name in weights})
     made.to(network.head.weight.device, network.head.weight.dtype).train(network.training)

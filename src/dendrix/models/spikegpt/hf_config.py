@@ -11,7 +11,7 @@ from ...errors import InputError, InputTypeError
 from .blocks import Spikes
 from .initialisation import Start
 from .network import SpikeGPTConfig
-from .neurons import NeuronConfig
+from .neurons import PUBLISHED, NeuronConfig
 
 _OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
 """Fields of `SpikeGPTConfig` with another name in transformers."""
@@ -94,7 +94,7 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
             more: further arguments of this class.
         """
         values = {_OURS.get(field.name, field.name): getattr(network, field.name) for field in fields(network)}
-        values["neurons"] = None if network.neurons == NeuronConfig() else asdict(network.neurons)
+        values["neurons"] = None if network.neurons == PUBLISHED else asdict(network.neurons)
         return cls(**values, **more)
 
 

@@ -10,7 +10,7 @@ from ...core import ATan, State, Stateful, expect, expect_fields, expect_flag, e
 from ...errors import InputError, InputTypeError
 from .blocks import Block, Spikes
 from .initialisation import Start, start, start_head
-from .neurons import NeuronConfig
+from .neurons import PUBLISHED, NeuronConfig
 
 _EVERY_HALVED = 6
 
@@ -45,7 +45,7 @@ class SpikeGPTConfig:
     halve_stream: bool = False
     """Halve the residual stream after every sixth block, as the released generator does. This changes the result for more than six blocks,
     because the neurons are not scale-invariant."""
-    neurons: NeuronConfig = NeuronConfig()
+    neurons: NeuronConfig = PUBLISHED
     """Kind of neurons; by default those of the published network."""
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class SpikeGPTConfig:
         for name in ("channel_first", "binary_embedding", "halve_stream"):
             expect_flag(getattr(self, name), name)
         expect_instance(self.neurons, NeuronConfig, "neurons")
-        if self.spikes == "none" and self.neurons != NeuronConfig():
+        if self.spikes == "none" and self.neurons != PUBLISHED:
             raise InputError('neurons: expected none to be described, because spikes="none" has no neurons. Leave them at their defaults.')
         if self.neurons.norm and self.spikes == "input":
             raise InputError('norm: expected False with spikes="input", whose neurons have norms before them already. Leave it out.')

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ...checks import expect_count, expect_fields, expect_flag, expect_in
-from ...errors import InputError
 from ...core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
+from ...errors import InputError
 from ...neurons.base import Spike
 from ...neurons.lif import LIFState, lif_step
 
@@ -59,6 +59,10 @@ class NeuronConfig:
             raise InputError(f"neurons: expected the published ones for {where}, got {own}. Call the network itself, or train without.")
 
 
+PUBLISHED = NeuronConfig()
+"""Neurons of the published network."""
+
+
 def spike_count_step(
     x: Tensor, state: LIFState, *, decay: Tensor | float, v_threshold: float, levels: int, signed: bool, spike: Spike
 ) -> tuple[Tensor, LIFState]:
@@ -105,7 +109,7 @@ class SpikeNeurons(Stateful):
         norm: normalise the input.
     """
 
-    def __init__(self, size: int, v_threshold: float = 1.0, config: NeuronConfig = NeuronConfig(), norm: bool = False):
+    def __init__(self, size: int, v_threshold: float = 1.0, config: NeuronConfig = PUBLISHED, norm: bool = False):
         super().__init__()
         self.size, self.config = expect_count(size, "[1, inf)", "size"), config
         self.v_threshold = expect_in(v_threshold, "(0, inf)", "v_threshold")

@@ -1,20 +1,33 @@
-"""Arms of the study of the price of spikes: what is changed in each, at which rates it is trained, and the rule by which arms are dropped."""
+"""Arms of the study of the price of spikes: what each changes, its learning rates, and the rule by which arms are dropped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...models.spikegpt.neurons import NeuronConfig
+from ...models.spikegpt.neurons import PUBLISHED, NeuronConfig
 from ...recipes import find_recipe
 from ...train.text.recipe import TextBudget, TextLoss, TextRecipe
 
-STEPS, BATCH, CONTEXT = 300, 8, 256
-"""Length of a training of the screening."""
-LONG = 1200
-"""Steps of a training of the ladder, as in the study `spikegpt-small`."""
-SEEDS = (0, 1, 2)
+BATCH, CONTEXT, SEEDS = 8, 256, (0, 1, 2)
 VALID_TOKENS = 100_000
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Length and size of the trainings of a stage."""
+
+    name: str
+    steps: int
+    width: int | None = None
+    """Channels of the network; None for those of the recipe, 1.1 million parameters."""
+
+
+SCREENING = Stage("screening", 300)
+LADDER = Stage("ladder", 1200)
+"""As long as the trainings of the study `spikegpt-small`."""
+LARGE = Stage("large", 4800, 320)
+"""4.2 million parameters, and four times the tokens of the ladder."""
 TEACHER, REFERENCE = "continuous", "inputs"
 HELD = 0.1
 """Target of the rate of spikes in arms that hold it, a tenth below the goal of 11 %."""
@@ -30,7 +43,9 @@ class Arm:
     """Name of the recipe that it changes."""
     says: str
     """What is changed."""
-    neurons: NeuronConfig = NeuronConfig()
+    neurons: NeuronConfig = PUBLISHED
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Other fields of the network's configuration."""
     rate: float | None = None
     """Target of the rate of spikes."""
     taught: bool = False
@@ -42,6 +57,8 @@ class Arm:
 
 
 _INPUTS = "spikegpt-small:inputs"
+_WIDER = (1e-3, 3e-3, 1e-2)
+"""Learning rates of the baselines, which get more of them than the networks of this project."""
 
 
 def _changed(says: str, **changes: Any) -> Arm:
@@ -59,6 +76,10 @@ ARMS: dict[str, Arm] = {
     "wide": _changed("surrogate half as sharp, alpha 1", neurons=NeuronConfig(alpha=1.0)),
     "taught": _changed("half of the loss from the predictions of the continuous twin", taught=True),
     "spiking-norm": Arm("spikegpt-small", "a norm before the published neurons", NeuronConfig(norm=True), of="spiking"),
+    "gpt2": Arm("spikegpt-small:gpt2", "GPT-2 of transformers, head not tied", rates=_WIDER),
+    "gpt2-tied": Arm("spikegpt-small:gpt2", "head tied to the embedding", model={"tied": True}, rates=_WIDER),
+    "gpt2-start": Arm("spikegpt-small:gpt2", "initial weights of 0.08, 1 / sqrt(width)", model={"init_std": 0.08}, rates=_WIDER),
+    "lstm": Arm("spikegpt-small:lstm", "LSTM of two layers", rates=_WIDER),
     "ternary": _changed("spikes of both signs", neurons=NeuronConfig(signed=True)),
     "counts": _changed("up to two spikes of a neuron for a token", neurons=NeuronConfig(levels=2)),
 }
@@ -71,29 +92,30 @@ NOT_BUILT = (
 )
 NOT_TRAINED = (
     "longer context: `--budget.context 1024 --budget.batch-size 2`",
-    "word pieces: `--data.tokenizer learned --data.vocabulary 512 --model.vocab-size 512 --model.width 150`, at the same number of parameters",
+    "word pieces: `--data.tokenizer learned --data.vocabulary 512 --model.vocab-size 512 --model.width 150`, of the same size",
 )
 
 
-def recipe_of(arm: Arm, lr: float, seed: int, steps: int, teacher: Path) -> TextRecipe:
+def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> TextRecipe:
     """Return the recipe of a training.
 
     Args:
         arm: what is trained.
+        stage: size and length.
         lr: peak learning rate.
         seed: seed of the training.
-        steps: number of steps.
         teacher: run of the continuous network, for arms that are taught.
     """
     recipe = find_recipe(arm.recipe)()
     assert isinstance(recipe, TextRecipe)
+    changes = dict(arm.model) if stage.width is None else {**arm.model, "width": stage.width}
+    if arm.neurons != PUBLISHED:
+        changes["neurons"] = arm.neurons
     model: Any = recipe.model
-    if arm.neurons != NeuronConfig():
-        model = replace(model, neurons=arm.neurons)
-    budget = TextBudget(steps, steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
-    optim = replace(recipe.optim, lr=lr, warm_up=steps // 6)
+    budget = TextBudget(stage.steps, stage.steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
+    optim = replace(recipe.optim, lr=lr, warm_up=stage.steps // 6)
     loss = TextLoss(rate=arm.rate, teacher=teacher if arm.taught else None)
-    return replace(recipe, model=model, optim=optim, budget=budget, loss=loss, seed=seed)
+    return replace(recipe, model=replace(model, **changes), optim=optim, budget=budget, loss=loss, seed=seed)
 
 
 def survives(arm: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
@@ -117,7 +139,7 @@ def combined(names: Sequence[str]) -> Arm:
         names: keys of `ARMS`.
     """
     arms = [ARMS[name] for name in names]
-    changes = {name: value for arm in arms for name, value in vars(arm.neurons).items() if value != getattr(NeuronConfig(), name)}
+    changes = {name: value for arm in arms for name, value in vars(arm.neurons).items() if value != getattr(PUBLISHED, name)}
     rates = [arm.rate for arm in arms if arm.rate is not None]
     return Arm(
         ARMS[REFERENCE].recipe,

@@ -26,7 +26,7 @@ from ...runs.text_scores import tokens_in
 from ..claim import Checked
 from ..study import OUTCOME, RUNS, Cell, Results, Study
 from . import price_page
-from .price_arms import ARMS, CONTEXT, LONG, REFERENCE, SEEDS, STEPS, TEACHER, Arm, combined, recipe_of, survives
+from .price_arms import ARMS, CONTEXT, LADDER, LARGE, REFERENCE, SCREENING, SEEDS, TEACHER, Arm, Stage, combined, recipe_of, survives
 from .spikegpt_small import BYTES, bits_per_byte
 
 HARDWARE = "45nm"
@@ -63,30 +63,31 @@ class Rung(Screened):
 
 
 def cells(out: Path) -> list[Cell]:
-    """The screening; once it is complete, also the ladder of the arms that survived it."""
+    """The screening; once it is complete, also the ladder of the arms that survived it, and the large networks."""
     found = [
-        Cell(
-            f"screening-{name}-{lr:g}",
-            ("screening", name, lr),
-            _score_screening,
-            recipe_of(arm, lr, 0, STEPS, out / RUNS / f"screening-{TEACHER}-{lr:g}"),
-            arm.recipe,
-            (f"screening-{TEACHER}-{lr:g}",) if arm.taught else (),
-        )
+        _cell(out, SCREENING, name, arm, lr, 0)
+        for lr in sorted({lr for arm in ARMS.values() for lr in arm.rates})
         for name, arm in ARMS.items()
-        for lr in arm.rates
+        if lr in arm.rates
     ]
     paths = {cell.key: out / RUNS / cell.name / OUTCOME for cell in found}
     if not all(path.exists() for path in paths.values()):
         return found
-    best = best_of({key: read_json(path) for key, path in paths.items()})
-    for seed in SEEDS:
-        for name, (arm, lr) in rungs(best).items():
-            teacher = f"ladder-{TEACHER}-{seed}"
-            recipe = recipe_of(arm, lr, seed, LONG, out / RUNS / teacher)
-            needs = (teacher,) if arm.taught else ()
-            found.append(Cell(f"ladder-{name}-{seed}", ("ladder", name, seed), _score_rung, recipe, arm.recipe, needs))
+    ladder = rungs(best_of({key: read_json(path) for key, path in paths.items()}))
+    large = {name: ladder[name] for name in (TEACHER, REFERENCE, list(ladder)[-1])}
+    for stage, networks in ((LADDER, ladder), (LARGE, large)):
+        found += [_cell(out, stage, name, arm, lr, seed) for seed in SEEDS for name, (arm, lr) in networks.items()]
     return found
+
+
+def _cell(out: Path, stage: Stage, name: str, arm: Arm, lr: float, seed: int) -> Cell:
+    """A training of a stage: in the screening told apart by its learning rate, after it by its seed. Its teacher is of the same stage."""
+    variant: float = lr if stage is SCREENING else seed
+    teacher = f"{stage.name}-{TEACHER}-{variant:g}"
+    recipe = recipe_of(arm, stage, lr, seed, out / RUNS / teacher)
+    score = _score_screening if stage is SCREENING else _score_rung
+    needs = (teacher,) if arm.taught else ()
+    return Cell(f"{stage.name}-{name}-{variant:g}", (stage.name, name, variant), score, recipe, arm.recipe, needs)
 
 
 def best_of(known: Mapping[Any, Any]) -> Results:
@@ -194,11 +195,11 @@ def results(known: Mapping[Any, Any]) -> Results:
         "best": best,
         "complete": all(("screening", name, lr) in known for name, arm in ARMS.items() for lr in arm.rates),
         "survivors": survivors(best),
-        "ladder": _ladder({key[1:]: outcome for key, outcome in known.items() if key[0] == "ladder"}),
+        **{stage.name: _means({key[1:]: one for key, one in known.items() if key[0] == stage.name}) for stage in (LADDER, LARGE)},
     }
 
 
-def _ladder(known: Mapping[tuple[str, int], Any]) -> Results:
+def _means(known: Mapping[tuple[str, int], Any]) -> Results:
     found: Results = {}
     for name in dict.fromkeys(name for name, _ in known):
         runs = {seed: outcome for (own, seed), outcome in known.items() if own == name}
@@ -229,7 +230,7 @@ def check(found: Results) -> list[Checked]:
     ]
 
 
-STUDY = Study("price.json", "price-of-spikes.md", cells, results, price_page.page, check)
+STUDY = Study("price.json", "price-of-spikes.md", cells, results, price_page.page, check, price_page.draw)
 
 
 def reproduce(out: Path, epochs: int | None = None, jobs: int = 1) -> list[Checked]:

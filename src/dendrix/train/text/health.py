@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...models.gpt2 import GPT2
+from ...models.lstm import LSTM
 from ...models.spikegpt.blocks import ChannelMix, TimeMix
 from ...models.spikegpt.network import SpikeGPT
 from ..health import shares
@@ -21,7 +22,7 @@ class SpikeWatch:
         network: network to observe; in one without neurons nothing is counted.
     """
 
-    def __init__(self, network: SpikeGPT | GPT2):
+    def __init__(self, network: SpikeGPT | GPT2 | LSTM):
         self._spikes: dict[str, Tensor] = {}
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():

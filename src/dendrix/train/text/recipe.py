@@ -8,6 +8,7 @@ from ...checks import SEEDS
 from ...core import expect_fields, expect_one_of
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
+from ...models.lstm import LSTMConfig
 from ...models.spikegpt.network import SpikeGPTConfig
 from .data import TextData
 
@@ -112,7 +113,7 @@ class TextRecipe:
 
     data: TextData
     """Source of the data."""
-    model: SpikeGPTConfig | GPT2Config
+    model: SpikeGPTConfig | GPT2Config | LSTMConfig
     """Configuration of the network."""
     optim: TextOptim = TextOptim()
     """Settings of the optimiser."""
