@@ -59,6 +59,8 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     models.SpikeGPTConfig: dict(vocab_size=7, width=4, layers=1),
     models.SpikeGPT: dict(config=models.SpikeGPTConfig(7, 4, 1)),
     models.GPT2Config: dict(vocab_size=7, width=8, layers=1),
+    models.LSTMConfig: dict(vocab_size=7, width=8, layers=1),
+    models.LSTM: dict(config=models.LSTMConfig(7, 8, 1)),
     models.VGGConfig: dict(stages=((2,),), hidden=(3,)),
     models.VGG: dict(config=models.VGGConfig(stages=((2,),))),
     models.ResNetConfig: dict(channels_of=(2,), blocks=(1,)),

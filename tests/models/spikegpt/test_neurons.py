@@ -130,7 +130,7 @@ def test_folders_with_other_neurons_are_refused_by_their_own_code(tmp_path: Path
     with pytest.raises(ValueError, match=r"neurons: expected the published ones.*Install and import dendrix\."):
         RemoteConfig.from_pretrained(tmp_path)
     save_language_model(tmp_path, network(NeuronConfig()), byte_tokenizer())
-    assert RemoteConfig.from_pretrained(tmp_path).neurons is None
+    assert RemoteConfig.from_pretrained(tmp_path).hidden_size == SMALL.width
 
 
 @pytest.mark.parametrize("config", [one for one in VARIANTS if one != NeuronConfig(scales=True)])

@@ -13,6 +13,7 @@ from ...core import (
     expect_flag,
     expect_floating,
     expect_in,
+    expect_instance,
     expect_one_of,
     expect_state,
     expect_valid,
@@ -64,7 +65,7 @@ class _Mix(Stateful):
         if spikes == "input":  # without normalisation, a gated average or a sum of few bits rarely reaches the threshold
             self.norm = nn.LayerNorm(hidden)
         sizes = {"input": (width, hidden), "output": (width,), "none": ()}[spikes]
-        norm = neurons.norm and spikes == "output"
+        norm = expect_instance(neurons, NeuronConfig, "neurons").norm and spikes == "output"
         self.neurons = nn.ModuleList(SpikeNeurons(size, v_threshold, neurons, norm) for size in sizes)
 
     def shifted(self, x: Tensor, state: MixState | None, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[LIFState]]:

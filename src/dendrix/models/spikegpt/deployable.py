@@ -28,10 +28,10 @@ def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
     if network.config.neurons == PUBLISHED:
         return network
     network.config.neurons.expect_published(where, *(["scales"] if network.config.spikes == "input" else []))
-    made = SpikeGPT(replace(network.config, neurons=PUBLISHED))
-    own_values, weights = network.state_dict(), made.state_dict()
-    made.load_state_dict({name: own_values[name] for name in weights})
-    made.to(network.head.weight.device, network.head.weight.dtype).train(network.training)
+    weight = network.head.weight
+    made = SpikeGPT(replace(network.config, neurons=PUBLISHED)).to(weight.device, weight.dtype).train(network.training)
+    trained = network.state_dict()
+    made.load_state_dict({name: trained[name] for name in made.state_dict()})
     if network.config.neurons.scales:
         for scaled, plain in zip(network.blocks, made.blocks, strict=True):
             _fold(scaled, plain)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...checks import expect_count, expect_fields, expect_flag, expect_in
-from ...core import ATan, State, Stateful, expect, expect_floating, expect_state, scan
+from ...core import ATan, State, Stateful, expect, expect_floating, expect_instance, expect_state, scan
 from ...errors import InputError
 from ...neurons.base import Spike
 from ...neurons.lif import LIFState, lif_step
@@ -111,7 +111,7 @@ class SpikeNeurons(Stateful):
 
     def __init__(self, size: int, v_threshold: float = 1.0, config: NeuronConfig = PUBLISHED, norm: bool = False):
         super().__init__()
-        self.size, self.config = expect_count(size, "[1, inf)", "size"), config
+        self.size, self.config = expect_count(size, "[1, inf)", "size"), expect_instance(config, NeuronConfig, "config")
         self.v_threshold = expect_in(v_threshold, "(0, inf)", "v_threshold")
         if config.scales:
             self.log_threshold, self.log_amplitude = nn.Parameter(torch.zeros(size)), nn.Parameter(torch.zeros(size))

@@ -36,7 +36,7 @@ more bits (up to {MARGIN:.1%} more). The ladder adds the survivors one by one, t
 rate last; the learning rate of a rung is that of the arm that it adds.
 
 Each arm is a field of the configuration, so it can be trained by itself, for example `dendrix train spikegpt-small:inputs
---model.neurons.decays True` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
+--model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
 express, only how it learns: a surrogate, and a threshold or amplitude before a product, which fold into the norm and the matrix around it.
 `inputs` itself is the arm that moves the residual connection: its neurons read the stream, and the stream is a sum of numbers and not of
 spikes.
