@@ -1,4 +1,4 @@
-"""Neurons of SpikeGPT: the published ones, and every variant against an equation, a hand-worked trace, or another form of the same network."""
+"""Neurons of SpikeGPT: each variant against equations, a trace worked by hand, or another form of the same network."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,8 @@ def trace(x: list[float], config: NeuronConfig) -> list[float]:
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        # h is 1.5, which fires and resets, then -1.5. It goes on from -1.5 to -0.25 and 2.875, or from a reset by a negative spike to 0.5, 3.25.
+        # h is 1.5, which fires and resets, then -1.5; then it goes on from -1.5 to -0.25 and 2.875,
+        # or from a reset by a negative spike to 0.5 and 3.25
         (NeuronConfig(), [1, 0, 0, 1]),
         (NeuronConfig(signed=True), [1, -1, 0, 1]),
         (NeuronConfig(levels=2), [1, 0, 0, 2]),

@@ -95,6 +95,7 @@ class _Mix(Stateful):
             return x
         if at == "input":
             x = self.norm(x)
+        spikes: Tensor
         spikes, after = self.neurons[-1](x, state and state.membranes[-1], valid)
         membranes.append(after)
         return spikes

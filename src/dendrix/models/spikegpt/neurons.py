@@ -90,9 +90,9 @@ def spike_count_step(
     h = state.v + (1 - decay) * (x - state.v)
     up = [spike(h - level * v_threshold) for level in range(1, levels + 1)]
     down = [spike(-h - level * v_threshold) for level in range(1, levels + 1)] if signed else []
-    y, fires = sum(up), up[0]
+    y, fires = torch.stack(up).sum(0), up[0]
     if signed:
-        y, fires = y - sum(down), fires + down[0]
+        y, fires = y - torch.stack(down).sum(0), fires + down[0]
     return y, LIFState((1 - fires) * h)
 
 

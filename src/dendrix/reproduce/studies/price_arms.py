@@ -77,8 +77,8 @@ ARMS: dict[str, Arm] = {
     "taught": _changed("half of the loss from the predictions of the continuous twin", taught=True),
     "spiking-norm": Arm("spikegpt-small", "a norm before the published neurons", NeuronConfig(norm=True), of="spiking"),
     "gpt2": Arm("spikegpt-small:gpt2", "GPT-2 of transformers, head not tied", rates=_WIDER),
-    "gpt2-tied": Arm("spikegpt-small:gpt2", "head tied to the embedding", model={"tied": True}, rates=_WIDER),
-    "gpt2-start": Arm("spikegpt-small:gpt2", "initial weights of 0.08, 1 / sqrt(width)", model={"init_std": 0.08}, rates=_WIDER),
+    "gpt2-tied": Arm("spikegpt-small:gpt2", "head tied to the embedding", model={"tied": True}, rates=_WIDER, of="gpt2"),
+    "gpt2-start": Arm("spikegpt-small:gpt2", "initial weights of 0.08, 1 / sqrt(width)", model={"init_std": 0.08}, rates=_WIDER, of="gpt2"),
     "lstm": Arm("spikegpt-small:lstm", "LSTM of two layers", rates=_WIDER),
     "ternary": _changed("spikes of both signs", neurons=NeuronConfig(signed=True)),
     "counts": _changed("up to two spikes of a neuron for a token", neurons=NeuronConfig(levels=2)),
@@ -125,10 +125,10 @@ def survives(arm: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
     15 % fewer spikes at no more bits (up to 0.5 % more).
 
     Args:
-        arm: outcome with the keys "valid", in bits per byte, and "rate", in spikes per input.
+        arm: outcome with the keys "valid", in bits per byte, and "rate", in spikes per input, which is None without spikes.
         reference: outcome of the arm that it changes.
     """
-    bits, spikes = arm["valid"] / reference["valid"], arm["rate"] / reference["rate"]
+    bits, spikes = arm["valid"] / reference["valid"], arm["rate"] / reference["rate"] if reference["rate"] else 1.0
     return bool((bits <= 1 - GAIN and spikes <= 1 + MORE) or (spikes <= SPARSER and bits <= 1 + MARGIN))
 
 

@@ -13,7 +13,8 @@ RATIO, ACTIVE = 1.035, 0.11
 _INTRODUCTION = f"""# Price of spikes
 
 How many bits does a language model lose if the inputs of its matrix products are spikes, and what wins them back? The
-[text study](text-results.md) measured 12.6 % at 13.3 % active inputs. The goal is at most {RATIO - 1:.1%} at no more than {ACTIVE:.0%}.
+[text study](text-results.md) measured 12.6 % at 13.3 % active inputs. The goal is at most {100 * (RATIO - 1):.1f} % at no more than
+{100 * ACTIVE:.0f} %.
 `dendrix reproduce price-of-spikes` runs all trainings and writes this page. If it is stopped, the same command continues it.
 
 ## Plan
@@ -28,12 +29,12 @@ All networks read the same bytes of novels in the same order. Nothing is chosen 
 
 The hours follow from the processor time of a step of 8 windows of 256 bytes: 0.24 s with the kernels of scans, and 1.15 s for spikes of
 both signs and spike counts, which have no kernel (measured once, on a loaded machine). The screening takes one learning rate of all arms
-after the other; the better one on validation bytes counts.
+after the other; the better one on validation bytes counts. If one of the two slow arms survives, it gets a kernel before the large stage.
 
-**Rule for dropping arms, written before the first training.** An arm is trained further if it needs at least {GAIN:.1%} fewer bits per
-validation byte than the arm that it changes, at no more spikes (up to {MORE:.0%} more); or at least {1 - SPARSER:.0%} fewer spikes at no
-more bits (up to {MARGIN:.1%} more). The ladder adds the survivors one by one, the one with the fewest bits first and the one that holds the
-rate last; the learning rate of a rung is that of the arm that it adds.
+**Rule for dropping arms, written before the first training.** An arm is trained further if it needs at least {100 * GAIN:.1f} % fewer
+bits per validation byte than the arm that it changes, at no more spikes (up to {100 * MORE:.0f} % more); or at least
+{100 * (1 - SPARSER):.0f} % fewer spikes at no more bits (up to {100 * MARGIN:.1f} % more). The ladder adds the survivors one by one, the
+one with the fewest bits first and the one that holds the rate last; the learning rate of a rung is that of the arm that it adds.
 
 Each arm is a field of the configuration, so it can be trained by itself, for example `dendrix train spikegpt-small:inputs
 --model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can

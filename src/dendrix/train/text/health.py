@@ -27,12 +27,12 @@ class SpikeWatch:
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():
             if isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
-                module.register_forward_hook(self._hook(name, lambda given, y, counts=module.neurons[0].counts: counts(y[0])))
+                module.register_forward_hook(self._hook(name, _sent(module.neurons[0])))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":
                 for part, product in module.named_children():
                     if f".{part}".endswith(_FED) and not (part == "value" and isinstance(module, TimeMix)):
-                        counts = module.neurons[0 if part == "key" else 1].counts
-                        product.register_forward_hook(self._hook(f"{name}.{part}", lambda given, y, counts=counts: counts(given[0])))
+                        neurons = module.neurons[0 if part == "key" else 1]
+                        product.register_forward_hook(self._hook(f"{name}.{part}", _read(neurons)))
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
         """Return rates and shares by layer, as `Watch.health`, and reset the counts."""
@@ -48,3 +48,13 @@ class SpikeWatch:
                 self._steps[name] = self._steps.get(name, 0) + fired[..., 0].numel()
 
         return look
+
+
+def _sent(neurons: Any) -> Callable[[Any, Any], Tensor]:
+    """Return a function of the arguments and the result of a mix: the number of spikes that it sends."""
+    return lambda given, y: neurons.counts(y[0])
+
+
+def _read(neurons: Any) -> Callable[[Any, Any], Tensor]:
+    """Return a function of the arguments and the result of a product: the number of spikes that it reads."""
+    return lambda given, y: neurons.counts(given[0])
