@@ -49,21 +49,21 @@ def test_the_rate_is_that_of_all_groups_of_neurons(neurons: NeuronConfig) -> Non
     assert network.blocks[0].ln1.weight.grad.abs().sum() > 0
 
 
-def test_a_target_of_the_rate_moves_it() -> None:
-    """In both directions, from the same start."""
-    after = {}
-    for target in (0.02, 0.5):
-        torch.manual_seed(0)
-        network = SpikeGPT(CONFIG)
-        adam, terms = torch.optim.Adam(network.parameters(), 1e-2), LossTerms(TextLoss(rate=target), network, 256, CPU)
-        tokens = torch.randint(256, (4, 33))
-        for _ in range(30):
-            adam.zero_grad()
-            loss, own = terms(tokens, network(tokens[:, :-1])[0])
-            (loss - own).backward()
-            adam.step()
-        after[target] = (loss - own).item()
-    assert all(left < 0.2 for left in after.values())
+@pytest.mark.parametrize("target", [0.08, 0.4])
+def test_a_target_of_the_rate_moves_it(target: float) -> None:
+    """In both directions."""
+    torch.manual_seed(0)
+    network = SpikeGPT(CONFIG)
+    adam, terms = torch.optim.Adam(network.parameters(), 1e-2), LossTerms(TextLoss(rate=target), network, 256, CPU)
+    tokens, seen = torch.randint(256, (4, 33)), []
+    for _ in range(40):
+        adam.zero_grad()
+        loss, own = terms(tokens, network(tokens[:, :-1])[0])
+        (loss - own).backward()
+        adam.step()
+        seen.append((loss - own).item())
+    assert seen[0] > 0.1
+    assert seen[-1] < 0.25 * seen[0]
 
 
 def test_a_teacher_is_followed(tmp_path: Path) -> None:

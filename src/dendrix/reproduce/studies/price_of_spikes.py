@@ -142,8 +142,18 @@ def _score_rung(cell: Cell, folder: Path) -> Rung:
     documents, (network, tokenizer) = corpus(recipe.data.text, recipe.data.root), load_network(folder)
     valid, test = ([tokens_in(text[:BYTES], tokenizer) for text in split] for split in (documents.valid, documents.test))
     windows = valid[0].windows(torch.arange(_WINDOWS) * CONTEXT, CONTEXT)
-    scored = {**_score_screening(cell, folder), "valid": bits_per_byte(network, valid, CONTEXT)}
-    return Rung(**scored, test=bits_per_byte(network, test, CONTEXT), **energy(network, windows), decoded=speed(network, windows.flatten()))
+    own, costs = _score_screening(cell, folder), energy(network, windows)
+    return Rung(
+        valid=bits_per_byte(network, valid, CONTEXT),
+        rate=own["rate"],
+        parameters=own["parameters"],
+        tokens=own["tokens"],
+        seconds=own["seconds"],
+        test=bits_per_byte(network, test, CONTEXT),
+        energy_nj=costs["energy_nj"],
+        operations_nj=costs["operations_nj"],
+        decoded=speed(network, windows.flatten()),
+    )
 
 
 def energy(network: Any, windows: Tensor) -> dict[str, float | None]:
@@ -177,7 +187,7 @@ def speed(network: Any, tokens: Tensor) -> float | None:
     taken = []
     for _ in range(4):
         state, began = decoder.rest(), time.process_time()
-        for token in tokens[:_DECODED].split(1):
+        for token in torch.split(tokens[:_DECODED], 1):
             _, state = decoder.step(token, state)
         taken.append(time.process_time() - began)
     return min(_DECODED, len(tokens)) / min(taken[1:])
