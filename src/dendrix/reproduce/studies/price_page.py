@@ -27,9 +27,9 @@ All networks read the same bytes of novels in the same order. Nothing is chosen 
 | ladder | survivors, one more in each rung, and all to compare with | three seeds | 2.5 million | 4 |
 | large | continuous, `inputs` and the last rung, 4.2 million parameters | three seeds | 9.8 million | 11 |
 
-The hours follow from the processor time of a step of 8 windows of 256 bytes: 0.24 s with the kernels of scans, and 1.15 s for spikes of
-both signs and spike counts, which have no kernel (measured once, on a loaded machine). The screening takes one learning rate of all arms
-after the other; the better one on validation bytes counts. If one of the two slow arms survives, it gets a kernel before the large stage.
+The hours are estimates: a step of 8 windows of 256 bytes takes about a quarter of a second of one core with the kernels of scans, and about
+five times as long with spikes of both signs or spike counts, which have no kernel. The screening takes one learning rate of all arms after
+the other; the better one on validation bytes counts. If one of the two slow arms survives, it gets a kernel before the large stage.
 
 **Rule for dropping arms, written before the first training.** An arm is trained further if it needs at least {100 * GAIN:.1f} % fewer
 bits per validation byte than the arm that it changes, at no more spikes (up to {100 * MORE:.0f} % more); or at least
