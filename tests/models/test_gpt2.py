@@ -1,5 +1,6 @@
 """GPT-2 as the control: the network of transformers, whose state is the tokens that it reads anew."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,16 @@ def test_what_does_not_fit() -> None:
         model(torch.tensor([[3, 256]]))
     with pytest.raises(ValueError, match="heads: expected a divisor of the width 16, got 3"):
         GPT2Config(256, width=16, heads=3)
+
+
+def test_a_tied_head_and_other_initial_weights_come_back(tmp_path: Path) -> None:
+    from dendrix.models.spikegpt.hf_files import load_network, save_language_model
+
+    config = replace(SPEC, tied=True, init_std=0.2)
+    model = GPT2(config).eval()
+    assert model.inner.lm_head.weight is model.inner.transformer.wte.weight
+    assert model.inner.transformer.wte.weight.std().item() == pytest.approx(0.2, rel=0.1)
+    save_language_model(tmp_path, model, byte_tokenizer())
+    again, _ = load_network(tmp_path)
+    assert again.config == config
+    assert torch.equal(again(tokens(8))[0], model(tokens(8))[0])

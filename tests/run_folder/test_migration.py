@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,10 +13,12 @@ import dendrix
 from dendrix.exits import ExitRecord, Policy, decide
 from dendrix.recipes import find_recipe
 from dendrix.run_folder import read_record
+from dendrix.run_folder.migration import migrated_recipe
 from dendrix.runs.evaluation import evaluate_run
 from dendrix.runs.opened import source_of
 from dendrix.train.continual.data import PermutedMnistData
 from dendrix.train.loop import train_recipe
+from dendrix.train.recipe import recipe_to_dict
 
 OLD = Path(__file__).parents[1] / "fixtures" / "runs-0.1.0"
 EXPECTED = json.loads((OLD / "expected.json").read_text())
@@ -50,6 +53,18 @@ def test_the_decision_of_a_record_has_the_name_of_today() -> None:
 
 def test_a_continual_run_knows_its_data() -> None:
     assert source_of(OLD / "tasks") == PermutedMnistData(held_out=500, tasks=2, seed=0)
+
+
+@pytest.mark.parametrize("name", ["spikegpt-small", "spikegpt-small:gpt2", "spikegpt-classifier"])
+def test_a_text_recipe_gets_what_was_fixed(name: str) -> None:
+    """Neurons, further terms of the loss, and the head of GPT-2, so that a run from before there was a choice is resumed."""
+    recipe: Any = find_recipe(name)()
+    today = json.loads(json.dumps(recipe_to_dict(recipe)))
+    new = {"neurons", "tied", "init_std"}
+    old = {key: value for key, value in today.items() if key != "loss"}
+    old["model"] = {key: value for key, value in today["model"].items() if key not in new}
+    assert old != today
+    assert migrated_recipe(old) == migrated_recipe(today) == today
 
 
 def test_a_policy_stops_the_record_that_it_was_fitted_on() -> None:

@@ -15,6 +15,7 @@ from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.core import ATan, Boxcar, Sigmoid, Triangle
 from dendrix.models.decision import Decision
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix
+from dendrix.models.spikegpt.neurons import NeuronConfig, SpikeNeurons
 from dendrix.neurons import LIF
 from dendrix.neurons.base import PerNeuron
 
@@ -53,9 +54,13 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     models.DelayNet: dict(config=models.DelayNetConfig(3, 2, (4,), max_delay_ms=20.0)),
     models.DendriticNetConfig: dict(inputs=3, outputs=2, hidden=(4,)),
     models.DendriticNet: dict(config=models.DendriticNetConfig(3, 2, (4,))),
+    NeuronConfig: dict(),
+    SpikeNeurons: dict(size=4),
     models.SpikeGPTConfig: dict(vocab_size=7, width=4, layers=1),
     models.SpikeGPT: dict(config=models.SpikeGPTConfig(7, 4, 1)),
     models.GPT2Config: dict(vocab_size=7, width=8, layers=1),
+    models.LSTMConfig: dict(vocab_size=7, width=8, layers=1),
+    models.LSTM: dict(config=models.LSTMConfig(7, 8, 1)),
     models.VGGConfig: dict(stages=((2,),), hidden=(3,)),
     models.VGG: dict(config=models.VGGConfig(stages=((2,),))),
     models.ResNetConfig: dict(channels_of=(2,), blocks=(1,)),

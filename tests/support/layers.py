@@ -52,6 +52,7 @@ from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
 from dendrix.models.spikegpt.hf import SpikeGPTBlock, _Body
 from dendrix.models.spikegpt.network import SpikeGPTBody
+from dendrix.models.spikegpt.neurons import NeuronConfig, SpikeNeurons
 from dendrix.neurons import LI, LIF, AdLIF, Decay, Neuron, NIRNeuron
 from dendrix.neurons.base import Spike
 from dendrix.train.distributed.processes import SharedBatchNorm
@@ -232,6 +233,20 @@ def prompted() -> PromptedClassifier:
     return PromptedClassifier(SpikeGPT(spikegpt()), [torch.tensor([1, 2, 3]), torch.tensor([4])])
 
 
+EVERY = NeuronConfig(levels=2, signed=True, scales=True, decays=True)
+"""Neurons that differ from the published ones in all respects that do not exclude spikes before products."""
+
+
+def spike_neurons(config: NeuronConfig, norm: bool = False, spike: Spike | None = None) -> SpikeNeurons:
+    """Neurons with a different threshold, amplitude and decay for each channel where they are trained, and a surrogate if it is given."""
+    neurons = SpikeNeurons(SIZE, 0.5, config, norm)
+    for name, parameter in neurons.named_parameters():
+        if not name.startswith("norm"):
+            nn.init.normal_(parameter, std=0.3)
+    neurons.spike = spike or neurons.spike
+    return neurons
+
+
 def classifier(config: SpikeGPTConfig) -> SpikeGPTClassifier:
     """One with an opinion: weights of zero hide what its body does."""
     network = SpikeGPTClassifier(config, outputs=3)
@@ -278,6 +293,14 @@ EXAMPLES: dict[str, Example] = {
     # The straight-through gradient of the connections is no derivative, so they are fixed where the threshold is smooth.
     "DendriticSegments": Example(DendriticSegments, segments, smooth=lambda: segments(spike=torch.sigmoid).requires_grad_(False)),
     # SpikeGPT fixes its surrogate: its differentiable twin has no neurons.
+    "SpikeNeurons": Example(
+        SpikeNeurons,
+        lambda: spike_neurons(NeuronConfig(scales=True, decays=True)),
+        smooth=lambda: spike_neurons(NeuronConfig(scales=True, decays=True), spike=torch.sigmoid),
+    ),
+    "SpikeNeurons with all": Example(
+        SpikeNeurons, lambda: spike_neurons(EVERY, norm=True), smooth=lambda: spike_neurons(EVERY, norm=True, spike=torch.sigmoid)
+    ),
     "TimeMix": Example(TimeMix, lambda: TimeMix(SIZE), smooth=RUNNING_MAXIMUM),
     "TimeMix on bits": Example(TimeMix, lambda: TimeMix(SIZE, "input"), smooth=RUNNING_MAXIMUM),
     "ChannelMix": Example(ChannelMix, lambda: ChannelMix(SIZE), smooth=lambda: ChannelMix(SIZE, "none")),
@@ -288,6 +311,12 @@ EXAMPLES: dict[str, Example] = {
     "SpikeGPT": Example(SpikeGPT, lambda: SpikeGPT(spikegpt(layers=2)), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "SpikeGPT on bits": Example(SpikeGPT, lambda: SpikeGPT(spikegpt(spikes="input")), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "PromptedClassifier": Example(PromptedClassifier, prompted, (), tokens=True, smooth=RUNNING_MAXIMUM, untraced="makes states in a loop"),
+    "SpikeGPT with other neurons": Example(
+        SpikeGPT, lambda: SpikeGPT(spikegpt(spikes="input", neurons=EVERY)), (), tokens=True, smooth=RUNNING_MAXIMUM
+    ),
+    "SpikeGPT with norms": Example(
+        SpikeGPT, lambda: SpikeGPT(spikegpt(neurons=NeuronConfig(norm=True))), (), tokens=True, smooth=RUNNING_MAXIMUM
+    ),
     "SpikeGPTClassifier": Example(SpikeGPTClassifier, lambda: classifier(spikegpt()), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "DelayNet": Example(DelayNet, delay_net),
     "DelayNet with feedback": Example(DelayNet, lambda: delay_net(neuron="adlif", recurrent_delay_ms=30.0)),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError, InputTypeError
 from ..generate.packing import expect_finite_weights, rounded_weight
 from ..models.spikegpt.blocks import ChannelMix, TimeMix
+from ..models.spikegpt.deployable import deployable
 from ..models.spikegpt.network import SpikeGPT
 from .integer_layer import Ints
 from .text_bounds import SUM_LIMIT
@@ -48,6 +49,7 @@ def quantise_text(network: SpikeGPT, tokens: Iterable[Tensor]) -> IntegerSpikeGP
     if not isinstance(network, SpikeGPT):
         raise InputTypeError(f"network: expected a SpikeGPT, got {type(network).__name__}, which has no integer form for text.")
     expect_finite_weights(network)
+    network = deployable(network, "the integer form")
     for name, ratio in network.named_parameters():
         if "time_mix" in name and (largest := float(ratio.detach().abs().max())) >= _MIX_MAX:
             raise InputError(f"{name}: expected mixing ratios within {_MIX_MAX:g}, got {largest:.4g}, which has no integer form.")

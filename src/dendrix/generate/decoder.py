@@ -28,14 +28,14 @@ class Decoder:
         model: trained network.
         weights: data type of the matrices. Embedding, norms and all arithmetic are float32 for each type.
     Raises:
-        InputError: the data type is unknown, or a weight is NaN or infinite.
+        InputError: the data type is unknown, a weight is NaN or infinite, or the neurons have no form in the decoder.
     """
 
     def __init__(self, model: SpikeGPT, weights: Weights = "float32"):
         expect_one_of(weights, get_args(Weights), "weights")
-        self.config = model.config
         self.weights = weights
         self.packed: Packed = pack_network(model, weights)
+        self.config = self.packed.config
         self.fingerprint = fingerprint(model)
         """SHA-256 of the weights of the model, which identifies saved states."""
 

@@ -20,7 +20,10 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
     Args:
         config: configuration of the network.
         batch: number of texts, B.
+    Raises:
+        InputError: the neurons are not those of the published network.
     """
+    config.neurons.expect_published("decoding")
 
     def zeros(times: int = 1) -> Tensor:
         return torch.zeros(batch, times * config.width)

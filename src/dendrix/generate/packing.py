@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..models.spikegpt.blocks import TimeMix
+from ..models.spikegpt.deployable import deployable
 from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from .memory import pack, rest
 
@@ -141,9 +142,10 @@ def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed
         kind: data type of the matrices.
         gathers: let products skip zero inputs; False is the control of the benchmark, with the same results.
     Raises:
-        InputError: a weight is NaN or infinite.
+        InputError: a weight is NaN or infinite, or the neurons are not those of the published network and cannot be folded.
     """
     expect_finite_weights(model)
+    model = deployable(model, "decoding")
     matrices, bits = _Matrices(kind), model.config.spikes == "input"
     table = []
     for half in _halves(model):

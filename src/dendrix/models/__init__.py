@@ -5,12 +5,14 @@ from .decision import Decision
 from .delay_net import DelayNet, DelayNetConfig, delrec_commands, published_commands, published_shd
 from .dendritic_net import DendriticNet, DendriticNetConfig
 from .gpt2 import GPT2, GPT2Config
+from .lstm import LSTM, LSTMConfig
 from .prompted import PromptedClassifier
 from .spikegpt import SpikeGPT, SpikeGPTConfig
 from .vision import VGG, ImageConfig, ResNet, ResNetConfig, VGGConfig, resnet18, resnet20, resnet34, vgg16
 
 __all__ = [
     "GPT2",
+    "LSTM",
     "MODELS",
     "NETWORKS",
     "VGG",
@@ -23,6 +25,7 @@ __all__ = [
     "DendriticNetConfig",
     "GPT2Config",
     "ImageConfig",
+    "LSTMConfig",
     "PromptedClassifier",
     "ResNet",
     "ResNetConfig",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..core import expect, expect_fields, expect_instance
+from ..core import expect, expect_fields, expect_flag, expect_instance
 from ..errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -33,11 +33,16 @@ class GPT2Config:
     """Number of position embeddings: the length of the context window, in tokens."""
     dropout: float = 0.0
     """Dropout probability, at all places where GPT-2 uses dropout."""
+    tied: bool = False
+    """Use the matrix of the embedding as the head too, as the published GPT-2 does."""
+    init_std: float = 0.02
+    """Standard deviation of the initial weights."""
 
     def __post_init__(self) -> None:
         counts = dict.fromkeys(("vocab_size", "width", "layers", "heads", "context"), "[1, inf)")
         expect_fields(self, whole=counts, **counts)
-        expect_fields(self, dropout="[0, 1)")
+        expect_fields(self, dropout="[0, 1)", init_std="(0, inf)")
+        expect_flag(self.tied, "tied")
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of the width {self.width}, got {self.heads}. Change either.")
 
@@ -49,7 +54,7 @@ class GPT2Config:
 class GPT2(nn.Module):
     """GPT-2: tokens int64 [B, T] -> logits [B, T, V]. The state holds the previous tokens, int64 [B, <= context - 1], which are read again.
 
-    As in SpikeGPT, the head is not tied to the embedding.
+    As in SpikeGPT, the head is not tied to the embedding unless the configuration says so.
 
     Args:
         config: configuration of the network.
@@ -71,7 +76,8 @@ class GPT2(nn.Module):
             inner: model whose weights and training mode are copied.
         """
         config = inner.config
-        config = GPT2Config(config.vocab_size, config.n_embd, config.n_layer, config.n_head, config.n_positions, config.resid_pdrop)
+        sizes = config.vocab_size, config.n_embd, config.n_layer, config.n_head, config.n_positions, config.resid_pdrop
+        config = GPT2Config(*sizes, tied=config.tie_word_embeddings, init_std=config.initializer_range)
         network = cls(config)
         network.inner.load_state_dict(inner.state_dict())
         return network.train(inner.training)
@@ -120,7 +126,8 @@ def _network(config: GPT2Config) -> "GPT2LMHeadModel":
         resid_pdrop=config.dropout,
         embd_pdrop=config.dropout,
         attn_pdrop=config.dropout,
-        tie_word_embeddings=False,
+        tie_word_embeddings=config.tied,
+        initializer_range=config.init_std,
         bos_token_id=None,
         eos_token_id=None,
     )

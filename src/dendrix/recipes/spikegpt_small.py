@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ..models import SpikeGPTConfig
 from ..models.gpt2 import GPT2Config
+from ..models.lstm import LSTMConfig
 from ..train.text.data import TextData
 from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
@@ -33,3 +34,8 @@ def pytorch() -> TextRecipe:
 def gpt2() -> TextRecipe:
     """GPT-2 of the same size, in the same training."""
     return replace(recipe(), model=GPT2Config(256), l2_wrap=False)
+
+
+def lstm() -> TextRecipe:
+    """An LSTM of the same size, in the same training."""
+    return replace(recipe(), model=LSTMConfig(256), l2_wrap=False)

@@ -1,6 +1,12 @@
 """Migration of run folders that earlier versions wrote."""
 
+from dataclasses import asdict
 from typing import Any
+
+from ..models.spikegpt.neurons import PUBLISHED
+
+_NO_TERMS = {"rate": None, "rate_weight": 1.0, "teacher": None, "teacher_weight": 0.5}
+"""Terms of the loss of language models that were trained before there were any."""
 
 
 def migrated_config(described: dict[str, Any]) -> dict[str, Any]:
@@ -16,7 +22,17 @@ def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
         return {**recipe, "decision": _renamed(recipe["decision"])}
     if "data" not in recipe and isinstance(model := recipe.get("model"), dict) and "tasks" in model:
         return _with_tasks(recipe, model["tasks"])
-    return recipe
+    return _with_language_model(recipe)
+
+
+def _with_language_model(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Add what was fixed in 0.1.0: the neurons of a SpikeGPT, the head and the initial weights of a GPT-2, and the terms of the loss."""
+    model = recipe.get("model")
+    if isinstance(model, dict) and {"spikes", "halve_stream"} <= model.keys() and "neurons" not in model:
+        recipe = {**recipe, "model": {**model, "neurons": asdict(PUBLISHED)}}
+    elif isinstance(model, dict) and {"heads", "context"} <= model.keys():
+        recipe = {**recipe, "model": {"tied": False, "init_std": 0.02, **model}}
+    return recipe if "l2_wrap" not in recipe or "loss" in recipe else {**recipe, "loss": _NO_TERMS}
 
 
 def _with_tasks(recipe: dict[str, Any], tasks: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from .sentence.recipe import SentenceBudget, SentenceModel, SentenceRecipe
 from .sequence.data import CommandsData, DigitsData, FsddData, NmnistData, ShdData, SpeechCommandsData, SscData, WavFolderData
 from .sequence.recipe import Budget, SequenceAugment, SequenceOptim, SequenceRecipe
 from .text.data import TextData
-from .text.recipe import TextBudget, TextOptim, TextRecipe
+from .text.recipe import TextBudget, TextLoss, TextOptim, TextRecipe
 
 __all__ = [
     "ArrayData",
@@ -47,6 +47,7 @@ __all__ = [
     "SscData",
     "TextBudget",
     "TextData",
+    "TextLoss",
     "TextOptim",
     "TextRecipe",
     "WavFolderData",

@@ -4,15 +4,21 @@
 """
 
 from .classifier import SpikeGPTClassifier
+from .deployable import deployable, unfolded
 from .network import SpikeGPT, SpikeGPTBody, SpikeGPTConfig, published_46m, published_216m
+from .neurons import NeuronConfig, SpikeNeurons
 from .released import load_released
 
 __all__ = [
+    "NeuronConfig",
     "SpikeGPT",
     "SpikeGPTBody",
     "SpikeGPTClassifier",
     "SpikeGPTConfig",
+    "SpikeNeurons",
+    "deployable",
     "load_released",
     "published_46m",
     "published_216m",
+    "unfolded",
 ]

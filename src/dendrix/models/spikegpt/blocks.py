@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ...core import (
-    ATan,
     State,
     Stateful,
     expect,
@@ -14,37 +13,20 @@ from ...core import (
     expect_flag,
     expect_floating,
     expect_in,
+    expect_instance,
     expect_one_of,
     expect_state,
     expect_valid,
-    scan,
     zero_invalid,
 )
 from ...layers.activations.squared_relu import squared_relu
 from ...layers.rwkv.token_shift import token_mix, token_shift
 from ...layers.rwkv.wkv import WKVState, wkv
-from ...neurons.lif import LIFState, lif_step
+from ...neurons.lif import LIFState
+from .neurons import PUBLISHED, NeuronConfig, SpikeNeurons
 
 Spikes = Literal["output", "input", "none"]
 """Position of the neurons: after each half of a block, as published; before every matrix product; or none (continuous network)."""
-
-
-def lif(x: Tensor, state: LIFState | None, valid: Tensor | None, v_threshold: float) -> tuple[Tensor, LIFState]:
-    """Apply the neurons of SpikeGPT: a time constant of two tokens, scaled input, hard reset with gradient, and ATan(2) as the surrogate.
-
-    Args:
-        x: input current, [B, T, C].
-        state: state of the neurons; None starts at zero.
-        valid: bool [B, T] or None.
-        v_threshold: threshold.
-    Returns:
-        spikes [B, T, C] and the next state.
-    """
-    if state is None:
-        state = LIFState(torch.zeros_like(x[:, 0], dtype=torch.promote_types(x.dtype, torch.float32)))
-    constants = dict(v_threshold=v_threshold, v_reset=0.0, detach_reset=False, scale_input=True, spike=ATan(2.0))
-    spikes, state = scan(lif_step, x, state, valid, decay=0.5, **constants)
-    return spikes, state
 
 
 class ChannelMixState(NamedTuple):
@@ -75,14 +57,16 @@ class _Mix(Stateful):
 
     receptance: nn.Linear
 
-    def __init__(self, hidden: int, spikes: Spikes, v_threshold: float, scale: float):
+    def __init__(self, width: int, hidden: int, spikes: Spikes, v_threshold: float, scale: float, neurons: NeuronConfig):
         super().__init__()
-        expect_count(hidden, "[1, inf)", "width")
         self.spikes: Spikes = expect_one_of(spikes, get_args(Spikes), "spikes")  # type: ignore[assignment]
         self.v_threshold = expect_in(v_threshold, "(0, inf)", "v_threshold")
         self.scale = expect_in(scale, "(0, inf)", "scale")
         if spikes == "input":  # without normalisation, a gated average or a sum of few bits rarely reaches the threshold
             self.norm = nn.LayerNorm(hidden)
+        sizes = {"input": (width, hidden), "output": (width,), "none": ()}[spikes]
+        norm = expect_instance(neurons, NeuronConfig, "neurons").norm and spikes == "output"
+        self.neurons = nn.ModuleList(SpikeNeurons(size, v_threshold, neurons, norm) for size in sizes)
 
     def shifted(self, x: Tensor, state: MixState | None, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[LIFState]]:
         """Return x or its spikes, the same one token earlier, the next shift state, and the states of the neurons."""
@@ -94,7 +78,7 @@ class _Mix(Stateful):
         x = zero_invalid(x, valid)  # a NaN at an invalid step must not reach the gradients of the products
         membranes = []
         if self.spikes == "input":
-            x, after = lif(x, state and state.membranes[0], valid, self.v_threshold)
+            x, after = self.neurons[0](x, state and state.membranes[0], valid)
             membranes.append(after)
         earlier, last = token_shift(x, state and state.shift, valid)
         return x, earlier, last, membranes
@@ -115,7 +99,8 @@ class _Mix(Stateful):
             return x
         if at == "input":
             x = self.norm(x)
-        spikes, after = lif(x, state and state.membranes[-1], valid, self.v_threshold)
+        spikes: Tensor
+        spikes, after = self.neurons[-1](x, state and state.membranes[-1], valid)
         membranes.append(after)
         return spikes
 
@@ -127,11 +112,20 @@ class TimeMix(_Mix):
         width: number of channels, d.
         spikes, v_threshold: as in `SpikeGPTConfig`.
         scale: factor of the result before the neurons; 1 except in the released generator.
+        neurons: as in `SpikeGPTConfig`.
     Source: released training code of SpikeGPT (arXiv 2302.13939).
     """
 
-    def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
-        super().__init__(width, spikes, v_threshold, scale)
+    def __init__(
+        self,
+        width: int,
+        spikes: Spikes = "output",
+        v_threshold: float = 1.0,
+        scale: float = 1.0,
+        neurons: NeuronConfig = PUBLISHED,
+    ):
+        expect_count(width, "[1, inf)", "width")
+        super().__init__(width, width, spikes, v_threshold, scale, neurons)
         self.time_decay = nn.Parameter(torch.zeros(width))
         self.time_first = nn.Parameter(torch.zeros(width))
         self.time_mix_k, self.time_mix_v, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(3))
@@ -151,12 +145,20 @@ class ChannelMix(_Mix):
     """Channel mix, [B, T, d] -> [B, T, d]: a gated layer with 4 d hidden channels and squared ReLU or spikes.
 
     Args:
-        width, spikes, v_threshold, scale: as in `TimeMix`.
+        width, spikes, v_threshold, scale, neurons: as in `TimeMix`.
     Source: released training code of SpikeGPT (arXiv 2302.13939).
     """
 
-    def __init__(self, width: int, spikes: Spikes = "output", v_threshold: float = 1.0, scale: float = 1.0):
-        super().__init__(4 * expect_count(width, "[1, inf)", "width"), spikes, v_threshold, scale)
+    def __init__(
+        self,
+        width: int,
+        spikes: Spikes = "output",
+        v_threshold: float = 1.0,
+        scale: float = 1.0,
+        neurons: NeuronConfig = PUBLISHED,
+    ):
+        expect_count(width, "[1, inf)", "width")
+        super().__init__(width, 4 * width, spikes, v_threshold, scale, neurons)
         self.time_mix_k, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(2))
         self.key, self.value = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
         self.receptance = nn.Linear(width, width, bias=False)
@@ -185,11 +187,20 @@ class Block(Stateful):
         first: True for the first block, which normalises the embedding.
         channel_only: use a second channel mix instead of the time mix (`ffnPre` of the release).
         dropout: dropout probability of the residual stream.
-        scale: as in `TimeMix`.
+        scale, neurons: as in `TimeMix`.
     """
 
     def __init__(
-        self, width: int, spikes: Spikes, v_threshold: float, *, first: bool, channel_only: bool, dropout: float, scale: float = 1.0
+        self,
+        width: int,
+        spikes: Spikes,
+        v_threshold: float,
+        *,
+        first: bool,
+        channel_only: bool,
+        dropout: float,
+        scale: float = 1.0,
+        neurons: NeuronConfig = PUBLISHED,
     ):
         super().__init__()
         expect_count(width, "[1, inf)", "width")
@@ -197,8 +208,8 @@ class Block(Stateful):
             self.ln0 = nn.LayerNorm(width)
         self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.before = "ffnPre" if expect_flag(channel_only, "channel_only") else "att"
-        self.add_module(self.before, (ChannelMix if channel_only else TimeMix)(width, spikes, v_threshold, scale))
-        self.ffn = ChannelMix(width, spikes, v_threshold, scale)
+        self.add_module(self.before, (ChannelMix if channel_only else TimeMix)(width, spikes, v_threshold, scale, neurons))
+        self.ffn = ChannelMix(width, spikes, v_threshold, scale, neurons)
         self.drop = nn.Dropout(expect_in(dropout, "[0, 1)", "dropout"))
         self.first = first
 

@@ -1,6 +1,7 @@
 """Configuration of the models for transformers, and the arguments that they take."""
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -10,6 +11,7 @@ from ...errors import InputError, InputTypeError
 from .blocks import Spikes
 from .initialisation import Start
 from .network import SpikeGPTConfig
+from .neurons import PUBLISHED, NeuronConfig
 
 _OURS = {"width": "hidden_size", "layers": "num_hidden_layers"}
 """Fields of `SpikeGPTConfig` with another name in transformers."""
@@ -23,6 +25,7 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         hidden_size: `width` of `SpikeGPTConfig`.
         num_hidden_layers: `layers` of `SpikeGPTConfig`.
         l2_wrap: apply `l2_wrap` to the training loss, as published.
+        neurons: fields of `NeuronConfig` by name; None for the published neurons.
         pooling: hidden state that a classifier uses: "last", that of the last token that is not padding, or "mean" over all of these.
         tie_word_embeddings: must be False.
         pad_token_id, bos_token_id, eos_token_id: tokens of padding, of the start of a text and of its end, where `generate` stops.
@@ -46,6 +49,7 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         v_threshold: float = 1.0,
         binary_embedding: bool = True,
         halve_stream: bool = False,
+        neurons: Mapping[str, Any] | None = None,
         l2_wrap: bool = True,
         pooling: str = "last",
         tie_word_embeddings: bool = False,
@@ -57,6 +61,7 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
         self.spikes, self.start, self.channel_first, self.dropout = spikes, start, channel_first, dropout
         self.v_threshold, self.binary_embedding, self.halve_stream = v_threshold, binary_embedding, halve_stream
+        self.neurons = None if neurons is None else dict(neurons)
         self.l2_wrap, self.pooling = l2_wrap, pooling
         self.pad_token_id, self.bos_token_id, self.eos_token_id = pad_token_id, bos_token_id, eos_token_id
         if tie_word_embeddings:
@@ -70,7 +75,15 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
 
     def network_config(self) -> SpikeGPTConfig:
         """Return the configuration of the network."""
-        return SpikeGPTConfig(**{field.name: getattr(self, _OURS.get(field.name, field.name)) for field in fields(SpikeGPTConfig)})
+        values = {field.name: getattr(self, _OURS.get(field.name, field.name)) for field in fields(SpikeGPTConfig)}
+        return SpikeGPTConfig(**values | {"neurons": self._neurons()})
+
+    def _neurons(self) -> NeuronConfig:
+        known = [field.name for field in fields(NeuronConfig)]
+        for name in self.neurons or {}:
+            if name not in known:
+                raise InputError(f"neurons: expected the fields {', '.join(known)}, got {name!r}.{suggestion(name, known)}")
+        return NeuronConfig(**self.neurons or {})
 
     @classmethod
     def of(cls, network: SpikeGPTConfig, **more: Any) -> "SpikeGPTPreTrainedConfig":
@@ -80,7 +93,9 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
             network: configuration of the network.
             more: further arguments of this class.
         """
-        return cls(**{_OURS.get(field.name, field.name): getattr(network, field.name) for field in fields(network)}, **more)
+        values = {_OURS.get(field.name, field.name): getattr(network, field.name) for field in fields(network)}
+        values["neurons"] = None if network.neurons == PUBLISHED else asdict(network.neurons)
+        return cls(**values, **more)
 
 
 _WITHOUT_EFFECT = {"position_ids", "cache_position", "output_attentions", "head_mask", "token_type_ids"}

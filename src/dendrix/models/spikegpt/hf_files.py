@@ -20,6 +20,8 @@ from ...errors import InputError
 from ...pretrained import find_run
 from ...pretrained.packed import PACKED, read_weights, weights_file
 from ..gpt2 import GPT2
+from ..lstm import LSTM
+from ..lstm_hf import LSTMForCausalLM
 from .classifier import SpikeGPTClassifier
 from .hf import SpikeGPTForCausalLM, SpikeGPTForSequenceClassification, SpikeGPTPreTrainedConfig
 from .network import SpikeGPT
@@ -31,7 +33,7 @@ _AUTO = {"AutoConfig": "SpikeGPTConfig", "AutoModel": "SpikeGPTModel"}
 _CLASSES = {"SpikeGPTForCausalLM": "AutoModelForCausalLM", "SpikeGPTForSequenceClassification": "AutoModelForSequenceClassification"}
 
 
-def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) -> None:
+def save_language_model(folder: Path, network: SpikeGPT | GPT2 | LSTM, tokenizer: Any) -> None:
     """Write a language model and its tokenizer as a folder of transformers. Each file is written atomically.
 
     The special tokens of the tokenizer are named in its configuration and in that of the model. A tokenizer without any, such as that of
@@ -45,7 +47,10 @@ def save_language_model(folder: Path, network: SpikeGPT | GPT2, tokenizer: Any) 
     Raises:
         OSError: the folder cannot be written.
     """
-    model = network.inner if isinstance(network, GPT2) else SpikeGPTForCausalLM.of(network)
+    if isinstance(network, GPT2):
+        model: PreTrainedModel = network.inner
+    else:
+        model = LSTMForCausalLM.of(network) if isinstance(network, LSTM) else SpikeGPTForCausalLM.of(network)
     _save(folder, model, tokenizer)
 
 
@@ -133,8 +138,8 @@ def load_language_model(folder: str | Path) -> tuple[SpikeGPTForCausalLM, Any]:
     return _loaded(find_run(folder), SpikeGPTForCausalLM)
 
 
-def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
-    """Load a `SpikeGPT`, or the baseline `GPT2`, and its tokenizer.
+def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2 | LSTM, Any]:
+    """Load a `SpikeGPT`, or one of the baselines `GPT2` and `LSTM`, and its tokenizer.
 
     Args:
         folder: folder written by `save_language_model`, or the name of a shipped network.
@@ -142,9 +147,13 @@ def load_network(folder: str | Path) -> tuple[SpikeGPT | GPT2, Any]:
         FileNotFoundError, InputError: as in `load_language_model`.
     """
     folder = find_run(folder)
-    if (folder / _CONFIG).is_file() and read_json(folder / _CONFIG).get("model_type") == "gpt2":
+    kind = read_json(folder / _CONFIG).get("model_type") if (folder / _CONFIG).is_file() else None
+    if kind == "gpt2":
         control, tokenizer = _loaded(folder, GPT2LMHeadModel)
         return GPT2.of(control), tokenizer
+    if kind == LSTMForCausalLM.config_class.model_type:
+        baseline, tokenizer = _loaded(folder, LSTMForCausalLM)
+        return baseline.network, tokenizer
     model, tokenizer = load_language_model(folder)
     return network_of(model), tokenizer
 

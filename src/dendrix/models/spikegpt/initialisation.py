@@ -43,10 +43,9 @@ def start(body: "SpikeGPTBody") -> None:
             elif isinstance(mix, ChannelMix):
                 mix.time_mix_k.copy_((channel**early).view(1, 1, -1))
                 mix.time_mix_r.copy_((channel**early).view(1, 1, -1))
-        if body.config.spikes == "input":
-            for name, norm in block.named_modules():
-                if name in ("ln1", "ln2") or name.endswith(".norm"):
-                    norm.get_parameter("weight").fill_(_DRIVE)
+        for name, norm in block.named_modules():
+            if name.endswith(".norm") or (body.config.spikes == "input" and name in ("ln1", "ln2")):
+                norm.get_parameter("weight").fill_(_DRIVE)
     if body.config.start == "rwkv":
         nn.init.orthogonal_(body.emb.weight, math.sqrt(max(body.emb.weight.shape)) * 1e-4)
         for name, module in body.named_modules():

@@ -10,6 +10,7 @@ from ...core import ATan, State, Stateful, expect, expect_fields, expect_flag, e
 from ...errors import InputError, InputTypeError
 from .blocks import Block, Spikes
 from .initialisation import Start, start, start_head
+from .neurons import PUBLISHED, NeuronConfig
 
 _EVERY_HALVED = 6
 
@@ -44,6 +45,8 @@ class SpikeGPTConfig:
     halve_stream: bool = False
     """Halve the residual stream after every sixth block, as the released generator does. This changes the result for more than six blocks,
     because the neurons are not scale-invariant."""
+    neurons: NeuronConfig = PUBLISHED
+    """Kind of neurons; by default those of the published network."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.spikes, get_args(Spikes), "spikes")
@@ -52,6 +55,11 @@ class SpikeGPTConfig:
         expect_fields(self, dropout="[0, 1)", v_threshold="(0, inf)")
         for name in ("channel_first", "binary_embedding", "halve_stream"):
             expect_flag(getattr(self, name), name)
+        expect_instance(self.neurons, NeuronConfig, "neurons")
+        if self.spikes == "none" and self.neurons != PUBLISHED:
+            raise InputError('neurons: expected none to be described, because spikes="none" has no neurons. Leave them at their defaults.')
+        if self.neurons.norm and self.spikes == "input":
+            raise InputError('norm: expected False with spikes="input", whose neurons have norms before them already. Leave it out.')
 
     def build(self) -> "SpikeGPT":
         """Create the network with initial weights."""
@@ -98,6 +106,7 @@ class SpikeGPTBody(Stateful):
                 channel_only=config.channel_first and i == 0,
                 dropout=config.dropout,
                 scale=0.5 ** (i // _EVERY_HALVED) if config.halve_stream else 1.0,
+                neurons=config.neurons,
             )
             for i in range(config.layers)
         ]

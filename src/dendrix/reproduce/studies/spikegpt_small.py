@@ -24,7 +24,7 @@ from ..study import Cell, Results, Study
 SEEDS = (0, 1, 2)
 STEPS, EVERY = 1200, 400
 _CONTEXT = 256
-_BYTES = 50_000
+BYTES = 50_000
 """Bytes of each novel, from its beginning, that are scored."""
 
 
@@ -96,13 +96,13 @@ def _score(cell: Cell, folder: Path) -> Outcome:
     """Scores of the best network of a run."""
     recipe, record = cast(TextRecipe, cell.recipe), read_record(folder)
     documents, (network, tokenizer) = corpus(recipe.data.text, recipe.data.root), load_network(folder)
-    valid, test = ([tokens_in(text[:_BYTES], tokenizer) for text in split] for split in (documents.valid, documents.test))
+    valid, test = ([tokens_in(text[:BYTES], tokenizer) for text in split] for split in (documents.valid, documents.test))
     lines = read_lines(folder / METRICS)
     health = lines[(record["progress"] or {})["best_epoch"]]["health"]
     return Outcome(
-        valid=_bits_per_byte(network, valid, _CONTEXT),
-        test=_bits_per_byte(network, test, _CONTEXT),
-        carried=_bits_per_byte(network, test, None) if isinstance(network, SpikeGPT) else None,
+        valid=bits_per_byte(network, valid, _CONTEXT),
+        test=bits_per_byte(network, test, _CONTEXT),
+        carried=bits_per_byte(network, test, None) if isinstance(network, SpikeGPT) else None,
         rates={name: shares["rate"] for name, shares in health.items()},
         parameters=record["parameters"],
         tokens=lines[-1]["step"] * recipe.budget.batch_size * recipe.budget.context,
@@ -110,8 +110,14 @@ def _score(cell: Cell, folder: Path) -> Outcome:
     )
 
 
-def _bits_per_byte(network: Any, novels: Sequence[Tokens], context: int | None) -> float:
-    """Over several novels, each read from the state of rest, in windows that overlap by half; without windows if `context` is None."""
+def bits_per_byte(network: Any, novels: Sequence[Tokens], context: int | None) -> float:
+    """Return bits per byte over several novels, each read from the state of rest.
+
+    Args:
+        network: language model in evaluation mode.
+        novels: the novels.
+        context: length of windows that overlap by half; None for one pass without windows.
+    """
     return sum(score_text(network, novel, context=context).nats for novel in novels) / math.log(2) / sum(novel.n_bytes for novel in novels)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...models.gpt2 import GPT2
+from ...models.lstm import LSTM
 from ...models.spikegpt.blocks import ChannelMix, TimeMix
 from ...models.spikegpt.network import SpikeGPT
 from ..health import shares
@@ -21,16 +22,17 @@ class SpikeWatch:
         network: network to observe; in one without neurons nothing is counted.
     """
 
-    def __init__(self, network: SpikeGPT | GPT2):
+    def __init__(self, network: SpikeGPT | GPT2 | LSTM):
         self._spikes: dict[str, Tensor] = {}
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():
             if isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
-                module.register_forward_hook(self._hook(name, lambda given, y: y[0]))
+                module.register_forward_hook(self._hook(name, _sent(module.neurons[0])))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":
                 for part, product in module.named_children():
                     if f".{part}".endswith(_FED) and not (part == "value" and isinstance(module, TimeMix)):
-                        product.register_forward_hook(self._hook(f"{name}.{part}", lambda given, y: given[0]))
+                        neurons = module.neurons[0 if part == "key" else 1]
+                        product.register_forward_hook(self._hook(f"{name}.{part}", _read(neurons)))
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
         """Return rates and shares by layer, as `Watch.health`, and reset the counts."""
@@ -42,7 +44,17 @@ class SpikeWatch:
         def look(module: nn.Module, given: tuple[Any, ...], y: Any) -> None:
             if not module.training:
                 fired = spikes(given, y).detach()
-                self._spikes[name] = self._spikes.get(name, 0) + (fired != 0).sum((0, 1)).double()
+                self._spikes[name] = self._spikes.get(name, 0) + fired.round().sum((0, 1)).double()
                 self._steps[name] = self._steps.get(name, 0) + fired[..., 0].numel()
 
         return look
+
+
+def _sent(neurons: Any) -> Callable[[Any, Any], Tensor]:
+    """Return a function of the arguments and the result of a mix: the number of spikes that it sends."""
+    return lambda given, y: neurons.counts(y[0])
+
+
+def _read(neurons: Any) -> Callable[[Any, Any], Tensor]:
+    """Return a function of the arguments and the result of a product: the number of spikes that it reads."""
+    return lambda given, y: neurons.counts(given[0])

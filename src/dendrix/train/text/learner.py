@@ -24,6 +24,7 @@ from ..learner import Learner
 from ..products import fast_products
 from ..schedule import cosine
 from .health import SpikeWatch
+from .losses import LossTerms
 from .recipe import TextOptim, TextRecipe
 from .samples import sampled_tokens
 
@@ -61,6 +62,7 @@ class TextLearner(Learner):
         super().__init__(network, adam, recipe.budget.precision, accelerator, shared)
         self.recipe, self.splits, self.language_model = recipe, splits, network
         self.watch = SpikeWatch(network)
+        self.terms = LossTerms(recipe.loss, shared or network, splits.tokenizer.get_vocab_size(), accelerator.device)
 
     @fast_products()
     def train(self, progress: Progress) -> dict[str, Any]:
@@ -145,11 +147,11 @@ class TextLearner(Learner):
         for part in windows.chunk(budget.accumulate):
             with self.autocast():
                 logits, _ = self.model(part[:, :-1])
-                loss = functional.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
+                loss, own = self.terms(part, logits)
             wrapped = l2_wrap(loss, logits) if self.recipe.l2_wrap else loss
             share = len(part) / budget.batch_size
             self.backward(wrapped, share)
-            total += loss.item() * share
+            total += own.item() * share
         measured = self.total(total.reshape(1)).item()
         norm = self.move(step, measured, self.recipe.optim.clip)
         return measured, norm

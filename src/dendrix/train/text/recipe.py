@@ -1,12 +1,14 @@
 """Recipe for language models. Every field is an option on the command line."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...checks import SEEDS
 from ...core import expect_fields, expect_one_of
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
+from ...models.lstm import LSTMConfig
 from ...models.spikegpt.network import SpikeGPTConfig
 from .data import TextData
 
@@ -83,12 +85,35 @@ class TextBudget:
 
 
 @dataclass(frozen=True)
+class TextLoss:
+    """Terms beside the cross-entropy of the next token."""
+
+    rate: float | None = None
+    """Spikes per neuron and token at which the mean over all groups of neurons is held; None leaves the rate free."""
+    rate_weight: float = 1.0
+    """Factor of (rate / target - 1)^2, in nats."""
+    teacher: Path | None = None
+    """Run of a trained language model with the same tokenizer, whose predictions are learned as well; None for no teacher."""
+    teacher_weight: float = 0.5
+    """Share of the teacher's predictions in the loss; the rest is that of the text."""
+
+    def __post_init__(self) -> None:
+        expect_fields(self, rate_weight="(0, inf)", teacher_weight="(0, 1]")
+        if self.rate is not None:
+            expect_fields(self, rate="(0, 1)")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self) | {"teacher": None if self.teacher is None else str(self.teacher)}
+
+
+@dataclass(frozen=True)
 class TextRecipe:
     """One experiment on text."""
 
     data: TextData
     """Source of the data."""
-    model: SpikeGPTConfig | GPT2Config
+    model: SpikeGPTConfig | GPT2Config | LSTMConfig
     """Configuration of the network."""
     optim: TextOptim = TextOptim()
     """Settings of the optimiser."""
@@ -96,6 +121,8 @@ class TextRecipe:
     """Length of the training."""
     l2_wrap: bool = True
     """Add RWKV's penalty on the largest logits, as published."""
+    loss: TextLoss = TextLoss()
+    """Further terms of the loss, which the published training does not have."""
     seed: int = 0
     """Seed of the initial parameters, the data order and dropout."""
 

@@ -62,8 +62,10 @@ class SpikeGPTConfig(PreTrainedConfig):
     def __init__(
         self, vocab_size: int = 256, hidden_size: int = 512, num_hidden_layers: int = 12, spikes: str = "output",
         channel_first: bool = False, dropout: float = 0.03, v_threshold: float = 1.0, binary_embedding: bool = True,
-        halve_stream: bool = False, pooling: str = "last", **more: Any,
+        halve_stream: bool = False, neurons: dict[str, Any] | None = None, pooling: str = "last", **more: Any,
     ):  # fmt: skip
+        if neurons is not None:
+            raise ValueError("neurons: expected the published ones, the only ones in the code of this folder. Install and import dendrix.")
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
         self.spikes, self.channel_first, self.dropout, self.v_threshold = spikes, channel_first, dropout, v_threshold
         self.binary_embedding, self.halve_stream, self.pooling = binary_embedding, halve_stream, pooling

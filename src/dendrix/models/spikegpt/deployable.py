@@ -1,0 +1,95 @@
+"""Forms of a trained SpikeGPT that run where only the published neurons, or only zeros and ones, are known."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import InputError
+from .blocks import ChannelMix, TimeMix
+from .network import SpikeGPT
+from .neurons import PUBLISHED, SpikeNeurons
+
+
+def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
+    """Return a network with the published neurons and the same outputs up to rounding; the network itself if it has them already.
+
+    Thresholds and amplitudes of neurons before matrix products are folded: a threshold into the norm before the neurons, an amplitude into
+    the columns of the products behind them. The surrogate does not matter outside training.
+
+    Args:
+        network: any SpikeGPT.
+        where: what the network is prepared for, for the error message.
+    Raises:
+        InputError: its neurons cannot be expressed by the published ones.
+    """
+    if network.config.neurons == PUBLISHED:
+        return network
+    network.config.neurons.expect_published(where, *(["scales"] if network.config.spikes == "input" else []))
+    weight = network.head.weight
+    made = SpikeGPT(replace(network.config, neurons=PUBLISHED)).to(weight.device, weight.dtype).train(network.training)
+    trained = network.state_dict()
+    made.load_state_dict({name: trained[name] for name in made.state_dict()})
+    if network.config.neurons.scales:
+        for scaled, plain in zip(network.blocks, made.blocks, strict=True):
+            _fold(scaled, plain)
+    return made
+
+
+@torch.no_grad()
+def _fold(scaled: Any, plain: Any) -> None:
+    """Fold the thresholds and amplitudes of a block with spikes before its products into a block without."""
+    for norm, old, new in ((plain.ln1, scaled.before, plain.before), (plain.ln2, "ffn", "ffn")):
+        trained, mix = scaled.get_submodule(old), plain.get_submodule(new)
+        inputs, inner = trained.neurons
+        behind = [mix.output] if isinstance(mix, TimeMix) else [mix.value]
+        ahead = [mix.key, mix.receptance, *([mix.value] if isinstance(mix, TimeMix) else [])]
+        for neurons, before, products in ((inputs, norm, ahead), (inner, mix.norm, behind)):
+            gain, amplitude = torch.exp(-neurons.log_threshold), torch.exp(neurons.log_amplitude)
+            before.weight.mul_(gain)
+            before.bias.mul_(gain)
+            for product in products:
+                product.weight.mul_(amplitude)
+
+
+def unfolded(network: SpikeGPT) -> SpikeGPT:
+    """Return a copy whose products behind neurons of several levels are sums of products with zeros and ones, one for each level.
+
+    The outputs are the same up to rounding. Without several levels, the copy has the same products.
+
+    Args:
+        network: a SpikeGPT with spikes="input".
+    Raises:
+        InputError: its products have no spikes as inputs.
+    """
+    if network.config.spikes != "input":
+        raise InputError(f'spikes: expected "input", got "{network.config.spikes}", whose products have no spikes as inputs.')
+    made = copy.deepcopy(network)
+    levels = made.config.neurons.levels
+    for mix in list(made.modules()) if levels > 1 else ():
+        if isinstance(mix, TimeMix | ChannelMix):
+            inner = ("output",) if isinstance(mix, TimeMix) else ("value",)
+            for name, product in list(mix.named_children()):
+                if isinstance(product, nn.Linear):
+                    neurons: Any = mix.neurons[1 if name in inner else 0]
+                    setattr(mix, name, _Unfolded(product, neurons, levels))
+    return made
+
+
+class _Unfolded(nn.Module):
+    """A product with spike counts, as a sum of products with 0, 1 and -1 times the amplitude."""
+
+    def __init__(self, product: nn.Linear, neurons: SpikeNeurons, levels: int):
+        super().__init__()
+        self.product, self.levels = product, levels
+        self.in_features, self.out_features = product.in_features, product.out_features
+        self._counted = [neurons]  # in a list, because its parameters belong to the mix
+
+    def forward(self, x: Tensor) -> Tensor:
+        (neurons,) = self._counted
+        counts = neurons.counts(x)
+        amplitude = x / counts.clamp_min(1)
+        parts = [self.product(torch.where(counts > level - 0.5, amplitude, 0)) for level in range(1, self.levels + 1)]
+        return torch.stack(parts).sum(0)

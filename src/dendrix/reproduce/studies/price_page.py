@@ -1,0 +1,149 @@
+"""The page of the study of the price of spikes: its plan, its tables and its figure."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...plot import COLOURS, QUIET, new_axis, save_figure
+from ..study import Results
+from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_BUILT, NOT_TRAINED, REFERENCE, SCREENING, SPARSER, TEACHER
+
+RATIO, ACTIVE = 1.035, 0.11
+"""Goals: bits per byte over those of the continuous twin, and spikes per neuron and token."""
+
+_INTRODUCTION = f"""# Price of spikes
+
+How many bits does a language model lose if the inputs of its matrix products are spikes, and what wins them back? The
+[text study](text-results.md) measured 12.6 % at 13.3 % active inputs. The goal is at most {100 * (RATIO - 1):.1f} % at no more than
+{100 * ACTIVE:.0f} %.
+`dendrix reproduce price-of-spikes` runs all trainings and writes this page. If it is stopped, the same command continues it.
+
+## Plan
+
+All networks read the same bytes of novels in the same order. Nothing is chosen on a test novel.
+
+| stage | networks | trainings | tokens of each | hours of one core |
+|---|---|---|---|---|
+| screening | every arm below, 1.1 million parameters | two learning rates (baselines: three), one seed | 0.6 million | 1.2 |
+| ladder | survivors, one more in each rung, and all to compare with | three seeds | 2.5 million | 4 |
+| large | continuous, `inputs` and the last rung, 4.2 million parameters | three seeds | 9.8 million | 11 |
+
+The hours are estimates: a step of 8 windows of 256 bytes takes about a quarter of a second of one core with the kernels of scans, and about
+five times as long with spikes of both signs or spike counts, which have no kernel. The screening takes one learning rate of all arms after
+the other; the better one on validation bytes counts. If one of the two slow arms survives, it gets a kernel before the large stage.
+
+**Rule for dropping arms, written before the first training.** An arm is trained further if it needs at least {100 * GAIN:.1f} % fewer
+bits per validation byte than the arm that it changes, at no more spikes (up to {100 * MORE:.0f} % more); or at least
+{100 * (1 - SPARSER):.0f} % fewer spikes at no more bits (up to {100 * MARGIN:.1f} % more). The ladder adds the survivors one by one, the
+one with the fewest bits first and the one that holds the rate last; the learning rate of a rung is that of the arm that it adds.
+
+Each arm is a field of the configuration, so it can be trained by itself, for example `dendrix train spikegpt-small:inputs
+--model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
+express, only how it learns: a surrogate, and a threshold or amplitude before a product, which fold into the norm and the matrix around it.
+`inputs` itself is the arm that moves the residual connection: its neurons read the stream, and the stream is a sum of numbers and not of
+spikes.
+"""
+_SCREENING = """
+## Screening
+
+{trained} of {all} trainings are complete: {steps} steps each, one seed, bits per byte of the first 100,000 bytes of the validation novels.
+These networks are far from converged, and one seed tells little of differences below about a percent; this table selects and proves
+nothing.
+
+| arm | change | validation | at the rate | spikes per neuron and token | over its reference | |
+|---|---|---|---|---|---|---|
+"""
+_LADDER = """
+## {title}
+
+| network | test, mean ± deviation | over the twin | validation | spikes | nJ per token | without memory | tokens/s | seeds |
+|---|---|---|---|---|---|---|---|---|
+"""
+_UNITS = """
+Bits per byte are those of the first 50,000 bytes of each novel, in windows as in training that overlap by half. The twin is the
+continuous network of the same seed. Energy is estimated for 45 nm on validation text; spike counts are measured unfolded into zeros and
+ones. Tokens per second are those of one text on one core in int8, by processor time; an empty cell is a network that the decoder refuses,
+or that the meter does not know.
+"""
+
+
+def page(found: Results) -> str:
+    """Return the results as Markdown."""
+    parts = [_INTRODUCTION, *_screening(found)]
+    for stage, title in ((LADDER, "Ladder"), (LARGE, "Large networks")):
+        if found[stage.name]:
+            parts += [_LADDER.format(title=title), *(_rung(name, one) for name, one in found[stage.name].items())]
+    if found[LADDER.name]:
+        parts += [_UNITS, *_goals(found)]
+    return "".join([*parts, *_missing(found)])
+
+
+def _screening(found: Results) -> Iterator[str]:
+    every = sum(len(arm.rates) for arm in ARMS.values())
+    yield _SCREENING.format(trained=sum(map(len, found["screening"].values())), all=every, steps=SCREENING.steps)
+    for name, arm in ARMS.items():
+        one = found["best"].get(name)
+        if one is None:
+            yield f"| {name} | {arm.says} | not yet trained | | | | |\n"
+            continue
+        tried = len(found["screening"][name])
+        lr = f"{one['lr']:g}" + ("" if tried == len(arm.rates) else f", {tried} of {len(arm.rates)} tried")
+        spikes = "" if one["rate"] is None else f"{one['rate']:.1%}"
+        reference = found["best"].get(arm.of)
+        over = "" if reference is None else f"{one['valid'] / reference['valid'] - 1:+.1%}"
+        verdict = "" if not arm.of or not found["complete"] else "goes on" if name in found["survivors"] else "dropped"
+        yield f"| {name} | {arm.says} | {one['valid']:.3f} | {lr} | {spikes} | {over} | {verdict} |\n"
+
+
+def _rung(name: str, one: Results) -> str:
+    deviation = "" if one["test_sd"] is None else f" ± {one['test_sd']:.3f}"
+    over = "" if one["ratio"] is None else f"{one['ratio']:.3f}"
+    spikes = "" if one["rate"] is None else f"{one['rate']:.1%}"
+    energy = [_number(one[key], ".1f") for key in ("energy_nj", "operations_nj")]
+    cells = [name, f"{one['test']:.3f}{deviation}", over, f"{one['valid']:.3f}", spikes, *energy, _number(one["decoded"], ",.0f")]
+    return f"| {' | '.join(cells)} | {len(one['cells'])} |\n"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _goals(found: Results) -> Iterator[str]:
+    yield "\n## Goals\n\n| | bits over the continuous twin | spikes per neuron and token |\n|---|---|---|\n"
+    for name, one in found[LADDER.name].items():
+        if name.startswith(REFERENCE) and one["ratio"] is not None:
+            yield f"| {name} | {_judged(one['ratio'], RATIO, '.3f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
+    yield "\n![Bits per byte against spikes](images/price-of-spikes.png)\n"
+
+
+def _judged(value: float, goal: float, form: str) -> str:
+    return f"{value:{form}}, at most {goal:{form}}: {'reached' if value <= goal else 'missed'}"
+
+
+def _missing(found: Results) -> Iterator[str]:
+    yield "\n## Not done\n\n"
+    stages = [stage.name for stage in (LADDER, LARGE) if not found[stage.name]]
+    if not found["complete"]:
+        yield "- The screening is not complete, so no arm has been dropped and no ladder has been trained.\n"
+    elif stages:
+        yield f"- Not yet trained: {' and '.join(stages)}.\n"
+    yield from (f"- Not part of the screening: {what}.\n" for what in NOT_TRAINED)
+    yield from (f"- Not built: {what}.\n" for what in NOT_BUILT)
+
+
+def draw(found: Results, out: Path) -> None:
+    """Draw bits per byte against spikes: the ladder, or the screening as long as there is none; the continuous twin as a line."""
+    ladder = found[LADDER.name]
+    points = {name: (one["rate"], one["test" if ladder else "valid"]) for name, one in (ladder or found["best"]).items()}
+    spiking = {name: point for name, point in points.items() if point[0] is not None}
+    if not spiking:
+        return
+    figure, axis = new_axis("Bits against spikes", "spikes per neuron and token, %", f"bits per byte, {'test' if ladder else 'validation'}")
+    if TEACHER in points:
+        axis.axhline(points[TEACHER][1], color=QUIET, label=TEACHER)
+        axis.axhline(points[TEACHER][1] * RATIO, color=QUIET, linestyle="--", label=f"{RATIO - 1:.1%} more, the goal")
+        axis.axvline(100 * ACTIVE, color=QUIET, linestyle="--")
+    for name, (rate, bits) in spiking.items():
+        axis.plot(100 * rate, bits, "o", color=COLOURS[2 if name != "spiking" else 1])
+        axis.annotate(name, (100 * rate, bits), fontsize=8, xytext=(4, 4), textcoords="offset points")
+    axis.legend(frameon=False)
+    save_figure(figure, out / "images" / "price-of-spikes.png")

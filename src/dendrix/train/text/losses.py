@@ -1,0 +1,72 @@
+"""Terms of the loss of a language model beside the cross-entropy of its text: a target for the rate of spikes, and a teacher."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...errors import InputError
+from ...models.spikegpt.neurons import SpikeNeurons
+from .recipe import TextLoss
+
+
+class LossTerms:
+    """Computes the loss of a batch in training mode.
+
+    Args:
+        settings: which terms there are.
+        network: network to train, whose neurons are observed by forward hooks if their rate has a target.
+        vocabulary: number of tokens of the tokenizer.
+        device: device of the training.
+    Raises:
+        InputError: a target of the rate for a network without neurons, or a teacher with another vocabulary or that cannot be read.
+        FileNotFoundError: the teacher does not exist.
+    """
+
+    def __init__(self, settings: TextLoss, network: nn.Module, vocabulary: int, device: torch.device):
+        self.settings = settings
+        self._rates: list[Tensor] = []
+        if settings.rate is not None:
+            neurons = [module for module in network.modules() if isinstance(module, SpikeNeurons)]
+            if not neurons:
+                raise InputError("loss.rate: expected none for a network without spikes, got a target. Leave it out.")
+            for module in neurons:
+                module.register_forward_hook(self._observe)
+        self._teacher = None if settings.teacher is None else _opened(settings, vocabulary).to(device)
+
+    def __call__(self, tokens: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the cross-entropy of the text, in nats per token.
+
+        Args:
+            tokens: windows that the network has just read but for the last token, int64 [B, T + 1].
+            logits: its answers, [B, T, V].
+        """
+        found = logits.float().flatten(0, 1)
+        own = loss = functional.cross_entropy(found, tokens[:, 1:].flatten())
+        if self._teacher is not None:
+            with torch.no_grad():
+                taught = self._teacher(tokens[:, :-1])[0].float().softmax(-1).flatten(0, 1)
+            share = self.settings.teacher_weight
+            loss = (1 - share) * loss + share * functional.cross_entropy(found, taught)
+        if self.settings.rate is not None:
+            rate = torch.stack(self._rates).mean()
+            self._rates.clear()
+            loss = loss + self.settings.rate_weight * (rate / self.settings.rate - 1) ** 2
+        return loss, own
+
+    def _observe(self, module: SpikeNeurons, _: Any, result: tuple[Tensor, Any]) -> None:
+        if module.training:
+            self._rates.append(module.counts(result[0]).float().mean())
+
+
+def _opened(settings: TextLoss, vocabulary: int) -> nn.Module:
+    from ...models.spikegpt.hf_files import load_network  # imported late because transformers is optional
+
+    assert settings.teacher is not None
+    network, _ = load_network(settings.teacher)
+    if network.config.vocab_size != vocabulary:
+        raise InputError(
+            f"loss.teacher: expected a network with {vocabulary} tokens, got {network.config.vocab_size}. Choose one with this tokenizer."
+        )
+    return network.requires_grad_(False)
