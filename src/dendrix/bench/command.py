@@ -49,12 +49,14 @@ def run(
         pythons: for `nir` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
     Raises:
-        InputError: an unknown name, or a number of threads below one.
+        InputError: an unknown name, or a number of threads or a batch below one.
     """
     cases = select(wanted)
     if not threads or min(threads) < 1:
         raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
     expect_count(limit_s, "[1, 86400]", "limit_s")
+    if batch is not None:
+        expect_count(batch, "[1, inf)", "batch")
     if out:
         expect_folder(out)
     # On stderr, so that --json prints only JSON.
