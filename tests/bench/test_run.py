@@ -64,6 +64,11 @@ def test_threads_must_be_positive(threads: tuple[int, ...]) -> None:
         run(("lif",), threads=threads)
 
 
+def test_a_batch_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="batch: expected a whole number"):
+        run(("exits-fsdd",), batch=0)
+
+
 def test_every_case_has_its_own_name_and_a_dendrix_with_something_to_equal() -> None:
     cases = [case for group in groups().values() for case in group]
     assert len(set(names())) == len(names())

@@ -51,11 +51,13 @@ def run(
         pythons: for `nir`, `events` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
     Raises:
-        InputError: an unknown name, or a number of threads below one.
+        InputError: an unknown name, or a number of threads or a batch below one.
     """
     cases = select(wanted)
     _expect_threads(threads)
     expect_count(limit_s, "[1, 86400]", "limit_s")
+    if batch is not None:
+        expect_count(batch, "[1, inf)", "batch")
     if out:
         expect_folder(out)
     # On stderr, so that --json prints only JSON.

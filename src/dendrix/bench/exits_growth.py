@@ -1,7 +1,7 @@
 """Growth of the cost of stepping: runs that never exit beside one call, over the steps, the batch and the size of the network."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from ..exits import record_outputs
 from ..models import Converted, ConvertedConfig, VGGConfig
-from ..models.vision import resnet18
-from ..models.vision.parts import ImageConfig
 from .exits import NEVER, Subject, speed
 
 _STAGES = ((16,), (32,), (64, 64), (128, 128))
@@ -53,7 +51,6 @@ def _points(quick: bool) -> list[tuple[str, str, int, int]]:
         *(("steps", "VGG x 1", steps, _BATCH) for steps in (4, 8, 16, 32)),
         *(("batch", "VGG x 1", _STEPS, batch) for batch in (1, 4, 16, 64)),
         *(("network", name, _STEPS, _BATCH) for name in ("VGG x 0.5", "VGG x 1", "VGG x 2", "VGG x 4")),
-        ("network", "ResNet-18", _STEPS, 4),
     ]
 
 
@@ -69,11 +66,9 @@ def _point(axis: str, name: str, steps: int, batch: int) -> Point:
 def _network(name: str) -> Converted:
     """A converted network with random weights, whose BatchNorm has the statistics of random images."""
     torch.manual_seed(0)
-    config: ImageConfig = resnet18()
-    if name.startswith("VGG"):
-        factor = float(name.split()[-1])
-        config = VGGConfig(stages=tuple(tuple(round(size * factor) for size in stage) for stage in _STAGES))
-    ann: nn.Module = replace(config, threshold=_THRESHOLD).build()  # type: ignore[attr-defined]
+    factor = float(name.split()[-1])
+    stages = tuple(tuple(round(size * factor) for size in stage) for stage in _STAGES)
+    ann = VGGConfig(threshold=_THRESHOLD, stages=stages).build()
     for module in ann.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over batches

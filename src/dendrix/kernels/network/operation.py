@@ -116,7 +116,10 @@ def _layered(model: nn.Module) -> tuple[Callable[..., Any], tuple[int, ...], int
     arrays = (*tables(layers), *sliding(layers[0], AHEAD))
     # Delays that do not depend on the neuron they feed need no sums ahead: their products are over whole vectors already.
     slides = not arrays[1][0, 0]
-    loop = lambda x, lengths: partial(run_until, array(x), lengths, *arrays, slides)  # noqa: E731
+
+    def loop(x: Tensor, lengths: NDArray[np.int64]) -> Callable[..., None]:
+        return partial(run_until, array(x), lengths, *arrays, slides)
+
     return loop, (layers[0].synapses.weight.shape[1],), len(layers[-1].bias)
 
 
