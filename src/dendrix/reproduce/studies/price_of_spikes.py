@@ -74,7 +74,8 @@ def cells(out: Path) -> list[Cell]:
     if not all(path.exists() for path in paths.values()):
         return found
     ladder = rungs(best_of({key: read_json(path) for key, path in paths.items()}))
-    large = {name: ladder[name] for name in (TEACHER, REFERENCE, list(ladder)[-1])}
+    last = [name for name in ladder if name.startswith(REFERENCE)][-1]
+    large = {name: ladder[name] for name in (TEACHER, REFERENCE, last)}
     for stage, networks in ((LADDER, ladder), (LARGE, large)):
         found += [_cell(out, stage, name, arm, lr, seed) for seed in SEEDS for name, (arm, lr) in networks.items()]
     return found
