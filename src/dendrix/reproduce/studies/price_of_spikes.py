@@ -55,7 +55,7 @@ class Rung(Screened):
     test: float
     """Bits per byte of the test novels, in windows as long as in training."""
     energy_nj: float | None
-    """Estimate for a token in 45 nm, memory included, in nJ; None for networks that the meter does not know."""
+    """Estimate for a token in 45 nm, memory included, in nJ; None for networks that are not metered."""
     operations_nj: float | None
     """The same without memory."""
     decoded: float | None
