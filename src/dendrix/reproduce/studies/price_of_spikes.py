@@ -19,7 +19,7 @@ from ...energy import Metered, load_hardware, measure
 from ...errors import InputError
 from ...generate import Decoder
 from ...models import SpikeGPT
-from ...models.spikegpt.deployable import unfolded
+from ...models.spikegpt.deployment import unfolded
 from ...models.spikegpt.hf_files import load_network
 from ...run_folder.record import METRICS, read_lines, read_record
 from ...runs.text_scores import tokens_in
