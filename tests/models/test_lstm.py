@@ -29,7 +29,7 @@ def test_a_text_in_pieces_is_read_as_a_whole() -> None:
         torch.testing.assert_close(logits, whole[:, t], rtol=0, atol=1e-6)
 
 
-def test_forget_gates_start_open() -> None:
+def test_biases_of_the_gates_of_cells_start_at_one() -> None:
     model = LSTM(CONFIG)
     assert torch.equal(model.inner.bias_ih_l1[16:32], torch.ones(16))
 

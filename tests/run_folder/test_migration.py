@@ -55,7 +55,7 @@ def test_a_continual_run_knows_its_data() -> None:
     assert source_of(OLD / "tasks") == PermutedMnistData(held_out=500, tasks=2, seed=0)
 
 
-@pytest.mark.parametrize("name", ["spikegpt-small", "spikegpt-small:gpt2", "spikegpt-classifier"])
+@pytest.mark.parametrize("name", ["spikegpt-small", "spikegpt-small:gpt2"])
 def test_a_text_recipe_gets_what_was_fixed(name: str) -> None:
     """Neurons, further terms of the loss, and the head of GPT-2, so that a run from before there was a choice is resumed."""
     recipe: Any = find_recipe(name)()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError, InputTypeError
 from ..generate.packing import expect_finite_weights, rounded_weight
 from ..models.spikegpt.blocks import ChannelMix, TimeMix
-from ..models.spikegpt.deployable import deployable
+from ..models.spikegpt.deployment import deployable
 from ..models.spikegpt.network import SpikeGPT
 from .integer_layer import Ints
 from .text_bounds import SUM_LIMIT

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..models.spikegpt.blocks import TimeMix
-from ..models.spikegpt.deployable import deployable
+from ..models.spikegpt.deployment import deployable
 from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from .memory import pack, rest
 

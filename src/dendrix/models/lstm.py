@@ -40,7 +40,9 @@ class LSTMConfig:
 
 
 class LSTM(nn.Module):
-    """LSTM with an embedding and a head: tokens int64 [B, T] -> logits [B, T, V]. Weights start as in torch, biases of forget gates at 1.
+    """LSTM with an embedding and a head: tokens int64 [B, T] -> logits [B, T, V].
+
+    Weights start as in torch, and the biases of the gates that keep the cells at 1.
 
     Args:
         config: configuration of the network.

@@ -4,7 +4,7 @@
 """
 
 from .classifier import SpikeGPTClassifier
-from .deployable import deployable, unfolded
+from .deployment import deployable, unfolded
 from .network import SpikeGPT, SpikeGPTBody, SpikeGPTConfig, published_46m, published_216m
 from .neurons import NeuronConfig, SpikeNeurons
 from .released import load_released

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...checks import expect_count, expect_fields, expect_flag, expect_in
-from ...core import ATan, State, Stateful, expect, expect_floating, expect_instance, expect_state, scan
+from ...core import ATan, State, Stateful, expect, expect_floating, expect_instance, expect_state, expect_valid, scan, zero_invalid
 from ...errors import InputError
 from ...neurons.base import Spike
 from ...neurons.lif import LIFState, lif_step
@@ -128,10 +128,13 @@ class SpikeNeurons(Stateful):
     def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
         expect(x, "B T C", C=self.size)
         expect_floating(x)
+        expect_valid(valid, x)
         first = x[:, 0]
         expect_state(state, LIFState, first.shape)
         if state is None:
             state = LIFState(torch.zeros_like(first, dtype=torch.promote_types(x.dtype, torch.float32)))
+        if self._normed or self.config.scales:
+            x = zero_invalid(x, valid)  # a NaN at an invalid step must not reach the gradients of the parameters
         if self._normed:
             x = self.norm(x)
         if self.config.scales:  # in units of the threshold, because kernels take one threshold for all channels

@@ -51,7 +51,7 @@ class Arm:
     taught: bool = False
     """Whether the continuous network of the same seed and learning rate is its teacher."""
     rates: tuple[float, ...] = (5e-3, 1e-2)
-    """Peak learning rates, of which the best one on validation bytes counts."""
+    """Peak learning rates; the best one on validation bytes counts."""
     of: str = ""
     """Arm with which it is compared, and without which it is not dropped; empty for those that every other is compared with."""
 

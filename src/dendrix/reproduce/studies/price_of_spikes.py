@@ -19,7 +19,7 @@ from ...energy import Metered, load_hardware, measure
 from ...errors import InputError
 from ...generate import Decoder
 from ...models import SpikeGPT
-from ...models.spikegpt.deployable import unfolded
+from ...models.spikegpt.deployment import unfolded
 from ...models.spikegpt.hf_files import load_network
 from ...run_folder.record import METRICS, read_lines, read_record
 from ...runs.text_scores import tokens_in
@@ -55,7 +55,7 @@ class Rung(Screened):
     test: float
     """Bits per byte of the test novels, in windows as long as in training."""
     energy_nj: float | None
-    """Estimate for a token in 45 nm, memory included, in nJ; None for networks that the meter does not know."""
+    """Estimate for a token in 45 nm, memory included, in nJ; None for networks that are not metered."""
     operations_nj: float | None
     """The same without memory."""
     decoded: float | None
@@ -74,7 +74,8 @@ def cells(out: Path) -> list[Cell]:
     if not all(path.exists() for path in paths.values()):
         return found
     ladder = rungs(best_of({key: read_json(path) for key, path in paths.items()}))
-    large = {name: ladder[name] for name in (TEACHER, REFERENCE, list(ladder)[-1])}
+    last = [name for name in ladder if name.startswith(REFERENCE)][-1]
+    large = {name: ladder[name] for name in (TEACHER, REFERENCE, last)}
     for stage, networks in ((LADDER, ladder), (LARGE, large)):
         found += [_cell(out, stage, name, arm, lr, seed) for seed in SEEDS for name, (arm, lr) in networks.items()]
     return found

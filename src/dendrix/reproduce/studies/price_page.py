@@ -36,7 +36,7 @@ bits per validation byte than the arm that it changes, at no more spikes (up to 
 {100 * (1 - SPARSER):.0f} % fewer spikes at no more bits (up to {100 * MARGIN:.1f} % more). The ladder adds the survivors one by one, the
 one with the fewest bits first and the one that holds the rate last; the learning rate of a rung is that of the arm that it adds.
 
-Each arm is a field of the configuration, so it can be trained by itself, for example `dendrix train spikegpt-small:inputs
+Each arm is a field of the configuration, so it can be trained alone, for example `dendrix train spikegpt-small:inputs
 --model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
 express, only how it learns: a surrogate, and a threshold or amplitude before a product, which fold into the norm and the matrix around it.
 `inputs` itself is the arm that moves the residual connection: its neurons read the stream, and the stream is a sum of numbers and not of
@@ -62,7 +62,7 @@ _UNITS = """
 Bits per byte are those of the first 50,000 bytes of each novel, in windows as in training that overlap by half. The twin is the
 continuous network of the same seed. Energy is estimated for 45 nm on validation text; spike counts are measured unfolded into zeros and
 ones. Tokens per second are those of one text on one core in int8, by processor time; an empty cell is a network that the decoder refuses,
-or that the meter does not know.
+or that is not metered.
 """
 
 
@@ -90,7 +90,7 @@ def _screening(found: Results) -> Iterator[str]:
         spikes = "" if one["rate"] is None else f"{one['rate']:.1%}"
         reference = found["best"].get(arm.of)
         over = "" if reference is None else f"{one['valid'] / reference['valid'] - 1:+.1%}"
-        verdict = "" if not arm.of or not found["complete"] else "goes on" if name in found["survivors"] else "dropped"
+        verdict = "" if not arm.of or not found["complete"] else "kept" if name in found["survivors"] else "dropped"
         yield f"| {name} | {arm.says} | {one['valid']:.3f} | {lr} | {spikes} | {over} | {verdict} |\n"
 
 
