@@ -1,3 +1,6 @@
+import os
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,3 +34,28 @@ def test_an_error_in_a_part_is_not_lost() -> None:
 
     with pytest.raises(KeyError, match="second part"):
         in_parts(work, 4)
+
+
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    """Those of the parent do not exist there; waiting for them would take forever."""
+    torch.set_num_threads(2)
+    in_parts(lambda first, last: None, 4)
+    child = os.fork()
+    if not child:
+        os._exit(_sums_in_parts())
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    pytest.fail("the child did not end")
+
+
+def _sums_in_parts() -> int:
+    seen: list[int] = []
+    in_parts(lambda first, last: seen.extend(range(first, last)), 8)
+    return int(sorted(seen) != list(range(8)))
