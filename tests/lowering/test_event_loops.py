@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from dendrix.deploy import Spikes, StreamingNetwork
 from dendrix.errors import InputError
-from dendrix.kernels.network.event_operation import EventLoop
 from dendrix.layers import DelayLinear, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
+from dendrix.lowering.event_runs import EventLoop
 from dendrix.lowering.event_tables import event_tables
 from dendrix.lowering.layers import Synapses, lower
 from dendrix.lowering.sparse import SparseLayer, SparseSynapses

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dendrix.kernels.numba.pool import in_parts
+from dendrix.core.threads import in_parts
 
 
 @pytest.fixture(autouse=True)
