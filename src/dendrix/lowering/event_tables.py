@@ -100,6 +100,7 @@ def _block(room: _Room, layer: Layer | SparseLayer, low: int, high: int) -> list
 def _edge(room: _Room, synapses: Synapses | SparseSynapses, later: int, low: int, high: int) -> int:
     """Append an edge to the neurons low to high whose synapses act `later` steps later than their delays; returns its number."""
     size, taps = high - low, synapses.taps + later
+    weight: NDArray[Any]
     if isinstance(synapses, SparseSynapses):
         _expect_within(synapses, size)
         count, one, starts, weight = 1, False, synapses.starts, synapses.weight
