@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from dendrix.deploy import Spikes, StreamingNetwork
 from dendrix.errors import InputError
-from dendrix.kernels.network.event_operation import EventLoop
 from dendrix.layers import DelayLinear, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
+from dendrix.lowering.event_runs import EventLoop
 from dendrix.lowering.event_tables import event_tables
 from dendrix.lowering.layers import Synapses, lower
 from dendrix.lowering.sparse import SparseLayer, SparseSynapses
@@ -183,3 +183,21 @@ def test_no_events() -> None:
 def test_events_are_checked(row: Spikes, steps: int, told: str) -> None:
     with pytest.raises(InputError, match=told):
         StreamingNetwork(network()).forward_events([row], steps)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"target": np.array([0, 2])}, "target: expected 2 whole numbers of 0 to 1"),
+        ({"delay": np.array([3, 0])}, "delay: expected 2 whole numbers of 0 to 2"),
+        ({"target": np.array([0])}, "target: expected 2"),
+        ({"starts": np.array([0, 2, 1])}, "starts: expected"),
+        ({"starts": np.array([0, 1, 2, 2])}, "layer 1: expected synapses of the 2 neurons before"),
+    ],
+)
+def test_sparse_synapses_are_checked(changed: dict, told: str) -> None:
+    first = lower(Sequential(nn.Linear(1, 2), LIF(2, 20.0, 10.0), nn.Linear(2, 2)).eval())[0]
+    fine = dict(starts=np.array([0, 1, 2]), target=np.array([0, 1]), weight=np.ones(2), delay=np.array([2, 0]), taps=3)
+    event_tables([first, SparseLayer(SparseSynapses(**fine), np.zeros(2), first.neurons)])
+    with pytest.raises(InputError, match=told):
+        event_tables([first, SparseLayer(SparseSynapses(**(fine | changed)), np.zeros(2), first.neurons)])

@@ -90,7 +90,7 @@ def _peak_mib() -> float:
 def _rates(name: str, percent: int) -> list[float]:
     """Share of the neurons of each hidden layer that spike in a step."""
     network = events.network_of(name, percent)
-    h = spikes(8, events.STEPS[name], network.stages[0].in_features, percent / 100)
+    h = spikes(8, events.STEPS[name], events.channels(network), percent / 100)
     found = []
     for part in network.stages:
         out = part(h)
@@ -106,7 +106,7 @@ def _beside_brian2(percent: int, rounds: int, pythons: Sequence[str]) -> Record:
     network = events.network_of("shd", percent)
     layers = lower(network)
     steps = events.STEPS["shd"]
-    x = spikes(1, steps, network.stages[0].in_features, percent / 100)
+    x = spikes(1, steps, events.channels(network), percent / 100)
     python, version = python_of("brian2", pythons)
     if python is None:
         return found | {"refused": "Brian2 is not installed"}
@@ -118,7 +118,7 @@ def _beside_brian2(percent: int, rounds: int, pythons: Sequence[str]) -> Record:
     expected, sums = h.sum((0, 1)).numpy(), fast(x)[0].sum((0, 1)).numpy()
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         folder = Path(place)
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for k, layer in enumerate(layers):
             parts = dict(weight=layer.synapses.weight[..., 0], delay=layer.synapses.delay[..., 0], bias=layer.bias)
             parts |= dict(decay=layer.neurons.decay, threshold=layer.neurons.threshold)
@@ -131,10 +131,10 @@ def _beside_brian2(percent: int, rounds: int, pythons: Sequence[str]) -> Record:
         except (UnavailableError, OSError, InputError) as error:
             return found | {"refused": " ".join(str(error).split())}
         differ = int((np.array(answer["spikes"]) != expected).sum())
-        error = float(np.abs(np.array(answer["sums"]) - sums).max() / np.abs(sums).max())
-        found |= {"version": version, "neurons_that_differ": differ, "error": error}
-        if differ or error > 1e-4:
-            return found | {"refused": f"spikes of {differ} neurons differ, outputs by {error:.0e}"}
+        off = float(np.abs(np.array(answer["sums"]) - sums).max() / np.abs(sums).max())
+        found |= {"version": version, "neurons_that_differ": differ, "error": off}
+        if differ or off > 1e-4:
+            return found | {"refused": f"spikes of {differ} neurons differ, outputs by {off:.0e}"}
         ours, theirs, with_start, with_building = [], [], [], []
         for _ in range(rounds):
             begun = time.perf_counter()

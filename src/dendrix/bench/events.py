@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ def _case(name: str, about: str, percent: int, batch: int) -> Case:
 def _build(make: Callable[[Sequential, Tensor], Step], name: str, percent: int) -> Callable[..., Step]:
     def build(B: int, T: int) -> Step:
         network = network_of(name, percent)
-        return make(network, spikes(B, T, network.stages[0].in_features, percent / 100))
+        return make(network, spikes(B, T, channels(network), percent / 100))
 
     return build
 
@@ -59,6 +59,12 @@ def _from_events(network: Sequential, x: Tensor) -> Step:
     fast, steps = StreamingNetwork(network), x.shape[1]
     rows = [events_of(row) for row in x]
     return lambda: {"y": fast.forward_events(rows, steps)[0]}
+
+
+def channels(network: Sequential) -> int:
+    """Number of input channels."""
+    first: Any = network.stages[0]
+    return int(first.in_features)
 
 
 def events_of(x: Tensor) -> Spikes:
@@ -99,7 +105,7 @@ def _dense(network: Sequential, x: Tensor) -> Step:
 def network_of(name: str, percent: int) -> Sequential:
     """A shipped network, or one of random weights that are scaled until its hidden layers spike at `_HIDDEN_RATE`."""
     if name != "shd":
-        return load(str(find_run(name)))  # type: ignore[return-value]
+        return cast(Sequential, load(find_run(name)))
     torch.manual_seed(0)
     sizes = (700, 256, 256)
     h = spikes(2, 100, sizes[0], percent / 100)
@@ -114,4 +120,5 @@ def network_of(name: str, percent: int) -> Sequential:
         layer.weight.copy_((layer.weight * high / _GRID).round() * _GRID)
         h = neuron(layer(h)[0])[0]
         parts += [layer, neuron]
-    return freeze(Sequential(*parts, DelayLinear(sizes[-1], 20, 250.0, 10.0, train_delays=False), LI(20, 20.0, 10.0)).eval())
+    last = DelayLinear(sizes[-1], 20, 250.0, 10.0, train_delays=False), LI(20, 20.0, 10.0)
+    return cast(Sequential, freeze(Sequential(*parts, *last)))

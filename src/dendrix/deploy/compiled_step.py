@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
 from ..errors import InputError
-from ..kernels.network.event_operation import EventLists, EventLoop
 from ..layers.delay.base import delay_layers
+from ..lowering.event_runs import EventLists, EventLoop
 from ..lowering.event_tables import event_tables
 from ..lowering.layers import Layer, lower
 from ..lowering.sparse import SparseLayer

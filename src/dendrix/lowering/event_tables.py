@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .layers import Floats, Layer, Synapses
 from .sparse import SparseLayer, SparseSynapses
 from .tables import KINDS, PARAMETERS
@@ -69,7 +70,9 @@ def event_tables(lowered: Sequence[Layer | SparseLayer], width: int = _WIDTH) ->
     blocks: list[list[int]] = []
     before = 1, lowered[0].synapses.inputs
     for layer in lowered:
-        size = len(layer.bias)
+        size, given = len(layer.bias), before[0] * before[1] if not stages else len(lowered[len(stages) - 1].bias)
+        if layer.synapses.inputs != given or (layer.feedback and layer.feedback.inputs != size):
+            raise InputError(f"layer {len(stages)}: expected synapses of the {given} neurons before and the {size} of its own, got others.")
         whole = layer.feedback is not None or isinstance(layer.synapses, SparseSynapses)
         each = size if whole else min(width, size)
         first = len(blocks)
@@ -97,7 +100,9 @@ def _block(room: _Room, layer: Layer | SparseLayer, low: int, high: int) -> list
 def _edge(room: _Room, synapses: Synapses | SparseSynapses, later: int, low: int, high: int) -> int:
     """Append an edge to the neurons low to high whose synapses act `later` steps later than their delays; returns its number."""
     size, taps = high - low, synapses.taps + later
+    weight: NDArray[Any]
     if isinstance(synapses, SparseSynapses):
+        _expect_within(synapses, size)
         count, one, starts, weight = 1, False, synapses.starts, synapses.weight
         places = (synapses.delay.astype(np.int64) + later) * size + synapses.target
     else:
@@ -112,3 +117,13 @@ def _edge(room: _Room, synapses: Synapses | SparseSynapses, later: int, low: int
     at = [room.put(*part) for part in (("starts", starts), ("places", places), ("weights", weight))]
     room.edges.append([int(one), size, taps, count, *at, room.put("rest", np.zeros((2 * taps - 1) * size))])
     return len(room.edges) - 1
+
+
+def _expect_within(synapses: SparseSynapses, size: int) -> None:
+    """The loop checks no index."""
+    starts, count = synapses.starts, len(synapses.weight)
+    if starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
+        raise InputError(f"starts: expected places from 0 up to the number of synapses, {count}, in order, got others.")
+    for name, part, limit in (("target", synapses.target, size), ("delay", synapses.delay, synapses.taps)):
+        if len(part) != count or (count and (part.min() < 0 or part.max() >= limit)):
+            raise InputError(f"{name}: expected {count} whole numbers of 0 to {limit - 1}, got others.")

@@ -31,7 +31,7 @@ class Synapses:
     @property
     def inputs(self) -> int:
         """Number of neurons or channels that they start from."""
-        return self.weight.shape[1]
+        return int(self.weight.shape[1])
 
 
 @dataclass(frozen=True)

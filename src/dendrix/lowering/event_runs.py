@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...lowering.event_tables import EventTables
-from ..numba.pool import in_parts
+from ..core.threads import in_parts
+from .event_tables import EventTables
 
 _CHUNK = 128
 """Steps that a layer runs before the next one, at most."""
@@ -56,7 +56,7 @@ class EventLoop:
             steps: number of steps that each has run.
             fresh: no row has run, and `memory` holds nothing yet.
         """
-        from ...lowering.event_loops import GROUP, run_rows  # numba loads in 0.4 s
+        from .event_loops import GROUP, run_rows  # numba loads in 0.4 s
 
         rows, length = valid.shape
         chunk = max(1, min(_CHUNK, _ROOM // (self._widest * min(rows, GROUP))))
@@ -74,7 +74,7 @@ class EventLoop:
 
     def _run_layers(self, x: Any, came: EventLists, valid: Any, memory: Any, steps: Any, low: int, high: int, y: Any) -> None:
         """One layer after another, each in parts over its blocks."""
-        from ...lowering.event_loops import run_stage
+        from .event_loops import run_stage
 
         rows, length = len(valid), high - low
         if not len(came.begin):
@@ -97,7 +97,7 @@ def _between(events: EventLists, low: int, high: int) -> EventLists:
 
 def _listed(x: Any, low: int, high: int) -> EventLists:
     """Steps low to high of x [B, T, C] as events."""
-    from ...lowering.event_loops import list_events
+    from .event_loops import list_events
 
     rows, length, most = len(x), high - low, (high - low) * x.shape[2]
     found = EventLists(
