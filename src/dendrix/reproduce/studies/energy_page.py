@@ -167,7 +167,12 @@ def _table(network: Results) -> Iterator[str]:
         twin, even = row["twin"], row["break_even"]
         cells = [_range(row["spiking"]["picojoules"], 1e-3), _range(twin and twin["picojoules"], 1e-3), _range(row["ratio"])]
         yield f"| {machine} | {' | '.join(cells)} | {'' if even is None else rates(even['rate'])} | {row['spiking']['dominant']} |"
-    partial = [f"{machine} without {row['spiking']['left_out'][-1]}" for machine, row in network["on"].items() if row["twin"] is None]
+    partial = [
+        f"{machine} without {what}"
+        for machine, row in network["on"].items()
+        for what in row["spiking"]["left_out"]
+        if what.startswith("dense products")
+    ]
     if partial:
         yield f"\nIncomplete: {'; '.join(partial)}."
 

@@ -84,7 +84,7 @@ def cross_fitted(_: Cell, folder: Path) -> Results:
     found["usual"] = {"risk by speaker": sorted(_risks(usual, pooled)), "risk by fold": [_mean(_risks(usual, one)) for one in folds]}
     late = fit(pooled, _RULE, OverTimeGuarantee(0.2, DELTA, by="speaker"), fallback=True)
     found["over time"] = {"eps": 0.2, "steps": late.mean_steps, "statement": late.statement}
-    found["draws"] = _broken(pooled)
+    found["draws"] = _broken(pooled.subset(torch.arange(len(pooled)) % 2 == 0))  # half of the clips, for speed
     return found
 
 
