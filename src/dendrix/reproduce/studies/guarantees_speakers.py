@@ -144,14 +144,14 @@ def _drawn(traces: Traces, speakers: torch.Tensor) -> Traces:
 
 def _count(record: ExitRecord) -> int:
     assert record.groups is not None
-    return len(record.groups.unique())
+    return len(set(record.groups.tolist()))
 
 
 def _risks(policy: Policy, record: ExitRecord) -> list[float]:
     """Share of the inputs of each speaker with a loss."""
     lost, groups = exit_losses(policy.rule, record, "accuracy-drop").double(), record.groups
     assert groups is not None
-    return [float(lost[groups == one].mean()) for one in groups.unique()]
+    return [float(lost[groups == one].mean()) for one in sorted(set(groups.tolist()))]
 
 
 def _mean(values: Any) -> float:

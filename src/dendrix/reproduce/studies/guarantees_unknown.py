@@ -34,7 +34,7 @@ def unknown_words(_: Cell, folder: Path) -> Results:
             for one in (0, 1)
         ],
     }
-    found: Results = {"words": len(unknown["test"].truth.unique()), "known words": known["test"].outputs.shape[2], "rates": {}}
+    found: Results = {"words": len(set(unknown["test"].truth.tolist())), "known words": known["test"].outputs.shape[2], "rates": {}}
     for eps in EPS:
         goal = KnownGroupsGuarantee(eps, DELTA, "wrong-answer", by="known")
         for name, pairs in parts.items():
