@@ -62,7 +62,7 @@ def cells() -> list[Cell]:
 def _record(_: Cell, folder: Path) -> Results:
     """Record the speakers that the network never heard."""
     record_run(open_run(folder, "test")).save(folder / "new-speakers.npz")
-    return {split: evaluate_run(folder, split).accuracy for split in ("valid", "test")}  # type: ignore[arg-type]
+    return {split: evaluate_run(folder, split).accuracy for split in ("valid", "test")}
 
 
 def cross_fitted(_: Cell, folder: Path) -> Results:
