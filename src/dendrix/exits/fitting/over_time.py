@@ -191,4 +191,4 @@ def _units(record: ExitRecord, by: str) -> int:
     if not by:
         return len(record)
     assert record.groups is not None
-    return len(record.groups.unique())
+    return len(set(record.groups.tolist()))

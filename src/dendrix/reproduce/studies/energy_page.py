@@ -47,8 +47,8 @@ writes the sum.
 """
 _TRAINED = """
 `fsdd` and `commands`: the recipe of the network with quantised activations of 8 bits in place of the neurons, the same layers, delays,
-data, epochs and seed, trained once. For `commands` both were trained for only {epochs} epochs, on twenty words: such networks are
-far from the accuracy of the shipped one, but both have had the same. `cifar10`: the network before its conversion, whose activations have 5
+data, epochs and seed, trained once. For `commands` both were trained for only {epochs} epochs, on twenty words; the shipped network
+knows forty words after a full training. `cifar10`: the network before its conversion, whose activations have 5
 levels, 3 bits, on the images of its conversion. `novels`: its twin is `spikegpt-small:continuous` in
 [the text results](text-results.md), which is better than the spiking network of the same size. Multiplications: of the trained twin, and as
 derived from the spiking network.
@@ -141,7 +141,7 @@ def _answer(name: str, networks: Results, twins: Results) -> Iterator[str]:
         yield f"With early exits, it runs {exits['steps']:.1f} of {network['steps']:.1f} steps and needs {100 * less:.0f} % of its energy."
     if name in twins:
         one, other = (twins[name]["accuracy"][kind]["valid"] for kind in ("spiking", "twin"))
-        yield f"On validation data {_percent(one)} of the answers are right, and {_percent(other)} of those of a trained twin."
+        yield f"Trained alike (see below), {_percent(one)} of the validation answers are right, and {_percent(other)} of those of the twin."
 
 
 def _limit(even: Results) -> str:
@@ -167,7 +167,12 @@ def _table(network: Results) -> Iterator[str]:
         twin, even = row["twin"], row["break_even"]
         cells = [_range(row["spiking"]["picojoules"], 1e-3), _range(twin and twin["picojoules"], 1e-3), _range(row["ratio"])]
         yield f"| {machine} | {' | '.join(cells)} | {'' if even is None else rates(even['rate'])} | {row['spiking']['dominant']} |"
-    partial = [f"{machine} without {row['spiking']['left_out'][-1]}" for machine, row in network["on"].items() if row["twin"] is None]
+    partial = [
+        f"{machine} without {what}"
+        for machine, row in network["on"].items()
+        for what in row["spiking"]["left_out"]
+        if what.startswith("dense products")
+    ]
     if partial:
         yield f"\nIncomplete: {'; '.join(partial)}."
 

@@ -75,6 +75,9 @@ def check(found: Results) -> list[Checked]:
                 checked.append(_kept(name, case, one["violations"], guarantees_pools.DELTA, one["draws"]))
     for eps, one in found.get("unknown words", {}).get("resplits", {}).items():
         checked.append(_kept("unknown words", f"eps {eps}", one["violations"], guarantees_pools.DELTA, one["draws"]))
+    for case, one in found.get("cross-fitted", {}).get("draws", {}).items():
+        if "independent" not in case:
+            checked.append(_kept("cross-fitted", case, one["violations"], guarantees_pools.DELTA, one["draws"]))
     for case, one in found.get("alarms", {}).get("false", {}).items():
         checked.append(_kept("alarms", case, one["alarms"], guarantees_pools.ALPHA, one["runs"]))
     for name, case in _BROKEN:

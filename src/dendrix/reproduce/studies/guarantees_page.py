@@ -1,6 +1,6 @@
 """Page of the study of guarantees."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -46,7 +46,7 @@ def page(found: Results) -> str:
                 for case, one in found[name].items()
             ]
             parts.append(_table(title, _COLUMNS, *rows))
-    for name, write in {
+    writers: dict[str, Callable[[Results], str]] = {
         "alarms": _alarms,
         "speakers": _speakers,
         "cross-fitted": _cross_fitted,
@@ -57,7 +57,8 @@ def page(found: Results) -> str:
         "text": partial(_text, "Subjective or objective"),
         "reviews": partial(_text, "Film reviews, positive or negative"),
         "generation": partial(_text, _GENERATION),
-    }.items():
+    }
+    for name, write in writers.items():
         if name in found:
             parts.append(write(found[name]))
     return "".join(parts)
@@ -174,7 +175,7 @@ def _cross_fitted(found: Results) -> str:
         f"For a new speaker and every stopping time, eps {found['over time']['eps']:.0%} takes {found['over time']['steps']:.1f} steps.\n"
         + _table(f"Commands: the risk of each of the {found['speakers']} speakers at once", ("eps", "steps"), *known)
         + _table(
-            "Commands: speakers drawn with replacement from all, whose risks are known",
+            "Commands: speakers drawn with replacement from all, whose risks are known on half of their clips",
             ("draw, guarantee", "violated", "nothing certified", "steps"),
             *rows,
         )

@@ -33,7 +33,7 @@ from .guarantees_pools import DELTA, mean_over_groups, overall, share_of_groups
 
 _EPOCHS = 14
 _RULE = MaxProbability(1.0)
-_DRAWS = 100
+_DRAWS = 60
 _USUAL = 0.02
 """Risk of the guarantee that ignores speakers, and within a speaker."""
 _WANTED = {9: (0.23, 0.25, 0.3), 27: (0.085, 0.1, 0.15, 0.2)}
@@ -62,7 +62,7 @@ def cells() -> list[Cell]:
 def _record(_: Cell, folder: Path) -> Results:
     """Record the speakers that the network never heard."""
     record_run(open_run(folder, "test")).save(folder / "new-speakers.npz")
-    return {split: evaluate_run(folder, split).accuracy for split in ("valid", "test")}  # type: ignore[arg-type]
+    return {split: evaluate_run(folder, split).accuracy for split in ("valid", "test")}
 
 
 def cross_fitted(_: Cell, folder: Path) -> Results:
@@ -84,13 +84,19 @@ def cross_fitted(_: Cell, folder: Path) -> Results:
     found["usual"] = {"risk by speaker": sorted(_risks(usual, pooled)), "risk by fold": [_mean(_risks(usual, one)) for one in folds]}
     late = fit(pooled, _RULE, OverTimeGuarantee(0.2, DELTA, by="speaker"), fallback=True)
     found["over time"] = {"eps": 0.2, "steps": late.mean_steps, "statement": late.statement}
-    found["draws"] = _broken(pooled)
+    found["draws"] = _broken(_half(pooled))
     return found
 
 
 def _joined(records: list[ExitRecord]) -> ExitRecord:
     """One record of all these speakers."""
     return replace(joined(*records), model="").grouped("speaker")  # each network has its own fingerprint
+
+
+def _half(record: ExitRecord) -> ExitRecord:
+    """Every second input of each speaker, for speed."""
+    assert record.groups is not None
+    return record.subset(record.groups.argsort(stable=True)[::2])
 
 
 def _broken(pooled: ExitRecord) -> Results:
@@ -138,14 +144,14 @@ def _drawn(traces: Traces, speakers: torch.Tensor) -> Traces:
 
 def _count(record: ExitRecord) -> int:
     assert record.groups is not None
-    return len(record.groups.unique())
+    return len(set(record.groups.tolist()))
 
 
 def _risks(policy: Policy, record: ExitRecord) -> list[float]:
     """Share of the inputs of each speaker with a loss."""
     lost, groups = exit_losses(policy.rule, record, "accuracy-drop").double(), record.groups
     assert groups is not None
-    return [float(lost[groups == one].mean()) for one in groups.unique()]
+    return [float(lost[groups == one].mean()) for one in sorted(set(groups.tolist()))]
 
 
 def _mean(values: Any) -> float:

@@ -36,6 +36,7 @@ def generation(_: Cell, __: Path) -> Results:
     """Sentences read by the shipped language model, after a prompt of sentences of each class: which would it go on with?"""
     from ...models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 
+    network: Any
     network, tokenizer = load_network(find_run("novels"))
     train, valid, test = SentenceData("subj").read()
     prompts = [torch.from_numpy(encode(tokenizer, [_prompt(train, label)])).long() for label in range(len(train.labels))]

@@ -23,7 +23,7 @@ Results = dict[str, Any]
 
 def unknown_words(_: Cell, folder: Path) -> Results:
     """Certified and measured rates of wrong answers for words that the network knows, and for those that it was not trained on."""
-    known, unknown = ({split: _record(folder, split, new) for split in ("valid", "test")} for new in (False, True))  # type: ignore[arg-type]
+    known, unknown = ({split: _record(folder, split, new) for split in ("valid", "test")} for new in (False, True))
     valid, half = known["valid"], torch.arange(len(known["valid"])) % 2 == 0
     rule = MaxProbability(1.0, scale=best_scale(valid.subset(half)))
     calibration = valid.subset(~half)
@@ -34,7 +34,7 @@ def unknown_words(_: Cell, folder: Path) -> Results:
             for one in (0, 1)
         ],
     }
-    found: Results = {"words": len(unknown["test"].truth.unique()), "known words": known["test"].outputs.shape[2], "rates": {}}
+    found: Results = {"words": len(set(unknown["test"].truth.tolist())), "known words": known["test"].outputs.shape[2], "rates": {}}
     for eps in EPS:
         goal = KnownGroupsGuarantee(eps, DELTA, "wrong-answer", by="known")
         for name, pairs in parts.items():
