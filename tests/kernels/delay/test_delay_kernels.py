@@ -11,7 +11,7 @@ from torch import Tensor
 from dendrix import use_kernels
 from dendrix.core import chosen_kernels
 from dendrix.errors import InputError
-from dendrix.kernels.delay import conv, cost, gauss, integer, shift
+from dendrix.kernels.delay import conv, cost, gauss, integer, shift, spectral
 from dendrix.kernels.delay.spectral import Window
 from dendrix.layers import DelayLinear, delay_conv, delay_kernel, freeze
 from dendrix.layers.delay.linear import delay_shift
@@ -85,6 +85,19 @@ def test_every_convolution_equals_conv1d(
         close(a, b)
 
 
+def test_a_wide_layer_is_convolved_in_blocks_of_points_and_groups_of_rows() -> None:
+    x, kernel, g, window = spikes(50, 9, 256), torch.randn(25, 256, 256), torch.randn(50, 9, 256), Window(1, 9)
+    problem = spectral._problem(x, kernel, 0, window)
+    assert len(problem.groups(len(x))) > 1
+    assert len(list(problem.blocks())) > 1
+    ours = spectral.forward(x, kernel, 0, window), *spectral.backward(g, x, kernel, 0, window, True)
+    inputs = x.requires_grad_(), kernel.requires_grad_()
+    plain = delay_conv(*inputs)
+    for a, b in zip(ours, (plain, *torch.autograd.grad(plain, inputs, g)), strict=True):
+        assert a is not None
+        close(a, b)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_gradient_of_the_kernel_follows_events(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
@@ -112,7 +125,7 @@ def test_integer_delays_equal_the_dense_kernel(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [*SHAPES, (3, 11, 140, 1, 6, 2)])
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 11, 300, 1, 6, 2)])
 def test_delays_per_channel_equal_conv1d(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     B, T, C, K, L, past = shape
     x, taps = spikes(B, past + T, C, dtype=dtype).requires_grad_(), torch.randn(C, K, L, dtype=dtype, requires_grad=True)

@@ -157,9 +157,9 @@ def backward(grad: Tensor, x: Tensor, kernel: Tensor, past: int, window: Window,
     if missing := window.pieces * window.steps - grad.shape[1]:  # padding by zero steps would copy
         grad = torch.nn.functional.pad(grad, (0, 0, 0, missing))
     grad = grad.reshape(count, window.steps, outputs)
-    room, size = problem.block * problem.group, problem.block * inputs * outputs
-    spectra, gradients, sums = _scratch(x, room * inputs), _scratch(x, room * outputs), _scratch(x, size)
-    filters = _scratch(x, size) if need_x else None
+    room, whole = problem.block * problem.group, problem.block * inputs * outputs
+    spectra, gradients, sums = _scratch(x, room * inputs), _scratch(x, room * outputs), _scratch(x, whole)
+    filters = _scratch(x, whole) if need_x else None
     grad_rows = torch.zeros_like(rows) if need_x else None
     grad_kernel = torch.zeros_like(kernel)
     for part in problem.blocks():
