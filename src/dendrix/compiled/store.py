@@ -19,11 +19,14 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from numba.core import config, registry, serialize
-from numba.core.compiler import CompileResult
+from numba.core import compiler, registry, serialize
 
 from ..folders import cache_folder
 from .digest import digest
+
+_numba: Any = numba.config
+_rebuild: Any = compiler.CompileResult._rebuild
+_dumps: Any = serialize.dumps
 
 _UNUSED_DAYS = 90
 """A file that no process has loaded for so long is deleted, as that of an older version is."""
@@ -56,7 +59,7 @@ class Store:
         try:
             content = path.read_bytes()
             if hashlib.sha256(content[_CHECK:]).digest() == content[:_CHECK]:
-                found = CompileResult._rebuild(target, *serialize.loads(content[_CHECK:]))
+                found = _rebuild(target, *serialize.loads(content[_CHECK:]))
                 with suppress(OSError):
                     os.utime(path)
                 return found
@@ -69,7 +72,7 @@ class Store:
         """Write a compiled loop."""
         if compiled.library.has_dynamic_globals:  # it holds addresses of this process
             return
-        content = serialize.dumps(compiled._reduce())
+        content = _dumps(compiled._reduce())
         try:
             _write(self._path(signature), hashlib.sha256(content).digest() + content)
         except OSError:
@@ -88,7 +91,7 @@ class Store:
 @cache
 def _machine() -> tuple[Any, ...]:
     """What machine code depends on, besides the loop."""
-    flags = int(config.OPT), config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
+    flags = int(_numba.OPT), _numba.LOOP_VECTORIZE, _numba.SLP_VECTORIZE, _numba.BOUNDSCHECK, _numba.DEBUGINFO_DEFAULT
     versions = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__
     own = Path(__file__).with_name("pipeline.py").read_bytes()
     return (*registry.cpu_target.target_context.codegen().magic_tuple(), *versions, *flags, own)
