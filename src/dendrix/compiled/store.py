@@ -52,6 +52,11 @@ class Store:
     def __init__(self, dispatcher: Any, missed: Callable[[str], object], failed: Callable[[], object]):
         self._dispatcher, self._missed, self._failed = dispatcher, missed, failed
 
+    @property
+    def cache_path(self) -> str:
+        """Folder of the files."""
+        return str(kernel_folder())
+
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Return the compiled loop for these argument types, or None. A damaged file counts as none, and is replaced."""
         target.refresh()
