@@ -65,7 +65,7 @@ def _raise_shapes(source: Any, target: Any) -> None:
 
 
 @overload(_raise_shapes)
-def _raise_shapes_compiled(source: Any, target: Any) -> Any:  # noqa: ARG001 - numba wants the same names
+def _raise_shapes_compiled(source: Any, target: Any) -> Any:  # noqa: ARG001 - the names must be the same
     def short(source: Any, target: Any) -> None:  # noqa: ARG001
         raise ValueError("cannot assign slice from input of different size")
 
