@@ -26,6 +26,11 @@ def plain(x):
 """
 CODE = """
 import sys, tempfile
+if "no home" in sys.argv:
+    import pathlib
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+    pathlib.Path.expanduser = homeless
 if "full" in sys.argv:
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -64,7 +69,7 @@ def run(*arguments: Any, factor: int = 2, **variables: Any) -> tuple[str, str]:
 COMPILED, FOUND = "10.0 5.0 total plain False\n", "10.0 5.0 False\n"
 
 
-@pytest.mark.parametrize("trouble", ["full", "no folder"])
+@pytest.mark.parametrize("trouble", ["full", "no folder", "no home"])
 def test_loops_run_where_none_can_be_kept(trouble: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     if trouble == "no folder":

@@ -85,7 +85,7 @@ def cache_folder() -> str | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
         return str(folder)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return None
 
 

@@ -60,8 +60,9 @@ class Store:
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Return the compiled loop for these argument types, or None. A damaged file counts as none, and is replaced."""
         target.refresh()
-        path = self._path(signature)
+        name = self._name(signature)
         try:
+            path = kernel_folder() / name
             content = path.read_bytes()
             if hashlib.sha256(content[_CHECK:]).digest() == content[:_CHECK]:
                 found = _rebuild(target, *serialize.loads(content[_CHECK:]))
@@ -79,18 +80,18 @@ class Store:
             return
         content = _dumps(compiled._reduce())
         try:
-            _write(self._path(signature), hashlib.sha256(content).digest() + content)
-        except OSError:
+            _write(kernel_folder() / self._name(signature), hashlib.sha256(content).digest() + content)
+        except (OSError, RuntimeError):  # RuntimeError: the user has no home
             self._failed()
 
     def flush(self) -> None:
         """Forget nothing: a loop that is compiled again replaces its file."""
 
-    def _path(self, signature: Any) -> Path:
+    def _name(self, signature: Any) -> str:
         function = self._dispatcher.py_func
         fields = [getattr(kind, "fields", None) for kind in signature]  # of named tuples
         name = digest(self._dispatcher, _machine(), repr(signature), fields)
-        return kernel_folder() / f"{function.__name__[:40]}-{name[:32]}.nbc"
+        return f"{function.__name__[:40]}-{name[:32]}.nbc"
 
 
 @cache
