@@ -1,4 +1,4 @@
-"""Shorter compilation by numba, for the same machine code.
+"""Shorter compilation by numba.
 
 - A loop that is called by other compiled loops is translated to machine code only inside these, where numba does so for every function on
   its own as well. It is optimised on its own: the loops that it is inlined into are up to five times slower otherwise.
