@@ -89,5 +89,5 @@ def test_what_is_compiled_is_counted() -> None:
     space: dict[str, object] = {}
     exec(f"def one(x):\n    return x + {os.getpid()}.{os.times().elapsed:.0f}", {"__name__": __name__}, space)
     with watched_compilation(names.append):
-        compiled(space["one"])(1.0)  # type: ignore[arg-type]
+        compiled(space["one"])(1.0)
     assert names == ["one"]

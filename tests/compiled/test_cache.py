@@ -1,11 +1,15 @@
 """Compiled loops on disk: found by content, by every process that needs them; where they cannot be kept they run all the same."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from dendrix import compiled
 
 LOOP = """
 twice = None
@@ -22,6 +26,11 @@ def plain(x):
 """
 CODE = """
 import sys, tempfile
+if "no home" in sys.argv:
+    import pathlib
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+    pathlib.Path.expanduser = homeless
 if "full" in sys.argv:
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -33,6 +42,7 @@ loops.twice, names = compiled(helper.plain), []
 with watched_compilation(names.append):
     print(compiled(loops.total)(np.ones(5)), compiled(helper.plain)(2.5), *names, "torch" in sys.modules)
 """
+JIT = re.compile(r"\b(n?jit|vectorize|guvectorize|cfunc)\(")
 WARNING = "Compiled kernels cannot be kept on disk"
 
 
@@ -48,9 +58,9 @@ def start(folder: Path, cache: Path, *words: str, factor: int = 2, **variables: 
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def run(*arguments: Path | str, factor: int = 2, **variables: str) -> tuple[str, str]:
+def run(*arguments: Any, factor: int = 2, **variables: Any) -> tuple[str, str]:
     """What such a process prints to stdout and stderr."""
-    process = start(*arguments, factor=factor, **variables)  # type: ignore[arg-type]
+    process = start(*arguments, factor=factor, **variables)
     out, err = process.communicate()
     assert process.returncode == 0, err
     return out, err
@@ -59,7 +69,7 @@ def run(*arguments: Path | str, factor: int = 2, **variables: str) -> tuple[str,
 COMPILED, FOUND = "10.0 5.0 total plain False\n", "10.0 5.0 False\n"
 
 
-@pytest.mark.parametrize("trouble", ["full", "no folder"])
+@pytest.mark.parametrize("trouble", ["full", "no folder", "no home"])
 def test_loops_run_where_none_can_be_kept(trouble: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     if trouble == "no folder":
@@ -96,7 +106,7 @@ def test_a_change_in_a_part_changes_the_loops_that_call_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("variable", [{"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, {"NUMBA_BOUNDSCHECK": "1"}])
-def test_machine_code_of_another_kind_is_another_file(variable: dict[str, str], tmp_path: Path) -> None:
+def test_machine_code_of_another_kind_is_another_file(variable: dict[str, Any], tmp_path: Path) -> None:
     run(tmp_path / "a", tmp_path / "cache")
     assert run(tmp_path / "a", tmp_path / "cache", **variable) == (COMPILED, "")
     assert run(tmp_path / "a", tmp_path / "cache") == (FOUND, "")
@@ -124,3 +134,11 @@ def test_files_that_no_process_has_used_for_long_are_deleted(tmp_path: Path) -> 
 def test_without_compilation_loops_are_plain_functions(tmp_path: Path) -> None:
     assert run(tmp_path / "a", tmp_path / "cache", NUMBA_DISABLE_JIT="1") == (FOUND, "")
     assert not (tmp_path / "cache").exists()
+
+
+def test_every_loop_has_this_cache() -> None:
+    """All loops of dendrix are compiled by `cached_jit`."""
+    source = Path(compiled.__file__).parent.parent
+    others = [path for path in source.rglob("*.py") if path.parent != source / "compiled" and JIT.search(path.read_text())]
+    assert not others
+    assert JIT.search((source / "compiled" / "__init__.py").read_text())

@@ -47,7 +47,7 @@ def advice(facts: dict[str, Any]) -> list[str]:
     """Return a sentence with a remedy for everything that is missing."""
     found = list[str]()
     if cache_folder() is None:
-        found.append("Kernels cannot be kept on disk: set NUMBA_CACHE_DIR to a writable folder.")
+        found.append("Kernels cannot be kept on disk: set DENDRIX_CACHE to a folder that can be written.")
     if missing := [name for name, state in facts["extras"].items() if state != "installed"]:
         found.append(f"Extras that are not installed, and may not be needed: pip install 'dendrix[{','.join(missing)}]'")
     root = os.environ.get("DENDRIX_DATA")

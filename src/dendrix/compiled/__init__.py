@@ -60,11 +60,12 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -
         no_cfunc_wrapper=True,
         **({"forceinline": True, "_nrt": False} if inlined else {}),
     )
-    dispatcher: Any = numba.njit(pipeline_class=Whole, **options)(loop)
+    njit: Any = numba.njit
+    dispatcher = njit(pipeline_class=Whole, **options)(loop)
     if dispatcher is loop:  # NUMBA_DISABLE_JIT is set
         return loop
     dispatcher._cache = Store(dispatcher, _tell, _say_once)
-    part: Any = numba.njit(pipeline_class=Part, no_cpython_wrapper=True, **options)(loop)
+    part = njit(pipeline_class=Part, no_cpython_wrapper=True, **options)(loop)
     dispatcher.get_call_template, dispatcher.get_overload = part.get_call_template, part.get_overload  # for other compiled loops
     return dispatcher
 
@@ -84,7 +85,7 @@ def cache_folder() -> str | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
         return str(folder)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return None
 
 

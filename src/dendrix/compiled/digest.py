@@ -1,4 +1,4 @@
-"""Digests of loops by content: everything that goes into their machine code, whatever the file and the line that they stand in."""
+"""Digests of loops by content: everything that goes into their machine code, and not the file and line."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Shorter compilation by numba, for the same machine code.
+"""Shorter compilation by numba.
 
 - A loop that is called by other compiled loops is translated to machine code only inside these, where numba does so for every function on
   its own as well. It is optimised on its own: the loops that it is inlined into are up to five times slower otherwise.
@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core import codegen, compiler
 from numba.extending import overload
 from numba.np import arrayobj
 
+_Compiler: Any = compiler.Compiler
+_Library: Any = codegen.JITCodeLibrary
+_arrays: Any = arrayobj
 
-class Whole(Compiler):
+
+class Whole(_Compiler):  # type: ignore[misc]
     """Compiles a loop that is called from Python."""
 
     def compile_extra(self, function: Any) -> Any:
@@ -34,7 +37,7 @@ class Part(Whole):
         return super().compile_extra(function)
 
 
-class _Intermediate(JITCodeLibrary):  # type: ignore[misc]
+class _Intermediate(_Library):  # type: ignore[misc]
     """Code in the intermediate language of LLVM, for the loops that it is linked to."""
 
     def get_pointer_to_function(self, name: str) -> int:
@@ -62,7 +65,7 @@ def _raise_shapes(source: Any, target: Any) -> None:
 
 
 @overload(_raise_shapes)
-def _raise_shapes_compiled(source: Any, target: Any) -> Any:  # noqa: ARG001 - numba wants the same names
+def _raise_shapes_compiled(source: Any, target: Any) -> Any:  # noqa: ARG001 - the names must be the same
     def short(source: Any, target: Any) -> None:  # noqa: ARG001
         raise ValueError("cannot assign slice from input of different size")
 
@@ -71,9 +74,9 @@ def _raise_shapes_compiled(source: Any, target: Any) -> Any:  # noqa: ARG001 - n
 
 @contextmanager
 def _short_errors() -> Iterator[None]:
-    outside = getattr(arrayobj, "raise_with_shape_context", None)  # from numba 0.62 on
-    arrayobj.raise_with_shape_context = _raise_shapes
+    outside = getattr(_arrays, "raise_with_shape_context", None)  # from numba 0.62 on
+    _arrays.raise_with_shape_context = _raise_shapes
     try:
         yield
     finally:
-        arrayobj.raise_with_shape_context = outside
+        _arrays.raise_with_shape_context = outside

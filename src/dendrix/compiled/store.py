@@ -19,11 +19,14 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from numba.core import config, registry, serialize
-from numba.core.compiler import CompileResult
+from numba.core import compiler, registry, serialize
 
 from ..folders import cache_folder
 from .digest import digest
+
+_numba: Any = numba.config
+_rebuild: Any = compiler.CompileResult._rebuild
+_dumps: Any = serialize.dumps
 
 _UNUSED_DAYS = 90
 """A file that no process has loaded for so long is deleted, as that of an older version is."""
@@ -49,14 +52,20 @@ class Store:
     def __init__(self, dispatcher: Any, missed: Callable[[str], object], failed: Callable[[], object]):
         self._dispatcher, self._missed, self._failed = dispatcher, missed, failed
 
+    @property
+    def cache_path(self) -> str:
+        """Folder of the files."""
+        return str(kernel_folder())
+
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Return the compiled loop for these argument types, or None. A damaged file counts as none, and is replaced."""
         target.refresh()
-        path = self._path(signature)
+        name = self._name(signature)
         try:
+            path = kernel_folder() / name
             content = path.read_bytes()
             if hashlib.sha256(content[_CHECK:]).digest() == content[:_CHECK]:
-                found = CompileResult._rebuild(target, *serialize.loads(content[_CHECK:]))
+                found = _rebuild(target, *serialize.loads(content[_CHECK:]))
                 with suppress(OSError):
                     os.utime(path)
                 return found
@@ -69,26 +78,26 @@ class Store:
         """Write a compiled loop."""
         if compiled.library.has_dynamic_globals:  # it holds addresses of this process
             return
-        content = serialize.dumps(compiled._reduce())
+        content = _dumps(compiled._reduce())
         try:
-            _write(self._path(signature), hashlib.sha256(content).digest() + content)
-        except OSError:
+            _write(kernel_folder() / self._name(signature), hashlib.sha256(content).digest() + content)
+        except (OSError, RuntimeError):  # RuntimeError: the user has no home
             self._failed()
 
     def flush(self) -> None:
         """Forget nothing: a loop that is compiled again replaces its file."""
 
-    def _path(self, signature: Any) -> Path:
+    def _name(self, signature: Any) -> str:
         function = self._dispatcher.py_func
         fields = [getattr(kind, "fields", None) for kind in signature]  # of named tuples
         name = digest(self._dispatcher, _machine(), repr(signature), fields)
-        return kernel_folder() / f"{function.__name__[:40]}-{name[:32]}.nbc"
+        return f"{function.__name__[:40]}-{name[:32]}.nbc"
 
 
 @cache
 def _machine() -> tuple[Any, ...]:
     """What machine code depends on, besides the loop."""
-    flags = int(config.OPT), config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
+    flags = int(_numba.OPT), _numba.LOOP_VECTORIZE, _numba.SLP_VECTORIZE, _numba.BOUNDSCHECK, _numba.DEBUGINFO_DEFAULT
     versions = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__
     own = Path(__file__).with_name("pipeline.py").read_bytes()
     return (*registry.cpu_target.target_context.codegen().magic_tuple(), *versions, *flags, own)
