@@ -125,7 +125,7 @@ def add_rows(x: Any, rows: Any, block: Any, inputs: Any, width: Any, sparse: Any
             done[r] = last
 
 
-def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
+def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> Any:
     """y = x W^T for the first rows of x, `matrix` being a row of the table of `generate.packing`."""
     at, scale_at, inputs, outputs, width, zeros = matrix
     active, counts, everything, sums, chunk, short, whole = memory
