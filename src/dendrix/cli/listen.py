@@ -32,7 +32,7 @@ def listen(
         refractory_ms: time after a word in which it is not printed again, in ms.
         per_hour: largest expected number of false alarms per hour of a word that is printed; by default, its threshold decides.
         device: name of the microphone, as `python -m sounddevice` lists them; by default the one of the system.
-        early: print a word before it has ended if its beginning suffices; `--no-early` waits for the end of every word.
+        early: print a word before it has ended if its beginning suffices; `--no-early` and `--per-hour` wait for the end of every word.
         json: print a line of JSON for each word, {"word", "time_s", "end_s", "score", "p_value", "false_alarms_per_hour",
             "early"}.
     """

@@ -97,7 +97,8 @@ def listen_for(
         coder, chunks, step_ms: as in `spoken_words`.
         refractory_ms: time after an event in which the same word causes no other one, in ms.
         per_hour: largest expected number of false alarms per hour of an event; None leaves it to the thresholds of the words.
-        early: announce words whose beginning reaches `Vocabulary.early_threshold`. With False, all words end first.
+        early: announce words whose beginning reaches `Vocabulary.early_threshold`. With False, or with `per_hour`, for which a background
+            would have to be several times as large, all words end first.
     Raises:
         InputError: as in `spoken_words`, the vocabulary is empty, or the background is too small for `per_hour`.
     """
@@ -106,6 +107,7 @@ def listen_for(
         raise InputError("Expected a vocabulary with words, got an empty one. Teach one first.")
     if per_hour is not None:
         _expect_possible(per_hour, vocabulary)
+        early = False
     higher = {name: vocabulary.early_threshold(name) if early else None for name in vocabulary.words}
     at_end = {name: word.theta if (theta := higher[name]) is None else theta for name, word in vocabulary.words.items()}
     before = {name: _NEVER if theta is None else theta for name, theta in higher.items()}

@@ -100,31 +100,36 @@ def streams(
     clip = mixed[np.searchsorted(ends, [heard[i].onset_ms for i in ended], side="right")]
     of = hours * float(np.mean([((word != taught) & (speaker != who)).mean() for taught, who, _ in detectors(word, speaker, new.tolist())]))
     words_per_hour = len(ended) / hours
-    rows: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
-    earlier = []
+    rare, right = list[float](), list[float]()
+    rows: dict[str, list[tuple[float, float]]] = {"at the end": [], "early": []}
+    earlier = list[float]()
     number, time = np.array([one.number for one in heard]), np.array([one.heard_ms for one in heard])
     for taught, who, chosen in detectors(word, speaker, new.tolist()):
         vocabulary = Vocabulary(backbone)
         vocabulary.teach("word", learnt[chosen])
         others = (word[clip] != taught) & (speaker[clip] != who)
         fresh = (word[clip] == taught) & (speaker[clip] == who) & ~np.isin(clip, chosen)
-        for early, found in rows.items():
-            theta = vocabulary.early_threshold("word") if early else vocabulary["word"].theta
-            if theta is None:
-                continue
-            decided = vocabulary.decide(codes, {"word": theta})
-            fired = np.array([one.label is not None and _rare(vocabulary, one.p_value, early, words_per_hour) for one in decided])
-            first = {int(n): i for i, n in reversed(list(enumerate(number))) if fired[i] and (early or heard[i].ended)}
-            hit = np.isin(number[ended], list(first))
-            found.append((float(hit[others].sum()), float(hit[fresh].mean())))
-            if early:
-                earlier += [time[i] - time[first[int(number[i])]] for i in ended[fresh & hit]]
-    usual, early = ({**stream_alarms(np.array(part)[:, 0], of), "same": float(np.mean(part, 0)[1])} for part in rows.values())
-    return {"words per hour": words_per_hour, **usual, "early": {**early, "ms earlier": float(np.mean(earlier))}}
-
-
-def _rare(vocabulary: Vocabulary, p_value: float, early: bool, words_per_hour: float) -> bool:
-    return vocabulary.expected_rate("word", p_value, early) * words_per_hour <= PER_HOUR
+        scores = vocabulary.scores(codes)[:, 0]
+        fired = scores[ended] >= vocabulary["word"].theta
+        rows["at the end"].append((fired[others].mean() / RATE, fired[fresh].mean()))
+        expected = [vocabulary.expected_rate("word", vocabulary.p_value("word", int(score))) for score in scores[ended]]
+        few = fired & (np.array(expected) * words_per_hour <= PER_HOUR)
+        rare.append(float(few[others].sum()))
+        right.append(float(few[fresh].mean()))
+        theta = vocabulary.early_threshold("word")
+        if theta is None:
+            continue
+        first = {int(number[i]): i for i in np.flatnonzero(scores >= theta)[::-1]}
+        hit = np.isin(number[ended], list(first))
+        rows["early"].append((hit[others].mean() / RATE, hit[fresh].mean()))
+        earlier += [time[i] - time[first[int(number[i])]] for i in ended[fresh & hit]]
+    found: dict[str, Any] = {"words per hour": words_per_hour, **stream_alarms(np.array(rare), of), "same": float(np.mean(right))}
+    for name, part in rows.items():
+        if part:
+            found[name] = dict(zip(("ratio", "same"), map(float, np.mean(part, 0)), strict=True))
+    if earlier:
+        found["early"]["ms earlier"] = float(np.mean(earlier))
+    return found
 
 
 def stream_alarms(fired: NDArray[np.float64], hours: float, asked: float = PER_HOUR) -> dict[str, Any]:
