@@ -6,7 +6,6 @@ compared with the second one only, which is a lower bound.
 """
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -94,7 +93,10 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
         )
     limits = machine_limits()
     items = getattr(recipe.budget, "batch_size", 1)
-    return {"data": data, "items": items, "steps": steps, **plain.per_step(), **limits, "operations": _operations(watch, steps, limits)}
+    times = plain.per_step()
+    # Processor time is hardly disturbed by other processes, but with several threads it is the sum of them.
+    total = times["processor_seconds" if torch.get_num_threads() == 1 else "seconds"]
+    return {"data": data, "items": items, "steps": steps, **times, **limits, "operations": _operations(watch, steps, total, limits)}
 
 
 class _Window:
@@ -145,24 +147,31 @@ def _least(work: Callable[[], object]) -> float:
     return least / torch.get_num_threads()
 
 
-def _operations(watch: profile, steps: int, limits: dict[str, float]) -> list[Record]:
+def _operations(watch: profile, steps: int, total: float, limits: dict[str, float]) -> list[Record]:
     """Operations by time, with those of one name together.
 
-    The time of a call is the median over all with inputs of these shapes: in some of them another process had the processor.
+    The time of a call is the least of all with inputs of these shapes: in others, another process had the processor. The sum is scaled to
+    `total`, the seconds of a step without the profiler.
     """
     alike: dict[tuple[str, str], list[Any]] = {}
     for event in watch.events() or ():  # type: ignore[no-untyped-call]
         alike.setdefault((event.name, str(event.input_shapes)), []).append(event)
     totals: dict[str, list[float]] = {}
     for events in alike.values():
-        seconds = statistics.median(event.self_cpu_time_total for event in events) * 1e-6
+        seconds = min(event.self_cpu_time_total for event in events) * 1e-6
         work, moved = costs(events[0].name, events[0].input_shapes)
         least = max(work / (limits["gflops"] * 1e9), moved / (limits["gigabytes"] * 1e9))
-        total = totals.setdefault(readable(events[0].name), [0, 0.0, 0.0])
+        sums = totals.setdefault(readable(events[0].name), [0, 0.0, 0.0])
         for place, value in enumerate((1, seconds, least)):
-            total[place] += len(events) * value
+            sums[place] += len(events) * value
+    scale = total * steps / max(sum(seconds for _, seconds, _ in totals.values()), 1e-9)
     rows = [
-        {"name": name, "calls": calls / steps, "seconds": seconds / steps, "of_limit": least / seconds if seconds else 0.0}
+        {
+            "name": name,
+            "calls": calls / steps,
+            "seconds": scale * seconds / steps,
+            "of_limit": least / (scale * seconds) if seconds else 0.0,
+        }
         for name, (calls, seconds, least) in totals.items()
     ]
     rows.sort(key=lambda row: -row["seconds"])
@@ -264,12 +273,13 @@ def markdown(record: Record) -> str:
 _INTRODUCTION = """# Where a training goes
 
 Written by `dendrix bench --profile`: steps of the first epoch of each recipe, per operation. *Share* is the time in the operation itself,
-without the operations that it calls, of the sum over all operations. The time of a call is the median over the calls with inputs of its
-shapes. *Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a product
+without the operations that it calls, of the sum over all operations. A call takes the least time of the calls with inputs of its
+shapes, and the sum is scaled to the processor time of a step without the profiler (with several threads, to the time on the clock).
+*Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a product
 or a convolution at the speed of a large one, by BLAS or oneDNN, whichever is faster here, and the inputs and the result of any operation
-at the speed of a copy of 64 MiB, both measured in the same process. Where other programs use the processor, calls longer than a time
-slice of the scheduler look slower than they are; items per second of processor time are hardly disturbed. Values above 1 come from
-tensors that stay in the cache; loops of dendrix (`dendrix::`) are compared with the copy only.
+at the speed of a copy of 64 MiB, both measured in the same process. Where other programs use the processor, the share of operations that
+take longer than a time slice of the scheduler is too large. Values above 1 come from tensors that stay in the
+cache; loops of dendrix (`dendrix::`) are compared with the copy only.
 """
 
 
