@@ -1,4 +1,4 @@
-"""Where the time of a training goes: operations of a few steps, and the fraction of the machine's limits that each reaches.
+"""Profiles of training steps: operations by time, and the fraction of the machine's limits that each reaches.
 
 The limits are the speed of a large product and of a large copy, measured in the same process. An operation could take as little
 as its multiply-adds at the first speed, or its inputs and its result at the second, whichever is longer. The loops of dendrix are
