@@ -22,7 +22,7 @@ from .machine import describe
 
 Record = dict[str, Any]
 
-STEPS, _WARM, _WARM_S = 6, 2, 1.2
+STEPS, _WARM, _WARM_S, _EPOCHS = 6, 2, 1.0, 6
 _SHOWN = 12
 """Operations that are listed by name."""
 _SHD = dict(clips=1_280, channels=140, classes=20, shortest=60, longest=120, mean=0.3)
@@ -32,7 +32,7 @@ _PRODUCTS = {"mm": (0, 1), "bmm": (0, 1), "addmm": (1, 2), "addmm_": (1, 2), "ba
 
 
 class _EnoughError(Exception):
-    """Ends an epoch after the profiled steps."""
+    """Ends the training after the profiled steps."""
 
 
 def measured(recipes: Mapping[str, Recipe], threads: Sequence[int], steps: int, tell: Callable[[str], None]) -> Record:
@@ -45,7 +45,7 @@ def measured(recipes: Mapping[str, Recipe], threads: Sequence[int], steps: int, 
         tell: prints a line of progress.
     Raises:
         FileNotFoundError: other data are not found.
-        InputError: an epoch has too few steps.
+        InputError: the data have too few batches.
         MissingExtraError: accelerate is missing.
     """
     found: Record = {"machine": describe(), "profiles": []}
@@ -62,7 +62,7 @@ def measured(recipes: Mapping[str, Recipe], threads: Sequence[int], steps: int, 
 
 
 def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
-    """Profile steps of the first epoch of a recipe, after a few that are not measured.
+    """Profile steps at the beginning of a training, after some that are not measured.
 
     Returns:
         `data`, `items` per step, `seconds` and `processor_seconds` per step without the profiler, `gflops` and `gigabytes` per second of
@@ -89,13 +89,12 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
 
     learner.before_step = before_step
     try:
-        learner.train(Progress())
+        for epoch in range(_EPOCHS):
+            learner.train(Progress(epoch=epoch))
     except _EnoughError:
         pass
     else:
-        raise InputError(
-            f"steps: expected an epoch of at least {2 * steps + _WARM} steps, got {plain.count + traced.count}. Profile fewer."
-        )
+        raise InputError(f"steps: expected {2 * steps + _WARM} steps or more in {_EPOCHS} epochs, got fewer. Profile fewer.")
     limits = machine_limits()
     items = getattr(recipe.budget, "batch_size", 1)
     times = plain.per_step()
@@ -277,7 +276,7 @@ def markdown(record: Record) -> str:
 
 _INTRODUCTION = """# Where a training goes
 
-Written by `dendrix bench --profile`: steps of the first epoch of each recipe, per operation. *Share* is the time in the operation itself,
+Written by `dendrix bench --profile`: steps at the beginning of a training, per operation. *Share* is the time in the operation itself,
 without the operations that it calls, of the sum over all operations. A call takes the least time of the calls with inputs of its
 shapes, and the sum is scaled to the processor time of a step without the profiler (with several threads, to the time on the clock).
 *Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a product
