@@ -169,7 +169,7 @@ def _operations(watch: profile, steps: int, total: float, limits: dict[str, floa
         for place, value in enumerate((1, seconds, least)):
             sums[place] += len(events) * value
     scale = total * steps / max(sum(seconds for _, seconds, _ in totals.values()), 1e-9)
-    rows = [
+    rows: list[Record] = [
         {
             "name": name,
             "calls": calls / steps,
