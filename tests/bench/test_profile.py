@@ -31,8 +31,8 @@ def test_a_profile_has_the_time_and_the_limit_of_every_operation(tmp_path: Path)
     assert (tmp_path / "profile.md").read_text() == markdown(found) == stored_table(found)
 
 
-def test_an_epoch_that_is_too_short_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected an epoch of at least 2002 steps"):
+def test_more_steps_than_there_are_batches_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 2002 steps or more in 6 epochs"):
         profiled(recipe(), 1000)
 
 

@@ -119,7 +119,7 @@ def test_a_measurement_is_written_and_compared_with_itself(tmp_path: Path, capsy
         ("--quick --smoke", "--quick: expected one of these options, got also --smoke"),
         ("--against before.json", "--against: expected --quick or --profile with it"),
         ("--quick --threads 1 2", "--threads: expected none with --quick"),
-        ("--quick nothing", "Did you mean"),
+        ("--quick nothing", "benchmark: expected one of"),
         ("--profile nothing", "recipe"),
     ],
 )

@@ -144,7 +144,7 @@ def run_profile(
         steps: profiled steps of the optimiser.
     Raises:
         FileNotFoundError: the data of a recipe other than SHD are not found.
-        InputError: a number below one, or an epoch with too few steps.
+        InputError: a number below one, or data with too few batches.
     """
     _expect_threads(threads)
     expect_count(steps, "[1, inf)", "steps")

@@ -1,4 +1,4 @@
-"""Where the time of a training goes: operations of a few steps, and the fraction of the machine's limits that each reaches.
+"""Profiles of training steps: operations by time, and the fraction of the machine's limits that each reaches.
 
 The limits are the speed of a large product and of a large copy, measured in the same process. An operation could take as little
 as its multiply-adds at the first speed, or its inputs and its result at the second, whichever is longer. The loops of dendrix are
@@ -6,7 +6,6 @@ compared with the second one only, which is a lower bound.
 """
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,7 +22,7 @@ from .machine import describe
 
 Record = dict[str, Any]
 
-STEPS, _WARM = 6, 2
+STEPS, _WARM, _WARM_S, _EPOCHS = 6, 2, 1.0, 6
 _SHOWN = 12
 """Operations that are listed by name."""
 _SHD = dict(clips=1_280, channels=140, classes=20, shortest=60, longest=120, mean=0.3)
@@ -33,7 +32,7 @@ _PRODUCTS = {"mm": (0, 1), "bmm": (0, 1), "addmm": (1, 2), "addmm_": (1, 2), "ba
 
 
 class _EnoughError(Exception):
-    """Ends an epoch after the profiled steps."""
+    """Ends the training after the profiled steps."""
 
 
 def measured(recipes: Mapping[str, Recipe], threads: Sequence[int], steps: int, tell: Callable[[str], None]) -> Record:
@@ -46,7 +45,7 @@ def measured(recipes: Mapping[str, Recipe], threads: Sequence[int], steps: int, 
         tell: prints a line of progress.
     Raises:
         FileNotFoundError: other data are not found.
-        InputError: an epoch has too few steps.
+        InputError: the data have too few batches.
         MissingExtraError: accelerate is missing.
     """
     found: Record = {"machine": describe(), "profiles": []}
@@ -63,7 +62,7 @@ def measured(recipes: Mapping[str, Recipe], threads: Sequence[int], steps: int, 
 
 
 def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
-    """Profile steps of the first epoch of a recipe, after a few that are not measured.
+    """Profile steps at the beginning of a training, after some that are not measured.
 
     Returns:
         `data`, `items` per step, `seconds` and `processor_seconds` per step without the profiler, `gflops` and `gigabytes` per second of
@@ -75,7 +74,12 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
     plain, traced = _Window(_WARM, steps), _Window(0, steps)
     watch = profile(activities=[ProfilerActivity.CPU], record_shapes=True)
 
+    began = time.process_time()
+
     def before_step() -> None:
+        # oneDNN compiles for every new length of a batch, so short steps need more of them until most lengths were seen.
+        if plain.count == _WARM and time.process_time() - began < _WARM_S:
+            return
         if plain.passed():
             if traced.count == 0:
                 watch.__enter__()  # type: ignore[no-untyped-call]
@@ -85,16 +89,18 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
 
     learner.before_step = before_step
     try:
-        learner.train(Progress())
+        for epoch in range(_EPOCHS):
+            learner.train(Progress(epoch=epoch))
     except _EnoughError:
         pass
     else:
-        raise InputError(
-            f"steps: expected an epoch of at least {2 * steps + _WARM} steps, got {plain.count + traced.count}. Profile fewer."
-        )
+        raise InputError(f"steps: expected {2 * steps + _WARM} steps or more in {_EPOCHS} epochs, got fewer. Profile fewer.")
     limits = machine_limits()
     items = getattr(recipe.budget, "batch_size", 1)
-    return {"data": data, "items": items, "steps": steps, **plain.per_step(), **limits, "operations": _operations(watch, steps, limits)}
+    times = plain.per_step()
+    # Processor time is hardly disturbed by other processes, but with several threads it is the sum of them.
+    total = times["processor_seconds" if torch.get_num_threads() == 1 else "seconds"]
+    return {"data": data, "items": items, "steps": steps, **times, **limits, "operations": _operations(watch, steps, total, limits)}
 
 
 class _Window:
@@ -145,24 +151,31 @@ def _least(work: Callable[[], object]) -> float:
     return least / torch.get_num_threads()
 
 
-def _operations(watch: profile, steps: int, limits: dict[str, float]) -> list[Record]:
+def _operations(watch: profile, steps: int, total: float, limits: dict[str, float]) -> list[Record]:
     """Operations by time, with those of one name together.
 
-    The time of a call is the median over all with inputs of these shapes: in some of them another process had the processor.
+    The time of a call is the least of all with inputs of these shapes: in others, another process had the processor. The sum is scaled to
+    `total`, the seconds of a step without the profiler.
     """
     alike: dict[tuple[str, str], list[Any]] = {}
     for event in watch.events() or ():  # type: ignore[no-untyped-call]
         alike.setdefault((event.name, str(event.input_shapes)), []).append(event)
     totals: dict[str, list[float]] = {}
     for events in alike.values():
-        seconds = statistics.median(event.self_cpu_time_total for event in events) * 1e-6
+        seconds = min(event.self_cpu_time_total for event in events) * 1e-6
         work, moved = costs(events[0].name, events[0].input_shapes)
         least = max(work / (limits["gflops"] * 1e9), moved / (limits["gigabytes"] * 1e9))
-        total = totals.setdefault(readable(events[0].name), [0, 0.0, 0.0])
+        sums = totals.setdefault(readable(events[0].name), [0, 0.0, 0.0])
         for place, value in enumerate((1, seconds, least)):
-            total[place] += len(events) * value
-    rows = [
-        {"name": name, "calls": calls / steps, "seconds": seconds / steps, "of_limit": least / seconds if seconds else 0.0}
+            sums[place] += len(events) * value
+    scale = total * steps / max(sum(seconds for _, seconds, _ in totals.values()), 1e-9)
+    rows: list[Record] = [
+        {
+            "name": name,
+            "calls": calls / steps,
+            "seconds": scale * seconds / steps,
+            "of_limit": least / (scale * seconds) if seconds else 0.0,
+        }
         for name, (calls, seconds, least) in totals.items()
     ]
     rows.sort(key=lambda row: -row["seconds"])
@@ -263,13 +276,14 @@ def markdown(record: Record) -> str:
 
 _INTRODUCTION = """# Where a training goes
 
-Written by `dendrix bench --profile`: steps of the first epoch of each recipe, per operation. *Share* is the time in the operation itself,
-without the operations that it calls, of the sum over all operations. The time of a call is the median over the calls with inputs of its
-shapes. *Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a product
+Written by `dendrix bench --profile`: steps at the beginning of a training, per operation. *Share* is the time in the operation itself,
+without the operations that it calls, of the sum over all operations. A call takes the least time of the calls with inputs of its
+shapes, and the sum is scaled to the processor time of a step without the profiler (with several threads, to the time on the clock).
+*Of the limit* is the shortest time in which the machine could do it, over the time that it took: the multiply-adds of a product
 or a convolution at the speed of a large one, by BLAS or oneDNN, whichever is faster here, and the inputs and the result of any operation
-at the speed of a copy of 64 MiB, both measured in the same process. Where other programs use the processor, calls longer than a time
-slice of the scheduler look slower than they are; items per second of processor time are hardly disturbed. Values above 1 come from
-tensors that stay in the cache; loops of dendrix (`dendrix::`) are compared with the copy only.
+at the speed of a copy of 64 MiB, both measured in the same process. Where other programs use the processor, the share of operations that
+take longer than a time slice of the scheduler is too large. Values above 1 come from tensors that stay in the
+cache; loops of dendrix (`dendrix::`) are compared with the copy only.
 """
 
 

@@ -1,5 +1,6 @@
 """Complete training steps: of the SHD network beside the published code, and of the networks for spoken digits and commands."""
 
+import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from ..errors import InputError
 from ..layers import BatchNorm, DelayLinear, HeldDropout
 from ..models.delay_net import DelayNet, DelayNetConfig, published_shd
 from ..neurons import LIF, Neuron
+from ..train.products import fast_products
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step
 from .inputs import MARGIN, clearance
@@ -114,7 +116,8 @@ def _ours(config: DelayNetConfig, padded: bool = False, mode: Mode = "auto", mix
         optimiser = _optimiser(weights, delays)
 
         def step() -> Results:
-            with use_kernels(mode):
+            # As in dendrix's own training loop, which plain torch does not have.
+            with use_kernels(mode), fast_products() if mode == "auto" else contextlib.nullcontext():
                 loss = _train(model(x, state, valid)[0], 1, labels, optimiser)
             gradients = [(layer.weight.grad, layer.delay.grad) for layer in layers]
             for layer in layers:

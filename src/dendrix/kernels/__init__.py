@@ -6,7 +6,6 @@ from .delay import gauss as _gauss
 from .delay import integer as _integer
 from .delay import shift as _shift
 from .network import operation as _network
-from .product import operation as _product
 from .qcfs import operation as _qcfs
 from .rate import operation as _rate
 from .scan import nir_operation as _scan_nir
@@ -15,4 +14,4 @@ from .token_mix import operation as _token_mix
 from .wkv import operation as _wkv
 
 __all__: list[str] = []
-_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _network, _product, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv)
+_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _network, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv)

@@ -111,13 +111,6 @@ def shifted(x: Tensor, taps: Tensor, past: int = 0) -> Tensor:
     return moved
 
 
-def product(x: Tensor, weight: Tensor) -> Tensor:
-    """Compute y [B, T, N] = x [B, T, K] @ weight [N, K] transposed, by a kernel if one is available."""
-    fused = find_kernel("product", x.device.type, x, weight)
-    y: Tensor = fused.run(x, weight) if fused else nn.functional.linear(x, weight)
-    return y
-
-
 class DelayLinear(Delayed):
     """Linear layer with delays: x [B, T, C_in] -> y [B, T, C_out], causal. State: the last L - 1 inputs, [B, L - 1, C_in].
 
@@ -234,7 +227,7 @@ class DelayLinear(Delayed):
 
     def _dendrites(self, x: Tensor) -> Tensor:
         """Compute the sum over the inputs of each dendrite, [B, T, C_out * K]."""
-        return product(x, self._weight_in_use().transpose(1, 2).flatten(0, 1))
+        return x @ self._weight_in_use().transpose(0, 1).flatten(1)
 
     def _delayed(self, line: Tensor, past: int) -> Tensor:
         """Compute the outputs from the delayed signals, [B, past + T, C_in or C_out * K]."""
@@ -245,7 +238,7 @@ class DelayLinear(Delayed):
         else:
             taps = spread(self.delay, self.width, self.taps, self.interpolation)
         if self.granularity == "axonal":
-            return product(shifted(line, taps[0], past).flatten(2), self._weight_in_use().flatten(1))
+            return shifted(line, taps[0], past).flatten(2) @ self._weight_in_use().flatten(1).t()
         each = shifted(line, taps.flatten(0, 2).unsqueeze(1), past)
         return each.reshape(*each.shape[:2], self.out_features, -1).sum(-1)
 

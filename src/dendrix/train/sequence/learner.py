@@ -22,6 +22,7 @@ from ..distributed.processes import Share, expect_enough, share_statistics
 from ..health import Watch, expect_finite_splits, refuse_divergence
 from ..learner import Learner
 from ..metrics import score
+from ..products import fast_products
 from ..schedule import set_rates
 from .augmentation import mix, vary
 from .recipe import SequenceRecipe
@@ -62,6 +63,7 @@ class SequenceLearner(Learner):
         self.held_out = held_out.batches(size, tail_steps=tail)
         self.weight = len(held_out) / len(splits.valid)
 
+    @fast_products()
     def train(self, progress: Progress) -> dict[str, Any]:
         self.model.train()
         self.order.set_epoch(progress.epoch)

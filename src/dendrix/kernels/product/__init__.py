@@ -1,1 +1,0 @@
-"""Matrix products of weights with sequences."""
