@@ -74,13 +74,13 @@ def list_events(x: Any, b: Any, low: Any, high: Any, begin: Any, until: Any, whi
 
 @_compiled
 def run_stage(
-    k: Any, begins: Any, untils: Any, which: Any, value: Any, stages: Any, blocks: Any, edges: Any, starts: Any, places: Any, weights: Any,
-    parameters: Any, memory: Any, steps: Any, valid: Any, low: Any, high: Any, row: Any, count: Any, untils_out: Any, which_out: Any,
+    k: Any, begins: Any, ends: Any, which: Any, value: Any, stages: Any, blocks: Any, edges: Any, starts: Any, places: Any, weights: Any,
+    parameters: Any, memory: Any, steps: Any, valid: Any, low: Any, high: Any, row: Any, count: Any, ends_out: Any, which_out: Any,
     y: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
     """Run layer k over steps low to high of `count` rows of the batch from `row` on: tasks first to last, each a block of neurons of a row.
 
-    Reads the events begins [rows, P], untils [rows, P, T], `which` and, in the first layer, their `value`. Writes those of the layer, or
+    Reads the events begins [rows, P], ends [rows, P, T], `which` and, in the first layer, their `value`. Writes those of the layer, or
     y [B, T, K] if it is the last. Changes `memory` [B, S]; steps [B] is the number of steps before.
     """
     begin_block, parts, width, final = stages[k, 0], stages[k, 2], stages[k, 3], k == len(stages) - 1
@@ -91,7 +91,7 @@ def run_stage(
         block, r = begin_block + task // count, task % count
         b, step = row + r, steps[row + r]
         size, e, own, at = np.uintp(blocks[block, 1]), blocks[block, 5], blocks[block, 6], blocks[block, 7]
-        state, until, events = memory[b], untils_out[r, block - begin_block], which_out[r, block - begin_block]
+        state, until, events = memory[b], ends_out[r, block - begin_block], which_out[r, block - begin_block]
         line, taps = np.uintp(edges[e, 7]), edges[e, 2]
         found = 0
         for t in range(high - low):
@@ -106,7 +106,7 @@ def run_stage(
             _open(edges, e, state, now, step == 0)
             for part in range(parts):
                 start = begins[r, part]
-                for n in range(start + (untils[r, part, t - 1] if t else 0), start + untils[r, part, t]):
+                for n in range(start + (ends[r, part, t - 1] if t else 0), start + ends[r, part, t]):
                     i = np.uintp(which[n]) + np.uintp(part * width)
                     _send(edges, e, starts, places, weights, state, now, i, value[n] if k == 0 else one)
             for o in range(size):
@@ -136,7 +136,7 @@ def run_stage(
 
 @_compiled
 def run_rows(
-    x: Any, begins: Any, untils: Any, which: Any, value: Any, stages: Any, blocks: Any, edges: Any, starts: Any, places: Any, weights: Any,
+    x: Any, begins: Any, ends: Any, which: Any, value: Any, stages: Any, blocks: Any, edges: Any, starts: Any, places: Any, weights: Any,
     parameters: Any, rest: Any, fresh: Any, memory: Any, steps: Any, valid: Any, low: Any, high: Any, y: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
     """Run steps low to high of rows first to last of the batch, whose inputs are events, or x [B, T, C] if there are no events.
@@ -172,7 +172,7 @@ def run_rows(
             )  # fmt: skip
         else:
             run_stage(
-                0, begins[row : row + count], untils[row : row + count], which, value, stages, blocks, edges, starts, places, weights,
+                0, begins[row : row + count], ends[row : row + count], which, value, stages, blocks, edges, starts, places, weights,
                 parameters, memory, steps, valid, low, high, row, count, until[0], spikes[0], y, 0,
                 count * (stages[0, 1] - stages[0, 0]),
             )  # fmt: skip

@@ -66,8 +66,8 @@ def features_and_looks(
     whole, looks = [], []
     for spikes, span in _heard(network, frames, dt_ms, settings, detector):
         whole.append(bin_counts(spikes, span, settings.bins))
-        ends = itertools.takewhile(lambda after, length=span.offset - span.onset: after < length, look_frames(dt_ms))
-        rows = [bin_counts(spikes, Span(span.onset, span.onset + after), settings.bins) for after in ends]
+        lengths = itertools.takewhile((span.offset - span.onset).__gt__, look_frames(dt_ms))
+        rows = [bin_counts(spikes, Span(span.onset, span.onset + length), settings.bins) for length in lengths]
         looks.append(np.array(rows).reshape(-1, len(whole[-1])))
     return np.array(whole), looks
 

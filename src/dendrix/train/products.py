@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ def fast_products() -> Iterator[None]:
     MKL, the default, uses half of the width of AVX-512 on processors that are not made by Intel. torch takes oneDNN for float32 only if
     it may round inputs to bfloat16. oneDNN makes use of that permission on processors with AMX only; on those, nothing is changed here.
     """
-    matmul = torch.backends.mkldnn.matmul
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
     if before != "none" or not exact_in_onednn():
         yield
@@ -28,7 +29,8 @@ def fast_products() -> Iterator[None]:
 def exact_in_onednn() -> bool:
     """Return whether this processor has AVX-512 but no AMX, so that oneDNN computes float32 products in float32."""
     find = getattr(torch.cpu, "get_capabilities", None)  # not in torch 2.11
-    if find is None or not torch.backends.mkldnn.is_available():
+    onednn: Any = torch.backends.mkldnn
+    if find is None or not onednn.is_available():
         return False
     found = find()
     return bool(found.get("avx512_bw") and not any(held for name, held in found.items() if name.startswith("amx")))

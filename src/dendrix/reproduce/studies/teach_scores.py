@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from ...data import commands, encoder_from_dict
-from ...data.base import Dataset
 from ...run_folder.checkpoint import load_checkpoint
 from ...run_folder.record import read_record
 from ...sdr import SDR, false_positive
@@ -124,27 +123,26 @@ def _recorded(run: Path, new: Sequence[str]) -> Recorded:
     train = splits.train.subset(torch.isin(splits.train.y, torch.tensor([i for i, name in enumerate(names) if name not in new])))
     frames = [part[i][0] for part in (splits.valid, splits.test) for i in range(len(part))]
     word = np.concatenate([part.y.numpy() for part in (splits.valid, splits.test)])
+    assert train.speaker is not None
     assert splits.valid.speaker is not None
     assert splits.test.speaker is not None
     unheard = speech_features(checkpoint.model, frames, encoder.dt_ms, settings)
     taught = unheard.copy()
     for i in np.flatnonzero(np.isin(word, [names.index(one) for one in new])):
         taught[i] = speech_features(checkpoint.model, augmented(frames[i]), encoder.dt_ms, settings).mean(0)
+    known, looks = features_and_looks(checkpoint.model, [train[i][0] for i in range(len(train))], train.dt_ms, settings)
     return Recorded(
         tuple(names),
-        *_known(checkpoint.model, train, settings),
+        known,
+        train.y.numpy(),
+        train.speaker.numpy(),
+        looks,
         unheard,
         taught,
         word,
         np.concatenate([splits.valid.speaker.numpy(), splits.test.speaker.numpy()]),
         [_speech(x) for x in frames],
     )
-
-
-def _known(network: torch.nn.Module, train: Dataset, settings: CodeSettings) -> tuple[Any, ...]:
-    assert train.speaker is not None
-    found, looks = features_and_looks(network, [train[i][0] for i in range(len(train))], train.dt_ms, settings)
-    return found, train.y.numpy(), train.speaker.numpy(), looks
 
 
 def _coded(clips: Recorded, new: Sequence[str], settings: CodeSettings) -> tuple[Unheard, Backbone]:
