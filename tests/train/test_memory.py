@@ -1,3 +1,4 @@
+import ctypes
 import subprocess
 import sys
 
@@ -27,10 +28,7 @@ def faults(mode: str) -> int:
 
 
 def test_steps_get_the_memory_of_the_step_before():
-    if (
-        not subprocess.run([sys.executable, "-c", "import ctypes; ctypes.CDLL(None).gnu_get_libc_version"], capture_output=True).returncode
-        == 0
-    ):
+    if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
         assert not keep_freed_memory()
         pytest.skip("the C library is not glibc")
     assert faults("keep") < 1000 < faults("leave")

@@ -11,7 +11,8 @@ def keep_freed_memory() -> bool:
     """Let the C library keep what torch frees, for the whole process; return whether it does.
 
     glibc returns large blocks to the system at once and gets them back as pages of zeros, each with a page fault. A training frees and
-    allocates the same tensors in every step, so these faults took more than half of the time of a LIF layer of [128, 250, 256]. Without glibc nothing is changed.
+    allocates the same tensors in every step; these faults took more than half of the time of a LIF layer of [128, 250, 256]. Without glibc
+    nothing is changed.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
