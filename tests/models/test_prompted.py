@@ -57,9 +57,9 @@ def test_padding_may_be_any_number() -> None:
 def test_refuses() -> None:
     model = PromptedClassifier(language_model(), PROMPTS)
     for unknown in (-1, 11):
-        with pytest.raises(ValueError, match="tokens: expected 0 to 10, got"):
+        with pytest.raises(ValueError, match="expected 0 to 10, got"):
             model(torch.tensor([[3, unknown]]))
-    with pytest.raises(TypeError, match="tokens: expected int64, got torch.float32"):
+    with pytest.raises(TypeError, match=r"expected int64, got torch\.float32"):
         model(torch.zeros(1, 2))
     with pytest.raises(ValueError, match="at least two, one for each class, got 1"):
         PromptedClassifier(language_model(), PROMPTS[:1])
