@@ -1,7 +1,9 @@
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 import torch
@@ -34,6 +36,33 @@ def test_an_error_in_a_part_is_not_lost() -> None:
 
     with pytest.raises(KeyError, match="second part"):
         in_parts(work, 4)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_interrupt_is_lost() -> None:
+    """Whenever it comes, it is raised in the thread that waits for the others."""
+    torch.set_num_threads(2)
+    fired = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal fired
+        fired = True
+        raise KeyboardInterrupt
+
+    before, random = signal.signal(signal.SIGALRM, interrupt), Random(0)
+    lost = 0
+    try:
+        for _ in range(300):
+            fired = False
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-4))
+                in_parts(lambda first, last: None, 16)
+                lost += fired
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert lost == 0
 
 
 def test_a_forked_child_has_threads_of_its_own() -> None:

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from dendrix.core import State
+from dendrix.deploy import streaming
+from dendrix.errors import InputError
 from dendrix.layers import DelayLinear, Recurrent, Sequential, freeze
 from dendrix.lowering.layers import lower
 from dendrix.lowering.tables import sliding, tables
@@ -48,3 +51,22 @@ def test_synapses_of_a_neuron_are_filled_up_to_whole_groups() -> None:
     assert not weight[:, 3:].any()
     delay = first.synapses.delay[:, :, 0]
     assert np.array_equal(start[:, :3], np.arange(3) * 36 + 4 - delay)
+
+
+class _Doubled(Sequential):
+    def forward(self, x: Tensor, state: State = None, valid: Tensor | None = None) -> tuple[Tensor, State]:
+        return super().forward(2 * x, state, valid)
+
+
+class _Negated(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return -super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "net", [_Doubled(nn.Linear(3, 4), LIF(4), nn.Linear(4, 2)), Sequential(_Negated(3, 4), LIF(4), nn.Linear(4, 2))], ids=["whole", "part"]
+)
+def test_a_forward_of_its_own_is_not_passed_over(net: Sequential) -> None:
+    with pytest.raises(InputError, match="with a forward of its own"):
+        lower(net.eval())
+    assert streaming(net) is net

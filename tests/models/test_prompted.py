@@ -45,7 +45,22 @@ def test_the_prompts_belong_to_the_fingerprint() -> None:
     assert fingerprint(PromptedClassifier(model, PROMPTS)) != fingerprint(PromptedClassifier(model, (*PROMPTS[:2], torch.tensor([5, 7]))))
 
 
+@torch.no_grad()
+def test_padding_may_be_any_number() -> None:
+    model = PromptedClassifier(language_model(), PROMPTS).eval()
+    x, valid = torch.randint(11, (3, 7)), torch.arange(7) < torch.tensor([[7], [4], [1]])
+    expected, _ = model(x, None, valid)
+    for padding in (-1, 11):
+        torch.testing.assert_close(model(x.where(valid, padding), None, valid)[0], expected, atol=0, rtol=0)
+
+
 def test_refuses() -> None:
+    model = PromptedClassifier(language_model(), PROMPTS)
+    for unknown in (-1, 11):
+        with pytest.raises(ValueError, match="expected 0 to 10, got"):
+            model(torch.tensor([[3, unknown]]))
+    with pytest.raises(TypeError, match=r"expected int64, got torch\.float32"):
+        model(torch.zeros(1, 2))
     with pytest.raises(ValueError, match="at least two, one for each class, got 1"):
         PromptedClassifier(language_model(), PROMPTS[:1])
     with pytest.raises(ValueError, match=r"prompt 1: expected \[P\], got \[0\]"):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -57,16 +58,22 @@ def _team() -> Any:
 
 def _in_team(team: Any, work: Callable[[int, int], None], left: Iterator[tuple[int, int]], threads: int) -> None:
     errors: list[BaseException] = []
+    caller, ended = get_ident(), False
 
     def run(_: int | None) -> None:
+        nonlocal ended
         try:
             _take(work, left)
         except BaseException as error:  # nothing may leave a callback, an interrupt by the user included
             errors.append(error)
+        if get_ident() == caller:
+            ended = True  # no call behind it, because Python handles signals there
 
     team(_Callback(run), None, threads, 0)
     if errors:
         raise errors[0]
+    if not ended:  # a signal came outside of `try`, where ctypes drops the exception of its handler
+        raise KeyboardInterrupt
 
 
 def _in_pool(work: Callable[[int, int], None], left: Iterator[tuple[int, int]], threads: int) -> None:

@@ -102,6 +102,10 @@ def lower(network: nn.Module) -> list[Layer]:
 
 def _parts(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The parts of nested sequences, in order, with their paths."""
+    if "forward" in vars(module) or type(module).forward.__module__.partition(".")[0] not in ("dendrix", "torch"):
+        raise InputError(
+            f"{path or 'network'}: expected a part of dendrix or torch, got {type(module).__name__} with a forward of its own."
+        )
     if isinstance(module, Sequential | nn.Sequential):
         if getattr(getattr(module, "config", None), "padding", "causal") != "causal":
             raise InputError(

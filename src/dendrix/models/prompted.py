@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..core import State, Stateful, expect, expect_valid, map_state, zero_invalid
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 
 
 class PromptedState(NamedTuple):
@@ -62,9 +62,14 @@ class PromptedClassifier(Stateful):
             valid: bool [B, T] or None.
         Returns:
             outputs [B, T, K], zero at invalid steps, and the next state.
+        Raises:
+            InputError, InputTypeError: a token is not in the vocabulary, or no whole number.
         """
         expect(x, "B T", "tokens")
+        if x.is_floating_point():
+            raise InputTypeError(f"tokens: expected int64, got {x.dtype}. Encode the text with the model's tokenizer.")
         expect_valid(valid, x)
+        x = zero_invalid(x, valid)  # padding may be any number
         rows, steps = x.shape
         before = self.init_state(rows) if state is None else state
         shown = torch.ones_like(x, dtype=torch.bool) if valid is None else valid
@@ -81,7 +86,16 @@ class PromptedClassifier(Stateful):
         inner = map_state(lambda part: part.flatten(0, 1).contiguous(), before.network)
         each = None if valid is None else valid.repeat_interleave(self.classes, 0)
         logits, after = self.network(inputs, inner, each)
+        _expect_tokens(x, logits.shape[-1])  # the network has not read the last one
         wanted = x.long().repeat_interleave(self.classes, 0).unsqueeze(-1)
         found = logits.log_softmax(-1).gather(-1, wanted).view(rows, self.classes, steps).transpose(1, 2)
         kept = map_state(lambda part: part.unflatten(0, (rows, self.classes)), after)
         return zero_invalid(found, valid), PromptedState(kept, tokens_at(latest[:, -1:]).squeeze(-1))
+
+
+def _expect_tokens(tokens: Tensor, vocabulary: int) -> None:
+    if torch.compiler.is_compiling():
+        return
+    low, high = (int(bound) for bound in torch.aminmax(tokens))
+    if low < 0 or high >= vocabulary:
+        raise InputError(f"tokens: expected 0 to {vocabulary - 1}, got {low} to {high}. Use the tokenizer of this model.")

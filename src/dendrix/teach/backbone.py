@@ -174,8 +174,8 @@ def fit_backbone(
         speaker: speaker of each row, [N].
         names: names of the words, at least 4.
         settings: how features become a code.
-        looks: features of the beginnings of each row, [N][L_i, D], from `features_and_looks`; None if no word may be announced before it
-            has ended.
+        looks: features of the beginnings of each row, [N][L_i, D], from `features_and_looks`; None if every word has to end before it is
+            announced.
         clips: largest number of codes that is kept as background.
         taught: number of clips of one speaker that each known word is taught with, for the calibration.
         network: fingerprint of the network.
