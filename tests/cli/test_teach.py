@@ -167,6 +167,11 @@ def test_microphones_that_are_missing(words, capsys, monkeypatch):
     assert "pip install dendrix[microphone]" in capsys.readouterr().err
 
 
+def test_listen_takes_the_names_of_shipped_samples(words, capsys):
+    assert main(["listen", str(words), "7_george_0.wav", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["word"] == "seven"
+
+
 def wav(path: Path, wave: np.ndarray) -> Path:
     soundfile.write(path, wave, 8000, subtype="FLOAT")
     return path
@@ -203,6 +208,7 @@ def wav(path: Path, wave: np.ndarray) -> Path:
         ("teach background {silent} --to {v}", "silence"),
         ("predict {v} {silent}", "silence"),
         ("listen {v} {no}", "No such file"),
+        ("warmup digits-delays --threads 2", "got 'digits-delays --threads 2'. Try: dendrix warmup --help"),
         ("listen {v} {v}", "expected"),
     ],
 )

@@ -88,7 +88,9 @@ class StreamingNetwork(Stateful):
             InputError: events are no `Spikes`, unsorted, not finite, or outside the steps or channels, or there are no steps.
         """
         if not isinstance(rows, Sequence) or not all(isinstance(row, Spikes) for row in rows):
-            raise InputError(f"rows: expected a list of Spikes, one for each input, got {type(rows).__name__}. Write [Spikes(step, channel)].")
+            raise InputError(
+                f"rows: expected a list of Spikes, one for each input, got {type(rows).__name__}. Write [Spikes(step, channel)]."
+            )
         each = _checked_lengths(lengths, len(rows))
         listed = [_checked_events(row, steps, self.channels, f"input {b}") for b, (row, steps) in enumerate(zip(rows, each, strict=True))]
         valid = np.arange(max(each)) < np.array(each)[:, None]
