@@ -12,6 +12,7 @@ from ..run_folder.record import RunRecord, caveat, is_text
 from ..run_folder.state import run_folder
 from .distributed.processes import expect_all_alive, first_process
 from .loop import Watcher, train_recipe
+from .memory import keep_freed_memory
 from .tensorboard import EventFiles
 
 
@@ -35,6 +36,7 @@ class TrainRun:
 
 def train_run(run: TrainRun, name: str) -> tuple[RunRecord, Path]:
     """Train a recipe; return the record and the folder of the run."""
+    keep_freed_memory()
     target = run.out or Path("runs") / f"{name.replace(':', '-')}-{run.recipe.seed}"
     with run_folder(target, run.resume, writes=first_process()) as folder, expect_all_alive(), _watched(run, folder) as watch:
         return train_recipe(run.recipe, folder, name=name, quiet=run.json, resume=run.resume, watch=watch), folder
