@@ -32,7 +32,7 @@ def test_a_profile_has_the_time_and_the_limit_of_every_operation(tmp_path: Path)
 
 
 def test_more_steps_than_there_are_batches_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected 2002 steps or more in 6 epochs"):
+    with pytest.raises(ValueError, match="expected 2002 training steps or more in 6 epochs"):
         profiled(recipe(), 1000)
 
 

@@ -118,7 +118,11 @@ def test_a_measurement_is_written_and_compared_with_itself(tmp_path: Path, capsy
     [
         ("--quick --smoke", "--quick: expected one of these options, got also --smoke"),
         ("--against before.json", "--against: expected --quick or --profile with it"),
-        ("--quick --threads 1 2", "--threads: expected none with --quick"),
+        ("--quick --threads 1 2", "--quick: expected no --threads with it, got (1, 2)."),
+        ("--quick --batch 0", "--quick: expected no --batch with it, got 0."),
+        ("--profile --limit-s 3", "--profile: expected no --limit-s with it, got 3."),
+        ("--tables lif", "--tables: expected no names with it, got ('lif',)."),
+        ("--quick exits lif-100", "expected cases that are timed on the CPU, got exits."),
         ("--quick nothing", "benchmark: expected one of"),
         ("--profile nothing", "recipe"),
     ],

@@ -285,6 +285,7 @@ def test_other_goals_sets_and_unknown_inputs(spoken: Path, tmp_path: Path, capsy
         (["--goal", "guarantee", "--share", "0.1"], "got --share"),
         (["--goal", "guarantee", "--by", "device", "--eps", "0.2"], "by: expected 'speaker'"),
         (["--unknown", "noise.npz"], "unknown: expected it with --loss wrong-answer"),
+        (["--goal", "guarantee-over-time", "--by", ""], "by: expected the kind of the groups"),
         (["--rule", "margin", "--set-size", "2"], "set_size: expected the rule prediction-set"),
     ],
 )

@@ -32,11 +32,13 @@ def said(capsys: pytest.CaptureFixture[str], *command: object) -> str:
     return capsys.readouterr().out
 
 
-def test_predictions_name_a_word_or_none(words, capsys):
-    found = json.loads(said(capsys, "predict", words, "7_theo_0.wav", "0_theo_0.wav", "3_theo_0.wav", "--json"))
-    assert [answer["label"] for answer in found] == ["seven", "zero", None]
+def test_predictions_name_a_word_or_none(words, tmp_path, capsys):
+    mine = shutil.copy(words, tmp_path / "mine")
+    said(capsys, "teach", "add", "six", "6_george_0.wav", "6_nicolas_0.wav", "--to", mine, "--rate", "0.1")
+    found = json.loads(said(capsys, "predict", mine, "6_theo_0.wav", "0_theo_0.wav", "3_theo_0.wav", "--json"))
+    assert [answer["label"] for answer in found] == ["six", "zero", None]
     assert all(0 < answer["p_value"] <= 1 for answer in found)
-    assert "(none of these)" in said(capsys, "predict", words, "3_theo_0.wav")
+    assert "(none of these)" in said(capsys, "predict", mine, "3_theo_0.wav")
 
 
 def test_any_sampling_rate(words, tmp_path, capsys):
@@ -167,6 +169,11 @@ def test_microphones_that_are_missing(words, capsys, monkeypatch):
     assert "pip install dendrix[microphone]" in capsys.readouterr().err
 
 
+def test_listen_takes_the_names_of_shipped_samples(words, capsys):
+    assert main(["listen", str(words), "7_george_0.wav", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["word"] == "seven"
+
+
 def wav(path: Path, wave: np.ndarray) -> Path:
     soundfile.write(path, wave, 8000, subtype="FLOAT")
     return path
@@ -203,6 +210,7 @@ def wav(path: Path, wave: np.ndarray) -> Path:
         ("teach background {silent} --to {v}", "silence"),
         ("predict {v} {silent}", "silence"),
         ("listen {v} {no}", "No such file"),
+        ("warmup digits-delays --threads 2", "got 'digits-delays --threads 2'. Try: dendrix warmup --help"),
         ("listen {v} {v}", "expected"),
     ],
 )

@@ -175,7 +175,18 @@ def test_no_events() -> None:
         (Spikes([0.5], [0]), 3, "expected steps"),
         (Spikes([0], [0, 1]), 3, "as many steps as channels"),
         (Spikes([0], [0], [float("nan")]), 3, "expected finite values"),
-        (Spikes([0], [0]), [1, 2], "lengths: expected a number of steps"),
+        (Spikes([0], [0], [True, False]), 3, "as many steps as channels"),
+        (Spikes([0], [0], [1e39]), 3, "expected finite values"),
+        (Spikes([0], [0], [1j]), 3, "expected real numbers as values, got complex128"),
+        (Spikes(["a"], [0]), 3, "expected steps as whole numbers"),
+        (Spikes(None, [0]), 3, "as many steps as channels"),
+        (([0], [0]), 3, "rows: expected a list of Spikes"),
+        (Spikes([0], [0]), [1, 2], "lengths: expected a whole number of steps"),
+        (Spikes([0], [0]), [[3]], "lengths: expected a whole number of steps"),
+        (Spikes([0], [0]), 2.5, "lengths: expected a whole number of steps"),
+        (Spikes([0], [0]), "3", "lengths: expected a whole number of steps"),
+        (Spikes([0], [0]), None, "lengths: expected a whole number of steps"),
+        (Spikes([0], [0]), 10**12, "lengths: expected a whole number of steps"),
         (Spikes([], []), -1, "lengths: expected"),
         (Spikes([], []), 0, "at least 1 for the longest"),
     ],
@@ -183,6 +194,16 @@ def test_no_events() -> None:
 def test_events_are_checked(row: Spikes, steps: int, told: str) -> None:
     with pytest.raises(InputError, match=told):
         StreamingNetwork(network()).forward_events([row], steps)
+
+
+def test_rows_are_a_list_and_lengths_may_be_tensors() -> None:
+    net, row = StreamingNetwork(network()), Spikes([0], [1], torch.ones(1, requires_grad=True))
+    for rows in (row, torch.zeros(1, 3, 6), None):
+        with pytest.raises(InputError, match="rows: expected a list of Spikes"):
+            net.forward_events(rows, 3)
+    expected, _ = net.forward_events([row, row], 3)
+    for lengths in (torch.tensor(3), torch.tensor([3, 3]), np.int64(3)):
+        assert torch.equal(net.forward_events([row, row], lengths)[0], expected)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ def test_a_job_that_fails_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[
         study(Cell("a", ("a",), fail)).reproduce(tmp_path)
     with pytest.raises(InputError, match="at least 1, got 0"):
         study().reproduce(tmp_path, jobs=0)
+    with pytest.raises(InputError, match=r"epochs: .*, got 0"):
+        study().reproduce(tmp_path, epochs=0)
 
 
 @pytest.mark.extended

@@ -104,7 +104,8 @@ def run_quick(
         InputError: an unknown name, a wrong result, or a record that cannot be compared.
     """
     cases = select(wanted) if wanted else [find(name) for name in quick.CASES]
-    if refused := [case.name for case in cases if not (case.memory and case.repeats)]:
+    refused = [name for name in wanted if not select((name,))]
+    if refused := refused or [case.name for case in cases if not (case.memory and case.repeats)]:
         raise InputError(f"wanted: expected cases that are timed on the CPU, got {', '.join(refused)}. Name others.")
     before = read_json(against) if against else None
     if before is not None:

@@ -94,7 +94,9 @@ def profiled(recipe: Recipe, steps: int = STEPS) -> Record:
     except _EnoughError:
         pass
     else:
-        raise InputError(f"steps: expected {2 * steps + _WARM} steps or more in {_EPOCHS} epochs, got fewer. Profile fewer.")
+        raise InputError(
+            f"recipe: expected {2 * steps + _WARM} training steps or more in {_EPOCHS} epochs, got fewer. Choose one with more batches."
+        )
     limits = machine_limits()
     items = getattr(recipe.budget, "batch_size", 1)
     times = plain.per_step()
@@ -283,7 +285,7 @@ shapes, and the sum is scaled to the processor time of a step without the profil
 or a convolution at the speed of a large one, by BLAS or oneDNN, whichever is faster here, and the inputs and the result of any operation
 at the speed of a copy of 64 MiB, both measured in the same process. Where other programs use the processor, the share of operations that
 take longer than a time slice of the scheduler is too large. Values above 1 come from tensors that stay in the
-cache; loops of dendrix (`dendrix::`) are compared with the copy only.
+cache, and, among the others, from views, which are counted as copies; loops of dendrix (`dendrix::`) are compared with the copy only.
 """
 
 

@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from ..checks import not_one_of, suggestion
+from ..checks import not_one_of, shown, suggestion
 from ..errors import InputError, InputTypeError, MisuseError
 from ..recipes import find_recipe, own_recipe
 from .compilation import announced_compilation, warmup
@@ -268,8 +268,14 @@ def bench(
         raise MisuseError(f"{modes[0]}: expected one of these options, got also {', '.join(modes[1:])}. Leave out the others.")
     if against and not (quick or profile):
         raise MisuseError("--against: expected --quick or --profile with it, got neither. Add one.")
-    if quick and threads:
-        raise MisuseError("--threads: expected none with --quick, which measures one thread. Leave it out.")
+    limit = None if limit_s == 120 else limit_s
+    given = dict(wanted=wanted or None, threads=threads, json=json, explain=explain, batch=batch, pythons=pythons or None, limit_s=limit)
+    taken = {"--quick": ("wanted", "json"), "--profile": ("wanted", "threads", "json"), "--tables": ()}
+    for mode in modes:
+        for name, value in given.items():
+            if value is not None and value is not False and name not in taken.get(mode, given):
+                what = "names" if name == "wanted" else f"--{name.replace('_', '-')}"
+                raise MisuseError(f"{mode}: expected no {what} with it, got {shown(value)}. Leave {what} out.")
     if tables:
         print("\n".join(map(str, write_tables(out or Path("benchmarks")))))
     elif quick:

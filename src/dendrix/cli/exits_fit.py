@@ -74,6 +74,8 @@ def fit(
     expect_writable(out)
     if out.exists() and out.samefile(record):
         raise MisuseError(f"out: expected another file than the record, got {out} for both. Give a name such as policy.json.")
+    if by == "":
+        raise MisuseError("by: expected the kind of the groups, such as speaker, got an empty name. Name it, or leave --by out.")
     if goal == "guarantee" and by is not None:
         goal = "guarantee-new-group"
     chosen = _goal(goal, eps=eps, delta=delta, loss=loss, at_most=steps, by=by, share=share)

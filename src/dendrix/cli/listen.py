@@ -28,7 +28,7 @@ def listen(
     Args:
         vocabulary: file that `dendrix teach add` wrote.
         sound: by default the microphone; - for standard input, as a wav stream of any rate or raw 16-bit samples, mono, at the network's
-            rate; or a wav file.
+            rate; or a wav file, or the name of a shipped sample, such as 7_george_0.wav.
         refractory_ms: time after a word in which it is not printed again, in ms.
         per_hour: largest expected number of false alarms per hour of a word that is printed; by default, its threshold decides.
         device: name of the microphone, as `python -m sounddevice` lists them; by default the one of the system.
@@ -40,6 +40,7 @@ def listen(
     from ..data.speech.audio import resample
     from ..data.speech.sound_stream import stream_sound
     from ..runs.teaching import open_vocabulary
+    from ..samples import sample
     from ..teach.listening import listen_for
 
     known, coder = open_vocabulary(vocabulary)
@@ -47,7 +48,7 @@ def listen(
     if sound is None:
         chunks = microphone(rate, device=device)
     else:
-        chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sound), rate)])
+        chunks = stream_sound(standard_input(), rate) if str(sound) == "-" else iter([resample(*read_sound(sample(sound)), rate)])
     for event in listen_for(known, coder, chunks, refractory_ms=refractory_ms, per_hour=per_hour, early=early):
         if json:
             print_json(dataclasses.asdict(event))

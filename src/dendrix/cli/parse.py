@@ -83,12 +83,17 @@ def _in_one_sentence(box: str) -> str:
     rows = [row.strip(" │") for row in box.splitlines()]
     sections = [" ".join(section.split()) for section in re.split(r"^[╭─-][^a-z]*$", "\n".join(rows[1:]), flags=re.MULTILINE)]
     said, *more = filter(None, sections)
+    applied = re.search(r"\(applied to (.*?)\)", said)
+    said = re.sub(r"Unrecognized or misplaced options: | \(applied to .*?\)| Arguments are applied to .*", "", said)
     said = re.sub(r"Error parsing |Unrecognized options: |\(required\)$|__tyro-dummy-inner__[\w.-]*: ", "", said).strip(" .:")
     said = re.sub(r"no type matching (?:\{None\}\|)?(.*?) could be instantiated from \[(.*?)\].*", r"expected \1, got \2", said)
     if "Unrecognized options" in box:
         said = f"expected an option of --help, got '{said}'"
-    near = re.search(r"Perhaps you meant.*?(--[\w.-]+)", " ".join(more))
-    advice = re.search(r"dendrix .*--help", " ".join(more))
+    rest = " ".join(more)
+    if applied and f"in {applied[1]} --help" not in rest:  # what it suggests is an option of another command
+        return f"{said}. Try: {applied[1]} --help"
+    near = re.search(r"Perhaps you meant.*?(--[\w.-]+)", rest)
+    advice = re.search(r"dendrix .*--help", rest)
     hint = f"Did you mean '{near[1]}'?" if near else f"Try: {advice[0] if advice else '--help'}"
     return f"{said}. {hint}"
 

@@ -67,14 +67,15 @@ def add(
         raise InputError(
             f"word: expected a new name, but '{word}' was taught before. Add clips with --more, remove it first, or rename it."
         )
-    features = _features(coder, [sample(clip) for clip in clips], word, record)
-    codes = coder.backbone.codes(features)
+    features, with_copies = _features(coder, [sample(clip) for clip in clips], word, record)
+    # The background, with which clips are compared, has no copies, which would make all clips more alike.
+    heard, codes = coder.backbone.codes(features), coder.backbone.codes(with_copies)
     before = vocabulary[word].codes if more else None
-    together = codes if before is None else stack([before, codes])
+    together = heard if before is None else stack([before, heard])
     named = [*map(str, clips), *(f"recording {i + 1}" for i in range(record))]
     expect_agreement(together, [*(["an earlier clip"] * (len(together) - len(named))), *named], coder.backbone.background)
     notes = list[str]()
-    if not more and (same := known_as(vocabulary, codes)):
+    if not more and (same := known_as(vocabulary, heard)):
         notes.append(f"These clips sound like '{same}', which was taught before.")
     if vocabulary.own is None and coder.backbone.is_foreign(features):
         notes.append(
@@ -249,8 +250,8 @@ def _open(path: Path) -> tuple[Any, Any]:
     return open_vocabulary(path)
 
 
-def _features(coder: Any, clips: list[Path], word: str, record: int) -> Any:
-    """Return the features of clips, and of `record` recordings of the microphone."""
+def _features(coder: Any, clips: list[Path], word: str, record: int) -> tuple[Any, Any]:
+    """Return the features of clips, and of `record` recordings of the microphone: as they are, and as they are taught, with copies."""
     import numpy as np
 
     from ..data import microphone, read_sound
@@ -260,7 +261,8 @@ def _features(coder: Any, clips: list[Path], word: str, record: int) -> Any:
     for i in range(record):
         print(f"Say '{word}' now, {i + 1} of {record}.", file=sys.stderr, flush=True)
         waves.append((f"recording {i + 1}", record_word(coder, microphone(coder.encoder.rate)), coder.encoder.rate))
-    return np.concatenate([coder.word(wave, rate, name, augment=True) for name, wave, rate in waves])
+    heard, taught = ([coder.word(wave, rate, name, augment=copies) for name, wave, rate in waves] for copies in (False, True))
+    return np.concatenate(heard), np.concatenate(taught)
 
 
 def _recordings(sounds: Path, rate: int) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..checks import shown
 from ..core import State, Stateful, expect, expect_finite, expect_floating, expect_valid, zero_invalid
 from ..errors import InputError
 from ..layers.delay.base import delay_layers
@@ -84,11 +85,13 @@ class StreamingNetwork(Stateful):
         Returns:
             outputs [B, T, K], zero after the end of an input, and the state.
         Raises:
-            InputError: events are unsorted, or outside the steps or channels, or there are no steps.
+            InputError: events are no `Spikes`, unsorted, not finite, or outside the steps or channels, or there are no steps.
         """
-        each = [lengths] * len(rows) if isinstance(lengths, int) else list(lengths)
-        if len(each) != len(rows) or not rows or min(each) < 0 or max(each) < 1:
-            raise InputError(f"lengths: expected a number of steps for each of {len(rows)} inputs, at least 1 for the longest, got {each}.")
+        if not isinstance(rows, Sequence) or not all(isinstance(row, Spikes) for row in rows):
+            raise InputError(
+                f"rows: expected a list of Spikes, one for each input, got {type(rows).__name__}. Write [Spikes(step, channel)]."
+            )
+        each = _checked_lengths(lengths, len(rows))
         listed = [_checked_events(row, steps, self.channels, f"input {b}") for b, (row, steps) in enumerate(zip(rows, each, strict=True))]
         valid = np.arange(max(each)) < np.array(each)[:, None]
         return self._run(np.empty((len(rows), 0, self.channels), np.float32), _lists(listed, valid.shape[1]), state, valid)
@@ -110,22 +113,42 @@ class StreamingNetwork(Stateful):
         raise InputError(f"state: expected StreamingState of shape {list(shape)}, got {came}. Pass what the last call returned.")
 
 
+def _checked_lengths(lengths: Any, count: int) -> list[int]:
+    """Steps of each input, whole numbers that a signed integer of 32 bits holds."""
+    each = np.asarray(lengths)
+    each = np.full(count, each) if each.ndim == 0 else each
+    if each.dtype.kind not in "iu" or each.shape != (count,) or not count or each.min() < 0 or not 1 <= each.max() < 2**31:
+        raise InputError(
+            f"lengths: expected a whole number of steps for each of {count} inputs, at least 1 for the longest, got {shown(lengths)}."
+        )
+    steps: list[int] = each.tolist()
+    return steps
+
+
 def _checked_events(row: Spikes, steps: int, channels: int, name: str) -> tuple[Any, Any, Any]:
     """Steps, channels and values of one input as arrays."""
-    step, channel = (np.asarray(part) for part in row[:2])
-    value = np.ones(len(step), np.float32) if row.value is None else np.asarray(row.value, np.float32)
+    step, channel = (_array(part) for part in row[:2])
+    value = np.ones(step.shape, np.float32) if row.value is None else _array(row.value)
+    if value.dtype.kind not in "fiub":
+        raise InputError(f"{name}: expected real numbers as values, got {value.dtype}.")
+    with np.errstate(over="ignore"):  # refused below
+        value = value.astype(np.float32)
     if not step.shape == channel.shape == value.shape or step.ndim != 1:
         raise InputError(f"{name}: expected as many steps as channels and values, got {step.shape}, {channel.shape} and {value.shape}.")
     for part, limit, what in ((step, steps, "steps"), (channel, channels, "channels")):
-        if len(part) and (part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= limit):
-            raise InputError(
-                f"{name}: expected {what} as whole numbers of 0 to {limit - 1}, got {part.dtype} of {part.min()} to {part.max()}."
-            )
+        whole = not len(part) or part.dtype.kind in "iu"
+        if not whole or (len(part) and (part.min() < 0 or part.max() >= limit)):
+            came = f" of {part.min()} to {part.max()}" if whole else ""
+            raise InputError(f"{name}: expected {what} as whole numbers of 0 to {limit - 1}, got {part.dtype}{came}.")
     if (np.diff(step.astype(np.int64)) < 0).any():
         raise InputError(f"{name}: expected events in the order of their steps, got a step before the last one. Sort them.")
     if not np.isfinite(value).all():
         raise InputError(f"{name}: expected finite values, got NaN or infinity. Remove them.")
     return step, channel, value
+
+
+def _array(part: Any) -> Any:
+    return part.detach().numpy() if isinstance(part, Tensor) else np.asarray(part)
 
 
 def _lists(rows: list[tuple[Any, Any, Any]], steps: int) -> EventLists:

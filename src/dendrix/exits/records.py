@@ -137,7 +137,7 @@ class ExitRecord:
         if self.groups is None:
             raise InputError(f"groups: expected the {by} of every input in the record, got none. Record them, or add groups to the file.")
         if by != "group" and self.grouped_by not in ("", by):
-            raise InputError(f"by: expected {self.grouped_by!r}, the groups of the record, or 'class', got {by!r}.")
+            raise InputError(f"by: expected {self.grouped_by!r}, the groups of the record, or 'class', got {by!r}. Name one of them.")
         return replace(self, groups=_numbered(self.groups), grouped_by=by)
 
     def with_unknown(self, other: "ExitRecord") -> "ExitRecord":

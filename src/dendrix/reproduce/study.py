@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ..core import expect_count
 from ..core.files import read_json, write_atomic, write_json
 from ..errors import DendrixError, InputError
 from ..train.command import TrainRun, train_run
@@ -100,6 +101,8 @@ class Study:
         """
         if jobs < 1:
             raise InputError(f"jobs: expected a number of at least 1, got {jobs}.")
+        if epochs is not None:
+            expect_count(epochs, "[1, inf)", "epochs")
         full = list(self.cells(out))
         cells = full if epochs is None else [_with_epochs(cell, epochs) for cell in full]
         if jobs > 1:

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dendrix.errors import InputError
 from dendrix.exits import ExitRecord, Guarantee, MaxProbability, NoCertificateError, decide, fit, resplits
 from dendrix.exits.fitting.guarantee import binomial_tails
 from dendrix.exits.fitting.outcomes import Outcomes, sweep, trace
@@ -164,13 +165,15 @@ def test_promise_of_agreement_is_kept(count: int) -> None:
 
 def test_resplits_are_seeded_and_check_their_pool() -> None:
     small = pool(300)
+    with pytest.raises(InputError, match=r"seed: .* got -1"):
+        resplits(small, RULE, seed=-1)
     first, again = (resplits(small, RULE, Guarantee(0.05, 0.1), (100, 1000), repeats=5, seed=seed) for seed in (1, 1))
     assert first == again
     assert [one.size for one in first] == [100]
     unlabelled = resplits(replace(small, labels=None), RULE, Guarantee(0.05, 0.1, "disagreement"), (100,), repeats=5)
     assert unlabelled[0].naive is None
     assert unlabelled[0].guaranteed.worst_drop is None
-    with pytest.raises(ValueError, match=r"repeats: expected a number in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"repeats: expected a whole number in \[1, inf\), got 0"):
         resplits(small, RULE, repeats=0)
     with pytest.raises(ValueError, match="at least 1000 inputs to draw from, got 300"):
         resplits(small, RULE, sizes=(1000,))

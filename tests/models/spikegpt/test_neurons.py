@@ -165,6 +165,13 @@ def test_configurations_without_a_sense_are_refused(options: dict[str, Any], mes
         SpikeGPTConfig(256, **options)
 
 
+@pytest.mark.parametrize("levels", [0, 257, 10**12])
+def test_spike_counts_have_a_limit(levels: int) -> None:
+    """The levels of a neuron are tensors of their own, so a large number takes all memory."""
+    with pytest.raises(InputError, match=r"levels: expected a whole number in \[1, 256\]"):
+        NeuronConfig(levels=levels)
+
+
 def test_unfolding_needs_spikes_before_products() -> None:
     with pytest.raises(InputError, match=r'spikes: expected "input"'):
         unfolded(SpikeGPT(replace(SMALL, spikes="output")))

@@ -1,14 +1,16 @@
 """Terms of the loss of language models: their values by hand, their effect, and what is refused."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 from torch.testing import assert_close
 
-from dendrix.data.text.tokenizers import byte_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer, learned_tokenizer
 from dendrix.errors import InputError
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig
@@ -21,7 +23,7 @@ CPU = torch.device("cpu")
 
 def read(network: SpikeGPT, settings: TextLoss) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Loss and cross-entropy of a batch, with its logits and tokens."""
-    terms = LossTerms(settings, network, 256, CPU)
+    terms = LossTerms(settings, network, byte_tokenizer(), CPU)
     tokens = torch.randint(256, (2, 13), generator=torch.Generator().manual_seed(0))
     logits, _ = network(tokens[:, :-1])
     loss, own = terms(tokens, logits)
@@ -54,7 +56,7 @@ def test_a_target_of_the_rate_moves_it(target: float) -> None:
     """In both directions."""
     torch.manual_seed(0)
     network = SpikeGPT(CONFIG)
-    adam, terms = torch.optim.Adam(network.parameters(), 1e-2), LossTerms(TextLoss(rate=target), network, 256, CPU)
+    adam, terms = torch.optim.Adam(network.parameters(), 1e-2), LossTerms(TextLoss(rate=target), network, byte_tokenizer(), CPU)
     tokens, seen = torch.randint(256, (4, 33)), []
     for _ in range(40):
         adam.zero_grad()
@@ -77,9 +79,17 @@ def test_a_teacher_is_followed(tmp_path: Path) -> None:
     assert_close(loss, 0.75 * own - 0.25 * (taught * logits.log_softmax(-1)).sum(-1).mean())
 
 
+def shuffled(tokenizer: Any) -> Any:
+    """The same tokens with other numbers."""
+    content = json.loads(tokenizer.to_str())
+    vocabulary = content["model"]["vocab"]
+    content["model"]["vocab"] = dict(zip(vocabulary, reversed(vocabulary.values()), strict=True))
+    return type(tokenizer).from_str(json.dumps(content))
+
+
 def test_the_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"loss\.rate: expected none for a network without spikes"):
-        LossTerms(TextLoss(rate=0.1), SpikeGPT(replace(CONFIG, spikes="none")), 256, CPU)
+        LossTerms(TextLoss(rate=0.1), SpikeGPT(replace(CONFIG, spikes="none")), byte_tokenizer(), CPU)
     for rate in (0.0, 1.0):
         with pytest.raises(InputError, match=r"rate: expected a number in \(0, 1\)"):
             TextLoss(rate=rate)
@@ -87,7 +97,9 @@ def test_the_refusals(tmp_path: Path) -> None:
     from dendrix.models.spikegpt.hf_files import save_language_model
 
     with pytest.raises(FileNotFoundError, match="expected a language model"):
-        LossTerms(TextLoss(teacher=tmp_path), SpikeGPT(CONFIG), 256, CPU)
+        LossTerms(TextLoss(teacher=tmp_path), SpikeGPT(CONFIG), byte_tokenizer(), CPU)
     save_language_model(tmp_path, SpikeGPT(CONFIG), byte_tokenizer())
-    with pytest.raises(InputError, match=r"loss\.teacher: expected a network with 300 tokens, got 256"):
-        LossTerms(TextLoss(teacher=tmp_path), SpikeGPT(CONFIG), 300, CPU)
+    texts = ["the sun rises over the sea and sets"] * 9
+    for tokenizer in (learned_tokenizer(texts, 260), shuffled(byte_tokenizer())):  # others, and as many others
+        with pytest.raises(InputError, match=r"loss\.teacher: expected a network with the same \d+ tokens, got one with 256"):
+            LossTerms(TextLoss(teacher=tmp_path), SpikeGPT(CONFIG), tokenizer, CPU)

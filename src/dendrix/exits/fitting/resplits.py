@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...core import expect_in
+from ...core import SEEDS, expect_count
 from ...errors import InputError, NoCertificateError
 from ..policy import named_rule
 from ..records import ExitRecord
@@ -66,7 +66,8 @@ def resplits(
         seed: seed of the draws.
     Source: ours, after the experiments of Angelopoulos et al., arXiv 2110.01052.
     """
-    expect_in(repeats, "[1, inf)", "repeats")
+    expect_count(repeats, "[1, inf)", "repeats")
+    expect_count(seed, SEEDS, "seed")
     base = named_rule(rule) if isinstance(rule, str) else rule
     everything = events(trace(base, record))
     pool = everything.outcomes()

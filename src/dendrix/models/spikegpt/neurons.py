@@ -24,7 +24,8 @@ class NeuronConfig:
     alpha: float = 2.0
     """Sharpness of the surrogate, ATan, in the backward pass. It does not change the spikes."""
     levels: int = 1
-    """Largest number of spikes of a neuron for one token, one for each multiple of the threshold that its membrane reaches."""
+    """Largest number of spikes of a neuron for one token, one for each multiple of the threshold that its membrane
+    reaches; at most 256."""
     signed: bool = False
     """Fire negative spikes below the negative threshold."""
     scales: bool = False
@@ -35,7 +36,7 @@ class NeuronConfig:
     """Normalise the input of the neurons behind each half of a block. Neurons before a product always have a norm before them."""
 
     def __post_init__(self) -> None:
-        expect_fields(self, whole=("levels",), alpha="(0, inf)", levels="[1, inf)")
+        expect_fields(self, whole=("levels",), alpha="(0, inf)", levels="[1, 256]")
         for name in ("signed", "scales", "decays", "norm"):
             expect_flag(getattr(self, name), name)
 

@@ -62,7 +62,7 @@ class TextLearner(Learner):
         super().__init__(network, adam, recipe.budget.precision, accelerator, shared)
         self.recipe, self.splits, self.language_model = recipe, splits, network
         self.watch = SpikeWatch(network)
-        self.terms = LossTerms(recipe.loss, shared or network, splits.tokenizer.get_vocab_size(), accelerator.device)
+        self.terms = LossTerms(recipe.loss, shared or network, splits.tokenizer, accelerator.device)
 
     @fast_products()
     def train(self, progress: Progress) -> dict[str, Any]:

@@ -17,14 +17,14 @@ class LossTerms:
     Args:
         settings: which terms there are.
         network: network to train, whose neurons are observed by forward hooks if their rate has a target.
-        vocabulary: number of tokens of the tokenizer.
+        tokenizer: tokenizer of the text, of the package tokenizers.
         device: device of the training.
     Raises:
-        InputError: a target of the rate for a network without neurons, or a teacher with another vocabulary or that cannot be read.
+        InputError: a target of the rate for a network without neurons, or a teacher with another tokenizer or that cannot be read.
         FileNotFoundError: the teacher does not exist.
     """
 
-    def __init__(self, settings: TextLoss, network: nn.Module, vocabulary: int, device: torch.device):
+    def __init__(self, settings: TextLoss, network: nn.Module, tokenizer: Any, device: torch.device):
         self.settings = settings
         self._rates: list[Tensor] = []
         if settings.rate is not None:
@@ -33,7 +33,7 @@ class LossTerms:
                 raise InputError("loss.rate: expected none for a network without spikes, got a target. Leave it out.")
             for module in neurons:
                 module.register_forward_hook(self._observe)
-        self._teacher = None if settings.teacher is None else _opened(settings, vocabulary).to(device)
+        self._teacher = None if settings.teacher is None else _opened(settings, tokenizer).to(device)
 
     def __call__(self, tokens: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss and the cross-entropy of the text, in nats per token.
@@ -60,13 +60,14 @@ class LossTerms:
             self._rates.append(module.counts(result[0]).float().mean())
 
 
-def _opened(settings: TextLoss, vocabulary: int) -> nn.Module:
+def _opened(settings: TextLoss, tokenizer: Any) -> nn.Module:
     from ...models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 
     assert settings.teacher is not None
-    network, _ = load_network(settings.teacher)
-    if network.config.vocab_size != vocabulary:
+    network, its = load_network(settings.teacher)
+    if network.config.vocab_size != (count := tokenizer.get_vocab_size()) or its.get_vocab() != tokenizer.get_vocab():
         raise InputError(
-            f"loss.teacher: expected a network with {vocabulary} tokens, got {network.config.vocab_size}. Choose one with this tokenizer."
+            f"loss.teacher: expected a network with the same {count} tokens, got one with {network.config.vocab_size}, of which some "
+            "differ. Choose one with this tokenizer."
         )
     return network.requires_grad_(False)
