@@ -26,6 +26,7 @@ UNLISTED = {
     models.Converted: "converts a network; see tests/models/test_converted.py",
     models.StillImageNetwork: "is abstract",
     models.GPT2: "needs transformers; see tests/models/test_gpt2.py",
+    models.PromptedClassifier: "takes prompts as tensors; see tests/models/test_prompted.py",
     models.ImageConfig: "is the base of VGGConfig and ResNetConfig",
 }
 """Public classes without an entry in the table, and why."""

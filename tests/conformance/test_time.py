@@ -64,7 +64,7 @@ def test_state_is_like_the_input(layer: Stateful, x: Tensor) -> None:
     for chunk in (x, x[:, :1]):
         for part in tensors(layer(chunk)[1]):
             assert part.shape[0] == x.shape[0]
-            assert part.dtype == torch.float64
+            assert part.dtype == (torch.float64 if part.is_floating_point() else torch.int64)  # tokens
             assert part.device == x.device
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dendrix.models import MODELS, DelayNet, DendriticNet, SpikeGPT, SpikeGPTConfig
+from dendrix.models import LSTM, MODELS, DelayNet, DendriticNet, LSTMConfig, SpikeGPT, SpikeGPTConfig
 from dendrix.models.gpt2 import GPT2, GPT2Config
 from dendrix.recipes import find_recipe, recipes
 from dendrix.reproduce import demo
@@ -41,7 +41,7 @@ def test_a_recipe_builds_its_network(name: str) -> None:
             assert dict(MODELS.values())[type(recipe.model)](recipe.model).config.outputs == recipe_to_dict(recipe)["model"]["outputs"]
     elif isinstance(recipe, TextRecipe):
         with torch.device("meta"):
-            network = GPT2(recipe.model) if isinstance(recipe.model, GPT2Config) else SpikeGPT(recipe.model)
+            network = {GPT2Config: GPT2, LSTMConfig: LSTM, SpikeGPTConfig: SpikeGPT}[type(recipe.model)](recipe.model)
         assert network.config.vocab_size == recipe_to_dict(recipe)["model"]["vocab_size"]
     elif isinstance(recipe, SentenceRecipe):  # its vocabulary is that of the data
         model = recipe.model

@@ -92,7 +92,7 @@ def test_a_number_agrees_within_its_tolerance() -> None:
 def test_reproductions_are_found_with_their_summaries() -> None:
     papers, studies = (
         {"sdr", "shd-delays", "ssc-delays", "gsc-delays"},
-        {"fsdd-delays", "spikegpt-small", "nlu", "cifar10-conversion", "teach", "teach-beyond", "energy", "guarantees"},
+        {"fsdd-delays", "spikegpt-small", "nlu", "cifar10-conversion", "teach", "teach-beyond", "energy", "guarantees", "price-of-spikes"},
     )
     assert set(REPRODUCTIONS) == papers | studies
     assert all(not summary.startswith("What") and summary.endswith(".") for summary in REPRODUCTIONS.values())

@@ -66,7 +66,7 @@ class Backbone:
         network: fingerprint of the network, from `exits.network.fingerprint`; empty for features of another source.
         activity: usual range of the number of spikes of a clip, the sum of its features.
         veto: table of kappa for words with a veto by known words; None without veto.
-        early: table of kappa for words that may be announced before they have ended; None if they may not.
+        early: table of kappa for words that may be decided before they have ended; None if they may not.
     """
 
     settings: CodeSettings
@@ -175,7 +175,7 @@ def fit_backbone(
         names: names of the words, at least 4.
         settings: how features become a code.
         looks: features of the beginnings of each row, [N][L_i, D], from `features_and_looks`; None if every word has to end before it is
-            announced.
+            decided.
         clips: largest number of codes that is kept as background.
         taught: number of clips of one speaker that each known word is taught with, for the calibration.
         network: fingerprint of the network.

@@ -97,7 +97,7 @@ def listen_for(
         coder, chunks, step_ms: as in `spoken_words`.
         refractory_ms: time after an event in which the same word causes no other one, in ms.
         per_hour: largest expected number of false alarms per hour of an event; None leaves it to the thresholds of the words.
-        early: announce words whose beginning reaches `Vocabulary.early_threshold`. With False, or with `per_hour`, for which a background
+        early: decide words whose beginning reaches `Vocabulary.early_threshold`. With False, or with `per_hour`, for which a background
             would have to be several times as large, all words end first.
     Raises:
         InputError: as in `spoken_words`, the vocabulary is empty, or the background is too small for `per_hour`.
@@ -111,9 +111,9 @@ def listen_for(
     higher = {name: vocabulary.early_threshold(name) if early else None for name in vocabulary.words}
     at_end = {name: word.theta if (theta := higher[name]) is None else theta for name, word in vocabulary.words.items()}
     before = {name: _NEVER if theta is None else theta for name, theta in higher.items()}
-    last, announced = dict[str, float](), 0
+    last, settled = dict[str, float](), 0
     for spoken in spoken_words(coder, chunks, step_ms=step_ms, early=any(theta is not None for theta in higher.values())):
-        if spoken.number <= announced:
+        if spoken.number <= settled:
             continue
         decision = vocabulary.decide(spoken.code, at_end if spoken.ended else before)[0]
         if decision.label is None or spoken.onset_ms - last.get(decision.label, -np.inf) < refractory_ms:
@@ -122,7 +122,7 @@ def listen_for(
         alarms = expected * spoken.number / max(spoken.heard_ms, _LEAST_MS) * _HOUR_MS
         if per_hour is not None and alarms > per_hour:
             continue
-        last[decision.label], announced = spoken.onset_ms, spoken.number
+        last[decision.label], settled = spoken.onset_ms, spoken.number
         times = spoken.onset_ms / 1000, spoken.heard_ms / 1000
         yield Event(decision.label, *times, decision.score, decision.p_value, alarms, not spoken.ended)
 

@@ -176,7 +176,7 @@ class Vocabulary:
         return max(of.share(score) for of in self._distributions[name])
 
     def early_threshold(self, name: str) -> int | None:
-        """Return the threshold of a word that may be announced before it has ended, with which the asked rate still holds.
+        """Return the threshold of a word that may be decided before it has ended, with which the asked rate still holds.
 
         A word that is looked at several times has several chances to fire, so this threshold is higher than that of whole clips.
 
@@ -198,7 +198,7 @@ class Vocabulary:
         Args:
             name: the word.
             p_value: share of the background.
-            early: for a word that may be announced before it has ended.
+            early: for a word that may be decided before it has ended.
         """
         table = self.backbone.early if early and self.backbone.early else self._table(bool(self[name].rivals))
         return table.expected(p_value, self.backbone.background.words)
