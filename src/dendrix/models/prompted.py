@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..core import State, Stateful, expect, expect_valid, map_state, zero_invalid
+from ..core import State, Stateful, expect, expect_state, expect_valid, map_state, zero_invalid
 from ..errors import InputError, InputTypeError
 
 
@@ -71,6 +71,8 @@ class PromptedClassifier(Stateful):
         expect_valid(valid, x)
         x = zero_invalid(x, valid)  # padding may be any number
         rows, steps = x.shape
+        if state is not None:
+            expect_state(state.last, Tensor, torch.Size((rows, self.classes)))
         before = self.init_state(rows) if state is None else state
         shown = torch.ones_like(x, dtype=torch.bool) if valid is None else valid
         # Position of the last valid token up to each step, -1 for none: the model reads each token with a delay of one valid step.
