@@ -23,7 +23,8 @@ DOCS = ROOT / "docs"
 PAGES = {path.relative_to(DOCS).with_suffix("").as_posix() for kind in ("md", "rst") for path in DOCS.rglob(f"*.{kind}")}
 PAGES = {page for page in PAGES if not page.startswith("_build")}
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```|^\.\. toctree::\n((?:(?: [^\n]*)?\n)*)", re.MULTILINE | re.DOTALL)
-UNLISTED = {"dendrix.cli", "dendrix.kernels"}  # the command line has a page of another kind, and kernels are found automatically
+# The command line has a page of another kind, kernels are found automatically, and compilation is internal.
+UNLISTED = {"dendrix.cli", "dendrix.kernels", "dendrix.compiled"}
 
 
 def children(page: str) -> set[str]:
