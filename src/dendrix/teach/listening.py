@@ -25,6 +25,8 @@ _MEMORY_MS = 2500.0
 _LONGEST = 100
 """Largest number of frames that the network runs on at a time."""
 _HOUR_MS = 3_600_000.0
+_SAME_MS = 500.0
+"""Difference of two onsets from which they are those of two words, in ms; the first look comes later."""
 _NEVER = 2**40
 """A threshold that no score reaches."""
 _LEAST_MS = 60_000.0
@@ -111,9 +113,9 @@ def listen_for(
     higher = {name: vocabulary.early_threshold(name) if early else None for name in vocabulary.words}
     at_end = {name: word.theta if (theta := higher[name]) is None else theta for name, word in vocabulary.words.items()}
     before = {name: _NEVER if theta is None else theta for name, theta in higher.items()}
-    last, settled = dict[str, float](), 0
+    last, settled, onset_ms = dict[str, float](), 0, -np.inf
     for spoken in spoken_words(coder, chunks, step_ms=step_ms, early=any(theta is not None for theta in higher.values())):
-        if spoken.number <= settled:
+        if spoken.number <= settled and spoken.onset_ms < onset_ms + _SAME_MS:  # it was decided before; the onset may move a little
             continue
         decision = vocabulary.decide(spoken.code, at_end if spoken.ended else before)[0]
         if decision.label is None or spoken.onset_ms - last.get(decision.label, -np.inf) < refractory_ms:
@@ -122,7 +124,7 @@ def listen_for(
         alarms = expected * spoken.number / max(spoken.heard_ms, _LEAST_MS) * _HOUR_MS
         if per_hour is not None and alarms > per_hour:
             continue
-        last[decision.label], settled = spoken.onset_ms, spoken.number
+        last[decision.label], settled, onset_ms = spoken.onset_ms, spoken.number, spoken.onset_ms
         times = spoken.onset_ms / 1000, spoken.heard_ms / 1000
         yield Event(decision.label, *times, decision.score, decision.p_value, alarms, not spoken.ended)
 
