@@ -137,7 +137,7 @@ def test_a_stream_is_read_only_as_far_as_it_is_needed(
         ("fit {}/train.npz --out {}/run", 1, "run: expected a file to write, but it is a folder"),
         ("record {}/run --out {}/run", 1, "it is a folder"),
         ("report {}/policy.json {}/test.npz --figure {}", 1, "it is a folder"),
-        ("check {}/train.npz --repeats 0", 1, "repeats: expected a number in [1, inf)"),
+        ("check {}/train.npz --repeats 0", 1, "repeats: expected a whole number in [1, inf)"),
         ("fit {}/absent.npz --out {}/x.json", 1, "No such file"),
         ("fit {}/policy.json --out {}/x.json", 1, "expected an .npz of recorded outputs"),
         ("record {}/run --out {}/nowhere/x.npz", 1, "nowhere"),
@@ -334,7 +334,8 @@ def test_audit_of_a_run(work: Path, tones: Path, tmp_path: Path, capsys: pytest.
 
 def test_an_input_that_is_not_stopped_is_none_of_these(work: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     goal = ("--goal", "guarantee", "--loss", "wrong-answer", "--eps", "0.4", "--delta", "0.5", "--fallback", "--rule", "margin")
-    answer(capsys, "fit", work / "test.npz", "--out", tmp_path / "p.json", *goal, "--min-steps", "10000")
+    last = ExitRecord.load(work / "test.npz").outputs.shape[1]
+    answer(capsys, "fit", work / "test.npz", "--out", tmp_path / "p.json", *goal, "--min-steps", last)
     (found,) = answer(capsys, "run", work / "run", tones / "0_tester_0.wav", "--policy", tmp_path / "p.json")
     assert (found["label"], found["stopped"]) == ("none of these", False)  # type: ignore[index]
     sets = ("--goal", "guarantee", "--loss", "missed-class", "--eps", "0.4", "--delta", "0.5", "--set-size", "1", "--fallback")

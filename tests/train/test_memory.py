@@ -31,4 +31,4 @@ def test_steps_get_the_memory_of_the_step_before():
     if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
         assert not keep_freed_memory()
         pytest.skip("the C library is not glibc")
-    assert faults("keep") < 1000 < faults("leave")
+    assert 2 * faults("keep") < faults("leave")  # a block may be taken anew once
