@@ -8,12 +8,12 @@ from dendrix.page import build_page
 
 
 def setup(app: Any) -> dict[str, bool]:
-    app.connect("build-finished", write)
+    app.connect("builder-inited", write)  # autodoc changes the default arguments of classes, which identify networks
     return {"parallel_read_safe": True}
 
 
-def write(app: Any, failed: Exception | None) -> None:
-    if failed is None and app.builder.format == "html":
+def write(app: Any) -> None:
+    if app.builder.format == "html":
         folder = Path(app.outdir) / "page"
         shutil.rmtree(folder, ignore_errors=True)
         build_page(folder)
