@@ -1,7 +1,6 @@
 """Flat tables of a lowered network for the loop over events, in float32: neurons in blocks, and the synapses of each input in a row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .layers import Floats, Layer, Synapses
 from .sparse import SparseLayer, SparseSynapses
-from .tables import KINDS, PARAMETERS
+from .tables import KINDS, PARAMETERS, Room
 
 _WIDTH = 128
 """Neurons per block of a dense layer: enough for the fixed cost of an event, and few enough for several threads."""
@@ -45,27 +44,9 @@ class EventTables(NamedTuple):
     """State of a row before its first step, [S]: membranes, currents or adaptations, and lines."""
 
 
-@dataclass
-class _Room:
-    """Arrays that grow, block by block."""
-
-    edges: list[list[int]] = field(default_factory=list)
-    starts: list[Any] = field(default_factory=list)
-    places: list[Any] = field(default_factory=list)
-    weights: list[Any] = field(default_factory=list)
-    parameters: list[Any] = field(default_factory=list)
-    rest: list[Any] = field(default_factory=list)
-
-    def put(self, name: str, values: NDArray[Any]) -> int:
-        """Append values; returns their place."""
-        parts = getattr(self, name)
-        parts.append(values.ravel())
-        return sum(map(len, parts[:-1]))
-
-
 def event_tables(lowered: Sequence[Layer | SparseLayer], width: int = _WIDTH) -> EventTables:
     """Lay out the layers of a network in blocks of at most `width` neurons; layers with feedback and sparse ones are one block each."""
-    room = _Room()
+    room = Room()
     stages: list[list[int]] = []
     blocks: list[list[int]] = []
     before = 1, lowered[0].synapses.inputs
@@ -86,7 +67,7 @@ def event_tables(lowered: Sequence[Layer | SparseLayer], width: int = _WIDTH) ->
     return EventTables(*table, np.concatenate(room.starts), places.astype(narrow), weights, parameters, rest)
 
 
-def _block(room: _Room, layer: Layer | SparseLayer, low: int, high: int) -> list[int]:
+def _block(room: Room, layer: Layer | SparseLayer, low: int, high: int) -> list[int]:
     neurons, nothing = layer.neurons, np.zeros(high - low)
     values: dict[str, Floats | None] = {name: getattr(neurons, name) for name in PARAMETERS[1:]} | {"bias": layer.bias}
     parameter_at = room.put("parameters", np.stack([nothing if (v := values[name]) is None else v[low:high] for name in PARAMETERS]))
@@ -97,7 +78,7 @@ def _block(room: _Room, layer: Layer | SparseLayer, low: int, high: int) -> list
     return [KINDS.index(neurons.kind), high - low, int(soft), parameter_at, membrane_at, edge, own, low]
 
 
-def _edge(room: _Room, synapses: Synapses | SparseSynapses, later: int, low: int, high: int) -> int:
+def _edge(room: Room, synapses: Synapses | SparseSynapses, later: int, low: int, high: int) -> int:
     """Append an edge to the neurons low to high whose synapses act `later` steps later than their delays; returns its number."""
     size, taps = high - low, synapses.taps + later
     weight: NDArray[Any]

@@ -39,10 +39,11 @@ class Tables(NamedTuple):
 
 
 @dataclass
-class _Room:
-    """Arrays that grow, layer by layer."""
+class Room:
+    """Arrays of a network that grow, layer by layer or block by block."""
 
     edges: list[list[int]] = field(default_factory=list)
+    starts: list[Any] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
     places: list[Any] = field(default_factory=list)
     parameters: list[Any] = field(default_factory=list)
@@ -57,7 +58,7 @@ class _Room:
 
 def tables(lowered: Sequence[Layer]) -> Tables:
     """Lay out the layers of a network."""
-    room, layers = _Room(), []
+    room, layers = Room(), []
     for layer in lowered:
         neurons, size = layer.neurons, len(layer.bias)
         values: dict[str, Floats | None] = {name: getattr(neurons, name) for name in PARAMETERS[1:]} | {"bias": layer.bias}
@@ -75,7 +76,7 @@ def tables(lowered: Sequence[Layer]) -> Tables:
     return Tables(np.array(layers), np.array(room.edges), weights, places.astype(narrow), parameters, rest)
 
 
-def _edge(room: _Room, synapses: Synapses, later: int) -> int:
+def _edge(room: Room, synapses: Synapses, later: int) -> int:
     """Append an edge whose synapses act `later` steps later than their delays; returns its number."""
     weight, delay = (part.transpose(1, 2, 0) for part in (synapses.weight, synapses.delay + later))
     inputs, count, outputs = weight.shape
