@@ -15,6 +15,7 @@ from dendrix.exits import (
     Margin,
     NewGroupGuarantee,
     NoCertificateError,
+    Parts,
     Policy,
     decide,
     fit,
@@ -206,3 +207,14 @@ def test_needed_is_exact() -> None:
     assert Guarantee(0.5, 0.5).needed == 1
     assert Guarantee(0.5, 0.25).needed == 2  # a quotient that is whole but for rounding
     assert math.isclose(smallest_eps(1, 0.1), 0.9)
+
+
+def test_groups_that_chose_settings_certify_nothing() -> None:
+    """A guarantee for a new group is void on groups that chose the settings, although their inputs are others."""
+    record = grouped(80, 20)
+    first, second = (record.subset(torch.arange(len(record)) % 2 == odd) for odd in (0, 1))
+    with pytest.raises(ValueError, match="fit: expected other groups than in certification, but 80 are in both, such as 0"):
+        fit(Parts(first, fit=second), ["margin", "entropy"], NewGroupGuarantee(eps=0.2, loss=DISAGREE, by="speaker"))
+    apart = [record.subset(part) for part in (record.groups >= 20, record.groups < 20)]
+    policy = fit(Parts(apart[0], fit=apart[1]), ["margin", "entropy"], NewGroupGuarantee(eps=0.2, loss=DISAGREE, by="speaker"))
+    assert policy.parts["fit"] == 400

@@ -102,6 +102,8 @@ def test_shares_of_groups_are_those_counted() -> None:
 def test_for_new_groups_every_stopping_time_passes_by_hand_and_one_step_earlier_does_not() -> None:
     goal = OverTimeGuarantee(0.3, 0.1, "disagreement", by="speaker")
     fitting, certifying = (by_speaker(hasty(900, seed=seed), 10) for seed in (1, 2))
+    assert fitting.groups is not None
+    fitting = replace(fitting, groups=fitting.groups + 1000)  # they are other speakers
     policy = fit(Parts(certifying, fit=fitting), "margin", goal)
     assert "inputs of a new speaker that have stopped by step t" in policy.statement
     groups = certifying.grouped("speaker").groups

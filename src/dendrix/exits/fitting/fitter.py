@@ -145,7 +145,21 @@ def _parts(record: ExitRecord | Parts, selection: bool, fit: bool, automatic: bo
         "selection": record.selection if selection else None,
         "fit": record.fit if fit else None,
     }
+    if goal.whole_groups:
+        _expect_other_groups(record)
     return Parts(**{name: None if one is None else goal.prepared(one) for name, one in given.items()})  # type: ignore[arg-type]
+
+
+def _expect_other_groups(parts: Parts) -> None:
+    """Check that no group that chose settings is in the certification; groups of different parts with one number are the same group."""
+    numbers = {name: set() if one.groups is None else set(one.groups.tolist()) for name, one in parts.records.items()}
+    certifying = numbers.pop("certification")
+    for name, theirs in numbers.items():
+        if both := certifying & theirs:
+            raise InputError(
+                f"{name}: expected other groups than in certification, but {len(both)} are in both, such as {min(both)}. A guarantee for a "
+                "new group needs groups that chose nothing; divide the groups, and number them alike in all parts."
+            )
 
 
 def _best(rules: Sequence[ExitRule], record: ExitRecord | None, goal: Goal, path: str | None) -> Setting:
