@@ -1,6 +1,7 @@
 """Train one network alone, with DDP and with FSDP2: `torchrun --nproc-per-node 2 two_processes.py`; raises where they differ."""
 
 import copy
+import os
 from collections.abc import Callable
 
 import torch
@@ -50,3 +51,6 @@ if __name__ == "__main__":
     assert chosen_kernels()["delay_kernel on cpu"].startswith("kernels.")
     assert chosen_kernels()["lif_step on cpu"].startswith("kernels.")
     distributed.destroy_process_group()
+    # torch keeps the mesh of FSDP2 in its caches, and with it gloo's threads, which abort the process if they release a tensor while Python
+    # ends: https://github.com/pytorch/pytorch/pull/179291. A difference has already raised here.
+    os._exit(0)
