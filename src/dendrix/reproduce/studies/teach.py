@@ -71,9 +71,9 @@ def _results(outcomes: Mapping[Any, Any]) -> Results:
 
 
 def _summary(rows: Sequence[Any]) -> Any:
-    """Means, and deviations where there are several, of equal nested JSON values."""
+    """Means, and deviations where there are several, of what all nested JSON values have."""
     if isinstance(rows[0], dict):
-        return {name: _summary([row[name] for row in rows]) for name in rows[0]}
+        return {name: _summary([row[name] for row in rows]) for name in rows[0] if all(name in row for row in rows)}
     if isinstance(rows[0], (list, str)) or rows[0] is None:
         return rows[0]
     mean = statistics.fmean(rows)
@@ -129,20 +129,30 @@ SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Further numbers of the page, without a goal."""
 
 
-def _at(value: Any, path: Sequence[str]) -> float | None:
+def _in(value: Any, path: Sequence[str]) -> dict[str, float] | None:
+    """Mean and deviation of a number of the results; None where it was not measured."""
     for name in path:
         if name not in value:
             return None
         value = value[name]
-    return float(value["mean"])
+    found: dict[str, float] = value
+    return found
+
+
+def _shown(found: Mapping[str, float] | None) -> str:
+    if found is None:
+        return ""
+    mean, deviation = f"{found['mean']:.3g}", found.get("deviation", 0.0)
+    return f"{mean} ± {deviation:.1g}" if deviation else mean
 
 
 def _check(results: Results) -> list[Checked]:
     checked = []
     for kind, found in results["kinds"].items():
         for says, path, low, high in GOALS:
-            if (number := _at(found, path)) is None:
+            if (measured := _in(found, path)) is None:
                 continue
+            number = measured["mean"]
             passed = low <= number <= high
             goal = f"{low:g} to {high:g}"
             checked.append(
@@ -160,10 +170,9 @@ def _page(results: Results) -> str:
     lines += ["|---|---|" + "---|" * len(kinds)]
     rows = [*((says, path, f"{low:g} to {high:g}") for says, path, low, high in GOALS), *((says, path, "") for says, path in SHOWN)]
     for says, path, goal in rows:
-        numbers = [_at(found, path) for found in kinds.values()]
-        if all(number is None for number in numbers):
-            continue
-        lines.append(f"| {says} | {goal} | " + " | ".join("" if n is None else f"{n:.3g}" for n in numbers) + " |")
+        numbers = [_shown(_in(found, path)) for found in kinds.values()]
+        if any(numbers):
+            lines.append(f"| {says} | {goal} | " + " | ".join(numbers) + " |")
     return "\n".join(lines) + "\n"
 
 
