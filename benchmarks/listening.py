@@ -2,9 +2,9 @@
 
     DENDRIX_DATA=... python benchmarks/listening.py
 
-Five minutes of the Arabic commands of the test split, one behind the other, in chunks of several lengths by `dendrix.teach.listen_for` with ten
-taught words, and by the exported C program. Processor times; the median of three runs. `dendrix listen -` reads 250 ms at a time where it is
-behind.
+Five minutes of the Arabic commands of the test split, one behind the other, in chunks of several lengths by `dendrix.teach.listen_for`
+with ten taught words, and by the exported C program. Processor times; the median of three runs. `dendrix listen -` reads 250 ms at a
+time where it is behind.
 """
 
 import json

@@ -106,6 +106,15 @@ def test_the_page_has_the_stored_table():
     assert table in (DOCS / "howto" / "teach.md").read_text()
 
 
+def test_speeds_of_listening_are_the_stored_ones():
+    """What `python benchmarks/listening.py` stored stands in the documentation."""
+    stored = json.loads((ROOT / "benchmarks" / "listening.json").read_text())
+    page = (DOCS / "howto" / "teach.md").read_text()
+    for name in stored["commands"]:
+        speeds = " | ".join(f"{stored[network][name]:.0f}" for network in ("commands", "fsdd"))
+        assert f"| {name[0].upper() + name[1:]} | {speeds} |" in page
+
+
 def test_a_veto_is_measured_on_new_and_on_known_words():
     words = (0, 1, 2, 100, 101)  # three known and two new ones
     x = np.concatenate([recordings(w, TAKES, seed=3, speaker=20 + s) for s in range(SPEAKERS) for w in words])
