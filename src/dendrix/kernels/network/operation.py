@@ -15,6 +15,7 @@ from ...core import ACCUMULATIONS, kernel, record_choice
 from ...errors import InputError
 from ...layers.delay.base import delay_layers
 from ...lowering.layers import lower
+from ...lowering.plain import why_not_plain
 from ...lowering.stage_tables import stage_tables
 from ...lowering.stages import FloatStage, lower_steps
 from ...lowering.tables import sliding, tables
@@ -59,11 +60,10 @@ def _refuses(model: nn.Module, x: Tensor, judge: "Judge | None", accumulation: s
         return f"unknown accumulation {accumulation}"
     if not all(layer.rounded for layer in delay_layers(model)):
         return "delays are not rounded"
-    for part in model.modules():
-        if type(part).__module__.partition(".")[0] not in ("dendrix", "torch") or "forward" in vars(part):
-            return f"{type(part).__name__} has a forward of its own"
-        if part._forward_hooks or part._forward_pre_hooks:
-            return f"{type(part).__name__} has hooks"
+    if other := why_not_plain(model):
+        return " has ".join(other)
+    if own := next((part for part in model.modules() if type(part).__module__.partition(".")[0] not in ("dendrix", "torch")), None):
+        return f"{type(own).__name__} is a class of others"
     tensors = model.state_dict().values()
     odd = next((t for t in tensors if t.device.type != "cpu" or (t.is_floating_point() and t.dtype != torch.float32)), None)
     return None if odd is None else f"the network holds {odd.dtype} on {odd.device}"
