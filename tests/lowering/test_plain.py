@@ -9,12 +9,14 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
-from dendrix.deploy import StreamingNetwork, quantise, streaming
+from dendrix.deploy import StreamingNetwork, quantise, quantise_text, streaming
 from dendrix.errors import InputError
 from dendrix.exits import Margin, run
+from dendrix.generate import Decoder
 from dendrix.layers import PerStep, Sequential
 from dendrix.lowering.layers import lower
 from dendrix.models import Converted
+from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from dendrix.neurons import LIF
 from support.compiled_runs import how
 from support.integer_images import converted, images
@@ -151,3 +153,12 @@ def test_forms_without_modules_read_computed_weights(kind: str) -> None:
         expected = net(inputs(net))[0]
     assert torch.allclose(StreamingNetwork(net)(inputs(net))[0], expected, atol=1e-4)
     assert torch.allclose(torch.from_numpy(lower(net)[0].synapses.weight[..., 0]).float(), first(net).weight)
+
+
+@pytest.mark.parametrize("form", [Decoder, lambda net: quantise_text(net, [torch.zeros(1, 4, dtype=torch.int64)])], ids=["decoder", "integers"])
+def test_forms_of_language_models_refuse_hooks(form: Callable[[SpikeGPT], object]) -> None:
+    net = SpikeGPT(SpikeGPTConfig(20, 16, 1)).eval()
+    form(net)
+    net.blocks[0].ffn.key.register_forward_hook(lambda _, __, y: 2 * y)
+    with pytest.raises(InputError, match=r"blocks.0.ffn.key \(Linear\): expected .* got forward hooks"):
+        form(net)
