@@ -49,7 +49,7 @@ def hooked(net: nn.Module, kind: str) -> Iterator[None]:
     """Context in which a hook doubles what the first layer gets or gives."""
     layer = first(net)
 
-    def give(module: nn.Module, x: object, y: torch.Tensor) -> torch.Tensor | None:
+    def give(module: nn.Module, _: object, y: torch.Tensor) -> torch.Tensor | None:
         return 2 * y if module is layer else None
 
     def get(module: nn.Module, x: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
@@ -93,7 +93,7 @@ def test_hooks_run_in_streams_and_are_refused_by_forms_without_modules(kind: str
     with hooked(net, kind):
         assert streaming(net) is net
         for form in (StreamingNetwork, lambda given: quantise(given, [inputs(given)])):
-            with pytest.raises(InputError, match="got (global|forward) hooks"):
+            with pytest.raises(InputError, match=r"got (global|forward) hooks"):
                 form(net)
     quantise(net, [inputs(net)])
 
@@ -155,7 +155,9 @@ def test_forms_without_modules_read_computed_weights(kind: str) -> None:
     assert torch.allclose(torch.from_numpy(lower(net)[0].synapses.weight[..., 0]).float(), first(net).weight)
 
 
-@pytest.mark.parametrize("form", [Decoder, lambda net: quantise_text(net, [torch.zeros(1, 4, dtype=torch.int64)])], ids=["decoder", "integers"])
+@pytest.mark.parametrize(
+    "form", [Decoder, lambda net: quantise_text(net, [torch.zeros(1, 4, dtype=torch.int64)])], ids=["decoder", "integers"]
+)
 def test_forms_of_language_models_refuse_hooks(form: Callable[[SpikeGPT], object]) -> None:
     net = SpikeGPT(SpikeGPTConfig(20, 16, 1)).eval()
     form(net)

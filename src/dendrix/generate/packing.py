@@ -143,7 +143,7 @@ def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed
         kind: data type of the matrices.
         gathers: let products skip zero inputs; False is the control of the benchmark, with the same results.
     Raises:
-        InputError: a weight is NaN or infinite, a module has hooks, or the neurons are not those of the published network and cannot be folded.
+        InputError: a weight is NaN or infinite, a module has hooks, or the neurons cannot be folded into those of the published network.
     """
     expect_plain(model)
     expect_finite_weights(model)

@@ -34,5 +34,7 @@ def expect_plain(network: nn.Module) -> None:
     """
     if found := why_not_plain(network):
         path, has = found
-        advice = "Write it with parts of dendrix or torch" if "forward of" in has else "Remove them, and make pruned or normed weights plain"
+        advice = (
+            "Write it with parts of dendrix or torch" if "forward of" in has else "Remove them, and make pruned or normed weights plain"
+        )
         raise InputError(f"{path}: expected a part that is called as dendrix or torch defines it, got {has}. {advice}.")
