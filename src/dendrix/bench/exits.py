@@ -86,35 +86,35 @@ class Speed:
     """Inputs per second: in "one call", and with exits by batching."""
 
 
-def subjects(names: Sequence[str] = NAMES, quick: bool = False) -> Iterator[Subject]:
-    """The networks of these names whose data are found; `quick`: only those that are trained here, and very briefly."""
+def subjects(names: Sequence[str] = NAMES, smoke: bool = False) -> Iterator[Subject]:
+    """The networks of these names whose data are found; `smoke`: only those that are trained here, and very briefly."""
     for name in names:
         if name == "delays":
-            yield _delay_network(2 if quick else 60)
+            yield _delay_network(2 if smoke else 60)
         elif name == "convolutions":
-            yield _convolutional_network(1 if quick else 3)
-        elif not quick and (found := _residual_network() if name == "resnet18" else _shipped(name)):
+            yield _convolutional_network(1 if smoke else 3)
+        elif not smoke and (found := _residual_network() if name == "resnet18" else _shipped(name)):
             yield found
 
 
 def measured(
-    quick: bool,
+    smoke: bool,
     say: Callable[[str], None],
     threads: tuple[int, ...] = (1,),
     names: Sequence[str] = NAMES,
     batches: Sequence[int] = BATCHES,
 ) -> list[dict[str, Any]]:
-    """All speeds as JSON values; `quick` measures briefly trained networks once."""
+    """All speeds as JSON values; `smoke` measures briefly trained networks once."""
     speeds = []
-    for subject in subjects(names, quick):
-        for batch in (1, 8) if quick else batches:
+    for subject in subjects(names, smoke):
+        for batch in (1, 8) if smoke else batches:
             for count in threads:
                 torch.set_num_threads(count)
                 for modules in (False, True) if subject.name in _BY_MODULES and count == threads[0] else (False,):
                     say(f"exits: {subject.name}, batch {batch}, {count} threads{', modules' if modules else ''}")
                     most = max(batch, _FEWEST // 2) if subject.large else _MOST if modules else _MOST_ROWS
-                    inputs = 16 if quick else min(max(_FILLS * batch, _FEWEST), most)
-                    rounds = 1 if quick else (2 if batch > 64 else 3) - subject.large
+                    inputs = 16 if smoke else min(max(_FILLS * batch, _FEWEST), most)
+                    rounds = 1 if smoke else (2 if batch > 64 else 3) - subject.large
                     speeds.append(asdict(speed(subject, batch, inputs, rounds, modules)))
     return speeds
 

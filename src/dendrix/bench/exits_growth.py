@@ -34,18 +34,18 @@ class Point:
     """The same of the modules, step by step."""
 
 
-def measured(quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """All points as JSON values, on one thread; `quick` measures two small ones."""
+def measured(smoke: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """All points as JSON values, on one thread; `smoke` measures two small ones."""
     torch.set_num_threads(1)
     found = []
-    for axis, name, steps, batch in _points(quick):
+    for axis, name, steps, batch in _points(smoke):
         say(f"exits, growth: {name}, {steps} steps, batch {batch}")
         found.append(asdict(_point(axis, name, steps, batch)))
     return found
 
 
-def _points(quick: bool) -> list[tuple[str, str, int, int]]:
-    if quick:
+def _points(smoke: bool) -> list[tuple[str, str, int, int]]:
+    if smoke:
         return [("steps", "VGG x 0.5", steps, 1) for steps in (2, 3)]
     return [
         *(("steps", "VGG x 1", steps, _BATCH) for steps in (4, 8, 16, 32)),
