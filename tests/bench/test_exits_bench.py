@@ -56,11 +56,11 @@ def test_the_table_has_speedups_and_their_share_of_the_ideal() -> None:
 
 
 def test_one_network_can_be_named() -> None:
-    assert [found.name for found in subjects(("convolutions", "fsdd"), quick=True)] == ["convolutions"]
+    assert [found.name for found in subjects(("convolutions", "fsdd"), smoke=True)] == ["convolutions"]
 
 
 def test_growth_of_the_cost_of_stepping() -> None:
-    points = exits_growth.measured(quick=True, say=lambda _: None)
+    points = exits_growth.measured(smoke=True, say=lambda _: None)
     assert [point["steps"] for point in points] == [2, 3]
     assert all(0 < point["spikes"] < 1 and point["loop"] > 0 and point["modules"] > 0 for point in points)
     assert "| steps | VGG x 0.5 | 3 | 1 |" in exits_growth.table(points)

@@ -49,7 +49,7 @@ def test_a_stream_that_breaks_off_is_not_complete(answer: bytes, status: int, te
 @pytest.mark.extended
 def test_a_quick_load_is_borne_and_written() -> None:
     told = list[str]()
-    [record] = serving.measured(1, quick=True, say=told.append)
+    [record] = serving.measured(1, smoke=True, say=told.append)
     assert len(told) == 1
     assert record["tokens_per_s"] == pytest.approx(64 / record["seconds"] * 10 / 8)
     assert record["state_kib"] == 13.125
@@ -58,7 +58,7 @@ def test_a_quick_load_is_borne_and_written() -> None:
 
 @pytest.mark.extended
 def test_quick_trouble_is_told() -> None:
-    found = trouble.measured(1, quick=True, say=lambda line: None)
+    found = trouble.measured(1, smoke=True, say=lambda line: None)
     assert found["answered"] + found["refused"] == 30
     assert 10 <= found["answered"] < 30  # a place that is free again before the last has asked takes one more
     assert found["answered_after_they_left"] == found["room"] == 10

@@ -67,6 +67,6 @@ class _Negated(nn.Linear):
     "net", [_Doubled(nn.Linear(3, 4), LIF(4), nn.Linear(4, 2)), Sequential(_Negated(3, 4), LIF(4), nn.Linear(4, 2))], ids=["whole", "part"]
 )
 def test_a_forward_of_its_own_is_not_passed_over(net: Sequential) -> None:
-    with pytest.raises(InputError, match="with a forward of its own"):
+    with pytest.raises(InputError, match="got a forward of its own"):
         lower(net.eval())
     assert streaming(net) is net

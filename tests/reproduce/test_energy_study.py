@@ -59,7 +59,7 @@ def test_counts_of_the_libraries_that_are_here() -> None:
 
 @pytest.mark.extended
 def test_accesses_of_the_exported_code() -> None:
-    found = energy_traced.measured(quick=True)
+    found = energy_traced.measured(smoke=True)
     if "refused" in found:
         pytest.skip(found["refused"])
     for event, expected in found["expected"].items():

@@ -76,22 +76,22 @@ class Sparse:
     """The same for gathers; above 1, a step takes less time than a read of all weights."""
 
 
-def measured(quick: bool, say: Callable[[str], None], sizes: Sequence[str] = tuple(SIZES)) -> dict[str, Any]:
-    """All speeds of networks of these sizes on one thread, as JSON values; `quick` measures only the smallest network."""
+def measured(smoke: bool, say: Callable[[str], None], sizes: Sequence[str] = tuple(SIZES)) -> dict[str, Any]:
+    """All speeds of networks of these sizes on one thread, as JSON values; `smoke` measures only the smallest network."""
     torch.set_num_threads(1)
     found: dict[str, Any] = {"speeds": [], "sparse": []}
-    for size in list(SIZES)[:1] if quick else sizes:
+    for size in list(SIZES)[:1] if smoke else sizes:
         config = SIZES[size]
         states = _states(Decoder(_network(config)))
         for kind in _KINDS:
             decoder = Decoder(_network(config), kind)
             for batch in (1, 16):
                 say(f"decode: {size}, {kind}, batch {batch}")
-                found["speeds"].append(asdict(_speed(size, decoder, states, batch, 3 if quick else 9)))
+                found["speeds"].append(asdict(_speed(size, decoder, states, batch, 3 if smoke else 9)))
         for kind in _KINDS:
             for rate in _RATES:
                 say(f"decode: {size} on spikes, {kind}, rate {rate}")
-                found["sparse"] += [asdict(_sparse(size, config, kind, rate, batch, 3 if quick else 9)) for batch in (1, 16)]
+                found["sparse"] += [asdict(_sparse(size, config, kind, rate, batch, 3 if smoke else 9)) for batch in (1, 16)]
     return found
 
 

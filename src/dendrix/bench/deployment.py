@@ -46,22 +46,22 @@ int dx_start(void *memory) { return dx_init(memory, DX_SIZE, &dx_network, DX_RAT
 """
 
 
-def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = ()) -> Record:
+def measured(smoke: bool, tell: Callable[[str], None], pythons: Sequence[str] = ()) -> Record:
     """Time a step of every engine and library that is here, on the same weights, delays and inputs.
 
     Args:
-        quick: two recordings and one round.
+        smoke: two recordings and one round.
         tell: told about progress.
         pythons: interpreters of other environments that have snnTorch or Brian2; this one counts as well.
     """
     torch.set_num_threads(1)
     encoder = encoder_from_dict(load_checkpoint("fsdd").encoder or {})
-    names = samples()[:2] if quick else samples()
+    names = samples()[:2] if smoke else samples()
     sounds = [encoder.encode(read_wav(find_sample(name))[0]) for name in names]
     network = quantise(load("fsdd"), [sound[None] for sound in sounds], weights=8)
     frames = network.inputs.whole(torch.cat(sounds)).numpy()
     upper, spikes = _part(network, 1, None), _run(_part(network, 0, 1), frames)
-    rounds = 1 if quick else 9
+    rounds = 1 if smoke else 9
     found: Record = {"recordings": len(names), "steps": len(frames), "rounds": rounds}
     tell("deploy: all layers")
     found["whole"] = compared(network, frames, rounds, pythons, ("snntorch",), wasm=True)

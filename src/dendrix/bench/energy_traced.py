@@ -24,11 +24,11 @@ _EXPECTED = {"Dr": 3.0, "Dw": 1.0}
 """Accesses for an addition in the counts of `dendrix.energy` without reuse: its weight, its delay and its sum; and the sum."""
 
 
-def measured(quick: bool = False) -> Record:
+def measured(smoke: bool = False) -> Record:
     """Run the shipped digit network, exported to C, under callgrind on samples of different activity.
 
     Args:
-        quick: three recordings.
+        smoke: three recordings.
     Returns:
         counts for a synaptic operation and for a time step, from a linear fit over the recordings; or why there are none.
     """
@@ -36,7 +36,7 @@ def measured(quick: bool = False) -> Record:
     if missing := [name for name, path in tools.items() if path is None]:
         return {"refused": f"there is no {' and no '.join(missing)}"}
     encoder = encoder_from_dict(load_checkpoint("fsdd").encoder or {})
-    sounds = [encoder.encode(read_wav(find_sample(name))[0]) for name in samples()[: 3 if quick else None]]
+    sounds = [encoder.encode(read_wav(find_sample(name))[0]) for name in samples()[: 3 if smoke else None]]
     network = quantise(load("fsdd"), [sound[None] for sound in sounds], weights=8)
     clips = [network.inputs.whole(sound).numpy() for sound in sounds]
     with tempfile.TemporaryDirectory() as place:

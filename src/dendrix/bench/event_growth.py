@@ -27,15 +27,15 @@ _SIZES = (1_000, 10_000, 100_000)
 _EACH, _TAPS, _RATE, _STEPS = 100, 25, 0.01, 200
 
 
-def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = ()) -> Record:
-    """Rates, growth and the comparison with Brian2; `quick` runs small sizes once."""
+def measured(smoke: bool, tell: Callable[[str], None], pythons: Sequence[str] = ()) -> Record:
+    """Rates, growth and the comparison with Brian2; `smoke` runs small sizes once."""
     tell("events: growth")
     _grown(100, 10, 1)  # compiles the loop, which takes memory once
-    found: Record = {"growth": [_grown(size, 20 if quick else _STEPS, 1 if quick else 5) for size in _SIZES[: 1 if quick else None]]}
+    found: Record = {"growth": [_grown(size, 20 if smoke else _STEPS, 1 if smoke else 5) for size in _SIZES[: 1 if smoke else None]]}
     tell("events: hidden rates")
     found["rates"] = {f"{name}, {percent} %": _rates(name, percent) for name in ("shd", "fsdd", "commands") for percent in (1, 5, 10)}
     tell("events: Brian2")
-    found["brian2"] = [_beside_brian2(percent, 1 if quick else 7, pythons) for percent in ((1,) if quick else (1, 5, 10))]
+    found["brian2"] = [_beside_brian2(percent, 1 if smoke else 7, pythons) for percent in ((1,) if smoke else (1, 5, 10))]
     return found
 
 

@@ -51,9 +51,9 @@ def growths() -> list[Growth]:
     ]
 
 
-def exponents(growth: Growth, quick: bool = False) -> dict[str, float]:
-    """The exponent of each contender with correct results at every size; `quick` measures the two smallest sizes once."""
-    sizes = growth.sizes[:2] if quick else growth.sizes
-    outcomes = [measure(replace(growth.at(size), repeats=1) if quick else growth.at(size)) for size in sizes]
+def exponents(growth: Growth, smoke: bool = False) -> dict[str, float]:
+    """The exponent of each contender with correct results at every size; `smoke` measures the two smallest sizes once."""
+    sizes = growth.sizes[:2] if smoke else growth.sizes
+    outcomes = [measure(replace(growth.at(size), repeats=1) if smoke else growth.at(size)) for size in sizes]
     right = set.intersection(*(set(outcome.timings) for outcome in outcomes))
     return {name: slope(list(sizes), [o.timings[name].median for o in outcomes]) for name in growth.contenders if name in right}

@@ -44,7 +44,7 @@ class Case:
     about: str
     size: dict[str, int]
     warm: dict[str, int]
-    """A small size: it loads code before memory is measured, and is the size of a quick run."""
+    """A small size: it loads code before memory is measured, and is the size of a smoke run."""
     contenders: tuple[Contender, ...]
     tolerance: float
     """Largest relative error of a result, see `relative_error`."""

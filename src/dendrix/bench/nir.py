@@ -21,21 +21,21 @@ _DIGITS = 16
 """Recordings of digits that train the convolutional network."""
 
 
-def measured(quick: bool, tell: Callable[[str], None], pythons: Sequence[str] = (), limit_s: int = LIMIT_S) -> Record:
+def measured(smoke: bool, tell: Callable[[str], None], pythons: Sequence[str] = (), limit_s: int = LIMIT_S) -> Record:
     """All three, the pack only where DENDRIX_DATA names its folder.
 
     Args:
-        quick: few graphs and recordings.
+        smoke: few graphs and recordings.
         tell: told about progress.
         pythons: interpreters of other environments that have some of the libraries; this one counts as well.
         limit_s: seconds after which a file in a library counts as not finished.
     """
     found: Record = {"pack": [], "delays": [], "peers": {}}
-    found["peers"] = nir_peers.measured([sys.executable, *pythons], 1 if quick else _GRAPHS, limit_s, tell)
+    found["peers"] = nir_peers.measured([sys.executable, *pythons], 1 if smoke else _GRAPHS, limit_s, tell)
     tell("nir: forms of delays")
     found["delays"] = nir_delays.measured()
     if os.environ.get("DENDRIX_DATA"):
-        found["pack"] = nir_pack.measured(data_root(None, "the graphs of NIR", "Get the data pack"), 4 if quick else _DIGITS, tell)
+        found["pack"] = nir_pack.measured(data_root(None, "the graphs of NIR", "Get the data pack"), 4 if smoke else _DIGITS, tell)
     else:
         tell("nir: DENDRIX_DATA names no folder, so the graphs of the pack are left out")
     return found

@@ -94,19 +94,19 @@ def served(
                 process.kill()
 
 
-def measured(threads: int, quick: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
+def measured(threads: int, smoke: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Run all loads, one after another, each on a new server.
 
     Args:
         threads: number of threads of the server.
-        quick: a few short streams, as a test that everything runs and agrees.
+        smoke: a few short streams, as a test that everything runs and agrees.
         say: receives a line before each load.
     Raises:
         RuntimeError: a stream was lost, or an answer differs from that to its prompt alone. No figures are returned then.
     """
     records = []
     with tempfile.TemporaryDirectory() as base:
-        for load in (Load("1M", 10, 8, 8),) if quick else LOADS:
+        for load in (Load("1M", 10, 8, 8),) if smoke else LOADS:
             say(f"serve: {load}")
             records.append(run_load(load, saved(load.model, Path(base)), threads))
     return records

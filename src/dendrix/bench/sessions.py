@@ -20,12 +20,12 @@ from ..samples import find_sample
 from .load import Address, Reply, ask, ask_at_once
 from .serving import Load, Process, requests, saved, served
 
-_LENGTHS, _QUICK_LENGTHS = (1_000, 3_000, 10_000, 30_000, 100_000), (200, 400)
+_LENGTHS, _SMOKE_LENGTHS = (1_000, 3_000, 10_000, 30_000, 100_000), (200, 400)
 _NEW = 64
 """Tokens of the prompt of a turn."""
 _REPEATS = 5
 _ROUNDS = 11
-_LOAD, _QUICK_LOAD = Load("1M", 100, 64, 64), Load("1M", 10, 8, 8)
+_LOAD, _SMOKE_LOAD = Load("1M", 100, 64, 64), Load("1M", 10, 8, 8)
 _PROMPT = 8_000
 """Tokens per turn while a session grows."""
 
@@ -54,12 +54,12 @@ SETUPS = (
 )
 
 
-def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def measured(threads: int, smoke: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure both, and return the record.
 
     Args:
         threads: number of threads of each server.
-        quick: short texts and few streams.
+        smoke: short texts and few streams.
         say: receives a line before each measurement.
     Raises:
         RuntimeError: a stream was lost, or an answer differs from the one without a session. No figures are returned then.
@@ -67,8 +67,8 @@ def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str,
     with tempfile.TemporaryDirectory() as base:
         return {
             "threads": threads,
-            "turns": late_turns(Path("novels"), threads, _QUICK_LENGTHS if quick else _LENGTHS, say),
-            "throughput": throughput(saved("1M", Path(base)), threads, _QUICK_LOAD if quick else _LOAD, 1 if quick else _ROUNDS, say),
+            "turns": late_turns(Path("novels"), threads, _SMOKE_LENGTHS if smoke else _LENGTHS, say),
+            "throughput": throughput(saved("1M", Path(base)), threads, _SMOKE_LOAD if smoke else _LOAD, 1 if smoke else _ROUNDS, say),
         }
 
 

@@ -10,22 +10,22 @@ from typing import Any
 from .load import Reply, ask, ask_at_once
 from .serving import Load, requests, saved, served
 
-_FLOOD, _QUICK_FLOOD = Load("1M", 600, 32, 32), Load("1M", 30, 8, 8)
+_FLOOD, _SMOKE_FLOOD = Load("1M", 600, 32, 32), Load("1M", 30, 8, 8)
 _TOO_LONG = 10_000
 """Tokens of a prompt that is refused; the default limit of a server is 8,192."""
 
 
-def measured(threads: int, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def measured(threads: int, smoke: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Test one server, and return counts and times.
 
     Args:
         threads: number of threads of the server.
-        quick: few and short streams.
+        smoke: few and short streams.
         say: receives a line before the test.
     Raises:
         RuntimeError: an accepted stream was lost, or its answer differs from that to its prompt alone. No figures are returned then.
     """
-    load = _QUICK_FLOOD if quick else _FLOOD
+    load = _SMOKE_FLOOD if smoke else _FLOOD
     room = load.streams // 6
     """Number of answers that may run, and number of those that may wait."""
     say(f"serve: {load} on a server with room for {2 * room}; half of the clients disconnect; prompts of {_TOO_LONG} tokens; a kill")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, InputTypeError
 from ..generate.packing import expect_finite_weights, rounded_weight
+from ..lowering.plain import expect_plain
 from ..models.spikegpt.blocks import ChannelMix, TimeMix
 from ..models.spikegpt.deployment import deployable
 from ..models.spikegpt.network import SpikeGPT
@@ -44,10 +45,11 @@ def quantise_text(network: SpikeGPT, tokens: Iterable[Tensor]) -> IntegerSpikeGP
         network: the network; dropout has no effect.
         tokens: batches of training text, int64 [B, T], which choose the units of the activations. Never pass text that measures the result.
     Raises:
-        InputError, InputTypeError: a part has no integer form, a weight is NaN or infinite, or there is no text.
+        InputError, InputTypeError: a part has no integer form or hooks, a weight is NaN or infinite, or there is no text.
     """
     if not isinstance(network, SpikeGPT):
         raise InputTypeError(f"network: expected a SpikeGPT, got {type(network).__name__}, which has no integer form for text.")
+    expect_plain(network)
     expect_finite_weights(network)
     network = deployable(network, "the integer form")
     for name, ratio in network.named_parameters():

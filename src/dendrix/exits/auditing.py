@@ -1,9 +1,7 @@
-"""Audit of early answers: a random share of inputs is also run to the end, and the disagreement feeds a monitor."""
+"""Audit of early answers: a random share of inputs also runs on to the end, and the disagreement feeds a monitor."""
 
 import random
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -12,8 +10,7 @@ from ..core import Stateful, expect_in
 from .batching import Answer
 from .monitor import Monitor
 from .rules.base import ExitRule
-from .rules.fixed_steps import FixedSteps
-from .runner import serve
+from .runner import serve_with_ends
 
 
 class Audited(NamedTuple):
@@ -34,10 +31,10 @@ def audit(
     seed: int | None = None,
     **options: Any,
 ) -> Iterator[Audited]:
-    """Answer a stream of requests as `serve`, and run a random share of them to the end as well, after their early answer.
+    """Answer a stream of requests as `serve`, and run a random share of them on to the end, from the state of their exit.
 
-    The full runs are a stream of their own, so that checks and tables of the network are made once and not for every audited input. An
-    input that is audited alone, while it arrives, can go on from the state of its exit instead: see `follow`, `to_end`.
+    The early answer of an audited input is yielded with that of its full run. To have it at the exit, run the input alone: see `follow`,
+    `to_end`.
 
     No labels are needed: a loss is an early answer that differs from that of the full run, so `monitor.eps` should be a guarantee for the
     loss "disagreement". The share is chosen independently of the inputs, so the audited ones represent all.
@@ -45,28 +42,13 @@ def audit(
     Args:
         model, requests, rule: as in `serve`.
         monitor: state of the monitor so far.
-        share: probability that an input is audited, above 0 up to 1; each costs a full run.
+        share: probability that an input is audited, above 0 up to 1; each costs the steps from its exit to its end.
         seed: seed of the choice; None takes one from the operating system, so that it cannot be predicted.
-        **options: batching, accumulation, batch_size and block, as in `serve`.
+        **options: batching, accumulation, batch_size, block and in_order, as in `serve`.
     """
     expect_in(share, "(0, 1]", "share")
-    dice, kept, due = random.Random(seed), dict[int, Tensor](), deque[Tensor]()
-
-    def watched() -> Iterator[Tensor]:
-        for index, x in enumerate(requests):
-            if dice.random() < share:
-                kept[index] = x
-            yield x
-
-    def audited() -> Iterator[Tensor]:
-        while due:
-            yield due.popleft()
-
-    full_runs = serve(model, audited(), FixedSteps(float("inf")), accumulation=options.get("accumulation", "sum"), batch_size=1)
-    for answer in serve(model, watched(), rule, **options):
-        full = None
-        if answer.index in kept:
-            due.append(kept.pop(answer.index))
-            full = replace(next(full_runs), index=answer.index)
+    dice = random.Random(seed)
+    for answer, full in serve_with_ends(model, requests, rule, lambda _: dice.random() < share, **options):
+        if full is not None:
             monitor = monitor.observe([full.answer != answer.answer])
         yield Audited(answer, full, monitor)

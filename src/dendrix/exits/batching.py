@@ -1,6 +1,6 @@
 """Batches with changing rows: finished inputs wait, are dropped, or are replaced by the next ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -45,6 +45,8 @@ class Finished(NamedTuple):
     stopped: Tensor
     evidence: Tensor
     """[N, K]."""
+    whole: bool = False
+    """Whether these are answers at the ends of inputs that had exited before."""
 
     def each(self) -> Iterator[Answer]:
         """One answer per input."""
@@ -52,15 +54,29 @@ class Finished(NamedTuple):
         return (Answer(*fields) for fields in zip(*columns, strict=True))
 
 
+ToEnd = Callable[[int], bool]
+"""Whether an input, by its number, also runs on to its end. It is called once for each input, in order."""
+
+
+def never(_: int) -> bool:
+    """No input runs on to its end."""
+    return False
+
+
 @dataclass
 class Slot:
-    """One row of the batch: its input [T, ...], the number of steps run so far, and whether it is still unanswered."""
+    """One row of the batch: its input [T, ...], the number of steps run so far, and whether it still runs.
+
+    A row of `to_end` runs on after its exit; from then on `exited` is set.
+    """
 
     index: int
     x: Tensor
     length: int
     seen: int = 0
     open: bool = True
+    to_end: bool = False
+    exited: bool = False
 
     def next(self, steps: int) -> Tensor:
         """Next steps of the input, [steps, ...]; behind its end there are zeros, whose outputs are ignored."""
@@ -82,9 +98,9 @@ class Batch:
         self.shape = torch.Size()
         self.row_steps = 0
 
-    def finished(self, requests: Iterator[Tensor]) -> Iterator[Finished]:
-        """Answer every request, [T_i, ...], in the order in which they finish."""
-        waiting = (self._slot(index, x) for index, x in enumerate(requests))
+    def finished(self, requests: Iterator[Tensor], to_end: ToEnd = never) -> Iterator[Finished]:
+        """Answer every request, [T_i, ...], in the order in which they finish, and those of `to_end` once more at their ends."""
+        waiting = (self._slot(index, x, to_end(index)) for index, x in enumerate(requests))
         while self._arrange(waiting):
             steps = min(self.block, max(slot.length - slot.seen for slot in self.slots if slot.open))
             x = torch.stack([slot.next(steps) for slot in self.slots])
@@ -93,14 +109,14 @@ class Batch:
             self.row_steps += x.shape[0] * x.shape[1]
             yield from self._finished(block)
 
-    def _slot(self, index: int, x: Tensor) -> Slot:
+    def _slot(self, index: int, x: Tensor, to_end: bool) -> Slot:
         expect(x, "T ...", f"input {index}")
         if index == 0:
             self.in_place = expect_rows_alone(self.model, x.unsqueeze(0))
             self.shape = x.shape[1:]
         if x.shape[1:] != self.shape:
             raise InputError(f"input {index}: expected steps of shape {list(self.shape)}, as before, got {list(x.shape[1:])}.")
-        return Slot(index, x, len(x))
+        return Slot(index, x, len(x), to_end=to_end)
 
     def _arrange(self, waiting: Iterator[Slot]) -> bool:
         """Replace or drop finished rows where this saves time; returns whether any row is left to run."""
@@ -162,24 +178,35 @@ class Batch:
     def _finished(self, block: Block) -> Iterator[Finished]:
         """The rows that have stopped or ended in this block, if any."""
         length = block.stops.shape[1]
-        steps = np.arange(1, length + 1) + np.array([[slot.seen] for slot in self.slots])
-        last = block.stops | (steps >= np.array([[slot.length] for slot in self.slots]))
-        at = np.where(last.any(1), last.argmax(1), length - 1)
-        rows = [row for row, slot in enumerate(self.slots) if slot.open and last[row, at[row]]]
+        seen, lengths, to_end = (np.array([[getattr(slot, name)] for slot in self.slots]) for name in ("seen", "length", "to_end"))
+        steps = np.arange(1, length + 1) + seen
+        over = steps >= lengths
+        exit_at, end_at = _first(block.stops | over), _first(over)
         if block.broken.any():
-            self._refuse_broken(block.broken & (np.arange(length) <= at[:, None]), steps)
+            self._refuse_broken(block.broken & (np.arange(length) <= np.where(to_end, end_at[:, None], exit_at[:, None])), steps)
+        running = [(row, slot) for row, slot in enumerate(self.slots) if slot.open]
+        exits = [row for row, slot in running if not slot.exited and (block.stops | over)[row, exit_at[row]]]
+        ends = [row for row, slot in running if slot.to_end and over[row, end_at[row]]]
         for slot in self.slots:
             slot.seen += length
-        for row in rows:
+        for row in exits:
+            self.slots[row].exited, self.slots[row].open = True, self.slots[row].to_end
+        for row in ends:
             self.slots[row].open = False
-        if rows:
-            where = rows, at[rows]
-            answers, ran, stopped = (torch.from_numpy(part[where]) for part in (block.answers, steps, block.stops))
-            evidence = block.evidence[self._index(rows), self._index(at[rows].tolist())]
-            yield Finished([self.slots[row].index for row in rows], answers, ran, stopped, evidence)
+        for rows, at, stopped in ((exits, exit_at, block.stops), (ends, end_at, np.zeros_like(block.stops))):
+            if rows:
+                where = rows, at[rows]
+                arrays = (torch.from_numpy(part[where]) for part in (block.answers, steps, stopped))
+                evidence = block.evidence[self._index(rows), self._index(at[rows].tolist())]
+                yield Finished([self.slots[row].index for row in rows], *arrays, evidence, whole=rows is ends)
 
     def _refuse_broken(self, broken: Any, steps: Any) -> None:
         """Raise if a running input gave a NaN or an infinity before it stopped."""
         for row, slot in enumerate(self.slots):
             if slot.open and broken[row].any():
                 raise not_finite(slot.index, int(steps[row, broken[row].argmax()]))
+
+
+def _first(flags: Any) -> Any:
+    """The first step with a flag in each row of [B, k], or the last step."""
+    return np.where(flags.any(1), flags.argmax(1), flags.shape[1] - 1)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..core import Stateful, find_kernel
 from ..errors import InputError
-from .batching import Finished
+from .batching import Finished, ToEnd, never
 from .blocks import not_finite
 from .rules.base import ExitRule
 from .rules.entropy import Entropy
@@ -46,17 +46,21 @@ class Rows:
         self.loop = loop
         self.row_steps = 0
 
-    def finished(self, batches: Iterable[Padded]) -> Iterator[Finished]:
-        """Answer the inputs of each batch when all its rows have stopped."""
+    def finished(self, batches: Iterable[Padded], to_end: ToEnd = never) -> Iterator[Finished]:
+        """Answer the inputs of each batch when all its rows have stopped; those of `to_end` also run on, see `Batch.finished`."""
         begin = 0
         for x, lengths in batches:
-            ends = self.loop(x, lengths)
+            exits = list(range(begin, begin + len(x)))
+            whole = np.array([to_end(index) for index in exits])
+            ends, ending = self.loop(x, lengths, whole), [index for index, runs_on in zip(exits, whole, strict=True) if runs_on]
             if ends.broken.any():
-                row = int(ends.broken.argmax())
-                raise not_finite(begin + row, int(ends.steps[row]))
-            self.row_steps += int(ends.steps.sum())
-            arrays = (torch.from_numpy(part) for part in (ends.answers, ends.steps, ends.stopped, ends.evidence))
-            yield Finished(list(range(begin, begin + len(x))), *arrays)
+                at = int(ends.broken.argmax())
+                raise not_finite((exits + ending)[at], int(ends.steps[at]))
+            self.row_steps += int(ends.steps[: len(x)][~whole].sum() + ends.steps[len(x) :].sum())
+            arrays = [torch.from_numpy(part) for part in (ends.answers, ends.steps, ends.stopped, ends.evidence)]
+            yield Finished(exits, *(part[: len(x)] for part in arrays))
+            if ending:
+                yield Finished(ending, *(part[len(x) :] for part in arrays), whole=True)
             begin += len(x)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core import ACCUMULATIONS, Stateful, expect, expect_one_of
 from ..errors import InputError
-from .batching import Answer, Batch, Batching, Finished
+from .batching import Answer, Batch, Batching, Finished, ToEnd, never
 from .blocks import advance, expect_running, not_finite
 from .decisions import Decisions
 from .rows import Padded, Rows, compiled_rows, cut, padded
@@ -63,7 +63,7 @@ def run(
     parts = list(running.finished(*_inputs(x, lengths)))
     if not parts:
         raise InputError("x: expected at least one input, got none. For streams that may be empty use serve.")
-    indices, *fields = zip(*parts, strict=True)
+    indices, *fields, _ = zip(*parts, strict=True)
     order = torch.tensor([*chain.from_iterable(indices)]).argsort()
     answers, steps, stopped, evidence = (torch.cat(field)[order.to(field[0].device)] for field in fields)
     return Answers(steps=steps, answers=answers, stopped=stopped, evidence=evidence, row_steps=(running.rows or running.batch).row_steps)
@@ -85,8 +85,27 @@ def serve(
         requests: inputs [T_i, ...]; the next one is taken only when a row is free, so at most `batch_size` are open.
         in_order: whether an answer waits for those of earlier requests, or is yielded at once.
     """
-    running = _Running(model, rule, batching, accumulation, batch_size, block)
-    answers = _each(running, requests)
+    found = serve_with_ends(model, requests, rule, never, batching, accumulation, batch_size, block, in_order)
+    return (answer for answer, _ in found)
+
+
+def serve_with_ends(
+    model: Stateful,
+    requests: Iterable[Tensor],
+    rule: ExitRule,
+    to_end: ToEnd,
+    batching: Batching = "refill",
+    accumulation: str = "sum",
+    batch_size: int = 64,
+    block: int = 8,
+    in_order: bool = True,
+) -> Iterator[tuple[Answer, Answer | None]]:
+    """Answer a stream as `serve`, where some inputs go on from the state of their exit to their end: yields both answers of these.
+
+    Args:
+        to_end: whether an input, by its number, runs on. It is called once for each, in order, before its exit.
+    """
+    answers = _each(_Running(model, rule, batching, accumulation, batch_size, block), requests, to_end)
     return _ordered(answers) if in_order else answers
 
 
@@ -133,15 +152,15 @@ class _Running:
         self.batch = Batch(model, rule, batching, accumulation, batch_size, block)
         self.rows: Rows | None = None
 
-    def finished(self, inputs: Iterator[Tensor], whole: Padded | None = None) -> Iterator[Finished]:
+    def finished(self, inputs: Iterator[Tensor], whole: Padded | None = None, to_end: ToEnd = never) -> Iterator[Finished]:
         """Answer inputs, [T_i, ...]; `whole` holds the same inputs as one tensor, if they came as one."""
         first, batch = list(islice(inputs, 1)), self.batch
         if first:
             self.rows = compiled_rows(batch.model, first[0], batch.rule, batch.accumulation)
         inputs = chain(first, inputs)
         if self.rows:
-            return self.rows.finished(padded(inputs, batch.size) if whole is None else cut(whole, batch.size))
-        return batch.finished(inputs)
+            return self.rows.finished(padded(inputs, batch.size) if whole is None else cut(whole, batch.size), to_end)
+        return batch.finished(inputs, to_end)
 
 
 def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> tuple[Iterator[Tensor], Padded | None]:
@@ -160,16 +179,32 @@ def _inputs(x: Tensor | Iterable[Tensor], lengths: Tensor | None) -> tuple[Itera
     return (row[:end] for row, end in zip(x.unbind(0), ends, strict=True)), (x, np.array(ends))
 
 
-def _each(running: _Running, requests: Iterable[Tensor]) -> Iterator[Answer]:
-    for part in running.finished(iter(requests)):
-        yield from part.each()
+def _each(running: _Running, requests: Iterable[Tensor], to_end: ToEnd) -> Iterator[tuple[Answer, Answer | None]]:
+    """Answers of inputs, those of the chosen ones with the answers at their ends."""
+    chosen: set[int] = set()
+    exits: dict[int, Answer] = {}
+
+    def choose(index: int) -> bool:
+        if wanted := to_end(index):
+            chosen.add(index)
+        return wanted
+
+    for part in running.finished(iter(requests), to_end=choose):
+        for answer in part.each():
+            if answer.index not in chosen:
+                yield answer, None
+            elif part.whole:
+                chosen.remove(answer.index)
+                yield exits.pop(answer.index), answer
+            else:
+                exits[answer.index] = answer
 
 
-def _ordered(answers: Iterator[Answer]) -> Iterator[Answer]:
-    early: dict[int, Answer] = {}
+def _ordered(answers: Iterator[tuple[Answer, Answer | None]]) -> Iterator[tuple[Answer, Answer | None]]:
+    early: dict[int, tuple[Answer, Answer | None]] = {}
     following = 0
     for answer in answers:
-        early[answer.index] = answer
+        early[answer[0].index] = answer
         while following in early:
             yield early.pop(following)
             following += 1

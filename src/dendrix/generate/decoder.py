@@ -28,7 +28,7 @@ class Decoder:
         model: trained network.
         weights: data type of the matrices. Embedding, norms and all arithmetic are float32 for each type.
     Raises:
-        InputError: the data type is unknown, a weight is NaN or infinite, or the neurons have no form in the decoder.
+        InputError: the data type is unknown, a weight is NaN or infinite, a module has hooks, or the neurons have no form in the decoder.
     """
 
     def __init__(self, model: SpikeGPT, weights: Weights = "float32"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..lowering.plain import expect_plain
 from ..models.spikegpt.blocks import TimeMix
 from ..models.spikegpt.deployment import deployable
 from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
@@ -142,8 +143,9 @@ def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed
         kind: data type of the matrices.
         gathers: let products skip zero inputs; False is the control of the benchmark, with the same results.
     Raises:
-        InputError: a weight is NaN or infinite, or the neurons are not those of the published network and cannot be folded.
+        InputError: a weight is NaN or infinite, a module has hooks, or the neurons cannot be folded into those of the published network.
     """
+    expect_plain(model)
     expect_finite_weights(model)
     model = deployable(model, "decoding")
     matrices, bits = _Matrices(kind), model.config.spikes == "input"

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..layers import BatchNorm, DelayLinear, HeldDropout, PerStep, Recurrent, RecurrentDelay, Sequential, SparseLinear, freeze
 from ..layers.delay.base import delay_layers
 from ..neurons import IF, LI, LIF, PLIF, AdLIF, CubaLIF, Neuron
+from .plain import expect_plain
 
 Floats = NDArray[np.float64]
 _EXACT = (IF, LI, LIF, PLIF, AdLIF, CubaLIF)
@@ -86,8 +87,9 @@ def lower(network: nn.Module) -> list[Layer]:
         network: delay or linear layers, BatchNorm, dropout and neurons in sequence; a last layer without neurons is read as integrators
             with decay 0. Delays are rounded, in a copy.
     Raises:
-        InputError: a part has no such form; it is named.
+        InputError: a part has no such form, a forward of its own, or hooks; it is named.
     """
+    expect_plain(network)
     read = _Open("")
     whole = all(layer.rounded for layer in delay_layers(network))
     for path, part in _parts("", network if whole else freeze(network)):
@@ -102,10 +104,6 @@ def lower(network: nn.Module) -> list[Layer]:
 
 def _parts(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The parts of nested sequences, in order, with their paths."""
-    if "forward" in vars(module) or type(module).forward.__module__.partition(".")[0] not in ("dendrix", "torch"):
-        raise InputError(
-            f"{path or 'network'}: expected a part of dendrix or torch, got {type(module).__name__} with a forward of its own."
-        )
     if isinstance(module, Sequential | nn.Sequential):
         if getattr(getattr(module, "config", None), "padding", "causal") != "causal":
             raise InputError(

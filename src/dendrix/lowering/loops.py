@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..compiled import cached_jit
-from .stopping import BROKEN, ENDED, MAX, RUNS, STOPPED, all_finite, first_largest, gather, stops
+from .stopping import MAX, RUNS, STOPPED, all_finite, end_of, first_largest, gather
 
 _compiled = partial(cached_jit, fastmath={"contract"})
 _inlined = partial(cached_jit, fastmath={"contract"}, inlined=True)
@@ -215,14 +215,15 @@ def _slide(x: Any, b: Any, low: Any, high: Any, weight: Any, start: Any, line: A
 
 @_compiled
 def run_until(
-    x: Any, lengths: Any, layers: Any, edges: Any, weights: Any, places: Any, parameters: Any, rest: Any, slid: Any, starts: Any,
-    sliding: Any, accumulation: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, steps: Any, answers: Any, ends: Any,
-    evidence: Any, first: Any, last: Any,
+    x: Any, lengths: Any, to_end: Any, layers: Any, edges: Any, weights: Any, places: Any, parameters: Any, rest: Any, slid: Any,
+    starts: Any, sliding: Any, accumulation: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, steps: Any, answers: Any,
+    ends: Any, evidence: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
     """Run rows first to last of x [B, T, C] from rest, each until a rule stops it or it ends; see `stopping` for the rule.
 
     `sliding`: the sums of the first layer are computed several steps ahead by `slid` and `starts` for rows that are dense.
-    Writes for every row the number of `steps` [B], the class with the most evidence, how it ended, and its `evidence` [B, K].
+    Writes for every row the number of `steps`, the class with the most evidence, how it ended, and its `evidence` [N, K]. A row that was
+    stopped with steps left runs on to its end if `to_end` [B] is not -1 but the place of its end in these results, behind the first B.
     """
     values, active, sums = rooms(layers, edges)
     memory, seen = np.empty_like(rest), np.empty(2, np.int64)
@@ -235,26 +236,24 @@ def run_until(
         ahead = sliding and _is_dense(x, b, lengths[b])
         seen[:] = -1, 0
         kept[:] = -np.inf if accumulation == MAX else 0
-        step, end = 0, RUNS
-        # No slices of arrays in here: counting their references takes as long as the network.
-        while end == RUNS:
-            for i in range(inputs):
-                values[i] = x[b, step, i]
-            broken = not all_finite(values, inputs)
-            if ahead:
-                if step % AHEAD == 0:
-                    _slide(x, b, step, lengths[b], slid, starts, line, drive)
-                for o in range(drive.shape[1]):
-                    sums[o] = drive[step % AHEAD, o]
-            advance(values, layers, edges, weights, places, parameters, memory, step, active, sums, ahead)
-            step += 1
-            broken |= not all_finite(values, classes)
-            gather(values, accumulation, step, kept, now)
-            if broken:
-                end = BROKEN
-            elif stops(now, rule, scale, thresholds[min(step, len(thresholds)) - 1], step >= earliest, step, seen):
-                end = STOPPED
-            elif step == lengths[b]:
-                end = ENDED
-        evidence[b] = now
-        steps[b], answers[b], ends[b] = step, first_largest(now), end
+        step, at = 0, b
+        while at >= 0:
+            end = RUNS
+            # No slices of arrays in here: counting their references takes as long as the network.
+            while end == RUNS:
+                for i in range(inputs):
+                    values[i] = x[b, step, i]
+                finite = all_finite(values, inputs)
+                if ahead:
+                    if step % AHEAD == 0:
+                        _slide(x, b, step, lengths[b], slid, starts, line, drive)
+                    for o in range(drive.shape[1]):
+                        sums[o] = drive[step % AHEAD, o]
+                advance(values, layers, edges, weights, places, parameters, memory, step, active, sums, ahead)
+                step += 1
+                finite &= all_finite(values, classes)
+                gather(values, accumulation, step, kept, now)
+                end = end_of(now, finite, at == b, rule, scale, thresholds, earliest, step, lengths[b], seen)
+            evidence[at] = now
+            steps[at], answers[at], ends[at] = step, first_largest(now), end
+            at = to_end[b] if at == b and end == STOPPED and step < lengths[b] else -1

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..compiled import cached_jit
-from .stopping import BROKEN, ENDED, MAX, RUNS, STOPPED, all_finite, first_largest, gather, stops
+from .stopping import MAX, RUNS, STOPPED, all_finite, end_of, first_largest, gather
 
 _compiled = partial(cached_jit, fastmath={"contract"})
 _inlined = partial(cached_jit, fastmath={"contract"}, inlined=True)
@@ -163,9 +163,9 @@ def _advance(
 
 @_compiled
 def run_stages_until(
-    x: Any, lengths: Any, stages: Any, edges: Any, footprints: Any, weights: Any, parameters: Any, rest: Any, room: Any, channels: Any,
-    accumulation: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, steps: Any, answers: Any, ends: Any, evidence: Any,
-    first: Any, last: Any,
+    x: Any, lengths: Any, to_end: Any, stages: Any, edges: Any, footprints: Any, weights: Any, parameters: Any, rest: Any, room: Any,
+    channels: Any, accumulation: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, steps: Any, answers: Any, ends: Any,
+    evidence: Any, first: Any, last: Any,
 ) -> None:  # fmt: skip
     """Run rows first to last of x from rest, each until a rule stops it or it ends; see `stopping` for the rule.
 
@@ -180,22 +180,21 @@ def run_stages_until(
             memory[j] = rest[j]
         seen[:] = -1, 0
         kept[:] = -np.inf if accumulation == MAX else 0
-        step, end, finite = 0, RUNS, True
-        # No slices of arrays in here: counting their references takes as long as a layer.
-        while end == RUNS:
-            renewed = step < x.shape[1]
-            if renewed:
-                finite = _read(x, b, step, memory, inputs, channels)
-            _advance(stages, edges, footprints, weights, parameters, memory, active, renewed)
-            step += 1
-            for k in range(classes):
-                values[k] = memory[outputs + k]
-            gather(values, accumulation, step, kept, now)
-            if not (finite and all_finite(values, classes)):
-                end = BROKEN
-            elif stops(now, rule, scale, thresholds[min(step, len(thresholds)) - 1], step >= earliest, step, seen):
-                end = STOPPED
-            elif step == lengths[b]:
-                end = ENDED
-        evidence[b] = now
-        steps[b], answers[b], ends[b] = step, first_largest(now), end
+        step, at, finite = 0, b, True
+        while at >= 0:
+            end = RUNS
+            # No slices of arrays in here: counting their references takes as long as a layer.
+            while end == RUNS:
+                renewed = step < x.shape[1]
+                if renewed:
+                    finite = _read(x, b, step, memory, inputs, channels)
+                _advance(stages, edges, footprints, weights, parameters, memory, active, renewed)
+                step += 1
+                for k in range(classes):
+                    values[k] = memory[outputs + k]
+                gather(values, accumulation, step, kept, now)
+                finite &= all_finite(values, classes)
+                end = end_of(now, finite, at == b, rule, scale, thresholds, earliest, step, lengths[b], seen)
+            evidence[at] = now
+            steps[at], answers[at], ends[at] = step, first_largest(now), end
+            at = to_end[b] if at == b and end == STOPPED and step < lengths[b] else -1

@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from ..errors import InputError
 from ..layers import BatchNorm, HeldDropout, PerStep, Sequential
 from ..neurons import IF, LI, LIF, PLIF, Neuron, SignedIF
+from .plain import expect_plain
 
 Floats = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -105,8 +106,10 @@ def lower_images(prefix: fx.GraphModule, body: fx.GraphModule, image: tuple[int,
     Args:
         prefix, body, image: of a `dendrix.convert.SpikingNetwork`; image is C, H, W.
     Raises:
-        InputError: a part has no integer form; it is named.
+        InputError: a part has no integer form, or hooks; it is named.
     """
+    for part in (prefix, body):
+        expect_plain(part)
     channels, *size = image
     reading = _Lowering()
     pixels = _Map(0, (size[0], size[1], channels), np.full(channels, 1 / 255), np.zeros(channels))

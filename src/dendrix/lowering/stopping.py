@@ -89,6 +89,18 @@ def stops(evidence: Any, rule: Any, scale: Any, threshold: Any, allowed: Any, st
 
 
 @_inlined
+def end_of(
+    evidence: Any, finite: Any, may_stop: Any, rule: Any, scale: Any, thresholds: Any, earliest: Any, step: Any, length: Any, seen: Any
+) -> Any:
+    """How a row ends after this step of `length`, or RUNS; `may_stop`: the rule has not stopped it yet."""
+    if not finite:
+        return BROKEN
+    if may_stop and stops(evidence, rule, scale, thresholds[min(step, len(thresholds)) - 1], step >= earliest, step, seen):
+        return STOPPED
+    return ENDED if step == length else RUNS
+
+
+@_inlined
 def _margin(evidence: Any) -> Any:
     first, second = -np.inf, -np.inf
     for k in range(len(evidence)):
