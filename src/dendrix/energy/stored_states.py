@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from ..core import State
 from ..core.state import leaves
 from ..layers import Recurrent, RecurrentDelay
+from ..models.spikegpt.attention import QUERY, LocalAttention, LocalState
 from ..models.spikegpt.blocks import ChannelMix, TimeMix
 from ..neurons import LI
 from ..neurons.base import Neuron
+from ..neurons.lif import LIFState
 
 _WKV_MACS = 7
 """Multiplications for a channel of WKV, as in the energy model of SpikeGPT; its exponentials and division are not counted."""
@@ -61,6 +63,16 @@ def _mix(module: TimeMix | ChannelMix, given: dict[str, Any], y: tuple[Tensor, A
     average = leaves(state.wkv) if isinstance(module, TimeMix) else []
     values = sum(leaf[0].numel() for leaf in [state.shift, *average])
     return (*membranes, Stored(values, 0, _WKV_MACS * average[0][0].numel() if average else 0.0, False))
+
+
+@stored.register
+def _local(module: LocalAttention, given: dict[str, Any], y: tuple[Tensor, LocalState]) -> tuple[Stored, ...]:
+    """The membranes of the gates; and the window, which heads read and multiply for the share of tokens at which their gates fire."""
+    averages, state = y
+    open_gates = (averages.unflatten(2, (module.heads, -1)) != 0).any(-1).double().mean().item()
+    read = open_gates * module.window * (module.heads * QUERY + module.width)
+    gates = [_of(state.gate, state.gate.v.unsqueeze(1), spiking=True)] if isinstance(state.gate, LIFState) else []
+    return (*gates, Stored(round(read), 0, read, False))
 
 
 def _of(state: State, y: Tensor, spiking: bool) -> Stored:

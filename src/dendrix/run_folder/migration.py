@@ -5,7 +5,7 @@ from typing import Any
 
 from ..models.spikegpt.neurons import PUBLISHED
 
-_NO_TERMS = {"rate": None, "rate_weight": 1.0, "teacher": None, "teacher_weight": 0.5}
+_NO_TERMS = {"rate": None, "rate_weight": 1.0, "teacher": None, "teacher_weight": 0.5, "final_alpha": None}
 """Terms of the loss of language models that were trained before there were any."""
 
 
@@ -32,7 +32,8 @@ def _with_language_model(recipe: dict[str, Any]) -> dict[str, Any]:
         recipe = {**recipe, "model": {"neurons": asdict(PUBLISHED), "decay_rank": 0, "window": 0, **model}}
     elif isinstance(model, dict) and {"heads", "context"} <= model.keys():
         recipe = {**recipe, "model": {"tied": False, "init_std": 0.02, **model}}
-    return recipe if "l2_wrap" not in recipe or "loss" in recipe else {**recipe, "loss": _NO_TERMS}
+    loss = recipe.get("loss", {})
+    return {**recipe, "loss": {**_NO_TERMS, **loss}} if "l2_wrap" in recipe and isinstance(loss, dict) else recipe
 
 
 def _with_tasks(recipe: dict[str, Any], tasks: Any) -> dict[str, Any]:

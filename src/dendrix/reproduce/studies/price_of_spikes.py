@@ -113,12 +113,17 @@ def survivors(best: Results) -> list[str]:
 def rungs(best: Results) -> dict[str, tuple[Arm, float]]:
     """Return the arms of the ladder and their learning rates: those to compare with, and one more survivor in each further rung.
 
+    Of survivors that change the same field, only the first one is added.
+
     Args:
         best: outcome of each arm, see `best_of`.
     """
     kept = survivors(best)
     found = {name: (arm, best[name]["lr"]) for name, arm in ARMS.items() if not arm.of or (name in kept and arm.of != REFERENCE)}
-    added = [name for name in kept if ARMS[name].of == REFERENCE]
+    added: list[str] = []
+    for name in kept:
+        if ARMS[name].of == REFERENCE and not any(ARMS[name].changed.keys() & ARMS[other].changed.keys() for other in added):
+            added.append(name)
     for count, name in enumerate(added, 1):
         found["+".join([REFERENCE, *added[:count]])] = (combined(added[:count]), best[name]["lr"])
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...plot import COLOURS, QUIET, new_axis, save_figure
 from ..study import Results
-from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_BUILT, NOT_TRAINED, REFERENCE, SCREENING, SPARSER, TEACHER
+from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_TRAINED, REFERENCE, SCREENING, SPARSER, TEACHER
 
 RATIO, ACTIVE = 1.035, 0.11
 """Goals: bits per byte over those of the continuous twin, and spikes per neuron and token."""
@@ -127,7 +127,6 @@ def _missing(found: Results) -> Iterator[str]:
     elif stages:
         yield f"- Not yet trained: {' and '.join(stages)}.\n"
     yield from (f"- Not part of the screening: {what}.\n" for what in NOT_TRAINED)
-    yield from (f"- Not built: {what}.\n" for what in NOT_BUILT)
 
 
 def draw(found: Results, out: Path) -> None:
