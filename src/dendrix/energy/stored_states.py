@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..core import State
+from ..core import State, zero_invalid
 from ..core.state import leaves
 from ..layers import Recurrent, RecurrentDelay
 from ..models.spikegpt.attention import QUERY, LocalAttention, LocalState
@@ -68,10 +68,14 @@ def _mix(module: TimeMix | ChannelMix, given: dict[str, Any], y: tuple[Tensor, A
 @stored.register
 def _local(module: LocalAttention, given: dict[str, Any], y: tuple[Tensor, LocalState]) -> tuple[Stored, ...]:
     """The membranes of the gates; and the window, which heads read and multiply for the share of tokens at which their gates fire."""
-    averages, state = y
-    open_gates = (averages.unflatten(2, (module.heads, -1)) != 0).any(-1).double().mean().item()
-    read = open_gates * module.window * (module.heads * QUERY + module.width)
-    gates = [_of(state.gate, state.gate.v.unsqueeze(1), spiking=True)] if isinstance(state.gate, LIFState) else []
+    x, state, valid = given["x"], given.get("state"), given.get("valid")
+    gates, share, after = [], 1.0, y[1].gate
+    if module.gate is not None and isinstance(after, LIFState):
+        current = module.current.forward(zero_invalid(x, valid))  # `forward` calls no hooks, which would count it twice
+        fired, _ = module.gate.forward(current, state and state.gate, valid)
+        share = (fired.sum() / (fired[..., 0].numel() if valid is None else valid.sum().clamp_min(1))).item() / module.heads
+        gates = [_of(after, after.v.unsqueeze(1), spiking=True)]
+    read = share * module.window * (module.heads * QUERY + module.width)
     return (*gates, Stored(round(read), 0, read, False))
 
 

@@ -89,7 +89,7 @@ def test_a_silent_gate_is_zero_and_reads_nothing() -> None:
         rate = watch.health(lambda x: x)["blocks.0.att.local.gate"]["rate"]
         [ring] = [state for state in found.states if state.name.endswith(".local") and not state.neurons]
         assert least <= rate <= most
-        assert ring.macs == pytest.approx(rate * 5 * (HEADS * QUERY + 16), abs=1e-6)
+        assert ring.macs == pytest.approx(rate * 5 * (HEADS * QUERY + 16), rel=1e-6)
         assert bool(seen[-1].any()) is bool(rate)
 
 

@@ -78,7 +78,11 @@ class LocalAttention(Stateful):
         expect_valid(valid, x)
         if state is None:
             state = self._rest(x)
-        elif state.keys.shape != (len(x), self.window - 1, self.heads * QUERY) or state.values.shape != (len(x), self.window - 1, self.width):
+        elif state.keys.shape != (len(x), self.window - 1, self.heads * QUERY) or state.values.shape != (
+            len(x),
+            self.window - 1,
+            self.width,
+        ):
             raise InputError(
                 f"state: expected the last {self.window - 1} keys and values of {len(x)} texts, got {list(state.keys.shape)} and "
                 f"{list(state.values.shape)}. Pass the state returned by the previous call."

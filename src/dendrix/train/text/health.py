@@ -15,6 +15,9 @@ from ..health import shares
 _FED = (".key", ".output", ".value")
 """Matrix products whose inputs are spikes, one for each group of neurons: receptance has the same inputs as key."""
 
+GATE = ".gate"
+"""End of the names of gates of local attention."""
+
 
 class SpikeWatch:
     """Forward hooks that count spikes in evaluation mode: the outputs of each half of a block, or the inputs of its matrix products; and the
@@ -29,7 +32,7 @@ class SpikeWatch:
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():
             if isinstance(module, LocalAttention) and module.gate is not None:
-                module.gate.register_forward_hook(self._hook(f"{name}.gate", _sent(module.gate)))
+                module.gate.register_forward_hook(self._hook(name + GATE, _sent(module.gate)))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
                 module.register_forward_hook(self._hook(name, _sent(module.neurons[0])))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ...core import ATan
 from ...errors import InputError
+from ...models.spikegpt.attention import LocalAttention
 from ...models.spikegpt.neurons import SpikeNeurons
 from .recipe import TextLoss
 
@@ -36,8 +37,10 @@ class LossTerms:
             if value is not None and not self._neurons:
                 raise InputError(f"loss.{name}: expected none for a network without spikes, got {value}. Leave it out.")
         if settings.rate is not None:
+            gates = [module.gate for module in network.modules() if isinstance(module, LocalAttention)]
             for module in self._neurons:
-                module.register_forward_hook(self._observe)
+                if module not in gates:
+                    module.register_forward_hook(self._observe)
         self._teacher = None if settings.teacher is None else _opened(settings, tokenizer).to(device)
 
     def __call__(self, tokens: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -89,7 +89,8 @@ class TextLoss:
     """Terms beside the cross-entropy of the next token, and the surrogate behind its gradient."""
 
     rate: float | None = None
-    """Spikes per neuron and token at which the mean over all groups of neurons is held; None leaves the rate free."""
+    """Spikes per neuron and token at which the mean over all groups of neurons is held, gates of attention aside; None leaves the rate
+    free."""
     rate_weight: float = 1.0
     """Factor of (rate / target - 1)^2, in nats."""
     teacher: Path | None = None
