@@ -26,7 +26,7 @@ def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_language_model(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Add what was fixed in 0.1.0: neurons and time mix of a SpikeGPT, head and the initial weights of a GPT-2, and the terms of the loss."""
+    """Add what was fixed in 0.1.0: neurons and time mix of a SpikeGPT, head and initial weights of a GPT-2, terms of the loss."""
     model = recipe.get("model")
     if isinstance(model, dict) and {"spikes", "halve_stream"} <= model.keys():
         recipe = {**recipe, "model": {"neurons": asdict(PUBLISHED), "decay_rank": 0, "window": 0, **model}}

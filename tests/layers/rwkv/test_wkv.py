@@ -8,7 +8,6 @@ from torch.testing import assert_close
 from dendrix.core import use_kernels
 from dendrix.layers.rwkv.wkv import WKVState, wkv
 
-
 pytestmark = pytest.mark.parametrize("varying", [False, True])
 
 
@@ -108,9 +107,9 @@ def test_refuses_shapes_that_differ(shape: tuple[int, ...], word: str, varying: 
 
 def test_refuses_rates_of_other_steps(varying: bool) -> None:
     k, v, _, bonus = inputs(varying)
-    with pytest.raises(ValueError, match="^rate: expected"):
+    with pytest.raises(ValueError, match=r"^rate: expected"):
         wkv(k, v, torch.ones(2, 8, 5) if varying else torch.ones(4), bonus)
-    with pytest.raises(ValueError, match="^rate: expected"):
+    with pytest.raises(ValueError, match=r"^rate: expected"):
         wkv(k, v, torch.ones(2, 5), bonus)
 
 

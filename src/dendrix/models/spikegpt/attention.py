@@ -96,8 +96,8 @@ class LocalAttention(Stateful):
             q, k, values = (_taken(part, order) for part in (q, k, values))
         keys, values = torch.cat([state.keys, k], 1), torch.cat([state.values, values], 1)
         y = self._averages(q, keys, values)
-        first = torch.full_like(x[:, 0, 0], x.shape[1], dtype=torch.int64) if valid is None else valid.sum(1)
-        last = first.unsqueeze(1) + torch.arange(self.window - 1, device=x.device)
+        count = torch.full_like(x[:, 0, 0], x.shape[1], dtype=torch.int64) if valid is None else valid.sum(1)
+        last = count.unsqueeze(1) + torch.arange(self.window - 1, device=x.device)
         if valid is not None:
             y = _taken(y, torch.argsort(order, 1))
         y = zero_invalid(y.unflatten(2, (self.heads, -1)) * gates.to(kept).unsqueeze(3), valid).flatten(2)

@@ -20,8 +20,9 @@ GATE = ".gate"
 
 
 class SpikeWatch:
-    """Forward hooks that count spikes in evaluation mode: the outputs of each half of a block, or the inputs of its matrix products; and the
-    gates of local attention.
+    """Forward hooks that count spikes in evaluation mode: the outputs of each half of a block, or the inputs of its matrix products.
+
+    The gates of local attention are counted as well.
 
     Args:
         network: network to observe; in one without neurons nothing is counted.

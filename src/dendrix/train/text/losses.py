@@ -25,7 +25,8 @@ class LossTerms:
         tokenizer: tokenizer of the text, of the package tokenizers.
         device: device of the training.
     Raises:
-        InputError: a target of the rate or a surrogate for a network without neurons, or a teacher with another tokenizer or that cannot be read.
+        InputError: a target of the rate or a surrogate for a network without neurons, or a teacher with another tokenizer or that cannot
+            be read.
         FileNotFoundError: the teacher does not exist.
     """
 
