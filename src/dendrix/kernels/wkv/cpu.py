@@ -18,7 +18,7 @@ def _compiled(inputs: int) -> tuple[Any, Any]:
     """The forward and the backward loop for k and v, or for a third input, rates; numba compiles each when it is first called."""
     advance, pullback = (loops.advance_at_one_rate, loops.pullback_at_one_rate) if inputs == 2 else (varying.advance, varying.pullback)
     exponential = specialise(scalars.exp_of_negative)
-    steps = dict(advance=advance, pullback=pullback, answer=loops.answer)
+    steps: dict[str, Any] = dict(advance=advance, pullback=pullback, answer=loops.answer)
     parts = {name: specialise(step, exponential=exponential) for name, step in steps.items()}
     return specialise(loops.forward, **parts), specialise(loops.backward, **parts)
 

@@ -100,7 +100,7 @@ class LocalAttention(Stateful):
         last = count.unsqueeze(1) + torch.arange(self.window - 1, device=x.device)
         if valid is not None:
             y = _taken(y, torch.argsort(order, 1))
-        y = zero_invalid(y.unflatten(2, (self.heads, -1)) * gates.to(kept).unsqueeze(3), valid).flatten(2)
+        y = zero_invalid(self._by_head(y) * gates.to(kept).unsqueeze(3), valid).flatten(2)
         return y.to(v.dtype), LocalState(_taken(keys, last), _taken(values, last), after)
 
     def _rest(self, x: Tensor) -> LocalState:
@@ -124,14 +124,17 @@ class LocalAttention(Stateful):
         missing = blocks * window - steps
         q, keys, values = (nn.functional.pad(part, (0, 0, 0, missing)) for part in (q, keys, values))
         q = q.view(batch, blocks, window, self.heads, QUERY)
-        read_keys, read_values = (
-            part.unflatten(2, (self.heads, -1)).unfold(1, 2 * window - 1, window) for part in (keys, values)
-        )  # [B, blocks, H, ., 2 W - 1]
+        # [B, blocks, H, ., 2 W - 1]
+        read_keys, read_values = (self._by_head(part).unfold(1, 2 * window - 1, window) for part in (keys, values))
         ages = torch.arange(window, device=q.device).unsqueeze(1) + window - 1 - torch.arange(2 * window - 1, device=q.device)
         bias = self.age[:, ages.clamp(0, window - 1)].to(q.dtype).masked_fill((ages < 0) | (ages >= window), -torch.inf)
         scores = torch.einsum("bnwhq,bnhqs->bnhws", q, read_keys) / math.sqrt(QUERY) + bias
         found: Tensor = torch.einsum("bnhws,bnhcs->bnwhc", scores.softmax(-1), read_values)
         return found.reshape(batch, blocks * window, self.width)[:, :steps]
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """Divide the channels of x [B, T, C] among the heads, [B, T, H, C / H]."""
+        return x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads)
 
 
 def _taken(x: Tensor, index: Tensor) -> Tensor:

@@ -50,7 +50,8 @@ class SpikeGPTConfig:
     decay_rank: int = 0
     """Rank of the part of WKV's decay that depends on the data, such as 16; 0 for the published decay, one constant per channel."""
     window: int = 0
-    """Tokens that a local attention beside WKV reads, gated by spikes, such as 16; 0 for none, as published."""
+    """Tokens that a local attention beside WKV reads, such as 16; 0 for none, as published. Each of its heads is switched on by a spike, or
+    scaled by a sigmoid with spikes="none"."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.spikes, get_args(Spikes), "spikes")

@@ -61,7 +61,7 @@ class Arm:
     def changed(self) -> dict[str, Any]:
         """Fields of the network and of its neurons that differ from the recipe, by name."""
         own = {name: value for name, value in vars(self.neurons).items() if value != getattr(PUBLISHED, name)}
-        return own | self.model
+        return {**own, **self.model}
 
 
 _INPUTS, _CONTINUOUS = "spikegpt-small:inputs", "spikegpt-small:continuous"
