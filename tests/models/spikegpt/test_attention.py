@@ -110,7 +110,7 @@ def test_the_refusals() -> None:
     x = torch.randn(2, 4, WIDTH, dtype=torch.double)
     _, state = layer(x)
     for other in (layer(x[:1])[1], LocalState(state.keys[:, 1:], state.values[:, 1:], state.gate)):
-        with pytest.raises(InputError, match=r"state: expected the last 4 keys and values of 2 texts, got .*Pass the state"):
+        with pytest.raises(InputError, match=r"state: expected keys and values of shapes \[\[2, 4, 64\], \[2, 4, 8\]\], got .*Pass the"):
             layer(x, other)
     with pytest.raises(InputError, match=r"^v: expected"):
         layer(x, None, None, x[:, 1:])

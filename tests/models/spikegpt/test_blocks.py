@@ -77,6 +77,14 @@ def test_pieces_and_padding(options: dict[str, Any], spikes: Any) -> None:
     assert_close(padded[1], whole[1])
 
 
+def test_states_of_the_other_network_are_refused() -> None:
+    tokens = torch.randint(256, (1, 5))
+    networks = network(), network(window=5)
+    for own, other in (networks, networks[::-1]):
+        with pytest.raises(InputError, match="state: expected"):
+            own(tokens, other(tokens)[1])
+
+
 @pytest.mark.parametrize("options", VARIANTS)
 def test_a_run_keeps_the_time_mix(options: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("transformers")

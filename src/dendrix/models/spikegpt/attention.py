@@ -76,17 +76,7 @@ class LocalAttention(Stateful):
         expect(v, "B T C", "v", B=x.shape[0], T=x.shape[1], C=self.width)
         expect_floating(v, "v")
         expect_valid(valid, x)
-        if state is None:
-            state = self._rest(x)
-        elif state.keys.shape != (len(x), self.window - 1, self.heads * QUERY) or state.values.shape != (
-            len(x),
-            self.window - 1,
-            self.width,
-        ):
-            raise InputError(
-                f"state: expected the last {self.window - 1} keys and values of {len(x)} texts, got {list(state.keys.shape)} and "
-                f"{list(state.values.shape)}. Pass the state returned by the previous call."
-            )
+        state = self._rest(x) if state is None else self._expected(state, len(x))
         kept = state.values.dtype
         x, v = zero_invalid(x, valid), zero_invalid(v, valid)
         gates, after = self._gates(x, state, valid)
@@ -107,6 +97,16 @@ class LocalAttention(Stateful):
         kept = torch.promote_types(x.dtype, torch.float32)
         keys, values = (x.new_zeros(len(x), self.window - 1, size, dtype=kept) for size in (self.heads * QUERY, self.width))
         return LocalState(keys, values, LIFState(x.new_zeros(len(x), self.heads, dtype=kept)) if self.gate else ())
+
+    def _expected(self, state: LocalState, batch: int) -> LocalState:
+        """Refuse a state of another attention or batch."""
+        shapes = [list(part.shape) for part in state[:2]]
+        expected = [[batch, self.window - 1, size] for size in (self.heads * QUERY, self.width)]
+        if shapes != expected:
+            raise InputError(
+                f"state: expected keys and values of shapes {expected}, got {shapes}. Pass the state returned by the previous call."
+            )
+        return state
 
     def _gates(self, x: Tensor, state: LocalState, valid: Tensor | None) -> tuple[Tensor, LIFState | tuple[()]]:
         """Return the gates, [B, T, H], and their next state."""

@@ -19,6 +19,7 @@ from ...core import (
     expect_valid,
     zero_invalid,
 )
+from ...errors import InputError
 from ...layers.activations.squared_relu import squared_relu
 from ...layers.rwkv.token_shift import token_mix, token_shift
 from ...layers.rwkv.wkv import WKVState, wkv
@@ -159,6 +160,8 @@ class TimeMix(_Mix):
         if self.window:
             attended, local = self.local(to_key, state.local if state else None, valid, v)
             average = average + attended
+        elif state and state.local:
+            raise InputError("state: expected one without local attention, got one with. Is it of another model?")
         y = self.scaled(self.output(self.fired(gate * average, "input", state, valid, membranes)))
         y = self.fired(y, "output", state, valid, membranes)
         return zero_invalid(y, valid), TimeMixState(last, tuple(membranes), sums, local)
