@@ -51,6 +51,13 @@ class Wkv(nn.Module):
         return wkv(k, v, self.rate, self.bonus)
 
 
+class VaryingWkv(Wkv):
+    """WKV with a rate for each step."""
+
+    def forward(self, k: Tensor, v: Tensor) -> Any:
+        return wkv(k, v, self.rate * torch.exp(0.1 * v), self.bonus)
+
+
 class Mix(nn.Module):
     """Token mixtures with parameters."""
 
@@ -114,6 +121,7 @@ CASES = {
         f"wkv {shape}": Case("wkv", lambda shape=shape: Wkv(shape[2]), (shape, shape))
         for shape in [(2, 33, 63), (1, 4097, 1), (2049, 2, 1)]
     },
+    **{f"varying wkv {shape}": Case("varying_wkv", lambda shape=shape: VaryingWkv(shape[2]), (shape, shape)) for shape in [(2, 33, 63)]},
     **{
         f"mix {shape}": Case("token_mix", lambda shape=shape: Mix(shape[2]), (shape, shape))
         for shape in [(2, 33, 63), (1, 4097, 1), (4097, 1, 1)]

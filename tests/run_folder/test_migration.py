@@ -60,11 +60,13 @@ def test_a_text_recipe_gets_what_was_fixed(name: str) -> None:
     """Neurons, further terms of the loss, and the head of GPT-2, so that a run from before there was a choice is resumed."""
     recipe: Any = find_recipe(name)()
     today = json.loads(json.dumps(recipe_to_dict(recipe)))
-    new = {"neurons", "tied", "init_std"}
+    new = {"neurons", "decay_rank", "window", "tied", "init_std"}
     old = {key: value for key, value in today.items() if key != "loss"}
     old["model"] = {key: value for key, value in today["model"].items() if key not in new}
     assert old != today
     assert migrated_recipe(old) == migrated_recipe(today) == today
+    without = {**today, "loss": {key: value for key, value in today["loss"].items() if key != "final_alpha"}}
+    assert migrated_recipe(without) == today
 
 
 def test_a_policy_stops_the_record_that_it_was_fitted_on() -> None:

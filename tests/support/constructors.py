@@ -14,6 +14,7 @@ from dendrix import layers, models, neurons
 from dendrix.convert.max_pool import SpikingMaxPool
 from dendrix.core import ATan, Boxcar, Sigmoid, Triangle
 from dendrix.models.decision import Decision
+from dendrix.models.spikegpt.attention import LocalAttention
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix
 from dendrix.models.spikegpt.neurons import NeuronConfig, SpikeNeurons
 from dendrix.neurons import LIF
@@ -44,6 +45,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     SpikingMaxPool: dict(pool=nn.MaxPool2d(2)),
     TimeMix: dict(width=4),
     ChannelMix: dict(width=4),
+    LocalAttention: dict(width=4, window=3),
     Block: dict(width=4, spikes="output", v_threshold=1.0, first=True, channel_only=False, dropout=0.1),
     ATan: dict(),
     Boxcar: dict(),

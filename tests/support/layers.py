@@ -48,6 +48,7 @@ from dendrix.models import (
     StillImageNetwork,
     VGGConfig,
 )
+from dendrix.models.spikegpt.attention import LocalAttention
 from dendrix.models.spikegpt.blocks import Block, ChannelMix, TimeMix, _Mix
 from dendrix.models.spikegpt.classifier import SpikeGPTClassifier
 from dendrix.models.spikegpt.hf import SpikeGPTBlock, _Body
@@ -254,6 +255,13 @@ def classifier(config: SpikeGPTConfig) -> SpikeGPTClassifier:
     return network
 
 
+def time_mix(spikes: Any) -> TimeMix:
+    """One with local attention and a decay that depends on the data."""
+    mix = TimeMix(SIZE, spikes, decay_rank=2, window=3)
+    nn.init.normal_(mix.decay_up.weight)
+    return mix
+
+
 def block(spikes: Any = "output", first: bool = False, channel_only: bool = False) -> Block:
     return Block(SIZE, spikes, 1.0, first=first, channel_only=channel_only, dropout=0.1)
 
@@ -303,6 +311,12 @@ EXAMPLES: dict[str, Example] = {
     ),
     "TimeMix": Example(TimeMix, lambda: TimeMix(SIZE), smooth=RUNNING_MAXIMUM),
     "TimeMix on bits": Example(TimeMix, lambda: TimeMix(SIZE, "input"), smooth=RUNNING_MAXIMUM),
+    "TimeMix with all": Example(TimeMix, lambda: time_mix("input"), smooth=RUNNING_MAXIMUM),
+    "LocalAttention": Example(
+        LocalAttention,
+        lambda: LocalAttention(SIZE, 3),
+        smooth=lambda: LocalAttention(SIZE, 3, spiking=False),
+    ),
     "ChannelMix": Example(ChannelMix, lambda: ChannelMix(SIZE), smooth=lambda: ChannelMix(SIZE, "none")),
     "Block": Example(Block, lambda: block(first=True), smooth=RUNNING_MAXIMUM),
     "Block on bits": Example(Block, lambda: block("input"), smooth=RUNNING_MAXIMUM),
@@ -316,6 +330,9 @@ EXAMPLES: dict[str, Example] = {
     ),
     "SpikeGPT with norms": Example(
         SpikeGPT, lambda: SpikeGPT(spikegpt(neurons=NeuronConfig(norm=True))), (), tokens=True, smooth=RUNNING_MAXIMUM
+    ),
+    "SpikeGPT with another time mix": Example(
+        SpikeGPT, lambda: SpikeGPT(spikegpt(spikes="input", decay_rank=2, window=3)), (), tokens=True, smooth=RUNNING_MAXIMUM
     ),
     "SpikeGPTClassifier": Example(SpikeGPTClassifier, lambda: classifier(spikegpt()), (), tokens=True, smooth=RUNNING_MAXIMUM),
     "DelayNet": Example(DelayNet, delay_net),

@@ -34,7 +34,7 @@ class IntegerSpikeGPT(Stateful):
     def __init__(self, config: SpikeGPTConfig, unit: float = 2.0**-16):
         super().__init__()
         self.config, self.unit = expect_instance(config, SpikeGPTConfig, "config"), float(unit)
-        config.neurons.expect_published("the integer form")
+        config.expect_published("the integer form")
         if config.width > MOST_CHANNELS:
             raise InputError(f"width: expected at most {MOST_CHANNELS} channels, got {config.width}. Deploy a narrower network.")
         self.plan = plan_of(config)

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..core import State
+from ..core import State, zero_invalid
 from ..core.state import leaves
 from ..layers import Recurrent, RecurrentDelay
+from ..models.spikegpt.attention import QUERY, LocalAttention, LocalState
 from ..models.spikegpt.blocks import ChannelMix, TimeMix
 from ..neurons import LI
 from ..neurons.base import Neuron
+from ..neurons.lif import LIFState
 
 _WKV_MACS = 7
 """Multiplications for a channel of WKV, as in the energy model of SpikeGPT; its exponentials and division are not counted."""
@@ -61,6 +63,20 @@ def _mix(module: TimeMix | ChannelMix, given: dict[str, Any], y: tuple[Tensor, A
     average = leaves(state.wkv) if isinstance(module, TimeMix) else []
     values = sum(leaf[0].numel() for leaf in [state.shift, *average])
     return (*membranes, Stored(values, 0, _WKV_MACS * average[0][0].numel() if average else 0.0, False))
+
+
+@stored.register
+def _local(module: LocalAttention, given: dict[str, Any], y: tuple[Tensor, LocalState]) -> tuple[Stored, ...]:
+    """The membranes of the gates; and the window, which heads read and multiply for the share of tokens at which their gates fire."""
+    x, state, valid = given["x"], given.get("state"), given.get("valid")
+    gates, share, after = [], 1.0, y[1].gate
+    if module.gate is not None and isinstance(after, LIFState):
+        current = module.current.forward(zero_invalid(x, valid))  # `forward` calls no hooks, which would count it twice
+        fired, _ = module.gate.forward(current, state and state.gate, valid)
+        share = (fired.sum() / (fired[..., 0].numel() if valid is None else valid.sum().clamp_min(1))).item() / module.heads
+        gates = [_of(after, after.v.unsqueeze(1), spiking=True)]
+    read = share * module.window * (module.heads * QUERY + module.width)
+    return (*gates, Stored(round(read), 0, read, False))
 
 
 def _of(state: State, y: Tensor, spiking: bool) -> Stored:

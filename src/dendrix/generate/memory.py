@@ -21,9 +21,9 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
         config: configuration of the network.
         batch: number of texts, B.
     Raises:
-        InputError: the neurons are not those of the published network.
+        InputError: the neurons, the decay or the attention are not those of the published network.
     """
-    config.neurons.expect_published("decoding")
+    config.expect_published("decoding")
 
     def zeros(times: int = 1) -> Tensor:
         return torch.zeros(batch, times * config.width)

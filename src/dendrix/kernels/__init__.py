@@ -12,6 +12,7 @@ from .scan import nir_operation as _scan_nir
 from .scan import operation as _scan
 from .token_mix import operation as _token_mix
 from .wkv import operation as _wkv
+from .wkv import varying_operation as _varying_wkv
 
 __all__: list[str] = []
-_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _network, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv)
+_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _network, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv, _varying_wkv)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..models.spikegpt.neurons import PUBLISHED
 
-_NO_TERMS = {"rate": None, "rate_weight": 1.0, "teacher": None, "teacher_weight": 0.5}
+_NO_TERMS = {"rate": None, "rate_weight": 1.0, "teacher": None, "teacher_weight": 0.5, "final_alpha": None}
 """Terms of the loss of language models that were trained before there were any."""
 
 
@@ -26,13 +26,14 @@ def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_language_model(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Add what was fixed in 0.1.0: the neurons of a SpikeGPT, the head and the initial weights of a GPT-2, and the terms of the loss."""
+    """Add what was fixed in 0.1.0: neurons and time mix of a SpikeGPT, head and initial weights of a GPT-2, terms of the loss."""
     model = recipe.get("model")
-    if isinstance(model, dict) and {"spikes", "halve_stream"} <= model.keys() and "neurons" not in model:
-        recipe = {**recipe, "model": {**model, "neurons": asdict(PUBLISHED)}}
+    if isinstance(model, dict) and {"spikes", "halve_stream"} <= model.keys():
+        recipe = {**recipe, "model": {"neurons": asdict(PUBLISHED), "decay_rank": 0, "window": 0, **model}}
     elif isinstance(model, dict) and {"heads", "context"} <= model.keys():
         recipe = {**recipe, "model": {"tied": False, "init_std": 0.02, **model}}
-    return recipe if "l2_wrap" not in recipe or "loss" in recipe else {**recipe, "loss": _NO_TERMS}
+    loss = recipe.get("loss", {})
+    return {**recipe, "loss": {**_NO_TERMS, **loss}} if "l2_wrap" in recipe and isinstance(loss, dict) else recipe
 
 
 def _with_tasks(recipe: dict[str, Any], tasks: Any) -> dict[str, Any]:

@@ -8,14 +8,16 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from dendrix.core import use_kernels
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.deploy import IntegerSpikeGPT, quantise_text
 from dendrix.energy import measure
-from dendrix.errors import InputError
+from dendrix.errors import InputError, KernelError
 from dendrix.generate import Decoder
 from dendrix.generate.memory import rest
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig, SpikeNeurons, deployable, unfolded
+from dendrix.neurons.lif import LIFState
 
 SMALL = SpikeGPTConfig(256, width=16, layers=2, spikes="input", dropout=0.0)
 VARIANTS = [
@@ -68,6 +70,34 @@ def test_one_level_without_sign_is_the_published_neuron() -> None:
     (felt,) = torch.autograd.grad((several(x)[0] * weights).sum(), x)
     assert published.abs().sum() > 0
     assert not torch.equal(felt, published)
+
+
+@pytest.mark.parametrize("config", [one for one in VARIANTS if one.signed or one.levels > 1])
+def test_the_kernel_of_spike_counts_is_the_loop(config: NeuronConfig) -> None:
+    """Spikes and membranes to the last bit, gradients up to rounding; several tiles, with invalid steps and membranes from before."""
+    torch.manual_seed(3)
+    neurons = SpikeNeurons(2051, 0.4, config)
+    for parameter in neurons.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    x, v = (2 * torch.randn(2, 21, 2051)).requires_grad_(), torch.randn(2, 2051, requires_grad=True)
+    valid, weights, results = torch.rand(2, 21) > 0.2, torch.randn(2, 21, 2051), []
+    for mode in ("required", "reference"):
+        with use_kernels(mode):
+            y, state = neurons(x, LIFState(v), valid)
+        gradients = torch.autograd.grad((y * weights).sum() + state.v.sum(), [x, v, *neurons.parameters()])
+        results.append((y, state.v, gradients))
+    (ours, end, gradients), (loop, last, expected) = results
+    assert torch.equal(ours, loop)
+    assert torch.equal(end, last)
+    assert {*neurons.counts(ours).unique().round().tolist()} == set(range(config.levels + 1))
+    for found, exact in zip(gradients, expected, strict=True):
+        assert (found - exact).abs().max() <= 1e-5 * exact.abs().max()
+
+
+def test_many_levels_have_no_kernel() -> None:
+    neurons = SpikeNeurons(64, config=NeuronConfig(levels=9))
+    with pytest.raises(KernelError, match="9 levels of spikes are more than 8"), use_kernels("required"):
+        neurons(torch.randn(4, 40, 64))
 
 
 def test_the_surrogate_changes_gradients_and_not_spikes() -> None:

@@ -30,8 +30,8 @@ def rung(bits: float, rate: float | None = 0.1) -> dict[str, Any]:
 
 def screening(**bits: Any) -> dict[tuple[str, str, float], Any]:
     """A complete screening in which every arm is as good as the others, except for the outcomes that are given."""
-    spikes = {"continuous": None, "gpt2": None, "gpt2-tied": None, "gpt2-start": None, "lstm": None}
-    return {("screening", name, lr): bits.get(name, outcome(3.0, spikes.get(name, 0.13))) for name, arm in ARMS.items() for lr in arm.rates}
+    rates = {name: None if name.startswith(("continuous", "gpt2", "lstm")) else 0.13 for name in ARMS}
+    return {("screening", name, lr): bits.get(name, outcome(3.0, rates[name])) for name, arm in ARMS.items() for lr in arm.rates}
 
 
 def test_each_arm_changes_one_thing_of_its_reference() -> None:
@@ -42,10 +42,13 @@ def test_each_arm_changes_one_thing_of_its_reference() -> None:
         assert isinstance(own, TextRecipe)
         if isinstance(other, TextRecipe):
             changed = [field.name for field in dataclasses.fields(TextRecipe) if getattr(own, field.name) != getattr(other, field.name)]
-            assert changed in (["model"], ["loss"])
+            assert changed == ["model", "loss"] if name == "sharpened" else changed in (["model"], ["loss"])
         if isinstance(own.model, SpikeGPTConfig):
-            fields = dataclasses.fields(NeuronConfig)
-            assert sum(getattr(own.model.neurons, field.name) != field.default for field in fields) <= 1
+            plain = recipes.recipe().model
+            changes = {name for name in ("decay_rank", "window") if getattr(own.model, name) != getattr(plain, name)}
+            neurons = {field.name for field in dataclasses.fields(NeuronConfig) if getattr(own.model.neurons, field.name) != field.default}
+            assert changes | neurons == arm.changed.keys()
+            assert len(changes | neurons) <= 1
     assert len({(recipe.data, recipe.budget, recipe.seed) for recipe in trained.values() if isinstance(recipe, TextRecipe)}) == 1
 
 
@@ -84,7 +87,19 @@ def test_the_ladder_adds_survivors_one_by_one() -> None:
     assert (last.neurons, last.taught, last.rate) == (NeuronConfig(decays=True), True, 0.1)
     assert {"continuous", "inputs", "spiking", "spiking-norm", "gpt2", "lstm"} <= rungs.keys()
     assert "sharp" not in rungs
+    every = combined(["local", "varying", "sharpened", "held"])
+    assert every.model == {"window": 16, "decay_rank": 16}
+    assert (every.neurons, every.final_alpha, every.rate) == (NeuronConfig(alpha=1.0), 4.0, 0.1)
     assert combined(["ternary", "counts"]).neurons == NeuronConfig(signed=True, levels=2)
+
+
+def test_a_rung_changes_no_field_twice() -> None:
+    """Of two surrogates, the better one is added; a control without spikes is compared with and not added."""
+    known = screening(**{"sharp": outcome(2.9), "wide": outcome(2.8), "local": outcome(2.95), "continuous-local": outcome(2.7, None)})
+    rungs = study.rungs(study.best_of(known))
+    assert [name for name in rungs if "+" in name] == ["inputs+wide", "inputs+wide+local"]
+    assert "continuous-local" in rungs
+    assert "continuous-varying" not in rungs
 
 
 @pytest.mark.parametrize(("bits", "last"), [(2.8, ["inputs+taught"]), (3.0, [])])
@@ -139,6 +154,10 @@ def test_energy_and_speed_of_a_network() -> None:
     assert energy["energy_nj"] > energy["operations_nj"] > 0
     assert study.energy(counted, windows)["operations_nj"] < study.energy(SpikeGPT(config), windows)["operations_nj"] * 3
     assert study.speed(plain, windows.flatten()) > 0
+    for more in (dict(decay_rank=4), dict(window=4)):  # more work, and more of it than that of spikes
+        other = SpikeGPT(dataclasses.replace(config, **more)).eval()
+        assert study.energy(other, windows)["operations_nj"] > energy["operations_nj"]
+        assert study.speed(other, windows.flatten()) is None
     assert study.speed(counted, windows.flatten()) is None  # the decoder refuses it
     assert study.energy(torch.nn.Identity(), windows) == {"energy_nj": None, "operations_nj": None}
 

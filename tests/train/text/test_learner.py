@@ -3,15 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from dendrix.models import SpikeGPTConfig
+from dendrix.models.spikegpt import NeuronConfig
 from dendrix.train.loop import train_recipe
 from dendrix.train.text.data import TextData
 from dendrix.train.text.learner import rate
-from dendrix.train.text.recipe import TextBudget, TextOptim, TextRecipe
+from dendrix.train.text.recipe import TextBudget, TextLoss, TextOptim, TextRecipe
 
 pytest.importorskip("transformers")
 
@@ -57,6 +59,38 @@ def test_an_interrupted_run_goes_on_to_the_same_last_bit(recipe: TextRecipe, tmp
     trained(recipe, tmp_path / "cut", resume=True)
     whole, cut = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
     assert whole == cut
+
+
+@pytest.mark.parametrize(
+    ("model", "loss"),
+    [
+        (dict(decay_rank=4), TextLoss()),
+        (dict(window=4), TextLoss()),
+        (dict(neurons=NeuronConfig(alpha=1.0)), TextLoss(final_alpha=4.0)),
+    ],
+)
+def test_networks_that_are_not_published_learn_and_resume(
+    model: dict[str, Any], loss: TextLoss, recipe: TextRecipe, tmp_path: Path
+) -> None:
+    """To the same last bit; and the change matters: the weights are not those of a training without it."""
+    network = replace(recipe.model, spikes="input", dropout=0.0, **model)
+    recipe = replace(recipe, model=network, loss=loss, budget=replace(recipe.budget, batch_size=8, context=32))
+
+    def stop(metrics: list[object]) -> None:
+        if len(metrics) == 2:
+            raise KeyboardInterrupt
+
+    trained(recipe, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, tmp_path / "cut", watch=stop)
+    trained(recipe, tmp_path / "cut", resume=True)
+    whole, cut = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["valid_bits_per_byte"] < 0.8 * lines[0]["valid_bits_per_byte"]
+    if loss.final_alpha:
+        trained(replace(recipe, loss=TextLoss()), tmp_path / "kept")
+        assert (tmp_path / "kept" / "model.safetensors").read_bytes() != whole
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole(recipe: TextRecipe, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from dendrix.data.text.tokenizers import byte_tokenizer, learned_tokenizer
 from dendrix.errors import InputError
 from dendrix.models import SpikeGPT, SpikeGPTConfig
-from dendrix.models.spikegpt import NeuronConfig
+from dendrix.models.spikegpt import NeuronConfig, SpikeNeurons
 from dendrix.train.text.losses import LossTerms
 from dendrix.train.text.recipe import TextLoss
 
@@ -39,9 +39,9 @@ def test_without_terms_it_is_the_cross_entropy() -> None:
 @pytest.mark.parametrize("neurons", [NeuronConfig(), NeuronConfig(levels=2, signed=True, scales=True)])
 def test_the_rate_is_that_of_all_groups_of_neurons(neurons: NeuronConfig) -> None:
     torch.manual_seed(0)
-    network, seen = SpikeGPT(replace(CONFIG, neurons=neurons)), []
+    network, seen = SpikeGPT(replace(CONFIG, neurons=neurons, window=4)), []
     for name, module in network.named_modules():
-        if name.split(".")[-2:-1] == ["neurons"]:
+        if name.split(".")[-2:-1] == ["neurons"]:  # which the gates of local attention are not
             module.register_forward_hook(lambda module, given, y: seen.append(y[0].abs().mean()))
     loss, own, *_ = read(network, TextLoss(rate=0.2, rate_weight=3.0))
     rate = torch.stack(seen).mean()
@@ -49,6 +49,21 @@ def test_the_rate_is_that_of_all_groups_of_neurons(neurons: NeuronConfig) -> Non
     assert_close(loss - own, 3.0 * (rate / 0.2 - 1) ** 2)
     loss.backward()
     assert network.blocks[0].ln1.weight.grad.abs().sum() > 0
+
+
+def test_the_surrogates_change_by_a_factor() -> None:
+    """Those of all neurons, gates included, to a sharpness that depends on the share of the training alone."""
+    network = SpikeGPT(replace(CONFIG, neurons=NeuronConfig(alpha=1.0), window=4))
+    neurons = [module for module in network.modules() if isinstance(module, SpikeNeurons)]
+    terms = LossTerms(TextLoss(final_alpha=4.0), network, byte_tokenizer(), CPU)
+    for done, alpha in ((0.5, 2.0), (0.0, 1.0), (1.0, 4.0)):
+        terms.sharpen(done)
+        assert [module.spike.alpha for module in neurons] == [pytest.approx(alpha)] * 5
+    tokens = torch.randint(256, (1, 9))
+    before = network(tokens)[0]
+    LossTerms(TextLoss(), network, byte_tokenizer(), CPU).sharpen(0.3)
+    assert {module.spike.alpha for module in neurons} == {4.0}  # without a schedule they are kept
+    assert torch.equal(network(tokens)[0], before)
 
 
 @pytest.mark.parametrize("target", [0.08, 0.4])
@@ -90,6 +105,10 @@ def shuffled(tokenizer: Any) -> Any:
 def test_the_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"loss\.rate: expected none for a network without spikes"):
         LossTerms(TextLoss(rate=0.1), SpikeGPT(replace(CONFIG, spikes="none")), byte_tokenizer(), CPU)
+    with pytest.raises(InputError, match=r"loss\.final_alpha: expected none for a network without spikes, got 4"):
+        LossTerms(TextLoss(final_alpha=4.0), SpikeGPT(replace(CONFIG, spikes="none")), byte_tokenizer(), CPU)
+    with pytest.raises(InputError, match=r"final_alpha: expected a number in \(0, inf\)"):
+        TextLoss(final_alpha=0.0)
     for rate in (0.0, 1.0):
         with pytest.raises(InputError, match=r"rate: expected a number in \(0, 1\)"):
             TextLoss(rate=rate)

@@ -11,11 +11,11 @@ from ..numba import scalars
 from ..numba.arrays import array
 from ..numba.pool import in_parts
 from ..numba.specialise import specialise
-from . import adlif, cuba, li, lif, loops, nir
+from . import adlif, counts, cuba, li, lif, loops, nir
 
 _RULES: dict[str, Any] = {
     "lif_step": lif, "cuba_lif_step": cuba, "adlif_step": adlif, "li_step": li,
-    "membrane_step": nir, "synapse_step": nir,
+    "membrane_step": nir, "synapse_step": nir, "spike_count_step": counts,
 }  # fmt: skip
 
 
@@ -23,7 +23,7 @@ _RULES: dict[str, Any] = {
 def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool) -> tuple[Any, Any]:
     """The forward and the backward loop of one variant; numba compiles each when it is first called."""
     rule = _RULES[name]
-    bound: dict[str, Any] = dict(zip(("hard", "detached", "scaled"), flags, strict=True))
+    bound: dict[str, Any] = dict(zip(("hard", "detached", "scaled", "signed"), flags, strict=False))
     bound |= {"synapse": name == "synapse_step", "membrane": int(name == "synapse_step")}
     bound["load"] = specialise(scalars.widen if bfloat16 else scalars.same)
     bound["store"] = specialise(scalars.narrow if bfloat16 else scalars.same)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...core import ATan, Boxcar, Sigmoid, State, StepFn, Triangle, kernel, too_small
 from ...neurons.adlif import adlif_step
+from ...neurons.counts import spike_count_step
 from ...neurons.cuba import cuba_lif_step
 from ...neurons.li import li_step
 from ...neurons.lif import lif_step
@@ -22,7 +23,11 @@ costs as much as about eight."""
 SURROGATES = (ATan, Sigmoid, Triangle, Boxcar)
 
 
-def _register(rule: StepFn, params: tuple[str, ...]) -> None:
+_MOST_LEVELS = 8
+"""Levels of spike counts up to which their loop is unrolled."""
+
+
+def _register(rule: StepFn, params: tuple[str, ...], devices: tuple[str, ...] = ("cpu", "cuda")) -> None:
     """Register the fused scan of a rule; `params` are its parameters that may be tensors, in the order of the kernels."""
     name = rule.__name__
     defaults = rule.__kwdefaults__ or {}
@@ -34,7 +39,7 @@ def _register(rule: StepFn, params: tuple[str, ...]) -> None:
         return _run(name, x, state, valid, {**defaults, **given}, params)
 
     fused.__name__ = name  # for run records
-    for device in ("cpu", "cuda"):
+    for device in devices:
         kernel(rule, device, refuses)(fused)
 
 
@@ -56,6 +61,8 @@ def _reason_against(x: Tensor, state: State, given: dict[str, Any], params: tupl
         return "a parameter is float64"
     if any(p.dim() > x.dim() - 2 for p in tensors):
         return "a parameter differs between rows"
+    if given.get("levels", 1) > _MOST_LEVELS:
+        return f"{given['levels']} levels of spikes are more than {_MOST_LEVELS}"
     if spike is not None and type(spike) not in SURROGATES:
         return f"no fused surrogate {type(spike).__name__}"
     return None
@@ -93,7 +100,9 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
     spike = given.get("spike")
     sharpness = 1.0 if spike is None else astuple(spike)[0]  # every fused surrogate has one number
     constants = [given.get("v_threshold", 1.0), reset or 0.0, given.get("amplitude", 1.0), sharpness]
+    constants += [level * given["v_threshold"] for level in range(1, given.get("levels", 0) + 1)]
     flags = [reset is not None, given.get("detach_reset", False), given.get("scale_input", False)]
+    flags += [given["signed"]] if "signed" in given else []
     work = _without_gradients if x.device.type == "cpu" and not (torch.is_grad_enabled() or torch.compiler.is_compiling()) else fused_scan
     y, end, _ = work(x.flatten(2), start, torch.stack(columns), valid, name, flags, constants, type(spike).__name__)
     # No views of several states, because FSDP warns about them and they keep the whole tensor alive.
@@ -175,6 +184,7 @@ _register(lif_step, ("decay",))
 _register(cuba_lif_step, ("decay_syn", "decay"))
 _register(adlif_step, ("decay", "decay_w", "a", "b"))
 _register(li_step, ("decay",))
+_register(spike_count_step, ("decay",), ("cpu",))
 
 
 @fused_scan.register_kernel("cuda")

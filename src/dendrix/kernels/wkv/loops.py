@@ -1,5 +1,6 @@
 """Loops of WKV over rows of a batch, tiles of channels and chunks of time that fit the cache. Exponents as in `layers.rwkv.wkv`.
 
+`x` are the inputs, k and v [B, T, C], and `gx` their gradients; `varying` has the functions of a step for a third input, rates of decay.
 Of each pair of exponentials, the larger is one and only the other is computed. Indices in the innermost loops are unsigned, because
 numba tests signed indices for negative values, which prevents vectorisation.
 """
@@ -8,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
-exponential: Any = None  # `specialise` binds it
+# `specialise` binds these.
+exponential: Any = None
+advance: Any = None
+pullback: Any = None
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-def advance(k: Any, v: Any, at: Any, s: Any, now: Any, then: Any, p: Any) -> None:
+def advance_at_one_rate(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any) -> None:
     """The sums s[then] after a step from s[now]; s is [., 3, width] and p the rate and the bonus, [2, width]."""
-    b, t, low, count = at
+    (k, v), (b, t, low, count) = x, at
     for j in range(count):
         key, faded = k[b, t, low + j], s[now, 2, j] - p[0, j]
         less = exponential(-abs(faded - key))
@@ -25,19 +29,20 @@ def advance(k: Any, v: Any, at: Any, s: Any, now: Any, then: Any, p: Any) -> Non
         s[then, 2, j] = max(faded, key)
 
 
-def answer(k: Any, v: Any, at: Any, s: Any, now: Any, p: Any, y: Any) -> None:
-    """The output y of a step from s[now]."""
+def answer(x: Any, at: Any, s: Any, now: Any, p: Any, y: Any) -> None:
+    """The output y of a step from s[now]; the bonus is the last row of p."""
+    k, v = x[:2]
     b, t, low, count = at
     for j in range(count):
-        scale, key = s[now, 2, j], p[1, j] + k[b, t, low + j]
+        scale, key = s[now, 2, j], p[-1, j] + k[b, t, low + j]
         less = exponential(-abs(scale - key))
         past, new = (_ONE, less) if scale >= key else (less, _ONE)
         y[b, t, low + j] = (past * s[now, 0, j] + new * v[b, t, low + j]) / (past * s[now, 1, j] + new)
 
 
-def pullback(k: Any, v: Any, at: Any, s: Any, now: Any, p: Any, gy: Any, g: Any, gp: Any, gk: Any, gv: Any) -> None:
-    """Turn g [2, width], the gradient of both sums after the step, into that before it; write gk and gv, add to gp."""
-    b, t, low, count = at
+def pullback_at_one_rate(x: Any, at: Any, s: Any, now: Any, p: Any, gy: Any, g: Any, gp: Any, gx: Any) -> None:
+    """Turn g [2, width], the gradient of both sums after the step, into that before it; write gx, add to gp."""
+    (k, v), (gk, gv), (b, t, low, count) = x, gx, at
     for j in range(count):
         key, value = k[b, t, low + j], v[b, t, low + j]
         aa, bb, scale = s[now, 0, j], s[now, 1, j], s[now, 2, j]
@@ -64,13 +69,13 @@ def pullback(k: Any, v: Any, at: Any, s: Any, now: Any, p: Any, gy: Any, g: Any,
 
 
 def forward(
-    k: Any, v: Any, params: Any, start: Any, valid: Any, y: Any, end: Any, marks: Any, width: int, every: int, first: int, last: int
+    x: Any, params: Any, start: Any, valid: Any, y: Any, end: Any, marks: Any, width: int, every: int, first: int, last: int
 ) -> None:
     """Tiles first .. last - 1 of y [B, T, C], of the sums at the end [3, B, C], and of those before every `every`-th step, `marks`."""
-    steps, columns = k.shape[1:]
+    steps, columns = x[0].shape[1:]
     tiles = (columns + width - 1) // width
     s = np.empty((2, 3, width), np.float32)
-    p = np.empty((2, width), np.float32)
+    p = np.empty((len(params), width), np.float32)
     for tile in range(first, last):
         b = tile // tiles
         low = tile % tiles * width
@@ -83,8 +88,8 @@ def forward(
                 marks[t // every, :, b, low:high] = s[now, :, : high - low]
             if valid[b, t]:
                 at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(high - low)
-                answer(k, v, at, s, now, p, y)
-                advance(k, v, at, s, now, then, p)
+                answer(x, at, s, now, p, y)
+                advance(x, at, s, now, then, p)
                 now, then = then, now
             else:
                 y[b, t, low:high] = 0
@@ -92,19 +97,19 @@ def forward(
 
 
 def backward(
-    k: Any, v: Any, params: Any, marks: Any, valid: Any, gy: Any, gend: Any, gk: Any, gv: Any, gparams: Any, gstart: Any,
+    x: Any, params: Any, marks: Any, valid: Any, gy: Any, gend: Any, gx: Any, gparams: Any, gstart: Any,
     width: int, every: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Tiles first .. last - 1 of the gradients of k, v, of the parameters, one per row [2, B, C], and of the first sums [2, B, C].
+    """Tiles first .. last - 1 of the gradients of x, of the parameters, one per row [m, B, C], and of the first sums [2, B, C].
 
-    The sums are computed again from k and v, a chunk of `every` steps at a time.
+    The sums are computed again from x, a chunk of `every` steps at a time.
     """
-    steps, columns = k.shape[1:]
+    steps, columns = x[0].shape[1:]
     tiles = (columns + width - 1) // width
     s = np.empty((every + 1, 3, width), np.float32)
-    p = np.empty((2, width), np.float32)
+    p = np.empty((len(params), width), np.float32)
     g = np.empty((2, width), np.float32)
-    gp = np.empty((2, width), np.float32)
+    gp = np.empty((len(params), width), np.float32)
     for tile in range(first, last):
         b = tile // tiles
         low = tile % tiles * width
@@ -119,15 +124,15 @@ def backward(
             for i in range(length - 1):
                 if valid[b, begin + i]:
                     at = np.uintp(b), np.uintp(begin + i), np.uintp(low), np.uintp(high - low)
-                    advance(k, v, at, s, np.uintp(i), np.uintp(i + 1), p)
+                    advance(x, at, s, np.uintp(i), np.uintp(i + 1), p)
                 else:
                     s[i + 1] = s[i]
             for i in range(length - 1, -1, -1):
                 if valid[b, begin + i]:
                     at = np.uintp(b), np.uintp(begin + i), np.uintp(low), np.uintp(high - low)
-                    pullback(k, v, at, s, np.uintp(i), p, gy, g, gp, gk, gv)
+                    pullback(x, at, s, np.uintp(i), p, gy, g, gp, gx)
                 else:
-                    gk[b, begin + i, low:high] = 0
-                    gv[b, begin + i, low:high] = 0
+                    for gradient in gx:
+                        gradient[b, begin + i, low:high] = 0
         gparams[:, b, low:high] = gp[:, : high - low]
         gstart[:, b, low:high] = g[:, : high - low]

@@ -14,7 +14,8 @@ _FEWEST_STEPS = 2
 """Steps below which plain torch is as fast."""
 
 
-def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> str | None:
+def reason_against(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> str | None:
+    """Why the kernel does not take these inputs."""
     if any(x.dtype != torch.float32 for x in (k, v, rate, bonus, *state)):
         return "an input is float64"
     if k.is_cuda:
@@ -26,8 +27,8 @@ def _refuses(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState,
     return too_small(k)
 
 
-@kernel("wkv", "cuda", refuses=_refuses)
-@kernel("wkv", "cpu", refuses=_refuses)
+@kernel("wkv", "cuda", refuses=reason_against)
+@kernel("wkv", "cpu", refuses=reason_against)
 def run_wkv(k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, state: WKVState, valid: Tensor | None) -> tuple[Tensor, WKVState]:
     """`layers.rwkv.wkv` on float32."""
     if valid is None:
@@ -46,7 +47,7 @@ def fused_wkv(k: Tensor, v: Tensor, params: Tensor, start: Tensor, valid: Tensor
     """WKV of k and v [B, T, C] with rate and bonus [2, C] from sums [3, B, C]: y, the last sums, and those before each chunk."""
     from . import cpu
 
-    return cpu.forward(k, v, params, start, valid, *tile(k.shape[2]))
+    return cpu.forward((k, v), params, start, valid, *tile(k.shape[2]))
 
 
 @fused_wkv.register_fake
@@ -63,7 +64,8 @@ def fused_wkv_backward(
     """The gradients of k, of v, of the parameters, one per row [2, B, C], and of both first sums [2, B, C]."""
     from . import cpu
 
-    return cpu.backward(k, v, params, marks, valid, gy, gend, *tile(k.shape[2]))
+    (gk, gv), gparams, gstart = cpu.backward((k, v), params, marks, valid, gy, gend, *tile(k.shape[2]))
+    return gk, gv, gparams, gstart
 
 
 @fused_wkv_backward.register_fake

@@ -19,10 +19,12 @@ from ...core import (
     expect_valid,
     zero_invalid,
 )
+from ...errors import InputError
 from ...layers.activations.squared_relu import squared_relu
 from ...layers.rwkv.token_shift import token_mix, token_shift
 from ...layers.rwkv.wkv import WKVState, wkv
 from ...neurons.lif import LIFState
+from .attention import LocalAttention, LocalState
 from .neurons import PUBLISHED, NeuronConfig, SpikeNeurons
 
 Spikes = Literal["output", "input", "none"]
@@ -47,6 +49,8 @@ class TimeMixState(NamedTuple):
     """As in `ChannelMixState`."""
     wkv: WKVState
     """Sums over the past."""
+    local: LocalState | tuple[()] = ()
+    """State of the local attention; nothing without one."""
 
 
 MixState = TimeMixState | ChannelMixState
@@ -105,15 +109,23 @@ class _Mix(Stateful):
         return spikes
 
 
+_FASTEST = 4.0
+"""Largest logarithm of a decay rate that depends on the data: exp(-exp(4)) is 2e-24, and without a limit the rate could become infinite."""
+
+
 class TimeMix(_Mix):
     """Time mix, [B, T, d] -> [B, T, d]: a gated WKV.
+
+    With `decay_rank`, a channel of WKV decays at a step by exp(-exp(time_decay + decay_up(tanh(decay_down(x))))), where x is the input of
+    the key. With `window`, a local attention with the same values is added to the average of WKV.
 
     Args:
         width: number of channels, d.
         spikes, v_threshold: as in `SpikeGPTConfig`.
         scale: factor of the result before the neurons; 1 except in the released generator.
-        neurons: as in `SpikeGPTConfig`.
-    Source: released training code of SpikeGPT (arXiv 2302.13939).
+        neurons, decay_rank, window: as in `SpikeGPTConfig`.
+    Source: released training code of SpikeGPT (arXiv 2302.13939). Decay that depends on the data: ours, after the idea of RWKV-6
+        (arXiv 2404.05892).
     """
 
     def __init__(
@@ -123,6 +135,8 @@ class TimeMix(_Mix):
         v_threshold: float = 1.0,
         scale: float = 1.0,
         neurons: NeuronConfig = PUBLISHED,
+        decay_rank: int = 0,
+        window: int = 0,
     ):
         expect_count(width, "[1, inf)", "width")
         super().__init__(width, width, spikes, v_threshold, scale, neurons)
@@ -130,15 +144,33 @@ class TimeMix(_Mix):
         self.time_first = nn.Parameter(torch.zeros(width))
         self.time_mix_k, self.time_mix_v, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(3))
         self.key, self.value, self.receptance, self.output = (nn.Linear(width, width, bias=False) for _ in range(4))
+        self.decay_rank, self.window = expect_count(decay_rank, "[0, inf)", "decay_rank"), expect_count(window, "[0, inf)", "window")
+        if decay_rank:
+            self.decay_down, self.decay_up = nn.Linear(width, decay_rank, bias=False), nn.Linear(decay_rank, width, bias=False)
+            nn.init.zeros_(self.decay_up.weight)  # the published decay at the start of training
+        if window:
+            self.local = LocalAttention(width, window, neurons.alpha, spiking=spikes != "none")
 
     def forward(self, x: Tensor, state: TimeMixState | None = None, valid: Tensor | None = None) -> tuple[Tensor, TimeMixState]:
         x, earlier, last, membranes = self.shifted(x, state, valid)
         to_key, to_value, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_v, self.time_mix_r)
         k, v, gate = self.key(to_key), self.value(to_value), torch.sigmoid(self.receptance(to_gate))
-        average, sums = wkv(k, v, torch.exp(self.time_decay), self.time_first, state.wkv if state else None, valid)
+        average, sums = wkv(k, v, self._rate(to_key), self.time_first, state.wkv if state else None, valid)
+        local: LocalState | tuple[()] = ()
+        if self.window:
+            attended, local = self.local(to_key, state.local if state else None, valid, v)
+            average = average + attended
+        elif state and state.local:
+            raise InputError("state: expected one without local attention, got one with. Is it of another model?")
         y = self.scaled(self.output(self.fired(gate * average, "input", state, valid, membranes)))
         y = self.fired(y, "output", state, valid, membranes)
-        return zero_invalid(y, valid), TimeMixState(last, tuple(membranes), sums)
+        return zero_invalid(y, valid), TimeMixState(last, tuple(membranes), sums, local)
+
+    def _rate(self, x: Tensor) -> Tensor:
+        """Return the decay rates, [d], or [B, T, d] if they depend on the data x."""
+        if not self.decay_rank:
+            return torch.exp(self.time_decay)
+        return torch.exp((self.time_decay + self.decay_up(torch.tanh(self.decay_down(x)))).clamp_max(_FASTEST))
 
 
 class ChannelMix(_Mix):
@@ -187,7 +219,7 @@ class Block(Stateful):
         first: True for the first block, which normalises the embedding.
         channel_only: use a second channel mix instead of the time mix (`ffnPre` of the release).
         dropout: dropout probability of the residual stream.
-        scale, neurons: as in `TimeMix`.
+        scale, neurons, decay_rank, window: as in `TimeMix`.
     """
 
     def __init__(
@@ -201,6 +233,8 @@ class Block(Stateful):
         dropout: float,
         scale: float = 1.0,
         neurons: NeuronConfig = PUBLISHED,
+        decay_rank: int = 0,
+        window: int = 0,
     ):
         super().__init__()
         expect_count(width, "[1, inf)", "width")
@@ -208,8 +242,9 @@ class Block(Stateful):
             self.ln0 = nn.LayerNorm(width)
         self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.before = "ffnPre" if expect_flag(channel_only, "channel_only") else "att"
-        self.add_module(self.before, (ChannelMix if channel_only else TimeMix)(width, spikes, v_threshold, scale, neurons))
-        self.ffn = ChannelMix(width, spikes, v_threshold, scale, neurons)
+        shared = width, spikes, v_threshold, scale, neurons
+        self.add_module(self.before, ChannelMix(*shared) if channel_only else TimeMix(*shared, decay_rank, window))
+        self.ffn = ChannelMix(*shared)
         self.drop = nn.Dropout(expect_in(dropout, "[0, 1)", "dropout"))
         self.first = first
 

@@ -23,11 +23,11 @@ def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
         network: any SpikeGPT.
         where: what the network is prepared for, for the error message.
     Raises:
-        InputError: its neurons cannot be expressed by the published ones.
+        InputError: its neurons, decay or attention cannot be expressed by the published ones.
     """
+    network.config.expect_published(where, *(["scales"] if network.config.spikes == "input" else []))
     if network.config.neurons == PUBLISHED:
         return network
-    network.config.neurons.expect_published(where, *(["scales"] if network.config.spikes == "input" else []))
     weight = network.head.weight
     made = SpikeGPT(replace(network.config, neurons=PUBLISHED)).to(weight.device, weight.dtype).train(network.training)
     trained = network.state_dict()
@@ -72,7 +72,7 @@ def unfolded(network: SpikeGPT) -> SpikeGPT:
         if isinstance(mix, TimeMix | ChannelMix):
             inner = ("output",) if isinstance(mix, TimeMix) else ("value",)
             for name, product in list(mix.named_children()):
-                if isinstance(product, nn.Linear):
+                if isinstance(product, nn.Linear) and name != "decay_up":  # its inputs are numbers
                     neurons: Any = mix.neurons[1 if name in inner else 0]
                     setattr(mix, name, _Unfolded(product, neurons, levels))
     return made

@@ -21,7 +21,8 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
     """Configuration of the models: the fields of `SpikeGPTConfig`, the loss and the pooling.
 
     Args:
-        vocab_size, spikes, start, channel_first, dropout, v_threshold, binary_embedding, halve_stream: as in `SpikeGPTConfig`.
+        vocab_size, spikes, start, channel_first, dropout, v_threshold, binary_embedding, halve_stream, decay_rank, window: as in
+            `SpikeGPTConfig`.
         hidden_size: `width` of `SpikeGPTConfig`.
         num_hidden_layers: `layers` of `SpikeGPTConfig`.
         l2_wrap: apply `l2_wrap` to the training loss, as published.
@@ -50,6 +51,8 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         binary_embedding: bool = True,
         halve_stream: bool = False,
         neurons: Mapping[str, Any] | None = None,
+        decay_rank: int = 0,
+        window: int = 0,
         l2_wrap: bool = True,
         pooling: str = "last",
         tie_word_embeddings: bool = False,
@@ -62,6 +65,7 @@ class SpikeGPTPreTrainedConfig(PreTrainedConfig):
         self.spikes, self.start, self.channel_first, self.dropout = spikes, start, channel_first, dropout
         self.v_threshold, self.binary_embedding, self.halve_stream = v_threshold, binary_embedding, halve_stream
         self.neurons = None if neurons is None else dict(neurons)
+        self.decay_rank, self.window = decay_rank, window
         self.l2_wrap, self.pooling = l2_wrap, pooling
         self.pad_token_id, self.bos_token_id, self.eos_token_id = pad_token_id, bos_token_id, eos_token_id
         if tie_word_embeddings:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Start = Literal["pytorch", "rwkv"]
 
-_SILENT = ("att.key", "att.receptance", "att.output", "ffn.value", "ffn.receptance", "ffnPre.value", "ffnPre.receptance")
+_SILENT = ("att.key", "att.receptance", "att.output", "att.decay_up", "ffn.value", "ffn.receptance", "ffnPre.value", "ffnPre.receptance")
 """Matrices initialised to zero by "rwkv"."""
 _DRIVE = 2.0
 """Gain of the norms before neurons that are inputs of matrix products. With normally distributed values times 2, such a neuron fires for

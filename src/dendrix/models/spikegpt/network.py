@@ -47,11 +47,17 @@ class SpikeGPTConfig:
     because the neurons are not scale-invariant."""
     neurons: NeuronConfig = PUBLISHED
     """Kind of neurons; by default those of the published network."""
+    decay_rank: int = 0
+    """Rank of the part of WKV's decay that depends on the data, such as 16; 0 for the published decay, one constant per channel."""
+    window: int = 0
+    """Tokens that a local attention beside WKV reads, such as 16; 0 for none, as published. Each of its heads is switched on by a spike, or
+    scaled by a sigmoid with spikes="none"."""
 
     def __post_init__(self) -> None:
         expect_one_of(self.spikes, get_args(Spikes), "spikes")
         expect_one_of(self.start, get_args(Start), "start")
         expect_fields(self, whole=("vocab_size", "width", "layers"), vocab_size="[1, inf)", width="[2, inf)", layers="[0, inf)")
+        expect_fields(self, whole=("decay_rank", "window"), decay_rank="[0, inf)", window="[0, 1024]")
         expect_fields(self, dropout="[0, 1)", v_threshold="(0, inf)")
         for name in ("channel_first", "binary_embedding", "halve_stream"):
             expect_flag(getattr(self, name), name)
@@ -60,6 +66,23 @@ class SpikeGPTConfig:
             raise InputError('neurons: expected none to be described, because spikes="none" has no neurons. Leave them at their defaults.')
         if self.neurons.norm and self.spikes == "input":
             raise InputError('norm: expected False with spikes="input", whose neurons have norms before them already. Leave it out.')
+        if self.decay_rank > self.width:
+            raise InputError(f"decay_rank: expected at most the width, {self.width}, got {self.decay_rank}. Lower it.")
+        if self.window == 1:
+            raise InputError("window: expected 0 for no local attention, or at least 2 tokens, got 1. Raise it.")
+
+    def expect_published(self, where: str, *folded: str) -> None:
+        """Refuse a network with neurons, a decay or an attention other than the published ones.
+
+        Args:
+            where: what knows only the published ones, for the error message.
+            folded: names of fields of the neurons that do not matter there.
+        Raises:
+            InputError: one of them is another.
+        """
+        self.neurons.expect_published(where, *folded)
+        if own := ", ".join(f"{name}={getattr(self, name)}" for name in ("decay_rank", "window") if getattr(self, name)):
+            raise InputError(f"model: expected the published time mix for {where}, got {own}. Call the network itself, or train without.")
 
     def build(self) -> "SpikeGPT":
         """Create the network with initial weights."""
@@ -107,6 +130,8 @@ class SpikeGPTBody(Stateful):
                 dropout=config.dropout,
                 scale=0.5 ** (i // _EVERY_HALVED) if config.halve_stream else 1.0,
                 neurons=config.neurons,
+                decay_rank=config.decay_rank,
+                window=config.window,
             )
             for i in range(config.layers)
         ]

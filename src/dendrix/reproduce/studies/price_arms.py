@@ -48,6 +48,8 @@ class Arm:
     """Other fields of the network's configuration."""
     rate: float | None = None
     """Target of the rate of spikes."""
+    final_alpha: float | None = None
+    """Sharpness of the surrogate at the end of the training."""
     taught: bool = False
     """Whether the continuous network of the same seed and learning rate is its teacher."""
     rates: tuple[float, ...] = (5e-3, 1e-2)
@@ -55,8 +57,16 @@ class Arm:
     of: str = ""
     """Arm with which it is compared, and without which it is not dropped; empty for those that every other is compared with."""
 
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Fields of the network and of its neurons that differ from the recipe, by name."""
+        own = {name: value for name, value in vars(self.neurons).items() if value != getattr(PUBLISHED, name)}
+        return {**own, **self.model}
 
-_INPUTS = "spikegpt-small:inputs"
+
+_INPUTS, _CONTINUOUS = "spikegpt-small:inputs", "spikegpt-small:continuous"
+_VARYING = "decay of WKV that depends on the data, of rank 16"
+_LOCAL = "local attention over 16 tokens, four heads gated by "
 _WIDER = (1e-3, 3e-3, 1e-2)
 """Learning rates of the baselines, which get more of them than the networks of this project."""
 
@@ -66,7 +76,7 @@ def _changed(says: str, **changes: Any) -> Arm:
 
 
 ARMS: dict[str, Arm] = {
-    TEACHER: Arm("spikegpt-small:continuous", "no spikes"),
+    TEACHER: Arm(_CONTINUOUS, "no spikes"),
     REFERENCE: Arm(_INPUTS, "spikes before every product"),
     "spiking": Arm("spikegpt-small", "spikes behind each half of a block, as published"),
     "held": _changed(f"rate of spikes held at {HELD:.0%}", rate=HELD),
@@ -74,6 +84,11 @@ ARMS: dict[str, Arm] = {
     "decays": _changed("membrane decay of each channel learned", neurons=NeuronConfig(decays=True)),
     "sharp": _changed("surrogate twice as sharp, alpha 4", neurons=NeuronConfig(alpha=4.0)),
     "wide": _changed("surrogate half as sharp, alpha 1", neurons=NeuronConfig(alpha=1.0)),
+    "sharpened": _changed("surrogate from alpha 1 to 4 over the training", neurons=NeuronConfig(alpha=1.0), final_alpha=4.0),
+    "varying": _changed(_VARYING, model={"decay_rank": 16}),
+    "local": _changed(_LOCAL + "spikes", model={"window": 16}),
+    "continuous-varying": Arm(_CONTINUOUS, f"control without spikes: {_VARYING}", model={"decay_rank": 16}, of=TEACHER),
+    "continuous-local": Arm(_CONTINUOUS, f"control without spikes: {_LOCAL}sigmoids", model={"window": 16}, of=TEACHER),
     "taught": _changed("half of the loss from the predictions of the continuous twin", taught=True),
     "spiking-norm": Arm("spikegpt-small", "a norm before the published neurons", NeuronConfig(norm=True), of="spiking"),
     "gpt2": Arm("spikegpt-small:gpt2", "GPT-2 of transformers, head not tied", rates=_WIDER),
@@ -85,11 +100,6 @@ ARMS: dict[str, Arm] = {
 }
 """All arms of the screening, in the order in which they are trained."""
 
-NOT_BUILT = (
-    "decay of WKV that depends on the data (RWKV-6 and -7): needs a scan kernel with a decay for each step",
-    "short local attention gated by spikes",
-    "schedule of the surrogate's sharpness",
-)
 NOT_TRAINED = (
     "longer context: `--budget.context 1024 --budget.batch-size 2`",
     "word pieces: `--data.tokenizer learned --data.vocabulary 512 --model.vocab-size 512 --model.width 150`, of the same size",
@@ -114,7 +124,7 @@ def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> Te
     model: Any = recipe.model
     budget = TextBudget(stage.steps, stage.steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
     optim = replace(recipe.optim, lr=lr, warm_up=stage.steps // 6)
-    loss = TextLoss(rate=arm.rate, teacher=teacher if arm.taught else None)
+    loss = TextLoss(rate=arm.rate, teacher=teacher if arm.taught else None, final_alpha=arm.final_alpha)
     return replace(recipe, model=replace(model, **changes), optim=optim, budget=budget, loss=loss, seed=seed)
 
 
@@ -136,15 +146,16 @@ def combined(names: Sequence[str]) -> Arm:
     """Return the arm with all changes of several arms of the network with spikes before every product.
 
     Args:
-        names: keys of `ARMS`.
+        names: keys of `ARMS`, of which no two change the same field.
     """
     arms = [ARMS[name] for name in names]
-    changes = {name: value for arm in arms for name, value in vars(arm.neurons).items() if value != getattr(PUBLISHED, name)}
-    rates = [arm.rate for arm in arms if arm.rate is not None]
+    changes = {name: value for arm in arms for name, value in arm.changed.items()}
     return Arm(
         ARMS[REFERENCE].recipe,
         " and ".join(arm.says for arm in arms),
-        NeuronConfig(**changes),
-        rate=rates[-1] if rates else None,
-        taught=any(arm.taught for arm in arms),
+        NeuronConfig(**{name: value for name, value in changes.items() if hasattr(PUBLISHED, name)}),
+        {name: value for name, value in changes.items() if not hasattr(PUBLISHED, name)},
+        next((arm.rate for arm in arms if arm.rate is not None), None),
+        next((arm.final_alpha for arm in arms if arm.final_alpha is not None), None),
+        any(arm.taught for arm in arms),
     )

@@ -23,6 +23,7 @@ from ...models.spikegpt.deployment import unfolded
 from ...models.spikegpt.hf_files import load_network
 from ...run_folder.record import METRICS, read_lines, read_record
 from ...runs.text_scores import tokens_in
+from ...train.text.health import GATE
 from ..claim import Checked
 from ..study import OUTCOME, RUNS, Cell, Results, Study
 from . import price_page
@@ -42,7 +43,8 @@ class Screened(TypedDict):
     valid: float
     """Bits per byte of the beginning of the validation text."""
     rate: float | None
-    """Spikes per neuron and token, the mean over all groups of neurons; None without neurons."""
+    """Spikes per neuron and token, the mean over all groups of neurons but gates of attention, whose spikes enter no product; None without
+    neurons."""
     parameters: int
     tokens: int
     """Tokens that it was trained on."""
@@ -113,12 +115,17 @@ def survivors(best: Results) -> list[str]:
 def rungs(best: Results) -> dict[str, tuple[Arm, float]]:
     """Return the arms of the ladder and their learning rates: those to compare with, and one more survivor in each further rung.
 
+    Of survivors that change the same field, only the first one is added.
+
     Args:
         best: outcome of each arm, see `best_of`.
     """
     kept = survivors(best)
     found = {name: (arm, best[name]["lr"]) for name, arm in ARMS.items() if not arm.of or (name in kept and arm.of != REFERENCE)}
-    added = [name for name in kept if ARMS[name].of == REFERENCE]
+    added: list[str] = []
+    for name in kept:
+        if ARMS[name].of == REFERENCE and not any(ARMS[name].changed.keys() & ARMS[other].changed.keys() for other in added):
+            added.append(name)
     for count, name in enumerate(added, 1):
         found["+".join([REFERENCE, *added[:count]])] = (combined(added[:count]), best[name]["lr"])
     return found
@@ -127,7 +134,7 @@ def rungs(best: Results) -> dict[str, tuple[Arm, float]]:
 def _score_screening(cell: Cell, folder: Path) -> Screened:
     record, lines = read_record(folder), read_lines(folder / METRICS)
     line, recipe = lines[(record["progress"] or {})["best_epoch"]], cell.recipe
-    rates = [shares["rate"] for shares in line["health"].values()]
+    rates = [shares["rate"] for name, shares in line["health"].items() if not name.endswith(GATE)]
     budget: Any = recipe and recipe.budget
     return Screened(
         valid=line["valid_bits_per_byte"],

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ...models.gpt2 import GPT2
 from ...models.lstm import LSTM
+from ...models.spikegpt.attention import LocalAttention
 from ...models.spikegpt.blocks import ChannelMix, TimeMix
 from ...models.spikegpt.network import SpikeGPT
 from ..health import shares
@@ -14,9 +15,14 @@ from ..health import shares
 _FED = (".key", ".output", ".value")
 """Matrix products whose inputs are spikes, one for each group of neurons: receptance has the same inputs as key."""
 
+GATE = ".gate"
+"""End of the names of gates of local attention."""
+
 
 class SpikeWatch:
     """Forward hooks that count spikes in evaluation mode: the outputs of each half of a block, or the inputs of its matrix products.
+
+    The gates of local attention are counted as well.
 
     Args:
         network: network to observe; in one without neurons nothing is counted.
@@ -26,7 +32,9 @@ class SpikeWatch:
         self._spikes: dict[str, Tensor] = {}
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():
-            if isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
+            if isinstance(module, LocalAttention) and module.gate is not None:
+                module.gate.register_forward_hook(self._hook(name + GATE, _sent(module.gate)))
+            elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
                 module.register_forward_hook(self._hook(name, _sent(module.neurons[0])))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":
                 for part, product in module.named_children():

@@ -73,6 +73,7 @@ class TextLearner(Learner):
         for _ in range(steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate(self.recipe.optim, progress.step, budget.steps)
+            self.terms.sharpen(progress.step / max(budget.steps - 1, 1))
             loss, norm = self._step(progress.step)
             progress.step += 1
             losses, norms = losses + loss, norms + norm

@@ -1,4 +1,7 @@
-"""Terms of the loss of a language model beside the cross-entropy of its text: a target for the rate of spikes, and a teacher."""
+"""Terms of the loss of a language model beside the cross-entropy of its text: a target for the rate of spikes, and a teacher.
+
+Also the schedule of the surrogate.
+"""
 
 from typing import Any
 
@@ -6,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...core import ATan
 from ...errors import InputError
+from ...models.spikegpt.attention import LocalAttention
 from ...models.spikegpt.neurons import SpikeNeurons
 from .recipe import TextLoss
 
@@ -20,19 +25,23 @@ class LossTerms:
         tokenizer: tokenizer of the text, of the package tokenizers.
         device: device of the training.
     Raises:
-        InputError: a target of the rate for a network without neurons, or a teacher with another tokenizer or that cannot be read.
+        InputError: a target of the rate or a surrogate for a network without neurons, or a teacher with another tokenizer or that cannot
+            be read.
         FileNotFoundError: the teacher does not exist.
     """
 
     def __init__(self, settings: TextLoss, network: nn.Module, tokenizer: Any, device: torch.device):
         self.settings = settings
         self._rates: list[Tensor] = []
+        self._neurons = [module for module in network.modules() if isinstance(module, SpikeNeurons)]
+        for name, value in (("rate", settings.rate), ("final_alpha", settings.final_alpha)):
+            if value is not None and not self._neurons:
+                raise InputError(f"loss.{name}: expected none for a network without spikes, got {value}. Leave it out.")
         if settings.rate is not None:
-            neurons = [module for module in network.modules() if isinstance(module, SpikeNeurons)]
-            if not neurons:
-                raise InputError("loss.rate: expected none for a network without spikes, got a target. Leave it out.")
-            for module in neurons:
-                module.register_forward_hook(self._observe)
+            gates = [module.gate for module in network.modules() if isinstance(module, LocalAttention)]
+            for module in self._neurons:
+                if module not in gates:
+                    module.register_forward_hook(self._observe)
         self._teacher = None if settings.teacher is None else _opened(settings, tokenizer).to(device)
 
     def __call__(self, tokens: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,6 +63,17 @@ class LossTerms:
             self._rates.clear()
             loss = loss + self.settings.rate_weight * (rate / self.settings.rate - 1) ** 2
         return loss, own
+
+    def sharpen(self, done: float) -> None:
+        """Set the sharpness of the surrogates, which depends on nothing but `done`, so that a resumed run continues exactly.
+
+        Args:
+            done: share of the training that is done, from 0 to 1.
+        """
+        if self.settings.final_alpha is not None:
+            for module in self._neurons:
+                start = module.config.alpha
+                module.spike = ATan(start * (self.settings.final_alpha / start) ** done)
 
     def _observe(self, module: SpikeNeurons, _: Any, result: tuple[Tensor, Any]) -> None:
         if module.training:

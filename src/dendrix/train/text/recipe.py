@@ -86,19 +86,25 @@ class TextBudget:
 
 @dataclass(frozen=True)
 class TextLoss:
-    """Terms beside the cross-entropy of the next token."""
+    """Terms beside the cross-entropy of the next token, and the surrogate behind its gradient."""
 
     rate: float | None = None
-    """Spikes per neuron and token at which the mean over all groups of neurons is held; None leaves the rate free."""
+    """Spikes per neuron and token at which the mean over all groups of neurons is held, gates of attention aside; None leaves the rate
+    free."""
     rate_weight: float = 1.0
     """Factor of (rate / target - 1)^2, in nats."""
     teacher: Path | None = None
     """Run of a trained language model with the same tokenizer, whose predictions are learned as well; None for no teacher."""
     teacher_weight: float = 0.5
     """Share of the teacher's predictions in the loss; the rest is that of the text."""
+    final_alpha: float | None = None
+    """Sharpness of the surrogate of the neurons at the last step, which begins at `model.neurons.alpha` and changes by the same factor at
+    every step; None keeps it."""
 
     def __post_init__(self) -> None:
         expect_fields(self, rate_weight="(0, inf)", teacher_weight="(0, 1]")
+        if self.final_alpha is not None:
+            expect_fields(self, final_alpha="(0, inf)")
         if self.rate is not None:
             expect_fields(self, rate="(0, 1)")
 

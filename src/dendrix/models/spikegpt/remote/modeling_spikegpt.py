@@ -66,6 +66,8 @@ class SpikeGPTConfig(PreTrainedConfig):
     ):  # fmt: skip
         if neurons is not None:
             raise ValueError("neurons: expected the published ones, the only ones in the code of this folder. Install and import dendrix.")
+        if own := [f"{name}={more[name]}" for name in ("decay_rank", "window") if more.get(name)]:
+            raise ValueError(f"time mix: expected the published one, got {', '.join(own)}. Install and import dendrix.")
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
         self.spikes, self.channel_first, self.dropout, self.v_threshold = spikes, channel_first, dropout, v_threshold
         self.binary_embedding, self.halve_stream, self.pooling = binary_embedding, halve_stream, pooling
