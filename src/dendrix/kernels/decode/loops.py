@@ -15,8 +15,6 @@ fire = mix = average = gate = square = product = normalise
 
 _TOKENS = 64
 """Tokens per pass through a block."""
-_CHUNK = 32
-"""As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
 """Rows of the vectors of a half, after the weight and bias of its norm."""
 KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
@@ -106,9 +104,8 @@ def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any)
 
 def rooms(count: Any, d: Any, widest: Any) -> Any:
     """Buffers for the intermediate results of `count` tokens inside a block, whose matrices have up to `widest` outputs per block."""
-    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.arange(4 * d).astype(np.int32)
-    floats = np.empty((count, widest), np.float32), np.empty((_CHUNK, widest), np.float32)
-    work = (*active, *floats, np.empty((count, widest), np.int16), np.empty((count, widest), np.int32))
+    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.empty(count, np.int64)
+    work = (*active, np.empty((count, widest), np.float32), np.empty((count, widest), np.int32))
     mixed, made, wide = np.empty((3, count, d), np.float32), np.empty((3, count, d), np.float32), np.empty((count, 4 * d), np.float32)
     return mixed, made, wide, np.empty(d, np.float32), work
 

@@ -1,0 +1,184 @@
+"""Sums of weights over many inputs for a tile of outputs, kept in vector registers: the inner loops of the products.
+
+Of a loop over arrays, LLVM makes code that loads and stores all sums for every input, and the processor reads ahead no further than a page.
+Here, sums stay in registers and weights are read in advance. The vectors are those of LLVM's language, which it maps to the registers of
+any processor. Accesses are not checked; `product_loops` checks their ends.
+"""
+
+from functools import cache
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+_FLOAT, _BYTE, _SHORT, _INT, _INDEX = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_LANES, _SHORT_LANES = 16, 32
+"""Numbers per vector of float32, and of int16."""
+_LINE = 64
+"""Bytes that the processor reads at once."""
+_AHEAD = 8192
+"""Bytes between the weights in use and those read in advance: more than the page of 4 KiB, at whose end the processor's own reading stops."""
+_ACTIVE_AHEAD = 16
+"""The same in active inputs, whose places the processor cannot foresee."""
+
+
+@cache
+def sizes() -> dict[str, int]:
+    """Return the outputs of the tiles, as many as this processor has registers for: `wide` ones for one row, `narrow` ones for `several` rows.
+
+    A block of a packed matrix has a multiple of 64 outputs, and so a multiple of the narrow ones.
+    """
+    many = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+    outputs = (256, 64, 512) if many else (64, 16, 128)
+    return dict(wide=outputs[0], narrow=outputs[1], several=4, wide_of_spikes=outputs[2], narrow_of_spikes=64)
+
+
+@cache
+def all_inputs(kind: str, rows: int, outputs: int) -> Any:
+    """Return a function that adds x times the weights of the next `count` inputs to the sums of one or several rows.
+
+    Its arguments are x, its first element and elements per row; the weights, their first element and elements per input; the number of
+    inputs; the float32 sums, their first element and elements per row.
+    """
+
+    def tile(_: Any, x: Any, x_at: Any, x_width: Any, weights: Any, at: Any, width: Any, count: Any, sums: Any, to: Any, apart: Any) -> Any:
+        def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
+            x, x_at, x_width, weights, at, width, count, sums, to, apart = _arguments(context, b, signature, args)
+            inputs = [b.gep(x, [b.add(x_at, b.mul(x_width, _index(r)))]) for r in range(rows)]
+            kept = [_Sums(b, b.gep(sums, [b.add(to, b.mul(apart, _index(r)))]), outputs, _FLOAT) for r in range(rows)]
+            with cgutils.for_range(b, count) as loop:
+                row = b.gep(weights, [b.add(at, b.mul(loop.index, width))])
+                if rows == 1:
+                    _read(b, row, _AHEAD, outputs)
+                factors = [_splat(b, b.load(b.gep(each, [loop.index]))) for each in inputs]
+                for i in range(outputs // _LANES):
+                    weight = _as_float(b, _load(b, row, i, _LANES), kind)
+                    for factor, own in zip(factors, kept, strict=True):
+                        own.add(i, b.fmul(factor, weight, flags=("contract",)))
+            for own in kept:
+                own.store()
+            return context.get_dummy_value()
+
+        return types.void(x, x_at, x_width, weights, at, width, count, sums, to, apart), emit
+
+    return _named(tile, f"all_{kind}_{rows}_{outputs}")
+
+
+@cache
+def active_inputs(kind: str, outputs: int) -> Any:
+    """Return a function that adds x times the weights of `count` active inputs to the sums of one row.
+
+    Its arguments are x and its first element; the indices of the active inputs, the first of them in use, and their number; the weights,
+    the first element of input 0 and elements per input; the sums and their first element. Of the kind "spikes", x is 1 and not read, the
+    weights are int8, the sums int32, and at most 256 inputs are added: the sums of so many weights fit int16.
+    """
+    spikes = kind == "spikes"
+
+    def tile(_: Any, x: Any, x_at: Any, active: Any, first: Any, count: Any, weights: Any, at: Any, width: Any, sums: Any, to: Any) -> Any:
+        def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
+            x, x_at, active, first, count, weights, at, width, sums, to = _arguments(context, b, signature, args)
+            last = b.sub(count, _index(1))
+
+            def place(k: Any) -> Any:
+                return b.sext(b.load(b.gep(active, [b.add(first, k)])), _INDEX)
+
+            def row(i: Any) -> Any:
+                return b.gep(weights, [b.add(at, b.mul(i, width))])
+
+            kept = _Sums(b, b.gep(sums, [to]), outputs, _SHORT if spikes else _FLOAT)
+            with cgutils.for_range(b, count) as loop:
+                later = b.add(loop.index, _index(_ACTIVE_AHEAD))
+                _read(b, row(place(b.select(b.icmp_signed("<", later, last), later, last))), 0, outputs)
+                i = place(loop.index)
+                factor = None if spikes else _splat(b, b.load(b.gep(x, [b.add(x_at, i)])))
+                for j in range(len(kept.parts)):
+                    weight = _load(b, row(i), j, kept.lanes)
+                    kept.add(j, b.sext(weight, kept.type) if spikes else b.fmul(factor, _as_float(b, weight, kind), flags=("contract",)))
+            kept.store()
+            return context.get_dummy_value()
+
+        return types.void(x, x_at, active, first, count, weights, at, width, sums, to), emit
+
+    return _named(tile, f"active_{kind}_{outputs}")
+
+
+class _Sums:
+    """Sums of a tile in registers; int16 sums begin at zero and are added to int32 sums in the end."""
+
+    def __init__(self, b: Any, place: Any, outputs: int, kind: Any):
+        self.b, self.place, self.short = b, place, kind == _SHORT
+        self.lanes = _SHORT_LANES if self.short else _LANES
+        self.type = ir.VectorType(kind, self.lanes)
+        # LLVM turns variables on the stack into registers.
+        self.parts = [cgutils.alloca_once(b, self.type) for _ in range(outputs // self.lanes)]
+        for i, part in enumerate(self.parts):
+            b.store(ir.Constant(self.type, [0] * self.lanes) if self.short else _load(b, place, i, self.lanes), part)
+
+    def add(self, i: int, value: Any) -> None:
+        """Add a vector to that of the outputs from i times `lanes` on."""
+        b, part = self.b, self.parts[i]
+        b.store(b.add(b.load(part), value) if self.short else b.fadd(b.load(part), value, flags=("contract",)), part)
+
+    def store(self) -> None:
+        """Write the sums to their array."""
+        b = self.b
+        for i, part in enumerate(self.parts):
+            value = b.load(part)
+            if self.short:
+                value = b.add(_load(b, self.place, i, self.lanes), b.sext(value, ir.VectorType(_INT, self.lanes)))
+            to = b.gep(self.place, [_index(i * self.lanes)])
+            b.store(value, b.bitcast(to, value.type.as_pointer()), align=4)
+
+
+def _named(tile: Any, name: str) -> Any:
+    tile.__name__ = tile.__qualname__ = name
+    return intrinsic(tile)
+
+
+def _arguments(context: Any, b: Any, signature: Any, args: Any) -> list[Any]:
+    """Pointers to the first elements of arrays; whole numbers as they are."""
+    for kind in signature.args:
+        if isinstance(kind, types.Array) and kind.layout != "C":
+            raise TypeError(f"expected contiguous arrays, got {kind}.")  # a slice of columns
+    given = zip(signature.args, args, strict=True)
+    return [context.make_array(kind)(context, b, value).data if isinstance(kind, types.Array) else value for kind, value in given]
+
+
+def _index(value: int) -> Any:
+    return ir.Constant(_INDEX, value)
+
+
+def _load(b: Any, place: Any, i: int, lanes: int) -> Any:
+    """Load vector number i behind a place."""
+    kind = place.type.pointee
+    return b.load(b.bitcast(b.gep(place, [_index(i * lanes)]), ir.VectorType(kind, lanes).as_pointer()), align=_bytes(kind))
+
+
+def _bytes(kind: Any) -> int:
+    return 4 if kind == _FLOAT else int(kind.width) // 8
+
+
+def _splat(b: Any, value: Any) -> Any:
+    """A vector of equal numbers."""
+    undefined = ir.Constant(ir.VectorType(value.type, _LANES), ir.Undefined)
+    first = b.insert_element(undefined, value, ir.Constant(_INT, 0))
+    return b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INT, _LANES), [0] * _LANES))
+
+
+def _as_float(b: Any, weight: Any, kind: str) -> Any:
+    floats = ir.VectorType(_FLOAT, _LANES)
+    if kind == "bfloat16":
+        bits = b.zext(weight, ir.VectorType(_INT, _LANES))
+        return b.bitcast(b.shl(bits, ir.Constant(bits.type, [16] * _LANES)), floats)
+    return b.sitofp(weight, floats) if kind == "int8" else weight
+
+
+def _read(b: Any, row: Any, ahead: int, outputs: int) -> None:
+    """Let the processor read the weights `ahead` bytes behind a row into its cache. There need not be any."""
+    size, row = outputs * _bytes(row.type.pointee), b.bitcast(row, _BYTE.as_pointer())
+    function = ir.FunctionType(ir.VoidType(), [row.type, _INT, _INT, _INT])
+    prefetch = b.module.declare_intrinsic("llvm.prefetch", [row.type], function)
+    for byte in range(0, size, _LINE):
+        b.call(prefetch, [b.gep(row, [_index(ahead + byte)]), *(ir.Constant(_INT, value) for value in (0, 3, 1))])
