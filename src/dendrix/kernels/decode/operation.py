@@ -42,15 +42,19 @@ def _compiled(spikes: str, weights: str) -> Any:
         all_several=tiles.all_inputs(weights, sizes["several"], sizes["narrow"]),
         active_wide=tiles.active_inputs(weights, sizes["wide"]),
         active_narrow=tiles.active_inputs(weights, sizes["narrow"]),
-        spikes_wide=tiles.active_inputs("spikes", sizes["wide_of_spikes"]),
-        spikes_narrow=tiles.active_inputs("spikes", sizes["narrow_of_spikes"]),
+        spikes_wide=tiles.spikes(sizes["wide_of_spikes"]),
+        spikes_half=tiles.spikes(sizes["wide_of_spikes"] // 2),
+        spikes_narrow=tiles.spikes(sizes["narrow_of_spikes"]),
+        read_ahead=tiles.read_ahead,
+        ahead=tiles.AHEAD,
     )
     of_products = product_loops.find_active, product_loops.within, product_loops.add_all, product_loops.add_active
-    for part in (*of_products, spike_loops.add_spikes, spike_loops.spike_product, product_loops.product):
+    of_spikes = spike_loops.room_for_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
+    for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
         parts[part.__name__] = specialise(part, **parts)  # each uses the earlier ones
     parts["normalise"] = specialise(rows.normalise, any_order=True)
     of_rows = rows.fire, rows.mix, rows.average, rows.gate, rows.square
-    of_blocks = loops.shift, loops.finish, loops.rooms, loops.time_mix, loops.channel_mix, loops.answer
+    of_blocks = loops.shift, loops.finish, loops.rooms, loops.read_half, loops.time_mix, loops.channel_mix, loops.answer
     for part in (*of_rows, *of_blocks):
         parts[part.__name__] = specialise(part, contract=True, **flags, **parts)
     return specialise(loops.advance, contract=True, **flags, **parts)

@@ -13,6 +13,7 @@ all_narrow: Any = None
 all_several: Any = None
 active_wide: Any = None
 active_narrow: Any = None
+enlist: Any = None
 spike_product: Any = None
 wide = narrow = several = 1
 """Outputs of the tiles for one row, and rows of the tile for several."""
@@ -78,12 +79,18 @@ def add_active(x: Any, r: Any, active: Any, first: Any, last: Any, weights: Any,
         j += narrow
 
 
+def prepare(x: Any, rows: Any, matrix: Any, memory: Any) -> None:
+    """List the active inputs of a product of spikes; must be called before `product`, in the same order if there are several products."""
+    if whole and matrix[5] == SPIKES:
+        enlist(x, rows, matrix, memory[5])
+
+
 def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
     """y = x W^T for the first rows of x, `matrix` being a row of the table of `generate.packing`."""
     at, scale_at, inputs, outputs, width, zeros = matrix
-    active, counts, done, sums, _ = memory
+    active, counts, done, sums, whole_sums, queue = memory
     if whole and zeros == SPIKES:
-        spike_product(x, rows, matrix, weights, scales, y, memory)
+        spike_product(x, rows, matrix, weights, scales, y, whole_sums, queue)
     else:
         total = find_active(x, rows, inputs, active, counts) if zeros else rows * inputs
         sparse = total < rows * inputs * (dense_alone if rows == 1 else _DENSE)

@@ -2,58 +2,102 @@
 
 Sums of integers are exact in any order. They equal the float32 sums of `product_loops` to the bit, which are whole numbers below 2^24
 here, and do not depend on the other rows of a batch.
+
+The places of the weights of all active inputs are listed before, for all products whose inputs are known, so that weights are read in
+advance from one block and one product to the next.
 """
 
 from typing import Any
 
 import numpy as np
 
-find_active: Any = None  # `specialise` binds it, and the tiles of `tiles` and their outputs
-within: Any = None
-spikes_wide: Any = None
+spikes_wide: Any = None  # `specialise` binds these: sums of tiles of outputs, see `tiles`
+spikes_half: Any = None
 spikes_narrow: Any = None
-wide_of_spikes = narrow_of_spikes = 1
+wide_of_spikes = narrow_of_spikes = ahead = 1
 
 _MOST = 256
 """Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15. Also the inputs per chunk, whose weights stay in the cache for
 all rows of a batch."""
 _ZERO = np.int32(0)
+_PLACES, _ENDS = 0, 1
+"""Rows of the counts of a queue: how many places, and ends of lists of places, were written and read."""
 
 
-def add_spikes(x: Any, r: Any, active: Any, first: Any, last: Any, weights: Any, at: Any, width: Any, sums: Any) -> None:
-    """Add the weights of the inputs active[r, first : last], at most 256, to the sums of a row; `at` is the first weight of input 0."""
+def room_for_places(count: Any, d: Any) -> Any:
+    """An empty queue of the lists of `count` tokens for the products of one half of a block: places, ends of lists, and their counts."""
+    lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _MOST + 1)
+    blocks = 5 * d // wide_of_spikes + 5
+    return np.empty(count * blocks * 4 * d + ahead, np.int64), np.empty(lists, np.int64), np.zeros((2, 2), np.int64)
+
+
+def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
+    """Append the places of the weights of the active inputs of a product, in the order in which `spike_product` adds them.
+
+    There is a list for each block of outputs, chunk of inputs (all of them for a single row), and row.
+    """
+    at, _, inputs, outputs, width, _ = matrix
+    places, ends, counts = queue
+    if counts[_ENDS, 0] == counts[_ENDS, 1]:  # all of it was read
+        counts[:] = 0
+    n, m = counts[_PLACES, 0], counts[_ENDS, 0]
+    size = inputs if rows == 1 else _MOST
+    first, earliest = n, m
+    for start in range(0, inputs, size):
+        for r in range(rows):
+            for i in range(start, min(start + size, inputs)):
+                places[n] = at + i * width
+                n += x[r, i] != np.float32(0)
+            ends[m] = n
+            m += 1
+    found, lists = n - first, m - earliest
+    for block in range(1, -(-outputs // width)):
+        for k in range(found):
+            places[n + k] = places[first + k] + block * inputs * width
+        for k in range(lists):
+            ends[m + k] = ends[earliest + k] + block * found
+        n += found
+        m += lists
+    for k in range(ahead):  # is read in advance behind the end, where nothing is listed yet
+        places[n + k] = places[n - 1] if n else 0
+    counts[_PLACES, 0], counts[_ENDS, 0] = n, m
+
+
+def add_spikes(places: Any, first: Any, count: Any, weights: Any, width: Any, sums: Any, r: Any) -> None:
+    """Add the weights of the next `count` places, at most 256, to the sums of a row."""
     j = 0
     while j + wide_of_spikes <= width:
-        spikes_wide(x, 0, active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j)
+        spikes_wide(places, first, count, weights, j, sums, r * sums.shape[1] + j)
         j += wide_of_spikes
+    if j + wide_of_spikes // 2 <= width:
+        spikes_half(places, first, count, weights, j, sums, r * sums.shape[1] + j)
+        j += wide_of_spikes // 2
     while j < width:
-        spikes_narrow(x, 0, active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j)
+        spikes_narrow(places, first, count, weights, j, sums, r * sums.shape[1] + j)
         j += narrow_of_spikes
 
 
-def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
-    """y = x W^T for the first rows of x, which are 0 or 1; `matrix` is a row of the table of `generate.packing`."""
-    at, scale_at, inputs, outputs, width, _ = matrix
-    active, counts, done, _, sums = memory
-    find_active(x, rows, inputs, active, counts)
+def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, sums: Any, queue: Any) -> None:
+    """y = x W^T for the first rows of x, which are 0 or 1, were listed, and are next in the queue.
+
+    `matrix` is a row of the table of `generate.packing`.
+    """
+    _, scale_at, inputs, outputs, width, _ = matrix
+    places, ends, counts = queue
+    k, m = counts[_PLACES, 1], counts[_ENDS, 1]
     for low in range(0, outputs, width):
-        within(x, rows, inputs, weights, at + inputs * width, width, sums)
         for r in range(rows):
-            done[r] = 0
             for j in range(np.uintp(width)):
                 sums[r, j] = _ZERO
-        for start in range(0, inputs, _MOST):
+        for _ in range(0, inputs, inputs if rows == 1 else _MOST):
             for r in range(rows):
-                first = last = done[r]
-                if rows == 1:
-                    last = min(first + _MOST, counts[r])
-                else:
-                    while last < counts[r] and active[r, last] < start + _MOST:
-                        last += 1
-                add_spikes(x, r, active, first, last, weights, at, width, sums)
-                done[r] = last
-        at += inputs * width
+                while k < ends[m]:
+                    count = min(_MOST, ends[m] - k)
+                    add_spikes(places, k, count, weights, width, sums, r)
+                    k += count
+                m += 1
         used = np.uintp(min(width, outputs - low))
         for r in range(np.uintp(rows)):
             for j in range(used):
                 y[r, np.uintp(low) + j] = np.float32(sums[r, j]) * scales[np.uintp(scale_at + low) + j]
+    counts[_PLACES, 1], counts[_ENDS, 1] = k, m

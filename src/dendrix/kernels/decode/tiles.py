@@ -20,7 +20,7 @@ _LINE = 64
 """Bytes that the processor reads at once."""
 _AHEAD = 8192
 """Bytes between the weights in use and those read in advance: more than the page of 4 KiB, at whose end the processor's own reading stops."""
-_ACTIVE_AHEAD = 16
+AHEAD = 16
 """The same in active inputs, whose places the processor cannot foresee."""
 
 
@@ -70,38 +70,71 @@ def all_inputs(kind: str, rows: int, outputs: int) -> Any:
 def active_inputs(kind: str, outputs: int) -> Any:
     """Return a function that adds x times the weights of `count` active inputs to the sums of one row.
 
-    Its arguments are x and its first element; the indices of the active inputs, the first of them in use, and their number; the weights,
-    the first element of input 0 and elements per input; the sums and their first element. Of the kind "spikes", x is 1 and not read, the
-    weights are int8, the sums int32, and at most 256 inputs are added: the sums of so many weights fit int16.
+    Its arguments are x and its first element; the indices of the active inputs, the first in use, and their number; the weights, the first
+    of input 0 and elements per input; the float32 sums and their first element.
     """
-    spikes = kind == "spikes"
 
     def tile(_: Any, x: Any, x_at: Any, active: Any, first: Any, count: Any, weights: Any, at: Any, width: Any, sums: Any, to: Any) -> Any:
         def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
             x, x_at, active, first, count, weights, at, width, sums, to = _arguments(context, b, signature, args)
             last = b.sub(count, _index(1))
 
-            def place(k: Any) -> Any:
-                return b.sext(b.load(b.gep(active, [b.add(first, k)])), _INDEX)
+            def place(k: Any) -> tuple[Any, Any]:
+                i = b.sext(b.load(b.gep(active, [b.add(first, k)])), _INDEX)
+                return i, b.gep(weights, [b.add(at, b.mul(i, width))])
 
-            def row(i: Any) -> Any:
-                return b.gep(weights, [b.add(at, b.mul(i, width))])
-
-            kept = _Sums(b, b.gep(sums, [to]), outputs, _SHORT if spikes else _FLOAT)
+            kept = _Sums(b, b.gep(sums, [to]), outputs, _FLOAT)
             with cgutils.for_range(b, count) as loop:
-                later = b.add(loop.index, _index(_ACTIVE_AHEAD))
-                _read(b, row(place(b.select(b.icmp_signed("<", later, last), later, last))), 0, outputs)
-                i = place(loop.index)
-                factor = None if spikes else _splat(b, b.load(b.gep(x, [b.add(x_at, i)])))
+                later = b.add(loop.index, _index(AHEAD))
+                _read(b, place(b.select(b.icmp_signed("<", later, last), later, last))[1], 0, outputs)
+                i, row = place(loop.index)
+                factor = _splat(b, b.load(b.gep(x, [b.add(x_at, i)])))
                 for j in range(len(kept.parts)):
-                    weight = _load(b, row(i), j, kept.lanes)
-                    kept.add(j, b.sext(weight, kept.type) if spikes else b.fmul(factor, _as_float(b, weight, kind), flags=("contract",)))
+                    kept.add(j, b.fmul(factor, _as_float(b, _load(b, row, j, _LANES), kind), flags=("contract",)))
             kept.store()
             return context.get_dummy_value()
 
         return types.void(x, x_at, active, first, count, weights, at, width, sums, to), emit
 
     return _named(tile, f"active_{kind}_{outputs}")
+
+
+@cache
+def spikes(outputs: int) -> Any:
+    """Return a function that adds int8 weights at `count` places, at most 256 because the sums of so many fit int16, to int32 sums.
+
+    Its arguments are the places, the first in use, and their number; the weights and how far behind the places the tile begins; the sums
+    and their first element. It reads AHEAD more places.
+    """
+
+    def tile(_: Any, places: Any, first: Any, count: Any, weights: Any, behind: Any, sums: Any, to: Any) -> Any:
+        def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
+            places, first, count, weights, behind, sums, to = _arguments(context, b, signature, args)
+            weights = b.gep(weights, [behind])
+            kept = _Sums(b, b.gep(sums, [to]), outputs, _SHORT)
+            with cgutils.for_range(b, count) as loop:
+                k = b.add(first, loop.index)
+                _read(b, b.gep(weights, [b.load(b.gep(places, [b.add(k, _index(AHEAD))]))]), 0, outputs)
+                row = b.gep(weights, [b.load(b.gep(places, [k]))])
+                for j in range(len(kept.parts)):
+                    kept.add(j, b.sext(_load(b, row, j, _SHORT_LANES), kept.type))
+            kept.store()
+            return context.get_dummy_value()
+
+        return types.void(places, first, count, weights, behind, sums, to), emit
+
+    return _named(tile, f"spikes_{outputs}")
+
+
+def _read_ahead(_: Any, array: Any, first: Any, count: Any) -> Any:
+    def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        array, first, count = _arguments(context, b, signature, args)
+        lines = b.sdiv(b.add(count, _index(_LINE // 4 - 1)), _index(_LINE // 4))
+        with cgutils.for_range(b, lines) as loop:
+            _read(b, b.gep(array, [b.add(first, b.mul(loop.index, _index(_LINE // 4)))]), 0, 1)
+        return context.get_dummy_value()
+
+    return types.void(array, first, count), emit
 
 
 class _Sums:
@@ -135,6 +168,10 @@ class _Sums:
 def _named(tile: Any, name: str) -> Any:
     tile.__name__ = tile.__qualname__ = name
     return intrinsic(tile)
+
+
+read_ahead = _named(_read_ahead, "read_ahead")
+"""Let the processor read `count` numbers of a float32 array into its cache, from a first one on: (array, first, count)."""
 
 
 def _arguments(context: Any, b: Any, signature: Any, args: Any) -> list[Any]:
