@@ -11,7 +11,6 @@ from ...core import kernel
 from ..available import HAS_NUMBA
 from ..numba.pool import in_parts
 
-
 _DENSE_ALONE = {"float32": 0.5, "bfloat16": 0.5, "int8": 0.3}
 """Fractions of active inputs above which a single row uses all inputs, because contiguous reads are faster."""
 

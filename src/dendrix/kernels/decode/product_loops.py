@@ -45,9 +45,10 @@ def find_active(x: Any, rows: Any, inputs: Any, active: Any, counts: Any) -> Any
     return total
 
 
-def within(x: Any, rows: Any, inputs: Any, weights: Any, end: Any, width: Any, sums: Any) -> Any:
-    """Read the last elements that the tiles use, whose accesses are not checked: where numba checks bounds, this raises for them."""
-    return rows == 0 or (x[rows - 1, inputs - 1] == x[0, 0], weights[end - 1] == weights[0], sums[rows - 1, width - 1] == sums[0, 0])[0]
+def within(x: Any, rows: Any, inputs: Any, weights: Any, end: Any, width: Any, sums: Any) -> None:
+    """Read the last elements that the tiles will use, whose accesses are not checked: where numba checks bounds, this raises for them."""
+    if rows:
+        _ = x[rows - 1, inputs - 1], weights[end - 1], sums[rows - 1, width - 1]
 
 
 def add_all(x: Any, rows: Any, start: Any, count: Any, weights: Any, at: Any, width: Any, sums: Any) -> None:
@@ -72,10 +73,14 @@ def add_active(x: Any, r: Any, active: Any, first: Any, last: Any, weights: Any,
     """Add the products of a row with the inputs active[r, first : last] to its sums; `at` is the first weight of input 0."""
     j = 0
     while j + wide <= width:
-        active_wide(x, r * x.shape[1], active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j)
+        active_wide(
+            x, r * x.shape[1], active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j
+        )
         j += wide
     while j < width:
-        active_narrow(x, r * x.shape[1], active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j)
+        active_narrow(
+            x, r * x.shape[1], active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j
+        )
         j += narrow
 
 

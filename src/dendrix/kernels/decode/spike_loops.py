@@ -14,12 +14,13 @@ import numpy as np
 spikes_wide: Any = None  # `specialise` binds these: sums of tiles of outputs, see `tiles`
 spikes_half: Any = None
 spikes_narrow: Any = None
+within: Any = None
 wide_of_spikes = narrow_of_spikes = ahead = 1
 
 _MOST = 256
 """Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15. Also the inputs per chunk, whose weights stay in the cache for
 all rows of a batch."""
-_ZERO = np.int32(0)
+_ZERO, _SILENT = np.int32(0), np.float32(0)
 _PLACES, _ENDS = 0, 1
 """Rows of the counts of a queue: how many places, and ends of lists of places, were written and read."""
 
@@ -40,26 +41,29 @@ def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
     places, ends, counts = queue
     if counts[_ENDS, 0] == counts[_ENDS, 1]:  # all of it was read
         counts[:] = 0
-    n, m = counts[_PLACES, 0], counts[_ENDS, 0]
     size = inputs if rows == 1 else _MOST
-    first, earliest = n, m
+    # Indices without a sign take no test for negative ones, which keeps LLVM from vectorising.
+    n, m = np.uintp(counts[_PLACES, 0]), np.uintp(counts[_ENDS, 0])
+    first, earliest, one = n, m, np.uintp(1)
     for start in range(0, inputs, size):
         for r in range(rows):
-            for i in range(start, min(start + size, inputs)):
-                places[n] = at + i * width
-                n += x[r, i] != np.float32(0)
+            place = at + start * width
+            for i in range(np.uintp(start), np.uintp(min(start + size, inputs))):
+                places[n] = place
+                n += np.uintp(x[r, i] != _SILENT)
+                place += width
             ends[m] = n
-            m += 1
+            m += one
     found, lists = n - first, m - earliest
     for block in range(1, -(-outputs // width)):
         for k in range(found):
             places[n + k] = places[first + k] + block * inputs * width
         for k in range(lists):
-            ends[m + k] = ends[earliest + k] + block * found
+            ends[m + k] = ends[earliest + k] + block * np.int64(found)
         n += found
         m += lists
-    for k in range(ahead):  # is read in advance behind the end, where nothing is listed yet
-        places[n + k] = places[n - 1] if n else 0
+    for k in range(np.uintp(ahead)):  # is read in advance behind the end, where nothing is listed yet
+        places[n + k] = at
     counts[_PLACES, 0], counts[_ENDS, 0] = n, m
 
 
@@ -82,8 +86,9 @@ def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: 
 
     `matrix` is a row of the table of `generate.packing`.
     """
-    _, scale_at, inputs, outputs, width, _ = matrix
+    at, scale_at, inputs, outputs, width, _ = matrix
     places, ends, counts = queue
+    within(x, rows, inputs, weights, at + -(-outputs // width) * inputs * width, width, sums)
     k, m = counts[_PLACES, 1], counts[_ENDS, 1]
     for low in range(0, outputs, width):
         for r in range(rows):

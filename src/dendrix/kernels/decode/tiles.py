@@ -8,9 +8,8 @@ any processor. Accesses are not checked; `product_loops` checks their ends.
 from functools import cache
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, registry, types
 from numba.extending import intrinsic
 
 _FLOAT, _BYTE, _SHORT, _INT, _INDEX = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
@@ -19,18 +18,19 @@ _LANES, _SHORT_LANES = 16, 32
 _LINE = 64
 """Bytes that the processor reads at once."""
 _AHEAD = 8192
-"""Bytes between the weights in use and those read in advance: more than the page of 4 KiB, at whose end the processor's own reading stops."""
+"""Bytes between the weights in use and those read in advance: more than a page of 4 KiB, at whose end the processor's own reading stops."""
 AHEAD = 16
 """The same in active inputs, whose places the processor cannot foresee."""
 
 
 @cache
 def sizes() -> dict[str, int]:
-    """Return the outputs of the tiles, as many as this processor has registers for: `wide` ones for one row, `narrow` ones for `several` rows.
+    """Return the outputs of tiles, whose sums fit the registers: `wide` ones for one row, `narrow` ones for one or `several` rows.
 
     A block of a packed matrix has a multiple of 64 outputs, and so a multiple of the narrow ones.
     """
-    many = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+    *_, features = registry.cpu_target.target_context.codegen().magic_tuple()
+    many = "+avx512f" in features
     outputs = (256, 64, 512) if many else (64, 16, 128)
     return dict(wide=outputs[0], narrow=outputs[1], several=4, wide_of_spikes=outputs[2], narrow_of_spikes=64)
 
