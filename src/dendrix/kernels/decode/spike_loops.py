@@ -18,8 +18,9 @@ within: Any = None
 wide_of_spikes = narrow_of_spikes = ahead = 1
 
 _MOST = 256
-"""Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15. Also the inputs per chunk, whose weights stay in the cache for
-all rows of a batch."""
+"""Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15."""
+_CHUNK = 512
+"""Inputs per chunk, whose weights stay in the cache for all rows of a batch."""
 _ZERO, _SILENT = np.int32(0), np.float32(0)
 _PLACES, _ENDS = 0, 1
 """Rows of the counts of a queue: how many places, and ends of lists of places, were written and read."""
@@ -27,7 +28,7 @@ _PLACES, _ENDS = 0, 1
 
 def room_for_places(count: Any, d: Any) -> Any:
     """An empty queue of the lists of `count` tokens for the products of one half of a block: places, ends of lists, and their counts."""
-    lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _MOST + 1)
+    lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _CHUNK + 1)
     blocks = 5 * d // wide_of_spikes + 5
     return np.empty(count * blocks * 4 * d + ahead, np.int64), np.empty(lists, np.int64), np.zeros((2, 2), np.int64)
 
@@ -41,7 +42,7 @@ def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
     places, ends, counts = queue
     if counts[_ENDS, 0] == counts[_ENDS, 1]:  # all of it was read
         counts[:] = 0
-    size = inputs if rows == 1 else _MOST
+    size = inputs if rows == 1 else _CHUNK
     # Indices without a sign take no test for negative ones, which keeps LLVM from vectorising.
     n, m = np.uintp(counts[_PLACES, 0]), np.uintp(counts[_ENDS, 0])
     first, earliest, one = n, m, np.uintp(1)
@@ -94,7 +95,7 @@ def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: 
         for r in range(rows):
             for j in range(np.uintp(width)):
                 sums[r, j] = _ZERO
-        for _ in range(0, inputs, inputs if rows == 1 else _MOST):
+        for _ in range(0, inputs, inputs if rows == 1 else _CHUNK):
             for r in range(rows):
                 while k < ends[m]:
                     count = min(_MOST, ends[m] - k)

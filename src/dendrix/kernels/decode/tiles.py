@@ -6,6 +6,7 @@ any processor. Accesses are not checked; `product_loops` checks their ends.
 """
 
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from llvmlite import ir
@@ -47,7 +48,7 @@ def all_inputs(kind: str, rows: int, outputs: int) -> Any:
         def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
             x, x_at, x_width, weights, at, width, count, sums, to, apart = _arguments(context, b, signature, args)
             inputs = [b.gep(x, [b.add(x_at, b.mul(x_width, _index(r)))]) for r in range(rows)]
-            kept = [_Sums(b, b.gep(sums, [b.add(to, b.mul(apart, _index(r)))]), outputs, _FLOAT) for r in range(rows)]
+            kept = [_Sums(b, b.gep(sums, [b.add(to, b.mul(apart, _index(r)))]), outputs) for r in range(rows)]
             with cgutils.for_range(b, count) as loop:
                 row = b.gep(weights, [b.add(at, b.mul(loop.index, width))])
                 if rows == 1:
@@ -56,7 +57,7 @@ def all_inputs(kind: str, rows: int, outputs: int) -> Any:
                 for i in range(outputs // _LANES):
                     weight = _as_float(b, _load(b, row, i, _LANES), kind)
                     for factor, own in zip(factors, kept, strict=True):
-                        own.add(i, b.fmul(factor, weight, flags=("contract",)))
+                        own.add(i, factor, weight)
             for own in kept:
                 own.store()
             return context.get_dummy_value()
@@ -83,14 +84,14 @@ def active_inputs(kind: str, outputs: int) -> Any:
                 i = b.sext(b.load(b.gep(active, [b.add(first, k)])), _INDEX)
                 return i, b.gep(weights, [b.add(at, b.mul(i, width))])
 
-            kept = _Sums(b, b.gep(sums, [to]), outputs, _FLOAT)
+            kept = _Sums(b, b.gep(sums, [to]), outputs)
             with cgutils.for_range(b, count) as loop:
                 later = b.add(loop.index, _index(AHEAD))
                 _read(b, place(b.select(b.icmp_signed("<", later, last), later, last))[1], 0, outputs)
                 i, row = place(loop.index)
                 factor = _splat(b, b.load(b.gep(x, [b.add(x_at, i)])))
                 for j in range(len(kept.parts)):
-                    kept.add(j, b.fmul(factor, _as_float(b, _load(b, row, j, _LANES), kind), flags=("contract",)))
+                    kept.add(j, factor, _as_float(b, _load(b, row, j, _LANES), kind))
             kept.store()
             return context.get_dummy_value()
 
@@ -111,13 +112,11 @@ def spikes(outputs: int) -> Any:
         def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
             places, first, count, weights, behind, sums, to = _arguments(context, b, signature, args)
             weights = b.gep(weights, [behind])
-            kept = _Sums(b, b.gep(sums, [to]), outputs, _SHORT)
+            kept = _WholeSums(b, b.gep(sums, [to]), outputs)
             with cgutils.for_range(b, count) as loop:
                 k = b.add(first, loop.index)
                 _read(b, b.gep(weights, [b.load(b.gep(places, [b.add(k, _index(AHEAD))]))]), 0, outputs)
-                row = b.gep(weights, [b.load(b.gep(places, [k]))])
-                for j in range(len(kept.parts)):
-                    kept.add(j, b.sext(_load(b, row, j, _SHORT_LANES), kept.type))
+                kept.add(b.gep(weights, [b.load(b.gep(places, [k]))]))
             kept.store()
             return context.get_dummy_value()
 
@@ -138,31 +137,55 @@ def _read_ahead(_: Any, array: Any, first: Any, count: Any) -> Any:
 
 
 class _Sums:
-    """Sums of a tile in registers; int16 sums begin at zero and are added to int32 sums in the end."""
+    """Float32 sums of a tile in registers."""
 
-    def __init__(self, b: Any, place: Any, outputs: int, kind: Any):
-        self.b, self.place, self.short = b, place, kind == _SHORT
-        self.lanes = _SHORT_LANES if self.short else _LANES
-        self.type = ir.VectorType(kind, self.lanes)
+    def __init__(self, b: Any, place: Any, outputs: int):
+        self.b, self.place = b, place
         # LLVM turns variables on the stack into registers.
-        self.parts = [cgutils.alloca_once(b, self.type) for _ in range(outputs // self.lanes)]
+        self.parts = [cgutils.alloca_once(b, ir.VectorType(_FLOAT, _LANES)) for _ in range(outputs // _LANES)]
         for i, part in enumerate(self.parts):
-            b.store(ir.Constant(self.type, [0] * self.lanes) if self.short else _load(b, place, i, self.lanes), part)
+            b.store(_load(b, place, i, _LANES), part)
 
-    def add(self, i: int, value: Any) -> None:
-        """Add a vector to that of the outputs from i times `lanes` on."""
+    def add(self, i: int, factor: Any, weight: Any) -> None:
+        """Add products to vector number i."""
         b, part = self.b, self.parts[i]
-        b.store(b.add(b.load(part), value) if self.short else b.fadd(b.load(part), value, flags=("contract",)), part)
+        b.store(b.fadd(b.load(part), b.fmul(factor, weight, flags=("contract",)), flags=("contract",)), part)
 
     def store(self) -> None:
         """Write the sums to their array."""
-        b = self.b
         for i, part in enumerate(self.parts):
-            value = b.load(part)
-            if self.short:
-                value = b.add(_load(b, self.place, i, self.lanes), b.sext(value, ir.VectorType(_INT, self.lanes)))
-            to = b.gep(self.place, [_index(i * self.lanes)])
-            b.store(value, b.bitcast(to, value.type.as_pointer()), align=4)
+            _store(self.b, self.b.load(part), self.place, i)
+
+
+class _WholeSums:
+    """Sums of int8 weights in registers, in int16, which are added to an array of int32 in the end.
+
+    The sums of even and of odd outputs are apart: two weights are one int16, of which shifts make two faster than a conversion would.
+    """
+
+    def __init__(self, b: Any, place: Any, outputs: int):
+        self.b, self.place = b, place
+        self.type = ir.VectorType(_SHORT, _SHORT_LANES)
+        self.eight = ir.Constant(self.type, [8] * _SHORT_LANES)
+        self.pairs = [[cgutils.alloca_once(b, self.type) for _ in "eo"] for _ in range(outputs // (2 * _SHORT_LANES))]
+        for part in chain(*self.pairs):
+            b.store(ir.Constant(self.type, [0] * _SHORT_LANES), part)
+
+    def add(self, row: Any) -> None:
+        """Add a row of weights."""
+        b = self.b
+        for i, (even, odd) in enumerate(self.pairs):
+            both = b.bitcast(_load(b, row, i, 2 * _SHORT_LANES), self.type)
+            b.store(b.add(b.load(even), b.ashr(b.shl(both, self.eight), self.eight)), even)
+            b.store(b.add(b.load(odd), b.ashr(both, self.eight)), odd)
+
+    def store(self) -> None:
+        """Add the sums to their array."""
+        b, lanes = self.b, 2 * _SHORT_LANES
+        order = ir.Constant(ir.VectorType(_INT, lanes), [i // 2 + i % 2 * _SHORT_LANES for i in range(lanes)])
+        for i, (even, odd) in enumerate(self.pairs):
+            sums = b.sext(b.shuffle_vector(b.load(even), b.load(odd), order), ir.VectorType(_INT, lanes))
+            _store(b, b.add(_load(b, self.place, i, lanes), sums), self.place, i)
 
 
 def _named(tile: Any, name: str) -> Any:
@@ -191,6 +214,12 @@ def _load(b: Any, place: Any, i: int, lanes: int) -> Any:
     """Load vector number i behind a place."""
     kind = place.type.pointee
     return b.load(b.bitcast(b.gep(place, [_index(i * lanes)]), ir.VectorType(kind, lanes).as_pointer()), align=_bytes(kind))
+
+
+def _store(b: Any, value: Any, place: Any, i: int) -> None:
+    """Store a vector as number i behind a place."""
+    to = b.gep(place, [_index(i * value.type.count)])
+    b.store(value, b.bitcast(to, value.type.as_pointer()), align=4)
 
 
 def _bytes(kind: Any) -> int:
