@@ -14,6 +14,7 @@ import numpy as np
 spikes_wide: Any = None  # `specialise` binds these: sums of tiles of outputs, see `tiles`
 spikes_half: Any = None
 spikes_narrow: Any = None
+read_ahead: Any = None
 within: Any = None
 wide_of_spikes = narrow_of_spikes = ahead = 1
 
@@ -21,7 +22,9 @@ _MOST = 256
 """Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15."""
 _CHUNK = 512
 """Inputs per chunk, whose weights stay in the cache for all rows of a batch."""
-_ZERO, _SILENT = np.int32(0), np.float32(0)
+_MANY = 8
+"""Rows that together need most of a chunk. It is read in order, a part before each row of the chunk before it."""
+_ZERO = np.int32(0)
 _PLACES, _ENDS = 0, 1
 """Rows of the counts of a queue: how many places, and ends of lists of places, were written and read."""
 
@@ -46,12 +49,13 @@ def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
     # Indices without a sign take no test for negative ones, which keeps LLVM from vectorising.
     n, m = np.uintp(counts[_PLACES, 0]), np.uintp(counts[_ENDS, 0])
     first, earliest, one = n, m, np.uintp(1)
+    bits = x.view(np.int32)  # whole numbers are compared faster
     for start in range(0, inputs, size):
         for r in range(rows):
             place = at + start * width
             for i in range(np.uintp(start), np.uintp(min(start + size, inputs))):
                 places[n] = place
-                n += np.uintp(x[r, i] != _SILENT)
+                n += np.uintp(bits[r, i] != _ZERO)
                 place += width
             ends[m] = n
             m += one
@@ -95,13 +99,17 @@ def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: 
         for r in range(rows):
             for j in range(np.uintp(width)):
                 sums[r, j] = _ZERO
-        for _ in range(0, inputs, inputs if rows == 1 else _CHUNK):
+        for start in range(0, inputs, inputs if rows == 1 else _CHUNK):
             for r in range(rows):
+                if rows >= _MANY:
+                    part = _CHUNK * width // rows
+                    read_ahead(weights, at + (start + _CHUNK) * width + r * part, part)
                 while k < ends[m]:
                     count = min(_MOST, ends[m] - k)
                     add_spikes(places, k, count, weights, width, sums, r)
                     k += count
                 m += 1
+        at += inputs * width
         used = np.uintp(min(width, outputs - low))
         for r in range(np.uintp(rows)):
             for j in range(used):

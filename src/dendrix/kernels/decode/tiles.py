@@ -51,8 +51,7 @@ def all_inputs(kind: str, rows: int, outputs: int) -> Any:
             kept = [_Sums(b, b.gep(sums, [b.add(to, b.mul(apart, _index(r)))]), outputs) for r in range(rows)]
             with cgutils.for_range(b, count) as loop:
                 row = b.gep(weights, [b.add(at, b.mul(loop.index, width))])
-                if rows == 1:
-                    _read(b, row, _AHEAD, outputs)
+                _read(b, row, _AHEAD, outputs)
                 factors = [_splat(b, b.load(b.gep(each, [loop.index]))) for each in inputs]
                 for i in range(outputs // _LANES):
                     weight = _as_float(b, _load(b, row, i, _LANES), kind)
@@ -128,9 +127,10 @@ def spikes(outputs: int) -> Any:
 def _read_ahead(_: Any, array: Any, first: Any, count: Any) -> Any:
     def emit(context: Any, b: Any, signature: Any, args: Any) -> Any:
         array, first, count = _arguments(context, b, signature, args)
-        lines = b.sdiv(b.add(count, _index(_LINE // 4 - 1)), _index(_LINE // 4))
+        per_line = _index(_LINE // _bytes(array.type.pointee))
+        lines = b.sdiv(b.add(count, b.sub(per_line, _index(1))), per_line)
         with cgutils.for_range(b, lines) as loop:
-            _read(b, b.gep(array, [b.add(first, b.mul(loop.index, _index(_LINE // 4)))]), 0, 1)
+            _read(b, b.gep(array, [b.add(first, b.mul(loop.index, per_line))]), 0, 1)
         return context.get_dummy_value()
 
     return types.void(array, first, count), emit
@@ -194,7 +194,7 @@ def _named(tile: Any, name: str) -> Any:
 
 
 read_ahead = _named(_read_ahead, "read_ahead")
-"""Let the processor read `count` numbers of a float32 array into its cache, from a first one on: (array, first, count)."""
+"""Let the processor read `count` numbers of an array into its cache, from a first one on; there need not be any: (array, first, count)."""
 
 
 def _arguments(context: Any, b: Any, signature: Any, args: Any) -> list[Any]:
