@@ -21,7 +21,7 @@ def record(factor: float = 1.0, spread: float = 0.01, seed: int = 0, **cases: di
     samples = factor * (1 + spread * generator.standard_normal((5, 1))) * (1 + spread * generator.standard_normal((5, 4)))
     one = {"samples": samples.tolist(), "seconds": [0.01] * 5}
     return {
-        "format": 1,
+        "format": 2,
         "machine": dict(MACHINE),
         "cases": {name: {"size": size, **one} for name, size in (cases or {"lif": {"T": 8}}).items()},
     }

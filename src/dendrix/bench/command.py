@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 from ..core import expect_count
 from ..core.files import expect_folder, expect_writable, read_json, write_atomic, write_json
 from ..errors import InputError
+from ..train.memory import keep_freed_memory
 from ..train.recipe import Recipe
 from . import decode, deployment, event_growth, exits, exits_growth, nir, profile, quick, serving, sessions, trouble
 from .growth import exponents, growths
@@ -62,6 +63,7 @@ def run(
         expect_folder(out)
     # On stderr, so that --json prints only JSON.
     progress = Console(stderr=True)
+    keep_freed_memory()
     before = torch.get_num_threads()
     record: Record = {"format": _FORMAT, "smoke": smoke, "machine": describe(), "cases": []}
     try:
@@ -152,6 +154,7 @@ def run_profile(
     if out:
         expect_folder(out)
     progress = Console(stderr=True)
+    keep_freed_memory()
     earlier = read_json(against) if against else None
     if earlier is not None:
         profile.expect_record(earlier, str(against))

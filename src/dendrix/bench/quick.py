@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ..errors import DendrixError, InputError
+from ..train.memory import keep_freed_memory
 from .harness import OURS, Case, Step, measure
 from .machine import describe
 
@@ -36,7 +37,7 @@ CASES = (
 _PROCESSES, _ROUNDS = 5, 4
 _LEAST_S = 0.03
 """Processor time of one sample; a shorter case is repeated within it."""
-_FORMAT = 1
+_FORMAT = 2  # 1: processes returned freed memory to the system
 MARGIN = 0.03
 """Changes up to this ratio are called noise: processes of the same code differ by as much."""
 _CONFIDENCE, _DRAWS = 0.99, 2_000
@@ -96,6 +97,7 @@ def work(names: Sequence[str]) -> None:
     """Print the samples of these cases as JSON, and the median of their seconds; run in a process of its own."""
     from .suite import find
 
+    keep_freed_memory()
     torch.set_num_threads(1)
     steps = {name: _built(find(name)) for name in names}
     reference = _reference()

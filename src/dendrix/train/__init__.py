@@ -5,6 +5,7 @@ from .continual.recipe import ContinualRecipe
 from .image.data import CifarData, ImageFolderData, MnistData, PictureFolderData
 from .image.recipe import ImageAugment, ImageBudget, ImageOptim, ImageRecipe
 from .loop import train_recipe
+from .memory import keep_freed_memory
 from .own import ArrayData, fit
 from .recipe import DataSource, NetworkConfig, Recipe, Source
 from .sentence.data import SentenceData
@@ -52,5 +53,6 @@ __all__ = [
     "TextRecipe",
     "WavFolderData",
     "fit",
+    "keep_freed_memory",
     "train_recipe",
 ]

@@ -1,8 +1,9 @@
 """Training convolution of a delay layer, computed by the cheapest algorithm for its shapes and density."""
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,16 +61,29 @@ def _compiled() -> tuple[Any, Any]:
 
 def _follow(x: Tensor, kernel: Tensor, past: int) -> Tensor:
     taps, inputs, outputs = kernel.shape
-    by_input = kernel.transpose(0, 1).reshape(inputs, taps * outputs)
+    by_input = kernel.transpose(0, 1).reshape(-1)
     y = x.new_empty(x.shape[0], x.shape[1] - past, outputs)
-    in_parts(partial(_compiled()[0], array(x), array(by_input), past, array(y)), len(y))
+    arrays = array(x), array(by_input), past, array(y)
+
+    def work(first: int, last: int) -> None:
+        line, value = (array(x.new_empty(count)) for count in ((x.shape[1] - 1 + taps) * outputs, inputs))
+        _compiled()[0](*arrays, line, np.empty(inputs, np.uintp), value, first, last)
+
+    in_parts(work, len(y))
     return y
 
 
 def _follow_backward(grad: Tensor, x: Tensor, taps: int, past: int) -> Tensor:
     inputs, outputs = x.shape[2], grad.shape[2]
     by_input = x.new_zeros(inputs, taps * outputs)
-    in_parts(partial(_compiled()[1], array(x), array(grad), past, array(by_input)), inputs)
+    rows, span = loops.group(x.shape[1], outputs, taps * outputs)
+    arrays = array(x), array(grad), past, array(by_input), rows, span
+
+    def work(first: int, last: int) -> None:
+        line, value, sums = x.new_zeros(rows * span), x.new_empty(rows * x.shape[1]), x.new_empty(taps * outputs)
+        _compiled()[1](*arrays, array(line), np.empty(len(value), np.uintp), array(value), array(sums), first, last)
+
+    in_parts(work, inputs)
     return by_input.view(inputs, taps, outputs).transpose(0, 1).contiguous()
 
 

@@ -3,7 +3,8 @@
 A history of spikes in the bits of an integer, the usual alternative, was slower and does not support counts.
 """
 
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,7 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         place = delay.int().mul_(size).add_((torch.arange(outputs, dtype=torch.int32) % size).view(-1, 1, 1)).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
         sizes: tuple[int, ...] = (size,)
+        scratch: Callable[[], tuple[Any, ...]] = tuple
         parts = len(y) * -(-outputs // size)
     else:
         fold = cost.fold(len(x), steps)
@@ -87,10 +89,15 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         groups = -(-len(y) // fold)
         blocks = min(outputs, _BLOCKS) if groups < _BLOCKS else 1
         sizes = fold, room, blocks
+
+        def scratch() -> tuple[Any, ...]:
+            return array(x.new_zeros(inputs * span)), array(x.new_empty(outputs, room))
+
         parts = groups * blocks
     # Unsigned, so that numba does not test for negative indices.
     places = array(place).view(np.uint32)
-    in_parts(partial(loop, array(x), borrowed(weights), places, taps, past, *sizes, array(y)), parts)
+    arrays = array(x), borrowed(weights), places, taps, past, *sizes, array(y)
+    in_parts(lambda first, last: loop(*arrays, *scratch(), first, last), parts)
     return y
 
 

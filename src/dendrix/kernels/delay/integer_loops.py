@@ -66,23 +66,23 @@ def scatter(x: Any, weight: Any, place: Any, taps: int, past: int, tile: int, y:
         y[b, :, low:high] = line[past * tile : (past + steps) * tile].reshape(steps, tile)[:, : high - low]
 
 
-def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, blocks: int, y: Any, first: int, last: int) -> None:
+def slide(
+    x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room: int, blocks: int, y: Any, rows: Any, sums: Any,
+    first: int, last: int,
+) -> None:  # fmt: skip
     """Add shifted inputs: each synapse of weight [H, M] adds its input, all steps in a row, eight synapses at a time.
 
     Groups of `fold` batch rows are processed together: their inputs are stored by step, then row, with `span` numbers per input including
     zeros before and after x. start [H, M] is the first number that each synapse reads. A delay of d steps is an offset of d * fold numbers,
     so that few steps of many rows make runs as long as many steps of one row. Sums have `room` numbers, T * fold rounded up to whole
     vectors, because a remainder loop would take as long as the rest. Parts `first` to `last` are `blocks` of outputs of a group, all blocks
-    of a group in turn.
+    of a group in turn. rows [C * span] of zeros and sums [H, room] are memory of this thread.
     """
-    batch, length, inputs = x.shape
-    steps, outputs = y.shape[1:]
+    batch, length, inputs = x.shape[0], x.shape[1], x.shape[2]
+    steps, outputs = y.shape[1], y.shape[2]
     synapses = weight.shape[1]
     tile = 32  # inputs that fit the first-level cache
-    lead = taps - 1 - past
-    rows = np.zeros((inputs, (taps - 1) * fold + room), x.dtype)
-    flat = rows.reshape(-1)
-    sums = np.empty((outputs, room), x.dtype)
+    lead, span = taps - 1 - past, len(rows) // inputs
     held = -1
     for part in range(first, last):
         group, block = part // blocks, part % blocks
@@ -93,28 +93,27 @@ def slide(x: Any, weight: Any, start: Any, taps: int, past: int, fold: int, room
                 for low in range(0, inputs, 16):  # in square blocks that fit the cache
                     for b in range(low_row, high_row):
                         for i in range(low, min(inputs, low + 16)):
-                            rows[i, (lead + t) * fold + b - low_row] = x[b, t, i]
+                            rows[i * span + (lead + t) * fold + b - low_row] = x[b, t, i]
             held = group
-        sums[low_output:high_output] = 0
+        for o in range(low_output, high_output):
+            for t in range(room):
+                sums[o, t] = 0
         for low in range(0, synapses, tile):
             high = min(synapses, low + tile)
             for o in range(low_output, high_output):
-                total, w, s = sums[o], weight[o], start[o]
-                m = low
-                while m + 8 <= high:
-                    r0, r1, r2, r3 = flat[s[m] :], flat[s[m + 1] :], flat[s[m + 2] :], flat[s[m + 3] :]
-                    r4, r5, r6, r7 = flat[s[m + 4] :], flat[s[m + 5] :], flat[s[m + 6] :], flat[s[m + 7] :]
-                    w0, w1, w2, w3, w4, w5, w6, w7 = w[m], w[m + 1], w[m + 2], w[m + 3], w[m + 4], w[m + 5], w[m + 6], w[m + 7]
-                    for t in range(room):
-                        total[t] += (w0 * r0[t] + w1 * r1[t] + w2 * r2[t] + w3 * r3[t]) + (
-                            w4 * r4[t] + w5 * r5[t] + w6 * r6[t] + w7 * r7[t]
+                for m in range(low, high - 7, 8):
+                    r0, r1, r2, r3 = start[o, m], start[o, m + 1], start[o, m + 2], start[o, m + 3]
+                    r4, r5, r6, r7 = start[o, m + 4], start[o, m + 5], start[o, m + 6], start[o, m + 7]
+                    w0, w1, w2, w3 = weight[o, m], weight[o, m + 1], weight[o, m + 2], weight[o, m + 3]
+                    w4, w5, w6, w7 = weight[o, m + 4], weight[o, m + 5], weight[o, m + 6], weight[o, m + 7]
+                    for t in range(np.uintp(room)):
+                        sums[o, t] += (w0 * rows[r0 + t] + w1 * rows[r1 + t] + w2 * rows[r2 + t] + w3 * rows[r3 + t]) + (
+                            w4 * rows[r4 + t] + w5 * rows[r5 + t] + w6 * rows[r6 + t] + w7 * rows[r7 + t]
                         )
-                    m += 8
-                while m < high:
-                    r0, w0 = flat[s[m] :], w[m]
-                    for t in range(room):
-                        total[t] += w0 * r0[t]
-                    m += 1
+                for m in range(high - (high - low) % 8, high):
+                    r0, w0 = start[o, m], weight[o, m]
+                    for t in range(np.uintp(room)):
+                        sums[o, t] += w0 * rows[r0 + t]
         for b in range(low_row, high_row):
             for t in range(steps):
                 for o in range(low_output, high_output):

@@ -86,78 +86,96 @@ def build_backward(
                     grad_width[i] += np.sign(width) * scale * (g2[j] - slope * e2[j])
 
 
-def add_rows(target: Any, source: Any, start: Any, value: Any, count: int) -> None:
-    """target += sum of value[e] * source[start[e] : start[e] + len(target)] over the first `count` events e, four at a time.
+def add_rows(target: Any, at: Any, n: Any, source: Any, start: Any, value: Any, count: int) -> None:
+    """target[at : at + n] += sum of value[e] * source[start[e] : start[e] + n] over the first `count` events e, four at a time.
 
-    The four are summed first, in pairs, so that the target is rounded once for all of them.
+    The four are summed first, in pairs, so that the target is rounded once for all of them. Indices are unsigned, because numba tests
+    signed ones for negative values.
     """
-    n = len(target)
-    e = 0
-    while e + 4 <= count:
-        a, b = source[start[e] : start[e] + n], source[start[e + 1] : start[e + 1] + n]
-        c, d = source[start[e + 2] : start[e + 2] + n], source[start[e + 3] : start[e + 3] + n]
+    for e in range(0, count - 3, 4):
+        a, b, c, d = start[e], start[e + 1], start[e + 2], start[e + 3]
         u, v, w, x = value[e], value[e + 1], value[e + 2], value[e + 3]
         for j in range(n):
-            target[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
-        e += 4
-    while e < count:
-        a, u = source[start[e] : start[e] + n], value[e]
+            target[at + j] += (u * source[a + j] + v * source[b + j]) + (w * source[c + j] + x * source[d + j])
+    for e in range(count - count % 4, count):
+        a, u = start[e], value[e]
         for j in range(n):
-            target[j] += u * a[j]
-        e += 1
+            target[at + j] += u * source[a + j]
 
 
 # `specialise` binds the compiled copy.
 add: Any = add_rows
 
 
-def follow(x: Any, kernel: Any, past: int, y: Any, first: int, last: int) -> None:
-    """y [B, T, H] of `delay_conv` for batch rows first to last: each event of x adds its L rows of the kernel, [C, L * H]."""
-    length, inputs = x.shape[1:]
-    steps, outputs = y.shape[1:]
-    reach = kernel.shape[1]
-    flat = kernel.reshape(-1)
-    line = np.empty((length - 1) * outputs + reach, x.dtype)
-    start = np.empty(inputs, np.intp)
-    value = np.empty(inputs, x.dtype)
+def follow(x: Any, kernel: Any, past: int, y: Any, line: Any, start: Any, value: Any, first: int, last: int) -> None:
+    """y [B, T, H] of `delay_conv` for batch rows first to last: each event of x adds its L rows of the kernel, [C * L * H].
+
+    line [(T - 1 + L) * H], start [C] and value [C] are memory of this thread.
+    """
+    length, inputs = x.shape[1], x.shape[2]
+    steps, outputs = y.shape[1], y.shape[2]
+    reach = len(kernel) // inputs
     for b in range(first, last):
-        line[:] = 0
+        for j in range(len(line)):
+            line[j] = 0
         for t in range(length):
-            count = 0
+            count = np.intp(0)  # numba would compile `add` for a literal 0 as well
             for i in range(inputs):
                 if x[b, t, i] != 0:
                     start[count] = i * reach
                     value[count] = x[b, t, i]
                     count += 1
-            add(line[t * outputs : t * outputs + reach], flat, start, value, count)
-        y[b] = line[past * outputs : (past + steps) * outputs].reshape(steps, outputs)
+            add(line, np.uintp(t * outputs), np.uintp(reach), kernel, start, value, count)
+        for t in range(steps):
+            at = np.uintp((past + t) * outputs)
+            for h in range(np.uintp(outputs)):
+                y[b, t, h] = line[at + h]
 
 
-def follow_backward(x: Any, grad: Any, past: int, grad_kernel: Any, first: int, last: int) -> None:
-    """The gradient of the kernel, [C, L * H], for inputs first to last: each event of x adds L rows of grad [B, T, H]."""
-    batch, length, _ = x.shape
-    steps, outputs = grad.shape[1:]
-    reach = grad_kernel.shape[1]
+def group(length: int, outputs: int, reach: int) -> tuple[int, int]:
+    """Rows of the batch in a group of `follow_backward`, so that their gradients stay in the cache, and numbers for each."""
     span = (length - 1) * outputs + reach
-    rows = max(1, min(8, _CACHED // span))  # of the batch per group
-    line = np.zeros(rows * span, x.dtype)
-    start = np.empty(rows * length, np.intp)
-    value = np.empty(rows * length, x.dtype)
-    sums = np.empty(reach, x.dtype)
+    return max(1, min(8, _CACHED // span)), span
+
+
+def follow_backward(
+    x: Any,
+    grad: Any,
+    past: int,
+    grad_kernel: Any,
+    rows: int,
+    span: int,
+    line: Any,
+    start: Any,
+    value: Any,
+    sums: Any,
+    first: int,
+    last: int,
+) -> None:
+    """The gradient of the kernel, [C, L * H], for inputs first to last: each event of x adds L rows of grad [B, T, H].
+
+    line [rows * span] of zeros, start and value [rows * T] and sums [L * H] are memory of this thread; see `group`.
+    """
+    batch, length = x.shape[0], x.shape[1]
+    steps, outputs = grad.shape[1], grad.shape[2]
+    reach = grad_kernel.shape[1]
     for low in range(0, batch, rows):
         n = min(rows, batch - low)
         for b in range(n):
-            line[b * span + past * outputs : b * span + (past + steps) * outputs] = grad[low + b].reshape(-1)
+            for t in range(steps):
+                at = np.uintp(b * span + (past + t) * outputs)
+                for h in range(np.uintp(outputs)):
+                    line[at + h] = grad[low + b, t, h]
         for i in range(first, last):
-            count = 0
+            count = np.intp(0)  # numba would compile `add` for a literal 0 as well
             for b in range(n):
                 for t in range(length):
                     if x[low + b, t, i] != 0:
                         start[count] = b * span + t * outputs
                         value[count] = x[low + b, t, i]
                         count += 1
-            sums[:] = 0
-            add(sums, line, start, value, count)
-            total = grad_kernel[i]
             for j in range(reach):
-                total[j] += sums[j]
+                sums[j] = 0
+            add(sums, np.uintp(0), np.uintp(reach), line, start, value, count)
+            for j in range(reach):
+                grad_kernel[i, j] += sums[j]

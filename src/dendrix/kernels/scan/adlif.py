@@ -13,7 +13,7 @@ derivative: Any = None
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any) -> None:
+def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any, gy: Any) -> None:
     """See `loops`; the equations of `adlif_step`, in its order of operations."""
     b, t, low, n = at
     threshold, _, amplitude, _ = c
@@ -25,8 +25,7 @@ def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any
         s[then, 0, j] = u
         s[then, 1, j] = w
         s[then, 2, j] = spike
-        if emits:
-            y[b, t, low + j] = store(spike)
+        y[b, t, low + j] = store(spike) if emits else gy[b, t, low + j]
 
 
 def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any, gx: Any) -> None:

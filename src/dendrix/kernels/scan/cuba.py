@@ -13,7 +13,7 @@ derivative: Any = None
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any) -> None:
+def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any, gy: Any) -> None:
     """See `loops`; the equations of `cuba_lif_step`, in its order of operations."""
     b, t, low, count = at
     threshold, reset, amplitude, _ = c
@@ -22,8 +22,7 @@ def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any
         i = p[0, j] * s[now, 0, j] + load(x[b, t, low + j])
         h = v + (_ONE - decay) * (i - v) if scaled else decay * v + i
         fires = h >= threshold
-        if emits:
-            y[b, t, low + j] = store(amplitude if fires else _ZERO)
+        y[b, t, low + j] = store(amplitude if fires else _ZERO) if emits else gy[b, t, low + j]
         s[then, 0, j] = i
         if hard:
             s[then, 1, j] = reset if fires else h

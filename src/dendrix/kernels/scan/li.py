@@ -8,14 +8,13 @@ load: Any = None
 store: Any = None
 
 
-def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any) -> None:
+def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any, gy: Any) -> None:
     """See `loops`; the equation of `li_step`."""
     b, t, low, count = at
     for j in range(count):
         v = p[0, j] * s[now, 0, j] + load(x[b, t, low + j])
         s[then, 0, j] = v
-        if emits:
-            y[b, t, low + j] = store(v)
+        y[b, t, low + j] = store(v) if emits else gy[b, t, low + j]
 
 
 def pullback(x: Any, at: Any, s: Any, now: Any, p: Any, c: Any, g: Any, gp: Any, gx: Any) -> None:

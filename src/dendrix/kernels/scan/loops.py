@@ -3,10 +3,11 @@
 A rule defines two functions over one tile at one time step. `at` is (row, step, first column, number of columns), `s` [., n, width]
 holds its n states before and after steps, `p` [m, width] its m parameters, and `c` is (v_threshold, v_reset, amplitude, sharpness).
 
-    advance(x, at, s, now, then, p, c, y)     reads s[now], writes s[then] and, where `emits` is bound to True, y
-    pullback(x, at, s, now, p, c, g, gp, gx)  s[now] is the state before the step; finds the gradient of y in gx and leaves that of
-                                              x there; turns g, the gradient of the state after the step, into that of the state
-                                              before it; adds to gp
+    advance(x, at, s, now, then, p, c, y, gy)  reads s[now], writes s[then] and y: the output of the step, or a copy of gy if `emits` is
+                                               bound to False
+    pullback(x, at, s, now, p, c, g, gp, gx)   s[now] is the state before the step; finds the gradient of y in gx and leaves that of
+                                               x there; turns g, the gradient of the state after the step, into that of the state
+                                               before it; adds to gp
 
 Indices in the innermost loops are unsigned, because numba tests signed indices for negative values, which prevents vectorisation.
 """
@@ -19,82 +20,88 @@ import numpy as np
 advance: Any = None
 retrace: Any = None
 pullback: Any = None
-copy_row: Any = None
-
-
-def copy_one_row(source: Any, at: Any, target: Any) -> None:
-    """Copy one step of one tile."""
-    b, t, low, count = at
-    for j in range(count):
-        target[b, t, low + j] = source[b, t, low + j]
 
 
 def forward(
-    x: Any, start: Any, params: Any, c: Any, valid: Any, y: Any, end: Any, marks: Any, width: int, every: int, first: int, last: int
+    x: Any, start: Any, params: Any, c: Any, valid: Any, y: Any, end: Any, marks: Any, every: int, s: Any, p: Any, first: int, last: int
 ) -> None:
     """Tiles first .. last - 1 of y [B, T, M], of the states at the end [n, B, M], and of those before every `every`-th step, `marks`.
 
-    Tile i is row i // tiles and the i % tiles-th `width` columns.
+    Tile i is row i // tiles and the i % tiles-th `width` columns; s [2, n, width] and p [m, width] are memory of this thread.
     """
-    steps, columns = x.shape[1:]
+    steps, columns, width = x.shape[1], x.shape[2], p.shape[1]
     tiles = (columns + width - 1) // width
-    s = np.empty((2, len(start), width), np.float32)
-    p = np.empty((len(params), width), np.float32)
     for tile in range(first, last):
-        b = tile // tiles
-        low = tile % tiles * width
-        high = min(low + width, columns)
-        s[0, :, : high - low] = start[:, b, low:high]
-        p[:, : high - low] = params[:, low:high]
+        begins = tile % tiles * width
+        b, low, count = np.uintp(tile // tiles), np.uintp(begins), np.uintp(min(width, columns - begins))
+        for i in range(len(start)):
+            for j in range(count):
+                s[0, i, j] = start[i, b, low + j]
+        for i in range(len(params)):
+            for j in range(count):
+                p[i, j] = params[i, low + j]
         now, then = np.uintp(0), np.uintp(1)
         for t in range(steps):
             if t % every == 0:
-                marks[t // every, :, b, low:high] = s[now, :, : high - low]
+                for i in range(len(start)):
+                    for j in range(count):
+                        marks[t // every, i, b, low + j] = s[now, i, j]
             if valid[b, t]:
-                advance(x, (np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(high - low)), s, now, then, p, c, y)
+                advance(x, (b, np.uintp(t), low, count), s, now, then, p, c, y, y)
                 now, then = then, now
             else:
-                y[b, t, low:high] = 0
-        end[:, b, low:high] = s[now, :, : high - low]
+                for j in range(count):
+                    y[b, t, low + j] = 0
+        for i in range(len(start)):
+            for j in range(count):
+                end[i, b, low + j] = s[now, i, j]
 
 
 def backward(
-    x: Any, marks: Any, params: Any, c: Any, valid: Any, gy: Any, gend: Any, gx: Any, gstart: Any, gparams: Any,
-    width: int, every: int, first: int, last: int,
+    x: Any, marks: Any, params: Any, c: Any, valid: Any, gy: Any, gend: Any, gx: Any, gstart: Any, gparams: Any, every: int,
+    s: Any, g: Any, p: Any, gp: Any, first: int, last: int,
 ) -> None:  # fmt: skip
     """Tiles first .. last - 1 of the gradients of x, of the first state [n, B, M] and of the parameters, one per row [m, B, M].
 
     The states are recomputed from x, a chunk of `every` steps at a time. Main memory is read at ascending addresses, for prefetching: the
-    ascending half also loads gy, and the descending half reads from the cache.
+    ascending half also loads gy, and the descending half reads from the cache. s [every + 1, n, width], g [n, width], p and gp [m, width]
+    are memory of this thread.
     """
-    steps, columns = x.shape[1:]
+    steps, columns, width = x.shape[1], x.shape[2], p.shape[1]
     tiles = (columns + width - 1) // width
-    s = np.empty((every + 1, len(gend), width), np.float32)
-    g = np.empty((len(gend), width), np.float32)
-    p = np.empty((len(params), width), np.float32)
-    gp = np.empty((len(params), width), np.float32)
     for tile in range(first, last):
-        b = tile // tiles
-        low = tile % tiles * width
-        high = min(low + width, columns)
-        p[:, : high - low] = params[:, low:high]
-        gp[:] = 0
-        g[:, : high - low] = gend[:, b, low:high]
+        begins = tile % tiles * width
+        b, low, count = np.uintp(tile // tiles), np.uintp(begins), np.uintp(min(width, columns - begins))
+        for i in range(len(params)):
+            for j in range(count):
+                p[i, j] = params[i, low + j]
+                gp[i, j] = 0
+        for i in range(len(gend)):
+            for j in range(count):
+                g[i, j] = gend[i, b, low + j]
         for chunk in range(len(marks) - 1, -1, -1):
             begin = chunk * every
             length = min(every, steps - begin)
-            s[0, :, : high - low] = marks[chunk, :, b, low:high]
+            for i in range(len(gend)):
+                for j in range(count):
+                    s[0, i, j] = marks[chunk, i, b, low + j]
             for k in range(length):
-                at = np.uintp(b), np.uintp(begin + k), np.uintp(low), np.uintp(high - low)
+                at = b, np.uintp(begin + k), low, count
                 if valid[b, begin + k]:
-                    copy_row(gy, at, gx)
-                    retrace(x, at, s, np.uintp(k), np.uintp(k + 1), p, c, gx)
+                    retrace(x, at, s, np.uintp(k), np.uintp(k + 1), p, c, gx, gy)
                 else:
-                    s[k + 1] = s[k]
-                    gx[b, begin + k, low:high] = 0
+                    for i in range(len(gend)):
+                        for j in range(count):
+                            s[k + 1, i, j] = s[k, i, j]
+                    for j in range(count):
+                        gx[b, begin + k, low + j] = 0
             for k in range(length - 1, -1, -1):
                 if valid[b, begin + k]:
-                    at = np.uintp(b), np.uintp(begin + k), np.uintp(low), np.uintp(high - low)
+                    at = b, np.uintp(begin + k), low, count
                     pullback(x, at, s, np.uintp(k), p, c, g, gp, gx)
-        gstart[:, b, low:high] = g[:, : high - low]
-        gparams[:, b, low:high] = gp[:, : high - low]
+        for i in range(len(gend)):
+            for j in range(count):
+                gstart[i, b, low + j] = g[i, j]
+        for i in range(len(params)):
+            for j in range(count):
+                gparams[i, b, low + j] = gp[i, j]

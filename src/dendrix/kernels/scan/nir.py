@@ -14,7 +14,7 @@ derivative: Any = None
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any) -> None:
+def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any, gy: Any) -> None:
     """See `loops`; the equations of `membrane_step`, `synapse_step` and `fire`, in their order of operations."""
     b, t, low, count = at
     for j in range(count):
@@ -26,8 +26,7 @@ def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any
         else:
             h = p[0, j] * v + p[1, j] * given + p[2, j]
         fires = h > p[3, j] if scaled else h >= p[3, j]
-        if emits:
-            y[b, t, low + j] = store(_ONE if fires else _ZERO)
+        y[b, t, low + j] = store(_ONE if fires else _ZERO) if emits else gy[b, t, low + j]
         if hard:
             s[then, membrane, j] = p[4, j] if fires else h
         else:

@@ -113,9 +113,10 @@ def _run(name: str, x: Tensor, state: State, valid: Tensor | None, given: dict[s
 
 
 def tile(columns: int) -> tuple[int, int]:
-    """Columns per tile and steps per chunk, so that x, gradient and states of a chunk fit the second-level cache."""
+    """Columns per tile and steps per chunk: x, gradient and states of a chunk fit the second-level cache, and are long enough to be
+    prefetched."""
     width = min(columns, 2048)
-    return width, min(64, max(8, 16_384 // width))
+    return width, min(128, max(8, 32_768 // width))
 
 
 def _without_gradients(
@@ -168,13 +169,16 @@ def _(
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     x, _, params, valid, *ctx.variant = inputs
+    ctx.set_materialize_grads(False)  # no zeros for `marks`
     ctx.save_for_backward(x, params, valid, output[2])
 
 
-def _differentiate(ctx: Any, gy: Tensor, gend: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+def _differentiate(ctx: Any, gy: Tensor | None, gend: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     x, params, valid, marks = ctx.saved_tensors
+    gy = torch.zeros_like(x) if gy is None else gy
+    gend = torch.zeros_like(marks[0]) if gend is None else gend
     gx, gstart, gparams = fused_scan_backward(x, marks, params, valid, gy, gend, *ctx.variant)
-    return gx, gstart, gparams.sum(1), *[None] * 5
+    return gx, gstart, gparams.sum(1) if ctx.needs_input_grad[2] else None, *[None] * 5
 
 
 fused_scan.register_autograd(_differentiate, setup_context=_keep)
@@ -209,4 +213,4 @@ def backward_on_cuda(
     _, every = tile(x.shape[2])
     x, params, valid, gy, gend = (tensor.contiguous() for tensor in (x, params, valid, gy, gend))
     with torch.cuda.device(x.get_device()):
-        return cuda.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, every)
+        return cuda.backward(x, marks, params, valid, gy, gend, rule, flags, constants, surrogate, min(every, x.shape[1]))
