@@ -92,11 +92,12 @@ def test_results_are_checked_against_the_goals():
     assert "| 10-way, another speaker | 0.85 to 1 | 0.8 |" in teach._page(found)
 
 
-def test_draws_have_a_mean_and_a_deviation_of_what_all_measured():
-    first, second = ({"tenway": {"3 clips": {"same": same}}, "accepts": accepts} for same, accepts in ((0.96, {"a": 1.0}), (0.98, {})))
-    found = teach._results({("axonal", 0): first, ("axonal", 1): second})
-    assert "| 10-way, same speaker, k = 3 | 0.98 to 1 | 0.97 ± 0.01 |" in teach._page(found)
-    assert found["kinds"]["axonal"]["accepts"] == {}
+def test_numbers_are_means_over_the_draws_that_have_them():
+    accepts = {"0.003": {"ratio": 1.0}}, {"0.003": {"refused": "too few"}}
+    first, second = ({"tenway": {"3 clips": {"same": same}}, "accepts": part} for same, part in zip((0.96, 0.98), accepts, strict=True))
+    page = teach._page(teach._results({("axonal", 0): first, ("axonal", 1): second}))
+    assert "| 10-way, same speaker, k = 3 | 0.98 to 1 | 0.97 ± 0.01 |" in page
+    assert "| measured / asked at 0.3 % | 0.5 to 1.2 | 1, in 1 of them |" in page
 
 
 def test_the_page_has_the_stored_table():

@@ -66,18 +66,19 @@ def _results(outcomes: Mapping[Any, Any]) -> Results:
     for kind in KINDS:
         rows = [outcome for key, outcome in outcomes.items() if key[0] == kind]
         if rows:
-            found[kind] = {"draws": len(rows), **_summary(rows)}
+            found[kind] = {"draws": len(rows), **_summary(rows, len(rows))}
     return {"kinds": found, "cells": {f"{kind}-{draw}": outcome for (kind, draw), outcome in outcomes.items()}}
 
 
-def _summary(rows: Sequence[Any]) -> Any:
-    """Means, and deviations where there are several, of what all nested JSON values have."""
+def _summary(rows: Sequence[Any], draws: int) -> Any:
+    """Means, and deviations where there are several, of nested JSON values, each over the draws that have it."""
     if isinstance(rows[0], dict):
-        return {name: _summary([row[name] for row in rows]) for name in rows[0] if all(name in row for row in rows)}
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {name: _summary([row[name] for row in rows if name in row], draws) for name in names}
     if isinstance(rows[0], (list, str)) or rows[0] is None:
         return rows[0]
-    mean = statistics.fmean(rows)
-    return {"mean": mean, "deviation": statistics.stdev(rows)} if len(rows) > 1 else {"mean": mean}
+    deviation = {"deviation": statistics.stdev(rows)} if len(rows) > 1 else {}
+    return {"mean": statistics.fmean(rows), **deviation, **({"draws": len(rows)} if len(rows) < draws else {})}
 
 
 GOALS: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
@@ -142,8 +143,11 @@ def _in(value: Any, path: Sequence[str]) -> dict[str, float] | None:
 def _shown(found: Mapping[str, float] | None) -> str:
     if found is None:
         return ""
-    mean, deviation = f"{found['mean']:.3g}", found.get("deviation", 0.0)
-    return f"{mean} ± {deviation:.1g}" if deviation else mean
+    mean, deviation = found["mean"], found.get("deviation", 0.0)
+    shown = f"{mean:,.0f}" if mean >= 1000 else f"{mean:.3g}"
+    if deviation > 1e-9:  # not only a rounding error of the mean
+        shown += f" ± {deviation:.0f}" if deviation >= 10 else f" ± {deviation:.1g}"
+    return shown + (f", in {found['draws']} of them" if "draws" in found else "")
 
 
 def _check(results: Results) -> list[Checked]:
