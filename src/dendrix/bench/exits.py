@@ -247,7 +247,7 @@ def _shipped(name: str) -> Subject | None:
 def _residual_network() -> Subject | None:
     """A ResNet-18 with random weights that spikes as often as the shipped `cifar10`; its labels are its own answers after all steps."""
     try:
-        images = CifarData().load().test.x[: 3 * _RECORDED]
+        images = CifarData().load().test.x[: 3 * _RECORDED] / 255
     except (OSError, InputError):
         return None
     torch.manual_seed(0)
