@@ -32,7 +32,7 @@ _FILLS, _FEWEST, _MOST = 24, 64, 2048
 """Inputs per row of the batch, and bounds on their number. At the end of the inputs, rows cannot be refilled, unlike in a stream."""
 _MOST_ROWS = 512
 """Bound on the number of inputs of a compiled loop, which has no rows to refill."""
-_RESNET_THRESHOLD, _RESNET_STEPS, _RECORDED = 8.0, 8, 128
+_RESNET_THRESHOLD, _RESNET_STEPS, _RECORDED = 8.0, 8, 64
 """With this threshold, random weights give the spike rate of the shipped `cifar10`, 16 %."""
 NEVER = Margin(math.inf)
 """A rule that never stops."""
