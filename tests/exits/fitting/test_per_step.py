@@ -1,11 +1,13 @@
 """Thresholds of every step on a path from the earliest exits to the latest."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dendrix.exits import ExitRecord, Margin
+from dendrix.exits import ExitRecord, Margin, fit
 from dendrix.exits.fitting.outcomes import trace
 from dendrix.exits.fitting.per_step import fit_path
 from support.exit_records import pool
