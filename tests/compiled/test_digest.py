@@ -18,8 +18,8 @@ table = np.arange(3.0)
 def helper(x):
     return x + size
 
-def loop(x, start=0):
-    return helper(x) * table[1] + math.pi + start
+def loop(x, start=0, *, factor=1):
+    return factor * helper(x) * table[1] + math.pi + start
 """
 
 
@@ -43,6 +43,7 @@ def test_the_place_does_not_count() -> None:
         ("np.arange(3.0)", "np.array([0.0, 1.0, 2.5])"),
         ("x + size", "x - size"),
         ("start=0", "start=1"),
+        ("factor=1", "factor=2"),
         ("math.pi", "math.e"),
         ("math.pi", "2.0"),
         ("def helper(x):\n    return x + size", "helper = abs"),

@@ -1,11 +1,14 @@
 """Parts of compiled loops: they have no machine code of their own, and can be called from Python all the same."""
 
+import sys
 from typing import Any
 
+import numba.core.codegen
 import numpy as np
 import pytest
 
-from dendrix.compiled import compiled, watched_compilation
+from dendrix.compiled import cached_jit, compiled, watched_compilation
+from dendrix.errors import KernelError
 from dendrix.kernels.numba.specialise import specialise
 
 part: Any = None
@@ -69,3 +72,10 @@ def test_loops_of_others_keep_the_errors_of_numba() -> None:
         compiled(copy)(np.ones(3, np.int64), np.ones(3))
     with pytest.raises(ValueError, match=r"\(3,\)"):
         numba.njit(copy)(np.ones(3, np.float32), np.ones(3))
+
+
+def test_a_numba_without_what_is_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(numba.core.codegen, "JITCodeLibrary")
+    monkeypatch.delitem(sys.modules, "dendrix.compiled.pipeline")
+    with pytest.raises(KernelError, match=rf"numba: expected version .* got {numba.__version__} \(.*JITCodeLibrary"):
+        cached_jit(inner, False)

@@ -47,6 +47,22 @@ def test_exact_numbers_stay_exact() -> None:
     torch.testing.assert_close(whole(whole.encode(x))[0], net(net.encode(x))[0], rtol=0, atol=1e-2)
 
 
+def test_a_dilated_convolution_is_one_with_zeros_between_its_weights() -> None:
+    def make(first: nn.Conv2d) -> Converted:
+        torch.manual_seed(0)
+        ann = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), QCFS(4, 1.0), first, QCFS(4, 1.0), nn.Flatten(), nn.Linear(8 * 80, 5)).eval()
+        return Converted(ConvertedConfig.of(ann, height=12, width=12, outputs=5, steps=STEPS), ann).eval()
+
+    dilated, written = nn.Conv2d(6, 8, (3, 2), dilation=(1, 4), groups=2), nn.Conv2d(6, 8, (3, 5), groups=2)
+    with torch.no_grad():
+        written.weight.zero_()[..., ::4] = dilated.weight
+        written.bias.copy_(dilated.bias)
+    one, other = quantise(make(dilated)), quantise(make(written))
+    x = one.encode(images(8))
+    assert one(x)[0].abs().sum() > 0
+    assert torch.equal(one(x)[0], other(x)[0])
+
+
 def _refused(*layers: nn.Module, **options: object) -> Callable[[], Converted]:
     def make() -> Converted:
         ann = nn.Sequential(*layers).eval()
@@ -58,7 +74,7 @@ def _refused(*layers: nn.Module, **options: object) -> Callable[[], Converted]:
 REFUSED = {
     "MaxPool": (_refused(nn.Conv2d(3, 4, 3), QCFS(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(100, 5), max_pool="spiking"),
                 "SpikingMaxPool"),
-    "dilation": (_refused(nn.Conv2d(3, 4, 3, dilation=2), QCFS(), nn.Flatten(), nn.Linear(256, 5)), "^0: expected a convolution"),
+    "padding": (_refused(nn.Conv2d(3, 4, 3, padding="same"), QCFS(), nn.Flatten(), nn.Linear(576, 5)), "^0: expected a convolution"),
     "two in a row": (_refused(nn.Conv2d(3, 4, 3), QCFS(), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), QCFS(), nn.Flatten(), nn.Linear(400, 5)),
                      "^3: expected neurons before it"),
     "pool of the image": (_refused(nn.AvgPool2d(2), nn.Conv2d(3, 4, 3), QCFS(), nn.Flatten(), nn.Linear(64, 5)), "^0: expected a conv"),

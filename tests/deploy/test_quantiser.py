@@ -71,7 +71,7 @@ def test_the_network_stays_as_it_was() -> None:
     ("net", "message"),
     [
         (Sequential(nn.Linear(6, 4), SignedIF(4, v_threshold=1.0), nn.Linear(4, 2)), r"1: expected .* SignedIF"),
-        (Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)), "1: expected .* ReLU, which has no integer form"),
+        (Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)), "1: expected .* ReLU, which cannot be lowered"),
         (Sequential(nn.Linear(6, 4), nn.Linear(4, 2)), "1: expected neurons between two layers"),
         (Sequential(LIF(6)), "0: expected neurons behind a linear or delay layer"),
         (Sequential(BatchNorm(6), nn.Linear(6, 2)), "0: expected BatchNorm behind"),

@@ -134,10 +134,11 @@ def refused() -> dict[str, Stateful]:
         return Sequential(PerStep(nn.Conv2d(2, 4, 3)), *layers, PerStep(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))).eval()
 
     return {
-        "groups": one(LIF(4), PerStep(nn.Conv2d(4, 4, 3, groups=2)), LIF(4)),
-        "dilation": one(LIF(4), PerStep(nn.Conv2d(4, 4, 3, dilation=2)), LIF(4)),
+        "a number of zeros": one(LIF(4), PerStep(nn.Conv2d(4, 4, 3, padding="same")), LIF(4)),
         "CubaLIF": one(CubaLIF(4)),
-        "MaxPool2d": one(LIF(4), PerStep(nn.MaxPool2d(2))),
+        "LPPool2d": one(LIF(4), PerStep(nn.LPPool2d(2, 2))),
+        "ceil_mode": one(LIF(4), PerStep(nn.MaxPool2d(2, ceil_mode=True))),
+        "negative": one(LIF(4, amplitude=[0.5, -1.0, 1.0, 2.0]), PerStep(nn.MaxPool2d(2))),
         "Two linear layers in a row": one(PerStep(nn.Conv2d(4, 4, 1)), LIF(4)),
         "start_dim 2": one(LIF(4), PerStep(nn.Sequential(nn.Flatten(2), nn.Unflatten(2, (7, 6))))),
     }
@@ -149,10 +150,36 @@ def test_what_has_no_compiled_form_runs_by_its_modules(reason: str) -> None:
     assert reason in how()
 
 
-def test_groups_are_named_in_converted_networks() -> None:
+PARTS = {
+    "groups": nn.Conv2d(6, 8, (3, 2), stride=(1, 2), padding=1, groups=2),
+    "depthwise": nn.Conv2d(6, 6, 3, padding=1, groups=6),
+    "depthwise, doubled": nn.Conv2d(6, 12, (2, 3), stride=2, groups=6),
+    "dilation": nn.Conv2d(6, 7, (3, 2), dilation=(2, 3), padding=2),
+    "dilation, stride": nn.Conv2d(6, 7, 3, dilation=2, stride=(2, 3), padding=(1, 3)),
+    "all of them": nn.Conv2d(6, 9, 3, dilation=(1, 2), stride=(2, 1), padding=1, groups=3),
+    "maximum": nn.MaxPool2d(2),
+    "maximum, overlapping": nn.MaxPool2d((3, 2), (2, 1), (1, 0)),
+    "maximum, longer steps": nn.MaxPool2d(2, (3, 4), 1),
+}
+
+
+@pytest.mark.parametrize("kind", ["LIF, scaled", "SignedIF"])
+@pytest.mark.parametrize("part", PARTS)
+def test_groups_dilation_and_maxima(part: str, kind: str) -> None:
+    """Between spikes of an amplitude, or of both signs."""
+    torch.manual_seed(5)
+    layers = [PerStep(PARTS[part])]
+    if isinstance(PARTS[part], nn.Conv2d):
+        layers += [BatchNorm(PARTS[part].out_channels), NEURONS[kind](PARTS[part].out_channels)]
+    net = Sequential(PerStep(nn.Conv2d(2, 6, 3, padding=1)), NEURONS[kind](6), *layers, PerStep(nn.Flatten())).eval()
+    size = net(pictures(1, 1))[0].shape[2]
+    net = Sequential(*net.stages, nn.Linear(size, 5), LI(5, 30.0, 10.0)).eval()
+    compare(net, pictures(40, 9), Margin(0.3), "sum", torch.randint(1, 10, (40,)), batch_size=9)
+
+
+def test_converted_networks_with_groups() -> None:
     net = converted("plain")
-    run(net, net.encode(images(2)), Margin(1.0))
-    assert "groups" in how()
+    compare(net, net.encode(images(40), 9), Margin(0.4), "sum", torch.randint(3, 10, (40,)), batch_size=7)
     assert set(CONVERTED) == {"vgg", "resnet", "plain"}
 
 

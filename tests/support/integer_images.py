@@ -8,7 +8,7 @@ from dendrix.deploy import DeployedImage, IntegerImageNetwork, exit_rule
 from dendrix.deploy.image_bounds import bound_images
 from dendrix.deploy.image_layout import Stage, StageForm
 from dendrix.layers import QCFS
-from dendrix.lowering.stages import EdgeForm
+from dendrix.lowering.stage_forms import EdgeForm
 from dendrix.models import VGG, Converted, ConvertedConfig, Decision, ResNet, ResNetConfig, VGGConfig
 
 STEPS = 9

@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -15,25 +15,21 @@ from ..data import digits
 from ..errors import InputError
 from ..exits import Answers, ExitRecord, ExitRule, Margin, Pareto, Policy, decide, fit, record_outputs, run
 from ..layers import BatchNorm, PerStep, Sequential, freeze, param_groups
-from ..models import DelayNet, DelayNetConfig, ResNetConfig
+from ..models import DelayNet, DelayNetConfig
 from ..neurons import LIF
 from ..pretrained import find_run
 from ..runs import open_run
-from ..train.image.data import CifarData
 from .harness import Timing
-from .random_networks import random_network, share_of_spikes
 
 BATCHES = (1, 64, 256)
-NAMES = ("delays", "convolutions", "fsdd", "commands", "cifar10", "resnet18")
-"""Networks, also singly as `exits-NAME`: two that are trained here, the shipped ones, and an untrained one."""
+NAMES = ("delays", "convolutions", "fsdd", "commands", "cifar10")
+"""Networks, also singly as `exits-NAME`: two that are trained here, and the shipped ones."""
 _BY_MODULES = ("delays", "convolutions", "cifar10")
 """Networks that are also measured by their modules, at the first number of threads; those of the others take minutes."""
 _FILLS, _FEWEST, _MOST = 24, 64, 2048
 """Inputs per row of the batch, and bounds on their number. At the end of the inputs, rows cannot be refilled, unlike in a stream."""
 _MOST_ROWS = 512
 """Bound on the number of inputs of a compiled loop, which has no rows to refill."""
-_RESNET_THRESHOLD, _RESNET_STEPS, _RECORDED = 8.0, 8, 128
-"""With this threshold, random weights give the spike rate of the shipped `cifar10`, 16 %."""
 NEVER = Margin(math.inf)
 """A rule that never stops."""
 
@@ -51,8 +47,6 @@ class Subject:
     rule: ExitRule
     block: int
     """Steps in one call of the modules."""
-    large: bool = False
-    """Whether it is measured on fewer inputs, in fewer rounds."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,7 @@ def subjects(names: Sequence[str] = NAMES, smoke: bool = False) -> Iterator[Subj
             yield _delay_network(2 if smoke else 60)
         elif name == "convolutions":
             yield _convolutional_network(1 if smoke else 3)
-        elif not smoke and (found := _residual_network() if name == "resnet18" else _shipped(name)):
+        elif not smoke and (found := _shipped(name)):
             yield found
 
 
@@ -112,10 +106,9 @@ def measured(
                 torch.set_num_threads(count)
                 for modules in (False, True) if subject.name in _BY_MODULES and count == threads[0] else (False,):
                     say(f"exits: {subject.name}, batch {batch}, {count} threads{', modules' if modules else ''}")
-                    most = max(batch, _FEWEST // 2) if subject.large else _MOST if modules else _MOST_ROWS
+                    most = _MOST if modules else _MOST_ROWS
                     inputs = 16 if smoke else min(max(_FILLS * batch, _FEWEST), most)
-                    rounds = 1 if smoke else (2 if batch > 64 else 3) - subject.large
-                    speeds.append(asdict(speed(subject, batch, inputs, rounds, modules)))
+                    speeds.append(asdict(speed(subject, batch, inputs, 1 if smoke else 2 if batch > 64 else 3, modules)))
     return speeds
 
 
@@ -242,24 +235,6 @@ def _shipped(name: str) -> Subject | None:
     policy = Policy.load(find_run(name) / "policy.json")
     record = record_outputs(model, zip(torch.split(x, 64), torch.split(labels, 64), strict=True), policy.accumulation)
     return Subject(name, f"shipped, {len(x)} test inputs of {longest} steps", model, record, x, policy.rule, 1 if still else 16)
-
-
-def _residual_network() -> Subject | None:
-    """A ResNet-18 with random weights that spikes as often as the shipped `cifar10`; its labels are its own answers after all steps."""
-    try:
-        images = CifarData().load().test.x[: 3 * _RECORDED]
-    except (OSError, InputError):
-        return None
-    torch.manual_seed(0)
-    network = random_network(ResNetConfig(threshold=_RESNET_THRESHOLD).build(), images[:_RECORDED])
-    parts = []
-    for part in images[_RECORDED:].split(_RECORDED):
-        x = network.encode(part, _RESNET_STEPS)
-        record = record_outputs(network, [(rows, torch.zeros(len(rows), dtype=torch.int64)) for rows in torch.split(x, 64)], "sum")
-        parts.append((x, replace(record, labels=decide(NEVER, record).answers)))
-    (_, valid), (x, test) = parts
-    about = f"ResNet-18 with random weights, {share_of_spikes(network, x):.0%} spikes, CIFAR-10 images of {_RESNET_STEPS} steps"
-    return Subject("resnet18", about, network, test, x, fit(valid, "margin", Pareto(eps=0.01)).rule, 1, large=True)
 
 
 def _accuracy(answers: Tensor, recorded: ExitRecord) -> float:

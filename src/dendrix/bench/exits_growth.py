@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from ..exits import record_outputs
-from ..models import Converted, VGGConfig
+from ..models import Converted, ConvertedConfig, VGGConfig
 from .exits import NEVER, Subject, speed
-from .random_networks import random_network, share_of_spikes
 
 _STAGES = ((16,), (32,), (64, 64), (128, 128))
 _BATCH, _STEPS, _THRESHOLD = 16, 8, 2.0
@@ -60,14 +60,35 @@ def _point(axis: str, name: str, steps: int, batch: int) -> Point:
     record = record_outputs(network, [(currents, torch.zeros(len(x), dtype=torch.int64))])
     subject = Subject(name, name, network, record, currents, NEVER, 1)
     loop, modules = (speed(subject, batch, len(x), 3, by_modules).never for by_modules in (False, True))
-    return Point(axis, name, steps, batch, share_of_spikes(network, currents), loop, modules)
+    return Point(axis, name, steps, batch, _spikes(network, currents), loop, modules)
 
 
 def _network(name: str) -> Converted:
+    """A converted network with random weights, whose BatchNorm has the statistics of random images."""
     torch.manual_seed(0)
     factor = float(name.split()[-1])
     stages = tuple(tuple(round(size * factor) for size in stage) for stage in _STAGES)
-    return random_network(VGGConfig(threshold=_THRESHOLD, stages=stages).build(), torch.rand(16, 3, 32, 32))
+    ann = VGGConfig(threshold=_THRESHOLD, stages=stages).build()
+    for module in ann.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the mean over batches
+    with torch.no_grad():
+        ann.train()(torch.rand(16, 3, 32, 32))
+    return Converted(ConvertedConfig.of(ann.eval()), ann).eval()
+
+
+@torch.inference_mode()
+def _spikes(network: nn.Module, currents: Tensor) -> float:
+    counts: list[tuple[int, int]] = []
+    handles = [
+        part.register_forward_hook(lambda _, __, found: counts.append((int(found[0].count_nonzero()), found[0].numel())))
+        for part in network.modules()
+        if type(part).__name__ == "SignedIF"
+    ]
+    network(currents[:4])
+    for handle in handles:
+        handle.remove()
+    return sum(count for count, _ in counts) / sum(size for _, size in counts)
 
 
 def table(points: list[dict[str, Any]]) -> str:

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..errors import KernelError
+
 __all__ = ["cache_folder", "cached_jit", "compiled", "watched_compilation"]
 
 _log = logging.getLogger("dendrix")
@@ -47,11 +49,19 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -
 
     The cache needs a writable home, which containers may lack; a disk may also be full, or the cache damaged. In these cases, the loop is
     compiled for this process only, with one warning.
+
+    Raises:
+        KernelError: parts of numba's compiler that are used here are missing in this version.
     """
     import numba
 
-    from .pipeline import Part, Whole
-    from .store import Store
+    try:
+        from .pipeline import Part, Whole
+        from .store import Store
+    except (AttributeError, ImportError) as error:  # names inside of numba, which other versions may not have
+        raise KernelError(
+            f"numba: expected version 0.61 to 0.68, with whose compiler loops are built, got {numba.__version__} ({error}). Install it."
+        ) from error
 
     options: dict[str, Any] = dict(
         nogil=True,

@@ -58,7 +58,8 @@ def _function(function: FunctionType, above: tuple[Callable[..., Any], ...]) -> 
     above = (*above, function)
     named = {name: function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__}
     closure = [cell.cell_contents for cell in function.__closure__ or ()]
-    parts = function.__code__, function.__defaults__, closure, named
+    # Without keyword-only defaults the digest is that of earlier versions, whose loops need no second compilation.
+    parts = [function.__code__, function.__defaults__, closure, named, *filter(None, [function.__kwdefaults__])]
     return "function", function.__module__, function.__qualname__, [_content(part, above) for part in parts]
 
 

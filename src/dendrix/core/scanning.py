@@ -39,7 +39,11 @@ def zero_invalid(x: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def zeroed(x: Tensor, valid: Tensor | None) -> Tensor:
-    """State that x [B, T, ...] is zero at the invalid steps of `valid`, so that the next layer need not copy it; returns x."""
+    """State that x [B, T, ...] is zero at the invalid steps of `valid`, so that the next layer need not copy it; returns x.
+
+    Both tensors may be written to afterwards, which ends the statement, but not through `x.data` or NumPy: torch does not
+    count these writes.
+    """
     if valid is not None and not (torch.compiler.is_compiling() or transform() or x.is_inference() or valid.is_inference()):
         _ZEROED[x] = _Mask(ref(valid), x._version, valid._version)
     return x

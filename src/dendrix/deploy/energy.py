@@ -7,7 +7,7 @@ import torch
 
 from ..energy.matrix_products import Product, products
 from ..energy.stored_states import Stored, stored
-from ..lowering.stages import EdgeForm
+from ..lowering.stage_forms import EdgeForm
 from . import image_reference, reference, text_reference
 from .image_layout import StageForm
 from .image_network import ImageEncoding, IntegerImageNetwork

@@ -7,7 +7,7 @@ import json
 import struct
 from typing import Any
 
-from ..lowering.stages import EdgeForm
+from ..lowering.stage_forms import EdgeForm
 from .image import Image
 from .image_c_source import source_of, stage_tables
 from .image_deployed import DeployedImage

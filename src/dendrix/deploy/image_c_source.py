@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.stages import EdgeForm
+from ..lowering.stage_forms import EdgeForm
 from .c_source import array_of, decision_tables, fields
 from .image_deployed import DeployedImage
 from .image_layout import Stage

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..lowering.stages import EdgeForm
+from ..lowering.stage_forms import EdgeForm
 from .integer_layer import Ints
 
 KINDS = ("signed", "if", "pool", "out")

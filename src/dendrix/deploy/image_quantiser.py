@@ -7,7 +7,8 @@ import numpy as np
 
 from ..core import expect_count
 from ..errors import InputError
-from ..lowering.stages import FloatEdge, Floats, FloatStage, lower_images
+from ..lowering.stage_forms import FloatEdge, Floats, FloatStage
+from ..lowering.stages import lower_images
 from ..models import Converted
 from .bounds import LIMIT
 from .image_bounds import bound_images

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..lowering.stages import EdgeForm
+from ..lowering.stage_forms import EdgeForm
 from .image_layout import ImagePlan, Stage, StageForm
 from .integer_layer import Ints
 

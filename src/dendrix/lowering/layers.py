@@ -122,7 +122,7 @@ def _read(part: Any, read: _Open) -> None:
     """Add one part to what has been read."""
     raise InputError(
         f"{read.path or 'network'}: expected delays, linear layers, BatchNorm, dropout or neurons (LIF, IF, PLIF, CubaLIF, AdLIF, LI), "
-        f"got {type(part).__name__}, which has no integer form. Replace it."
+        f"got {type(part).__name__}, which cannot be lowered. Replace it."
     )
 
 
@@ -207,7 +207,7 @@ def _finish(neuron: Neuron, feedback: Synapses | None, read: _Open) -> None:
     """Close a layer with its neurons."""
     if type(neuron) not in _EXACT:
         raise InputError(
-            f"{read.path}: expected LIF, IF, PLIF, CubaLIF, AdLIF or LI, got {type(neuron).__name__}, which has no integer form."
+            f"{read.path}: expected LIF, IF, PLIF, CubaLIF, AdLIF or LI, got {type(neuron).__name__}, which cannot be lowered."
         )
     if read.synapses is None:
         raise InputError(

@@ -11,7 +11,7 @@ from .stopping import MAX, RUNS, STOPPED, all_finite, end_of, first_largest, gat
 _compiled = partial(cached_jit, fastmath={"contract"})
 _inlined = partial(cached_jit, fastmath={"contract"}, inlined=True)
 _SIGNED, _IF, _LIF, _LI, _POOL, _OUT = 0, 1, 2, 3, 4, 5
-_CONV, _GAIN = 0, 1
+_CONV, _MAX, _GROUPS = 0, 3, 4
 _NEAR = 1 << 17
 """Weights that are used for all pixels before the next ones: as many as the second-level cache of most processors holds."""
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
@@ -69,6 +69,28 @@ def _scatter(edges: Any, e: Any, footprints: Any, weights: Any, memory: Any, acr
 
 
 @_inlined
+def _scatter_groups(edges: Any, e: Any, footprints: Any, weights: Any, memory: Any, across: Any) -> None:
+    """Add the weights of the inputs of convolution e that are not zero to the outputs of their groups."""
+    source, pixels, channels = np.uintp(edges[e, 2]), np.uintp(edges[e, 3]), np.uintp(edges[e, 4])
+    inputs, part, outputs = np.uintp(edges[e, 8]), np.uintp(edges[e, 9]), np.uintp(edges[e, 10])
+    place, own, step = np.uintp(edges[e, 7]), np.uintp(edges[e, 6]), np.uintp(across)
+    for pixel in range(pixels):
+        at = source + pixel * channels
+        begin, weight = np.uintp(footprints[place + pixel, 0]), np.uintp(edges[e, 5]) + np.uintp(footprints[place + pixel, 1])
+        rows, columns = footprints[place + pixel, 2], np.uintp(footprints[place + pixel, 3]) // outputs
+        for c in range(channels):
+            value = memory[at + c]
+            if value != 0:
+                out, w = begin + c // inputs * part, weight + c * own
+                for _ in range(rows):
+                    for k in range(columns):
+                        for j in range(part):
+                            memory[out + k * outputs + j] += value * weights[w + k * part + j]
+                    out += step
+                    w += columns * part
+
+
+@_inlined
 def _scale(edges: Any, e: Any, weights: Any, memory: Any, height: Any, row: Any, out: Any, across: Any) -> None:
     """Add a map, times one factor per channel."""
     source, weight = np.uintp(edges[e, 2]), np.uintp(edges[e, 5])
@@ -80,20 +102,22 @@ def _scale(edges: Any, e: Any, weights: Any, memory: Any, height: Any, row: Any,
 
 @_inlined
 def _pool(edges: Any, e: Any, memory: Any, height: Any, row: Any, out: Any) -> None:
-    """Write the sums over windows of a map."""
+    """Write the sums or the largest values of windows of a map."""
+    largest = edges[e, 0] == _MAX
     source, channels, width = np.uintp(edges[e, 2]), np.uintp(edges[e, 4]), edges[e, 7]
     in_height = edges[e, 3] // width
     for y in range(height):
         for x in range(row // edges[e, 4]):
             at = np.uintp(out + y * row) + np.uintp(x) * channels
             for c in range(channels):
-                memory[at + c] = 0
+                memory[at + c] = -np.inf if largest else _ZERO
             top, left = y * edges[e, 10] - edges[e, 12], x * edges[e, 11] - edges[e, 13]
             for i in range(max(0, top), min(in_height, top + edges[e, 8])):
                 for j in range(max(0, left), min(width, left + edges[e, 9])):
                     place = source + np.uintp(i * width + j) * channels
                     for c in range(channels):
-                        memory[at + c] += memory[place + c]
+                        value = memory[place + c]
+                        memory[at + c] = max(memory[at + c], value) if largest else memory[at + c] + value
 
 
 @_inlined
@@ -156,6 +180,8 @@ def _advance(
             for e in range(first, behind):
                 if edges[e, 0] == _CONV:
                     _scatter(edges, e, footprints, weights, memory, stages[s, 9], active)
+                elif edges[e, 0] == _GROUPS:
+                    _scatter_groups(edges, e, footprints, weights, memory, stages[s, 9])
                 else:
                     _scale(edges, e, weights, memory, stages[s, 3], stages[s, 4], stages[s, 8], stages[s, 9])
         _fire(stages, s, parameters, memory)

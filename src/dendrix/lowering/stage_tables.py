@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from .stages import EdgeForm, FloatEdge, Floats, FloatStage, Shape
+from .stage_forms import EdgeForm, FloatEdge, Floats, FloatStage, Shape
 
 KINDS = ("signed", "if", "lif", "li", "pool", "out")
 """Kinds of stages, numbered as here."""
-EDGES = ("conv", "gain", "pool")
-"""Kinds of edges, numbered as here."""
+EDGES = ("conv", "gain", "pool", "max", "groups")
+"""Kinds of edges, numbered as here; "groups" are convolutions with groups."""
 PARAMETERS = ("bias", "threshold", "decay", "reset")
 """Parameters of a stage, in the order of the tables; each is repeated along a row of its map, [W * C]."""
 
@@ -31,7 +30,8 @@ class StageTables(NamedTuple):
     """
     edges: NDArray[np.int64]
     """[E, 14]: kind, source stage, place of the source, its pixels and channels, place of weights, weights per input channel, place in
-    `footprints` or width of the source; height and width of kernel, stride and padding (of pools).
+    `footprints` or width of the source; height and width of kernel, stride and padding of pools, or inputs and outputs of a group and all
+    outputs.
     """
     footprints: NDArray[np.int64]
     """[P, 4], of every pixel of the source of a convolution: where its outputs begin, place among the weights of its channel, rows of
@@ -63,11 +63,7 @@ class _Room:
 
 
 def stage_tables(lowered: Sequence[FloatStage], inputs: Shape) -> StageTables:
-    """Lay out the stages of a network whose map 0 has a given shape.
-
-    Raises:
-        InputError: a convolution has groups.
-    """
+    """Lay out the stages of a network whose map 0 has a given shape."""
     room = _Room()
     states = [_state(room, stage) for stage in lowered]
     shapes: list[Shape] = [inputs, *(stage.shape for stage in lowered)]
@@ -112,19 +108,17 @@ def _tiled(values: Floats | None, width: int, channels: int) -> Floats:
 
 
 def _edge(room: _Room, stage: FloatStage, edge: FloatEdge, source: Shape, source_at: int, arriving: int, across: int) -> None:
-    form, pixels, channels = edge.form, source[0] * source[1], source[2]
-    own, place, weights = 0, source[1], edge.weight
+    form, pixels, channels, outputs = edge.form, source[0] * source[1], source[2], stage.shape[2]
+    own, place, weights, kind = 0, source[1], edge.weight, EDGES.index(form.kind)
+    sizes = (*form.kernel, *form.stride, *form.padding)
     if form.kind == "conv":
-        if form.groups != 1:
-            raise InputError(f"{stage.path}: expected a convolution without groups, got {form.groups}, which has no compiled form.")
-        weights, footprints = _footprints(edge, source, arriving, across, stage.shape[2])
+        weights, footprints = _footprints(edge, source, arriving, across, outputs)
         own, place = len(weights) // channels, room.put("footprints", footprints)
+        if form.groups != 1:
+            kind, sizes = EDGES.index("groups"), (channels // form.groups, outputs // form.groups, outputs, 0, 0, 0)
     elif form.kind == "gain":
         weights = _tiled(edge.weight, stage.shape[1], channels)
-    sizes = (*form.kernel, *form.stride, *form.padding)
-    room.edges.append(
-        [EDGES.index(form.kind), form.source, source_at, pixels, channels, room.put("weights", weights.ravel()), own, place, *sizes]
-    )
+    room.edges.append([kind, form.source, source_at, pixels, channels, room.put("weights", weights.ravel()), own, place, *sizes])
 
 
 def _taps(at: int, kernel: int, stride: int, padding: int) -> tuple[int, range]:

@@ -13,17 +13,26 @@ def fast_products() -> Iterator[None]:
 
     MKL, the default, uses half of the width of AVX-512 on processors that are not made by Intel. torch takes oneDNN for float32 only if
     it may round inputs to bfloat16. oneDNN makes use of that permission on processors with AMX only; on those, nothing is changed here.
+
+    The permission is that of `torch.set_float32_matmul_precision("medium")`, so that code which asks for the precision gets an answer:
+    torch raises an error if it was given for oneDNN alone. As it holds for CUDA too, nothing is changed where there is a GPU.
     """
-    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = matmul.fp32_precision
-    if before != "none" or not exact_in_onednn():
+    onednn, cuda = _settings()
+    if (onednn.fp32_precision, cuda.fp32_precision) != ("none", "none") or torch.cuda.is_available() or not exact_in_onednn():
         yield
         return
-    matmul.fp32_precision = "bf16"
+    torch.set_float32_matmul_precision("medium")
     try:
         yield
     finally:
-        matmul.fp32_precision = before
+        if onednn.fp32_precision == "bf16":  # otherwise somebody else has chosen meanwhile
+            torch.set_float32_matmul_precision("highest")
+            onednn.fp32_precision = cuda.fp32_precision = "none"
+
+
+def _settings() -> tuple[Any, Any]:
+    """Settings of float32 products by oneDNN and CUDA."""
+    return torch.backends.mkldnn.matmul, torch.backends.cuda.matmul  # type: ignore[attr-defined]
 
 
 def exact_in_onednn() -> bool:

@@ -16,8 +16,9 @@ from ...errors import InputError
 from ...layers.delay.base import delay_layers
 from ...lowering.layers import lower
 from ...lowering.plain import why_not_plain
+from ...lowering.stage_forms import FloatStage
 from ...lowering.stage_tables import stage_tables
-from ...lowering.stages import FloatStage, lower_steps
+from ...lowering.stages import lower_steps
 from ...lowering.tables import sliding, tables
 from ..available import HAS_NUMBA
 from ..numba.arrays import array
