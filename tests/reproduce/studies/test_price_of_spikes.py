@@ -58,6 +58,12 @@ def test_networks_of_a_stage_have_the_same_size() -> None:
         recipe = price_arms.recipe_of(ARMS[name], price_arms.SCREENING, 1e-2, 0, Path("out"))
         sizes[name] = sum(p.numel() for p in recipe.model.build().parameters())
     assert max(sizes.values()) < 1.01 * min(sizes.values())
+    reference, *larger = (
+        sum(p.numel() for p in price_arms.recipe_of(ARMS[name], price_arms.SCREENING, 1e-2, 0, Path("out")).model.build().parameters())
+        for name in ("inputs", "varying", "local")
+    )
+    says = [f"{size / reference - 1:.1%}".replace("%", " %") for size in larger]
+    assert all(one in (DOCS / study.STUDY.page_file).read_text() for one in says)
     large = price_arms.recipe_of(ARMS["inputs"], price_arms.LARGE, 1e-2, 0, Path("out"))
     assert 4e6 < sum(p.numel() for p in large.model.build().parameters()) < 8e6
 

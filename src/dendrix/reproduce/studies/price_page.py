@@ -28,7 +28,7 @@ All networks read the same bytes of novels in the same order. Nothing is chosen 
 | large | continuous, `inputs` and the last rung, 4.2 million parameters | three seeds | 9.8 million | 11 |
 
 The hours are estimates: a step of 8 windows of 256 bytes takes about a quarter of a second of one core, in every arm: also with spikes of
-both signs, spike counts, a decay for every step and local attention, which takes a tenth more. The screening takes one learning rate of all
+both signs, spike counts, a decay for every step and local attention, which takes a fifth more. The screening takes one learning rate of all
 arms after the other; the better one on validation bytes counts.
 
 **Rule for dropping arms, written before the first training.** An arm is trained further if it needs at least {100 * GAIN:.1f} % fewer
