@@ -1,5 +1,6 @@
 """Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them with the rows divided among threads."""
 
+import os
 from functools import cache, partial
 from typing import Any
 
@@ -18,6 +19,8 @@ _DENSE_ALONE = {"float32": 0.5, "bfloat16": 0.5, "int8": 0.3}
 def _refuses(packed: Any, *_: Any) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        return "NUMBA_DISABLE_JIT is set, and its inner loops exist only compiled"
     if packed.config.halve_stream or not packed.config.layers:
         return "halve_stream is used, or the network has no blocks"
     return None
