@@ -52,6 +52,7 @@ def _compiled(spikes: str, weights: str) -> Any:
     )
     of_products = product_loops.find_active, product_loops.within, product_loops.add_all, product_loops.add_active
     of_spikes = spike_loops.room_for_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
+    part: Any
     for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
         parts[part.__name__] = specialise(part, **parts)  # each uses the earlier ones
     parts["normalise"] = specialise(rows.normalise, any_order=True)
