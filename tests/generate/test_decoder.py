@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import use_kernels
+from dendrix.errors import KernelError
 from dendrix.generate import Decoder, Weights
 from dendrix.generate.packing import pack_network, unpack_network
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
@@ -179,6 +180,15 @@ def test_rounded_weights_are_near(weights: Weights, largest: float) -> None:
 def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
     model = SpikeGPT(SpikeGPTConfig(50, 16, 7, halve_stream=True)).eval()
     text = torch.randint(0, 50, (2, 9))
+    assert_close(Decoder(model)(text)[0], model(text)[0])
+
+
+def test_without_compilation_plain_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    model = lively(layers=1)
+    with use_kernels("required"), pytest.raises(KernelError, match="NUMBA_DISABLE_JIT"):
+        Decoder(model)(tokens(1, 2))
+    text = tokens(1, 2)
     assert_close(Decoder(model)(text)[0], model(text)[0])
 
 

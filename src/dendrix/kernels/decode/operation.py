@@ -1,5 +1,6 @@
 """Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them with the rows divided among threads."""
 
+import os
 from functools import cache, partial
 from typing import Any
 
@@ -18,6 +19,8 @@ _DENSE_ALONE = {"float32": 0.5, "bfloat16": 0.5, "int8": 0.3}
 def _refuses(packed: Any, *_: Any) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        return "NUMBA_DISABLE_JIT is set, and its inner loops exist only compiled"
     if packed.config.halve_stream or not packed.config.layers:
         return "halve_stream is used, or the network has no blocks"
     return None
@@ -49,6 +52,7 @@ def _compiled(spikes: str, weights: str) -> Any:
     )
     of_products = product_loops.find_active, product_loops.within, product_loops.add_all, product_loops.add_active
     of_spikes = spike_loops.room_for_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
+    part: Any
     for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
         parts[part.__name__] = specialise(part, **parts)  # each uses the earlier ones
     parts["normalise"] = specialise(rows.normalise, any_order=True)

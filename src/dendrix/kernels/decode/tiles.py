@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, registry, types
 from numba.extending import intrinsic
 
+_numba: Any = cgutils  # has no types
 _FLOAT, _BYTE, _SHORT, _INT, _INDEX = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _LANES, _SHORT_LANES = 16, 32
 """Numbers per vector of float32, and of int16."""
@@ -49,7 +50,7 @@ def all_inputs(kind: str, rows: int, outputs: int) -> Any:
             x, x_at, x_width, weights, at, width, count, sums, to, apart = _arguments(context, b, signature, args)
             inputs = [b.gep(x, [b.add(x_at, b.mul(x_width, _index(r)))]) for r in range(rows)]
             kept = [_Sums(b, b.gep(sums, [b.add(to, b.mul(apart, _index(r)))]), outputs) for r in range(rows)]
-            with cgutils.for_range(b, count) as loop:
+            with _numba.for_range(b, count) as loop:
                 row = b.gep(weights, [b.add(at, b.mul(loop.index, width))])
                 _read(b, row, _AHEAD, outputs)
                 factors = [_splat(b, b.load(b.gep(each, [loop.index]))) for each in inputs]
@@ -84,7 +85,7 @@ def active_inputs(kind: str, outputs: int) -> Any:
                 return i, b.gep(weights, [b.add(at, b.mul(i, width))])
 
             kept = _Sums(b, b.gep(sums, [to]), outputs)
-            with cgutils.for_range(b, count) as loop:
+            with _numba.for_range(b, count) as loop:
                 later = b.add(loop.index, _index(AHEAD))
                 _read(b, place(b.select(b.icmp_signed("<", later, last), later, last))[1], 0, outputs)
                 i, row = place(loop.index)
@@ -112,7 +113,7 @@ def spikes(outputs: int) -> Any:
             places, first, count, weights, behind, sums, to = _arguments(context, b, signature, args)
             weights = b.gep(weights, [behind])
             kept = _WholeSums(b, b.gep(sums, [to]), outputs)
-            with cgutils.for_range(b, count) as loop:
+            with _numba.for_range(b, count) as loop:
                 k = b.add(first, loop.index)
                 _read(b, b.gep(weights, [b.load(b.gep(places, [b.add(k, _index(AHEAD))]))]), 0, outputs)
                 kept.add(b.gep(weights, [b.load(b.gep(places, [k]))]))
@@ -129,7 +130,7 @@ def _read_ahead(_: Any, array: Any, first: Any, count: Any) -> Any:
         array, first, count = _arguments(context, b, signature, args)
         per_line = _index(_LINE // _bytes(array.type.pointee))
         lines = b.sdiv(b.add(count, b.sub(per_line, _index(1))), per_line)
-        with cgutils.for_range(b, lines) as loop:
+        with _numba.for_range(b, lines) as loop:
             _read(b, b.gep(array, [b.add(first, b.mul(loop.index, per_line))]), 0, 1)
         return context.get_dummy_value()
 
@@ -142,7 +143,7 @@ class _Sums:
     def __init__(self, b: Any, place: Any, outputs: int):
         self.b, self.place = b, place
         # LLVM turns variables on the stack into registers.
-        self.parts = [cgutils.alloca_once(b, ir.VectorType(_FLOAT, _LANES)) for _ in range(outputs // _LANES)]
+        self.parts = [_numba.alloca_once(b, ir.VectorType(_FLOAT, _LANES)) for _ in range(outputs // _LANES)]
         for i, part in enumerate(self.parts):
             b.store(_load(b, place, i, _LANES), part)
 
@@ -167,7 +168,7 @@ class _WholeSums:
         self.b, self.place = b, place
         self.type = ir.VectorType(_SHORT, _SHORT_LANES)
         self.eight = ir.Constant(self.type, [8] * _SHORT_LANES)
-        self.pairs = [[cgutils.alloca_once(b, self.type) for _ in "eo"] for _ in range(outputs // (2 * _SHORT_LANES))]
+        self.pairs = [[_numba.alloca_once(b, self.type) for _ in "eo"] for _ in range(outputs // (2 * _SHORT_LANES))]
         for part in chain(*self.pairs):
             b.store(ir.Constant(self.type, [0] * _SHORT_LANES), part)
 
