@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+
 def tile(channels: int) -> int:
     """Channels per tile: each inner loop has a start-up cost, and the inputs of a tile fit the second-level cache.
 
