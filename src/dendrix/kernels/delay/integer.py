@@ -3,7 +3,6 @@
 A history of spikes in the bits of an integer, the usual alternative, was slower and does not support counts.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -77,7 +76,7 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         place = delay.int().mul_(size).add_((torch.arange(outputs, dtype=torch.int32) % size).view(-1, 1, 1)).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
         sizes: tuple[int, ...] = (size,)
-        scratch: Callable[[], tuple[Any, ...]] = tuple
+        scratch: tuple[tuple[int, ...], ...] = ()
         parts = len(y) * -(-outputs // size)
     else:
         fold = cost.fold(len(x), steps)
@@ -88,16 +87,12 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         loop, weights = slide, weight.flatten(1)
         groups = -(-len(y) // fold)
         blocks = min(outputs, _BLOCKS) if groups < _BLOCKS else 1
-        sizes = fold, room, blocks
-
-        def scratch() -> tuple[Any, ...]:
-            return array(x.new_zeros(inputs * span)), array(x.new_empty(outputs, room))
-
+        sizes, scratch = (fold, room, blocks), ((inputs * span,), (outputs, room))
         parts = groups * blocks
     # Unsigned, so that numba does not test for negative indices.
     places = array(place).view(np.uint32)
     arrays = array(x), borrowed(weights), places, taps, past, *sizes, array(y)
-    in_parts(lambda first, last: loop(*arrays, *scratch(), first, last), parts)
+    in_parts(lambda first, last: loop(*arrays, *(array(x.new_zeros(shape)) for shape in scratch), first, last), parts)
     return y
 
 

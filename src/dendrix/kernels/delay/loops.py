@@ -1,7 +1,6 @@
 """Inner loops of the delay layer's kernels, as plain Python that `specialise` compiles.
 
-Every function processes the part [first, last) of one axis, so that threads can share the work. Rows are slices, added in groups for
-vectorisation.
+Every function processes the part [first, last) of one axis, so that threads can share the work. Rows are added in groups for vectorisation.
 """
 
 from typing import Any

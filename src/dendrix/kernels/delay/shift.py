@@ -1,6 +1,6 @@
 """Depthwise convolution for axonal and dendritic delays, forward and backward."""
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -47,8 +47,15 @@ def _compiled() -> tuple[Any, Any]:
 
 def _shifted(x: Tensor, taps: Tensor, lead: int, steps: int) -> Tensor:
     y = x.new_empty(len(x), steps, x.shape[2])
-    in_parts(partial(_compiled()[0], array(x), array(taps), lead, array(y)), len(y))
+    arrays = array(x), array(taps), lead, array(y)
+    in_parts(lambda first, last: _compiled()[0](*arrays, *_memory(x, len(taps), steps), first, last), len(y))
     return y
+
+
+def _memory(x: Tensor, taps: int, steps: int) -> tuple[Any, Any]:
+    """Memory of one thread in the loops. It comes from torch because that begins cache lines: vectors that cross lines take longer."""
+    width = shift_loops.tile(x.shape[2])
+    return array(x.new_empty(taps, width)), array(x.new_zeros(steps + taps - 1, width))
 
 
 @torch.library.custom_op("dendrix::delay_shift", mutates_args=())
@@ -68,7 +75,7 @@ def shift_backward(grad: Tensor, x: Tensor, taps: Tensor, past: int, need_x: boo
     grad_x = _shifted(grad, taps.flip(0), past, x.shape[1]) if need_x else x.new_empty(0)  # the same sum, backwards in time
     grad_taps = torch.empty_like(taps, memory_format=torch.contiguous_format)
     arrays = array(x), array(grad), len(taps) - 1 - past, array(grad_taps)
-    in_parts(partial(_compiled()[1], *arrays), x.shape[2])
+    in_parts(lambda first, last: _compiled()[1](*arrays, *_memory(x, len(taps), grad.shape[1]), first, last), x.shape[2])
     return grad_x, grad_taps
 
 

@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 
-_TILE = 256
-"""Channels per tile: each inner loop has a start-up cost, and the inputs of a tile fit the second-level cache."""
+
+def tile(channels: int) -> int:
+    """Channels per tile: each inner loop has a start-up cost, and the inputs of a tile fit the second-level cache.
+
+    Rows begin cache lines, and an odd number of them: at powers of two, a load waits for stores with the same last bits of the address.
+    """
+    return (min(256, channels) + 15) // 16 * 16 | 16
 
 
 def add_square(taps: Any, lag: Any, line: Any, newest: Any, y: Any, at: Any) -> None:
@@ -90,23 +95,31 @@ several_steps: Any = add_steps
 one_step: Any = add_step
 
 
-def shift(x: Any, taps: Any, lead: int, y: Any, first: int, last: int) -> None:
-    """y[b, t, c] = sum_lag taps[lag, c] * x[b, t + L - 1 - lead - lag, c] for batch rows first to last; beyond its ends x is zero."""
-    length, channels = x.shape[1:]
-    steps, count = y.shape[1], len(taps)
-    for low in range(0, channels, _TILE):
-        n = min(_TILE, channels - low)
-        near = taps[:, low : low + n].copy()
-        line = np.zeros((steps + count - 1, n), x.dtype)
+def shift(x: Any, taps: Any, lead: int, y: Any, near: Any, line: Any, first: int, last: int) -> None:
+    """y[b, t, c] = sum_lag taps[lag, c] * x[b, t + L - 1 - lead - lag, c] for batch rows first to last; beyond its ends x is zero.
+
+    near [L, tile] and line [T + L - 1, tile] of zeros are memory of this thread.
+    """
+    length, channels = x.shape[1], x.shape[2]
+    steps, count, tile = y.shape[1], len(taps), near.shape[1]
+    for begin in range(0, channels, tile):
+        low, n = np.uintp(begin), np.uintp(min(tile, channels - begin))
+        for lag in range(count):
+            for j in range(n):
+                near[lag, j] = taps[lag, low + j]
         for b in range(first, last):
-            line[lead : lead + length] = x[b, :, low : low + n]
-            y[b, :, low : low + n] = 0
+            for t in range(length):
+                for j in range(n):
+                    line[lead + t, j] = x[b, t, low + j]
+            for t in range(steps):
+                for j in range(n):
+                    y[b, t, low + j] = 0
             for t in range(0, steps - 3, 4):
-                at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
+                at = np.uintp(b), np.uintp(t), low, n
                 for lag in range(0, count - 3, 4):
                     square(near, np.uintp(lag), line, np.uintp(t + count - 1), y, at)
             for t in range(steps):
-                at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
+                at = np.uintp(b), np.uintp(t), low, n
                 if t >= steps // 4 * 4:
                     for lag in range(0, count - 3, 4):
                         several_lags(near, np.uintp(lag), line, np.uintp(t + count - 1), y, at)
@@ -114,24 +127,32 @@ def shift(x: Any, taps: Any, lead: int, y: Any, first: int, last: int) -> None:
                     one_lag(near, np.uintp(lag), line, np.uintp(t + count - 1), y, at)
 
 
-def shift_backward(x: Any, grad: Any, lead: int, grad_taps: Any, first: int, last: int) -> None:
-    """The gradient of the taps, [L, C], for channels first to last, from x and the gradient of y [B, T, C]."""
-    batch, length, _ = x.shape
-    steps, count = grad.shape[1], len(grad_taps)
-    for low in range(first, last, _TILE):
-        n = min(_TILE, last - low)
-        total = np.zeros((count, n), x.dtype)
-        line = np.zeros((steps + count - 1, n), x.dtype)
+def shift_backward(x: Any, grad: Any, lead: int, grad_taps: Any, total: Any, line: Any, first: int, last: int) -> None:
+    """The gradient of the taps, [L, C], for channels first to last, from x and the gradient of y [B, T, C].
+
+    total [L, tile] and line [T + L - 1, tile] of zeros are memory of this thread.
+    """
+    batch, length = x.shape[0], x.shape[1]
+    steps, count, tile = grad.shape[1], len(grad_taps), total.shape[1]
+    for begin in range(first, last, tile):
+        low, n = np.uintp(begin), np.uintp(min(tile, last - begin))
+        for lag in range(count):
+            for j in range(n):
+                total[lag, j] = 0
         for b in range(batch):
-            line[lead : lead + length] = x[b, :, low : low + n]
+            for t in range(length):
+                for j in range(n):
+                    line[lead + t, j] = x[b, t, low + j]
             for t in range(0, steps - 3, 4):
-                at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
+                at = np.uintp(b), np.uintp(t), low, n
                 for lag in range(0, count - 3, 4):
                     grad_square(grad, at, line, np.uintp(t + count - 1 - lag), total, np.uintp(lag))
                 for lag in range(count // 4 * 4, count):
                     several_steps(grad, at, line, np.uintp(t + count - 1 - lag), total, np.uintp(lag))
             for t in range(steps // 4 * 4, steps):
-                at = np.uintp(b), np.uintp(t), np.uintp(low), np.uintp(n)
+                at = np.uintp(b), np.uintp(t), low, n
                 for lag in range(count):
                     one_step(grad, at, line, np.uintp(t + count - 1 - lag), total, np.uintp(lag))
-        grad_taps[:, low : low + n] = total
+        for lag in range(count):
+            for j in range(n):
+                grad_taps[lag, low + j] = total[lag, j]
