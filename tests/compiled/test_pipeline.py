@@ -76,6 +76,6 @@ def test_loops_of_others_keep_the_errors_of_numba() -> None:
 
 def test_a_numba_without_what_is_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(numba.core.codegen, "JITCodeLibrary")
-    monkeypatch.delitem(sys.modules, "dendrix.compiled.pipeline")
+    monkeypatch.delitem(sys.modules, "dendrix.compiled.pipeline", raising=False)
     with pytest.raises(KernelError, match=rf"numba: expected version .* got {numba.__version__} \(.*JITCodeLibrary"):
         cached_jit(inner, False)

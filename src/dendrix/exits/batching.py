@@ -99,7 +99,7 @@ class Batch:
         self.row_steps = 0
 
     def finished(self, requests: Iterator[Tensor], to_end: ToEnd = never) -> Iterator[Finished]:
-        """Answer every request, [T_i, ...], in the order in which they finish, and those of `to_end` once more at their ends."""
+        """Answer every request, [T_i, ...], in the order in which they finish, and those of `to_end` again at their ends."""
         waiting = (self._slot(index, x, to_end(index)) for index, x in enumerate(requests))
         while self._arrange(waiting):
             steps = min(self.block, max(slot.length - slot.seen for slot in self.slots if slot.open))

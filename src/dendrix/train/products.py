@@ -25,7 +25,7 @@ def fast_products() -> Iterator[None]:
     try:
         yield
     finally:
-        if onednn.fp32_precision == "bf16":  # otherwise somebody else has chosen meanwhile
+        if onednn.fp32_precision == "bf16":  # otherwise the training has chosen another
             torch.set_float32_matmul_precision("highest")
             onednn.fp32_precision = cuda.fp32_precision = "none"
 
