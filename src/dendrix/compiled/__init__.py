@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..errors import KernelError
-
 __all__ = ["cache_folder", "cached_jit", "compiled", "watched_compilation"]
 
 _log = logging.getLogger("dendrix")
@@ -59,6 +57,8 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -
         from .pipeline import Part, Whole
         from .store import Store
     except (AttributeError, ImportError) as error:  # names inside of numba, which other versions may not have
+        from ..errors import KernelError
+
         raise KernelError(
             f"numba: expected version 0.61 to 0.68, with whose compiler loops are built, got {numba.__version__} ({error}). Install it."
         ) from error

@@ -196,9 +196,9 @@ class Batch:
         for rows, at, stopped in ((exits, exit_at, block.stops), (ends, end_at, np.zeros_like(block.stops))):
             if rows:
                 where = rows, at[rows]
-                arrays = (torch.from_numpy(part[where]) for part in (block.answers, steps, stopped))
+                answers, ran, early = (torch.from_numpy(part[where]) for part in (block.answers, steps, stopped))
                 evidence = block.evidence[self._index(rows), self._index(at[rows].tolist())]
-                yield Finished([self.slots[row].index for row in rows], *arrays, evidence, whole=rows is ends)
+                yield Finished([self.slots[row].index for row in rows], answers, ran, early, evidence, whole=rows is ends)
 
     def _refuse_broken(self, broken: Any, steps: Any) -> None:
         """Raise if a running input gave a NaN or an infinity before it stopped."""

@@ -57,10 +57,11 @@ class Rows:
                 at = int(ends.broken.argmax())
                 raise not_finite((exits + ending)[at], int(ends.steps[at]))
             self.row_steps += int(ends.steps[: len(x)][~whole].sum() + ends.steps[len(x) :].sum())
-            arrays = [torch.from_numpy(part) for part in (ends.answers, ends.steps, ends.stopped, ends.evidence)]
-            yield Finished(exits, *(part[: len(x)] for part in arrays))
+            answers, steps, stopped, evidence = map(torch.from_numpy, (ends.answers, ends.steps, ends.stopped, ends.evidence))
+            n = len(x)
+            yield Finished(exits, answers[:n], steps[:n], stopped[:n], evidence[:n])
             if ending:
-                yield Finished(ending, *(part[len(x) :] for part in arrays), whole=True)
+                yield Finished(ending, answers[n:], steps[n:], stopped[n:], evidence[n:], whole=True)
             begin += len(x)
 
 

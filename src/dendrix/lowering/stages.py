@@ -183,7 +183,7 @@ class _Lowering:
         else:
             expect_channels(path, module.in_channels, inputs)
             form, shape = conv_form(path, module, x)
-            weight = dilated(weight, module.dilation)
+            weight = dilated(weight, (module.dilation[0], module.dilation[1]))
         groups = form.groups
         scale = np.repeat(x.scale.reshape(groups, 1, -1), len(weight) // groups, 1).reshape(len(weight), -1, 1, 1)
         offset = np.repeat(x.offset.reshape(groups, 1, -1), len(weight) // groups, 1).reshape(len(weight), -1, 1, 1)
