@@ -15,7 +15,7 @@ _LEVELS = 4
 """Place of the first level in the constants; those before are as for other rules."""
 
 
-def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any) -> None:
+def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any, gy: Any) -> None:
     """See `loops`; the equations of `spike_count_step`, in its order of operations."""
     b, t, low, count = at
     for j in range(count):
@@ -26,8 +26,7 @@ def advance(x: Any, at: Any, s: Any, now: Any, then: Any, p: Any, c: Any, y: Any
             fired += _ONE if h >= c[k] else _ZERO
             if signed:
                 fired -= _ONE if -h >= c[k] else _ZERO
-        if emits:
-            y[b, t, low + j] = store(fired)
+        y[b, t, low + j] = store(fired) if emits else gy[b, t, low + j]
         s[then, 0, j] = h if fired == _ZERO else _ZERO
 
 
