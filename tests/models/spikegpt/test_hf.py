@@ -93,6 +93,19 @@ def test_is_the_network_of_our_own() -> None:
     assert torch.equal(SpikeGPTForCausalLM.of(network)(tokens).logits, network(tokens)[0])
 
 
+def test_parts_that_a_checkpoint_lacks_have_weights(tmp_path: Path) -> None:
+    """They are made without any: what the memory held before would remain."""
+    SpikeGPTForCausalLM.of(SpikeGPT(SpikeGPTConfig(20, width=16, layers=1, spikes="input"))).save_pretrained(tmp_path)
+    config = SpikeGPTPreTrainedConfig.from_pretrained(tmp_path, window=4, neurons={"scales": True, "decays": True})
+    for _ in range(3):
+        found = SpikeGPTForCausalLM.from_pretrained(tmp_path, config=config).state_dict()
+        added = [
+            value for name, value in found.items() if name.rpartition(".")[2] in ("age", "log_threshold", "log_amplitude", "decay_logit")
+        ]
+        assert len(added) == 13
+        assert not any(value.any() for value in added)
+
+
 def test_a_new_model_begins_as_the_network_does() -> None:
     model = SpikeGPTForCausalLM(SpikeGPTPreTrainedConfig(50, 32, 2, start="rwkv"))
     body = model.model.body

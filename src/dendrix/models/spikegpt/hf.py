@@ -19,11 +19,13 @@ from transformers.utils import ModelOutput
 
 from ...core import State, map_state, rows
 from ...errors import InputError
+from .attention import LocalAttention
 from .blocks import Block, ChannelMix, TimeMix
 from .hf_config import SpikeGPTPreTrainedConfig, expect_known, passed
 from .initialisation import start, start_head
 from .l2_wrap import l2_wrap
 from .network import SpikeGPT, SpikeGPTBody
+from .neurons import SpikeNeurons
 
 __all__ = [
     "ReadState",
@@ -81,7 +83,7 @@ class SpikeGPTPreTrainedModel(PreTrainedModel):
         """Initialise parameters that a checkpoint lacks as torch does; new models are initialised by `start` in their constructors."""
         if isinstance(module, nn.Linear | nn.Embedding | nn.LayerNorm):
             module.reset_parameters()
-        elif isinstance(module, TimeMix | ChannelMix):
+        elif isinstance(module, TimeMix | ChannelMix | SpikeNeurons | LocalAttention):
             for parameter in module.parameters(recurse=False):
                 nn.init.zeros_(parameter)
 
