@@ -71,7 +71,8 @@ def _local(module: LocalAttention, given: dict[str, Any], y: tuple[Tensor, Local
     x, state, valid = given["x"], given.get("state"), given.get("valid")
     gates, share, after = [], 1.0, y[1].gate
     if module.gate is not None and isinstance(after, LIFState):
-        current = module.current.forward(zero_invalid(x, valid))  # `forward` calls no hooks, which would count it twice
+        product = getattr(module.current, "product", module.current)  # that of one unfolded into several
+        current = product.forward(zero_invalid(x, valid))  # `forward` calls no hooks, which would count it twice
         fired, _ = module.gate.forward(current, state and state.gate, valid)
         share = (fired.sum() / (fired[..., 0].numel() if valid is None else valid.sum().clamp_min(1))).item() / module.heads
         gates = [_of(after, after.v.unsqueeze(1), spiking=True)]

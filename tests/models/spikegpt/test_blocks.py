@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.deploy import IntegerSpikeGPT, quantise_text
+from dendrix.energy import measure
 from dendrix.errors import InputError
 from dendrix.generate import Decoder
 from dendrix.generate.memory import rest
@@ -118,8 +119,12 @@ def test_what_knows_the_published_time_mix_only_refuses_others(options: dict[str
 
 @torch.no_grad()
 def test_spike_counts_unfold_around_the_numbers() -> None:
-    counted, tokens = network(neurons=NeuronConfig(levels=2, scales=True), decay_rank=3, window=4), torch.randint(256, (2, 30))
-    assert_close(unfolded(counted)(tokens)[0], counted(tokens)[0], atol=1e-5, rtol=1e-4)
+    counted, tokens = network(neurons=NeuronConfig(levels=3, scales=True), decay_rank=3, window=4), torch.randint(256, (2, 30))
+    apart = unfolded(counted)
+    assert_close(apart(tokens)[0], counted(tokens)[0], atol=1e-5, rtol=1e-4)
+    layers = {layer.name: layer.kind for layer in measure(apart, [tokens]).layers}
+    assert {name for name, kind in layers.items() if kind == "numbers"} == {"head", *(name for name in layers if "decay_up" in name)}
+    assert sum("local.current" in name for name in layers) == sum("local.query" in name for name in layers) > 0
 
 
 @pytest.mark.parametrize(

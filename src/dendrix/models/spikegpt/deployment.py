@@ -71,10 +71,11 @@ def unfolded(network: SpikeGPT) -> SpikeGPT:
     for mix in list(made.modules()) if levels > 1 else ():
         if isinstance(mix, TimeMix | ChannelMix):
             inner = ("output",) if isinstance(mix, TimeMix) else ("value",)
-            for name, product in list(mix.named_children()):
-                if isinstance(product, nn.Linear) and name != "decay_up":  # its inputs are numbers
-                    neurons: Any = mix.neurons[1 if name in inner else 0]
-                    setattr(mix, name, _Unfolded(product, neurons, levels))
+            for part in (mix, mix.local) if isinstance(mix, TimeMix) and mix.window else (mix,):
+                for name, product in list(part.named_children()):
+                    if isinstance(product, nn.Linear) and name != "decay_up":  # its inputs are numbers
+                        neurons: Any = mix.neurons[1 if name in inner else 0]
+                        setattr(part, name, _Unfolded(product, neurons, levels))
     return made
 
 
@@ -92,4 +93,5 @@ class _Unfolded(nn.Module):
         counts = neurons.counts(x)
         amplitude = x / counts.clamp_min(1)
         parts = [self.product(torch.where(counts > level - 0.5, amplitude, 0)) for level in range(1, self.levels + 1)]
-        return torch.stack(parts).sum(0)
+        total = torch.stack(parts).sum(0)
+        return total if self.product.bias is None else total - (self.levels - 1) * self.product.bias
