@@ -21,7 +21,9 @@ from dendrix.layers.delay.training import rounded
 from dendrix.layers.rwkv.token_shift import token_mix
 from dendrix.layers.rwkv.wkv import wkv
 from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt import NeuronConfig, SpikeNeurons
 from dendrix.neurons import IF, LI, LIF, AdLIF, CubaLIF, NIRNeuron, SignedIF
+from dendrix.neurons.counts import spike_count_step
 from dendrix.neurons.integrate import if_step
 from dendrix.neurons.lif import lif_step
 from dendrix.neurons.nir import membrane_step, synapse_step
@@ -105,9 +107,19 @@ def with_synapse(size: int) -> NIRNeuron:
     return NIRNeuron(size, alpha=0.5)
 
 
+def counting_neurons(size: int) -> SpikeNeurons:
+    return SpikeNeurons(size, config=NeuronConfig(levels=3, decays=True))
+
+
+def signed_neurons(size: int) -> SpikeNeurons:
+    return SpikeNeurons(size, config=NeuronConfig(signed=True))
+
+
 NEURONS = {cls.__name__: (cls, cls.rule) for cls in (LIF, CubaLIF, AdLIF, LI, SignedIF)} | {
     "IF": (IF, lif_step),
     "IF thresholds": (single_thresholds, if_step),
+    "SpikeNeurons of counts": (counting_neurons, spike_count_step),
+    "SpikeNeurons of both signs": (signed_neurons, spike_count_step),
     "NIRNeuron": (NIRNeuron, membrane_step),
     "NIRNeuron with synapse": (with_synapse, synapse_step),
 }

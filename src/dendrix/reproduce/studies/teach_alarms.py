@@ -123,7 +123,12 @@ def streams(
         hit = np.isin(number[ended], list(first))
         rows["early"].append((hit[others].mean() / RATE, hit[fresh].mean()))
         earlier += [time[i] - time[first[int(number[i])]] for i in ended[fresh & hit]]
-    found: dict[str, Any] = {"words per hour": words_per_hour, **stream_alarms(np.array(rare), of), "same": float(np.mean(right))}
+    found: dict[str, Any] = {"words per hour": words_per_hour}
+    fewest = vocabulary.expected_rate("word", 1 / (1 + len(backbone.background))) * words_per_hour
+    if fewest <= PER_HOUR:
+        found |= {**stream_alarms(np.array(rare), of), "same": float(np.mean(right))}
+    else:
+        found["refused"] = f"The background supports no fewer than {fewest:.0f} false alarms per hour at so many words."
     for name, part in rows.items():
         if part:
             found[name] = dict(zip(("ratio", "same"), map(float, np.mean(part, 0)), strict=True))
