@@ -26,6 +26,12 @@ def test_the_published_factor_comes_out_if_attention_is_left_out() -> None:
     assert transformer.picojoules(costs) / spiking.picojoules(costs) == pytest.approx(32.21, abs=0.005)
 
 
+@pytest.mark.parametrize("part", ["decay_rank", "window"])
+def test_other_time_mixes_have_no_formula(part: str) -> None:
+    model = SpikeGPT(SpikeGPTConfig(20, width=16, layers=1, **{part: 4})).eval()
+    assert formula(model, measure(model, [torch.randint(20, (2, 5))])) is None
+
+
 def test_other_networks_have_no_formula() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
     report = measure(model, [torch.rand(5, 4)])

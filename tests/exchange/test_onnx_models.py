@@ -62,6 +62,7 @@ NETWORKS = {
     "dendritic": dendritic,
     "AdLIF": lambda: Sequential(nn.Linear(12, 32), AdLIF(32, v_threshold=0.3), nn.Linear(32, 5), LI(5)),
     "SpikeGPT": lambda: SpikeGPT(SpikeGPTConfig(50, 16, 2)),
+    "SpikeGPT, own time mix": lambda: SpikeGPT(SpikeGPTConfig(50, 16, 2, "input", decay_rank=3, window=4)),
     "shipped": lambda: read_checkpoint("fsdd").model,
 }
 
@@ -75,7 +76,7 @@ def test_a_model_gives_the_outputs_of_its_network(name: str, tmp_path: Path) -> 
     assert {operator.domain for operator in model.graph.node} == {""}
     whole = to_onnx(network, form="sequence")
     sizes = [axis.dim_value for axis in whole.graph.input[0].type.tensor_type.shape.dim[2:]]
-    x = torch.randint(50, (2, 25)) if name == "SpikeGPT" else (torch.rand(2, 25, *sizes) < 0.3).float()
+    x = torch.randint(50, (2, 25)) if "SpikeGPT" in name else (torch.rand(2, 25, *sizes) < 0.3).float()
     with torch.no_grad():
         wanted = freeze(over_time(network))(x)[0].numpy()
     found = session(whole).run(None, {"sequence": x.numpy()})[0]

@@ -34,8 +34,10 @@ def formula(model: nn.Module, report: Report, rate: float = ASSUMED_RATE) -> Ass
 
 
 @formula.register
-def _spikegpt(model: SpikeGPTBody, report: Report, rate: float = ASSUMED_RATE) -> Assumed:
+def _spikegpt(model: SpikeGPTBody, report: Report, rate: float = ASSUMED_RATE) -> Assumed | None:
     """Per token and block: rate * (3 d^2 + 9 d^2) additions for the projections and the channel mix, and 7 d products for WKV."""
+    if model.config.decay_rank or model.config.window:  # not the network of the paper, which has fewer products
+        return None
     width = model.config.width
     blocks = report.steps * model.config.layers
     return Assumed(

@@ -76,7 +76,7 @@ class LocalAttention(Stateful):
         expect(v, "B T C", "v", B=x.shape[0], T=x.shape[1], C=self.width)
         expect_floating(v, "v")
         expect_valid(valid, x)
-        state = self._rest(x) if state is None else self._expected(state, len(x))
+        state = self._rest(x) if state is None else self._expected(state, x.shape[0])
         kept = state.values.dtype
         x, v = zero_invalid(x, valid), zero_invalid(v, valid)
         gates, after = self._gates(x, state, valid)
