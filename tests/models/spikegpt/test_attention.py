@@ -116,3 +116,12 @@ def test_the_refusals() -> None:
         layer(x, None, None, x[:, 1:])
     with pytest.raises(InputError, match=r"window: expected"):
         LocalAttention(WIDTH, 1)
+
+
+@pytest.mark.parametrize("spiking", [True, False])
+def test_a_state_with_other_gates_is_refused(spiking: bool) -> None:
+    layer, other = (LocalAttention(WIDTH, 5, spiking=kind) for kind in (spiking, not spiking))
+    x = torch.rand(2, 3, WIDTH)
+    wanted, got = ("with", "without") if spiking else ("without", "with")
+    with pytest.raises(InputError, match=rf"state: expected one {wanted} spiking gates, got one {got}\. Pass the"):
+        layer(x, other(x)[1])

@@ -106,6 +106,9 @@ class LocalAttention(Stateful):
             raise InputError(
                 f"state: expected keys and values of shapes {expected}, got {shapes}. Pass the state returned by the previous call."
             )
+        if (self.gate is None) != (not state.gate):
+            wanted, got = ("without", "with") if self.gate is None else ("with", "without")
+            raise InputError(f"state: expected one {wanted} spiking gates, got one {got}. Pass the state returned by the previous call.")
         return state
 
     def _gates(self, x: Tensor, state: LocalState, valid: Tensor | None) -> tuple[Tensor, LIFState | tuple[()]]:
