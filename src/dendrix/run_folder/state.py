@@ -161,7 +161,7 @@ class Run:
                 "environment": self.about["environment"],
             }
             path = self.folder / _STATE.format(self.progress.epoch)
-            write_atomic(path, safetensors.torch.save(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
+            write_atomic(path, safetensors.torch.save(_apart(tensors), {"facts": json.dumps(facts, allow_nan=False)}))
             for older in states(self.folder)[2:]:
                 older.unlink()
         self.write()
@@ -226,6 +226,16 @@ class Run:
             names = f"{' and '.join(damaged)} {'are' if len(damaged) > 1 else 'is'}"
             raise InputError(f"{self.folder}: expected a state to resume from, but {names} damaged. Start in another folder.")
         return None
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share memory with an earlier one, such as a tied head, because the file format refuses them."""
+    places, found = set[int](), dict[str, Tensor]()
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if place in places else tensor
+        places.add(place)
+    return found
 
 
 def states(folder: Path) -> list[Path]:
