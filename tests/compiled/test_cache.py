@@ -114,8 +114,10 @@ def test_machine_code_of_another_kind_is_another_file(variable: dict[str, Any], 
 
 
 def test_processes_may_write_at_the_same_time(tmp_path: Path) -> None:
+    """Each finds or compiles each loop, in any combination, as the others go on meanwhile."""
     together = [start(tmp_path / name, tmp_path / "cache") for name in "abc"]
-    assert {process.communicate()[0] for process in together} <= {COMPILED, FOUND, "10.0 5.0 plain False\n"}
+    for process in together:
+        assert re.fullmatch(r"10\.0 5\.0( total)?( plain)? False\n", process.communicate()[0])
     assert run(tmp_path / "d", tmp_path / "cache") == (FOUND, "")
     assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 2
 
