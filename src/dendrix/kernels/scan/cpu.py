@@ -39,9 +39,11 @@ def _compiled(name: str, flags: tuple[bool, ...], surrogate: str, bfloat16: bool
 def _run(loop: Any, arrays: list[Any], every: int, scratch: list[tuple[int, ...]], first: int, last: int) -> None:
     """Run a loop on tiles first .. last - 1, with memory of this thread in these shapes.
 
-    It comes from torch because that begins cache lines: vectors that cross lines made the loops up to twice as slow.
+    It comes from torch because that begins cache lines: vectors that cross lines made the loops up to twice as slow. torch's default dtype
+    and device, which users may set, must not change it.
     """
-    loop(*arrays, every, *(torch.empty(shape).numpy() for shape in scratch), first, last)
+    memory = (torch.empty(shape, dtype=torch.float32, device="cpu").numpy() for shape in scratch)
+    loop(*arrays, every, *memory, first, last)
 
 
 def forward(
