@@ -54,6 +54,20 @@ def test_rooms_open_when_the_network_is_cut(visit: Callable[..., Visitor], room:
     assert requests == []
 
 
+def test_all_is_not_loaded_before_the_threads_run(visit: Callable[..., Visitor]) -> None:
+    """Their files are fetched after the rooms', and may come late."""
+    visitor = visit()
+    held: list[Any] = []
+    visitor.context.route("**/workers/write.js", lambda route: held.append(route))
+    visitor.page.goto(visitor.url)
+    while not held:
+        visitor.page.wait_for_timeout(50)
+    visitor.page.wait_for_timeout(500)
+    assert visitor.page.evaluate("document.documentElement.dataset.ready") == "shown"
+    held[0].continue_()
+    visitor.page.wait_for_selector("html[data-ready=loaded]")
+
+
 def test_every_request_stays_here(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     requests: list[str] = []

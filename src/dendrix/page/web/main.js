@@ -1,6 +1,7 @@
 // Start page, change of rooms, and loading of everything in the background.
 import { element } from "./lib/html.js";
 import { about, preload } from "./lib/files.js";
+import { loading } from "./lib/thread.js";
 import { ROOMS } from "./rooms.js";
 
 const content = document.getElementById("content");
@@ -93,6 +94,7 @@ async function start() {
   const status = document.getElementById("loading");
   const missing = await preload((done, total) => (status.textContent = `Loading: ${done} of ${total} files.`));
   await Promise.all(ROOMS.map((room) => room.load().catch((error) => missing.push(error.message))));
+  await Promise.all(loading);
   status.textContent = missing.length ? missing.join(" ") : "Everything is loaded. From here on the page works without a connection.";
   document.documentElement.dataset.ready = "loaded";
 }

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from ...plot import COLOURS, QUIET, new_axis, save_figure
+from ...plot import COLOURS, QUIET, save_figure
+from ...plot.style import dress, new_figure
 from ..study import Results
 from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_TRAINED, REFERENCE, SCREENING, SPARSER, TEACHER
 
@@ -136,19 +138,30 @@ def _missing(found: Results) -> Iterator[str]:
 
 
 def draw(found: Results, out: Path) -> None:
-    """Draw bits per byte against spikes: the ladder, or the screening as long as there is none; the continuous twin as a line."""
-    ladder = found[LADDER.name]
-    points = {name: (one["rate"], one["test" if ladder else "valid"]) for name, one in (ladder or found["best"]).items()}
-    spiking = {name: point for name, point in points.items() if point[0] is not None}
-    if not spiking:
+    """Draw bits per byte against spikes and against the speed of decoding; the screening, without speeds, as long as there is no ladder."""
+    bits = "test" if found[LADDER.name] else "valid"
+    networks = found[LADDER.name] or found["best"]
+    shown = (
+        ("Bits against spikes", "spikes per neuron and token, %", {name: one["rate"] and 100 * one["rate"] for name, one in networks.items()}),
+        ("Bits against speed", "tokens decoded in a second, int8", {name: one.get("decoded") for name, one in networks.items()}),
+    )
+    panels = [(*texts, values) for *texts, values in shown if any(value is not None for value in values.values())]
+    if not panels:
         return
-    figure, axis = new_axis("Bits against spikes", "spikes per neuron and token, %", f"bits per byte, {'test' if ladder else 'validation'}")
-    if TEACHER in points:
-        axis.axhline(points[TEACHER][1], color=QUIET, label=TEACHER)
-        axis.axhline(points[TEACHER][1] * RATIO, color=QUIET, linestyle="--", label=f"{RATIO - 1:.1%} more, the goal")
-        axis.axvline(100 * ACTIVE, color=QUIET, linestyle="--")
-    for name, (rate, bits) in spiking.items():
-        axis.plot(100 * rate, bits, "o", color=COLOURS[2 if name != "spiking" else 1])
-        axis.annotate(name, (100 * rate, bits), fontsize=8, xytext=(4, 4), textcoords="offset points")
-    axis.legend(frameon=False)
+    figure = new_figure(6.4 * len(panels), 4.4)
+    for axis, (title, label, values) in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels, strict=True):
+        dress(axis, title, label, f"bits per byte, {'test' if bits == 'test' else 'validation'}")
+        _goal(axis, networks.get(TEACHER), bits)
+        for name, value in values.items():
+            if value is not None:
+                axis.plot(value, networks[name][bits], "o", color=COLOURS[1 if name == "spiking" else 2])
+                axis.annotate(name, (value, networks[name][bits]), fontsize=8, xytext=(4, 4), textcoords="offset points")
+        axis.legend(frameon=False)
+    figure.axes[0].axvline(100 * ACTIVE, color=QUIET, linestyle="--")
     save_figure(figure, out / "images" / "price-of-spikes.png")
+
+
+def _goal(axis: Any, twin: Results | None, bits: str) -> None:
+    if twin is not None:
+        axis.axhline(twin[bits], color=QUIET, label=TEACHER)
+        axis.axhline(twin[bits] * RATIO, color=QUIET, linestyle="--", label=f"{RATIO - 1:.1%} more, the goal")

@@ -1,5 +1,6 @@
 // Sound of the visitor: the microphone and files, as samples at the rate of a network.
 import { Resampler } from "./resample.js";
+import { loading } from "./thread.js";
 
 const MODULE = new URL("../workers/microphone.js", import.meta.url);
 const REASONS = {
@@ -10,6 +11,7 @@ const REASONS = {
 
 // The worklet's file is fetched now, so that the microphone works without a connection later.
 const ready = typeof AudioWorklet === "function" ? new OfflineAudioContext(1, 1, 44100).audioWorklet.addModule(MODULE).catch(() => null) : null;
+loading.push(ready);
 
 /**
  * Listen to the microphone.

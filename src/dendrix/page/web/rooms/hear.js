@@ -6,6 +6,7 @@ import { columns, delayMap } from "../lib/rasters.js";
 import { fault, listen, samplesOfFile, whole } from "../lib/sound.js";
 import { Gate } from "../lib/gate.js";
 import { bits } from "../lib/sound_run.js";
+import { startThread } from "../lib/thread.js";
 
 const NAMED = 4; // words that are drawn in colour
 const COLOURS = ["c2", "c1", "c3", "c4"];
@@ -16,11 +17,7 @@ const LONGEST_S = 4; // of a word from the microphone
 const PATIENCE_S = 6; // until silence is reported
 
 // Made when the module is loaded, as its file cannot be fetched without a connection.
-const worker = new Worker(new URL("../workers/hear.js", import.meta.url), { type: "module" });
-const failed = new Promise((_, reject) => {
-  worker.addEventListener("error", ({ message }) => reject(new Error(`The thread of the network failed: ${message || "its file could not be run"}. Reload the page.`)));
-});
-failed.catch(() => {}); // told when the room is opened
+const { worker, failed } = startThread(new URL("../workers/hear.js", import.meta.url), "the network");
 
 export async function open(section) {
   const [{ networks }, engine] = await Promise.all([jsonOf("models/hear.json"), engineOf("engines/dendrix.wasm")]);
@@ -210,6 +207,7 @@ class Room {
 
   /** News from the worker. */
   told(data) {
+    if (data.started) return;
     if (data.loaded) this.loaded(data);
     if (data.id !== this.id || data.loaded) return;
     if (data.problem) {

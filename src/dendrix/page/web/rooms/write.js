@@ -3,13 +3,10 @@ import { element, field, slider, table } from "../lib/html.js";
 import { bytesOf, engineOf, jsonOf } from "../lib/files.js";
 import { Figure, colour, mapped, paste } from "../lib/plot.js";
 import { nanojoules, nanojoulesSparse } from "../lib/text_run.js";
+import { startThread } from "../lib/thread.js";
 import { hasSimd } from "../engines/dendrix_text.mjs";
 
-const worker = new Worker(new URL("../workers/write.js", import.meta.url), { type: "module" });
-const failed = new Promise((_, reject) => {
-  worker.addEventListener("error", (event) => reject(new Error(`The thread of the language model failed: ${event.message || "its file could not be run"}. Reload the page.`)));
-});
-failed.catch(() => {}); // told when the room is opened
+const { worker, failed } = startThread(new URL("../workers/write.js", import.meta.url), "the language model");
 const MOST = 20_000; // bytes of a prompt
 const LABELS = 190; // pixels for the names of rows
 const ROW = 15;
@@ -24,6 +21,7 @@ export async function open(section) {
   const room = new Room(section, about);
   const loaded = new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => {
+      if (data.started) return;
       worker.onmessage = (event) => room.receive(event.data);
       if (data.error) reject(new Error(data.error));
       else resolve(room.receive(data));

@@ -60,3 +60,5 @@ async function push({ samples, id: own }) {
   }
   if (own === id) tell();
 }
+
+postMessage({ started: true });

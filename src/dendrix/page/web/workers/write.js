@@ -95,3 +95,5 @@ addEventListener("message", async ({ data }) => {
     postMessage({ error: error.message });
   }
 });
+
+postMessage({ started: true });
