@@ -99,6 +99,17 @@ def test_the_ladder_adds_survivors_one_by_one() -> None:
     assert combined(["ternary", "counts"]).neurons == NeuronConfig(signed=True, levels=2)
 
 
+def test_arms_that_hold_the_rate_are_compared_with_one_that_holds_it() -> None:
+    known = screening(
+        **{"held": outcome(3.1, 0.1), "counts-held": outcome(3.05, 0.1), "counts-4-held": outcome(3.04, 0.1), "decays": outcome(2.9)}
+    )
+    best = study.best_of(known)
+    assert study.survivors(best) == ["decays", "counts-4-held", "counts-held"]  # and not `held`, with more bits than `inputs`
+    last, _ = study.rungs(best)["inputs+decays+counts-4-held"]
+    assert (last.neurons, last.rate) == (NeuronConfig(levels=4, decays=True), price_arms.HELD)
+    assert not any(name.endswith("+counts-held") for name in study.rungs(best))
+
+
 def test_a_rung_changes_no_field_twice() -> None:
     """Of two surrogates, the better one is added; a control without spikes is compared with and not added."""
     known = screening(**{"sharp": outcome(2.9), "wide": outcome(2.8), "local": outcome(2.95), "continuous-local": outcome(2.7, None)})

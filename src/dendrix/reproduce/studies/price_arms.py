@@ -28,7 +28,7 @@ LADDER = Stage("ladder", 1200)
 """As long as the trainings of the study `spikegpt-small`."""
 LARGE = Stage("large", 4800, 320)
 """4.2 million parameters, and four times the tokens of the ladder."""
-TEACHER, REFERENCE = "continuous", "inputs"
+TEACHER, REFERENCE, HOLDING = "continuous", "inputs", "held"
 HELD = 0.1
 """Target of the rate of spikes in arms that hold it, a tenth below the goal of 11 %."""
 GAIN, MORE, SPARSER, MARGIN = 0.005, 0.1, 0.85, 0.005
@@ -97,8 +97,11 @@ ARMS: dict[str, Arm] = {
     "lstm": Arm("spikegpt-small:lstm", "LSTM of two layers", rates=_WIDER),
     "ternary": _changed("spikes of both signs", neurons=NeuronConfig(signed=True)),
     "counts": _changed("up to two spikes of a neuron for a token", neurons=NeuronConfig(levels=2)),
+    "counts-held": Arm(_INPUTS, f"up to two spikes, the rate held at {HELD:.0%}", NeuronConfig(levels=2), rate=HELD, of=HOLDING),
+    "counts-4-held": Arm(_INPUTS, f"up to four spikes, the rate held at {HELD:.0%}", NeuronConfig(levels=4), rate=HELD, of=HOLDING),
 }
-"""All arms of the screening, in the order in which they are trained."""
+"""All arms of the screening, in the order in which they are trained. The last two were added when all others but `counts` were trained:
+arms that raise the rate can be compared at the same rate only."""
 
 NOT_TRAINED = (
     "longer context: `--budget.context 1024 --budget.batch-size 2`",

@@ -27,7 +27,22 @@ from ...train.text.health import GATE
 from ..claim import Checked
 from ..study import OUTCOME, RUNS, Cell, Results, Study
 from . import price_page
-from .price_arms import ARMS, CONTEXT, LADDER, LARGE, REFERENCE, SCREENING, SEEDS, TEACHER, Arm, Stage, combined, recipe_of, survives
+from .price_arms import (
+    ARMS,
+    CONTEXT,
+    HOLDING,
+    LADDER,
+    LARGE,
+    REFERENCE,
+    SCREENING,
+    SEEDS,
+    TEACHER,
+    Arm,
+    Stage,
+    combined,
+    recipe_of,
+    survives,
+)
 from .spikegpt_small import BYTES, bits_per_byte
 
 HARDWARE = "45nm"
@@ -115,16 +130,18 @@ def survivors(best: Results) -> list[str]:
 def rungs(best: Results) -> dict[str, tuple[Arm, float]]:
     """Return the arms of the ladder and their learning rates: those to compare with, and one more survivor in each further rung.
 
-    Of survivors that change the same field, only the first one is added.
+    Of survivors that change the same field, only the first one is added: of arms with spike counts, the one with the fewest bits.
 
     Args:
         best: outcome of each arm, see `best_of`.
     """
     kept = survivors(best)
-    found = {name: (arm, best[name]["lr"]) for name, arm in ARMS.items() if not arm.of or (name in kept and arm.of != REFERENCE)}
+    found = {
+        name: (arm, best[name]["lr"]) for name, arm in ARMS.items() if not arm.of or (name in kept and arm.of not in (REFERENCE, HOLDING))
+    }
     added: list[str] = []
     for name in kept:
-        if ARMS[name].of == REFERENCE and not any(ARMS[name].changed.keys() & ARMS[other].changed.keys() for other in added):
+        if ARMS[name].of in (REFERENCE, HOLDING) and not any(ARMS[name].changed.keys() & ARMS[other].changed.keys() for other in added):
             added.append(name)
     for count, name in enumerate(added, 1):
         found["+".join([REFERENCE, *added[:count]])] = (combined(added[:count]), best[name]["lr"])

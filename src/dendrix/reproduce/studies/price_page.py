@@ -39,6 +39,9 @@ bits per validation byte than the arm that it changes, at no more spikes (up to 
 one with the fewest bits first and the one that holds the rate last; the learning rate of a rung is that of the arm that it adds. Of
 survivors that set the same field, such as two surrogates, only the better one is added.
 
+Spike counts raise the rate, so the rule can judge them at the same rate only: `counts-held` and `counts-4-held` are compared with `held`.
+These two arms were added when most of the others were known, which is to say that they were chosen by the validation bytes, too.
+
 Each arm is a field of the configuration, so it can be trained alone, for example `dendrix train spikegpt-small:inputs
 --model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
 express, only how it learns: a surrogate, and a threshold or amplitude before a product, which fold into the norm and the matrix around it.
@@ -82,6 +85,8 @@ def page(found: Results) -> str:
             parts += [_LADDER.format(title=title), *(_rung(name, one) for name, one in found[stage.name].items())]
     if found[LADDER.name]:
         parts += [_UNITS, *_goals(found)]
+    if found["best"]:
+        parts.append("\n![Bits per byte against spikes](images/price-of-spikes.png)\n")
     return "".join([*parts, *_missing(found)])
 
 
@@ -120,7 +125,6 @@ def _goals(found: Results) -> Iterator[str]:
     for name, one in found[LADDER.name].items():
         if name.startswith(REFERENCE) and one["ratio"] is not None:
             yield f"| {name} | {_judged(one['ratio'], RATIO, '.3f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
-    yield "\n![Bits per byte against spikes](images/price-of-spikes.png)\n"
 
 
 def _judged(value: float, goal: float, form: str) -> str:
@@ -138,11 +142,19 @@ def _missing(found: Results) -> Iterator[str]:
 
 
 def draw(found: Results, out: Path) -> None:
-    """Draw bits per byte against spikes and against the speed of decoding; the screening, without speeds, as long as there is no ladder."""
+    """Draw bits per byte against spikes and against the speed of decoding; the screening, without speeds, as long as there is no ladder.
+
+    Of the screening, only arms that are trained further have names.
+    """
     bits = "test" if found[LADDER.name] else "valid"
     networks = found[LADDER.name] or found["best"]
+    named = found[LADDER.name] or [*found["survivors"], *(name for name, arm in ARMS.items() if not arm.of)]
     shown = (
-        ("Bits against spikes", "spikes per neuron and token, %", {name: one["rate"] and 100 * one["rate"] for name, one in networks.items()}),
+        (
+            "Bits against spikes",
+            "spikes per neuron and token, %",
+            {name: one["rate"] and 100 * one["rate"] for name, one in networks.items()},
+        ),
         ("Bits against speed", "tokens decoded in a second, int8", {name: one.get("decoded") for name, one in networks.items()}),
     )
     panels = [(*texts, values) for *texts, values in shown if any(value is not None for value in values.values())]
@@ -155,7 +167,8 @@ def draw(found: Results, out: Path) -> None:
         for name, value in values.items():
             if value is not None:
                 axis.plot(value, networks[name][bits], "o", color=COLOURS[1 if name == "spiking" else 2])
-                axis.annotate(name, (value, networks[name][bits]), fontsize=8, xytext=(4, 4), textcoords="offset points")
+                if name in named:
+                    axis.annotate(name, (value, networks[name][bits]), fontsize=8, xytext=(4, 4), textcoords="offset points")
         axis.legend(frameon=False)
     figure.axes[0].axvline(100 * ACTIVE, color=QUIET, linestyle="--")
     save_figure(figure, out / "images" / "price-of-spikes.png")
