@@ -22,6 +22,7 @@ from dendrix.layers.rwkv.token_shift import token_mix
 from dendrix.layers.rwkv.wkv import wkv
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig, SpikeNeurons
+from dendrix.models.spikegpt.attention import LocalAttention
 from dendrix.neurons import IF, LI, LIF, AdLIF, CubaLIF, NIRNeuron, SignedIF
 from dendrix.neurons.counts import spike_count_step
 from dendrix.neurons.integrate import if_step
@@ -137,6 +138,10 @@ CASES = {
     **{
         f"mix {shape}": Case("token_mix", lambda shape=shape: Mix(shape[2]), (shape, shape))
         for shape in [(2, 33, 63), (1, 4097, 1), (4097, 1, 1)]
+    },
+    **{  # the second in several chunks of steps, of which the last is shorter than the window
+        f"local attention {shape}": Case("local_attention", lambda shape=shape, window=window: LocalAttention(shape[2], window), (shape,))
+        for shape, window in [((2, 33, 63), 5), ((1, 260, 20), 16), ((1, 70, 64), 90)]
     },
     **{f"qcfs {shape}": Case("qcfs", lambda: QCFS(4), (shape,)) for shape in [(2, 33, 63), (1, 1, 1), (3, 5, 7)]},
     **{

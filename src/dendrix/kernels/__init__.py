@@ -5,6 +5,7 @@ from .delay import conv as _conv
 from .delay import gauss as _gauss
 from .delay import integer as _integer
 from .delay import shift as _shift
+from .local_attention import operation as _local_attention
 from .network import operation as _network
 from .qcfs import operation as _qcfs
 from .rate import operation as _rate
@@ -15,4 +16,6 @@ from .wkv import operation as _wkv
 from .wkv import varying_operation as _varying_wkv
 
 __all__: list[str] = []
-_REGISTERED = (_decode, _conv, _gauss, _integer, _shift, _network, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv, _varying_wkv)
+_REGISTERED = (
+    _decode, _conv, _gauss, _integer, _shift, _local_attention, _network, _qcfs, _rate, _scan, _scan_nir, _token_mix, _wkv, _varying_wkv,
+)  # fmt: skip

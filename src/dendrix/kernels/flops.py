@@ -25,11 +25,23 @@ def _registered() -> dict[Any, Any]:
         operations.delay_shift: _forward,
         operations.delay_shift_backward: _backward,
         operations.integer_delays: _integer,
+        operations.fused_local_attention: _attended,
+        operations.fused_local_attention_backward: _attended_backward,
     }
     register: Any = flop_counter.register_flop_formula
     for operation, formula in formulas.items():
         register(operation)(formula)
     return {operation: flop_counter.flop_registry[operation] for operation in formulas}
+
+
+def _attended(q: torch.Size, keys: torch.Size, values: torch.Size, age: torch.Size, *_: Any, **__: Any) -> int:
+    return 2 * q[0] * q[1] * age[1] * (q[2] + values[2])
+
+
+def _attended_backward(
+    q: torch.Size, keys: torch.Size, values: torch.Size, gates: torch.Size, weights: torch.Size, *_: Any, **__: Any
+) -> int:
+    return 2 * _attended(q, keys, values, weights[1:3])
 
 
 def _forward(x: torch.Size, taps: torch.Size, past: int, *_: Any, **__: Any) -> int:

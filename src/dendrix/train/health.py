@@ -15,13 +15,19 @@ from ..layers.delay.base import delay_layers
 from ..neurons import LI, Neuron
 
 _ALWAYS = 0.95
-"""Rate, in spikes per step, from which a neuron counts as saturated."""
+"""Share of the steps with a spike from which a neuron counts as saturated."""
 _TOO_MANY = {"dead": 0.25, "saturated": 0.25, "delays at bounds": 0.5}
 _SENTENCES = {
-    "dead": "of the neurons in {} never fired in validation. Lower optim.lr, or raise the input.",
-    "saturated": "of the neurons in {} fired at nearly every step of validation. Lower optim.lr, or the input.",
-    "delays at bounds": "of the delays in {} are 0 or the longest. Raise model.max_delay_ms, or lower optim.delay_lr.",
+    "dead": "of the neurons in {} never fired in validation",
+    "saturated": "of the neurons in {} fired at nearly every step of validation",
+    "delays at bounds": "of the delays in {} are 0 or the longest",
 }
+REMEDIES = {
+    "dead": "Lower optim.lr, or raise the input.",
+    "saturated": "Lower optim.lr, or the input.",
+    "delays at bounds": "Raise model.max_delay_ms, or lower optim.delay_lr.",
+}
+"""What to change about a share of a layer that is too large."""
 
 
 def expect_finite_splits(splits: Splits[Dataset]) -> None:
@@ -95,15 +101,30 @@ class Watch:
         return look
 
 
-def shares(rate: Tensor) -> dict[str, float]:
-    """Return the mean rate of a layer, and the shares of neurons that never fire and that nearly always fire."""
-    return {"rate": _mean(rate), "dead": _mean(rate == 0), "saturated": _mean(rate >= _ALWAYS)}
+def shares(rate: Tensor, active: Tensor | None = None) -> dict[str, float]:
+    """Return the mean rate of a layer, and the shares of neurons that never fire and that nearly always fire.
+
+    Args:
+        rate: spikes of each neuron per step.
+        active: share of the steps in which it fired; None where a neuron has at most one spike for a step, so that both are the same.
+    """
+    active = rate if active is None else active
+    return {"rate": _mean(rate), "dead": _mean(active == 0), "saturated": _mean(active >= _ALWAYS)}
 
 
-def warnings(health: dict[str, dict[str, float]]) -> dict[str, str]:
-    """Return a warning for each share of a layer that is too large, under a key made of the layer and the kind."""
+def _remedy(layer: str, kind: str) -> str:
+    return REMEDIES[kind]
+
+
+def warnings(health: dict[str, dict[str, float]], remedy: Callable[[str, str], str] = _remedy) -> dict[str, str]:
+    """Return a warning for each share of a layer that is too large, under a key made of the layer and the kind.
+
+    Args:
+        health: shares by layer and kind.
+        remedy: returns what to change, for a layer and a kind.
+    """
     return {
-        f"{layer}: {kind}": f"{share:.0%} {_SENTENCES[kind].format(layer)}"
+        f"{layer}: {kind}": f"{share:.0%} {_SENTENCES[kind].format(layer)}. {remedy(layer, kind)}"
         for layer, shares in health.items()
         for kind, share in shares.items()
         if kind in _TOO_MANY and share > _TOO_MANY[kind]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..run_folder.state import Chooses, Progress
 from .distributed.sharding import joined, shared_like
-from .health import refuse_divergence
+from .health import REMEDIES, refuse_divergence
 
 
 class Learner(ABC):
@@ -68,6 +68,10 @@ class Learner(ABC):
     def settled(self, progress: Progress) -> bool:
         """Return whether the network has been trained for long enough that silent neurons are worth a warning."""
         return True
+
+    def remedy(self, layer: str, kind: str) -> str:
+        """Return what to change if too large a share of a layer is of a kind, such as "dead"; see `train.health.warnings`."""
+        return REMEDIES[kind]
 
     def notes(self, line: dict[str, Any]) -> list[str]:
         """Return further lines to print after an epoch."""

@@ -75,7 +75,7 @@ def train_recipe(
         while (stopped := progress.over(recipe.budget)) is None:
             line = {"epoch": progress.epoch, **learner.train(progress), **learner.validate(progress.step), "seconds": run.seconds}
             run.metrics.append(line)
-            found = warnings(line["health"]) if learner.settled(progress) else {}
+            found = warnings(line["health"], learner.remedy) if learner.settled(progress) else {}
             for sentence in run.warn(found) + learner.notes(line):
                 if not hidden:
                     bar.say(sentence)

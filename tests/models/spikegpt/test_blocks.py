@@ -16,6 +16,7 @@ from dendrix.generate import Decoder
 from dendrix.generate.memory import rest
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig, deployable, unfolded
+from dendrix.models.spikegpt.blocks import TimeMix
 
 SMALL = SpikeGPTConfig(256, width=16, layers=2, spikes="input", dropout=0.0)
 VARIANTS: list[dict[str, Any]] = [dict(decay_rank=3), dict(window=5), dict(decay_rank=3, window=16)]
@@ -137,5 +138,12 @@ def test_spike_counts_unfold_around_the_numbers() -> None:
     ],
 )
 def test_configurations_without_a_sense_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        replace(SMALL, **options)
+    for made in (lambda: replace(SMALL, **options), lambda: TimeMix(16, **options)):
+        with pytest.raises(InputError, match=message):
+            made()
+
+
+@pytest.mark.parametrize("blocks", [dict(layers=0), dict(layers=1, channel_first=True)])
+def test_options_of_a_time_mix_need_one(blocks: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"model: expected a block with a time mix for decay_rank=3, window=4, got none\. Add layers"):
+        replace(SMALL, decay_rank=3, window=4, **blocks)

@@ -8,6 +8,8 @@ import torch
 from torch.testing import assert_close
 
 transformers = pytest.importorskip("transformers")
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 
 from dendrix.models.spikegpt.hf import (  # noqa: E402
     SpikeGPTForCausalLM,
@@ -104,6 +106,30 @@ def test_parts_that_a_checkpoint_lacks_have_weights(tmp_path: Path) -> None:
         ]
         assert len(added) == 13
         assert not any(value.any() for value in added)
+
+
+@pytest.mark.parametrize("start", ["pytorch", "rwkv"])
+def test_what_a_checkpoint_lacks_is_named_and_begins_as_in_a_new_network(tmp_path: Path, start: str) -> None:
+    """What depends on the data of the decay begins at zero; drives of gates and of norms, and head, are those of the scheme."""
+    SpikeGPTForCausalLM.of(network := SpikeGPT(SpikeGPTConfig(20, width=16, layers=2, spikes="input", start=start))).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    weights = load_file(file)
+    for name in ("head.weight", "model.body.blocks.1.att.time_decay", "model.body.blocks.0.ffn.norm.weight", "model.body.blocks.1.att.output.weight"):
+        del weights[name]
+    save_file(weights, file, {"format": "pt"})
+    config = SpikeGPTPreTrainedConfig.from_pretrained(tmp_path, decay_rank=4, window=4)
+    model, report = SpikeGPTForCausalLM.from_pretrained(tmp_path, config=config, output_loading_info=True)
+    assert "model.body.blocks.0.att.decay_up.weight" in report["missing_keys"]
+    assert len(report["missing_keys"]) == 4 + 2 * 7
+    found, initial = model.state_dict(), SpikeGPTForCausalLM.of(SpikeGPT(config.network_config())).state_dict()
+    for name in report["missing_keys"]:
+        assert_close(found[name].std(), initial[name].std(), rtol=0.5, atol=0)  # equal where nothing is drawn
+        assert_close(found[name].mean(), initial[name].mean(), rtol=1e-6, atol=0.2)
+    for name in ("decay_up.weight", "local.current.bias", "local.age", "time_decay"):
+        assert_close(found[f"model.body.blocks.1.att.{name}"], initial[f"model.body.blocks.1.att.{name}"])
+    assert bool(found["model.body.blocks.1.att.output.weight"].any()) is (start == "pytorch")
+    assert torch.equal(found["model.body.blocks.1.att.time_first"], network.blocks[1].att.time_first)
+    assert torch.equal(found["model.body.emb.weight"], network.emb.weight)
 
 
 def test_a_new_model_begins_as_the_network_does() -> None:

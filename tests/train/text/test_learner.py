@@ -106,6 +106,17 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(recipe: TextRecipe, tmp
     assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
 
+def test_silent_neurons_are_warned_about_at_the_end_of_a_short_training(recipe: TextRecipe, tmp_path: Path) -> None:
+    """Not before it, because they begin silent."""
+    model = replace(recipe.model, spikes="input", v_threshold=99.0, window=4)
+    record = trained(replace(recipe, model=model, budget=replace(recipe.budget, steps=2, every=1)), tmp_path / "run")
+    found = record["warnings"]
+    assert isinstance(found, list)
+    assert len(found) == 8
+    hint = "Lower --optim.lr, or hold the rate by --loss.rate."
+    assert found[0] == f"Epoch 2: 100% of the neurons in blocks.0.att.key never fired in validation. {hint}"
+
+
 def test_the_rate_rises_and_falls() -> None:
     optim = TextOptim(lr=1.0, final_lr=0.1, warm_up=4)
     assert [rate(optim, step, 100) for step in (0, 3, 4)] == [0.25, 1.0, 1.0]
@@ -118,6 +129,8 @@ def test_what_does_not_fit(recipe: TextRecipe, tmp_path: Path) -> None:
         trained(replace(recipe, model=SpikeGPTConfig(50, 16, 2)), tmp_path / "a")
     with pytest.raises(ValueError, match="expected more than 5000 tokens"):
         trained(replace(recipe, budget=TextBudget(context=5000)), tmp_path / "b")
+    with pytest.raises(ValueError, match=r"model\.window: expected at most 16 tokens, as in the budget, got 17"):
+        trained(replace(recipe, model=replace(recipe.model, window=17)), tmp_path / "d")
     with pytest.raises(ValueError, match="accumulate: expected a divisor"):
         TextBudget(batch_size=4, accumulate=3)
     with pytest.raises(FileNotFoundError, match="does not exist"):

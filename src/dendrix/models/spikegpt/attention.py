@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...core import Stateful, expect, expect_count, expect_flag, expect_floating, expect_valid, zero_invalid
+from ...core import Stateful, expect, expect_count, expect_flag, expect_floating, expect_valid, find_kernel, zero_invalid
 from ...errors import InputError
 from ...neurons.lif import LIFState
 from .neurons import NeuronConfig, SpikeNeurons
@@ -83,14 +83,13 @@ class LocalAttention(Stateful):
         q, k, values = self.query(x).to(kept), self.key(x).to(kept), v.to(kept)
         if valid is not None:  # valid tokens first, so that ages count them alone
             order = torch.argsort(~valid, dim=1, stable=True)
-            q, k, values = (_taken(part, order) for part in (q, k, values))
+            q, k, values, gates = (_taken(part, order) for part in (q, k, values, gates))
         keys, values = torch.cat([state.keys, k], 1), torch.cat([state.values, values], 1)
-        y = self._averages(q, keys, values)
+        y = self._averages(q, keys, values, gates.to(kept))
         count = torch.full_like(x[:, 0, 0], x.shape[1], dtype=torch.int64) if valid is None else valid.sum(1)
         last = count.unsqueeze(1) + torch.arange(self.window - 1, device=x.device)
         if valid is not None:
-            y = _taken(y, torch.argsort(order, 1))
-        y = zero_invalid(self._by_head(y) * gates.to(kept).unsqueeze(3), valid).flatten(2)
+            y = zero_invalid(_taken(y, torch.argsort(order, 1)), valid)
         return y.to(v.dtype), LocalState(_taken(keys, last), _taken(values, last), after)
 
     def _rest(self, x: Tensor) -> LocalState:
@@ -120,8 +119,11 @@ class LocalAttention(Stateful):
         gates, after = self.gate(current, state.gate, valid)
         return gates, after
 
-    def _averages(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Return the averages [B, T, d] before the gates, in blocks of W queries, which read 2 W - 1 tokens each."""
+    def _averages(self, q: Tensor, keys: Tensor, values: Tensor, gates: Tensor) -> Tensor:
+        """Return the gated averages [B, T, d], in blocks of W queries, which read 2 W - 1 tokens each."""
+        if fused := find_kernel("local_attention", q.device.type, q, keys, values, self.age, gates, QUERY**-0.5):
+            attended: Tensor = fused.run(q, keys, values, self.age, gates, QUERY**-0.5)
+            return attended
         (batch, steps, _), window = q.shape, self.window
         blocks = -(-steps // window)
         missing = blocks * window - steps
@@ -132,8 +134,8 @@ class LocalAttention(Stateful):
         ages = torch.arange(window, device=q.device).unsqueeze(1) + window - 1 - torch.arange(2 * window - 1, device=q.device)
         bias = self.age[:, ages.clamp(0, window - 1)].to(q.dtype).masked_fill((ages < 0) | (ages >= window), -torch.inf)
         scores = torch.einsum("bnwhq,bnhqs->bnhws", q, read_keys) / math.sqrt(QUERY) + bias
-        found: Tensor = torch.einsum("bnhws,bnhcs->bnwhc", scores.softmax(-1), read_values)
-        return found.reshape(batch, blocks * window, self.width)[:, :steps]
+        found = torch.einsum("bnhws,bnhcs->bnwhc", scores.softmax(-1), read_values)
+        return (found.reshape(batch, blocks * window, self.heads, -1)[:, :steps] * gates.unsqueeze(3)).flatten(2)
 
     def _by_head(self, x: Tensor) -> Tensor:
         """Divide the channels of x [B, T, C] among the heads, [B, T, H, C / H]."""

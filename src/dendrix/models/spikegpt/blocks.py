@@ -109,6 +109,28 @@ class _Mix(Stateful):
         return spikes
 
 
+def expect_rank(decay_rank: int, width: int) -> int:
+    """Return the rank of a decay that depends on the data, checked.
+
+    Raises:
+        InputError: it is larger than the width.
+    """
+    if expect_count(decay_rank, "[0, inf)", "decay_rank") > width:
+        raise InputError(f"decay_rank: expected at most the width, {width}, got {decay_rank}. Lower it.")
+    return decay_rank
+
+
+def expect_window(window: int) -> int:
+    """Return the window of a local attention, checked.
+
+    Raises:
+        InputError: it is neither 0 nor 2 to 1,024.
+    """
+    if expect_count(window, "[0, 1024]", "window") == 1:
+        raise InputError("window: expected 0 for no local attention, or at least 2 tokens, got 1. Raise it.")
+    return window
+
+
 _FASTEST = 4.0
 """Largest logarithm of a decay rate that depends on the data: exp(-exp(4)) is 2e-24, and without a limit the rate could become infinite."""
 
@@ -144,7 +166,7 @@ class TimeMix(_Mix):
         self.time_first = nn.Parameter(torch.zeros(width))
         self.time_mix_k, self.time_mix_v, self.time_mix_r = (nn.Parameter(torch.ones(1, 1, width)) for _ in range(3))
         self.key, self.value, self.receptance, self.output = (nn.Linear(width, width, bias=False) for _ in range(4))
-        self.decay_rank, self.window = expect_count(decay_rank, "[0, inf)", "decay_rank"), expect_count(window, "[0, inf)", "window")
+        self.decay_rank, self.window = expect_rank(decay_rank, width), expect_window(window)
         if decay_rank:
             self.decay_down, self.decay_up = nn.Linear(width, decay_rank, bias=False), nn.Linear(decay_rank, width, bias=False)
             nn.init.zeros_(self.decay_up.weight)  # the published decay at the start of training

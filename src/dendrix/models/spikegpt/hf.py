@@ -19,13 +19,11 @@ from transformers.utils import ModelOutput
 
 from ...core import State, map_state, rows
 from ...errors import InputError
-from .attention import LocalAttention
-from .blocks import Block, ChannelMix, TimeMix
+from .blocks import Block
 from .hf_config import SpikeGPTPreTrainedConfig, expect_known, passed
-from .initialisation import start, start_head
+from .initialisation import start_head
 from .l2_wrap import l2_wrap
 from .network import SpikeGPT, SpikeGPTBody
-from .neurons import SpikeNeurons
 
 __all__ = [
     "ReadState",
@@ -79,13 +77,21 @@ class SpikeGPTPreTrainedModel(PreTrainedModel):
     _no_split_modules = ("SpikeGPTBlock",)
     _is_stateful = True
 
+    def init_weights(self) -> None:
+        """Leave a new model as its constructor has initialised it."""
+
+    @torch.no_grad()
+    def initialize_weights(self) -> None:
+        """Initialise the parameters that a checkpoint lacks, which transformers has not marked, as in a new model."""
+        missing = {name: one for name, one in self.named_parameters() if not getattr(one, "_is_hf_initialized", False)}
+        initial = type(self)(self.config).state_dict() if missing else {}
+        for name, parameter in missing.items():
+            parameter.copy_(initial[name])
+
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialise parameters that a checkpoint lacks as torch does; new models are initialised by `start` in their constructors."""
-        if isinstance(module, nn.Linear | nn.Embedding | nn.LayerNorm):
+        """Initialise a layer that transformers has added, such as a larger embedding."""
+        if isinstance(module, nn.Linear | nn.Embedding):
             module.reset_parameters()
-        elif isinstance(module, TimeMix | ChannelMix | SpikeNeurons | LocalAttention):
-            for parameter in module.parameters(recurse=False):
-                nn.init.zeros_(parameter)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
@@ -104,7 +110,6 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
         super().__init__(config)
         self.body = _Body(config.network_config())
         self.post_init()
-        start(self.body)
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.body.emb
@@ -173,8 +178,8 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.model = SpikeGPTModel(config)
         self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()
         start_head(self.head, config.start)
+        self.post_init()
 
     @classmethod
     def of(cls, network: SpikeGPT) -> "SpikeGPTForCausalLM":

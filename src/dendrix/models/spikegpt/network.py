@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...core import ATan, State, Stateful, expect, expect_fields, expect_flag, expect_instance, expect_one_of, expect_valid, zero_invalid
 from ...errors import InputError, InputTypeError
-from .blocks import Block, Spikes
+from .blocks import Block, Spikes, expect_rank, expect_window
 from .initialisation import Start, start, start_head
 from .neurons import PUBLISHED, NeuronConfig
 
@@ -57,7 +57,6 @@ class SpikeGPTConfig:
         expect_one_of(self.spikes, get_args(Spikes), "spikes")
         expect_one_of(self.start, get_args(Start), "start")
         expect_fields(self, whole=("vocab_size", "width", "layers"), vocab_size="[1, inf)", width="[2, inf)", layers="[0, inf)")
-        expect_fields(self, whole=("decay_rank", "window"), decay_rank="[0, inf)", window="[0, 1024]")
         expect_fields(self, dropout="[0, 1)", v_threshold="(0, inf)")
         for name in ("channel_first", "binary_embedding", "halve_stream"):
             expect_flag(getattr(self, name), name)
@@ -66,10 +65,10 @@ class SpikeGPTConfig:
             raise InputError('neurons: expected none to be described, because spikes="none" has no neurons. Leave them at their defaults.')
         if self.neurons.norm and self.spikes == "input":
             raise InputError('norm: expected False with spikes="input", whose neurons have norms before them already. Leave it out.')
-        if self.decay_rank > self.width:
-            raise InputError(f"decay_rank: expected at most the width, {self.width}, got {self.decay_rank}. Lower it.")
-        if self.window == 1:
-            raise InputError("window: expected 0 for no local attention, or at least 2 tokens, got 1. Raise it.")
+        expect_rank(self.decay_rank, self.width)
+        expect_window(self.window)
+        if self.layers == int(self.channel_first) and (own := self._time_mix):
+            raise InputError(f"model: expected a block with a time mix for {own}, got none. Add layers, or leave it out.")
 
     def expect_published(self, where: str, *folded: str) -> None:
         """Refuse a network with neurons, a decay or an attention other than the published ones.
@@ -81,8 +80,13 @@ class SpikeGPTConfig:
             InputError: one of them is another.
         """
         self.neurons.expect_published(where, *folded)
-        if own := ", ".join(f"{name}={getattr(self, name)}" for name in ("decay_rank", "window") if getattr(self, name)):
+        if own := self._time_mix:
             raise InputError(f"model: expected the published time mix for {where}, got {own}. Call the network itself, or train without.")
+
+    @property
+    def _time_mix(self) -> str:
+        """Fields of the time mix that differ from the published one, for error messages."""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in ("decay_rank", "window") if getattr(self, name))
 
     def build(self) -> "SpikeGPT":
         """Create the network with initial weights."""

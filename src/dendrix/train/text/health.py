@@ -30,6 +30,7 @@ class SpikeWatch:
 
     def __init__(self, network: SpikeGPT | GPT2 | LSTM):
         self._spikes: dict[str, Tensor] = {}
+        self._active: dict[str, Tensor] = {}
         self._steps: dict[str, int] = {}
         for name, module in network.named_modules():
             if isinstance(module, LocalAttention) and module.gate is not None:
@@ -44,15 +45,19 @@ class SpikeWatch:
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
         """Return rates and shares by layer, as `Watch.health`, and reset the counts."""
-        found = {name: shares(total(spikes) / total(spikes.new_tensor(self._steps[name]))) for name, spikes in self._spikes.items()}
-        self._spikes, self._steps = {}, {}
+        found = {}
+        for name, spikes in self._spikes.items():
+            steps = total(spikes.new_tensor(self._steps[name]))
+            found[name] = shares(total(spikes) / steps, total(self._active[name]) / steps)
+        self._spikes, self._active, self._steps = {}, {}, {}
         return found
 
     def _hook(self, name: str, spikes: Callable[[Any, Any], Tensor]) -> Any:
         def look(module: nn.Module, given: tuple[Any, ...], y: Any) -> None:
             if not module.training:
-                fired = spikes(given, y).detach()
-                self._spikes[name] = self._spikes.get(name, 0) + fired.round().sum((0, 1)).double()
+                fired = spikes(given, y).detach().round()
+                self._spikes[name] = self._spikes.get(name, 0) + fired.sum((0, 1)).double()
+                self._active[name] = self._active.get(name, 0) + (fired > 0).sum((0, 1)).double()
                 self._steps[name] = self._steps.get(name, 0) + fired[..., 0].numel()
 
         return look

@@ -17,13 +17,14 @@ from ...data.text.tokens import TextSplits, Tokens
 from ...errors import InputError
 from ...models.gpt2 import GPT2Config
 from ...models.spikegpt.l2_wrap import l2_wrap
+from ...models.spikegpt.network import SpikeGPTConfig
 from ...run_folder.state import Progress
 from ..distributed.sharding import sharded
 from ..health import refuse_divergence
 from ..learner import Learner
 from ..products import fast_products
 from ..schedule import cosine
-from .health import SpikeWatch
+from .health import GATE, SpikeWatch
 from .losses import LossTerms
 from .recipe import TextOptim, TextRecipe
 from .samples import sampled_tokens
@@ -33,7 +34,7 @@ _PROMPT = 64
 
 
 _SETTLED = 500
-"""Steps after which neurons that never fire are worth a warning: the first ones fire after some hundred steps only."""
+"""Steps after which neurons that never fire are worth a warning, or all steps: the first ones fire after some hundred steps only."""
 
 
 class TextLearner(Learner):
@@ -122,7 +123,10 @@ class TextLearner(Learner):
         return {"loss": f"{line['loss']:.3f}", "valid": f"{line['valid_bits_per_byte']:.3f} bit/B"}
 
     def settled(self, progress: Progress) -> bool:
-        return progress.step >= _SETTLED
+        return progress.step >= min(_SETTLED, self.recipe.budget.steps)
+
+    def remedy(self, layer: str, kind: str) -> str:
+        return f"Lower --optim.lr, or {'train without --model.window' if layer.endswith(GATE) else 'hold the rate by --loss.rate'}."
 
     def notes(self, line: dict[str, Any]) -> list[str]:
         return [f"After {line['step']:,} steps it writes:\n{textwrap.indent(_visible(line['sample']), '    ')}"] if "sample" in line else []
@@ -199,6 +203,10 @@ def _check(recipe: TextRecipe, splits: TextSplits, processes: int) -> None:
     if isinstance(recipe.model, GPT2Config) and recipe.model.context < recipe.budget.context:
         raise InputError(
             f"model.context: expected at least {recipe.budget.context}, as in the budget, got {recipe.model.context}. Set them equal."
+        )
+    if isinstance(recipe.model, SpikeGPTConfig) and recipe.model.window > recipe.budget.context:
+        raise InputError(
+            f"model.window: expected at most {recipe.budget.context} tokens, as in the budget, got {recipe.model.window}. Lower it."
         )
     if recipe.budget.batch_size % (processes * recipe.budget.accumulate):
         raise InputError(

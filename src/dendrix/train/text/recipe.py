@@ -107,6 +107,9 @@ class TextLoss:
             expect_fields(self, final_alpha="(0, inf)")
         if self.rate is not None:
             expect_fields(self, rate="(0, 1)")
+        for name, of in (("rate_weight", "rate"), ("teacher_weight", "teacher")):
+            if getattr(self, of) is None and (given := getattr(self, name)) != getattr(TextLoss, name):
+                raise InputError(f"loss.{name}: expected none without loss.{of}, got {given:g}. Give loss.{of} too, or leave it out.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

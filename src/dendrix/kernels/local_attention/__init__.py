@@ -1,0 +1,1 @@
+"""Averages over the last tokens, gated by head, forward and backward."""
