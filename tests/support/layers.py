@@ -234,7 +234,7 @@ def prompted() -> PromptedClassifier:
     return PromptedClassifier(SpikeGPT(spikegpt()), [torch.tensor([1, 2, 3]), torch.tensor([4])])
 
 
-EVERY = NeuronConfig(levels=2, signed=True, scales=True, decays=True)
+EVERY = NeuronConfig(levels=2, signed=True, scales=True, decays=True, separate=True)
 """Neurons that differ from the published ones in all respects that do not exclude spikes before products."""
 
 

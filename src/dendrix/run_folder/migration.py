@@ -29,7 +29,8 @@ def _with_language_model(recipe: dict[str, Any]) -> dict[str, Any]:
     """Add what was fixed in 0.1.0: neurons and time mix of a SpikeGPT, head and initial weights of a GPT-2, terms of the loss."""
     model = recipe.get("model")
     if isinstance(model, dict) and {"spikes", "halve_stream"} <= model.keys():
-        recipe = {**recipe, "model": {"neurons": asdict(PUBLISHED), "decay_rank": 0, "window": 0, **model}}
+        neurons = {**asdict(PUBLISHED), **model.get("neurons", {})}
+        recipe = {**recipe, "model": {"decay_rank": 0, "window": 0, **model, "neurons": neurons}}
     elif isinstance(model, dict) and {"heads", "context"} <= model.keys():
         recipe = {**recipe, "model": {"tied": False, "init_std": 0.02, **model}}
     loss = recipe.get("loss", {})

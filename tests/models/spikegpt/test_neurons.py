@@ -25,7 +25,8 @@ VARIANTS = [
     NeuronConfig(levels=3),
     NeuronConfig(scales=True),
     NeuronConfig(decays=True),
-    NeuronConfig(levels=2, signed=True, scales=True, decays=True),
+    NeuronConfig(separate=True),
+    NeuronConfig(levels=2, signed=True, scales=True, decays=True, separate=True),
 ]
 
 
@@ -70,6 +71,30 @@ def test_one_level_without_sign_is_the_published_neuron() -> None:
     (felt,) = torch.autograd.grad((several(x)[0] * weights).sum(), x)
     assert published.abs().sum() > 0
     assert not torch.equal(felt, published)
+
+
+@torch.no_grad()
+def test_separate_neurons_without_a_shift_are_shared_ones() -> None:
+    """If all shares take this token only; otherwise, the spikes are of the mixture."""
+    tokens = torch.randint(256, (2, 30))
+    shared, separate = network(NeuronConfig()), network(NeuronConfig(separate=True))
+    for name, parameter in shared.named_parameters():
+        if "time_mix" in name:
+            parameter.fill_(1)
+    separate.load_state_dict(shared.state_dict())
+    logits, state = separate(tokens)
+    assert torch.equal(logits, shared(tokens)[0])
+    assert [len(half.membranes) for block in state for half in block] == [4, 3] * 2
+    with pytest.raises(InputError, match="expected 2 groups of neurons in each half, got 4. Is it of another model"):
+        shared(tokens, state)
+    mix = separate.blocks[0].ffn
+    mix.time_mix_r.fill_(0.25)
+    x = torch.randn(1, 3, 16)
+    (to_key, to_gate), last, _ = mix.mixtures(x, None, None, mix.time_mix_k, mix.time_mix_r)
+    earlier = torch.nn.functional.pad(x, (0, 0, 1, 0))[:, :-1]
+    assert torch.equal(to_key, SpikeNeurons(16)(x)[0])
+    assert torch.equal(to_gate, SpikeNeurons(16)(0.25 * x + 0.75 * earlier)[0])
+    assert torch.equal(last, x[:, -1])
 
 
 @pytest.mark.parametrize("config", [one for one in VARIANTS if one.signed or one.levels > 1])

@@ -84,6 +84,15 @@ def test_neurons_that_never_or_always_fire_are_warned_about(neurons: NeuronConfi
 
 
 @torch.no_grad()
+def test_separate_neurons_are_groups_of_their_own() -> None:
+    model = SpikeGPT(SpikeGPTConfig(7, 16, 1, spikes="input", neurons=NeuronConfig(separate=True))).eval()
+    watch = SpikeWatch(model)
+    model(torch.randint(7, (2, 9)))
+    groups = {"att": ("key", "value", "receptance", "output"), "ffn": ("key", "receptance", "value")}
+    assert list(watch.health(lambda x: x)) == [f"blocks.0.{half}.{name}" for half, names in groups.items() for name in names]
+
+
+@torch.no_grad()
 def test_counts_of_many_spikes_at_few_steps_are_not_saturated() -> None:
     """Their mean is one spike for a step."""
     model = SpikeGPT(SpikeGPTConfig(7, 16, 1, spikes="input", neurons=NeuronConfig(levels=3))).eval()

@@ -1,6 +1,6 @@
 """SpikeGPT blocks: a time mix and a channel mix, each followed by spiking neurons."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,8 @@ class ChannelMixState(NamedTuple):
     shift: Tensor
     """Input at the last token, [B, d]."""
     membranes: tuple[LIFState, ...]
-    """States of the neurons: one layer with spikes="output", two with "input"."""
+    """States of the neurons: one layer with spikes="output"; two with "input", or one for each product that reads the stream and one more
+    with separate neurons."""
 
 
 class TimeMixState(NamedTuple):
@@ -60,6 +61,10 @@ class _Mix(Stateful):
     """Base class of both halves: token shift, and neurons at the configured position."""
 
     receptance: nn.Linear
+    readers: ClassVar[tuple[str, ...]]
+    """Names of the products that read the stream, in the order of their shares of the token shift."""
+    last: ClassVar[str]
+    """Name of the product behind the last neurons."""
 
     def __init__(self, width: int, hidden: int, spikes: Spikes, v_threshold: float, scale: float, neurons: NeuronConfig):
         super().__init__()
@@ -68,30 +73,52 @@ class _Mix(Stateful):
         self.scale = expect_in(scale, "(0, inf)", "scale")
         if spikes == "input":  # without normalisation, a gated average or a sum of few bits rarely reaches the threshold
             self.norm = nn.LayerNorm(hidden)
-        sizes = {"input": (width, hidden), "output": (width,), "none": ()}[spikes]
         norm = expect_instance(neurons, NeuronConfig, "neurons").norm and spikes == "output"
+        self.separate = neurons.separate and spikes == "input"
+        sizes = {"input": (width,) * (len(self.readers) if self.separate else 1) + (hidden,), "output": (width,), "none": ()}[spikes]
         self.neurons = nn.ModuleList(SpikeNeurons(size, v_threshold, neurons, norm) for size in sizes)
 
-    def shifted(self, x: Tensor, state: MixState | None, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[LIFState]]:
-        """Return x or its spikes, the same one token earlier, the next shift state, and the states of the neurons."""
+    def neurons_before(self, product: str) -> SpikeNeurons:
+        """Return the neurons whose spikes a product reads, with spikes="input".
+
+        Args:
+            product: its name; those without neurons of their own read what the key reads.
+        """
+        index = -1 if product == self.last else self.readers.index(product) if self.separate and product in self.readers else 0
+        found: SpikeNeurons = self.neurons[index]  # type: ignore[assignment]
+        return found
+
+    def mixtures(
+        self, x: Tensor, state: MixState | None, valid: Tensor | None, *shares: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, list[LIFState]]:
+        """Return the inputs of the products that read the stream, the next shift state, and the states of the neurons before them.
+
+        They are mixtures of this token with the previous one, one for each share. Of spikes, each channel selects one of the two bits, so
+        that the result is binary; separate neurons fire behind the mixture.
+        """
         expect(x, "B T C", C=self.receptance.in_features)
         expect_floating(x)
         expect_valid(valid, x)
         if state is not None:
             expect_state(state.shift, Tensor, x[:, 0].shape)
+            if len(state.membranes) != len(self.neurons):
+                expected, got = len(self.neurons), len(state.membranes)
+                raise InputError(f"state: expected {expected} groups of neurons in each half, got {got}. Is it of another model?")
         x = zero_invalid(x, valid)  # a NaN at an invalid step must not reach the gradients of the products
-        membranes = []
-        if self.spikes == "input":
-            x, after = self.neurons[0](x, state and state.membranes[0], valid)
-            membranes.append(after)
-        earlier, last = token_shift(x, state and state.shift, valid)
-        return x, earlier, last, membranes
+        membranes: list[LIFState] = []
 
-    def mixed(self, x: Tensor, earlier: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
-        """Mix this token with the previous one. For spikes, each channel selects one of the two bits, so that the result is binary."""
-        if self.spikes == "input":  # exactly 0 or 1, with a straight-through gradient
+        def fire(x: Tensor) -> Tensor:
+            index, spikes = len(membranes), x
+            spikes, after = self.neurons[index](x, state and state.membranes[index], valid)
+            membranes.append(after)
+            return spikes
+
+        if self.spikes == "input" and not self.separate:
+            x = fire(x)  # the shares are exactly 0 or 1, with a straight-through gradient
             shares = tuple((share >= 0.5).to(x.dtype) + (share - share.detach()) for share in shares)
-        return token_mix(x, earlier, *[share.flatten() for share in shares])
+        earlier, last = token_shift(x, state and state.shift, valid)
+        mixed = token_mix(x, earlier, *[share.flatten() for share in shares])
+        return tuple(map(fire, mixed)) if self.separate else mixed, last, membranes
 
     def scaled(self, y: Tensor) -> Tensor:
         """Multiply the result; a product with 1 would read and write all of it, forward and backward."""
@@ -150,6 +177,8 @@ class TimeMix(_Mix):
         (arXiv 2404.05892).
     """
 
+    readers, last = ("key", "value", "receptance"), "output"
+
     def __init__(
         self,
         width: int,
@@ -174,8 +203,8 @@ class TimeMix(_Mix):
             self.local = LocalAttention(width, window, neurons.alpha, spiking=spikes != "none")
 
     def forward(self, x: Tensor, state: TimeMixState | None = None, valid: Tensor | None = None) -> tuple[Tensor, TimeMixState]:
-        x, earlier, last, membranes = self.shifted(x, state, valid)
-        to_key, to_value, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_v, self.time_mix_r)
+        shares = self.time_mix_k, self.time_mix_v, self.time_mix_r
+        (to_key, to_value, to_gate), last, membranes = self.mixtures(x, state, valid, *shares)
         k, v, gate = self.key(to_key), self.value(to_value), torch.sigmoid(self.receptance(to_gate))
         average, sums = wkv(k, v, self._rate(to_key), self.time_first, state.wkv if state else None, valid)
         local: LocalState | tuple[()] = ()
@@ -203,6 +232,8 @@ class ChannelMix(_Mix):
     Source: released training code of SpikeGPT (arXiv 2302.13939).
     """
 
+    readers, last = ("key", "receptance"), "value"
+
     def __init__(
         self,
         width: int,
@@ -218,8 +249,7 @@ class ChannelMix(_Mix):
         self.receptance = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, state: ChannelMixState | None = None, valid: Tensor | None = None) -> tuple[Tensor, ChannelMixState]:
-        x, earlier, last, membranes = self.shifted(x, state, valid)
-        to_key, to_gate = self.mixed(x, earlier, self.time_mix_k, self.time_mix_r)
+        (to_key, to_gate), last, membranes = self.mixtures(x, state, valid, self.time_mix_k, self.time_mix_r)
         hidden, gate = self.key(to_key), torch.sigmoid(self.receptance(to_gate))
         hidden = self.fired(hidden, "input", state, valid, membranes) if self.spikes == "input" else squared_relu(hidden)
         y = self.fired(self.scaled(gate * self.value(hidden)), "output", state, valid, membranes)

@@ -70,11 +70,10 @@ def unfolded(network: SpikeGPT) -> SpikeGPT:
     levels = made.config.neurons.levels
     for mix in list(made.modules()) if levels > 1 else ():
         if isinstance(mix, TimeMix | ChannelMix):
-            inner = ("output",) if isinstance(mix, TimeMix) else ("value",)
             for part in (mix, mix.local) if isinstance(mix, TimeMix) and mix.window else (mix,):
                 for name, product in list(part.named_children()):
                     if isinstance(product, nn.Linear) and name != "decay_up":  # its inputs are numbers
-                        neurons: Any = mix.neurons[1 if name in inner else 0]
+                        neurons = mix.neurons_before(name if part is mix else "")
                         setattr(part, name, _Unfolded(product, neurons, levels))
     return made
 

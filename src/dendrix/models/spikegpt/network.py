@@ -63,6 +63,8 @@ class SpikeGPTConfig:
         expect_instance(self.neurons, NeuronConfig, "neurons")
         if self.spikes == "none" and self.neurons != PUBLISHED:
             raise InputError('neurons: expected none to be described, because spikes="none" has no neurons. Leave them at their defaults.')
+        if self.neurons.separate and self.spikes != "input":
+            raise InputError(f'separate: expected False with spikes="{self.spikes}", without neurons before products. Leave it out.')
         if self.neurons.norm and self.spikes == "input":
             raise InputError('norm: expected False with spikes="input", whose neurons have norms before them already. Leave it out.')
         expect_rank(self.decay_rank, self.width)

@@ -35,10 +35,13 @@ class NeuronConfig:
     """Train a membrane decay for each channel, instead of 0.5."""
     norm: bool = False
     """Normalise the input of the neurons behind each half of a block. Neurons before a product always have a norm before them."""
+    separate: bool = False
+    """Neurons of its own for each product that reads the stream, behind the token shift, instead of neurons before the token shift
+    whose spikes all of them read."""
 
     def __post_init__(self) -> None:
         expect_fields(self, whole=("levels",), alpha="(0, inf)", levels="[1, 256]")
-        for name in ("signed", "scales", "decays", "norm"):
+        for name in ("signed", "scales", "decays", "norm", "separate"):
             expect_flag(getattr(self, name), name)
 
     @property

@@ -99,9 +99,10 @@ ARMS: dict[str, Arm] = {
     "counts": _changed("up to two spikes of a neuron for a token", neurons=NeuronConfig(levels=2)),
     "counts-held": Arm(_INPUTS, f"up to two spikes, the rate held at {HELD:.0%}", NeuronConfig(levels=2), rate=HELD, of=HOLDING),
     "counts-4-held": Arm(_INPUTS, f"up to four spikes, the rate held at {HELD:.0%}", NeuronConfig(levels=4), rate=HELD, of=HOLDING),
+    "separate": _changed("neurons of its own for each product, behind the token shift", neurons=NeuronConfig(separate=True)),
+    "separate-held": Arm(_INPUTS, f"the same, the rate held at {HELD:.0%}", NeuronConfig(separate=True), rate=HELD, of=HOLDING),
 }
-"""All arms of the screening, in the order in which they are trained. The last two were added when all others but `counts` were trained:
-arms that raise the rate can be compared at the same rate only."""
+"""All arms of the screening, in the order in which they are trained. The last four were added when most others were trained."""
 
 NOT_TRAINED = (
     "longer context: `--budget.context 1024 --budget.batch-size 2`",

@@ -40,7 +40,8 @@ one with the fewest bits first and the one that holds the rate last; the learnin
 survivors that set the same field, such as two surrogates, only the better one is added.
 
 Spike counts raise the rate, so the rule can judge them at the same rate only: `counts-held` and `counts-4-held` are compared with `held`.
-These two arms were added when most of the others were known, which is to say that they were chosen by the validation bytes, too.
+These arms and the two with separate neurons were added when most of the others were known, which is to say that they were chosen by the
+validation bytes, too.
 
 Each arm is a field of the configuration, so it can be trained alone, for example `dendrix train spikegpt-small:inputs
 --model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can

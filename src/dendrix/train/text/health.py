@@ -12,9 +12,6 @@ from ...models.spikegpt.blocks import ChannelMix, TimeMix
 from ...models.spikegpt.network import SpikeGPT
 from ..health import shares
 
-_FED = (".key", ".output", ".value")
-"""Matrix products whose inputs are spikes, one for each group of neurons: receptance has the same inputs as key."""
-
 GATE = ".gate"
 """End of the names of gates of local attention."""
 
@@ -38,10 +35,9 @@ class SpikeWatch:
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "output":
                 module.register_forward_hook(self._hook(name, _sent(module.neurons[0])))
             elif isinstance(module, TimeMix | ChannelMix) and module.spikes == "input":
-                for part, product in module.named_children():
-                    if f".{part}".endswith(_FED) and not (part == "value" and isinstance(module, TimeMix)):
-                        neurons = module.neurons[0 if part == "key" else 1]
-                        product.register_forward_hook(self._hook(f"{name}.{part}", _read(neurons)))
+                for part in (*(module.readers if module.separate else ("key",)), module.last):
+                    product = module.get_submodule(part)
+                    product.register_forward_hook(self._hook(f"{name}.{part}", _read(module.neurons_before(part))))
 
     def health(self, total: Callable[[Tensor], Tensor]) -> dict[str, dict[str, float]]:
         """Return rates and shares by layer, as `Watch.health`, and reset the counts."""
