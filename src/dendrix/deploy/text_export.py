@@ -134,8 +134,7 @@ def export_text_npz(deployed: DeployedText, folder: str | Path, texts: Sequence[
 
 def _npz_files(deployed: DeployedText, found: Sequence[TextVector]) -> Iterator[File]:
     yield "network.npz", npz(text_arrays(deployed.network))
-    config = {key: value for key, value in asdict(deployed.network.config).items() if key != "neurons"}  # always the published ones
-    described = {"config": config, "unit": deployed.network.unit, "is_bytes": deployed.is_bytes}
+    described = {"config": asdict(deployed.network.config), "unit": deployed.network.unit, "is_bytes": deployed.is_bytes}
     yield "network.json", json.dumps(described, indent=2) + "\n"
     yield "vectors.json", text_vectors_json(found)
     yield "LICENSE", shipped("c/LICENSE")
