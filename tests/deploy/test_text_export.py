@@ -17,6 +17,7 @@ from dendrix.deploy.export_folder import shipped_bytes
 from dendrix.deploy.text_sampling import continued
 from dendrix.errors import InputError
 from dendrix.models import SpikeGPTConfig
+from dendrix.models.spikegpt import NeuronConfig
 from support.integer_texts import SPIKES, random_network
 
 GCC, NODE = shutil.which("gcc"), shutil.which("node")
@@ -58,6 +59,9 @@ def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.Temp
     expect_equal_in_c(tmp_path_factory.mktemp("c") / "net", seed, extreme)
 
 
+NEURONS = [*[NeuronConfig()] * 3, NeuronConfig(levels=2, decays=True, norm=True), NeuronConfig(levels=3, signed=True, decays=True)]
+
+
 @needs_gcc
 @pytest.mark.extended
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
@@ -70,11 +74,12 @@ def test_levels_of_optimisation(spikes: str, level: str, tmp_path: Path) -> None
 
 
 @needs_node
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(5))
 def test_webassembly_equals_the_reference(seed: int, tmp_path: Path) -> None:
-    """Both engines: one network of every position of neurons, with widths that are no multiples of the vectors."""
+    """Both engines: one network of every position of neurons, with widths that are no multiples of the vectors, and with every option."""
     rng = np.random.default_rng(seed)
-    network = random_network(rng, extreme=seed == 2, config=SpikeGPTConfig(31, 21, 2, spikes=SPIKES[seed]))
+    config = SpikeGPTConfig(31, 21, 2, spikes=SPIKES[seed % 3], neurons=NEURONS[seed])
+    network = random_network(rng, extreme=seed == 2, config=config)
     export_text_wasm(DeployedText(network, False), tmp_path / "net", texts(rng, 31))
     done = subprocess.run([str(NODE), "selftest.mjs"], cwd=tmp_path / "net", check=True, capture_output=True, text=True)
     assert "2 texts equal" in done.stdout
@@ -193,7 +198,8 @@ def test_arrays(tmp_path: Path) -> None:
         assert found["end_head"].shape == (9, 5)
         assert sum(found[name].size for name in found.files if found[name].dtype == np.int8) == network.weights.numel()
     described = json.loads((tmp_path / "net" / "network.json").read_text())
-    assert SpikeGPTConfig(**described["config"]) == network.config
+    neurons = NeuronConfig(**described["config"].pop("neurons"))
+    assert SpikeGPTConfig(**described["config"], neurons=neurons) == network.config
 
 
 @pytest.mark.parametrize("export", [export_text_c, export_text_wasm, export_text_npz])

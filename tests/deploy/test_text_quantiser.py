@@ -1,5 +1,7 @@
 """Quantisation of a SpikeGPT: close to the network with the same rounded weights, and proven not to overflow."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,8 +9,11 @@ from torch import Tensor
 from dendrix.deploy import DeployedText, IntegerSpikeGPT, bound_text, quantise_text
 from dendrix.deploy.text_layout import named_constants, named_weights
 from dendrix.errors import InputError, InputTypeError
-from dendrix.generate.packing import pack_network, unpack_network
+from dendrix.generate.packing import pack_network, rounded_weight, unpack_network
 from dendrix.models import SpikeGPT
+from dendrix.models.spikegpt import NeuronConfig
+from dendrix.models.spikegpt.blocks import Spikes
+from dendrix.models.spikegpt.deployment import folded
 from support.integer_texts import float_network
 
 TOKENS = torch.randint(0, 50, (2, 40), generator=torch.Generator().manual_seed(0))
@@ -44,6 +49,36 @@ def test_the_first_tokens_with_spikes_before_every_product(options: dict[str, ob
     model = float_network(spikes="input", **options)
     found = differences(model, quantise_text(model, [TOKENS]))
     assert float(found[:, :2].median()) < 1e-3  # a spike that differs has large effects later
+
+
+@pytest.mark.parametrize(
+    ("spikes", "neurons"),
+    [
+        ("input", NeuronConfig(levels=2)),
+        ("input", NeuronConfig(levels=3, signed=True, scales=True, decays=True)),
+        ("output", NeuronConfig(norm=True)),
+        ("output", NeuronConfig(norm=True, levels=2, signed=True, decays=True)),
+        ("output", NeuronConfig(decays=True)),
+    ],
+    ids=str,
+)
+@torch.no_grad()
+def test_neurons_that_are_not_published(spikes: Spikes, neurons: NeuronConfig) -> None:
+    """Against the network with rounded matrices, amplitudes folded into them; its first tokens, before a spike differs in most texts."""
+    model, tokens = float_network(spikes=spikes, neurons=neurons, v_threshold=0.3), TOKENS.view(8, 10)
+    for name, weight in model.named_parameters():
+        if name.rpartition(".")[2] in ("decay_logit", "log_threshold", "log_amplitude"):
+            weight.normal_(0, 0.4)
+    rounded, whole = folded(copy.deepcopy(model)), quantise_text(model, [tokens])
+    for part in rounded.modules():
+        if isinstance(part, torch.nn.Linear):
+            whole_weight, scale = rounded_weight(part.weight, "int8")
+            part.weight.copy_(whole_weight.float() * scale.unsqueeze(1))
+    expected = rounded(tokens)[0].double()
+    found = (whole(tokens)[0] - expected).abs() / expected.std()
+    assert float(found[:, :2].median()) < 1e-3
+    published = float_network(spikes=spikes, v_threshold=0.3)(tokens)[0]
+    assert float((published - expected).abs().median() / expected.std()) > 0.1  # otherwise they would change too little to be compared
 
 
 def test_everything_is_proven() -> None:

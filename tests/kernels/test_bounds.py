@@ -13,6 +13,7 @@ CHECKED = {
     "qcfs, rate and WKV": ["kernels/qcfs", "kernels/rate", "kernels/test_wkv_kernel.py", "-k", "not compiles"],
     "scan": ["conformance/test_kernels.py", "-k", "test_kernel_equals_reference and 17 and not attached and not PLIF"],
     "spike counts": ["models/spikegpt/test_neurons.py", "-k", "kernel_of_spike_counts"],
+    "local attention": ["conformance/test_differential.py", "-k", "loop_forward and local"],
     "decoding": ["generate/test_decoder.py", "layers/rwkv/test_token_shift.py"],
     "segments": ["sdr/test_segment_index.py"],
     "networks by events": ["lowering/test_event_loops.py"],

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save
 
 from dendrix.models.spikegpt.network import SpikeGPTConfig
+from dendrix.pretrained.packed import pack_tensors
 from dendrix.recipes import find_recipe
 from dendrix.train.loop import train_recipe
 from dendrix.train.text.learner import rate
@@ -33,3 +35,12 @@ def test_a_few_steps_of_a_published_recipe(name: str, tmp_path: Path, monkeypatc
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
     assert line["rates"]["matrices"] == rate(recipe.optim, 1, 2)
     assert 0 < line["valid_bits_per_byte"] < 10
+
+
+@pytest.mark.parametrize("variant", ["", ":inputs", ":continuous"])
+def test_novels_fit_into_one_and_a_half_megabytes(variant: str) -> None:
+    recipe = find_recipe(f"spikegpt-novels{variant}")()
+    assert isinstance(recipe, TextRecipe)
+    packed = pack_tensors(dict(recipe.model.build().state_dict()), "int8")
+    assert 1_400_000 < len(save(packed, {"format": "pt"})) <= 1_500_000
+    assert rate(recipe.optim, recipe.budget.steps, recipe.budget.steps) == recipe.optim.final_lr

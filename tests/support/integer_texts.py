@@ -6,20 +6,28 @@ import torch
 from dendrix.deploy import IntegerSpikeGPT
 from dendrix.deploy.text_layout import END_SCALARS, SCALARS, named_constants
 from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt import NeuronConfig
 
 SPIKES = ("output", "input", "none")
 
 
 def config_of(rng: np.random.Generator) -> SpikeGPTConfig:
     """A small network of any form."""
+    spikes = str(rng.choice(SPIKES))
     return SpikeGPTConfig(
         vocab_size=int(rng.integers(2, 30)),
         width=int(rng.integers(2, 21)),
         layers=int(rng.choice([0, 1, 2, 6])),
-        spikes=str(rng.choice(SPIKES)),
+        spikes=spikes,
+        neurons=_neurons(rng, spikes) if spikes != "none" and rng.integers(2) else NeuronConfig(),
         channel_first=bool(rng.integers(2)),
         halve_stream=bool(rng.integers(2)),
     )
+
+
+def _neurons(rng: np.random.Generator, spikes: str) -> NeuronConfig:
+    flags = {name: bool(rng.integers(2)) for name in ("signed", "decays", "norm")}
+    return NeuronConfig(levels=int(rng.integers(1, 4)), **flags | ({"norm": False} if spikes == "input" else {}))
 
 
 def random_network(rng: np.random.Generator, extreme: bool = False, config: SpikeGPTConfig | None = None) -> IntegerSpikeGPT:
@@ -33,14 +41,16 @@ def random_network(rng: np.random.Generator, extreme: bool = False, config: Spik
         is_end = "head_scale" in values
         for name, vector in values.items():
             if name == "scalars":
-                vector[:] = [_scalar(rng, one, extreme) for one in (END_SCALARS if is_end else SCALARS)]
-            elif name == "output_scale" and network.config.spikes == "output":
+                vector[:] = [_scalar(rng, one, extreme, network.config.neurons) for one in (END_SCALARS if is_end else SCALARS)]
+            elif name.endswith("gain"):
+                vector[:] = numbers(1, 2**15 - 1, len(vector))
+            elif name == "output_scale" and network.config.spikes == "output" and not network.config.neurons.norm:
                 vector[:] = numbers(1, 2**30 if extreme else 10**6, len(vector))
             elif name.startswith("mix"):
                 vector[:] = numbers(-(2**15), 2**15, len(vector))
             elif name == "rate":
                 vector[:] = numbers(0, 2**28 if extreme else 2**18, len(vector))
-            elif name in ("bonus", "norm_bias", "inner_bias"):
+            elif name in ("bonus", "norm_bias", "inner_bias", "after_bias"):
                 vector[:] = numbers(-(2**28), 2**28, len(vector)) if extreme else numbers(-(2**20), 2**20, len(vector))
             else:
                 vector[:] = numbers(0 if name.endswith("scale") else 1 - 2**31, 2**31 - 1, len(vector))
@@ -49,7 +59,9 @@ def random_network(rng: np.random.Generator, extreme: bool = False, config: Spik
     return network
 
 
-def _scalar(rng: np.random.Generator, name: str, extreme: bool) -> int:
+def _scalar(rng: np.random.Generator, name: str, extreme: bool, neurons: NeuronConfig) -> int:
+    if name in ("levels", "signed"):
+        return int(getattr(neurons, name))
     if name == "embedding_shift":
         return int(rng.integers(0, 9))
     if name == "value_shift":

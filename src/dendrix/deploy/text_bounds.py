@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import InputError
 from .text_layout import END_SCALARS, SCALARS, TIME, kind_of, named_constants, named_weights
 from .text_network import IntegerSpikeGPT
-from .text_reference import LOG_BITS, LOG_MAX
+from .text_reference import GAIN_BITS, LOG_BITS, LOG_MAX
 
 SUM_LIMIT = 2**30
 """Bound that the sum of a product must stay below, so that a neuron adds two of them in 32 bits, and that a threshold keeps."""
@@ -32,15 +32,15 @@ def bound_text(network: IntegerSpikeGPT) -> list[TextBound]:
     config = network.config
     *halves, head = named_weights(config, network.weights.numpy())
     *constants, end = named_constants(config, network.constants.numpy().astype(np.int64))
+    end_scalars = dict(zip(END_SCALARS, end["scalars"].tolist(), strict=True))
     found = []
     for index, (matrices, vectors) in enumerate(zip(halves, constants, strict=True)):
         scalars = dict(zip(SCALARS, vectors["scalars"].tolist(), strict=True))
         last = "output" if kind_of(config, index) == TIME else "value"
         for name, weight in matrices.items():
-            largest = 1 if config.spikes == "input" else scalars["inner_limit" if name == last else "limit"]
+            largest = end_scalars["levels"] if config.spikes == "input" else scalars["inner_limit" if name == last else "limit"]
             found.append(TextBound(f"halves.{index}.{name}", _sum(weight) * largest << (scalars["value_shift"] if name == "value" else 0)))
-    limit = dict(zip(END_SCALARS, end["scalars"].tolist(), strict=True))["limit"]
-    return [*found, TextBound("head", _sum(head["head"]) * limit)]
+    return [*found, TextBound("head", _sum(head["head"]) * end_scalars["limit"])]
 
 
 def expect_proven(network: IntegerSpikeGPT) -> list[TextBound]:
@@ -77,14 +77,18 @@ _RANGES = {
     "rate": (0, LOG_MAX),
     "norm_bias": (-LOG_MAX, LOG_MAX),
     "inner_bias": (-LOG_MAX, LOG_MAX),
+    "after_bias": (-LOG_MAX, LOG_MAX),
+    **dict.fromkeys(("before_gain", "inside_gain", "after_gain"), (1, 2**GAIN_BITS - 1)),
     **dict.fromkeys(("key_scale", "receptance_scale", "gated_scale", "output_scale", "head_scale"), (0, 2**31 - 1)),
-    **dict.fromkeys(("norm_weight", "inner_weight"), (1 - 2**31, 2**31 - 1)),
+    **dict.fromkeys(("norm_weight", "inner_weight", "after_weight"), (1 - 2**31, 2**31 - 1)),
 }
 
 
 def _range_of_scalar(name: str) -> tuple[int, int]:
     if name.endswith("shift"):
         return (0, 15) if name in ("embedding_shift", "value_shift") else (1, 62)
+    if name in ("levels", "signed"):
+        return (1, 256) if name == "levels" else (0, 1)
     if name.endswith("limit"):
         return 1, 2**14 - 1
     return 1, 2 ** (LOG_BITS + 10)

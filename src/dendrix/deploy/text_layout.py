@@ -20,9 +20,9 @@ MATRICES = ("key", "receptance", "value", "output")
 
 VECTORS = (
     "scalars", "norm_weight", "norm_bias", "mix_key", "mix_receptance", "mix_value", "key_scale", "receptance_scale", "gated_scale",
-    "bonus", "rate", "inner_weight", "inner_bias", "output_scale",
+    "bonus", "rate", "inner_weight", "inner_bias", "output_scale", "after_weight", "after_bias", "before_gain", "inside_gain", "after_gain",
 )  # fmt: skip
-"""Vectors of a half."""
+"""Vectors of a half. Gains are those of neurons with a decay for each channel; others have one half."""
 
 STATES = ("shift", "before", "inside", "after", "average", "total")
 """Parts of the state of a half: the last input; membranes before the products, inside the half and after it; average and log-weight."""
@@ -32,14 +32,14 @@ FIELDS = ("kind", "halve", *MATRICES, *VECTORS, *(f"{name}_at" for name in STATE
 
 SCALARS = (
     "limit", "norm_shift", "norm_epsilon", "key_shift", "receptance_shift", "gated_shift", "output_shift", "inner_limit", "inner_shift",
-    "inner_epsilon", "value_shift",
+    "inner_epsilon", "value_shift", "after_shift", "after_epsilon",
 )  # fmt: skip
 """Numbers in the vector "scalars" of a half."""
 
 END_VECTORS = ("scalars", "norm_weight", "norm_bias", "head_scale")
 """Vectors after those of the halves."""
 
-END_SCALARS = ("one", "threshold", "embedding_shift", "limit", "norm_shift", "norm_epsilon", "head_shift")
+END_SCALARS = ("one", "threshold", "embedding_shift", "limit", "norm_shift", "norm_epsilon", "head_shift", "levels", "signed")
 """Numbers in the vector "scalars" of the end."""
 
 
@@ -85,8 +85,12 @@ def vectors(config: SpikeGPTConfig, half: int) -> dict[str, int]:
     """Sizes of the vectors of a half."""
     d, time, bits = config.width, kind_of(config, half) == TIME, config.spikes == "input"
     wide = d if time else 4 * d
-    found = dict.fromkeys(VECTORS, d) | {"scalars": len(SCALARS), "key_scale": wide, "inner_weight": wide, "inner_bias": wide}
+    found = dict.fromkeys(VECTORS, d) | dict.fromkeys(("key_scale", "inner_weight", "inner_bias", "inside_gain"), wide)
+    found["scalars"] = len(SCALARS)
     left_out = {"inner_weight", "inner_bias"} if not bits else set()
+    left_out |= {"after_weight", "after_bias"} if not config.neurons.norm else set()
+    left_out |= {"before_gain", "inside_gain"} if not (bits and config.neurons.decays) else set()
+    left_out |= {"after_gain"} if not (config.spikes == "output" and config.neurons.decays) else set()
     left_out |= set() if time else {"mix_value", "gated_scale", "bonus", "rate"}
     return {name: size for name, size in found.items() if name not in left_out}
 

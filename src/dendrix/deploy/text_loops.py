@@ -7,20 +7,21 @@ import numpy as np
 
 from ..compiled import cached_jit
 from .text_layout import END_SCALARS, FIELDS, NEURONS, SCALARS, TIME
-from .text_reference import LOG_MAX, SIGMOID, SOFTPLUS, STREAM_MAX
+from .text_reference import HALF, LOG_MAX, SIGMOID, SOFTPLUS, STREAM_MAX
 
 _compiled = partial(cached_jit, fastmath=False)
 (
     _KIND, _HALVE, _KEY, _RECEPTANCE, _VALUE, _OUTPUT, _SCALARS, _NORM_WEIGHT, _NORM_BIAS, _MIX_KEY, _MIX_RECEPTANCE, _MIX_VALUE,
-    _KEY_SCALE, _RECEPTANCE_SCALE, _GATED_SCALE, _BONUS, _RATE, _INNER_WEIGHT, _INNER_BIAS, _OUTPUT_SCALE,
-    _SHIFT_AT, _BEFORE, _INSIDE, _AFTER, _AVERAGE, _TOTAL,
+    _KEY_SCALE, _RECEPTANCE_SCALE, _GATED_SCALE, _BONUS, _RATE, _INNER_WEIGHT, _INNER_BIAS, _OUTPUT_SCALE, _AFTER_WEIGHT, _AFTER_BIAS,
+    _BEFORE_GAIN, _INSIDE_GAIN, _AFTER_GAIN, _SHIFT_AT, _BEFORE, _INSIDE, _AFTER, _AVERAGE, _TOTAL,
 ) = range(len(FIELDS))  # fmt: skip
 (
     _LIMIT, _NORM_SHIFT, _NORM_EPSILON, _KEY_SHIFT, _RECEPTANCE_SHIFT, _GATED_SHIFT, _OUTPUT_SHIFT, _INNER_LIMIT, _INNER_SHIFT,
-    _INNER_EPSILON, _VALUE_SHIFT,
+    _INNER_EPSILON, _VALUE_SHIFT, _AFTER_SHIFT, _AFTER_EPSILON,
 ) = range(len(SCALARS))  # fmt: skip
-_ONE, _THRESHOLD, _EMBEDDING_SHIFT, _END_LIMIT, _END_SHIFT, _END_EPSILON, _HEAD_SHIFT = range(len(END_SCALARS))
+_ONE, _THRESHOLD, _EMBEDDING_SHIFT, _END_LIMIT, _END_SHIFT, _END_EPSILON, _HEAD_SHIFT, _LEVELS, _SIGNED = range(len(END_SCALARS))
 _NEURONS_INPUT, _NEURONS_OUTPUT = NEURONS["input"], NEURONS["output"]
+_HALF = np.int64(HALF)
 _SIGMOID, _SOFTPLUS = SIGMOID.astype(np.int32), SOFTPLUS.astype(np.int32)
 
 
@@ -84,13 +85,16 @@ def _norm(x: Any, n: Any, weight: Any, bias: Any, epsilon: Any, shift: Any, limi
 
 
 @_compiled
-def _fire(x: Any, n: Any, v: Any, threshold: Any, stride: Any) -> None:
-    """Replace x by the spikes of neurons with thresholds [n], or with one for all, if stride is 0."""
+def _fire(x: Any, n: Any, v: Any, threshold: Any, stride: Any, constants: Any, gain: Any, levels: Any, signed: Any) -> None:
+    """Replace x by the spikes of neurons with thresholds [n], or with one for all, if stride is 0; `gain` is a place in the constants."""
     for i in range(n):
-        h = (v[i] + x[i] + 1) >> 1
-        spike = h >= threshold[i * stride]
-        x[i] = spike
-        v[i] = 0 if spike else h
+        h = np.int64(v[i]) + _rounded((x[i] - v[i]) * (constants[gain + i] if gain >= 0 else _HALF), 15)
+        spikes = np.int64(0)
+        for level in range(1, levels + 1):
+            spikes += h >= level * threshold[i * stride]
+            spikes -= signed * (-h >= level * threshold[i * stride])
+        x[i] = spikes
+        v[i] = 0 if spikes else h
 
 
 @_compiled
@@ -160,7 +164,7 @@ def _wkv(key: Any, gate: Any, value: Any, n: Any, bonus: Any, rate: Any, average
 
 
 @_compiled
-def _half(x: Any, row: Any, neurons: Any, threshold: Any, weights: Any, constants: Any, state: Any, room: Any) -> None:
+def _half(x: Any, row: Any, neurons: Any, end: Any, weights: Any, constants: Any, state: Any, room: Any) -> None:
     """Replace room[2] by the result of a half for the stream x [d]."""
     h, key, value, gate, mixed, sums = room
     d, bits = len(x), neurons == _NEURONS_INPUT
@@ -168,9 +172,10 @@ def _half(x: Any, row: Any, neurons: Any, threshold: Any, weights: Any, constant
     wide = d if time else 4 * d
     scalars = constants[row[_SCALARS] :]
     limit = STREAM_MAX if bits else scalars[_LIMIT]
+    threshold, levels, signed = end[_THRESHOLD : _THRESHOLD + 1], end[_LEVELS], end[_SIGNED]
     _norm(x, d, constants[row[_NORM_WEIGHT] :], constants[row[_NORM_BIAS] :], scalars[_NORM_EPSILON], scalars[_NORM_SHIFT], limit, h)
     if bits:
-        _fire(h, d, state[row[_BEFORE] :], threshold, 0)
+        _fire(h, d, state[row[_BEFORE] :], threshold, 0, constants, row[_BEFORE_GAIN], levels, signed)
     last = state[row[_SHIFT_AT] :]
     _mix(h, last, d, constants[row[_MIX_KEY] :], bits, limit, mixed)
     _product(bits, mixed, weights, row[_KEY], d, wide, key, sums)
@@ -195,7 +200,7 @@ def _half(x: Any, row: Any, neurons: Any, threshold: Any, weights: Any, constant
     if bits:
         inner = constants[row[_INNER_WEIGHT] :], constants[row[_INNER_BIAS] :]
         _norm(key, wide, inner[0], inner[1], scalars[_INNER_EPSILON], scalars[_INNER_SHIFT], STREAM_MAX, key)
-        _fire(key, wide, state[row[_INSIDE] :], threshold, 0)
+        _fire(key, wide, state[row[_INSIDE] :], threshold, 0, constants, row[_INSIDE_GAIN], levels, signed)
     elif not time:
         for i in range(wide):
             root = min(key[i], 32767)
@@ -215,19 +220,24 @@ def _token(
     scalars = constants[end[1] :]
     x, half_room = room[0], room[1:]
     h, value, d = half_room[0], half_room[2], len(x)
-    threshold = scalars[_THRESHOLD : _THRESHOLD + 1]
     for i in range(d):
         x[i] = np.int64(embedding[token, i]) << scalars[_EMBEDDING_SHIFT]
     for r in range(len(rows)):
         row = rows[r]
-        _half(x, row, neurons, threshold, weights, constants, state, half_room)
-        own = constants[row[_OUTPUT_SCALE] :]
+        _half(x, row, neurons, scalars, weights, constants, state, half_room)
+        own, half_scalars = constants[row[_OUTPUT_SCALE] :], constants[row[_SCALARS] :]
         if neurons == _NEURONS_OUTPUT:
-            _fire(value, d, state[row[_AFTER] :], own, 1)
+            threshold, stride = own, 1
+            if row[_AFTER_WEIGHT] >= 0:
+                _scale(value, d, own, half_scalars[_OUTPUT_SHIFT], STREAM_MAX)
+                after = constants[row[_AFTER_WEIGHT] :], constants[row[_AFTER_BIAS] :]
+                _norm(value, d, after[0], after[1], half_scalars[_AFTER_EPSILON], half_scalars[_AFTER_SHIFT], STREAM_MAX, value)
+                threshold, stride = scalars[_THRESHOLD : _THRESHOLD + 1], 0
+            _fire(value, d, state[row[_AFTER] :], threshold, stride, constants, row[_AFTER_GAIN], scalars[_LEVELS], scalars[_SIGNED])
             for i in range(d):
                 value[i] *= scalars[_ONE]
         else:
-            _scale(value, d, own, constants[row[_SCALARS] + _OUTPUT_SHIFT], 2 * STREAM_MAX)
+            _scale(value, d, own, half_scalars[_OUTPUT_SHIFT], 2 * STREAM_MAX)
         for i in range(d):
             x[i] = _clipped(x[i] + value[i], STREAM_MAX)
             if row[_HALVE]:

@@ -12,6 +12,8 @@ from ..models.spikegpt.network import SpikeGPTConfig
 from . import text_reference
 from .text_layout import NEURONS, plan_of
 
+NEURON_FIELDS = ("levels", "signed", "decays", "norm")
+"""Fields of `NeuronConfig` that the integer form has."""
 MOST_CHANNELS = 2048
 """Largest width, so that sums of squares fit into 64 bits."""
 
@@ -34,7 +36,7 @@ class IntegerSpikeGPT(Stateful):
     def __init__(self, config: SpikeGPTConfig, unit: float = 2.0**-16):
         super().__init__()
         self.config, self.unit = expect_instance(config, SpikeGPTConfig, "config"), float(unit)
-        config.expect_published("the integer form")
+        config.expect_published("the integer form", *NEURON_FIELDS)
         if config.width > MOST_CHANNELS:
             raise InputError(f"width: expected at most {MOST_CHANNELS} channels, got {config.width}. Deploy a narrower network.")
         self.plan = plan_of(config)

@@ -14,13 +14,13 @@ from ..errors import InputError, InputTypeError
 from ..generate.packing import expect_finite_weights, rounded_weight
 from ..lowering.plain import expect_plain
 from ..models.spikegpt.blocks import ChannelMix, TimeMix
-from ..models.spikegpt.deployment import deployable
+from ..models.spikegpt.deployment import folded
 from ..models.spikegpt.network import SpikeGPT
 from .integer_layer import Ints
 from .text_bounds import SUM_LIMIT
 from .text_layout import END_SCALARS, SCALARS, named_constants, named_weights
-from .text_network import IntegerSpikeGPT
-from .text_reference import GATE_BITS, LOG_BITS, LOG_MAX, MIX_BITS, STREAM_MAX
+from .text_network import NEURON_FIELDS, IntegerSpikeGPT
+from .text_reference import GAIN_BITS, GATE_BITS, LOG_BITS, LOG_MAX, MIX_BITS, STREAM_MAX
 
 _ACTIVATION_MAX = 2**14 - 1
 """Largest magnitude of an input of a product, so that a mixture of two fits into 32 bits."""
@@ -51,11 +51,12 @@ def quantise_text(network: SpikeGPT, tokens: Iterable[Tensor]) -> IntegerSpikeGP
         raise InputTypeError(f"network: expected a SpikeGPT, got {type(network).__name__}, which has no integer form for text.")
     expect_plain(network)
     expect_finite_weights(network)
-    network = deployable(network, "the integer form")
+    network.config.expect_published("the integer form", *NEURON_FIELDS, *(["scales"] if network.config.spikes == "input" else []))
+    network = folded(network)
     for name, ratio in network.named_parameters():
         if "time_mix" in name and (largest := float(ratio.detach().abs().max())) >= _MIX_MAX:
             raise InputError(f"{name}: expected mixing ratios within {_MIX_MAX:g}, got {largest:.4g}, which has no integer form.")
-    if network.config.spikes == "input" and network.config.v_threshold >= STREAM_MAX / 2**_NEURON_BITS:
+    if (network.config.spikes == "input" or network.config.neurons.norm) and network.config.v_threshold >= STREAM_MAX / 2**_NEURON_BITS:
         raise InputError(f"v_threshold: expected less than 128, got {network.config.v_threshold:g}, which has no integer form.")
     made = IntegerSpikeGPT(network.config).eval()
     _Quantiser(network, _ranges(network, tokens), made).fill()
@@ -105,7 +106,9 @@ class _Quantiser:
         last = "output" if time else "value"
         first = [key for key in weights if key != last]
         scalars["limit"], scalars["inner_limit"] = _limit(*(weights[key] for key in first)), _limit(weights[last])
-        scalars["value_shift"] = _room(weights["value"], 1 if self.bits else scalars["limit" if time else "inner_limit"])
+        scalars["value_shift"] = _room(
+            weights["value"], self.config.neurons.levels if self.bits else scalars["limit" if time else "inner_limit"]
+        )
         rows["value"] = rows["value"] / 2.0 ** scalars["value_shift"]
         unit = 2.0**-_NEURON_BITS if self.bits else _HEADROOM * ranges[f"{path}.{_NORM[name]}"] / scalars["limit"]
         _norm(norm, self.unit, unit, into, "norm", scalars)
@@ -127,7 +130,7 @@ class _Quantiser:
         if self.bits:
             _norm(mix.norm, inner, 2.0**-_NEURON_BITS, into, "inner", scalars)
             inner = 1.0
-        self._output(rows[last] * inner * mix.scale, into, scalars)
+        self._output(rows[last] * inner * mix.scale, f"{path}.{name}", mix, into, scalars)
         into["scalars"][:] = [scalars[key] for key in SCALARS]
 
     def _inner_unit(self, widest: float, channels: int, limit: int) -> float:
@@ -136,12 +139,20 @@ class _Quantiser:
             return max(_HEADROOM * widest, 1e-9) / limit
         return max(_HEADROOM * widest / STREAM_MAX, math.sqrt(channels * 1e-5 / 2**30))
 
-    def _output(self, units: Floats, into: dict[str, Ints], scalars: dict[str, int]) -> None:
-        """Thresholds of the neurons after a half in the unit of each channel, or scales to that of the stream."""
-        if self.config.spikes != "output":
+    def _output(self, units: Floats, path: str, mix: Any, into: dict[str, Ints], scalars: dict[str, int]) -> None:
+        """Thresholds of the neurons after a half in the unit of each channel, or scales to that of a norm before them, or of the stream."""
+        for name, neurons in zip(("before", "inside") if self.bits else ("after",), mix.neurons, strict=False):
+            if self.config.neurons.decays:
+                gain = 1 - torch.sigmoid(neurons.decay_logit.double()).numpy()
+                into[f"{name}_gain"][:] = np.clip(np.rint(gain * 2.0**GAIN_BITS), 1, 2**GAIN_BITS - 1)
+        if self.config.neurons.norm:
+            unit = self._inner_unit(self.ranges[f"{path}.neurons.0.norm"], len(units), 1)
+            _scale(units / unit, into, "output", scalars)
+            _norm(mix.neurons[0].norm, unit, 2.0**-_NEURON_BITS, into, "after", scalars)
+        elif self.config.spikes == "output":
+            into["output_scale"][:] = np.clip(np.rint(self.config.v_threshold / units), 1, SUM_LIMIT)
+        else:
             _scale(units / self.unit, into, "output", scalars)
-            return
-        into["output_scale"][:] = np.clip(np.rint(self.config.v_threshold / units), 1, SUM_LIMIT)
 
     def _end(self, head: Ints, into: dict[str, Ints], shift: int) -> None:
         scalars: dict[str, int] = dict.fromkeys(END_SCALARS, 1)
@@ -151,7 +162,9 @@ class _Quantiser:
         _norm(self.network.ln_out, self.unit, unit, into, "norm", scalars)
         _scale(rows * unit / self.made.unit, into, "head", scalars)
         scalars |= {"one": round(1 / self.unit), "embedding_shift": shift}
-        scalars["threshold"] = max(1, round(self.config.v_threshold * 2**_NEURON_BITS)) if self.bits else 1
+        normed = self.bits or self.config.neurons.norm
+        scalars["threshold"] = max(1, round(self.config.v_threshold * 2**_NEURON_BITS)) if normed else 1
+        scalars |= {"levels": self.config.neurons.levels, "signed": int(self.config.neurons.signed)}
         into["scalars"][:] = [scalars[key] for key in END_SCALARS]
 
 

@@ -6,7 +6,8 @@ Norm of x [n], |x| < 2^23, with weight W, bias B, epsilon E and shift s:
     c = x - (2 sum(x) + n) div 2n;  V = sum(c^2) + E;  e = the largest with V 4^e < 2^62
     r = 2^61 div isqrt(V 4^e);  N = R(c r, 31 - e), which is c / sqrt(V) in 30 fractional bits;  y = R(N W, s) + B
 Gate: sigmoid(a) in 30 fractional bits and softplus(-|a|) in 20, for a in 20, by tables with 64 entries per unit and linear interpolation.
-Neuron, driven by x: h = (v + x + 1) >> 1;  spike = h >= theta;  v = 0 at a spike, else h.
+Neuron, driven by x: h = v + R((x - v) gain, 15), gain 2^14 unless its decay was trained;  spikes = number of k = 1 ... levels with
+    h >= k theta, if signed minus that of -h;  v = 0 at spikes, else h.
 Mix of this input with the last: clip(last + R(m (x - last), 13), limit), or for spikes this bit where m > 0, else the last.
 
 Time mix:  k = clip(R(K scale, s), 2^28);  g = sigmoid(clip(R(G scale, s), 2^28)), with K, V, G the products of the mixed inputs
@@ -15,7 +16,8 @@ Time mix:  k = clip(R(K scale, s), 2^28);  g = sigmoid(clip(R(G scale, s), 2^28)
     z = R(R(y g, 30) scale, s), limited;  result: the product of z
 Channel mix: hidden = R(min(R(max(K, 0) scale, s), 32767)^2, 16), limited;  result: R(g V, 30), with V the product of hidden.
 V has value_shift more bits than the sums of its product, which are small where inputs are spikes.
-The result, in units of its own for every channel, drives neurons whose spikes are added to the stream; without neurons after the halves,
+The result, in units of its own for every channel, drives neurons whose spikes are added to the stream; neurons with a norm before them
+are driven by the norm of R(result scale, s). Without neurons after the halves,
 R(result scale, s) is added, and the stream is limited to 2^23 - 1. With neurons before every product, z or K is normed and drives neurons.
 
 WKV is the running average of values with the logarithm of its total weight: no division, and no number grows with the length of the text.
@@ -32,8 +34,10 @@ from ..models.spikegpt.network import SpikeGPTConfig
 from .integer_layer import Ints
 from .text_layout import END_SCALARS, FIELDS, SCALARS, TIME, TextPlan, named_constants, named_weights
 
-LOG_BITS, GATE_BITS, MIX_BITS = 20, 30, 13
-"""Fractional bits of logarithms, of gates and of mixing ratios."""
+LOG_BITS, GATE_BITS, MIX_BITS, GAIN_BITS = 20, 30, 13, 15
+"""Fractional bits of logarithms, of gates, of mixing ratios and of the gains of neurons."""
+HALF = 2 ** (GAIN_BITS - 1)
+"""Gain of the published neurons."""
 STREAM_MAX = 2**23 - 1
 """Largest magnitude in the residual stream and of the input of a norm."""
 LOG_MAX = 2**28
@@ -88,10 +92,12 @@ def norm(x: Ints, weight: Ints, bias: Ints, epsilon: int, shift: int) -> Ints:
     return rounded(scaled * weight, shift) + bias
 
 
-def fire(x: Ints, v: Ints, threshold: Any) -> tuple[Ints, Ints]:
+def fire(x: Ints, v: Ints, threshold: Any, gain: Any = HALF, levels: int = 1, signed: int = 0) -> tuple[Ints, Ints]:
     """Spikes and membranes of neurons driven by x."""
-    h = (v + x + 1) >> 1
-    spikes = (h >= threshold).astype(np.int64)
+    h = v + rounded((x - v) * gain, GAIN_BITS)
+    spikes = np.zeros_like(h)
+    for level in range(1, levels + 1):
+        spikes += (h >= level * threshold).astype(np.int64) - signed * (-h >= level * threshold)
     return spikes, np.where(spikes, 0, h)
 
 
@@ -107,9 +113,17 @@ class _Half:
     """One half of a block, with its tables by name, on the state [B, S] of some texts."""
 
     def __init__(
-        self, bits: bool, threshold: int, constants: dict[str, Ints], weights: dict[str, Ints], row: Ints, state: Ints, watch: Watch
+        self,
+        bits: bool,
+        shared: dict[str, int],
+        constants: dict[str, Ints],
+        weights: dict[str, Ints],
+        row: Ints,
+        state: Ints,
+        watch: Watch,
     ):
-        self.bits, self.threshold, self.constants, self.weights = bits, threshold, constants, weights
+        self.bits, self.shared, self.constants, self.weights = bits, shared, constants, weights
+        self.threshold = shared["threshold"]
         self.place = dict(zip(FIELDS, row.tolist(), strict=True))
         self.scalar = dict(zip(SCALARS, constants["scalars"].tolist(), strict=True))
         self.state, self.watch = state, watch
@@ -130,7 +144,8 @@ class _Half:
 
     def fired(self, name: str, x: Ints, threshold: Any) -> Ints:
         membrane = self.held(name, x.shape[1])
-        spikes, membrane[:] = fire(x, membrane, threshold)
+        gain = self.constants.get(f"{name}_gain", HALF)
+        spikes, membrane[:] = fire(x, membrane, threshold, gain, self.shared["levels"], self.shared["signed"])
         return spikes
 
     def mixed(self, x: Ints, last: Ints, name: str) -> Ints:
@@ -172,8 +187,18 @@ class _Half:
         return rounded(gate * self.product("value", hidden), GATE_BITS)
 
     def _inner(self, x: Ints) -> Ints:
-        x = norm(x, self.constants["inner_weight"], self.constants["inner_bias"], self.scalar["inner_epsilon"], self.scalar["inner_shift"])
-        return self.fired("inside", clipped(x, STREAM_MAX), self.threshold)
+        return self.fired("inside", self.normed("inner", x), self.threshold)
+
+    def normed(self, name: str, x: Ints) -> Ints:
+        """Norm before neurons."""
+        weight, bias = self.constants[f"{name}_weight"], self.constants[f"{name}_bias"]
+        return clipped(norm(x, weight, bias, self.scalar[f"{name}_epsilon"], self.scalar[f"{name}_shift"]), STREAM_MAX)
+
+    def after(self, x: Ints) -> Ints:
+        """Spikes of the neurons after this half."""
+        if "after_weight" in self.constants:
+            return self.fired("after", self.normed("after", self.scaled("output", x, STREAM_MAX)), self.threshold)
+        return self.fired("after", x, self.constants["output_scale"])
 
 
 def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens: Ints, state: Ints, watch: Watch = _unwatched) -> Ints:
@@ -195,12 +220,9 @@ def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens:
     scalar = dict(zip(END_SCALARS, end["scalars"].tolist(), strict=True))
     x = embedding[tokens] << scalar["embedding_shift"]
     for row, vectors, matrices in zip(plan.rows, constants, weights, strict=True):
-        half = _Half(config.spikes == "input", scalar["threshold"], vectors, matrices, row, state, watch)
+        half = _Half(config.spikes == "input", scalar, vectors, matrices, row, state, watch)
         y = half.run(x)
-        if config.spikes == "output":
-            y = half.fired("after", y, vectors["output_scale"]) * scalar["one"]
-        else:
-            y = half.scaled("output", y, 2 * STREAM_MAX)
+        y = half.after(y) * scalar["one"] if config.spikes == "output" else half.scaled("output", y, 2 * STREAM_MAX)
         x = clipped(x + y, STREAM_MAX)
         if half.place["halve"]:
             x = rounded(x, 1)

@@ -1,5 +1,6 @@
 """Export of a finished language model: quantisation on its training text, and a comparison on its validation text."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core import expect_fields
 from ..data.text.tokenizers import is_bytes
@@ -15,7 +16,8 @@ from ..data.text.tokens import Tokens
 from ..deploy import DeployedText, export_text_c, export_text_npz, export_text_wasm, quantise_text
 from ..deploy.text_export import TEXT_ENGINE_BYTES
 from ..errors import InputError, InputTypeError
-from ..generate.packing import pack_network, unpack_network
+from ..generate.packing import rounded_weight
+from ..models.spikegpt.deployment import folded
 from ..models.spikegpt.hf_files import load_network
 from ..models.spikegpt.network import SpikeGPT
 from ..pretrained import find_run
@@ -93,8 +95,7 @@ def prepare_text_run(asked: DeployTextRun) -> ReadyText:
     if asked.budget and (excess := asked.budget.excess(deployed.tables_bytes + TEXT_ENGINE_BYTES, deployed.memory_bytes)):
         raise InputError(f"budget: expected a network within it, got {'; '.join(excess)}. Raise the budget, or train a smaller network.")
     text = _beginning(splits.valid, asked.compared)
-    rounded = unpack_network(pack_network(network, "int8"))
-    scores = [score_text(model, text).bits_per_byte for model in (network, rounded, whole)]
+    scores = [score_text(model, text).bits_per_byte for model in (network, _rounded(network), whole)]
     texts = [row.numpy() for row in _windows(splits.valid, asked.texts, _TEXT)]
     return ReadyText(deployed, TextComparison(len(text), *scores), texts)
 
@@ -115,6 +116,17 @@ def export_text_run(asked: DeployTextRun, to: TextTarget, folder: Path) -> Ready
     ready = prepare_text_run(asked)
     TEXT_EXPORTS[to](ready.deployed, folder, ready.texts)
     return ready
+
+
+@torch.no_grad()
+def _rounded(network: SpikeGPT) -> SpikeGPT:
+    """A copy with every matrix rounded to 8 bits."""
+    made = copy.deepcopy(folded(network))
+    for part in made.modules():
+        if isinstance(part, nn.Linear):
+            whole, scales = rounded_weight(part.weight, "int8")
+            part.weight.copy_(whole.float() * scales.unsqueeze(1))
+    return made
 
 
 def _windows(tokens: Tokens, count: int, length: int) -> Tensor:

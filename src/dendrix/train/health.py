@@ -112,19 +112,15 @@ def shares(rate: Tensor, active: Tensor | None = None) -> dict[str, float]:
     return {"rate": _mean(rate), "dead": _mean(active == 0), "saturated": _mean(active >= _ALWAYS)}
 
 
-def _remedy(layer: str, kind: str) -> str:
-    return REMEDIES[kind]
-
-
-def warnings(health: dict[str, dict[str, float]], remedy: Callable[[str, str], str] = _remedy) -> dict[str, str]:
+def warnings(health: dict[str, dict[str, float]], remedy: Callable[[str, str], str] | None = None) -> dict[str, str]:
     """Return a warning for each share of a layer that is too large, under a key made of the layer and the kind.
 
     Args:
         health: shares by layer and kind.
-        remedy: returns what to change, for a layer and a kind.
+        remedy: returns what to change, for a layer and a kind; None takes `REMEDIES`.
     """
     return {
-        f"{layer}: {kind}": f"{share:.0%} {_SENTENCES[kind].format(layer)}. {remedy(layer, kind)}"
+        f"{layer}: {kind}": f"{share:.0%} {_SENTENCES[kind].format(layer)}. {REMEDIES[kind] if remedy is None else remedy(layer, kind)}"
         for layer, shares in health.items()
         for kind, share in shares.items()
         if kind in _TOO_MANY and share > _TOO_MANY[kind]

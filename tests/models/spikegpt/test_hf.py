@@ -10,7 +10,6 @@ from torch.testing import assert_close
 transformers = pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-
 from dendrix.models.spikegpt.hf import (  # noqa: E402
     SpikeGPTForCausalLM,
     SpikeGPTForSequenceClassification,
@@ -111,10 +110,17 @@ def test_parts_that_a_checkpoint_lacks_have_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", ["pytorch", "rwkv"])
 def test_what_a_checkpoint_lacks_is_named_and_begins_as_in_a_new_network(tmp_path: Path, start: str) -> None:
     """What depends on the data of the decay begins at zero; drives of gates and of norms, and head, are those of the scheme."""
-    SpikeGPTForCausalLM.of(network := SpikeGPT(SpikeGPTConfig(20, width=16, layers=2, spikes="input", start=start))).save_pretrained(tmp_path)
+    SpikeGPTForCausalLM.of(network := SpikeGPT(SpikeGPTConfig(20, width=16, layers=2, spikes="input", start=start))).save_pretrained(
+        tmp_path
+    )
     file = tmp_path / "model.safetensors"
     weights = load_file(file)
-    for name in ("head.weight", "model.body.blocks.1.att.time_decay", "model.body.blocks.0.ffn.norm.weight", "model.body.blocks.1.att.output.weight"):
+    for name in (
+        "head.weight",
+        "model.body.blocks.1.att.time_decay",
+        "model.body.blocks.0.ffn.norm.weight",
+        "model.body.blocks.1.att.output.weight",
+    ):
         del weights[name]
     save_file(weights, file, {"format": "pt"})
     config = SpikeGPTPreTrainedConfig.from_pretrained(tmp_path, decay_rank=4, window=4)

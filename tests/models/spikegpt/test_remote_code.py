@@ -12,7 +12,7 @@ from torch.testing import assert_close
 pytest.importorskip("transformers")
 
 from dendrix.data.text.tokenizers import byte_tokenizer
-from dendrix.models.spikegpt import SpikeGPT, SpikeGPTClassifier, SpikeGPTConfig
+from dendrix.models.spikegpt import NeuronConfig, SpikeGPT, SpikeGPTClassifier, SpikeGPTConfig
 from dendrix.models.spikegpt.hf import SpikeGPTForCausalLM, SpikeGPTPreTrainedConfig
 from dendrix.models.spikegpt.hf_files import load_classifier, save_classifier, save_language_model
 from dendrix.models.spikegpt.remote import modeling_spikegpt as remote
@@ -22,6 +22,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"spikes": "input"},
     {"spikes": "none", "binary_embedding": False},
     {"channel_first": True, "layers": 8, "halve_stream": True, "v_threshold": 0.3},
+    {"spikes": "input", "neurons": NeuronConfig(levels=3)},
+    {"neurons": NeuronConfig(levels=2, norm=True), "v_threshold": 0.3},
 ]
 
 

@@ -108,7 +108,9 @@ def test_the_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"loss\.final_alpha: expected none for a network without spikes, got 4"):
         LossTerms(TextLoss(final_alpha=4.0), SpikeGPT(replace(CONFIG, spikes="none")), byte_tokenizer(), CPU)
     for name, of in (("rate_weight", "rate"), ("teacher_weight", "teacher")):
-        with pytest.raises(InputError, match=rf"loss\.{name}: expected none without loss\.{of}, got 0\.25\. Give loss\.{of} too, or leave it"):
+        with pytest.raises(
+            InputError, match=rf"loss\.{name}: expected none without loss\.{of}, got 0\.25\. Give loss\.{of} too, or leave it"
+        ):
             TextLoss(**{name: 0.25})
     with pytest.raises(InputError, match=r"final_alpha: expected a number in \(0, inf\)"):
         TextLoss(final_alpha=0.0)

@@ -21,9 +21,9 @@ enum { STREAM_MAX = 8388607, LOG_MAX = 268435456, EMPTY = -1073741824 };
 /* Places in the scalars of a half, and of the end. */
 enum {
   LIMIT, NORM_SHIFT, NORM_EPSILON, KEY_SHIFT, RECEPTANCE_SHIFT, GATED_SHIFT, OUTPUT_SHIFT, INNER_LIMIT, INNER_SHIFT, INNER_EPSILON,
-  VALUE_SHIFT
+  VALUE_SHIFT, AFTER_SHIFT, AFTER_EPSILON
 };
-enum { ONE, THRESHOLD, EMBEDDING_SHIFT, END_LIMIT, END_SHIFT, END_EPSILON, HEAD_SHIFT };
+enum { ONE, THRESHOLD, EMBEDDING_SHIFT, END_LIMIT, END_SHIFT, END_EPSILON, HEAD_SHIFT, LEVELS, SIGNED };
 
 typedef struct {
   const dx_text_model *model;
@@ -106,12 +106,16 @@ static void norm(const int32_t *x, uint32_t n, const int32_t *weight, const int3
   }
 }
 
-/* Neurons driven by x [n], with a threshold each, or one for all where stride is 0; x becomes their spikes. */
-static void fire(int32_t *x, uint32_t n, int32_t *v, const int32_t *threshold, uint32_t stride) {
+/* Neurons driven by x [n], with a threshold each, or one for all where stride is 0; x becomes their spikes. `gain` is the place of a gain
+ * for each, or UINT32_MAX for one half. */
+static void fire(const dx_text_model *m, int32_t *x, uint32_t n, int32_t *v, const int32_t *threshold, uint32_t stride, uint32_t gain) {
+  const int32_t *scalar = m->constants + m->scalars, levels = scalar[LEVELS], is_signed = scalar[SIGNED];
   for (uint32_t i = 0; i < n; i++) {
-    int32_t h = (int32_t)(((int64_t)v[i] + x[i] + 1) >> 1), spike = h >= threshold[i * stride];
-    x[i] = spike;
-    v[i] = spike ? 0 : h;
+    int32_t of = gain == UINT32_MAX ? 16384 : m->constants[gain + i], spikes = 0;
+    int64_t h = v[i] + rounded(((int64_t)x[i] - v[i]) * of, 15), least = threshold[i * stride];
+    for (int32_t level = 1; level <= levels; level++) spikes += (h >= level * least) - (is_signed && -h >= level * least);
+    x[i] = spikes;
+    v[i] = spikes ? 0 : (int32_t)h;
   }
 }
 
@@ -192,11 +196,13 @@ static void wkv(const dx_text_model *m, const room *r, const dx_text_half *half)
 /* Norm and neurons inside a half, in place. */
 static void inner(const dx_text_model *m, const room *r, const dx_text_half *half, const int32_t *scalar, int32_t *x, uint32_t n) {
   norm(x, n, m->constants + half->inner_weight, m->constants + half->inner_bias, scalar[INNER_EPSILON], scalar[INNER_SHIFT], STREAM_MAX, x);
-  fire(x, n, r->state + half->inside_at, m->constants + m->scalars + THRESHOLD, 0);
+  fire(m, x, n, r->state + half->inside_at, m->constants + m->scalars + THRESHOLD, 0, half->inside_gain);
 }
 
 static void product(const dx_text_model *m, const room *r, uint32_t at, int zeros, int bits, uint32_t inputs, uint32_t outputs, int32_t *y) {
+  const int32_t *scalar = m->constants + m->scalars;
   DX_TEXT_WATCH(r->input, inputs);
+  bits = bits && scalar[LEVELS] == 1 && !scalar[SIGNED]; /* all inputs that are not 0 are 1 */
   if (zeros) sparse(m->weights + at, r->input, inputs, outputs, bits, y, r->active);
   else dense(m->weights + at, r->input, inputs, outputs, y);
 }
@@ -209,7 +215,7 @@ static void run_half(const dx_text_model *m, const room *r, const dx_text_half *
   uint32_t wide = time ? d : 4 * d;
   int32_t limit = bits ? STREAM_MAX : scalar[LIMIT], *last = r->state + half->shift_at;
   norm(r->stream, d, c + half->norm_weight, c + half->norm_bias, scalar[NORM_EPSILON], scalar[NORM_SHIFT], limit, r->normed);
-  if (bits) fire(r->normed, d, r->state + half->before_at, c + m->scalars + THRESHOLD, 0);
+  if (bits) fire(m, r->normed, d, r->state + half->before_at, c + m->scalars + THRESHOLD, 0, half->before_gain);
   mix(r->normed, last, d, c + half->mix_key, bits, limit, r->input);
   product(m, r, half->key, bits, bits, d, wide, r->key);
   mix(r->normed, last, d, c + half->mix_receptance, bits, limit, r->input);
@@ -253,7 +259,15 @@ static void read_token(const dx_text_model *m, const room *r, uint32_t token) {
     int32_t one = 1;
     run_half(m, r, half);
     if (m->neurons == DX_NEURONS_AFTER_HALVES) {
-      fire(r->value, m->width, r->state + half->after_at, own, 1);
+      const int32_t *threshold = own;
+      uint32_t normed = half->after_weight != UINT32_MAX;
+      if (normed) {
+        const int32_t *s = c + half->scalars;
+        scale(r->value, m->width, own, s[OUTPUT_SHIFT], STREAM_MAX);
+        norm(r->value, m->width, c + half->after_weight, c + half->after_bias, s[AFTER_EPSILON], s[AFTER_SHIFT], STREAM_MAX, r->value);
+        threshold = scalar + THRESHOLD;
+      }
+      fire(m, r->value, m->width, r->state + half->after_at, threshold, !normed, half->after_gain);
       DX_TEXT_FIRED(r->value, m->width);
       one = scalar[ONE];
     } else {

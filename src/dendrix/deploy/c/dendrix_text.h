@@ -31,7 +31,7 @@ typedef struct {
   uint32_t kind, halve;
   uint32_t key, receptance, value, output;
   uint32_t scalars, norm_weight, norm_bias, mix_key, mix_receptance, mix_value, key_scale, receptance_scale, gated_scale, bonus, rate;
-  uint32_t inner_weight, inner_bias, output_scale;
+  uint32_t inner_weight, inner_bias, output_scale, after_weight, after_bias, before_gain, inside_gain, after_gain;
   uint32_t shift_at, before_at, inside_at, after_at, average_at, total_at;
 } dx_text_half;
 

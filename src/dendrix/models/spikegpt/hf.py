@@ -188,8 +188,7 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         Args:
             network: network whose weights and training mode are copied.
         """
-        model = cls(SpikeGPTPreTrainedConfig.of(network.config))
-        weights = network.state_dict()
+        model, weights = cls(SpikeGPTPreTrainedConfig.of(network.config)), network.state_dict()
         model.head.load_state_dict({"weight": weights.pop("head.weight")})
         model.model.body.load_state_dict(weights)
         model.train(network.training)

@@ -64,13 +64,14 @@ class SpikeGPTConfig(PreTrainedConfig):
         channel_first: bool = False, dropout: float = 0.03, v_threshold: float = 1.0, binary_embedding: bool = True,
         halve_stream: bool = False, neurons: dict[str, Any] | None = None, pooling: str = "last", **more: Any,
     ):  # fmt: skip
-        if neurons is not None:
-            raise ValueError("neurons: expected the published ones, the only ones in the code of this folder. Install and import dendrix.")
+        other = {"alpha": 2.0, "signed": False, "scales": False, "decays": False}
+        if own := [f"{name}={value}" for name, value in (neurons or {}).items() if other.get(name, value) != value]:
+            raise ValueError(f"neurons: expected no more than levels and a norm, got {', '.join(own)}. Install and import dendrix.")
         if own := [f"{name}={more[name]}" for name in ("decay_rank", "window") if more.get(name)]:
             raise ValueError(f"time mix: expected the published one, got {', '.join(own)}. Install and import dendrix.")
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
         self.spikes, self.channel_first, self.dropout, self.v_threshold = spikes, channel_first, dropout, v_threshold
-        self.binary_embedding, self.halve_stream, self.pooling = binary_embedding, halve_stream, pooling
+        self.binary_embedding, self.halve_stream, self.pooling, self.neurons = binary_embedding, halve_stream, pooling, neurons
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
             setattr(self, name, more.pop(name, None))
         super().__init__(**{"tie_word_embeddings": False, **more})
@@ -103,7 +104,9 @@ class Mix(nn.Module):
     def __init__(self, config: SpikeGPTConfig, hidden: int, scale: float):
         super().__init__()
         self.spikes, self.v_threshold, self.scale, self.hidden = config.spikes, config.v_threshold, scale, hidden
-        self.width = config.hidden_size
+        self.width, neurons = config.hidden_size, config.neurons or {}
+        self.levels = neurons.get("levels", 1)
+        self.neurons = nn.ModuleList([nn.ModuleDict({"norm": nn.LayerNorm(self.width)})] if neurons.get("norm") else [])
         if self.spikes == "input":
             self.norm = nn.LayerNorm(hidden)
 
@@ -117,11 +120,16 @@ class Mix(nn.Module):
         return {name: like.new_zeros(len(like), size) for name, size in sizes.items()}
 
     def lif(self, x: Tensor, state: dict[str, Tensor], name: str) -> Tensor:
-        """Neurons with a time constant of two tokens, scaled input and hard reset; they change `state`."""
+        """Neurons with a time constant of two tokens, scaled input and hard reset; they change `state`.
+
+        A neuron fires once for every multiple of the threshold that its membrane reaches, up to `levels`.
+        """
+        for part in self.neurons:
+            x = part.get_submodule("norm")(x)
         h = state[name] + 0.5 * (x - state[name])
-        fired = spike(h - self.v_threshold)
-        state[name] = (1 - fired) * h
-        return fired
+        fired = [spike(h - level * self.v_threshold) for level in range(1, self.levels + 1)]
+        state[name] = (1 - fired[0]) * h
+        return torch.stack(fired).sum(0)
 
     def mixed(self, x: Tensor, state: dict[str, Tensor], *shares: Tensor) -> list[Tensor]:
         """This token mixed with the one before; for spikes, each channel takes one of the two."""
