@@ -2,16 +2,18 @@
 
     python benchmarks/accuracy.py benchmarks/accuracy-before-after.json RECIPE SEEDS BEFORE AFTER
 
-BEFORE and AFTER are checkouts, which take turns. Each training runs in a process of its own on one thread, and the networks are evaluated on
-the test split. Clips per second count the processor time of the steps of every epoch but the first one, in which loops are compiled.
+BEFORE and AFTER are checkouts, which take turns. Each training runs in a process of its own on one thread, and the networks are evaluated
+on the test split. Clips per second count the processor time of the steps of every epoch but the first, in which loops are compiled.
 """
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 CODE = """
 import json, statistics, sys, time
@@ -51,6 +53,20 @@ def trained(checkout: Path, recipe: str, seed: int) -> dict[str, float]:
         return {"seed": seed, "test_accuracy": json.loads(told.stdout)["accuracy"], **found}
 
 
+def table(results: dict[str, Any]) -> str:
+    """The results in Markdown: mean and standard deviation over the seeds that both versions have."""
+    lines = ["| recipe | seeds | test accuracy, before | now | clips per second, before | now | ratio |", "|---|---|---|---|---|---|---|"]
+    for recipe, found in results.items():
+        pairs = list(zip(found["before"]["runs"], found["after"]["runs"], strict=False))
+        cells = [recipe, str(len(pairs))]
+        for side in zip(*pairs, strict=True):
+            right = [100 * run["test_accuracy"] for run in side]
+            cells.append(f"{statistics.mean(right):.1f} ± {statistics.stdev(right):.1f} %")
+        rates = [statistics.mean(run["clips_per_second"] for run in side) for side in zip(*pairs, strict=True)]
+        lines.append(f"| {' | '.join([*cells, *(f'{rate:.0f}' for rate in rates), f'{rates[1] / rates[0]:.2f}'])} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Train with each seed by both checkouts, and write after every training."""
     out, recipe, seeds, *checkouts = sys.argv[1:]
@@ -62,6 +78,7 @@ def main() -> None:
             found[label]["runs"].append(trained(checkout, recipe, seed))
             results[recipe] = found
             Path(out).write_text(json.dumps(results, indent=1) + "\n")
+    print(table(results), end="")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def test_another_file_is_refused_before_anything_is_measured(content: str, tmp_p
     assert (tmp_path / "results.json").read_text() == content
 
 
-def test_small_sizes_do_not_go_into_a_record_of_full_sizes(earlier: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("earlier")
+def test_small_sizes_do_not_go_into_a_record_of_full_sizes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a record at small sizes, got one at full sizes"):
         run(("lif-1024",), threads=(1,), smoke=True, out=tmp_path)
 
