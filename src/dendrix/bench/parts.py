@@ -30,7 +30,8 @@ def started(smoke: bool, before: Record | None = None) -> Record:
         sections; and `sections`, the parts of each of them.
     """
     machine = describe()
-    commit = commit_of(Path(__file__))
+    package = Path(__file__).parents[1]
+    commit = commit_of(Path(__file__), package)  # the tables, which the part before has written, do not count
     code = f"commit {commit[:7]}{'-dirty' * commit.endswith('-dirty')}" if commit else f"dendrix {machine['dendrix']}"
     label, others = f"{code}, {datetime.datetime.now(datetime.UTC).date()}", before["measured"] if before else {}
     while others.get(label, machine) != machine:  # measured on the same day, on another machine or with other libraries
