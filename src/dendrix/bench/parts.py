@@ -16,7 +16,7 @@ SECTIONS: Mapping[str, str | None] = {
     "growth": "about", "exits": "subject", "exits_growth": None, "serve": None, "trouble": None, "sessions": None, "decode": None,
     "nir": None, "events": None, "deploy": None,
 }  # fmt: skip
-"""Measurements that are no cases, and the field by which those of a list are told apart; None: measured as a whole."""
+"""Measurements that are no cases, and the field that identifies an entry of a list; None: measured as a whole."""
 
 
 def started(smoke: bool, before: Record | None = None) -> Record:
