@@ -34,6 +34,16 @@ def test_a_commit_and_changes_to_it(tree: Path) -> None:
     assert commit_of(tree / "new.py") is None
 
 
+def test_changes_may_count_in_one_folder_only(tree: Path) -> None:
+    file, other = tree / "file-0.py", tree / "file-1.py"
+    other.write_text("changed")
+    found = commit_of(file)
+    assert found is not None
+    assert found.endswith("-dirty")
+    assert commit_of(file, file) == found.removesuffix("-dirty")
+    assert commit_of(file, other) == found
+
+
 def test_reading_it_leaves_no_lock_where_git_cannot_write(tree: Path) -> None:
     for file in tree.glob("*.py"):
         os.utime(file, (1e9, 1e9))  # git would refresh its index

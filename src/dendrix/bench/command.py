@@ -2,9 +2,10 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,15 +16,13 @@ from ..core.files import expect_folder, expect_writable, read_json, write_atomic
 from ..errors import InputError
 from ..train.memory import keep_freed_memory
 from ..train.recipe import Recipe
-from . import decode, deployment, event_growth, exits, exits_growth, nir, profile, quick, serving, sessions, trouble
+from . import decode, deployment, event_growth, exits, exits_growth, nir, parts, profile, quick, readme, serving, sessions, trouble
 from .growth import exponents, growths
 from .harness import Case, measure
 from .machine import describe
 from .memory import Footprint, footprint
 from .report import Record, case_record, markdown
-from .suite import find, select
-
-_FORMAT = 1
+from .suite import find, groups, select
 
 
 def run(
@@ -45,14 +44,17 @@ def run(
             `serve`, `sessions` and `decode` (or one size, such as `decode-46M`). `growth` beside other names is the growth of those.
         threads: numbers of threads for torch and the kernels.
         smoke: small sizes and one round, memory only with `explain`: a test that everything runs and agrees. Its ratios have no meaning.
-        out: folder for `results.json` and `results.md`; None writes no file.
+        out: folder for `results.json` and `results.md`, written after every case; results of other cases that it has are kept. None writes
+            no file.
         json: print the record as JSON instead of the table.
         explain: also print the kernels that dendrix ran in each case, or why it ran the reference.
         batch: batch size of the whole training step instead of 256, which takes long, and of `exits` instead of three.
         pythons: for `nir`, `events` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
+    Returns:
+        the record of what was measured now, see `parts.started`.
     Raises:
-        InputError: an unknown name, or a number of threads or a batch below one.
+        InputError: an unknown name, a number of threads or a batch below one, or a `results.json` that is no record of the same kind.
     """
     cases = select(wanted)
     _expect_threads(threads)
@@ -61,25 +63,25 @@ def run(
         expect_count(batch, "[1, inf)", "batch")
     if out:
         expect_folder(out)
+    stored = parts.opened(out / "results.json", smoke) if out else None
     # On stderr, so that --json prints only JSON.
     progress = Console(stderr=True)
     keep_freed_memory()
     before = torch.get_num_threads()
-    record: Record = {"format": _FORMAT, "smoke": smoke, "machine": describe(), "cases": []}
+    record = parts.started(smoke, stored)
     try:
         for case in cases:
             if batch and case.name.startswith("step"):
                 case = replace(case, size={**case.size, "B": batch})
             if smoke:
                 case = replace(case, size=case.warm, repeats=1)
-            record["cases"] += _measured(case, threads, not smoke or explain, progress)
-        record |= _groups(wanted, cases, threads, smoke, progress, batch, pythons, limit_s)
+            parts.add_cases(record, _measured(case, threads, not smoke or explain, progress))
+            _write(out, stored, record)
+        for name, found in _sections(wanted, cases, threads, smoke, progress, batch, pythons, limit_s):
+            parts.add_section(record, name, found)
+            _write(out, stored, record)
     finally:
         torch.set_num_threads(before)
-    if out:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / "results.json", (jsonlib.dumps(record, indent=1) + "\n").encode())
-        write_atomic(out / "results.md", markdown(record).encode())
     if json:
         sys.stdout.write(jsonlib.dumps(record, indent=1) + "\n")
     else:
@@ -88,6 +90,16 @@ def run(
         for measured in record["cases"]:
             progress.print(f"{measured['name']}, {measured['threads']} threads: {measured['kernels']}", soft_wrap=True)
     return record
+
+
+def _write(out: Path | None, stored: Record | None, record: Record) -> None:
+    """Write a record and its tables into a folder, merged into what it had before."""
+    if out:
+        places = {case.name: place for place, case in enumerate(case for group in groups().values() for case in group)}
+        whole = parts.merged(stored, record, lambda name: places.get(name, len(places)))
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "results.json", (jsonlib.dumps(whole, indent=1) + "\n").encode())
+        write_atomic(out / "results.md", markdown(whole).encode())
 
 
 def run_quick(
@@ -173,7 +185,8 @@ def run_profile(
 
 
 def write_tables(folder: Path) -> list[Path]:
-    """Write the tables of stored records again: `NAME.md` of every `NAME.json` in a folder that has both.
+    """Write the tables of stored records again: `NAME.md` of every `NAME.json` in a folder that has both, and the rows of a README beside
+    the folder that state the results of `results.json`.
 
     Returns:
         the files written.
@@ -185,6 +198,10 @@ def write_tables(folder: Path) -> list[Path]:
     if not pages:
         raise FileNotFoundError(f"{folder}: expected NAME.json beside NAME.md, got none. Give the folder of the stored records.")
     tables = [stored_table(read_json(page.with_suffix(".json"))) for page in pages]
+    beside = folder.resolve().parent / "README.md"
+    if beside.is_file() and folder / "results.md" in pages:
+        pages.append(beside)
+        tables.append(readme.written(beside.read_text(), read_json(folder / "results.json")))
     for page, table in zip(pages, tables, strict=True):
         write_atomic(page, table.encode())
     return pages
@@ -200,7 +217,7 @@ def _expect_threads(threads: tuple[int, ...]) -> None:
         raise InputError(f"threads: expected numbers of at least 1, got {list(threads)}.")
 
 
-def _groups(
+def _sections(
     wanted: tuple[str, ...],
     cases: list[Case],
     threads: tuple[int, ...],
@@ -209,52 +226,40 @@ def _groups(
     batch: int | None,
     pythons: tuple[str, ...],
     limit_s: int,
-) -> Record:
+) -> Iterator[tuple[str, Any]]:
     """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
     def tell(line: str) -> None:
         progress.print(line, soft_wrap=True)
 
-    found: Record = {
-        "growth": [],
-        "exits": [],
-        "exits_growth": [],
-        "serve": [],
-        "trouble": {},
-        "sessions": {},
-        "decode": {},
-        "nir": {},
-        "events": {},
-        "deploy": {},
-    }
     if not wanted or "growth" in wanted:
         torch.set_num_threads(1)
-        chosen = {case.name for case in cases}
+        chosen, found = {case.name for case in cases}, []
         for growth in (growth for growth in growths() if growth.case in chosen or not chosen):
             tell(f"growth: {growth.about}")
-            found["growth"].append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, smoke)})
+            found.append({"about": growth.about, "sizes": growth.sizes, "exponents": exponents(growth, smoke)})
+        yield "growth", found
+    torch.set_num_threads(max(threads))
     if networks := [name for name in exits.NAMES if not wanted or {"exits", f"exits-{name}"} & set(wanted)]:
-        found["exits"] = exits.measured(smoke, tell, threads, networks, (batch,) if batch else exits.BATCHES)
+        yield "exits", exits.measured(smoke, tell, threads, networks, (batch,) if batch else exits.BATCHES)
         torch.set_num_threads(max(threads))
     if not wanted or {"exits", "exits-growth"} & set(wanted):
-        found["exits_growth"] = exits_growth.measured(smoke, tell)
+        yield "exits_growth", exits_growth.measured(smoke, tell)
         torch.set_num_threads(max(threads))
     if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
-        found["decode"] = decode.measured(smoke, tell, sizes)
-    if "nir" in wanted:
-        torch.set_num_threads(1)
-        found["nir"] = nir.measured(smoke, tell, pythons, limit_s)
-    if "events" in wanted:
-        torch.set_num_threads(1)
-        found["events"] = event_growth.measured(smoke, tell, pythons)
+        yield "decode", decode.measured(smoke, tell, sizes)
     if "deploy" in wanted:
-        found["deploy"] = deployment.measured(smoke, tell, pythons)
+        yield "deploy", deployment.measured(smoke, tell, pythons)
     if "serve" in wanted:
-        found["serve"] = serving.measured(max(threads), smoke, tell)
-        found["trouble"] = trouble.measured(max(threads), smoke, tell)
+        yield "serve", serving.measured(max(threads), smoke, tell)
+        yield "trouble", trouble.measured(max(threads), smoke, tell)
     if "sessions" in wanted:
-        found["sessions"] = sessions.measured(max(threads), smoke, tell)
-    return found
+        yield "sessions", sessions.measured(max(threads), smoke, tell)
+    torch.set_num_threads(1)
+    if "nir" in wanted:
+        yield "nir", nir.measured(smoke, tell, pythons, limit_s)
+    if "events" in wanted:
+        yield "events", event_growth.measured(smoke, tell, pythons)
 
 
 def _measured(case: Case, threads: tuple[int, ...], memory: bool, progress: Console) -> list[Record]:

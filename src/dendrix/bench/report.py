@@ -7,6 +7,7 @@ from typing import Any
 from . import decode, deployment, event_growth, exits, exits_growth, nir, serving, sessions, trouble
 from .harness import OURS, Case, Outcome
 from .memory import Footprint
+from .parts import introduction, origin
 
 Record = dict[str, Any]
 
@@ -52,14 +53,16 @@ def case_record(case: Case, outcome: Outcome, threads: int, footprints: dict[str
 
 def markdown(record: Record) -> str:
     """The record as tables in Markdown."""
-    parts = [_INTRODUCTION, "Measured on " + ", ".join(f"{key} {value}" for key, value in record["machine"].items()) + ".\n"]
-    parts += [_case_table(list(runs)) for _, runs in groupby(record["cases"], key=lambda case: case["name"])]
+    parts = [_INTRODUCTION, introduction(record)]
+    for name, runs in groupby(record["cases"], key=lambda case: case["name"]):
+        cases = list(runs)
+        parts.append(_case_table(cases) + origin(record, {name: cases[-1].get("measured", "")}))
     if record.get("growth"):
         lines = ["## Growth", "", "Exponent p of cost ~ size^p:", "", "| axis | sizes | contender | exponent |", "|---|---|---|---|"]
         for growth in record["growth"]:
             sizes = ", ".join(map(str, growth["sizes"]))
             lines += [f"| {growth['about']} | {sizes} | {name} | {p:.2f} |" for name, p in growth["exponents"].items()]
-        parts.append("\n".join(lines) + "\n")
+        parts.append("\n".join(lines) + "\n" + _section_origin(record, "growth"))
     sections: dict[str, Callable[[Any], str]] = {
         "exits": exits.table,
         "exits_growth": exits_growth.table,
@@ -71,8 +74,13 @@ def markdown(record: Record) -> str:
         "deploy": deployment.table,
         "events": event_growth.table,
     }
-    parts += [table(record[name]) for name, table in sections.items() if record.get(name)]  # older records do not have all of them
+    # Older records do not have all of them.
+    parts += [table(record[name]) + _section_origin(record, name) for name, table in sections.items() if record.get(name)]
     return "\n".join(parts)
+
+
+def _section_origin(record: Record, name: str) -> str:
+    return origin(record, record.get("sections", {}).get(name, {}))
 
 
 def _case_table(runs: list[Record]) -> str:

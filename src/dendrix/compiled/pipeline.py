@@ -4,8 +4,10 @@
   its own as well. It is optimised on its own: the loops that it is inlined into are up to five times slower otherwise.
 - An assignment between slices of different shapes raises an error without the two shapes: the text of numba's own error, which is put
   together from strings, takes longer to compile than most loops.
+- The garbage collector waits: what the compiler makes lives until it ends, and each collection walks through all objects of the process.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +26,7 @@ class Whole(_Compiler):  # type: ignore[misc]
 
     def compile_extra(self, function: Any) -> Any:
         """Compile the function; numba holds its lock of all compilations."""
-        with _short_errors():
+        with _short_errors(), _no_collection():
             return super().compile_extra(function)
 
 
@@ -80,3 +82,15 @@ def _short_errors() -> Iterator[None]:
         yield
     finally:
         _arrays.raise_with_shape_context = outside
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

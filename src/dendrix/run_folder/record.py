@@ -148,11 +148,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def commit_of(file: Path) -> str | None:
+def commit_of(file: Path, folder: Path | None = None) -> str | None:
     """Return the commit of the source tree of a file, marked "-dirty" if files differ from it; None if the file is not tracked.
 
     Args:
         file: a file of the tree.
+        folder: the part of the tree whose files count as different; by default all.
     """
 
     def git(*arguments: str) -> str:
@@ -160,9 +161,10 @@ def commit_of(file: Path) -> str | None:
         command = ["git", "--no-optional-locks", "-C", str(file.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
+    where = [] if folder is None else ["--", str(folder)]
     try:
         git("ls-files", "--error-unmatch", str(file))
-        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no", *where) else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
