@@ -179,7 +179,8 @@ def cases() -> list[Case]:
     for T, B, C in _SHAPES:
         size, warm = dict(T=T, B=B, C=C), dict(T=16, B=8, C=C)
         shape = f"[T {T}, B {B}, C {C}]"
-        found.append(Case(f"lif-{T}", f"LIF forward and backward, {shape}", size, warm, shared, 1e-6))
+        about = f"LIF forward and backward, {shape}; same accesses: loops that only read and write what a scan must"
+        found.append(Case(f"lif-{T}", about, size, warm, shared, 1e-6))
         found.append(Case(f"lif-{T}-norse", f"LIF with the equations of Norse, forward and backward, {shape}", size, warm, norse, 1e-6))
     return found
 

@@ -17,8 +17,8 @@ _INTRODUCTION = """# Benchmarks
 Written by `make bench`. A *ratio* is a contender's time over that of dendrix: median (least to greatest) over interleaved rounds;
 above 1, dendrix is faster. A contender whose results differ from the reference by more than the tolerance has no ratio; *error* is
 the largest relative error, `norm(result - reference) / norm(reference)`, over outputs and gradients. The *limit* is one
-multiplication forward and one backward; *same accesses* are loops that read and write what a scan must, and compute nothing else.
-*Peak* is the growth of resident memory during one step in a fresh process, *overhead* is the peak without the results of the step.
+multiplication forward and one backward. *Peak* is the growth of resident memory during one step in a fresh process, *overhead* is
+the peak without the results of the step.
 """
 
 
