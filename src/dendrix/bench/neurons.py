@@ -3,12 +3,16 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..compiled import compiled
 from ..core import ATan, Triangle, use_kernels
 from ..core.dispatch import Mode
+from ..core.threads import in_parts
 from ..neurons import LIF
 from . import peers
 from .harness import OURS, Case, Contender, Results, Step, UnavailableError
@@ -131,6 +135,31 @@ def _limit(T: int, B: int, C: int) -> Step:
     return step
 
 
+def _halve(x: Any, y: Any, first: int, last: int) -> None:
+    for i in range(np.uintp(first), np.uintp(last)):
+        y[i] = x[i] * np.float32(0.5)
+
+
+def _halve_and_add(x: Any, g: Any, y: Any, first: int, last: int) -> None:
+    for i in range(np.uintp(first), np.uintp(last)):
+        y[i] = x[i] * np.float32(0.5) + g[i]
+
+
+def _same_accesses(T: int, B: int, C: int) -> Step:
+    """A lower bound for a scan that keeps no membrane: x is read and y written, then x and its output's gradient read and one written."""
+    x, g = cotangent(B, T, C), cotangent(B, T, C)
+    inputs = [part.numpy().reshape(-1) for part in (x, g)]
+    forward, backward = compiled(_halve), compiled(_halve_and_add)
+
+    def step() -> Results:
+        y, grad = torch.empty_like(x), torch.empty_like(x)
+        in_parts(partial(forward, inputs[0], y.numpy().reshape(-1)), y.numel())
+        in_parts(partial(backward, *inputs, grad.numpy().reshape(-1)), y.numel())
+        return {"product": y, "grad x": grad}
+
+    return step
+
+
 def cases() -> list[Case]:
     """Three shapes, each with the equations of SpikingJelly and snnTorch and with those of Norse."""
     shared = (
@@ -138,6 +167,7 @@ def cases() -> list[Case]:
         Contender(OURS, _ours(_shared, "auto"), _LOOP),
         Contender("SpikingJelly", _theirs(_shared, _spikingjelly), _LOOP),
         Contender("snnTorch", _theirs(_shared, _snntorch), _LOOP),
+        Contender("same accesses", _same_accesses),
         Contender("limit", _limit),
     )
     norse = (
@@ -149,7 +179,8 @@ def cases() -> list[Case]:
     for T, B, C in _SHAPES:
         size, warm = dict(T=T, B=B, C=C), dict(T=16, B=8, C=C)
         shape = f"[T {T}, B {B}, C {C}]"
-        found.append(Case(f"lif-{T}", f"LIF forward and backward, {shape}", size, warm, shared, 1e-6))
+        about = f"LIF forward and backward, {shape}; same accesses: loops that only read and write what a scan must"
+        found.append(Case(f"lif-{T}", about, size, warm, shared, 1e-6))
         found.append(Case(f"lif-{T}-norse", f"LIF with the equations of Norse, forward and backward, {shape}", size, warm, norse, 1e-6))
     return found
 

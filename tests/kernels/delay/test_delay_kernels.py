@@ -121,7 +121,11 @@ def test_integer_delays_equal_the_dense_kernel(
     B, T, C, H, L, past = shape
     x, weight, delay = spikes(B, past + T, C, dtype=dtype), torch.randn(H, C, count, dtype=dtype), torch.randint(0, L, (H, C, count))
     dense = weight.new_zeros(L, C, H).scatter_add(0, delay.permute(2, 1, 0), weight.permute(2, 1, 0))
-    close(integer.integer_delays(x, weight, delay, L, past, None), delay_conv(x, dense, past))
+    y = integer.integer_delays(x, weight, delay, L, past, None)
+    close(y, delay_conv(x, dense, past))
+    narrow = delay.int()  # as the layer passes them
+    assert torch.equal(integer.integer_delays(x, weight, narrow, L, past, None), y)
+    assert torch.equal(narrow, delay.int())  # and keeps them
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

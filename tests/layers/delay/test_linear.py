@@ -82,6 +82,8 @@ def test_ties_round_the_position_half_to_even() -> None:
     model = DelayLinear(3, 1, 70.0, 10.0)  # the centre is 3
     model.delay.data = torch.tensor([[[2.5], [3.5], [4.5]]])  # positions 0.5, -0.5, -1.5
     assert model.integer_delay().flatten().tolist() == [3, 3, 5]
+    assert model.integer_delay().dtype == torch.int64
+    assert torch.equal(model.integer_delay(torch.int32), model.integer_delay().int())
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)

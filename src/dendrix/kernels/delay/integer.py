@@ -72,8 +72,8 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
     scatter, slide, _ = _compiled()
     if by == "events":
         size = min(outputs, _TILE)
-        # In place: each temporary of this size costs as much as the arithmetic.
-        place = delay.int().mul_(size).add_((torch.arange(outputs, dtype=torch.int32) % size).view(-1, 1, 1)).transpose(0, 1).flatten(1)
+        # At few events, every pass over all synapses costs as much as the events: the layer passes int32, and the sum is in place.
+        place = (delay.int() * size).add_((torch.arange(outputs, dtype=torch.int32) % size).view(-1, 1, 1)).transpose(0, 1).flatten(1)
         loop, weights = scatter, weight.transpose(0, 1).flatten(1)
         sizes: tuple[int, ...] = (size,)
         scratch: tuple[tuple[int, ...], ...] = ()
@@ -83,7 +83,7 @@ def integer_delays(x: Tensor, weight: Tensor, delay: Tensor, taps: int, past: in
         room = integer_loops.padded(steps * fold)
         span = (taps - 1) * fold + room
         begin = torch.arange(inputs, dtype=torch.int32).mul_(span).add_((taps - 1) * fold).view(1, -1, 1)
-        place = delay.int().mul_(-fold).add_(begin).flatten(1)
+        place = (delay.int() * -fold).add_(begin).flatten(1)
         loop, weights = slide, weight.flatten(1)
         groups = -(-len(y) // fold)
         blocks = min(outputs, _BLOCKS) if groups < _BLOCKS else 1

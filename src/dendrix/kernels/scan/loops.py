@@ -10,6 +10,11 @@ holds its n states before and after steps, `p` [m, width] its m parameters, and 
                                                before it; adds to gp
 
 Indices in the innermost loops are unsigned, because numba tests signed indices for negative values, which prevents vectorisation.
+
+In LIF at T = 100 on a Zen 5, the forward loop takes 1.1 to 1.2 times as long as the bare stream of its reads and writes, the backward loop
+1.8 times: its ascending half 1.35 times, and the descending half, which works in the cache, the rest. None of these was faster:
+non-temporal stores of the gradient, prefetching the next chunk by instructions, the ascending half of the next chunk beside the descending
+half of this one, a gradient that is not copied, chunks that fit the first-level cache, and pages of 2 MB.
 """
 
 from typing import Any

@@ -22,14 +22,14 @@ class Delayed(Stateful):
     last_width: float
     rounded: bool
 
-    def integer_delay(self) -> Tensor:
-        """Return the delays rounded to whole steps, int64, with the shape of `delay`.
+    def integer_delay(self, dtype: torch.dtype = torch.int64) -> Tensor:
+        """Return the delays rounded to whole steps, int64 or another integer type, with the shape of `delay`.
 
         Raises:
             InputError: a delay is NaN or infinite.
         """
         expect_finite(self.delay, "delay", "The training diverged: load an earlier checkpoint.")
-        return self._whole(self.delay.detach()).clamp_(0, self.taps - 1).long()
+        return self._whole(self.delay.detach()).clamp_(0, self.taps - 1).to(dtype)
 
     def _whole(self, delay: Tensor) -> Tensor:
         return delay.round()

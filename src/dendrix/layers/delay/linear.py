@@ -245,7 +245,7 @@ class DelayLinear(Delayed):
     def _synaptic(self, line: Tensor, past: int) -> Tensor:
         device = line.device.type
         if self.rounded:
-            integer = (line, self._weight_in_use(), self.integer_delay(), self.taps, past, self.input_density)
+            integer = (line, self._weight_in_use(), self.integer_delay(torch.int32), self.taps, past, self.input_density)
             if direct := find_kernel("delay_integer", device, *integer):
                 exact: Tensor = direct.run(*integer)
                 return exact
