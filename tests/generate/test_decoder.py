@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import use_kernels
+from dendrix.errors import KernelError
 from dendrix.generate import Decoder, Weights
 from dendrix.generate.packing import pack_network, unpack_network
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
@@ -22,10 +23,10 @@ KINDS = [
 ]
 
 
-def lively(spikes: str = "output", channel_first: bool = False, width: int = 37, vocab_size: int = 300) -> SpikeGPT:
+def lively(spikes: str = "output", channel_first: bool = False, width: int = 37, layers: int = 3) -> SpikeGPT:
     """A model whose neurons fire, and whose logits are far apart; its sizes are no multiples of anything."""
     torch.manual_seed(1)
-    model = SpikeGPT(SpikeGPTConfig(vocab_size, width, 3, spikes=spikes, channel_first=channel_first)).eval()
+    model = SpikeGPT(SpikeGPTConfig(300, width, layers, spikes=spikes, channel_first=channel_first)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
@@ -59,6 +60,26 @@ def test_integer_sums_of_spikes_equal_float_sums_to_the_bit() -> None:
     assert torch.equal(logits, expected)
     assert torch.equal(state, after)
     assert torch.equal(alone[0], logits[0, 0])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("width", [320, 512])  # tiles of all sizes
+@pytest.mark.parametrize(("spikes", "weights"), [("input", "int8"), ("output", "int8"), ("input", "bfloat16")])
+def test_wide_networks(spikes: str, weights: Weights, width: int) -> None:
+    model = lively(spikes, width=width, layers=1)
+    decoder, control, text = Decoder(model, weights), Decoder(model, weights), tokens(6, 3)
+    control.packed = pack_network(model, weights, gathers=False)
+    with use_kernels("required"):
+        logits, state = decoder(text)
+        alone, after = decoder(text[5:])
+        everything, _ = control(text)
+    assert torch.equal(alone[0], logits[5])
+    assert torch.equal(after[0], state[5])
+    assert torch.equal(logits, everything)
+    with use_kernels("reference"):
+        expected, after = decoder(text)
+    assert_close(logits, expected, atol=1e-5, rtol=2e-6)
+    assert_close(state, after, atol=1e-4, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -159,6 +180,15 @@ def test_rounded_weights_are_near(weights: Weights, largest: float) -> None:
 def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
     model = SpikeGPT(SpikeGPTConfig(50, 16, 7, halve_stream=True)).eval()
     text = torch.randint(0, 50, (2, 9))
+    assert_close(Decoder(model)(text)[0], model(text)[0])
+
+
+def test_without_compilation_plain_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    model = lively(layers=1)
+    with use_kernels("required"), pytest.raises(KernelError, match="NUMBA_DISABLE_JIT"):
+        Decoder(model)(tokens(1, 2))
+    text = tokens(1, 2)
     assert_close(Decoder(model)(text)[0], model(text)[0])
 
 

@@ -21,16 +21,16 @@ from .memory import pack, rest
 Weights = Literal["float32", "bfloat16", "int8"]
 """Data type of the matrices: as trained, half the memory, or a quarter of the memory with one scale per output."""
 
-_WIDEST = {"float32": 512, "bfloat16": 512, "int8": 256}
-"""Largest number of outputs per block, by data type."""
-_WIDEST_OF_SPIKES = 1024
+_WIDEST = 256
+"""Largest number of outputs per block."""
+_WIDEST_OF_SPIKES = 512
 """The same for int8 products with spikes, which read only the rows of active inputs: longer rows are read faster."""
 SPIKES = 2
 """Entry of the table for a product of spikes with int8 weights."""
 _RATE = 6
 """Row of `Packed.vectors` that holds the decay rate, whose parameter is its logarithm."""
 _NO_MATRIX = [0] * 6
-_LANES = 16
+_LANES = 64
 """Number of outputs per block is rounded up to a multiple of this."""
 
 
@@ -81,7 +81,7 @@ class _Matrices:
     def add(self, layer: nn.Linear, zeros: int) -> list[int]:
         """Append a matrix; returns its row of the table."""
         outputs, inputs = layer.weight.shape
-        widest = _WIDEST_OF_SPIKES if zeros == SPIKES else _WIDEST[self.kind]
+        widest = _WIDEST_OF_SPIKES if zeros == SPIKES else _WIDEST
         width = -(-outputs // (-(-outputs // widest)))
         width = -(-width // _LANES) * _LANES
         rounded, scales = rounded_weight(layer.weight.detach().float(), self.kind)

@@ -11,12 +11,10 @@ import numpy as np
 
 bits_in = bits_out = True  # `specialise` binds these: neurons before the products, or after each half
 normalise: Any = None
-fire = mix = average = gate = square = product = normalise
+fire = mix = average = gate = square = prepare = product = room_for_places = read_ahead = normalise
 
 _TOKENS = 64
 """Tokens per pass through a block."""
-_CHUNK = 32
-"""As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
 """Rows of the vectors of a half, after the weight and bias of its norm."""
 KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
@@ -47,6 +45,8 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
     p, matrices = vectors[half], table[half]
     shift(x, owners, state, at, p, 3, threshold, h, mixed)
     for i in range(3):
+        prepare(mixed[i], n, matrices[i], work)
+    for i in range(3):
         product(mixed[i], n, matrices[i], weights, scales, made[i], work)
     sums = at + d * (1 + 2 * bits_in + bits_out)
     for t in range(n):
@@ -56,6 +56,7 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
         if bits_in:
             normalise(y, inner[half, 0, :d], inner[half, 1, :d], y)
             fire(y, state[owners[t], at + 2 * d : at + 3 * d], threshold)
+    prepare(made[VALUE], n, matrices[OUTPUT], work)
     product(made[VALUE], n, matrices[OUTPUT], weights, scales, made[KEY], work)
     finish(x, made[KEY], owners, state, at + d, threshold)
 
@@ -67,14 +68,17 @@ def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: An
     n, d = x.shape
     matrices = table[half]
     shift(x, owners, state, at, vectors[half], 2, threshold, h, mixed)
+    for i in (KEY, RECEPTANCE):
+        prepare(mixed[i], n, matrices[i], work)
     product(mixed[KEY], n, matrices[KEY], weights, scales, wide, work)
+    product(mixed[RECEPTANCE], n, matrices[RECEPTANCE], weights, scales, made[RECEPTANCE], work)
     for t in range(n):
         if bits_in:
             normalise(wide[t], inner[half, 0], inner[half, 1], wide[t])
             fire(wide[t], state[owners[t], at + 2 * d : at + 6 * d], threshold)
         else:
             square(wide[t])
-    product(mixed[RECEPTANCE], n, matrices[RECEPTANCE], weights, scales, made[RECEPTANCE], work)
+    prepare(wide, n, matrices[VALUE], work)
     product(wide, n, matrices[VALUE], weights, scales, made[VALUE], work)
     for t in range(n):
         gate(made[RECEPTANCE, t], made[VALUE, t])
@@ -106,11 +110,24 @@ def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any)
 
 def rooms(count: Any, d: Any, widest: Any) -> Any:
     """Buffers for the intermediate results of `count` tokens inside a block, whose matrices have up to `widest` outputs per block."""
-    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.arange(4 * d).astype(np.int32)
-    floats = np.empty((count, widest), np.float32), np.empty((_CHUNK, widest), np.float32)
-    work = (*active, *floats, np.empty((count, widest), np.int16), np.empty((count, widest), np.int32))
+    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.empty(count, np.int64)
+    sums = np.empty((count, widest), np.float32), np.empty((count, widest), np.int32)
+    work = (*active, *sums, room_for_places(count, d))
     mixed, made, wide = np.empty((3, count, d), np.float32), np.empty((3, count, d), np.float32), np.empty((count, 4 * d), np.float32)
     return mixed, made, wide, np.empty(d, np.float32), work
+
+
+def read_half(owners: Any, state: Any, at: Any, until: Any, half: Any, network: Any) -> None:
+    """Let the processor read the vectors of a half and its states, between `at` and `until`, of the rows of tokens."""
+    vectors, inner, _, _, _, _ = network
+    size = vectors.shape[1] * vectors.shape[2]
+    read_ahead(vectors, half * size, size)
+    if bits_in:
+        size = inner.shape[1] * inner.shape[2]
+        read_ahead(inner, half * size, size)
+    for t in range(len(owners)):
+        if t == 0 or owners[t] != owners[t - 1]:
+            read_ahead(state, owners[t] * state.shape[1] + at, until - at)
 
 
 def advance(
@@ -138,6 +155,9 @@ def advance(
                 room[3][j] = embedding[tokens[start + t], j]
             normalise(room[3], ends[0], ends[1], x[t])
         for half in range(len(vectors)):
+            if half + 1 < len(vectors):
+                end_of_state = places[half + 2] if half + 2 < len(places) else state.shape[1]
+                read_half(own, state, places[half + 1], end_of_state, half + 1, network)
             if table[half, OUTPUT, 2]:
                 time_mix(x, own, state, places[half], half, network, room)
             else:

@@ -11,9 +11,9 @@ _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _EPS = np.float32(1e-5)
 
 
-def normalise(x: Any, weight: Any, bias: Any, y: Any) -> None:
-    """LayerNorm."""
-    width = np.uintp(len(weight))
+def moments(x: Any) -> Any:
+    """Mean and inverse standard deviation for LayerNorm, summed in any order."""
+    width = np.uintp(len(x))
     mean = _ZERO
     for j in range(width):
         mean += x[j]
@@ -21,8 +21,13 @@ def normalise(x: Any, weight: Any, bias: Any, y: Any) -> None:
     variance = _ZERO
     for j in range(width):
         variance += (x[j] - mean) * (x[j] - mean)
-    scale = _ONE / np.sqrt(variance / np.float32(width) + _EPS)
-    for j in range(width):
+    return mean, _ONE / np.sqrt(variance / np.float32(width) + _EPS)
+
+
+def normalise(x: Any, weight: Any, bias: Any, y: Any) -> None:
+    """LayerNorm."""
+    mean, scale = moments(x)
+    for j in range(np.uintp(len(weight))):
         y[j] = (x[j] - mean) * scale * weight[j] + bias[j]
 
 
