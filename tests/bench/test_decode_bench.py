@@ -23,8 +23,9 @@ def test_the_table_leaves_out_what_was_not_measured() -> None:
 @pytest.mark.extended
 def test_firing_rates_count_inputs_as_often_as_they_have_weights() -> None:
     model = SpikeGPT(SpikeGPTConfig(50, 16, 2, spikes="input", v_threshold=1e9)).eval()
-    assert firing_rate(model) == 0
-    assert firing_rate(SpikeGPT(SpikeGPTConfig(50, 16, 2, spikes="none")).eval()) > 0.5
+    tokens = torch.randint(50, (1, 64))
+    assert firing_rate(model, tokens) == 0
+    assert firing_rate(SpikeGPT(SpikeGPTConfig(50, 16, 2, spikes="none")).eval(), tokens) > 0.5
 
 
 @pytest.mark.parametrize("weights", ["float32", "bfloat16", "int8"])

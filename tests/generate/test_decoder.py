@@ -10,9 +10,12 @@ from torch.testing import assert_close
 from dendrix.core import use_kernels
 from dendrix.errors import KernelError
 from dendrix.generate import Decoder, Weights
+from dendrix.generate.memory import pack
 from dendrix.generate.packing import pack_network, unpack_network
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt.neurons import PUBLISHED, NeuronConfig
 
+TERNARY = NeuronConfig(levels=2, signed=True, decays=True, scales=True)
 KINDS = [
     ("output", False, "float32"),
     pytest.param(("input", True, "float32"), marks=pytest.mark.extended),
@@ -20,13 +23,19 @@ KINDS = [
     ("output", True, "int8"),
     ("input", False, "int8"),
     ("input", False, "bfloat16"),
+    ("input", False, "int8", TERNARY),
+    ("output", False, "float32", NeuronConfig(norm=True, decays=True)),
+    pytest.param(("input", True, "int8", NeuronConfig(levels=3)), marks=pytest.mark.extended),
+    pytest.param(("input", True, "float32", NeuronConfig(signed=True)), marks=pytest.mark.extended),
 ]
 
 
-def lively(spikes: str = "output", channel_first: bool = False, width: int = 37, layers: int = 3) -> SpikeGPT:
+def lively(
+    spikes: str = "output", channel_first: bool = False, neurons: NeuronConfig = PUBLISHED, width: int = 37, layers: int = 3, **kind: int
+) -> SpikeGPT:
     """A model whose neurons fire, and whose logits are far apart; its sizes are no multiples of anything."""
     torch.manual_seed(1)
-    model = SpikeGPT(SpikeGPTConfig(300, width, layers, spikes=spikes, channel_first=channel_first)).eval()
+    model = SpikeGPT(SpikeGPTConfig(300, width, layers, spikes=spikes, channel_first=channel_first, neurons=neurons, **kind)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
@@ -38,8 +47,8 @@ def lively(spikes: str = "output", channel_first: bool = False, width: int = 37,
 
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def decoder(request: pytest.FixtureRequest) -> Decoder:
-    spikes, channel_first, weights = request.param
-    return Decoder(lively(spikes, channel_first), weights)
+    spikes, channel_first, weights, *neurons = request.param
+    return Decoder(lively(spikes, channel_first, *neurons), weights)
 
 
 def tokens(batch: int, length: int) -> Tensor:
@@ -60,6 +69,18 @@ def test_integer_sums_of_spikes_equal_float_sums_to_the_bit() -> None:
     assert torch.equal(logits, expected)
     assert torch.equal(state, after)
     assert torch.equal(alone[0], logits[0, 0])
+
+
+@torch.no_grad()
+def test_integer_sums_of_counts_equal_float_sums_to_the_bit() -> None:
+    model = lively("input", neurons=TERNARY, width=160)
+    decoder, control, text = Decoder(model, "int8"), Decoder(model, "int8"), tokens(2, 20)
+    control.packed = pack_network(model, "int8", gathers=False)
+    with use_kernels("required"):
+        logits, state = decoder(text)
+        expected, after = control(text)
+    assert torch.equal(logits, expected)
+    assert torch.equal(state, after)
 
 
 @torch.no_grad()
@@ -105,6 +126,34 @@ def test_equals_the_model(spikes: str, channel_first: bool) -> None:
     with use_kernels("required"):
         found, _ = Decoder(model)(text)
     assert_close(found, model(text)[0], atol=1e-5, rtol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("neurons", [NeuronConfig(), NeuronConfig(levels=2, scales=True)], ids=["published", "counts"])
+@pytest.mark.parametrize("kind", [{"decay_rank": 4}, {"window": 5}, {"decay_rank": 4, "window": 5}], ids=str)
+def test_plain_torch_decodes_time_mixes_that_have_no_loops(kind: dict[str, int], neurons: NeuronConfig) -> None:
+    model, text = lively("input", neurons=neurons, width=36, **kind), tokens(2, 30)
+    decoder, valid = Decoder(model), torch.rand(2, 30) < 0.8
+    logits, state = decoder(text, valid=valid)
+    assert_close(logits, model(text, None, valid)[0], atol=1e-4, rtol=1e-5)
+    _, after = unpack_network(decoder.packed)(text, None, valid)  # its spikes have no amplitudes
+    assert_close(state, pack(after, 2), atol=1e-4, rtol=1e-5)
+    expected, after = decoder.prefill(text)
+    state = decoder.prefill(text[:, :17])[1]
+    for t in range(17, 30):
+        logits, state = decoder.step(text[:, t], state)
+    assert torch.equal(logits, expected)
+    assert torch.equal(state, after)
+    alone, _ = decoder.prefill(text[1:])
+    assert torch.equal(alone[0], expected[1])
+    if "window" in kind:
+        with pytest.raises(ValueError, match="state: expected"):
+            decoder.step(text[:1, 0], Decoder(lively("input", width=36)).rest())
+
+
+def test_numbers_of_spikes_identify_a_model() -> None:
+    found = {Decoder(lively("input", neurons=NeuronConfig(levels=levels))).fingerprint for levels in (1, 2, 3)}
+    assert len(found) == 3
 
 
 @given(seed=st.integers(0, 2**31), rows=st.integers(1, 5), length=st.integers(1, 9))

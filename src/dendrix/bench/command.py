@@ -36,6 +36,7 @@ def run(
     batch: int | None = None,
     pythons: tuple[str, ...] = (),
     limit_s: int = nir.LIMIT_S,
+    runs: tuple[Path, ...] = (),
 ) -> Record:
     """Measure dendrix beside other libraries, print a table and return the record.
 
@@ -51,14 +52,17 @@ def run(
         batch: batch size of the whole training step instead of 256, which takes long, and of `exits` instead of three.
         pythons: for `nir`, `events` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
+        runs: for `decode`: folders of trained SpikeGPTs with spikes before their products, measured instead of untrained ones.
     Raises:
-        InputError: an unknown name, or a number of threads or a batch below one.
+        InputError: an unknown name, a number of threads or a batch below one, or runs without `decode` or of another kind.
     """
     cases = select(wanted)
     _expect_threads(threads)
     expect_count(limit_s, "[1, 86400]", "limit_s")
     if batch is not None:
         expect_count(batch, "[1, inf)", "batch")
+    if runs and wanted != ("decode",):
+        raise InputError(f"runs: expected decode alone with them, got {list(wanted)}. Measure the rest in another call.")
     if out:
         expect_folder(out)
     # On stderr, so that --json prints only JSON.
@@ -73,7 +77,7 @@ def run(
             if smoke:
                 case = replace(case, size=case.warm, repeats=1)
             record["cases"] += _measured(case, threads, not smoke or explain, progress)
-        record |= _groups(wanted, cases, threads, smoke, progress, batch, pythons, limit_s)
+        record |= _groups(wanted, cases, threads, smoke, progress, batch, pythons, limit_s, runs)
     finally:
         torch.set_num_threads(before)
     if out:
@@ -209,6 +213,7 @@ def _groups(
     batch: int | None,
     pythons: tuple[str, ...],
     limit_s: int,
+    runs: tuple[Path, ...],
 ) -> Record:
     """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
@@ -239,7 +244,9 @@ def _groups(
     if not wanted or {"exits", "exits-growth"} & set(wanted):
         found["exits_growth"] = exits_growth.measured(smoke, tell)
         torch.set_num_threads(max(threads))
-    if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
+    if runs:
+        found["decode"] = decode.measured_runs(runs, smoke, tell)
+    elif sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
         found["decode"] = decode.measured(smoke, tell, sizes)
     if "nir" in wanted:
         torch.set_num_threads(1)

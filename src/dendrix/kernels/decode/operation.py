@@ -21,19 +21,25 @@ def _refuses(packed: Any, *_: Any) -> str | None:
         return "numba is not installed"
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return "NUMBA_DISABLE_JIT is set, and its inner loops exist only compiled"
-    if packed.config.halve_stream or not packed.config.layers:
+    config = packed.config
+    if config.halve_stream or not config.layers:
         return "halve_stream is used, or the network has no blocks"
+    if config.decay_rank or config.window:
+        return "the decay depends on the data, or there is local attention"
+    if config.neurons.scales:
+        return "neurons behind a half of a block have thresholds and amplitudes of their own"
     return None
 
 
 @cache
-def _compiled(spikes: str, weights: str) -> Any:
+def _compiled(spikes: str, weights: str, normed: bool, levels: int, signed: bool) -> Any:
     """Return the loop for one kind of network, which numba compiles at its first call."""
     from ..numba import scalars
     from ..numba.specialise import specialise
     from . import loops, product_loops, rows, spike_loops, tiles
 
-    flags = dict(bits_in=spikes == "input", bits_out=spikes == "output", exponential=specialise(scalars.exp_of_negative))
+    flags: dict[str, Any] = dict(bits_in=spikes == "input", bits_out=spikes == "output", normed=normed, levels=levels, signed=signed)
+    flags |= dict(signs=1 + signed, exponential=specialise(scalars.exp_of_negative))
     sizes = tiles.sizes()
     parts: dict[str, Any] = dict(
         **sizes,
@@ -54,9 +60,10 @@ def _compiled(spikes: str, weights: str) -> Any:
     of_spikes = spike_loops.room_for_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
     part: Any
     for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
-        parts[part.__name__] = specialise(part, **parts)  # each uses the earlier ones
+        parts[part.__name__] = specialise(part, **flags, **parts)  # each uses the earlier ones
     parts["moments"] = specialise(rows.moments, any_order=True)
-    of_rows = rows.normalise, rows.fire, rows.mix, rows.average, rows.gate, rows.square
+    parts["fire"] = specialise(rows.fire_counts if levels > 1 or signed else rows.fire, **flags)
+    of_rows = rows.normalise, rows.mix, rows.average, rows.gate, rows.square
     of_blocks = loops.shift, loops.finish, loops.rooms, loops.read_half, loops.time_mix, loops.channel_mix, loops.answer
     for part in (*of_rows, *of_blocks):
         parts[part.__name__] = specialise(part, **flags, **parts)
@@ -81,9 +88,11 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     borders = _shares(owners, min(torch.get_num_threads(), len(state)))
     # A single memory layout, because loops compiled for different layouts may round differently.
     tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
-    network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.config.v_threshold)
+    config, kind = packed.config, packed.config.neurons
+    network = packed.vectors, packed.neurons, packed.table, packed.weights, packed.scales, np.float32(config.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
-    in_parts(partial(_compiled(packed.config.spikes, packed.kind), *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
+    loop = _compiled(config.spikes, packed.kind, kind.norm, kind.levels, kind.signed)
+    in_parts(partial(loop, *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
     return logits, after
 
 

@@ -23,7 +23,7 @@ whole = False
 """Whether the weights are whole numbers."""
 
 SPIKES = 2
-"""In a row of the table: all inputs are 0 or 1, and the weights are int8. 1: some inputs may be 0."""
+"""In a row of the table: all inputs are numbers of spikes, and the weights are int8. 1: some inputs may be 0."""
 
 _CHUNK = 128
 """Inputs per chunk, whose weights stay in the cache for all rows."""

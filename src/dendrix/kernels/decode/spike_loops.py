@@ -1,4 +1,4 @@
-"""Products of a few rows of spikes with a packed int8 matrix: sums of the weights of the active inputs, without multiplications.
+"""Products of a few rows of spikes with a packed int8 matrix: sums of the weights, one for each spike, without multiplications.
 
 Sums of integers are exact in any order. They equal the float32 sums of `product_loops` to the bit, which are whole numbers below 2^24
 here, and do not depend on the other rows of a batch.
@@ -17,6 +17,10 @@ spikes_narrow: Any = None
 read_ahead: Any = None
 within: Any = None
 wide_of_spikes = narrow_of_spikes = ahead = 1
+levels = 1
+"""Most spikes of an input."""
+signs = 1
+"""2 if there are negative spikes, whose weights are listed apart."""
 
 _MOST = 256
 """Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15."""
@@ -31,15 +35,16 @@ _PLACES, _ENDS = 0, 1
 
 def room_for_places(count: Any, d: Any) -> Any:
     """An empty queue of the lists of `count` tokens for the products of one half of a block: places, ends of lists, and their counts."""
-    lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _CHUNK + 1)
+    lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _CHUNK + 1) * signs
     blocks = 5 * d // wide_of_spikes + 5
-    return np.empty(count * blocks * 4 * d + ahead, np.int64), np.empty(lists, np.int64), np.zeros((2, 2), np.int64)
+    return np.empty(count * blocks * 4 * d * levels + ahead, np.int64), np.empty(lists, np.int64), np.zeros((2, 2), np.int64)
 
 
 def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
     """Append the places of the weights of the active inputs of a product, in the order in which `spike_product` adds them.
 
-    There is a list for each block of outputs, chunk of inputs (all of them for a single row), and row.
+    There is a list for each block of outputs, chunk of inputs (all of them for a single row), row, and sign, negative spikes first. It has
+    a place for every spike, and several spikes of an input have the same place.
     """
     at, _, inputs, outputs, width, _ = matrix
     places, ends, counts = queue
@@ -49,16 +54,18 @@ def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
     # Indices without a sign take no test for negative ones, which keeps LLVM from vectorising.
     n, m = np.uintp(counts[_PLACES, 0]), np.uintp(counts[_ENDS, 0])
     first, earliest, one = n, m, np.uintp(1)
-    bits = x.view(np.int32)  # whole numbers are compared faster
     for start in range(0, inputs, size):
         for r in range(rows):
-            place = at + start * width
-            for i in range(np.uintp(start), np.uintp(min(start + size, inputs))):
-                places[n] = place
-                n += np.uintp(bits[r, i] != _ZERO)
-                place += width
-            ends[m] = n
-            m += one
+            for sign in range(signs):
+                place = at + start * width
+                for i in range(np.uintp(start), np.uintp(min(start + size, inputs))):
+                    spikes = np.int32(x[r, i] if sign + 1 == signs else -x[r, i])
+                    for level in range(levels):
+                        places[n] = place
+                        n += np.uintp(spikes > level)
+                    place += width
+                ends[m] = n
+                m += one
     found, lists = n - first, m - earliest
     for block in range(1, -(-outputs // width)):
         for k in range(found):
@@ -87,7 +94,7 @@ def add_spikes(places: Any, first: Any, count: Any, weights: Any, width: Any, su
 
 
 def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, sums: Any, queue: Any) -> None:
-    """y = x W^T for the first rows of x, which are 0 or 1, were listed, and are next in the queue.
+    """y = x W^T for the first rows of x, which are numbers of spikes, were listed, and are next in the queue.
 
     `matrix` is a row of the table of `generate.packing`.
     """
@@ -104,11 +111,15 @@ def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: 
                 if rows >= _MANY:
                     part = _CHUNK * width // rows
                     read_ahead(weights, at + (start + _CHUNK) * width + r * part, part)
-                while k < ends[m]:
-                    count = min(_MOST, ends[m] - k)
-                    add_spikes(places, k, count, weights, width, sums, r)
-                    k += count
-                m += 1
+                for _ in range(signs):
+                    if signs == 2:  # before and after negative spikes, so that these are subtracted
+                        for j in range(np.uintp(width)):
+                            sums[r, j] = -sums[r, j]
+                    while k < ends[m]:
+                        count = min(_MOST, ends[m] - k)
+                        add_spikes(places, k, count, weights, width, sums, r)
+                        k += count
+                    m += 1
         at += inputs * width
         used = np.uintp(min(width, outputs - low))
         for r in range(np.uintp(rows)):

@@ -26,13 +26,26 @@ def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
         InputError: its neurons, decay or attention cannot be expressed by the published ones.
     """
     network.config.expect_published(where, *(["scales"] if network.config.spikes == "input" else []))
-    if network.config.neurons == PUBLISHED:
+    return folded(network)
+
+
+def folded(network: SpikeGPT) -> SpikeGPT:
+    """Return a network without thresholds and amplitudes of neurons before matrix products; the network itself if it has none.
+
+    The outputs are the same up to rounding. The surrogate becomes the published one; everything else is kept.
+
+    Args:
+        network: any SpikeGPT.
+    """
+    old = network.config.neurons
+    kept = replace(old, alpha=PUBLISHED.alpha, scales=old.scales and network.config.spikes != "input")
+    if kept == old:
         return network
     weight = network.head.weight
-    made = SpikeGPT(replace(network.config, neurons=PUBLISHED)).to(weight.device, weight.dtype).train(network.training)
+    made = SpikeGPT(replace(network.config, neurons=kept)).to(weight.device, weight.dtype).train(network.training)
     trained = network.state_dict()
     made.load_state_dict({name: trained[name] for name in made.state_dict()})
-    if network.config.neurons.scales:
+    if kept.scales != old.scales:
         for scaled, plain in zip(network.blocks, made.blocks, strict=True):
             _fold(scaled, plain)
     return made
@@ -45,7 +58,10 @@ def _fold(scaled: Any, plain: Any) -> None:
         trained, mix = scaled.get_submodule(old), plain.get_submodule(new)
         inputs, inner = trained.neurons
         behind = [mix.output] if isinstance(mix, TimeMix) else [mix.value]
-        ahead = [mix.key, mix.receptance, *([mix.value] if isinstance(mix, TimeMix) else [])]
+        ahead = [mix.key, mix.receptance]
+        if isinstance(mix, TimeMix):
+            ahead += [mix.value, *([mix.decay_down] if mix.decay_rank else [])]
+            ahead += [mix.local.query, mix.local.key, mix.local.current] if mix.window else []
         for neurons, before, products in ((inputs, norm, ahead), (inner, mix.norm, behind)):
             gain, amplitude = torch.exp(-neurons.log_threshold), torch.exp(neurons.log_amplitude)
             before.weight.mul_(gain)
