@@ -22,6 +22,7 @@ from ..generate import Decoder, Weights
 from ..generate.packing import pack_network
 from ..models.spikegpt.hf_files import load_language_model, network_of
 from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_216m
+from ..models.spikegpt.neurons import SpikeNeurons
 from ..samples import find_sample
 from .gpt2 import CachedGPT2
 from .harness import Timing, interleave
@@ -31,7 +32,7 @@ _KINDS: tuple[Weights, ...] = ("float32", "bfloat16", "int8")
 _MOST = 2 << 30
 """Bytes of the largest cache that is measured."""
 _TOLERANCE = 1e-5
-_RATES = (0.11, 0.2)
+_RATES = (0.11, 0.2, 0.3)
 _LENGTH = 32
 """Tokens of the text that is read to measure gathers."""
 _SETTLING = 8
@@ -245,10 +246,12 @@ class _Reader:
 def _firing(config: SpikeGPTConfig, rate: float) -> SpikeGPT:
     """A network with spikes as inputs whose share of active inputs is near `rate`."""
     tokens = torch.randint(config.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2))
-    low, high = 0.1, 2.0
+    model, low, high = _network(replace(config, spikes="input")), 0.1, 2.0
     for _ in range(6):
         middle = (low + high) / 2
-        model = _network(replace(config, spikes="input", v_threshold=middle))
+        model.config = replace(model.config, v_threshold=middle)
+        for neurons in (each for each in model.modules() if isinstance(each, SpikeNeurons)):
+            neurons.v_threshold = middle
         low, high = (middle, high) if firing_rate(model, tokens) > rate else (low, middle)
     return model
 
