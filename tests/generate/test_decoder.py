@@ -205,12 +205,13 @@ def test_threads_change_nothing(decoder: Decoder) -> None:
 
 
 def test_every_parameter_is_packed() -> None:
-    for spikes in ("output", "input", "none"):
-        for channel_first in (False, True):
-            model = lively(spikes, channel_first)
-            with torch.no_grad():
-                model.emb.weight.copy_(torch.where(model.emb.weight >= 0, 0.5, -0.5))
-            assert_close(unpack_network(pack_network(model, "float32")).state_dict(), model.state_dict(), atol=1e-6, rtol=1e-6)
+    models = [lively(spikes, channel_first) for spikes in ("output", "input", "none") for channel_first in (False, True)]
+    models += [lively("input", neurons=NeuronConfig(levels=2, decays=True), decay_rank=3, window=4)]
+    models += [lively("output", neurons=NeuronConfig(norm=True, scales=True, decays=True))]
+    for model in models:
+        with torch.no_grad():
+            model.emb.weight.copy_(torch.where(model.emb.weight >= 0, 0.5, -0.5))
+        assert_close(unpack_network(pack_network(model, "float32")).state_dict(), model.state_dict(), atol=1e-6, rtol=1e-6)
 
 
 @torch.no_grad()
