@@ -1,5 +1,7 @@
 """A decoder gives what its model gives, and each row the same to the bit: alone, in a batch, at once, in pieces or token by token."""
 
+from threading import Thread
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -202,6 +204,18 @@ def test_threads_change_nothing(decoder: Decoder) -> None:
         torch.set_num_threads(threads)
     assert torch.equal(logits, again[0])
     assert torch.equal(state, again[1])
+
+
+@torch.no_grad()
+def test_places_in_memory_change_nothing() -> None:
+    """Arrays of a new thread lie elsewhere, and loops have versions for arrays that lie close together."""
+    decoder, text, found = Decoder(lively(width=16, layers=1)), tokens(1, 1), []
+    for _ in range(30):
+        thread = Thread(target=lambda: found.append(decoder(text)))
+        thread.start()
+        thread.join()
+    assert all(torch.equal(logits, found[0][0]) for logits, _ in found)
+    assert all(torch.equal(state, found[0][1]) for _, state in found)
 
 
 def test_every_parameter_is_packed() -> None:
