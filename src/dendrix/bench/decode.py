@@ -109,7 +109,7 @@ def measured_runs(runs: Sequence[Path], smoke: bool, say: Callable[[str], None])
 
     Raises:
         FileNotFoundError, InputError: a folder is no run of a SpikeGPT, or its products have no spikes as inputs.
-        KernelError: the decoding kernel does not know its kind of network.
+        KernelError: no decoding kernel supports its kind of network.
     """
     torch.set_num_threads(1)
     found: list[Sparse] = []

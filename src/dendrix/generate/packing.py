@@ -75,10 +75,8 @@ class Packed:
     @property
     def nbytes(self) -> int:
         """Memory of all arrays, in bytes."""
-        return sum(
-            array.nbytes
-            for array in (self.embedding, self.ends, self.vectors, self.weights, self.scales, self.table, *self.others.values())
-        )
+        arrays = self.embedding, self.ends, self.vectors, self.weights, self.scales, self.table
+        return sum(array.nbytes for array in arrays) + sum(value.nbytes for value in self.others.values())
 
 
 class _Matrices:
