@@ -38,7 +38,7 @@ from support.nir_graphs import chain_graph
 
 READ = (
     "run file files record policy data root images weights spike_input load_state token_file vocabulary others sound sounds clips to "
-    "unknown monitor against"
+    "unknown monitor against runs"
 )
 """Options for paths that are read; vocabularies and monitors are read before they are written."""
 FILE_COMMANDS = {

@@ -4,6 +4,7 @@ import math
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
@@ -78,6 +79,20 @@ def test_a_module_counts_with_its_source(tmp_path: Any) -> None:
         names["loop"].__globals__["part"] = part
         found.append(digest(names["loop"]))
     assert found[0] != found[1]
+
+
+def test_intrinsics_count_with_what_they_were_made_of() -> None:
+    def made(lanes: int) -> Any:
+        def tile(_: Any, x: Any) -> Any:
+            return x, lanes
+
+        return numba.extending.intrinsic(tile)
+
+    names, found = module("def loop(x):\n    return tile(x)"), set()
+    for lanes in (16, 32, 16):
+        names["tile"] = made(lanes)
+        found.add(digest(names["loop"]))
+    assert len(found) == 2
 
 
 def test_objects_are_refused() -> None:

@@ -17,6 +17,7 @@ from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.errors import InputError
 from dendrix.generate import Conversation, Decoder, Sampling, generate
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt.neurons import NeuronConfig
 
 GREEDY = Sampling(temperature=0)
 
@@ -29,8 +30,8 @@ def _plain() -> object:
 
 
 @pytest.fixture
-def model() -> SpikeGPT:
-    network = SpikeGPT(SpikeGPTConfig(256, 16, 2)).eval()
+def model(request: pytest.FixtureRequest) -> SpikeGPT:
+    network = SpikeGPT(SpikeGPTConfig(256, 16, 2, **getattr(request, "param", {}))).eval()
     with torch.no_grad():
         network.head.weight.mul_(9)
     return network
@@ -45,6 +46,7 @@ def begun(model: SpikeGPT, text: str = "Once") -> Conversation:
     return Conversation(Decoder(model).rest(), ()).reads(list(text.encode()))
 
 
+@pytest.mark.parametrize("model", [{}, dict(spikes="input", neurons=NeuronConfig(levels=4), decay_rank=3, window=4)], indirect=True)
 def test_a_saved_conversation_goes_on_as_if_it_had_not_ended(model: SpikeGPT, tmp_path: Path) -> None:
     whole, _ = said(model, begun(model), 12)
     first, after = said(model, begun(model), 5)

@@ -1,5 +1,7 @@
 """A decoder gives what its model gives, and each row the same to the bit: alone, in a batch, at once, in pieces or token by token."""
 
+from threading import Thread
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -8,10 +10,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dendrix.core import use_kernels
+from dendrix.errors import KernelError
 from dendrix.generate import Decoder, Weights
+from dendrix.generate.memory import pack
 from dendrix.generate.packing import pack_network, unpack_network
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt.neurons import PUBLISHED, NeuronConfig
 
+TERNARY = NeuronConfig(levels=2, signed=True, decays=True, scales=True)
 KINDS = [
     ("output", False, "float32"),
     pytest.param(("input", True, "float32"), marks=pytest.mark.extended),
@@ -19,13 +25,19 @@ KINDS = [
     ("output", True, "int8"),
     ("input", False, "int8"),
     ("input", False, "bfloat16"),
+    ("input", False, "int8", TERNARY),
+    ("output", False, "float32", NeuronConfig(norm=True, decays=True)),
+    pytest.param(("input", True, "int8", NeuronConfig(levels=3)), marks=pytest.mark.extended),
+    pytest.param(("input", True, "float32", NeuronConfig(signed=True)), marks=pytest.mark.extended),
 ]
 
 
-def lively(spikes: str = "output", channel_first: bool = False, width: int = 37, vocab_size: int = 300) -> SpikeGPT:
+def lively(
+    spikes: str = "output", channel_first: bool = False, neurons: NeuronConfig = PUBLISHED, width: int = 37, layers: int = 3, **kind: int
+) -> SpikeGPT:
     """A model whose neurons fire, and whose logits are far apart; its sizes are no multiples of anything."""
     torch.manual_seed(1)
-    model = SpikeGPT(SpikeGPTConfig(vocab_size, width, 3, spikes=spikes, channel_first=channel_first)).eval()
+    model = SpikeGPT(SpikeGPTConfig(300, width, layers, spikes=spikes, channel_first=channel_first, neurons=neurons, **kind)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "emb" not in name:
@@ -37,8 +49,8 @@ def lively(spikes: str = "output", channel_first: bool = False, width: int = 37,
 
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def decoder(request: pytest.FixtureRequest) -> Decoder:
-    spikes, channel_first, weights = request.param
-    return Decoder(lively(spikes, channel_first), weights)
+    spikes, channel_first, weights, *neurons = request.param
+    return Decoder(lively(spikes, channel_first, *neurons), weights)
 
 
 def tokens(batch: int, length: int) -> Tensor:
@@ -59,6 +71,38 @@ def test_integer_sums_of_spikes_equal_float_sums_to_the_bit() -> None:
     assert torch.equal(logits, expected)
     assert torch.equal(state, after)
     assert torch.equal(alone[0], logits[0, 0])
+
+
+@torch.no_grad()
+def test_integer_sums_of_counts_equal_float_sums_to_the_bit() -> None:
+    model = lively("input", neurons=TERNARY, width=160)
+    decoder, control, text = Decoder(model, "int8"), Decoder(model, "int8"), tokens(2, 20)
+    control.packed = pack_network(model, "int8", gathers=False)
+    with use_kernels("required"):
+        logits, state = decoder(text)
+        expected, after = control(text)
+    assert torch.equal(logits, expected)
+    assert torch.equal(state, after)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("width", [320, 512])  # tiles of all sizes
+@pytest.mark.parametrize(("spikes", "weights"), [("input", "int8"), ("output", "int8"), ("input", "bfloat16")])
+def test_wide_networks(spikes: str, weights: Weights, width: int) -> None:
+    model = lively(spikes, width=width, layers=1)
+    decoder, control, text = Decoder(model, weights), Decoder(model, weights), tokens(6, 3)
+    control.packed = pack_network(model, weights, gathers=False)
+    with use_kernels("required"):
+        logits, state = decoder(text)
+        alone, after = decoder(text[5:])
+        everything, _ = control(text)
+    assert torch.equal(alone[0], logits[5])
+    assert torch.equal(after[0], state[5])
+    assert torch.equal(logits, everything)
+    with use_kernels("reference"):
+        expected, after = decoder(text)
+    assert_close(logits, expected, atol=1e-5, rtol=2e-6)
+    assert_close(state, after, atol=1e-4, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -84,6 +128,34 @@ def test_equals_the_model(spikes: str, channel_first: bool) -> None:
     with use_kernels("required"):
         found, _ = Decoder(model)(text)
     assert_close(found, model(text)[0], atol=1e-5, rtol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("neurons", [NeuronConfig(), NeuronConfig(levels=2, scales=True)], ids=["published", "counts"])
+@pytest.mark.parametrize("kind", [{"decay_rank": 4}, {"window": 5}, {"decay_rank": 4, "window": 5}], ids=str)
+def test_plain_torch_decodes_time_mixes_that_have_no_loops(kind: dict[str, int], neurons: NeuronConfig) -> None:
+    model, text = lively("input", neurons=neurons, width=36, **kind), tokens(2, 30)
+    decoder, valid = Decoder(model), torch.rand(2, 30) < 0.8
+    logits, state = decoder(text, valid=valid)
+    assert_close(logits, model(text, None, valid)[0], atol=1e-4, rtol=1e-5)
+    _, after = unpack_network(decoder.packed)(text, None, valid)  # its spikes have no amplitudes
+    assert_close(state, pack(after, 2), atol=1e-4, rtol=1e-5)
+    expected, after = decoder.prefill(text)
+    state = decoder.prefill(text[:, :17])[1]
+    for t in range(17, 30):
+        logits, state = decoder.step(text[:, t], state)
+    assert torch.equal(logits, expected)
+    assert torch.equal(state, after)
+    alone, _ = decoder.prefill(text[1:])
+    assert torch.equal(alone[0], expected[1])
+    if "window" in kind:
+        with pytest.raises(ValueError, match="state: expected"):
+            decoder.step(text[:1, 0], Decoder(lively("input", width=36)).rest())
+
+
+def test_numbers_of_spikes_identify_a_model() -> None:
+    found = {Decoder(lively("input", neurons=NeuronConfig(levels=levels))).fingerprint for levels in (1, 2, 3)}
+    assert len(found) == 3
 
 
 @given(seed=st.integers(0, 2**31), rows=st.integers(1, 5), length=st.integers(1, 9))
@@ -134,13 +206,26 @@ def test_threads_change_nothing(decoder: Decoder) -> None:
     assert torch.equal(state, again[1])
 
 
+@torch.no_grad()
+def test_places_in_memory_change_nothing() -> None:
+    """Arrays of a new thread lie elsewhere, and loops have versions for arrays that lie close together."""
+    decoder, text, found = Decoder(lively(width=16, layers=1)), tokens(1, 1), []
+    for _ in range(30):
+        thread = Thread(target=lambda: found.append(decoder(text)))
+        thread.start()
+        thread.join()
+    assert all(torch.equal(logits, found[0][0]) for logits, _ in found)
+    assert all(torch.equal(state, found[0][1]) for _, state in found)
+
+
 def test_every_parameter_is_packed() -> None:
-    for spikes in ("output", "input", "none"):
-        for channel_first in (False, True):
-            model = lively(spikes, channel_first)
-            with torch.no_grad():
-                model.emb.weight.copy_(torch.where(model.emb.weight >= 0, 0.5, -0.5))
-            assert_close(unpack_network(pack_network(model, "float32")).state_dict(), model.state_dict(), atol=1e-6, rtol=1e-6)
+    models = [lively(spikes, channel_first) for spikes in ("output", "input", "none") for channel_first in (False, True)]
+    models += [lively("input", neurons=NeuronConfig(levels=2, decays=True), decay_rank=3, window=4)]
+    models += [lively("output", neurons=NeuronConfig(norm=True, scales=True, decays=True))]
+    for model in models:
+        with torch.no_grad():
+            model.emb.weight.copy_(torch.where(model.emb.weight >= 0, 0.5, -0.5))
+        assert_close(unpack_network(pack_network(model, "float32")).state_dict(), model.state_dict(), atol=1e-6, rtol=1e-6)
 
 
 @torch.no_grad()
@@ -159,6 +244,15 @@ def test_rounded_weights_are_near(weights: Weights, largest: float) -> None:
 def test_what_the_kernel_refuses_runs_in_plain_torch() -> None:
     model = SpikeGPT(SpikeGPTConfig(50, 16, 7, halve_stream=True)).eval()
     text = torch.randint(0, 50, (2, 9))
+    assert_close(Decoder(model)(text)[0], model(text)[0])
+
+
+def test_without_compilation_plain_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    model = lively(layers=1)
+    with use_kernels("required"), pytest.raises(KernelError, match="NUMBA_DISABLE_JIT"):
+        Decoder(model)(tokens(1, 2))
+    text = tokens(1, 2)
     assert_close(Decoder(model)(text)[0], model(text)[0])
 
 

@@ -35,6 +35,7 @@ def run(
     batch: int | None = None,
     pythons: tuple[str, ...] = (),
     limit_s: int = nir.LIMIT_S,
+    runs: tuple[Path, ...] = (),
 ) -> Record:
     """Measure dendrix beside other libraries, print a table and return the record.
 
@@ -51,16 +52,20 @@ def run(
         batch: batch size of the whole training step instead of 256, which takes long, and of `exits` instead of three.
         pythons: for `nir`, `events` and `deploy`: interpreters of other environments in which some of the libraries are installed.
         limit_s: for `nir`: seconds after which a file in a library counts as not finished.
+        runs: for `decode`: folders of trained SpikeGPTs with spikes before their products, measured instead of untrained ones.
     Returns:
         the record of what was measured now, see `parts.started`.
     Raises:
-        InputError: an unknown name, a number of threads or a batch below one, or a `results.json` that is no record of the same kind.
+        InputError: an unknown name, a number of threads or a batch below one, a `results.json` that is no record of the same kind, or runs
+            without `decode` or of another kind.
     """
     cases = select(wanted)
     _expect_threads(threads)
     expect_count(limit_s, "[1, 86400]", "limit_s")
     if batch is not None:
         expect_count(batch, "[1, inf)", "batch")
+    if runs and wanted != ("decode",):
+        raise InputError(f"runs: expected decode alone with them, got {list(wanted)}. Measure the rest in another call.")
     if out:
         expect_folder(out)
     stored = parts.opened(out / "results.json", smoke) if out else None
@@ -77,7 +82,7 @@ def run(
                 case = replace(case, size=case.warm, repeats=1)
             parts.add_cases(record, _measured(case, threads, not smoke or explain, progress))
             _write(out, stored, record)
-        for name, found in _sections(wanted, cases, threads, smoke, progress, batch, pythons, limit_s):
+        for name, found in _sections(wanted, cases, threads, smoke, progress, batch, pythons, limit_s, runs):
             parts.add_section(record, name, found)
             _write(out, stored, record)
     finally:
@@ -226,6 +231,7 @@ def _sections(
     batch: int | None,
     pythons: tuple[str, ...],
     limit_s: int,
+    runs: tuple[Path, ...],
 ) -> Iterator[tuple[str, Any]]:
     """Measurements that are no cases: growth and exits, and, only if named because they take long, decoding and serving."""
 
@@ -246,7 +252,9 @@ def _sections(
     if not wanted or {"exits", "exits-growth"} & set(wanted):
         yield "exits_growth", exits_growth.measured(smoke, tell)
         torch.set_num_threads(max(threads))
-    if sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
+    if runs:
+        yield "decode", decode.measured_runs(runs, smoke, tell)
+    elif sizes := [size for size in decode.SIZES if {"decode", f"decode-{size}"} & set(wanted)]:
         yield "decode", decode.measured(smoke, tell, sizes)
     if "deploy" in wanted:
         yield "deploy", deployment.measured(smoke, tell, pythons)

@@ -1,9 +1,13 @@
-"""Decoding of one token of one or many texts, beside GPT-2 with its cache at equal parameters, and beside a read of all weights."""
+"""Decoding of one token of one or many texts, beside GPT-2 with its cache at equal parameters, and beside a read of all weights.
+
+Trained networks read the text that is shipped with dendrix, others random tokens.
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +17,13 @@ from torch import Tensor, nn
 
 from ..compiled import compiled
 from ..core import use_kernels
+from ..errors import InputError
 from ..generate import Decoder, Weights
 from ..generate.packing import pack_network
+from ..models.spikegpt.hf_files import load_language_model, network_of
 from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig, published_216m
+from ..models.spikegpt.neurons import SpikeNeurons
+from ..samples import find_sample
 from .gpt2 import CachedGPT2
 from .harness import Timing, interleave
 
@@ -24,7 +32,7 @@ _KINDS: tuple[Weights, ...] = ("float32", "bfloat16", "int8")
 _MOST = 2 << 30
 """Bytes of the largest cache that is measured."""
 _TOLERANCE = 1e-5
-_RATES = (0.1, 0.2, 0.3)
+_RATES = (0.11, 0.2, 0.3)
 _LENGTH = 32
 """Tokens of the text that is read to measure gathers."""
 _SETTLING = 8
@@ -67,7 +75,7 @@ class Sparse:
     weights: Weights
     batch: int
     rate: float
-    """Measured share of active inputs over all products of the blocks."""
+    """Measured share of active inputs over all products of the blocks, weighted by their numbers of weights."""
     speedup: float
     """Time of a step over all inputs over that with gathers, while both read a text."""
     dense_of_bound: float
@@ -91,8 +99,41 @@ def measured(smoke: bool, say: Callable[[str], None], sizes: Sequence[str] = tup
         for kind in _KINDS:
             for rate in _RATES:
                 say(f"decode: {size} on spikes, {kind}, rate {rate}")
-                found["sparse"] += [asdict(_sparse(size, config, kind, rate, batch, 3 if smoke else 9)) for batch in (1, 16)]
+                model = _firing(config, rate)
+                found["sparse"] += [asdict(_sparse(size, model, kind, batch, 3 if smoke else 9)) for batch in (1, 16)]
     return found
+
+
+def measured_runs(runs: Sequence[Path], smoke: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """The part on spikes for trained networks, and for an untrained one of 46M at the same rates, as JSON values.
+
+    Raises:
+        FileNotFoundError, InputError: a folder is no run of a SpikeGPT, or its products have no spikes as inputs.
+        KernelError: no decoding kernel supports its kind of network.
+    """
+    torch.set_num_threads(1)
+    found: list[Sparse] = []
+    opened = [(run, *_opened(run)) for run in runs]
+    for run, model, text in opened:
+        for size, network, read in ((run.name, model, text), ("46M", None, None)):
+            if network is None:
+                if smoke:
+                    continue
+                network, read = _firing(SIZES[size], found[-1].rate), None
+                size = f"46M, untrained, at the rate of {run.name}"
+            for batch in (1, 16):
+                say(f"decode: {size}, int8, batch {batch}")
+                found.append(_sparse(size, network, "int8", batch, 3 if smoke else 9, read))
+    return {"speeds": [], "sparse": [asdict(each) for each in found]}
+
+
+def _opened(run: Path) -> tuple[SpikeGPT, Tensor]:
+    """The network of a run, and the shipped text in its tokens."""
+    model, tokenizer = load_language_model(run)
+    network = network_of(model).eval()
+    if network.config.spikes != "input":
+        raise InputError(f'{run}: expected spikes="input", got "{network.config.spikes}", whose products have no spikes as inputs.')
+    return network, torch.tensor(tokenizer.encode(find_sample("harbour.txt").read_text()).ids)
 
 
 def _states(decoder: Decoder) -> dict[int, Tensor]:
@@ -156,16 +197,19 @@ def _error(decoder: Decoder, tokens: Tensor, state: Tensor) -> float:
     return error
 
 
-def _sparse(size: str, config: SpikeGPTConfig, kind: Weights, rate: float, batch: int, repeats: int) -> Sparse:
-    """Compare gathers with products over all inputs, at a threshold for which about this share of neurons fires.
+def _sparse(size: str, model: SpikeGPT, kind: Weights, batch: int, repeats: int, text: Tensor | None = None) -> Sparse:
+    """Compare gathers with products over all inputs on a text, or on random tokens.
 
     Every step reads the next token, because the rows of the same active inputs would stay in the processor cache.
     """
-    model, found = _firing(config, rate)
+    if text is None:
+        text = torch.randint(model.config.vocab_size, (16 * _LENGTH,), generator=torch.Generator().manual_seed(1))
+    tokens = text[: len(text) // 16 * 16].view(16, -1)[:batch, :_LENGTH]
     gathers, dense = Decoder(model, kind), Decoder(model, kind)
     dense.packed = pack_network(model, kind, gathers=False)
     weights = dense.packed.weights.view(np.float32)
-    readers = {"gathers": _Reader(gathers, batch), "dense": _Reader(dense, batch)}
+    with use_kernels("required"):
+        readers = {"gathers": _Reader(gathers, tokens), "dense": _Reader(dense, tokens)}
     if not torch.equal(readers["gathers"](), readers["dense"]()):
         raise RuntimeError("decode: expected the same logits with and without gathers, got others. This is a bug.")
     steps: dict[str, Callable[[], Any]] = {"read": lambda: compiled(read)(weights)}
@@ -176,17 +220,17 @@ def _sparse(size: str, config: SpikeGPTConfig, kind: Weights, rate: float, batch
         step()
     times = interleave(steps, repeats, time.thread_time)
     of_bound = {name: _ratio(times["read"], times[name]) for name in readers}
-    return Sparse(size, kind, batch, found, _ratio(times["dense"], times["gathers"]), of_bound["dense"], of_bound["gathers"])
+    return Sparse(
+        size, kind, batch, firing_rate(model, tokens), _ratio(times["dense"], times["gathers"]), of_bound["dense"], of_bound["gathers"]
+    )
 
 
 class _Reader:
-    """Reads a text of random tokens, one token per call, and returns the logits."""
+    """Reads texts again and again, one token per call, and returns the logits."""
 
-    def __init__(self, decoder: Decoder, batch: int):
-        self.decoder, self.at = decoder, 0
-        generator = torch.Generator().manual_seed(1)
-        self.tokens = torch.randint(decoder.config.vocab_size, (batch, _LENGTH), generator=generator)
-        _, self.state = decoder.prefill(self.tokens)
+    def __init__(self, decoder: Decoder, tokens: Tensor):
+        self.decoder, self.tokens, self.at = decoder, tokens, 0
+        _, self.state = decoder.prefill(tokens)
 
     def __call__(self) -> Tensor:
         logits, self.state = self.decoder.step(self.tokens[:, self.at % _LENGTH], self.state)
@@ -199,19 +243,22 @@ class _Reader:
             self()
 
 
-def _firing(config: SpikeGPTConfig, rate: float) -> tuple[SpikeGPT, float]:
-    """A network with spikes as inputs whose share of active inputs is near `rate`, and this share."""
-    tried = []
-    for threshold in (1.2, 0.9, 0.7, 0.5, 0.35, 0.25, 0.15):
-        model = _network(replace(config, spikes="input", v_threshold=threshold))
-        tried.append((abs((found := firing_rate(model)) - rate), threshold, found))
-    _, threshold, found = min(tried)
-    return _network(replace(config, spikes="input", v_threshold=threshold)), found
+def _firing(config: SpikeGPTConfig, rate: float) -> SpikeGPT:
+    """A network with spikes as inputs whose share of active inputs is near `rate`."""
+    tokens = torch.randint(config.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2))
+    model, low, high = _network(replace(config, spikes="input")), 0.1, 2.0
+    for _ in range(6):
+        middle = (low + high) / 2
+        model.config = replace(model.config, v_threshold=middle)
+        for neurons in (each for each in model.modules() if isinstance(each, SpikeNeurons)):
+            neurons.v_threshold = middle
+        low, high = (middle, high) if firing_rate(model, tokens) > rate else (low, middle)
+    return model
 
 
 @torch.no_grad()
-def firing_rate(model: SpikeGPT) -> float:
-    """The share of non-zero inputs of all products of the blocks, weighted by the number of weights."""
+def firing_rate(model: SpikeGPT, tokens: Tensor) -> float:
+    """The share of non-zero inputs of all products of the blocks on texts [B, T], weighted by the number of weights."""
     active, total = 0.0, 0.0
 
     def count(layer: nn.Linear, inputs: tuple[Tensor, ...]) -> None:
@@ -220,7 +267,7 @@ def firing_rate(model: SpikeGPT) -> float:
         total += layer.weight.numel()
 
     handles = [layer.register_forward_pre_hook(count) for layer in model.blocks.modules() if isinstance(layer, nn.Linear)]
-    model(torch.randint(model.config.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2)))
+    model(tokens)
     for handle in handles:
         handle.remove()
     return active / total

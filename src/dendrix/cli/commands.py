@@ -242,6 +242,7 @@ def bench(
     batch: int | None = None,
     pythons: tuple[str, ...] = (),
     limit_s: int = 120,
+    runs: tuple[Path, ...] = (),
 ) -> None:
     """Measure speed and memory beside other libraries, after checking that their results agree.
 
@@ -261,6 +262,7 @@ def bench(
         batch: batch size of the whole training step.
         pythons: for nir, interpreters of other environments that have some of the libraries.
         limit_s: for nir, seconds after which a file in a library counts as not finished.
+        runs: for decode, trained language models with spikes before their products, measured on a text instead of untrained ones.
     """
     from ..bench import run, run_profile, run_quick, write_tables
 
@@ -269,7 +271,16 @@ def bench(
     if against and not (quick or profile):
         raise MisuseError("--against: expected --quick or --profile with it, got neither. Add one.")
     limit = None if limit_s == 120 else limit_s
-    given = dict(wanted=wanted or None, threads=threads, json=json, explain=explain, batch=batch, pythons=pythons or None, limit_s=limit)
+    given = dict(
+        wanted=wanted or None,
+        threads=threads,
+        json=json,
+        explain=explain,
+        batch=batch,
+        pythons=pythons or None,
+        limit_s=limit,
+        runs=runs or None,
+    )
     taken = {"--quick": ("wanted", "json"), "--profile": ("wanted", "threads", "json"), "--tables": ()}
     for mode in modes:
         for name, value in given.items():
@@ -283,7 +294,7 @@ def bench(
     elif profile:
         run_profile({name: find_recipe(name)() for name in wanted or PROFILED}, threads or (1,), out, against, json)
     else:
-        run(wanted, threads or (1, 2), smoke, out, json, explain, batch, pythons, limit_s)
+        run(wanted, threads or (1, 2), smoke, out, json, explain, batch, pythons, limit_s, runs)
 
 
 def reproduce(name: Published, out: Path | None = None, epochs: int | None = None, jobs: int = 1, json: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Digests of loops by content: everything that goes into their machine code, and not the file and line."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -23,6 +24,9 @@ def digest(*values: Any) -> str:
 
 
 def _content(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
+    if hasattr(value, "_defn"):  # an intrinsic of numba, made by a function that may use any part of its module
+        made = value._defn
+        return "intrinsic", made.__name__, _source(sys.modules[made.__module__]), [cell.cell_contents for cell in made.__closure__ or ()]
     if hasattr(value, "py_func"):  # compiled by numba
         return "loop", _content(value.py_func, above), _content(dict(value.targetoptions), above)
     if isinstance(value, FunctionType):

@@ -21,14 +21,15 @@ class Decoder:
     """A `SpikeGPT` with its weights repacked for decoding on the CPU; the model itself is not kept.
 
     The state is one tensor, [B, N], with one row per text: `state[index]` selects rows and `torch.cat` combines them. Inputs are never
-    modified. With the fused kernel, the result of a row is bitwise independent of the other rows and of the division of its tokens into
-    calls. Plain torch (`use_kernels("reference")`) gives the same result up to rounding.
+    modified. The result of a row is bitwise independent of the other rows and of the division of its tokens into calls. Plain torch
+    (`use_kernels("reference")`) gives the same result up to rounding; networks with a decay that depends on the data (`decay_rank`) or with
+    local attention (`window`) run in it, which is slower.
 
     Args:
         model: trained network.
         weights: data type of the matrices. Embedding, norms and all arithmetic are float32 for each type.
     Raises:
-        InputError: the data type is unknown, a weight is NaN or infinite, a module has hooks, or the neurons have no form in the decoder.
+        InputError: the data type is unknown, a weight is NaN or infinite, or a module has hooks.
     """
 
     def __init__(self, model: SpikeGPT, weights: Weights = "float32"):
@@ -146,7 +147,7 @@ class Decoder:
 
 @torch.no_grad()
 def decode(network: SpikeGPT, tokens: Ids, owners: Ids, answers: Ids, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Read tokens row by row in plain torch: the definition of the fused kernel.
+    """Read tokens one by one in plain torch: the definition of the fused kernel.
 
     Args:
         network: network with the packed weights.
@@ -159,9 +160,10 @@ def decode(network: SpikeGPT, tokens: Ids, owners: Ids, answers: Ids, state: Ten
     """
     logits, after = torch.empty(int(answers.max(initial=-1)) + 1, network.config.vocab_size), state.clone()
     for row in np.unique(owners):
-        own = owners == row
-        found, memory = network(torch.from_numpy(tokens[own]).unsqueeze(0), unpack(state[row : row + 1], network.config))
-        asked = answers[own] >= 0
-        logits[answers[own][asked]] = found[0, asked]
+        memory = unpack(state[row : row + 1], network.config)
+        for at in np.flatnonzero(owners == row):  # products of several tokens at once could round in another way
+            found, memory = network.step(torch.from_numpy(tokens[at : at + 1]), memory)
+            if answers[at] >= 0:
+                logits[answers[at]] = found[0]
         after[row] = pack(memory, 1)[0]
     return logits, after

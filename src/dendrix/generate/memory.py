@@ -6,6 +6,7 @@ from torch import Tensor
 from ..core import State, leaves, map_state
 from ..errors import InputError
 from ..layers.rwkv.wkv import WKVState
+from ..models.spikegpt.attention import QUERY, LocalState, head_count
 from ..models.spikegpt.blocks import BlockState, ChannelMixState, MixState, TimeMixState
 from ..models.spikegpt.network import SpikeGPTConfig
 from ..neurons.lif import LIFState
@@ -20,10 +21,7 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
     Args:
         config: configuration of the network.
         batch: number of texts, B.
-    Raises:
-        InputError: the neurons, the decay or the attention are not those of the published network.
     """
-    config.expect_published("decoding")
 
     def zeros(times: int = 1) -> Tensor:
         return torch.zeros(batch, times * config.width)
@@ -34,9 +32,17 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
     def membranes(sizes: tuple[int, ...]) -> tuple[LIFState, ...]:
         return tuple(LIFState(zeros(size)) for size in sizes)
 
+    def local() -> LocalState | tuple[()]:
+        if not config.window:
+            return ()
+        heads = head_count(config.width)
+        keys, values = (torch.zeros(batch, config.window - 1, size) for size in (heads * QUERY, config.width))
+        return LocalState(keys, values, LIFState(torch.zeros(batch, heads)) if config.spikes != "none" else ())
+
     def block(index: int) -> BlockState:
         channel = ChannelMixState(zeros(), membranes(hidden))
-        first: MixState = TimeMixState(zeros(), membranes(before), WKVState(zeros(), zeros(), torch.full_like(zeros(), _NOTHING)))
+        sums = WKVState(zeros(), zeros(), torch.full_like(zeros(), _NOTHING))
+        first: MixState = TimeMixState(zeros(), membranes(before), sums, local())
         if config.channel_first and index == 0:
             first = ChannelMixState(zeros(), membranes(hidden))
         return BlockState(first, channel)
@@ -51,7 +57,7 @@ def pack(state: State, batch: int) -> Tensor:
         state: state of a `SpikeGPT`.
         batch: number of texts, B.
     """
-    return torch.cat([torch.zeros(batch, 0), *leaves(state)], 1)
+    return torch.cat([torch.zeros(batch, 0), *(part.flatten(1) for part in leaves(state))], 1)
 
 
 def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
@@ -64,8 +70,8 @@ def unpack(rows: Tensor, config: SpikeGPTConfig) -> State:
         InputError: the rows have another size, as for another model.
     """
     empty = rest(config)
-    sizes = [part.shape[1] for part in leaves(empty)]
+    sizes = [part[0].numel() for part in leaves(empty)]
     if rows.dim() != 2 or rows.shape[1] != sum(sizes):
         raise InputError(f"state: expected rows of {sum(sizes)} numbers, got {list(rows.shape)}. Is it of another model?")
     parts = iter(torch.split(rows, sizes, 1))
-    return map_state(lambda _: next(parts), empty)
+    return map_state(lambda part: next(parts).reshape(-1, *part.shape[1:]), empty)

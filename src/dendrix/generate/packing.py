@@ -1,6 +1,7 @@
 """Repacking of the weights of a SpikeGPT for decoding, optionally quantised, and the inverse, which gives the quantised network."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,23 +15,28 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..lowering.plain import expect_plain
 from ..models.spikegpt.blocks import TimeMix
-from ..models.spikegpt.deployment import deployable
+from ..models.spikegpt.deployment import folded
 from ..models.spikegpt.network import SpikeGPT, SpikeGPTConfig
+from ..models.spikegpt.neurons import SpikeNeurons
 from .memory import pack, rest
 
 Weights = Literal["float32", "bfloat16", "int8"]
 """Data type of the matrices: as trained, half the memory, or a quarter of the memory with one scale per output."""
 
-_WIDEST = {"float32": 512, "bfloat16": 512, "int8": 256}
-"""Largest number of outputs per block, by data type."""
-_WIDEST_OF_SPIKES = 1024
+_WIDEST = 256
+"""Largest number of outputs per block."""
+_WIDEST_OF_SPIKES = 512
 """The same for int8 products with spikes, which read only the rows of active inputs: longer rows are read faster."""
 SPIKES = 2
 """Entry of the table for a product of spikes with int8 weights."""
 _RATE = 6
 """Row of `Packed.vectors` that holds the decay rate, whose parameter is its logarithm."""
 _NO_MATRIX = [0] * 6
-_LANES = 16
+_FEW = 8
+"""Most spikes of a neuron of which each adds a row of weights; more are multiplied, with the same result."""
+_OTHERS = re.compile(r"\.(neurons|local|decay_up|decay_down)\.")
+"""Names of parameters that `Packed.others` holds."""
+_LANES = 64
 """Number of outputs per block is rounded up to a multiple of this."""
 
 
@@ -46,8 +52,9 @@ class Packed:
     """Weight and bias of the first and of the last norm, [4, d]."""
     vectors: NDArray[np.float32]
     """Vectors of each half, [2 L, 7, d]: weight and bias of its norm, mixing ratios of key, receptance and value, bonus, and decay rate."""
-    inner: NDArray[np.float32]
-    """Weight and bias of the norm before the neurons of each half, [2 L, 2, 4 d], padded; used with `spikes="input"`."""
+    neurons: NDArray[np.float32]
+    """Neurons of each half, [2 L, 4, 4 d], padded: weight and bias of the norm before them, if there is one, and 1 - decay of its only or
+    second neurons and of the first of two."""
     weights: NDArray[Any]
     """Concatenated matrices, each in blocks of outputs, [inputs, width] per block. bfloat16 is stored as int16."""
     scales: NDArray[np.float32]
@@ -57,6 +64,8 @@ class Packed:
     outputs, outputs per block, and whether inputs may be zero (1), or are spikes of an int8 product (2). The last row holds the head."""
     places: NDArray[np.int64]
     """Position of the state of each half in a row of the state, [2 L]."""
+    others: dict[str, Tensor]
+    """Parameters of neurons, of a decay that depends on the data, and of local attention, as trained."""
 
     @cached_property
     def state_size(self) -> int:
@@ -66,7 +75,8 @@ class Packed:
     @property
     def nbytes(self) -> int:
         """Memory of all arrays, in bytes."""
-        return sum(array.nbytes for array in (self.embedding, self.ends, self.vectors, self.weights, self.scales, self.table))
+        arrays = self.embedding, self.ends, self.vectors, self.weights, self.scales, self.table
+        return sum(array.nbytes for array in arrays) + sum(value.nbytes for value in self.others.values())
 
 
 class _Matrices:
@@ -81,7 +91,7 @@ class _Matrices:
     def add(self, layer: nn.Linear, zeros: int) -> list[int]:
         """Append a matrix; returns its row of the table."""
         outputs, inputs = layer.weight.shape
-        widest = _WIDEST_OF_SPIKES if zeros == SPIKES else _WIDEST[self.kind]
+        widest = _WIDEST_OF_SPIKES if zeros == SPIKES else _WIDEST
         width = -(-outputs // (-(-outputs // widest)))
         width = -(-width // _LANES) * _LANES
         rounded, scales = rounded_weight(layer.weight.detach().float(), self.kind)
@@ -122,6 +132,8 @@ def fingerprint(model: nn.Module) -> str:
     for name, weight in sorted(model.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
         digest.update(weight.contiguous().flatten().view(torch.uint8).numpy())
+    kinds = {(each.config.levels, each.config.signed) for each in model.modules() if isinstance(each, SpikeNeurons)}
+    digest.update(repr(sorted(kinds - {(1, False)})).encode() if kinds - {(1, False)} else b"")
     return digest.hexdigest()
 
 
@@ -143,15 +155,15 @@ def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed
         kind: data type of the matrices.
         gathers: let products skip zero inputs; False is the control of the benchmark, with the same results.
     Raises:
-        InputError: a weight is NaN or infinite, a module has hooks, or the neurons cannot be folded into those of the published network.
+        InputError: a weight is NaN or infinite, or a module has hooks.
     """
     expect_plain(model)
     expect_finite_weights(model)
-    model = deployable(model, "decoding")
-    matrices, bits = _Matrices(kind), model.config.spikes == "input"
+    model = folded(model)
+    matrices = _Matrices(kind)
     table = []
     for half in _halves(model):
-        rows = [matrices.add(layer, _zeros(layer, bits, kind) if gathers else 0) for layer in half.matrices]
+        rows = [matrices.add(layer, _zeros(layer, model.config, kind) if gathers else 0) for layer in half.matrices]
         table.append(rows + [_NO_MATRIX] * (4 - len(rows)))
     table.append([matrices.add(model.head, 0), *[_NO_MATRIX] * 3])
     vectors = np.stack([_rows(half.vectors, 7, model.config.width) for half in _halves(model)])
@@ -164,11 +176,12 @@ def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed
         (embedding >= 0).byte().numpy() if model.config.binary_embedding else embedding.float().numpy(),
         _rows([*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], 4, model.config.width),
         vectors,
-        np.stack([_rows(half.inner, 2, 4 * model.config.width) for half in _halves(model)]),
+        np.stack([_rows(half.neurons, 4, 4 * model.config.width) for half in _halves(model)]),
         np.concatenate(matrices.weights),
         np.concatenate(matrices.scales),
         np.array(table),
         np.cumsum([0, *sizes])[:-1],
+        {name: value.detach().clone() for name, value in model.named_parameters() if _OTHERS.search(name)},
     )
 
 
@@ -184,28 +197,32 @@ def unpack_network(packed: Packed) -> SpikeGPT:
         model.emb.weight.copy_(embedding - 0.5 if packed.config.binary_embedding else embedding)
         for row, vector in zip(packed.ends, [*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], strict=True):
             vector.copy_(torch.from_numpy(row))
-        for half, rows, inner, places in zip(_halves(model), packed.vectors, packed.inner, packed.table, strict=False):
-            for vector, row in [*zip(half.vectors, rows, strict=False), *zip(half.inner, inner, strict=False)]:
+        for half, rows, neurons, places in zip(_halves(model), packed.vectors, packed.neurons, packed.table, strict=False):
+            for vector, row in [*zip(half.vectors, rows, strict=False), *zip(half.neurons, neurons, strict=False)]:
                 vector.copy_(torch.from_numpy(row[: vector.numel()]).view_as(vector))
             for layer, place in zip(half.matrices, places, strict=False):
                 layer.weight.copy_(_matrix(packed, place))
         model.head.weight.copy_(_matrix(packed, packed.table[-1, 0]))
+        for name, value in packed.others.items():
+            model.get_parameter(name).copy_(value)
         for block in _blocks(model):
             if isinstance(first := block.get_submodule(block.before), TimeMix):
                 first.time_decay.log_()
     return model.eval()
 
 
-def _zeros(layer: nn.Linear, bits: bool, kind: Weights) -> int:
+def _zeros(layer: nn.Linear, config: SpikeGPTConfig, kind: Weights) -> int:
     """Return what the decoding kernel may assume of the inputs of a product; see `Packed.table`."""
-    return SPIKES if bits and kind == "int8" else int(bits or layer.in_features > layer.out_features)
+    bits = config.spikes == "input"
+    few = config.neurons.levels <= _FEW
+    return SPIKES if bits and few and kind == "int8" else int(bits or layer.in_features > layer.out_features)
 
 
 class _Half(NamedTuple):
     """Parameters of one half of a block, in the order in which they are packed."""
 
     vectors: list[Tensor]
-    inner: list[Tensor]
+    neurons: list[Tensor]
     matrices: list[nn.Linear]
 
 
@@ -217,13 +234,20 @@ def _halves(model: SpikeGPT) -> list[_Half]:
     halves = []
     for block in _blocks(model):
         for norm, mix in ((block.ln1, block.get_submodule(block.before)), (block.ln2, block.ffn)):
-            inner = list(mix.norm.parameters()) if model.config.spikes == "input" else []
-            half = _Half([norm.weight, norm.bias, mix.time_mix_k, mix.time_mix_r], inner, [mix.key, mix.receptance, mix.value])
+            inner = mix.norm if model.config.spikes == "input" else mix.neurons[-1].norm if model.config.neurons.norm else None
+            neurons = [inner.weight, inner.bias] if inner else [torch.zeros(0)] * 2
+            neurons += [_gain(each) for each in reversed(mix.neurons)]
+            half = _Half([norm.weight, norm.bias, mix.time_mix_k, mix.time_mix_r], neurons, [mix.key, mix.receptance, mix.value])
             if isinstance(mix, TimeMix):
                 half.vectors.extend([mix.time_mix_v, mix.time_first, mix.time_decay])
                 half.matrices.append(mix.output)
             halves.append(half)
     return halves
+
+
+def _gain(neurons: SpikeNeurons) -> Tensor:
+    """Return 1 - decay of neurons."""
+    return 1 - torch.sigmoid(neurons.decay_logit.detach()) if neurons.config.decays else torch.full((neurons.size,), 0.5)
 
 
 def _rows(vectors: Sequence[Tensor], count: int, width: int) -> NDArray[np.float32]:

@@ -12,8 +12,6 @@ from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.deploy import IntegerSpikeGPT, quantise_text
 from dendrix.energy import measure
 from dendrix.errors import InputError
-from dendrix.generate import Decoder
-from dendrix.generate.memory import rest
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig, deployable, unfolded
 from dendrix.models.spikegpt.blocks import TimeMix
@@ -108,8 +106,6 @@ def test_a_run_keeps_the_time_mix(options: dict[str, Any], tmp_path: Path) -> No
 def test_what_knows_the_published_time_mix_only_refuses_others(options: dict[str, Any]) -> None:
     made = network(**options)
     for refused in (
-        lambda: Decoder(made),
-        lambda: rest(made.config),
         lambda: deployable(made, "a test"),
         lambda: quantise_text(made, [torch.randint(256, (1, 8))]),
         lambda: IntegerSpikeGPT(made.config),

@@ -14,7 +14,6 @@ from dendrix.deploy import IntegerSpikeGPT, quantise_text
 from dendrix.energy import measure
 from dendrix.errors import InputError, KernelError
 from dendrix.generate import Decoder
-from dendrix.generate.memory import rest
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig, SpikeNeurons, deployable, unfolded
 from dendrix.neurons.lif import LIFState
@@ -193,8 +192,8 @@ def test_folders_with_other_neurons_are_refused_by_their_own_code(tmp_path: Path
 def test_what_knows_the_published_neurons_only_refuses_others(config: NeuronConfig) -> None:
     made = network(config)
     for refused in (
-        lambda: Decoder(made),
-        lambda: rest(made.config),
+        lambda: deployable(made, "a test"),
+        *([lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)] if config.separate else []),
     ):
         with pytest.raises(InputError, match=r"neurons: expected the published ones for .*, got \w+=.*\. Call the network itself"):
             refused()
@@ -202,7 +201,8 @@ def test_what_knows_the_published_neurons_only_refuses_others(config: NeuronConf
 
 def test_scales_behind_a_block_do_not_fold() -> None:
     made = network(NeuronConfig(scales=True), spikes="output")
-    for refused in (lambda: Decoder(made), lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)):
+    integer = lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)  # noqa: E731
+    for refused in (lambda: deployable(made, "a test"), *integer):
         with pytest.raises(InputError, match="got scales=True"):
             refused()
 

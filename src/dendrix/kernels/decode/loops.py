@@ -9,30 +9,30 @@ from typing import Any
 
 import numpy as np
 
-bits_in = bits_out = True  # `specialise` binds these: neurons before the products, or after each half
+bits_in = bits_out = normed = True  # `specialise` binds these: neurons before the products, or after each half, and then behind a norm
 normalise: Any = None
-fire = mix = average = gate = square = product = normalise
+fire = mix = average = gate = square = prepare = product = room_for_places = read_ahead = normalise
 
 _TOKENS = 64
 """Tokens per pass through a block."""
-_CHUNK = 32
-"""As in `product_loops`."""
 SHARES, BONUS, RATE = 2, 5, 6
 """Rows of the vectors of a half, after the weight and bias of its norm."""
+WEIGHT, BIAS, GAIN, FIRST_GAIN = 0, 1, 2, 3
+"""Rows of the vectors of the neurons of a half: norm and gain of its only or second neurons, and gain of the first of two."""
 KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
 """Rows of the table of matrices of a half, and order of its mixing ratios."""
 WIDTH = 4
 """Column of the table of matrices: outputs per block."""
 
 
-def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, threshold: Any, h: Any, mixed: Any) -> None:
+def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, neurons: Any, count: Any, threshold: Any, h: Any, mixed: Any) -> None:
     """Compute the first `count` mixtures of every token with the previous one, after norm and neurons."""
     n, d = x.shape
     for t in range(n):
         memory = state[owners[t], at:]
         normalise(x[t], vectors[0], vectors[1], h)
         if bits_in:
-            fire(h, memory[d : 2 * d], threshold)
+            fire(h, memory[d : 2 * d], neurons[FIRST_GAIN, :d], threshold)
         for i in range(count):
             mix(h, memory, vectors[SHARES + i], mixed[i, t])
         for j in range(np.uintp(d)):
@@ -41,11 +41,13 @@ def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, count: Any, th
 
 def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
     """Add the output of a time mix to x [n, d]; its state starts at column `at`."""
-    vectors, inner, table, weights, scales, threshold = network
+    vectors, neurons, table, weights, scales, threshold = network
     mixed, made, _, h, work = room
     n, d = x.shape
-    p, matrices = vectors[half], table[half]
-    shift(x, owners, state, at, p, 3, threshold, h, mixed)
+    p, own, matrices = vectors[half], neurons[half], table[half]
+    shift(x, owners, state, at, p, own, 3, threshold, h, mixed)
+    for i in range(3):
+        prepare(mixed[i], n, matrices[i], work)
     for i in range(3):
         product(mixed[i], n, matrices[i], weights, scales, made[i], work)
     sums = at + d * (1 + 2 * bits_in + bits_out)
@@ -54,39 +56,45 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
         average(made[KEY, t], y, p[BONUS], p[RATE], state[owners[t], sums : sums + 3 * d])
         gate(made[RECEPTANCE, t], y)
         if bits_in:
-            normalise(y, inner[half, 0, :d], inner[half, 1, :d], y)
-            fire(y, state[owners[t], at + 2 * d : at + 3 * d], threshold)
+            normalise(y, own[WEIGHT, :d], own[BIAS, :d], y)
+            fire(y, state[owners[t], at + 2 * d : at + 3 * d], own[GAIN, :d], threshold)
+    prepare(made[VALUE], n, matrices[OUTPUT], work)
     product(made[VALUE], n, matrices[OUTPUT], weights, scales, made[KEY], work)
-    finish(x, made[KEY], owners, state, at + d, threshold)
+    finish(x, made[KEY], owners, state, at + d, own, threshold)
 
 
 def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, room: Any) -> None:
     """Add the output of a channel mix to x [n, d]; arguments as in `time_mix`."""
-    vectors, inner, table, weights, scales, threshold = network
+    vectors, neurons, table, weights, scales, threshold = network
     mixed, made, wide, h, work = room
     n, d = x.shape
-    matrices = table[half]
-    shift(x, owners, state, at, vectors[half], 2, threshold, h, mixed)
+    own, matrices = neurons[half], table[half]
+    shift(x, owners, state, at, vectors[half], own, 2, threshold, h, mixed)
+    for i in (KEY, RECEPTANCE):
+        prepare(mixed[i], n, matrices[i], work)
     product(mixed[KEY], n, matrices[KEY], weights, scales, wide, work)
+    product(mixed[RECEPTANCE], n, matrices[RECEPTANCE], weights, scales, made[RECEPTANCE], work)
     for t in range(n):
         if bits_in:
-            normalise(wide[t], inner[half, 0], inner[half, 1], wide[t])
-            fire(wide[t], state[owners[t], at + 2 * d : at + 6 * d], threshold)
+            normalise(wide[t], own[WEIGHT], own[BIAS], wide[t])
+            fire(wide[t], state[owners[t], at + 2 * d : at + 6 * d], own[GAIN], threshold)
         else:
             square(wide[t])
-    product(mixed[RECEPTANCE], n, matrices[RECEPTANCE], weights, scales, made[RECEPTANCE], work)
+    prepare(wide, n, matrices[VALUE], work)
     product(wide, n, matrices[VALUE], weights, scales, made[VALUE], work)
     for t in range(n):
         gate(made[RECEPTANCE, t], made[VALUE, t])
-    finish(x, made[VALUE], owners, state, at + d, threshold)
+    finish(x, made[VALUE], owners, state, at + d, own, threshold)
 
 
-def finish(x: Any, y: Any, owners: Any, state: Any, at: Any, threshold: Any) -> None:
+def finish(x: Any, y: Any, owners: Any, state: Any, at: Any, own: Any, threshold: Any) -> None:
     """Add y, or the spikes of neurons driven by it, to the residual stream x."""
     n, d = x.shape
     for t in range(n):
         if bits_out:
-            fire(y[t], state[owners[t], at : at + d], threshold)
+            if normed:
+                normalise(y[t], own[WEIGHT, :d], own[BIAS, :d], y[t])
+            fire(y[t], state[owners[t], at : at + d], own[GAIN, :d], threshold)
         for j in range(np.uintp(d)):
             x[t, j] += y[t, j]
 
@@ -106,11 +114,24 @@ def answer(x: Any, wanted: Any, ends: Any, network: Any, logits: Any, room: Any)
 
 def rooms(count: Any, d: Any, widest: Any) -> Any:
     """Buffers for the intermediate results of `count` tokens inside a block, whose matrices have up to `widest` outputs per block."""
-    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.arange(4 * d).astype(np.int32)
-    floats = np.empty((count, widest), np.float32), np.empty((_CHUNK, widest), np.float32)
-    work = (*active, *floats, np.empty((count, widest), np.int16), np.empty((count, widest), np.int32))
+    active = np.empty((count, 4 * d), np.int32), np.empty(count, np.int64), np.empty(count, np.int64)
+    sums = np.empty((count, widest), np.float32), np.empty((count, widest), np.int32)
+    work = (*active, *sums, room_for_places(count, d))
     mixed, made, wide = np.empty((3, count, d), np.float32), np.empty((3, count, d), np.float32), np.empty((count, 4 * d), np.float32)
     return mixed, made, wide, np.empty(d, np.float32), work
+
+
+def read_half(owners: Any, state: Any, at: Any, until: Any, half: Any, network: Any) -> None:
+    """Let the processor read the vectors of a half and its states, between `at` and `until`, of the rows of tokens."""
+    vectors, neurons, _, _, _, _ = network
+    size = vectors.shape[1] * vectors.shape[2]
+    read_ahead(vectors, half * size, size)
+    if bits_in:
+        size = neurons.shape[1] * neurons.shape[2]
+        read_ahead(neurons, half * size, size)
+    for t in range(len(owners)):
+        if t == 0 or owners[t] != owners[t - 1]:
+            read_ahead(state, owners[t] * state.shape[1] + at, until - at)
 
 
 def advance(
@@ -138,6 +159,9 @@ def advance(
                 room[3][j] = embedding[tokens[start + t], j]
             normalise(room[3], ends[0], ends[1], x[t])
         for half in range(len(vectors)):
+            if half + 1 < len(vectors):
+                end_of_state = places[half + 2] if half + 2 < len(places) else state.shape[1]
+                read_half(own, state, places[half + 1], end_of_state, half + 1, network)
             if table[half, OUTPUT, 2]:
                 time_mix(x, own, state, places[half], half, network, room)
             else:

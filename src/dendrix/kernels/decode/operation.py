@@ -1,5 +1,6 @@
 """Decoding on the CPU: compiles the loops of one kind of SpikeGPT and runs them with the rows divided among threads."""
 
+import os
 from functools import cache, partial
 from typing import Any
 
@@ -11,46 +12,62 @@ from ...core import kernel
 from ..available import HAS_NUMBA
 from ..numba.pool import in_parts
 
+_DENSE_ALONE = {"float32": 0.5, "bfloat16": 0.5, "int8": 0.3}
+"""Fractions of active inputs above which a single row uses all inputs, because contiguous reads are faster."""
+
 
 def _refuses(packed: Any, *_: Any) -> str | None:
     if not HAS_NUMBA:
         return "numba is not installed"
-    if packed.config.halve_stream or not packed.config.layers:
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        return "NUMBA_DISABLE_JIT is set, and its inner loops exist only compiled"
+    config = packed.config
+    if config.halve_stream or not config.layers:
         return "halve_stream is used, or the network has no blocks"
+    if config.decay_rank or config.window:
+        return "the decay depends on the data, or there is local attention"
+    if config.neurons.scales:
+        return "neurons behind a half of a block have thresholds and amplitudes of their own"
     return None
 
 
 @cache
-def _compiled(spikes: str, weights: str) -> Any:
+def _compiled(spikes: str, weights: str, normed: bool, levels: int, signed: bool) -> Any:
     """Return the loop for one kind of network, which numba compiles at its first call."""
     from ..numba import scalars
     from ..numba.specialise import specialise
-    from . import loops, product_loops, rows, spike_loops
+    from . import loops, product_loops, rows, spike_loops, tiles
 
-    flags = dict(bits_in=spikes == "input", bits_out=spikes == "output", exponential=specialise(scalars.exp_of_negative, contract=True))
-    same = specialise(scalars.same)
-    narrow = weights == "int8"
-    load = specialise(scalars.widen) if weights == "bfloat16" else same
-    parts: dict[str, Any] = {
-        "find_active": specialise(product_loops.find_active),
-        "add_pair": specialise(product_loops.add_pair, contract=True),
-        "add_all": specialise(product_loops.add_all, contract=True, load=load, narrow=narrow),
-        "add_inputs": specialise(product_loops.add_inputs, contract=True, load=load),
-        "add_inputs_widened": specialise(product_loops.add_inputs, contract=True, load=same),
-        "add_active": specialise(spike_loops.add_active),
-        "widen": specialise(spike_loops.widen),
-    }
-    parts["add_spikes"] = specialise(spike_loops.add_spikes, **parts)
-    parts["spike_product"] = specialise(spike_loops.spike_product, **parts)
-    parts["add_rows"] = specialise(product_loops.add_rows, contract=True, load=load, **parts)
-    parts["product"] = specialise(product_loops.product, contract=True, narrow=narrow, **parts)
-    parts["normalise"] = specialise(rows.normalise, any_order=True)
-    of_rows = rows.fire, rows.mix, rows.average, rows.gate, rows.square
-    of_blocks = loops.shift, loops.finish, loops.rooms, loops.time_mix, loops.channel_mix, loops.answer
+    flags: dict[str, Any] = dict(bits_in=spikes == "input", bits_out=spikes == "output", normed=normed, levels=levels, signed=signed)
+    flags |= dict(signs=1 + signed, exponential=specialise(scalars.exp_of_negative))
+    sizes = tiles.sizes()
+    parts: dict[str, Any] = dict(
+        **sizes,
+        dense_alone=_DENSE_ALONE[weights],
+        whole=weights == "int8",
+        all_wide=tiles.all_inputs(weights, 1, sizes["wide"]),
+        all_narrow=tiles.all_inputs(weights, 1, sizes["narrow"]),
+        all_several=tiles.all_inputs(weights, sizes["several"], sizes["narrow"]),
+        active_wide=tiles.active_inputs(weights, sizes["wide"]),
+        active_narrow=tiles.active_inputs(weights, sizes["narrow"]),
+        spikes_wide=tiles.spikes(sizes["wide_of_spikes"]),
+        spikes_half=tiles.spikes(sizes["wide_of_spikes"] // 2),
+        spikes_narrow=tiles.spikes(sizes["narrow_of_spikes"]),
+        read_ahead=tiles.read_ahead,
+        ahead=tiles.AHEAD,
+    )
+    of_products = product_loops.find_active, product_loops.within, product_loops.add_all, product_loops.add_active
+    of_spikes = spike_loops.room_for_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
     part: Any
-    for part in (*of_rows, *of_blocks):  # each uses the earlier ones
-        parts[part.__name__] = specialise(part, contract=True, **flags, **parts)
-    return specialise(loops.advance, contract=True, **flags, **parts)
+    for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
+        parts[part.__name__] = specialise(part, **flags, **parts)  # each uses the earlier ones
+    parts["moments"] = specialise(rows.moments, any_order=True)
+    parts["fire"] = specialise(rows.fire_counts if levels > 1 or signed else rows.fire, **flags)
+    of_rows = rows.normalise, rows.mix, rows.average, rows.gate, rows.square
+    of_blocks = loops.shift, loops.finish, loops.rooms, loops.read_half, loops.time_mix, loops.channel_mix, loops.answer
+    for part in (*of_rows, *of_blocks):
+        parts[part.__name__] = specialise(part, **flags, **parts)
+    return specialise(loops.advance, **flags, **parts)
 
 
 @kernel("decode", "cpu", refuses=_refuses)
@@ -71,9 +88,11 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     borders = _shares(owners, min(torch.get_num_threads(), len(state)))
     # A single memory layout, because loops compiled for different layouts may round differently.
     tokens, owners, answers = (np.ascontiguousarray(each) for each in (tokens, owners, answers))
-    network = packed.vectors, packed.inner, packed.table, packed.weights, packed.scales, np.float32(packed.config.v_threshold)
+    config, kind = packed.config, packed.config.neurons
+    network = packed.vectors, packed.neurons, packed.table, packed.weights, packed.scales, np.float32(config.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
-    in_parts(partial(_compiled(packed.config.spikes, packed.kind), *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
+    loop = _compiled(config.spikes, packed.kind, kind.norm, kind.levels, kind.signed)
+    in_parts(partial(loop, *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
     return logits, after
 
 

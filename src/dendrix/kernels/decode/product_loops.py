@@ -8,22 +8,27 @@ from typing import Any
 
 import numpy as np
 
-load: Any = None  # `specialise` binds these
-add_inputs_widened: Any = None
-"""`add_inputs` on float32."""
+all_wide: Any = None  # `specialise` binds these: sums of tiles of outputs, see `tiles`
+all_narrow: Any = None
+all_several: Any = None
+active_wide: Any = None
+active_narrow: Any = None
+enlist: Any = None
 spike_product: Any = None
-narrow = False
-"""Whether blocks are narrow enough to add two inputs per pass without being slower from main memory."""
+wide = narrow = several = 1
+"""Outputs of the tiles for one row, and rows of the tile for several."""
+dense_alone = 0.5
+"""Fraction of active inputs above which a single row uses all inputs."""
+whole = False
+"""Whether the weights are whole numbers."""
 
 SPIKES = 2
-"""In a row of the table: all inputs are 0 or 1, and the weights are int8. 1: some inputs may be 0."""
+"""In a row of the table: all inputs are numbers of spikes, and the weights are int8. 1: some inputs may be 0."""
 
-_CHUNK = 32
-"""Inputs per chunk, whose weights are converted to float32 and cached for all rows."""
-_DENSE_ALONE, _DENSE_ALONE_NARROW = 0.5, 0.3
-"""Fractions of active inputs above which a single row uses all inputs, because contiguous reads are faster; the latter if `narrow`."""
+_CHUNK = 128
+"""Inputs per chunk, whose weights stay in the cache for all rows."""
 _DENSE = 0.35
-"""The same fraction for several rows, which share their reads."""
+"""Fraction of active inputs above which several rows use all inputs, because they share their reads."""
 _ZERO = np.float32(0)
 
 
@@ -40,114 +45,80 @@ def find_active(x: Any, rows: Any, inputs: Any, active: Any, counts: Any) -> Any
     return total
 
 
-def add_inputs(x: Any, active: Any, first: Any, last: Any, block: Any, start: Any, width: Any, sums: Any) -> None:
-    """Add x[i] times the weights of i to sums [width], for i in active[first : last]; row 0 of the block has those of input `start`."""
-    k = first
-    while k + 4 <= last:
-        a, b, c, d = active[k], active[k + 1], active[k + 2], active[k + 3]
-        xa, xb, xc, xd = x[a], x[b], x[c], x[d]
-        a, b, c, d = np.uintp(a - start), np.uintp(b - start), np.uintp(c - start), np.uintp(d - start)
-        for j in range(np.uintp(width)):
-            s = sums[j] + xa * load(block[a, j])
-            s += xb * load(block[b, j])
-            s += xc * load(block[c, j])
-            sums[j] = s + xd * load(block[d, j])
-        k += 4
-    for rest in range(k, last):
-        xa, a = x[active[rest]], np.uintp(active[rest] - start)
-        for j in range(np.uintp(width)):
-            sums[j] += xa * load(block[a, j])
+def within(x: Any, rows: Any, inputs: Any, weights: Any, end: Any, width: Any, sums: Any) -> None:
+    """Read the last elements that the tiles will use, whose accesses are not checked: where numba checks bounds, this raises for them."""
+    if rows:
+        _ = x[rows - 1, inputs - 1], weights[end - 1], sums[rows - 1, width - 1]
 
 
-def add_all(x: Any, block: Any, inputs: Any, width: Any, sums: Any) -> None:
-    """Compute `add_inputs` for all inputs of a block. In wide blocks, one at a time: more are a third slower from main memory."""
-    i = np.uintp(0)
-    while narrow and i + np.uintp(2) <= inputs:
-        k = i + np.uintp(1)
-        xi, xk = x[i], x[k]
-        for j in range(np.uintp(width)):
-            s = sums[j] + xi * load(block[i, j])
-            sums[j] = s + xk * load(block[k, j])
-        i += np.uintp(2)
-    while i < inputs:
-        xi = x[i]
-        for j in range(np.uintp(width)):
-            sums[j] += xi * load(block[i, j])
-        i += np.uintp(1)
+def add_all(x: Any, rows: Any, start: Any, count: Any, weights: Any, at: Any, width: Any, sums: Any) -> None:
+    """Add the products of all rows with `count` inputs from `start` on to the sums; `at` is the first weight of input `start`."""
+    r, inputs, apart = 0, x.shape[1], sums.shape[1]
+    while r + several <= rows:
+        for j in range(0, width, narrow):
+            all_several(x, r * inputs + start, inputs, weights, at + j, width, count, sums, r * apart + j, apart)
+        r += several
+    while r < rows:
+        j = 0
+        while j + wide <= width:
+            all_wide(x, r * inputs + start, inputs, weights, at + j, width, count, sums, r * apart + j, apart)
+            j += wide
+        while j < width:
+            all_narrow(x, r * inputs + start, inputs, weights, at + j, width, count, sums, r * apart + j, apart)
+            j += narrow
+        r += 1
 
 
-def add_pair(x: Any, r: Any, start: Any, count: Any, block: Any, width: Any, sums: Any) -> None:
-    """`add_inputs` for rows r and r + 1 at once, all inputs from `start` on, of a block of float32."""
-    q = r + np.uintp(1)
-    k = np.uintp(0)
-    while k + 4 <= count:
-        i = np.uintp(start + k)
-        xa, xb, xc, xd = x[r, i], x[r, i + np.uintp(1)], x[r, i + np.uintp(2)], x[r, i + np.uintp(3)]
-        ya, yb, yc, yd = x[q, i], x[q, i + np.uintp(1)], x[q, i + np.uintp(2)], x[q, i + np.uintp(3)]
-        a, b, c, d = k, k + np.uintp(1), k + np.uintp(2), k + np.uintp(3)
-        for j in range(np.uintp(width)):
-            w = block[a, j]
-            s, z = sums[r, j] + xa * w, sums[q, j] + ya * w
-            w = block[b, j]
-            s += xb * w
-            z += yb * w
-            w = block[c, j]
-            s += xc * w
-            z += yc * w
-            w = block[d, j]
-            sums[r, j], sums[q, j] = s + xd * w, z + yd * w
-        k += np.uintp(4)
-    while k < count:
-        xa, ya = x[r, np.uintp(start + k)], x[q, np.uintp(start + k)]
-        for j in range(np.uintp(width)):
-            sums[r, j] += xa * block[k, j]
-            sums[q, j] += ya * block[k, j]
-        k += np.uintp(1)
+def add_active(x: Any, r: Any, active: Any, first: Any, last: Any, weights: Any, at: Any, width: Any, sums: Any) -> None:
+    """Add the products of a row with the inputs active[r, first : last] to its sums; `at` is the first weight of input 0."""
+    j = 0
+    while j + wide <= width:
+        active_wide(
+            x, r * x.shape[1], active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j
+        )
+        j += wide
+    while j < width:
+        active_narrow(
+            x, r * x.shape[1], active, r * active.shape[1] + first, last - first, weights, at + j, width, sums, r * sums.shape[1] + j
+        )
+        j += narrow
 
 
-def add_rows(x: Any, rows: Any, block: Any, inputs: Any, width: Any, sparse: Any, memory: Any) -> None:
-    """Add the products of several rows with one block, by chunks of its inputs."""
-    active, counts, everything, sums, chunk = memory
-    done = np.zeros(rows, np.int64)
-    for start in range(0, inputs, _CHUNK):
-        count = min(_CHUNK, inputs - start)
-        for i in range(np.uintp(count)):
-            for j in range(np.uintp(width)):
-                chunk[i, j] = load(block[np.uintp(start) + i, j])
-        if not sparse:
-            for r in range(np.uintp(0), np.uintp(rows - rows % 2), np.uintp(2)):
-                add_pair(x, r, np.uintp(start), np.uintp(count), chunk, width, sums)
-        for r in range(0 if sparse else rows - rows % 2, rows):
-            which, last = active[r] if sparse else everything, done[r]
-            while last < (counts[r] if sparse else inputs) and which[last] < start + count:
-                last += 1
-            add_inputs_widened(x[r], which, done[r], last, chunk, start, width, sums[r])
-            done[r] = last
+def prepare(x: Any, rows: Any, matrix: Any, memory: Any) -> None:
+    """List the active inputs of a product of spikes; must be called before `product`, in the same order if there are several products."""
+    if whole and matrix[5] == SPIKES:
+        enlist(x, rows, matrix, memory[5])
 
 
-def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> Any:
+def product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
     """y = x W^T for the first rows of x, `matrix` being a row of the table of `generate.packing`."""
     at, scale_at, inputs, outputs, width, zeros = matrix
-    active, counts, everything, sums, chunk, short, whole = memory
-    if zeros == SPIKES:
-        return spike_product(x, rows, matrix, weights, scales, y, (active, counts, short, whole))
-    total = find_active(x, rows, inputs, active, counts) if zeros else rows * inputs
-    alone = _DENSE_ALONE_NARROW if narrow else _DENSE_ALONE
-    sparse = total < rows * inputs * (alone if rows == 1 else _DENSE)
-    for low in range(0, outputs, width):
-        block = weights[at : at + inputs * width].reshape((inputs, width))
-        at += inputs * width
-        for r in range(rows):
-            for j in range(np.uintp(width)):
-                sums[r, j] = _ZERO
-        if rows > 1:
-            add_rows(x, rows, block, inputs, width, sparse, (active, counts, everything, sums, chunk))
-        elif sparse:
-            add_inputs(x[0], active[0], 0, counts[0], block, 0, width, sums[0])
-        elif rows:
-            add_all(x[0], block, inputs, width, sums[0])
-        used = np.uintp(min(width, outputs - low))
-        for r in range(np.uintp(rows)):
-            for j in range(used):
-                y[r, np.uintp(low) + j] = sums[r, j] * scales[np.uintp(scale_at + low) + j]
-    return None
+    active, counts, done, sums, whole_sums, queue = memory
+    if whole and zeros == SPIKES:
+        spike_product(x, rows, matrix, weights, scales, y, whole_sums, queue)
+    else:
+        total = find_active(x, rows, inputs, active, counts) if zeros else rows * inputs
+        sparse = total < rows * inputs * (dense_alone if rows == 1 else _DENSE)
+        size = inputs if rows == 1 else _CHUNK
+        for low in range(0, outputs, width):
+            within(x, rows, inputs, weights, at + inputs * width, width, sums)
+            for r in range(rows):
+                done[r] = 0
+                for j in range(np.uintp(width)):
+                    sums[r, j] = _ZERO
+            for start in range(0, inputs, size):
+                count = min(size, inputs - start)
+                if sparse:
+                    for r in range(rows):
+                        first = last = done[r]
+                        while last < counts[r] and active[r, last] < start + count:
+                            last += 1
+                        add_active(x, r, active, first, last, weights, at, width, sums)
+                        done[r] = last
+                else:
+                    add_all(x, rows, start, count, weights, at + start * width, width, sums)
+            at += inputs * width
+            used = np.uintp(min(width, outputs - low))
+            for r in range(np.uintp(rows)):
+                for j in range(used):
+                    y[r, np.uintp(low) + j] = sums[r, j] * scales[np.uintp(scale_at + low) + j]

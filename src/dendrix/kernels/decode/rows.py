@@ -4,16 +4,17 @@ from typing import Any
 
 import numpy as np
 
-bits_in = True  # `specialise` binds these
+bits_in = signed = True  # `specialise` binds these
+levels = 1
 exponential: Any = None
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _EPS = np.float32(1e-5)
 
 
-def normalise(x: Any, weight: Any, bias: Any, y: Any) -> None:
-    """LayerNorm."""
-    width = np.uintp(len(weight))
+def moments(x: Any) -> Any:
+    """Mean and inverse standard deviation for LayerNorm, summed in any order."""
+    width = np.uintp(len(x))
     mean = _ZERO
     for j in range(width):
         mean += x[j]
@@ -21,18 +22,37 @@ def normalise(x: Any, weight: Any, bias: Any, y: Any) -> None:
     variance = _ZERO
     for j in range(width):
         variance += (x[j] - mean) * (x[j] - mean)
-    scale = _ONE / np.sqrt(variance / np.float32(width) + _EPS)
-    for j in range(width):
+    return mean, _ONE / np.sqrt(variance / np.float32(width) + _EPS)
+
+
+def normalise(x: Any, weight: Any, bias: Any, y: Any) -> None:
+    """LayerNorm."""
+    mean, scale = moments(x)
+    for j in range(np.uintp(len(weight))):
         y[j] = (x[j] - mean) * scale * weight[j] + bias[j]
 
 
-def fire(x: Any, v: Any, threshold: Any) -> None:
-    """Neurons in place: x becomes their spikes, v their membranes; as `lif_step` with half of the input and a hard reset."""
+def fire(x: Any, v: Any, gain: Any, threshold: Any) -> None:
+    """Neurons in place: x becomes their spikes, v their membranes; as `lif_step` with scaled input, a hard reset and 1 - decay = gain."""
     for j in range(np.uintp(len(v))):
-        h = v[j] + _HALF * (x[j] - v[j])
+        h = v[j] + gain[j] * (x[j] - v[j])
         fires = h >= threshold
         x[j] = _ONE if fires else _ZERO
         v[j] = _ZERO if fires else h
+
+
+def fire_counts(x: Any, v: Any, gain: Any, threshold: Any) -> None:
+    """The same for up to `levels` spikes of a neuron, also negative ones if `signed`; as `spike_count_step`."""
+    for j in range(np.uintp(len(v))):
+        h = v[j] + gain[j] * (x[j] - v[j])
+        y = _ZERO
+        for level in range(1, levels + 1):
+            at = np.float32(level) * threshold
+            y += _ONE if h >= at else _ZERO
+            if signed:
+                y -= _ONE if -h >= at else _ZERO
+        x[j] = y
+        v[j] = h if y == _ZERO else _ZERO
 
 
 def mix(x: Any, before: Any, share: Any, y: Any) -> None:

@@ -1,74 +1,128 @@
-"""Products of a few rows of spikes with a packed int8 matrix: sums of the weights of the active inputs, without multiplications.
+"""Products of a few rows of spikes with a packed int8 matrix: sums of the weights, one for each spike, without multiplications.
 
 Sums of integers are exact in any order. They equal the float32 sums of `product_loops` to the bit, which are whole numbers below 2^24
 here, and do not depend on the other rows of a batch.
+
+The places of the weights of all active inputs are listed before, for all products whose inputs are known, so that weights are read in
+advance from one block and one product to the next.
 """
 
 from typing import Any
 
 import numpy as np
 
-find_active: Any = None  # `specialise` binds it, and the functions below to their compiled copies
+spikes_wide: Any = None  # `specialise` binds these: sums of tiles of outputs, see `tiles`
+spikes_half: Any = None
+spikes_narrow: Any = None
+read_ahead: Any = None
+within: Any = None
+wide_of_spikes = narrow_of_spikes = ahead = 1
+levels = 1
+"""Most spikes of an input."""
+signs = 1
+"""2 if there are negative spikes, whose weights are listed apart."""
 
 _MOST = 256
-"""Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15. Also the inputs per chunk, whose weights stay in the cache for
-all rows of a batch."""
-_ZERO, _NONE = np.int32(0), np.int16(0)
+"""Rows of int8 weights whose sum fits int16: 256 times 127 is below 2^15."""
+_CHUNK = 512
+"""Inputs per chunk, whose weights stay in the cache for all rows of a batch."""
+_MANY = 8
+"""Rows that together need most of a chunk. It is read in order, a part before each row of the chunk before it."""
+_ZERO = np.int32(0)
+_PLACES, _ENDS = 0, 1
+"""Rows of the counts of a queue: how many places, and ends of lists of places, were written and read."""
 
 
-def add_active(active: Any, first: Any, last: Any, block: Any, width: Any, sums: Any) -> None:
-    """Add the weights of the inputs active[first : last], at most 256, to int16 sums [width]."""
-    k = first
-    while k + 4 <= last:
-        a, b, c, d = np.uintp(active[k]), np.uintp(active[k + 1]), np.uintp(active[k + 2]), np.uintp(active[k + 3])
-        for j in range(np.uintp(width)):
-            sums[j] = np.int16(sums[j] + np.int16(block[a, j]) + np.int16(block[b, j]) + np.int16(block[c, j]) + np.int16(block[d, j]))
-        k += 4
-    for rest in range(k, last):
-        a = np.uintp(active[rest])
-        for j in range(np.uintp(width)):
-            sums[j] = np.int16(sums[j] + np.int16(block[a, j]))
+def room_for_places(count: Any, d: Any) -> Any:
+    """An empty queue of the lists of `count` tokens for the products of one half of a block: places, ends of lists, and their counts."""
+    lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _CHUNK + 1) * signs
+    blocks = 5 * d // wide_of_spikes + 5
+    return np.empty(count * blocks * 4 * d * levels + ahead, np.int64), np.empty(lists, np.int64), np.zeros((2, 2), np.int64)
 
 
-def widen(short: Any, width: Any, sums: Any) -> None:
-    """Add int16 sums to int32 sums [width], and clear them."""
-    for j in range(np.uintp(width)):
-        sums[j] = np.int32(sums[j] + np.int32(short[j]))
-        short[j] = _NONE
+def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
+    """Append the places of the weights of the active inputs of a product, in the order in which `spike_product` adds them.
 
-
-def add_spikes(rows: Any, block: Any, inputs: Any, width: Any, memory: Any) -> None:
-    """Add the products of several rows with one block to the int32 sums, by chunks of inputs."""
-    active, counts, short, sums = memory
-    done = np.zeros(rows, np.int64)
-    for start in range(0, inputs, _MOST):
+    There is a list for each block of outputs, chunk of inputs (all of them for a single row), row, and sign, negative spikes first. It has
+    a place for every spike, and several spikes of an input have the same place.
+    """
+    at, _, inputs, outputs, width, _ = matrix
+    places, ends, counts = queue
+    if counts[_ENDS, 0] == counts[_ENDS, 1]:  # all of it was read
+        counts[:] = 0
+    size = inputs if rows == 1 else _CHUNK
+    # Indices without a sign take no test for negative ones, which keeps LLVM from vectorising.
+    n, m = np.uintp(counts[_PLACES, 0]), np.uintp(counts[_ENDS, 0])
+    first, earliest, one = n, m, np.uintp(1)
+    for start in range(0, inputs, size):
         for r in range(rows):
-            first = last = done[r]
-            while last < counts[r] and active[r, last] < start + _MOST:
-                last += 1
-            add_active(active[r], first, last, block, width, short[r])
-            widen(short[r], width, sums[r])
-            done[r] = last
+            for sign in range(signs):
+                place = at + start * width
+                for i in range(np.uintp(start), np.uintp(min(start + size, inputs))):
+                    spikes = np.int32(x[r, i] if sign + 1 == signs else -x[r, i])
+                    for level in range(levels):
+                        places[n] = place
+                        n += np.uintp(spikes > level)
+                    place += width
+                ends[m] = n
+                m += one
+    found, lists = n - first, m - earliest
+    for block in range(1, -(-outputs // width)):
+        for k in range(found):
+            places[n + k] = places[first + k] + block * inputs * width
+        for k in range(lists):
+            ends[m + k] = ends[earliest + k] + block * np.int64(found)
+        n += found
+        m += lists
+    for k in range(np.uintp(ahead)):  # is read in advance behind the end, where nothing is listed yet
+        places[n + k] = at
+    counts[_PLACES, 0], counts[_ENDS, 0] = n, m
 
 
-def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, memory: Any) -> None:
-    """y = x W^T for the first rows of x, which are 0 or 1; `matrix` is a row of the table of `generate.packing`."""
+def add_spikes(places: Any, first: Any, count: Any, weights: Any, width: Any, sums: Any, r: Any) -> None:
+    """Add the weights of the next `count` places, at most 256, to the sums of a row."""
+    j = 0
+    while j + wide_of_spikes <= width:
+        spikes_wide(places, first, count, weights, j, sums, r * sums.shape[1] + j)
+        j += wide_of_spikes
+    if j + wide_of_spikes // 2 <= width:
+        spikes_half(places, first, count, weights, j, sums, r * sums.shape[1] + j)
+        j += wide_of_spikes // 2
+    while j < width:
+        spikes_narrow(places, first, count, weights, j, sums, r * sums.shape[1] + j)
+        j += narrow_of_spikes
+
+
+def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: Any, sums: Any, queue: Any) -> None:
+    """y = x W^T for the first rows of x, which are numbers of spikes, were listed, and are next in the queue.
+
+    `matrix` is a row of the table of `generate.packing`.
+    """
     at, scale_at, inputs, outputs, width, _ = matrix
-    active, counts, short, sums = memory
-    find_active(x, rows, inputs, active, counts)
+    places, ends, counts = queue
+    within(x, rows, inputs, weights, at + -(-outputs // width) * inputs * width, width, sums)
+    k, m = counts[_PLACES, 1], counts[_ENDS, 1]
     for low in range(0, outputs, width):
-        block = weights[at : at + inputs * width].reshape((inputs, width))
-        at += inputs * width
         for r in range(rows):
             for j in range(np.uintp(width)):
-                short[r, j], sums[r, j] = _NONE, _ZERO
-        if rows > 1:
-            add_spikes(rows, block, inputs, width, memory)
-        else:
-            for first in range(0, counts[0], _MOST):
-                add_active(active[0], first, min(first + _MOST, counts[0]), block, width, short[0])
-                widen(short[0], width, sums[0])
+                sums[r, j] = _ZERO
+        for start in range(0, inputs, inputs if rows == 1 else _CHUNK):
+            for r in range(rows):
+                if rows >= _MANY:
+                    part = _CHUNK * width // rows
+                    read_ahead(weights, at + (start + _CHUNK) * width + r * part, part)
+                for _ in range(signs):
+                    if signs == 2:  # before and after negative spikes, so that these are subtracted
+                        for j in range(np.uintp(width)):
+                            sums[r, j] = -sums[r, j]
+                    while k < ends[m]:
+                        count = min(_MOST, ends[m] - k)
+                        add_spikes(places, k, count, weights, width, sums, r)
+                        k += count
+                    m += 1
+        at += inputs * width
         used = np.uintp(min(width, outputs - low))
         for r in range(np.uintp(rows)):
             for j in range(used):
                 y[r, np.uintp(low) + j] = np.float32(sums[r, j]) * scales[np.uintp(scale_at + low) + j]
+    counts[_PLACES, 1], counts[_ENDS, 1] = k, m

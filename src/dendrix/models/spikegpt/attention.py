@@ -12,9 +12,14 @@ from ...neurons.lif import LIFState
 from .neurons import NeuronConfig, SpikeNeurons
 
 HEADS, QUERY = 4, 16
-"""Number of heads, or fewer if they do not divide the channels, and size of their queries and keys."""
+"""Largest number of heads, and size of their queries and keys."""
 _BIAS = 1.0
 """Initial drive of a gate: the threshold. Gates that never fire would pass little gradient to what they gate."""
+
+
+def head_count(width: int) -> int:
+    """Return the number of heads for `width` channels."""
+    return math.gcd(HEADS, width)
 
 
 class LocalState(NamedTuple):
@@ -49,7 +54,7 @@ class LocalAttention(Stateful):
     def __init__(self, width: int, window: int, alpha: float = 2.0, spiking: bool = True):
         super().__init__()
         self.width, self.window = expect_count(width, "[1, inf)", "width"), expect_count(window, "[2, 1024]", "window")
-        self.heads = math.gcd(HEADS, width)
+        self.heads = head_count(width)
         self.query, self.key = (nn.Linear(width, self.heads * QUERY, bias=False) for _ in range(2))
         self.current = nn.Linear(width, self.heads)
         nn.init.constant_(self.current.bias, _BIAS)
