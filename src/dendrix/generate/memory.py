@@ -26,8 +26,9 @@ def rest(config: SpikeGPTConfig, batch: int = 1) -> State:
     def zeros(times: int = 1) -> Tensor:
         return torch.zeros(batch, times * config.width)
 
-    before = {"output": (1,), "input": (1, 1), "none": ()}[config.spikes]
-    hidden = {"output": (1,), "input": (1, 4), "none": ()}[config.spikes]
+    separate = config.neurons.separate
+    before = {"output": (1,), "input": (1,) * (4 if separate else 2), "none": ()}[config.spikes]
+    hidden = {"output": (1,), "input": (1, 1, 4) if separate else (1, 4), "none": ()}[config.spikes]
 
     def membranes(sizes: tuple[int, ...]) -> tuple[LIFState, ...]:
         return tuple(LIFState(zeros(size)) for size in sizes)

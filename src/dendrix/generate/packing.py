@@ -53,8 +53,8 @@ class Packed:
     vectors: NDArray[np.float32]
     """Vectors of each half, [2 L, 7, d]: weight and bias of its norm, mixing ratios of key, receptance and value, bonus, and decay rate."""
     neurons: NDArray[np.float32]
-    """Neurons of each half, [2 L, 4, 4 d], padded: weight and bias of the norm before them, if there is one, and 1 - decay of its only or
-    second neurons and of the first of two."""
+    """Neurons of each half, [2 L, 4, 4 d], padded: weight and bias of the norm before the last ones, if there is one, their 1 - decay, and
+    that of the neurons before its first products; [2 L, 6, 4 d] with separate neurons."""
     weights: NDArray[Any]
     """Concatenated matrices, each in blocks of outputs, [inputs, width] per block. bfloat16 is stored as int16."""
     scales: NDArray[np.float32]
@@ -132,8 +132,9 @@ def fingerprint(model: nn.Module) -> str:
     for name, weight in sorted(model.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
         digest.update(weight.contiguous().flatten().view(torch.uint8).numpy())
-    kinds = {(each.config.levels, each.config.signed) for each in model.modules() if isinstance(each, SpikeNeurons)}
-    digest.update(repr(sorted(kinds - {(1, False)})).encode() if kinds - {(1, False)} else b"")
+    neurons = [each.config for each in model.modules() if isinstance(each, SpikeNeurons)]
+    kinds = {(each.levels, each.signed, each.separate) for each in neurons} - {(1, False, False)}
+    digest.update(repr(sorted(kinds)).encode() if kinds else b"")
     return digest.hexdigest()
 
 
@@ -176,7 +177,7 @@ def pack_network(model: SpikeGPT, kind: Weights, gathers: bool = True) -> Packed
         (embedding >= 0).byte().numpy() if model.config.binary_embedding else embedding.float().numpy(),
         _rows([*_blocks(model)[0].ln0.parameters(), *model.ln_out.parameters()], 4, model.config.width),
         vectors,
-        np.stack([_rows(half.neurons, 4, 4 * model.config.width) for half in _halves(model)]),
+        np.stack([_rows(half.neurons, 6 if model.config.neurons.separate else 4, 4 * model.config.width) for half in _halves(model)]),
         np.concatenate(matrices.weights),
         np.concatenate(matrices.scales),
         np.array(table),
@@ -236,7 +237,7 @@ def _halves(model: SpikeGPT) -> list[_Half]:
         for norm, mix in ((block.ln1, block.get_submodule(block.before)), (block.ln2, block.ffn)):
             inner = mix.norm if model.config.spikes == "input" else mix.neurons[-1].norm if model.config.neurons.norm else None
             neurons = [inner.weight, inner.bias] if inner else [torch.zeros(0)] * 2
-            neurons += [_gain(each) for each in reversed(mix.neurons)]
+            neurons += [_gain(each) for each in [*mix.neurons[-1:], *mix.neurons[:-1]]]
             half = _Half([norm.weight, norm.bias, mix.time_mix_k, mix.time_mix_r], neurons, [mix.key, mix.receptance, mix.value])
             if isinstance(mix, TimeMix):
                 half.vectors.extend([mix.time_mix_v, mix.time_first, mix.time_decay])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-bits_in = bits_out = normed = True  # `specialise` binds these: neurons before the products, or after each half, and then behind a norm
+bits_in = bits_out = normed = separate = True
+"""Neurons before the products, or after each half, and then behind a norm; neurons of its own for each product. `specialise` binds these."""
 normalise: Any = None
 fire = mix = average = gate = square = prepare = product = room_for_places = read_ahead = normalise
 
@@ -18,7 +19,7 @@ _TOKENS = 64
 SHARES, BONUS, RATE = 2, 5, 6
 """Rows of the vectors of a half, after the weight and bias of its norm."""
 WEIGHT, BIAS, GAIN, FIRST_GAIN = 0, 1, 2, 3
-"""Rows of the vectors of the neurons of a half: norm and gain of its only or second neurons, and gain of the first of two."""
+"""Rows of the vectors of the neurons of a half: norm and gain of its last neurons, and gains of those before its first products."""
 KEY, RECEPTANCE, VALUE, OUTPUT = 0, 1, 2, 3
 """Rows of the table of matrices of a half, and order of its mixing ratios."""
 WIDTH = 4
@@ -31,10 +32,12 @@ def shift(x: Any, owners: Any, state: Any, at: Any, vectors: Any, neurons: Any, 
     for t in range(n):
         memory = state[owners[t], at:]
         normalise(x[t], vectors[0], vectors[1], h)
-        if bits_in:
+        if bits_in and not separate:
             fire(h, memory[d : 2 * d], neurons[FIRST_GAIN, :d], threshold)
         for i in range(count):
             mix(h, memory, vectors[SHARES + i], mixed[i, t])
+            if separate:
+                fire(mixed[i, t], memory[d * (1 + i) : d * (2 + i)], neurons[FIRST_GAIN + i, :d], threshold)
         for j in range(np.uintp(d)):
             memory[j] = h[j]
 
@@ -50,14 +53,15 @@ def time_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: Any, 
         prepare(mixed[i], n, matrices[i], work)
     for i in range(3):
         product(mixed[i], n, matrices[i], weights, scales, made[i], work)
-    sums = at + d * (1 + 2 * bits_in + bits_out)
+    inner = at + d * (1 + (3 if separate else 1))
+    sums = inner + d if bits_in else at + d * (1 + bits_out)
     for t in range(n):
         y = made[VALUE, t]
         average(made[KEY, t], y, p[BONUS], p[RATE], state[owners[t], sums : sums + 3 * d])
         gate(made[RECEPTANCE, t], y)
         if bits_in:
             normalise(y, own[WEIGHT, :d], own[BIAS, :d], y)
-            fire(y, state[owners[t], at + 2 * d : at + 3 * d], own[GAIN, :d], threshold)
+            fire(y, state[owners[t], inner : inner + d], own[GAIN, :d], threshold)
     prepare(made[VALUE], n, matrices[OUTPUT], work)
     product(made[VALUE], n, matrices[OUTPUT], weights, scales, made[KEY], work)
     finish(x, made[KEY], owners, state, at + d, own, threshold)
@@ -69,6 +73,7 @@ def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: An
     mixed, made, wide, h, work = room
     n, d = x.shape
     own, matrices = neurons[half], table[half]
+    inner = at + d * (1 + (2 if separate else 1))
     shift(x, owners, state, at, vectors[half], own, 2, threshold, h, mixed)
     for i in (KEY, RECEPTANCE):
         prepare(mixed[i], n, matrices[i], work)
@@ -77,7 +82,7 @@ def channel_mix(x: Any, owners: Any, state: Any, at: Any, half: Any, network: An
     for t in range(n):
         if bits_in:
             normalise(wide[t], own[WEIGHT], own[BIAS], wide[t])
-            fire(wide[t], state[owners[t], at + 2 * d : at + 6 * d], own[GAIN], threshold)
+            fire(wide[t], state[owners[t], inner : inner + 4 * d], own[GAIN], threshold)
         else:
             square(wide[t])
     prepare(wide, n, matrices[VALUE], work)

@@ -27,19 +27,19 @@ def _refuses(packed: Any, *_: Any) -> str | None:
     if config.decay_rank or config.window:
         return "the decay depends on the data, or there is local attention"
     if config.neurons.scales:
-        return "neurons behind a half of a block have thresholds and amplitudes of their own"
+        return "neurons have thresholds and amplitudes that cannot be folded into weights"
     return None
 
 
 @cache
-def _compiled(spikes: str, weights: str, normed: bool, levels: int, signed: bool) -> Any:
+def _compiled(spikes: str, weights: str, normed: bool, separate: bool, levels: int, signed: bool) -> Any:
     """Return the loop for one kind of network, which numba compiles at its first call."""
     from ..numba import scalars
     from ..numba.specialise import specialise
     from . import loops, product_loops, rows, spike_loops, tiles
 
     flags: dict[str, Any] = dict(bits_in=spikes == "input", bits_out=spikes == "output", normed=normed, levels=levels, signed=signed)
-    flags |= dict(signs=1 + signed, exponential=specialise(scalars.exp_of_negative))
+    flags |= dict(separate=separate, signs=1 + signed, exponential=specialise(scalars.exp_of_negative))
     sizes = tiles.sizes()
     parts: dict[str, Any] = dict(
         **sizes,
@@ -91,7 +91,7 @@ def decode(packed: Any, tokens: Any, owners: Any, answers: Any, state: Tensor) -
     config, kind = packed.config, packed.config.neurons
     network = packed.vectors, packed.neurons, packed.table, packed.weights, packed.scales, np.float32(config.v_threshold)
     arrays = tokens, owners, answers, borders, packed.embedding, packed.ends, packed.places
-    loop = _compiled(config.spikes, packed.kind, kind.norm, kind.levels, kind.signed)
+    loop = _compiled(config.spikes, packed.kind, kind.norm, kind.separate, kind.levels, kind.signed)
     in_parts(partial(loop, *arrays, network, after.numpy(), logits.numpy()), len(borders) - 1)
     return logits, after
 

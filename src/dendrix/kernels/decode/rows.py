@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-bits_in = signed = True  # `specialise` binds these
+bits_in = separate = signed = True  # `specialise` binds these
 levels = 1
 exponential: Any = None
 
@@ -59,7 +59,7 @@ def mix(x: Any, before: Any, share: Any, y: Any) -> None:
     """Mix this token with the one before it; of spikes, each channel takes one of the two."""
     for j in range(np.uintp(len(share))):
         s = share[j]
-        if bits_in:
+        if bits_in and not separate:
             s = _ONE if s >= _HALF else _ZERO
         y[j] = x[j] * s + before[j] * (_ONE - s)
 

@@ -177,7 +177,7 @@ class TimeMix(_Mix):
         (arXiv 2404.05892).
     """
 
-    readers, last = ("key", "value", "receptance"), "output"
+    readers, last = ("key", "receptance", "value"), "output"
 
     def __init__(
         self,
@@ -203,8 +203,8 @@ class TimeMix(_Mix):
             self.local = LocalAttention(width, window, neurons.alpha, spiking=spikes != "none")
 
     def forward(self, x: Tensor, state: TimeMixState | None = None, valid: Tensor | None = None) -> tuple[Tensor, TimeMixState]:
-        shares = self.time_mix_k, self.time_mix_v, self.time_mix_r
-        (to_key, to_value, to_gate), last, membranes = self.mixtures(x, state, valid, *shares)
+        shares = self.time_mix_k, self.time_mix_r, self.time_mix_v
+        (to_key, to_gate, to_value), last, membranes = self.mixtures(x, state, valid, *shares)
         k, v, gate = self.key(to_key), self.value(to_value), torch.sigmoid(self.receptance(to_gate))
         average, sums = wkv(k, v, self._rate(to_key), self.time_first, state.wkv if state else None, valid)
         local: LocalState | tuple[()] = ()

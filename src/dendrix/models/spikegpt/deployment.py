@@ -32,13 +32,15 @@ def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
 def folded(network: SpikeGPT) -> SpikeGPT:
     """Return a network without thresholds and amplitudes of neurons before matrix products; the network itself if it has none.
 
+    Those of separate neurons stay, as their inputs are mixtures of two tokens behind a norm that all of them share.
+
     The outputs are the same up to rounding. The surrogate becomes the published one; everything else is kept.
 
     Args:
         network: any SpikeGPT.
     """
     old = network.config.neurons
-    kept = replace(old, alpha=PUBLISHED.alpha, scales=old.scales and network.config.spikes != "input")
+    kept = replace(old, alpha=PUBLISHED.alpha, scales=old.scales and (network.config.spikes != "input" or old.separate))
     if kept == old:
         return network
     weight = network.head.weight
