@@ -84,7 +84,7 @@ def test_separate_neurons_without_a_shift_are_shared_ones() -> None:
     logits, state = separate(tokens)
     assert torch.equal(logits, shared(tokens)[0])
     assert [len(half.membranes) for block in state for half in block] == [4, 3] * 2
-    with pytest.raises(InputError, match="expected 2 groups of neurons in each half, got 4. Is it of another model"):
+    with pytest.raises(InputError, match=r"expected 2 groups of neurons in each half, got 4\. Is it of another model"):
         shared(tokens, state)
     mix = separate.blocks[0].ffn
     mix.time_mix_r.fill_(0.25)
@@ -201,7 +201,7 @@ def test_what_knows_the_published_neurons_only_refuses_others(config: NeuronConf
 
 def test_scales_behind_a_block_do_not_fold() -> None:
     made = network(NeuronConfig(scales=True), spikes="output")
-    integer = lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)  # noqa: E731
+    integer = lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)
     for refused in (lambda: deployable(made, "a test"), *integer):
         with pytest.raises(InputError, match="got scales=True"):
             refused()

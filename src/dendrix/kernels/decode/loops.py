@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 bits_in = bits_out = normed = separate = True
-"""Neurons before the products, or after each half, and then behind a norm; neurons of its own for each product. `specialise` binds these."""
+"""Neurons before the products, or after each half, and then behind a norm; separate ones for each product. `specialise` binds these."""
 normalise: Any = None
 fire = mix = average = gate = square = prepare = product = room_for_places = read_ahead = normalise
 

@@ -108,7 +108,8 @@ class _Mix(Stateful):
         membranes: list[LIFState] = []
 
         def fire(x: Tensor) -> Tensor:
-            index, spikes = len(membranes), x
+            spikes: Tensor
+            index = len(membranes)
             spikes, after = self.neurons[index](x, state and state.membranes[index], valid)
             membranes.append(after)
             return spikes

@@ -150,7 +150,7 @@ def draw(found: Results, out: Path) -> None:
     bits = "test" if found[LADDER.name] else "valid"
     networks = found[LADDER.name] or found["best"]
     named = found[LADDER.name] or [*found["survivors"], *(name for name, arm in ARMS.items() if not arm.of)]
-    shown = (
+    shown: tuple[tuple[str, str, dict[str, float | None]], ...] = (
         (
             "Bits against spikes",
             "spikes per neuron and token, %",
@@ -158,7 +158,7 @@ def draw(found: Results, out: Path) -> None:
         ),
         ("Bits against speed", "tokens decoded in a second, int8", {name: one.get("decoded") for name, one in networks.items()}),
     )
-    panels = [(*texts, values) for *texts, values in shown if any(value is not None for value in values.values())]
+    panels = [panel for panel in shown if any(value is not None for value in panel[2].values())]
     if not panels:
         return
     figure = new_figure(6.4 * len(panels), 4.4)
