@@ -80,7 +80,7 @@ def test_a_conversation_goes_on_where_it_was(run: Path, tmp_path: Path, capsys: 
     assert str(first["text"]) + str(rest["text"]) == whole["text"]
     size = file.stat().st_size
     answer(capsys, run, "And then " * 100, *greedy, "1", "--load-state", file, "--save-state", file)
-    assert file.stat().st_size == size
+    assert abs(file.stat().st_size - size) <= 16  # digits of the numbers in its header
 
 
 def test_a_stop_string_ends_the_text(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

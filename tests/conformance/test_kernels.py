@@ -115,7 +115,7 @@ def test_strided_inputs_are_read_right_and_left_alone() -> None:
 
 
 def test_two_threads_equal_one() -> None:
-    layer, x, before = LIF(300), torch.randn(5, 40, 300), torch.get_num_threads()
+    layer, x, before = LIF(300), torch.randn(5, 700, 300), torch.get_num_threads()
     results = []
     for count in (1, 2, 4):
         torch.set_num_threads(count)
@@ -135,7 +135,7 @@ class Spiking(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         torch.set_num_threads(2)
         with use_kernels("required"):
-            return LIF(64)(torch.full((4, 20, 64), 0.1 * (index + 1)))[0].detach()
+            return LIF(64)(torch.full((16, 1000, 64), 0.1 * (index + 1)))[0].detach()
 
 
 def test_workers_forked_after_use_do_not_hang() -> None:

@@ -174,8 +174,8 @@ def test_energy_and_speed_of_a_network() -> None:
     for more in (dict(decay_rank=4), dict(window=4)):  # more work, and more of it than that of spikes
         other = SpikeGPT(dataclasses.replace(config, **more)).eval()
         assert study.energy(other, windows)["operations_nj"] > energy["operations_nj"]
-        assert study.speed(other, windows.flatten()) is None
-    assert study.speed(counted, windows.flatten()) is None  # the decoder refuses it
+        assert study.speed(other, windows.flatten()) > 0
+    assert study.speed(counted, windows.flatten()) > 0
     assert study.energy(torch.nn.Identity(), windows) == {"energy_nj": None, "operations_nj": None}
 
 

@@ -88,7 +88,7 @@ def test_separate_neurons_are_groups_of_their_own() -> None:
     model = SpikeGPT(SpikeGPTConfig(7, 16, 1, spikes="input", neurons=NeuronConfig(separate=True))).eval()
     watch = SpikeWatch(model)
     model(torch.randint(7, (2, 9)))
-    groups = {"att": ("key", "receptance", "value", "output"), "ffn": ("key", "receptance", "value")}
+    groups = {"att": ("key", "value", "receptance", "output"), "ffn": ("key", "receptance", "value")}
     assert list(watch.health(lambda x: x)) == [f"blocks.0.{half}.{name}" for half, names in groups.items() for name in names]
 
 

@@ -1,5 +1,6 @@
 """The fused scans on the CPU: picks and compiles the loops of one variant, and runs them in threads."""
 
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -17,6 +18,9 @@ _RULES: dict[str, Any] = {
     "lif_step": lif, "cuba_lif_step": cuba, "adlif_step": adlif, "li_step": li,
     "membrane_step": nir, "synapse_step": nir, "spike_count_step": counts,
 }  # fmt: skip
+
+_ALONE = 1_000_000
+"""Elements below which one thread is faster than two. Handing tiles over takes 0.2 ms, the work on a million elements 0.4 to 0.6 ms."""
 
 
 @cache
@@ -46,6 +50,14 @@ def _run(loop: Any, arrays: list[Any], every: int, scratch: list[tuple[int, ...]
     loop(*arrays, every, *memory, first, last)
 
 
+def _in_parts(work: Callable[[int, int], None], x: Tensor, count: int) -> None:
+    """Divide the tiles of a scan among threads if that pays."""
+    if x.numel() < _ALONE:
+        work(0, count)
+    else:
+        in_parts(work, count)
+
+
 def forward(
     x: Tensor, start: Tensor, params: Tensor, valid: Tensor, rule: str, flags: list[bool], constants: list[float], surrogate: str,
     width: int, every: int,
@@ -58,7 +70,7 @@ def forward(
     arrays = [array(x), array(start), array(params), tuple(map(np.float32, constants)), array(valid)]
     arrays += [array(y), array(end), array(marks)]
     scratch = [(2, len(start), width), (len(params), width)]
-    in_parts(partial(_run, loop, arrays, every, scratch), x.shape[0] * -(-columns // width))
+    _in_parts(partial(_run, loop, arrays, every, scratch), x, x.shape[0] * -(-columns // width))
     return y, end, marks
 
 
@@ -73,5 +85,5 @@ def backward(
     arrays = [array(x), array(marks), array(params), tuple(map(np.float32, constants)), array(valid), array(gy), array(gend)]
     arrays += [array(gx), array(gstart), array(gparams)]
     states, ms = (len(gend), width), (len(params), width)
-    in_parts(partial(_run, loop, arrays, every, [(every + 1, *states), states, ms, ms]), x.shape[0] * -(-x.shape[2] // width))
+    _in_parts(partial(_run, loop, arrays, every, [(every + 1, *states), states, ms, ms]), x, x.shape[0] * -(-x.shape[2] // width))
     return gx, gstart, gparams

@@ -16,7 +16,6 @@ from torch import Tensor
 from ...core.files import read_json
 from ...data.text.corpora import corpus
 from ...energy import Metered, load_hardware, measure
-from ...errors import InputError
 from ...generate import Decoder
 from ...models import SpikeGPT
 from ...models.spikegpt.deployment import unfolded
@@ -76,7 +75,7 @@ class Rung(Screened):
     operations_nj: float | None
     """The same without memory."""
     decoded: float | None
-    """Tokens of one text decoded in a second of processor time, in int8; None where the decoder refuses the network."""
+    """Tokens of one text decoded in a second of processor time, in int8; None for networks of other kinds."""
 
 
 def cells(out: Path) -> list[Cell]:
@@ -205,11 +204,7 @@ def speed(network: Any, tokens: Tensor) -> float | None:
     """
     if not isinstance(network, SpikeGPT):
         return None
-    try:
-        decoder = Decoder(network, "int8")
-    except InputError:  # neurons that the decoder does not have
-        return None
-    taken = []
+    decoder, taken = Decoder(network, "int8"), []
     for _ in range(4):
         state, began = decoder.rest(), time.process_time()
         for token in torch.split(tokens[:_DECODED], 1):

@@ -73,8 +73,7 @@ _LADDER = """
 _UNITS = """
 Bits per byte are those of the first 50,000 bytes of each novel, in windows as in training that overlap by half. The twin is the
 continuous network of the same seed. Energy is estimated for 45 nm on validation text; spike counts are measured unfolded into zeros and
-ones. Tokens per second are those of one text on one core in int8, by processor time; an empty cell is a network that the decoder refuses,
-or that is not metered.
+ones. Tokens per second are those of one text on one core in int8, by processor time. Networks of other kinds are not metered.
 """
 
 
