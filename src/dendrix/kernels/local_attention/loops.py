@@ -87,7 +87,7 @@ def forward(q: Any, keys: Any, values: Any, age: Any, gates: Any, scale: Any, y:
 
 
 def backward(
-    q: Any, keys: Any, values: Any, gates: Any, scale: Any, weights: Any, gy: Any, gq: Any, gkeys: Any, gvalues: Any, gage: Any,
+    q: Any, keys: Any, values: Any, gates: Any, scale: Any, weights: Any, gy: Any, gq: Any, gkeys: Any, gvalues: Any, grad_age: Any,
     ggates: Any, first: int, last: int,
 ) -> None:  # fmt: skip
     """Heads first .. last - 1 of the gradients of all texts; those of the biases of the ages for each text, [B, H, W].
@@ -102,7 +102,7 @@ def backward(
     gate, mean = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
     for part in range(first, last):
         b, h = part // heads, part % heads
-        gage[b, h] = _ZERO
+        grad_age[b, h] = _ZERO
         for start in range(np.uintp(0), np.uintp(steps), CHUNK):
             count = min(CHUNK, np.uintp(steps) - start)
             turn(q, b, start, h * query, own, count)
@@ -129,7 +129,7 @@ def backward(
                 for t in range(count):
                     share[a, t] = gate[t] * weights[b, h, a, start + t] * (share[a, t] - mean[t])
                     total += share[a, t]
-                gage[b, h, a] += total
+                grad_age[b, h, a] += total
                 for i in range(query):
                     for t in range(count):
                         gown[i, t] += scale * share[a, t] * read[i, late + t]

@@ -69,8 +69,8 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
 def _differentiate(ctx: Any, gy: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     if gy is None:
         return (None,) * 6
-    gq, gkeys, gvalues, gage, ggates = fused_local_attention_backward(*ctx.saved_tensors, gy.contiguous(), ctx.scale)
-    return gq, gkeys, gvalues, gage.sum(0), ggates, None
+    gq, gkeys, gvalues, grad_age, ggates = fused_local_attention_backward(*ctx.saved_tensors, gy.contiguous(), ctx.scale)
+    return gq, gkeys, gvalues, grad_age.sum(0), ggates, None
 
 
 fused_local_attention.register_autograd(_differentiate, setup_context=_keep)
