@@ -64,8 +64,8 @@ class SpikeGPTConfig(PreTrainedConfig):
         channel_first: bool = False, dropout: float = 0.03, v_threshold: float = 1.0, binary_embedding: bool = True,
         halve_stream: bool = False, neurons: dict[str, Any] | None = None, pooling: str = "last", **more: Any,
     ):  # fmt: skip
-        other = {"alpha": 2.0, "signed": False, "scales": False, "decays": False}
-        if own := [f"{name}={value}" for name, value in (neurons or {}).items() if other.get(name, value) != value]:
+        other = {name: value for name, value in (neurons or {}).items() if name not in ("levels", "norm")}  # new fields are refused too
+        if own := [f"{name}={value}" for name, value in other.items() if value != (2.0 if name == "alpha" else False)]:
             raise ValueError(f"neurons: expected no more than levels and a norm, got {', '.join(own)}. Install and import dendrix.")
         if own := [f"{name}={more[name]}" for name in ("decay_rank", "window") if more.get(name)]:
             raise ValueError(f"time mix: expected the published one, got {', '.join(own)}. Install and import dendrix.")
