@@ -78,6 +78,18 @@ def test_sections_that_are_measured_as_a_whole_are_replaced_as_a_whole(earlier: 
     assert merged(second, part(case("two", 1.0)), ORDER)["nir"] == {"a": 3}
 
 
+def test_other_threads_and_other_sizes_of_decoding_stay(earlier: dict[str, Any]) -> None:
+    small, large = ({"size": size, "batch": 1} for size in ("1M", "46M"))
+    first = merged(earlier, part({**case("one", 5.0), "threads": 2}, decode={"speeds": [small, large], "sparse": [large]}), ORDER)
+    assert [(c["name"], c["threads"]) for c in first["cases"]] == [("one", 1), ("one", 2), ("three", 1)]
+    again = {**small, "batch": 16}
+    second = merged(first, part(decode={"speeds": [again], "sparse": []}), ORDER)
+    assert second["decode"] == {"speeds": [large, again], "sparse": [large]}
+    assert second["sections"]["decode"].keys() == {"1M", "46M"}
+    other = {**case("one", 6.0), "size": {"B": 8}}
+    assert [c["size"] for c in merged(second, part(other), ORDER)["cases"]] == [{"B": 8}, {}]
+
+
 def test_another_machine_on_the_same_day_has_its_own_name(earlier: dict[str, Any]) -> None:
     first = part(case("one", 1.0))
     [label] = first["measured"]
@@ -109,11 +121,29 @@ def test_a_run_that_ends_early_keeps_the_cases_before(tmp_path: Path, monkeypatc
     assert [c["name"] for c in json.loads((tmp_path / "results.json").read_text())["cases"]] == ["lif-1024"]
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"cases": []}', '{"cases": 3, "machine": {}}', "not JSON"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        "not JSON",
+        '{"cases": []}',
+        '{"cases": 3, "machine": {}}',
+        '{"cases": [], "machine": null}',
+        '{"cases": [{"threads": 1}], "machine": {"dendrix": "1"}}',
+        '{"cases": [], "format": 2, "measured": [], "sections": {}}',
+        '{"cases": [], "format": 2, "measured": {}}',
+        '{"cases": [], "format": 3, "measured": {}, "sections": {}}',
+        '{"cases": [], "format": 2, "measured": {}, "sections": {}, "growth": [{"about": "time"}]}',
+    ],
+)
 def test_another_file_is_refused_before_anything_is_measured(content: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(content)
     with pytest.raises(ValueError, match=r"results\.json"):
         run(("lif-1024",), threads=(1,), smoke=True, out=tmp_path)
+    (tmp_path / "results.md").write_text("tables")
+    with pytest.raises(ValueError, match=r"results\.json"):
+        write_tables(tmp_path)
     assert (tmp_path / "results.json").read_text() == content
 
 
@@ -135,6 +165,8 @@ def test_the_readme_states_the_ratios_and_whether_they_are_of_an_earlier_release
     assert third == "| [Other](a.md) | 3 |"
     assert readme.written(ROWS, record, "0.2.0.dev0").count(", on an earlier version |") == 2
     assert readme.written(ROWS, {**record, "cases": cases[1:]}, "0.1.0") == ROWS
+    slower = readme.written(ROWS, {"machine": OLD, "cases": [case("delay-training", 0.42, "DCLS")]}, "0.1.0")
+    assert "| 0.4 times the speed of DCLS |" in slower
 
 
 def test_the_readme_has_the_figures_of_the_stored_record() -> None:

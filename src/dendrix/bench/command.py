@@ -202,6 +202,8 @@ def write_tables(folder: Path) -> list[Path]:
     pages = [page for page in sorted(folder.glob("*.md")) if page.with_suffix(".json").is_file()]
     if not pages:
         raise FileNotFoundError(f"{folder}: expected NAME.json beside NAME.md, got none. Give the folder of the stored records.")
+    if folder / "results.md" in pages:
+        parts.expect_record(folder / "results.json")
     tables = [stored_table(read_json(page.with_suffix(".json"))) for page in pages]
     beside = folder.resolve().parent / "README.md"
     if beside.is_file() and folder / "results.md" in pages:

@@ -133,7 +133,8 @@ def _opened(run: Path) -> tuple[SpikeGPT, Tensor]:
     network = network_of(model).eval()
     if network.config.spikes != "input":
         raise InputError(f'{run}: expected spikes="input", got "{network.config.spikes}", whose products have no spikes as inputs.')
-    return network, torch.tensor(tokenizer.encode(find_sample("harbour.txt").read_text()).ids)
+    text = torch.tensor(tokenizer.encode(find_sample("harbour.txt").read_text()).ids)
+    return network, text.repeat(-(-16 * _LENGTH // len(text)))  # 16 texts, which word pieces may make too short
 
 
 def _states(decoder: Decoder) -> dict[int, Tensor]:

@@ -1,7 +1,7 @@
 """A record of benchmarks that is measured in parts: a part replaces what it measured again, and the rest stays."""
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from .machine import describe
 Record = dict[str, Any]
 
 SECTIONS: Mapping[str, str | None] = {
-    "growth": "about", "exits": "subject", "exits_growth": None, "serve": None, "trouble": None, "sessions": None, "decode": None,
+    "growth": "about", "exits": "subject", "exits_growth": None, "serve": None, "trouble": None, "sessions": None, "decode": "size",
     "nir": None, "events": None, "deploy": None,
 }  # fmt: skip
-"""Measurements that are no cases, and the field that identifies an entry of a list; None: measured as a whole."""
+"""Measurements that are no cases, and the field that identifies an entry of a list, or of lists by name; None: measured as a whole."""
 
 
 def started(smoke: bool, before: Record | None = None) -> Record:
@@ -50,7 +50,43 @@ def add_section(record: Record, name: str, found: Any) -> None:
     [label] = record["measured"]
     field = SECTIONS[name]
     record[name] = found
-    record["sections"][name] = dict.fromkeys([one[field] for one in found] if field else [""], label)
+    record["sections"][name] = dict.fromkeys([one[field] for one in _entries(found)] if field else [""], label)
+
+
+def _entries(found: Any) -> Iterator[Record]:
+    for entries in found.values() if isinstance(found, dict) else [found]:
+        yield from entries
+
+
+def expect_record(path: Path) -> Record:
+    """The record of a file.
+
+    Raises:
+        InputError: the file is no record of the benchmarks, or a damaged one.
+    """
+    record: Record = read_json(path)
+    try:
+        known = _is_record(labelled(record))
+    except (KeyError, TypeError, AttributeError):
+        known = False
+    if not known:
+        raise InputError(f"{path}: expected a record of `dendrix bench --out`, got another or a damaged file. Name another folder.")
+    return record
+
+
+def _is_record(record: Record) -> bool:
+    """Whether everything that is merged or shown refers to a part with a machine; a record without the fields asked for raises."""
+    labels = [case["measured"] for case in record["cases"]]
+    fine = all(
+        isinstance(case["name"], str) and isinstance(case["threads"], int) and case["contenders"].items() for case in record["cases"]
+    )
+    for name, field in SECTIONS.items():
+        own = record["sections"].get(name, {})
+        entries = [one[field] for one in _entries(record.get(name, []))] if field else [""] * bool(record.get(name))
+        fine = fine and set(entries) <= own.keys()
+        labels += own.values()
+    fine = fine and record["format"] in (1, 2) and isinstance(record["measured"], dict)
+    return fine and all(record["measured"][label]["dendrix"] for label in labels)
 
 
 def opened(path: Path, smoke: bool) -> Record | None:
@@ -61,9 +97,7 @@ def opened(path: Path, smoke: bool) -> Record | None:
     """
     if not path.exists():
         return None
-    record: Record = read_json(path)
-    if not isinstance(record.get("cases"), list) or not {"measured", "machine"} & record.keys():
-        raise InputError(f"{path}: expected a record of `dendrix bench --out`, got another file. Name another folder.")
+    record = expect_record(path)
     small = bool(record.get("smoke", record.get("quick")))
     if small != smoke:
         sizes = {True: "small", False: "full"}
@@ -86,7 +120,9 @@ def labelled(record: Record) -> Record:
 
 
 def merged(before: Record | None, part: Record, order: Callable[[str], int]) -> Record:
-    """A stored record with what a part measured in place of the earlier results of the same cases and sections.
+    """A stored record with what a part measured in place of earlier results: of the same case with as many threads, and of sections.
+
+    Earlier results of a case at another size go too, as its table has one size.
 
     Args:
         before: the stored record, if there is one.
@@ -96,9 +132,14 @@ def merged(before: Record | None, part: Record, order: Callable[[str], int]) -> 
     if before is None:
         return part
     found: Record = {"format": 2, "smoke": part["smoke"], "measured": {}, "sections": {}}
-    measured = [case["name"] for case in part["cases"]]
-    kept = [case for case in before["cases"] if case["name"] not in measured]
-    found["cases"] = sorted([*kept, *part["cases"]], key=lambda case: order(case["name"]))
+    threads = {(case["name"], case["threads"]) for case in part["cases"]}
+    sizes = {case["name"]: case["size"] for case in part["cases"]}
+    kept = [
+        case
+        for case in before["cases"]
+        if (case["name"], case["threads"]) not in threads and sizes.get(case["name"], case["size"]) == case["size"]
+    ]
+    found["cases"] = sorted([*kept, *part["cases"]], key=lambda case: (order(case["name"]), case["threads"]))
     for name, field in SECTIONS.items():
         now, labels = part[name], dict(part["sections"].get(name, {}))
         if not labels:
@@ -106,14 +147,21 @@ def merged(before: Record | None, part: Record, order: Callable[[str], int]) -> 
         elif field is None:
             found[name] = now
         else:
-            rest = [one for one in before.get(name, []) if one[field] not in labels]
-            found[name] = [*rest, *now]
-            labels = {one[field]: labels.get(one[field]) or before["sections"][name][one[field]] for one in found[name]}
+            stored: Any = before.get(name) or ({} if isinstance(now, dict) else [])
+            if isinstance(now, dict):
+                found[name] = {key: _replaced(stored.get(key, []), own, field, labels) for key, own in now.items()}
+            else:
+                found[name] = _replaced(stored, now, field, labels)
+            labels = {one[field]: labels.get(one[field]) or before["sections"][name][one[field]] for one in _entries(found[name])}
         if labels:
             found["sections"][name] = labels
     used = {case["measured"] for case in found["cases"]}.union(*(labels.values() for labels in found["sections"].values()))
     found["measured"] = {label: machine for label, machine in (before["measured"] | part["measured"]).items() if label in used}
     return found
+
+
+def _replaced(before: list[Record], now: list[Record], field: str, measured: Mapping[str, str]) -> list[Record]:
+    return [*(one for one in before if one[field] not in measured), *now]
 
 
 def introduction(record: Record) -> str:

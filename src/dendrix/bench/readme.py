@@ -31,7 +31,8 @@ def written(page: str, record: Record, release: str = "") -> str:
         ratios = [case["contenders"].get(other, {}).get("ratio") for case in cases]
         if len(ratios) == len(names) and None not in ratios:
             old = {_release(record["measured"][case["measured"]]["dendrix"]) for case in cases} != {now}
-            cell = f"{_range(ratios, digits)} times faster than {other}{', on an earlier version' * old}"
+            said = f"{_range(ratios, digits)} times faster than" if min(ratios) >= 1 else f"{_range(ratios, '.1f')} times the speed of"
+            cell = f"{said} {other}{', on an earlier version' * old}"
             row = rf"^(\| \[{re.escape(link)}\]\([^)]*\) \| ).* \|$"
             page = re.sub(row, rf"\g<1>{cell} |", page, flags=re.MULTILINE)
     return page

@@ -54,9 +54,9 @@ def case_record(case: Case, outcome: Outcome, threads: int, footprints: dict[str
 def markdown(record: Record) -> str:
     """The record as tables in Markdown."""
     parts = [_INTRODUCTION, introduction(record)]
-    for name, runs in groupby(record["cases"], key=lambda case: case["name"]):
+    for _, runs in groupby(record["cases"], key=lambda case: case["name"]):
         cases = list(runs)
-        parts.append(_case_table(cases) + origin(record, {name: cases[-1].get("measured", "")}))
+        parts.append(_case_table(cases) + origin(record, {f"{case['threads']} threads": case.get("measured", "") for case in cases}))
     if record.get("growth"):
         lines = ["## Growth", "", "Exponent p of cost ~ size^p:", "", "| axis | sizes | contender | exponent |", "|---|---|---|---|"]
         for growth in record["growth"]:
