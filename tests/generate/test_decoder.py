@@ -1,5 +1,6 @@
 """A decoder gives what its model gives, and each row the same to the bit: alone, in a batch, at once, in pieces or token by token."""
 
+from dataclasses import replace
 from threading import Thread
 
 import hypothesis.strategies as st
@@ -13,7 +14,7 @@ from dendrix.core import use_kernels
 from dendrix.errors import KernelError
 from dendrix.generate import Decoder, Weights
 from dendrix.generate.memory import pack
-from dendrix.generate.packing import pack_network, unpack_network
+from dendrix.generate.packing import fingerprint, pack_network, unpack_network
 from dendrix.models.spikegpt.network import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt.neurons import PUBLISHED, NeuronConfig
 
@@ -151,6 +152,17 @@ def test_plain_torch_decodes_time_mixes_that_have_no_loops(kind: dict[str, int],
     if "window" in kind:
         with pytest.raises(ValueError, match="state: expected"):
             decoder.step(text[:1, 0], Decoder(lively("input", width=36)).rest())
+
+
+def test_what_has_no_weights_identifies_a_model_too() -> None:
+    plain = lively()
+    kinds = [dict(), dict(v_threshold=0.5), dict(halve_stream=True), dict(binary_embedding=False)]
+    found = set()
+    for kind in kinds:
+        other = SpikeGPT(replace(plain.config, **kind))
+        other.load_state_dict(plain.state_dict())
+        found.add(fingerprint(other))
+    assert len(found) == len(kinds)
 
 
 def test_numbers_of_spikes_identify_a_model() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -123,7 +123,7 @@ def rounded_weight(weight: Tensor, kind: Weights) -> tuple[Tensor, Tensor]:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """Return the SHA-256 of the weights of a model.
+    """Return the SHA-256 of the weights of a model, and of what changes its results without weights of its own.
 
     Args:
         model: any module with its weights on the CPU.
@@ -133,8 +133,11 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
         digest.update(weight.contiguous().flatten().view(torch.uint8).numpy())
     neurons = [each.config for each in model.modules() if isinstance(each, SpikeNeurons)]
-    kinds = {(each.levels, each.signed, each.separate) for each in neurons} - {(1, False, False)}
-    digest.update(repr(sorted(kinds)).encode() if kinds else b"")
+    kinds: list[Any] = sorted({(each.levels, each.signed, each.separate) for each in neurons} - {(1, False, False)})
+    if isinstance(config := getattr(model, "config", None), SpikeGPTConfig):
+        known = {field.name: field.default for field in fields(config) if field.name in ("v_threshold", "binary_embedding", "halve_stream")}
+        kinds += [(name, getattr(config, name)) for name, default in known.items() if getattr(config, name) != default]
+    digest.update(repr(kinds).encode() if kinds else b"")
     return digest.hexdigest()
 
 

@@ -85,7 +85,8 @@ class _Mix(Stateful):
             product: its name; those without neurons of their own read what the key reads.
         """
         index = -1 if product == self.last else self.readers.index(product) if self.separate and product in self.readers else 0
-        found: SpikeNeurons = self.neurons[index]  # type: ignore[assignment]
+        found = self.neurons[index]
+        assert isinstance(found, SpikeNeurons)
         return found
 
     def mixtures(
