@@ -7,7 +7,7 @@ from typing import Any
 from ...plot import COLOURS, QUIET, save_figure
 from ...plot.style import dress, new_figure
 from ..study import Results
-from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_TRAINED, REFERENCE, SCREENING, SPARSER, TEACHER
+from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_TRAINED, REFERENCE, SCREENING, SEEDS, SPARSER, TEACHER
 
 RATIO, ACTIVE = 1.035, 0.11
 """Goals: bits per byte over those of the continuous twin, and spikes per neuron and token."""
@@ -74,6 +74,7 @@ _UNITS = """
 Bits per byte are those of the first 50,000 bytes of each novel, in windows as in training that overlap by half. The twin is the
 continuous network of the same seed. Energy is estimated for 45 nm on validation text; spike counts are measured unfolded into zeros and
 ones. Tokens per second are those of one text on one core in int8, by processor time. Networks of other kinds are not metered.
+A network whose int8 weights do not fit into 1 MB reads them from DRAM, for about twenty times the energy.
 """
 
 
@@ -124,7 +125,7 @@ def _goals(found: Results) -> Iterator[str]:
     yield "\n## Goals\n\n| | bits over the continuous twin | spikes per neuron and token |\n|---|---|---|\n"
     for name, one in found[LADDER.name].items():
         if name.startswith(REFERENCE) and one["ratio"] is not None:
-            yield f"| {name} | {_judged(one['ratio'], RATIO, '.3f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
+            yield f"| {name} | {_judged(one['ratio'], RATIO, '.4f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
 
 
 def _judged(value: float, goal: float, form: str) -> str:
@@ -138,6 +139,8 @@ def _missing(found: Results) -> Iterator[str]:
         yield "- The screening is not complete, so no arm has been dropped and no ladder has been trained.\n"
     elif stages:
         yield f"- Not yet trained: {' and '.join(stages)}.\n"
+    if few := sum(len(one["cells"]) < len(SEEDS) for one in found[LADDER.name].values()):
+        yield f"- {few} networks of the ladder have fewer than {len(SEEDS)} seeds, so small differences between them are not certain.\n"
     yield from (f"- Not part of the screening: {what}.\n" for what in NOT_TRAINED)
 
 
