@@ -75,7 +75,7 @@ def expect_record(path: Path) -> Record:
 
 
 def _is_record(record: Record) -> bool:
-    """Whether everything that is merged or shown refers to a part with a machine; a record without the fields asked for raises."""
+    """Whether everything that is merged or shown refers to a part with a machine; a missing field is an exception."""
     labels = [case["measured"] for case in record["cases"]]
     fine = all(
         isinstance(case["name"], str) and isinstance(case["threads"], int) and case["contenders"].items() for case in record["cases"]
