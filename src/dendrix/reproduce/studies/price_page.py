@@ -76,8 +76,8 @@ continuous network of the same seed. Energy is estimated for 45 nm on validation
 ones. Tokens per second are those of one text on one core in int8, by processor time. Networks of other kinds are not metered.
 A network whose int8 weights do not fit into 1 MB reads them from DRAM, for about twenty times the energy.
 
-Learning rates were chosen in trainings of a quarter of these steps. For `spiking` the choice was not a good one: the same network needs fewer
-bits after as many steps at the lower rate of [the text study](text-results.md), so the distance from it is overstated here.
+Learning rates were chosen in trainings of a quarter of these steps. For `spiking` the choice was not a good one: the same network needs
+fewer bits after as many steps at the lower rate of [the text study](text-results.md), so the distance from it is overstated here.
 """
 
 
