@@ -50,7 +50,7 @@ REQUIREMENTS = {
     "mnist-qcfs": Requirements(IMAGES, "MNIST", _MNIST, 1, "mnist"),
     "permuted-mnist": Requirements(CONTINUAL, "MNIST", _MNIST, fetch="mnist"),
     "spikegpt-small": Requirements(TEXT, "novels", _NOVELS, 65),
-    "spikegpt-novels": Requirements(TEXT, "novels", _NOVELS, 240),
+    "spikegpt-novels": Requirements(TEXT, "novels", _NOVELS, 100),
     "spikegpt-46m": Requirements(TEXT, "enwik8", _ENWIK8),
     "spikegpt-216m": Requirements(TEXT, "WikiText-103", ("wikitext103.tar.xz", "wiki.train.tokens")),
     "spikegpt-classifier": Requirements(TEXT, "sentences of SST-2", ("nlu.tar.xz",), 1),
