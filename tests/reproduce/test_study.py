@@ -14,7 +14,7 @@ from dendrix.errors import DendrixError, InputError
 from dendrix.reproduce import REPRODUCTIONS
 from dendrix.reproduce.claim import Checked, compare
 from dendrix.reproduce.study import OUTCOME, Cell
-from support.study_cells import die_once, fail, note, study, training
+from support.study_cells import Told, die_once, fail, note, study, training
 
 
 def test_one_job_runs_in_this_process_and_complete_cells_stay(tmp_path: Path) -> None:
@@ -33,6 +33,13 @@ def test_jobs_are_processes_of_one_thread_that_wait_for_the_cells_they_need(tmp_
     found = read_json(tmp_path / "results.json")
     assert len({one["process"] for one in found.values()} | {os.getpid()}) == 4
     assert all(one["threads"] == 1 and one["after_needed"] for one in found.values())
+
+
+def test_with_jobs_complete_cells_start_no_process(tmp_path: Path) -> None:
+    study(Told("a", ("a",), note)).reproduce(tmp_path)
+    study(Told("b", ("b",), note, needs=("a",)), Told("a", ("a",), note)).reproduce(tmp_path, jobs=2)
+    assert [path.name for path in tmp_path.glob("a by *")] == [f"a by {os.getpid()}"]
+    assert [path.name for path in tmp_path.glob("b by *")] != [f"b by {os.getpid()}"]
 
 
 def test_a_killed_job_stops_no_other_and_can_be_repeated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

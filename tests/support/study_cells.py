@@ -39,6 +39,14 @@ def accuracy(_: Cell, folder: Path) -> dict[str, float]:
     return {"accuracy": evaluate_run(folder, "test").accuracy}
 
 
+class Told(Cell):
+    """A cell that leaves a file named by each process that runs it."""
+
+    def run(self, out: Path) -> None:
+        super().run(out)
+        (out / f"{self.name} by {os.getpid()}").touch()
+
+
 def checks(found: Mapping[str, Any]) -> list[Checked]:
     return [compare("here", name, name, one.get("accuracy", 0.0), 2.0, 0.5) for name, one in found.items()]
 

@@ -142,8 +142,12 @@ def _with_epochs(cell: Cell, epochs: int) -> Cell:
 
 def _run_at_a_time(cells: Sequence[Cell], out: Path, jobs: int) -> None:
     """Run each cell in a process of its own. A cell that fails or is killed stops no other, except those that need it."""
+    complete = {cell.name: cell for cell in cells if (out / RUNS / cell.name / OUTCOME).exists()}
+    for count, cell in enumerate(complete.values(), 1):
+        cell.run(out)  # a check of its folder, for which a process would be slow to start
+        _tell(cell.name, count, len(cells))
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may deadlock
-    waiting, failed = {cell.name: cell for cell in cells}, list[str]()
+    waiting, failed = {cell.name: cell for cell in cells if cell.name not in complete}, list[str]()
     running: dict[str, SpawnProcess] = {}
     try:
         while waiting or running:
