@@ -23,6 +23,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"spikes": "none", "binary_embedding": False},
     {"channel_first": True, "layers": 8, "halve_stream": True, "v_threshold": 0.3},
     {"spikes": "input", "neurons": NeuronConfig(levels=3)},
+    {"spikes": "input", "neurons": NeuronConfig(levels=4, separate=True)},
     {"neurons": NeuronConfig(levels=2, norm=True), "v_threshold": 0.3},
 ]
 

@@ -21,6 +21,8 @@ State = list[dict[str, Tensor]]
 
 
 _WITHOUT_EFFECT = {"position_ids", "cache_position", "output_attentions", "head_mask", "token_type_ids"}
+_NEURONS = ("levels", "norm", "separate")
+"""Fields of the neurons that may differ from the published ones."""
 _LOSS = {"num_items_in_batch", "ignore_index", "shift_labels"}
 
 
@@ -64,9 +66,9 @@ class SpikeGPTConfig(PreTrainedConfig):
         channel_first: bool = False, dropout: float = 0.03, v_threshold: float = 1.0, binary_embedding: bool = True,
         halve_stream: bool = False, neurons: dict[str, Any] | None = None, pooling: str = "last", **more: Any,
     ):  # fmt: skip
-        other = {name: value for name, value in (neurons or {}).items() if name not in ("levels", "norm")}  # new fields are refused too
+        other = {name: value for name, value in (neurons or {}).items() if name not in _NEURONS}  # new fields are refused too
         if own := [f"{name}={value}" for name, value in other.items() if value != (2.0 if name == "alpha" else False)]:
-            raise ValueError(f"neurons: expected no more than levels and a norm, got {', '.join(own)}. Install and import dendrix.")
+            raise ValueError(f"neurons: expected no more than {', '.join(_NEURONS)}, got {', '.join(own)}. Install and import dendrix.")
         if own := [f"{name}={more[name]}" for name in ("decay_rank", "window") if more.get(name)]:
             raise ValueError(f"time mix: expected the published one, got {', '.join(own)}. Install and import dendrix.")
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
@@ -101,11 +103,14 @@ def spike(x: Tensor) -> Tensor:
 class Mix(nn.Module):
     """One half of a block, a token at a time."""
 
+    readers: int
+    """Number of products that read the stream."""
+
     def __init__(self, config: SpikeGPTConfig, hidden: int, scale: float):
         super().__init__()
         self.spikes, self.v_threshold, self.scale, self.hidden = config.spikes, config.v_threshold, scale, hidden
         self.width, neurons = config.hidden_size, config.neurons or {}
-        self.levels = neurons.get("levels", 1)
+        self.levels, self.separate = neurons.get("levels", 1), bool(neurons.get("separate"))
         self.neurons = nn.ModuleList([nn.ModuleDict({"norm": nn.LayerNorm(self.width)})] if neurons.get("norm") else [])
         if self.spikes == "input":
             self.norm = nn.LayerNorm(hidden)
@@ -114,7 +119,7 @@ class Mix(nn.Module):
         """The state before the first token."""
         sizes = {"shift": self.width}
         if self.spikes == "input":
-            sizes |= {"before": self.width, "middle": self.hidden}
+            sizes |= {f"before {i}": self.width for i in range(self.readers if self.separate else 1)} | {"middle": self.hidden}
         elif self.spikes == "output":
             sizes["after"] = self.width
         return {name: like.new_zeros(len(like), size) for name, size in sizes.items()}
@@ -132,16 +137,19 @@ class Mix(nn.Module):
         return torch.stack(fired).sum(0)
 
     def mixed(self, x: Tensor, state: dict[str, Tensor], *shares: Tensor) -> list[Tensor]:
-        """This token mixed with the one before; for spikes, each channel takes one of the two."""
-        if self.spikes == "input":
-            x = self.lif(x, state, "before")
+        """This token mixed with the one before; for spikes, each channel takes one of the two. Separate neurons read the mixtures."""
+        if self.spikes == "input" and not self.separate:
+            x = self.lif(x, state, "before 0")
             shares = tuple((share >= 0.5).to(x.dtype) + (share - share.detach()) for share in shares)
         earlier, state["shift"] = state["shift"], x
-        return [x * share.flatten() + earlier * (1 - share.flatten()) for share in shares]
+        mixtures = [x * share.flatten() + earlier * (1 - share.flatten()) for share in shares]
+        return [self.lif(mixture, state, f"before {i}") for i, mixture in enumerate(mixtures)] if self.separate else mixtures
 
 
 class TimeMix(Mix):
     """A gated running average of values with weights exp(key)."""
+
+    readers = 3
 
     def __init__(self, config: SpikeGPTConfig, scale: float):
         width = config.hidden_size
@@ -170,6 +178,8 @@ class TimeMix(Mix):
 
 class ChannelMix(Mix):
     """A gated layer of 4 d channels, with squared ReLU or spikes."""
+
+    readers = 2
 
     def __init__(self, config: SpikeGPTConfig, scale: float):
         width = config.hidden_size
