@@ -1,6 +1,7 @@
 """The meter: what is a spike, what counts, and that the network stays as it was."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from dendrix.core import Stateful
 from dendrix.energy import Costs, measure
 from dendrix.layers import DelayLinear, PerStep, Sequential
 from dendrix.models import VGG, SpikeGPT, SpikeGPTConfig, VGGConfig
+from dendrix.models.spikegpt import NeuronConfig, SpikeGPTClassifier
 from dendrix.neurons import LI, LIF
 
 
@@ -166,3 +168,27 @@ def test_modules_over_folded_steps_see_the_mask() -> None:
     x, valid = torch.rand(2, 3, 4), torch.tensor([[True, True, True], [True, False, False]])
     (layer,) = measure(PerStep(nn.Linear(4, 2)), [(x, valid, torch.zeros(2))]).layers
     assert layer.dense == 4 * 8
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("neurons", [NeuronConfig(levels=3, separate=True), NeuronConfig(levels=2, signed=True, scales=True)])
+@pytest.mark.parametrize("kind", [SpikeGPT, lambda config: SpikeGPTClassifier(config, 3)])
+def test_spike_counts_are_as_many_spikes(kind: Any, neurons: NeuronConfig) -> None:
+    model = kind(SpikeGPTConfig(40, 24, 2, spikes="input", neurons=neurons, v_threshold=0.3)).eval()
+    tokens, inputs = torch.randint(40, (2, 9)), dict[str, Any]()
+    halves = {f"blocks.{i}.{part}": block.get_submodule(part) for i, block in enumerate(model.blocks) for part in ("att", "ffn")}
+    hooks = [
+        half.get_submodule(half.last).register_forward_pre_hook(lambda _, given, name=name: inputs.update({name: given[0]}))
+        for name, half in halves.items()
+    ]
+    model(tokens)
+    for hook in hooks:
+        hook.remove()
+    layers = {layer.name: layer for layer in measure(model, [tokens]).layers}
+    assert {layer.kind for name, layer in layers.items() if name.startswith("blocks.")} <= {"spikes", "signed spikes", "silence"}
+    for name, half in halves.items():
+        spikes, found = half.neurons_before(half.last).counts(inputs[name]).sum().item(), layers[f"{name}.{half.last}"]
+        assert found.operations.acs == pytest.approx(spikes * 24)
+        assert found.rate == pytest.approx(spikes / inputs[name].numel())
+        assert found.dense == inputs[name].numel() * 24
+    assert not any("product" in name for name, _ in model.named_modules())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..layers import DelayLinear, DendriticSegments, Recurrent, RecurrentDelay, SparseLinear
 from ..layers.dendrites.active import ActiveDendrites
 from ..models import DendriticNet
+from ..models.spikegpt.deployment import UnfoldedLinear
 
 Delayed = Literal["synapses", "inputs", "outputs"]
 _WAITS: dict[str, Delayed] = {"synaptic": "synapses", "axonal": "inputs", "dendritic": "outputs"}
@@ -33,6 +34,8 @@ class Product:
     """Number of time steps that a delay line holds; 1 without delays."""
     delayed: Delayed = "synapses"
     """What waits in the delay line: the input of each synapse, a whole input ("axonal"), or a whole output ("dendritic")."""
+    counts: Tensor | None = None
+    """Number of spikes behind each value of x, which then has one amplitude; None for one spike where x is not zero."""
 
 
 @singledispatch
@@ -52,6 +55,12 @@ def products(module: nn.Module, given: dict[str, Any], y: Any) -> tuple[Product,
 @products.register
 def _linear(module: nn.Linear, given: dict[str, Any], y: Tensor) -> tuple[Product, ...]:
     return (_dense(given["input"], module.weight, y.shape[-1]),)
+
+
+@products.register
+def _unfolded(module: UnfoldedLinear, given: dict[str, Any], y: Tensor) -> tuple[Product, ...]:
+    counts = module.counts(given["x"]).round()
+    return (replace(_dense(given["x"] / counts.clamp_min(1), module.product.weight, y.shape[-1]), counts=counts),)
 
 
 @products.register(nn.Conv1d)
@@ -123,7 +132,9 @@ def counted_with_its_parent(model: nn.Module) -> set[nn.Module]:
     Args:
         model: the network.
     """
-    return {part for module in model.modules() if isinstance(module, Recurrent) for part in module.feedback.modules()}
+    modules = list(model.modules())
+    found = {part for module in modules if isinstance(module, Recurrent) for part in module.feedback.modules()}
+    return found | {module.product for module in modules if isinstance(module, UnfoldedLinear)}
 
 
 def unknown(module: nn.Module) -> bool:

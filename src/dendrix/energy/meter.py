@@ -11,6 +11,8 @@ from ..core import Stateful, expect_valid
 from ..errors import InputError
 from ..exits.network import Item, evaluating, parts
 from ..layers import rounded
+from ..models.spikegpt import unfolded
+from ..models.spikegpt.network import SpikeGPTBody
 from .matrix_products import counted_with_its_parent, products, unknown
 from .report import Report
 from .spike_outputs import spikes
@@ -21,7 +23,8 @@ from .tally import ProductTally, RateTally, StateTally
 def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int], None] | None = None) -> Report:
     """Run a network over batches as in deployment, in evaluation mode and with integer delays, and count its operations.
 
-    Matrix products and the states of neurons and of WKV are counted; normalisation, gates and pooling are not. Computations by modules of
+    Matrix products and the states of neurons and of WKV are counted; normalisation, gates and pooling are not. Spike counts of a SpikeGPT
+    are as many spikes: its products are measured `unfolded`. Computations by modules of
     the network while a batch is created, such as the input currents of a converted image network, are included. The mode and delays of
     the network are restored afterwards.
 
@@ -32,6 +35,8 @@ def measure(model: nn.Module, batches: Iterable[Item], progress: Callable[[int],
     Raises:
         InputError: there is no batch, or the shape of a batch does not match the network.
     """
+    if isinstance(model, SpikeGPTBody) and model.config.spikes == "input" and model.config.neurons.levels > 1:
+        model = unfolded(model)
     meter = _Meter(model)
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))

@@ -56,11 +56,11 @@ class Layer:
     """Values of the inputs. "spikes": one nonzero value, or one per channel, which can be folded into the weights; "signed spikes": one
     magnitude; "numbers": arbitrary; "silence": only zeros."""
     rate: float
-    """Fraction of the input values that are not zero."""
+    """Input values that are not zero, as a fraction of all; of spike counts, the spikes for each value."""
     dense: float
     """Number of multiplications if no input is skipped."""
     reached: float
-    """Number of multiplications with a nonzero input."""
+    """Number of multiplications with a nonzero input; of spike counts, one addition for each spike."""
     rows: int
     """Number of inputs or time steps at which the product was computed."""
     inputs: int

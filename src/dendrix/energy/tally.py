@@ -23,11 +23,12 @@ class ProductTally:
         place = product.x.shape[product.lead :]
         rows = masked_rows(product.x, product.lead, valid).reshape(-1, place[0], place[1:].numel())
         fires = rows != 0
+        sent = fires if product.counts is None else masked_rows(product.counts, product.lead, valid).reshape(rows.shape)
         reach = torch.as_tensor(product.reach, dtype=torch.double, device=rows.device).expand(place).flatten()
-        reached = fires.flatten(1).double() @ reach
+        reached = sent.flatten(1).double() @ reach
         self.rows += len(rows)
         self.values += rows.numel()
-        self.fired += fires.sum().item()
+        self.fired += sent.sum().item()
         self.dense += len(rows) * reach.sum().item()
         self.reached += reached.sum().item()
         self.product = product

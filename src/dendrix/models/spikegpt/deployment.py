@@ -2,15 +2,17 @@
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
 from .blocks import ChannelMix, TimeMix
-from .network import SpikeGPT
+from .network import SpikeGPT, SpikeGPTBody
 from .neurons import PUBLISHED, SpikeNeurons
+
+Network = TypeVar("Network", bound=SpikeGPTBody)
 
 
 def deployable(network: SpikeGPT, where: str) -> SpikeGPT:
@@ -72,13 +74,13 @@ def _fold(scaled: Any, plain: Any) -> None:
                 product.weight.mul_(amplitude)
 
 
-def unfolded(network: SpikeGPT) -> SpikeGPT:
+def unfolded(network: Network) -> Network:
     """Return a copy whose products behind neurons of several levels are sums of products with zeros and ones, one for each level.
 
     The outputs are the same up to rounding. Without several levels, the copy has the same products.
 
     Args:
-        network: a SpikeGPT with spikes="input".
+        network: a SpikeGPT or a classifier with spikes="input".
     Raises:
         InputError: its products have no spikes as inputs.
     """
@@ -92,12 +94,18 @@ def unfolded(network: SpikeGPT) -> SpikeGPT:
                 for name, product in list(part.named_children()):
                     if isinstance(product, nn.Linear) and name != "decay_up":  # its inputs are numbers
                         neurons = mix.neurons_before(name if part is mix else "")
-                        setattr(part, name, _Unfolded(product, neurons, levels))
+                        setattr(part, name, UnfoldedLinear(product, neurons, levels))
     return made
 
 
-class _Unfolded(nn.Module):
-    """A product with spike counts, as a sum of products with 0, 1 and -1 times the amplitude."""
+class UnfoldedLinear(nn.Module):
+    """A product with spike counts, as a sum of products with 0, 1 and -1 times the amplitude.
+
+    Args:
+        product: the product with spike counts.
+        neurons: where they come from.
+        levels: largest count.
+    """
 
     def __init__(self, product: nn.Linear, neurons: SpikeNeurons, levels: int):
         super().__init__()
@@ -105,9 +113,13 @@ class _Unfolded(nn.Module):
         self.in_features, self.out_features = product.in_features, product.out_features
         self._counted = [neurons]  # in a list, because its parameters belong to the mix
 
-    def forward(self, x: Tensor) -> Tensor:
+    def counts(self, x: Tensor) -> Tensor:
+        """Return the number of spikes behind each value of an input, [..., C]."""
         (neurons,) = self._counted
-        counts = neurons.counts(x)
+        return neurons.counts(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        counts = self.counts(x)
         amplitude = x / counts.clamp_min(1)
         parts = [self.product(torch.where(counts > level - 0.5, amplitude, 0)) for level in range(1, self.levels + 1)]
         total = torch.stack(parts).sum(0)

@@ -18,7 +18,6 @@ from ...data.text.corpora import corpus
 from ...energy import Metered, load_hardware, measure
 from ...generate import Decoder
 from ...models import SpikeGPT
-from ...models.spikegpt.deployment import unfolded
 from ...models.spikegpt.hf_files import load_network
 from ...run_folder.record import METRICS, read_lines, read_record
 from ...runs.text_scores import tokens_in
@@ -184,13 +183,12 @@ def energy(network: Any, windows: Tensor) -> dict[str, float | None]:
     """Return the energy of a token with and without memory, in nJ.
 
     Args:
-        network: trained network; products with spike counts are measured unfolded.
+        network: trained network.
         windows: tokens, int64 [B, T].
     """
     if not isinstance(network, SpikeGPT):
         return {"energy_nj": None, "operations_nj": None}
-    metered = unfolded(network) if network.config.spikes == "input" else network
-    found = Metered(metered, measure(metered, [windows]), "token").compare(load_hardware(HARDWARE)).spiking
+    found = Metered(network, measure(network, [windows]), "token").compare(load_hardware(HARDWARE)).spiking
     own = found.terms["operations"].middle + (found.terms["neurons"].middle if "neurons" in found.terms else 0.0)
     return {"energy_nj": found.total.middle / 1e3, "operations_nj": own / 1e3}
 
