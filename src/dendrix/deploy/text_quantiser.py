@@ -51,8 +51,8 @@ def quantise_text(network: SpikeGPT, tokens: Iterable[Tensor]) -> IntegerSpikeGP
         raise InputTypeError(f"network: expected a SpikeGPT, got {type(network).__name__}, which has no integer form for text.")
     expect_plain(network)
     expect_finite_weights(network)
-    network.config.expect_published("the integer form", *NEURON_FIELDS, *(["scales"] if network.config.spikes == "input" else []))
     network = folded(network)
+    network.config.expect_published("the integer form", *NEURON_FIELDS)
     for name, ratio in network.named_parameters():
         if "time_mix" in name and (largest := float(ratio.detach().abs().max())) >= _MIX_MAX:
             raise InputError(f"{name}: expected mixing ratios within {_MIX_MAX:g}, got {largest:.4g}, which has no integer form.")
