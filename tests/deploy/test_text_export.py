@@ -167,7 +167,7 @@ const engine = new WebAssembly.Module(readFileSync("text.wasm"));
 const said = [String(hasSimd()), String(WebAssembly.Module.imports(engine).length)];
 const note = (act) => { try { act(); said.push("nothing"); } catch (error) { said.push(error.message); } };
 note(() => new TextNetwork(engine, new Uint8Array(64)));
-const text = new TextNetwork(engine, new Uint8Array(readFileSync("network.bin"))).text();
+const text = new TextNetwork(engine, readFileSync("network.bin")).text();
 note(() => text.result());
 note(() => text.push([3, 256]));
 text.push("Hé");

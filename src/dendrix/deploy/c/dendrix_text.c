@@ -9,7 +9,7 @@
 #ifndef DX_DEBUG
 #define DX_DEBUG 0
 #endif
-#ifndef DX_TEXT_WATCH /* a program that counts sees the inputs of every product, and the spikes after every half */
+#ifndef DX_TEXT_WATCH /* a program that counts sees the inputs of every product, and the spikes of every group of neurons */
 #define DX_TEXT_WATCH(x, n) ((void)0)
 #define DX_TEXT_FIRED(x, n) ((void)0)
 #endif
@@ -117,6 +117,7 @@ static void fire(const dx_text_model *m, int32_t *x, uint32_t n, int32_t *v, con
     x[i] = spikes;
     v[i] = spikes ? 0 : (int32_t)h;
   }
+  DX_TEXT_FIRED(x, n);
 }
 
 static void scale(int32_t *x, uint32_t n, const int32_t *factor, int32_t down, int64_t limit) {
@@ -278,7 +279,6 @@ static void read_token(const dx_text_model *m, const room *r, uint32_t token) {
         threshold = scalar + THRESHOLD;
       }
       fire(m, r->value, m->width, r->state + half->after_at, threshold, !normed, half->after_gain);
-      DX_TEXT_FIRED(r->value, m->width);
       one = scalar[ONE];
     } else {
       scale(r->value, m->width, own, c[half->scalars + OUTPUT_SHIFT], 2 * STREAM_MAX);
