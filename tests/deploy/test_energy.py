@@ -7,6 +7,8 @@ from dendrix.deploy import quantise, quantise_text
 from dendrix.energy import measure
 from dendrix.layers import freeze
 from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt import NeuronConfig, unfolded
+from dendrix.models.spikegpt.blocks import Spikes
 from support.integer_images import CONVERTED, converted, images
 from support.integer_networks import frames, network
 
@@ -41,12 +43,15 @@ def test_operations_of_images_are_those_of_the_converted_network(kind: str) -> N
     assert {layer.kind for layer in found.layers} >= {"numbers"}
 
 
-@pytest.mark.parametrize("spikes", ["output", "input"])
-def test_operations_of_texts_are_those_of_the_float_network(spikes: str) -> None:
+@pytest.mark.parametrize(
+    ("spikes", "neurons"), [("output", NeuronConfig()), ("input", NeuronConfig()), ("input", NeuronConfig(levels=3, separate=True))]
+)
+def test_operations_of_texts_are_those_of_the_float_network(spikes: Spikes, neurons: NeuronConfig) -> None:
     torch.manual_seed(0)
-    model = SpikeGPT(SpikeGPTConfig(vocab_size=50, width=24, layers=2, spikes=spikes)).eval()
+    model = SpikeGPT(SpikeGPTConfig(vocab_size=50, width=24, layers=2, spikes=spikes, neurons=neurons)).eval()
     tokens = torch.randint(50, (3, 20))
-    expected, found = measure(model, [tokens]), measure(quantise_text(model, [tokens]), [tokens])
+    zeros_and_ones = unfolded(model) if spikes == "input" else model
+    expected, found = measure(zeros_and_ones, [tokens]), measure(quantise_text(model, [tokens]), [tokens])
     assert len(found.layers) == len(expected.layers) == 15
     dense, integer = (sorted((layer.dense, layer.reached) for layer in report.layers) for report in (expected, found))
     assert [one for one, _ in dense] == [one for one, _ in integer]

@@ -18,7 +18,8 @@ from dendrix.deploy.text_sampling import continued
 from dendrix.errors import InputError
 from dendrix.models import SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig
-from support.integer_texts import SPIKES, random_network
+from dendrix.models.spikegpt.blocks import Spikes
+from support.integer_texts import random_network
 
 GCC, NODE = shutil.which("gcc"), shutil.which("node")
 needs_gcc = pytest.mark.skipif(GCC is None, reason="needs gcc")
@@ -38,17 +39,30 @@ def texts(rng: np.random.Generator, vocabulary: int, count: int = 2) -> list[np.
     return [rng.integers(0, vocabulary, int(rng.integers(1, 12))) for _ in range(count)]
 
 
-def expect_equal_in_c(folder: Path, seed: int, extreme: bool) -> None:
+NEURONS = [
+    ("output", NeuronConfig()),
+    ("input", NeuronConfig()),
+    ("none", NeuronConfig()),
+    ("output", NeuronConfig(levels=2, decays=True, norm=True)),
+    ("input", NeuronConfig(levels=3, signed=True, decays=True)),
+    ("input", NeuronConfig(separate=True)),
+    ("input", NeuronConfig(levels=3, signed=True, decays=True, separate=True)),
+]
+"""One network of every position of neurons, and of each with every option."""
+
+
+def expect_equal_in_c(folder: Path, seed: int, extreme: bool, config: SpikeGPTConfig | None = None) -> None:
     rng = np.random.default_rng(seed)
-    network = random_network(rng, extreme)
+    network = random_network(rng, extreme, config)
     export_text_c(DeployedText(network, False), folder, texts(rng, network.config.vocab_size))
     assert "2 texts equal" in gcc(folder, f"{STRICT} {SANE} {SELFTEST}")
 
 
 @needs_gcc
-@pytest.mark.parametrize(("seed", "extreme"), [(1, False), (1, True), (0, False)], ids=["none", "none, extreme", "output"])
-def test_c_equals_the_reference(seed: int, extreme: bool, tmp_path: Path) -> None:
-    expect_equal_in_c(tmp_path / "net", seed, extreme)
+@pytest.mark.parametrize("extreme", [False, True])
+@pytest.mark.parametrize(("spikes", "neurons"), NEURONS)
+def test_c_equals_the_reference(spikes: Spikes, neurons: NeuronConfig, extreme: bool, tmp_path: Path) -> None:
+    expect_equal_in_c(tmp_path / "net", 0, extreme, SpikeGPTConfig(31, 11, 2, spikes=spikes, neurons=neurons))
 
 
 @needs_gcc
@@ -59,27 +73,23 @@ def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.Temp
     expect_equal_in_c(tmp_path_factory.mktemp("c") / "net", seed, extreme)
 
 
-NEURONS = [*[NeuronConfig()] * 3, NeuronConfig(levels=2, decays=True, norm=True), NeuronConfig(levels=3, signed=True, decays=True)]
-
-
 @needs_gcc
 @pytest.mark.extended
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
-@pytest.mark.parametrize("spikes", SPIKES)
-def test_levels_of_optimisation(spikes: str, level: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spikes", "neurons"), NEURONS)
+def test_levels_of_optimisation(spikes: Spikes, neurons: NeuronConfig, level: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(len(spikes))
-    network = random_network(rng, config=SpikeGPTConfig(40, 24, 2, spikes=spikes))
+    network = random_network(rng, config=SpikeGPTConfig(40, 24, 2, spikes=spikes, neurons=neurons))
     export_text_c(DeployedText(network, False), tmp_path / "net", texts(rng, 40, 6))
     assert "6 texts equal" in gcc(tmp_path / "net", f"{STRICT} {level} {SELFTEST}")
 
 
 @needs_node
-@pytest.mark.parametrize("seed", range(5))
-def test_webassembly_equals_the_reference(seed: int, tmp_path: Path) -> None:
-    """Both engines: one network of every position of neurons, with widths that are no multiples of the vectors, and with every option."""
-    rng = np.random.default_rng(seed)
-    config = SpikeGPTConfig(31, 21, 2, spikes=SPIKES[seed % 3], neurons=NEURONS[seed])
-    network = random_network(rng, extreme=seed == 2, config=config)
+@pytest.mark.parametrize(("spikes", "neurons"), NEURONS)
+def test_webassembly_equals_the_reference(spikes: Spikes, neurons: NeuronConfig, tmp_path: Path) -> None:
+    """Both engines, with widths that are no multiples of the vectors."""
+    rng = np.random.default_rng(0)
+    network = random_network(rng, extreme=spikes == "none", config=SpikeGPTConfig(31, 21, 2, spikes=spikes, neurons=neurons))
     export_text_wasm(DeployedText(network, False), tmp_path / "net", texts(rng, 31))
     done = subprocess.run([str(NODE), "selftest.mjs"], cwd=tmp_path / "net", check=True, capture_output=True, text=True)
     assert "2 texts equal" in done.stdout
@@ -157,7 +167,7 @@ const engine = new WebAssembly.Module(readFileSync("text.wasm"));
 const said = [String(hasSimd()), String(WebAssembly.Module.imports(engine).length)];
 const note = (act) => { try { act(); said.push("nothing"); } catch (error) { said.push(error.message); } };
 note(() => new TextNetwork(engine, new Uint8Array(64)));
-const text = new TextNetwork(engine, new Uint8Array(readFileSync("network.bin"))).text();
+const text = new TextNetwork(engine, readFileSync("network.bin")).text();
 note(() => text.result());
 note(() => text.push([3, 256]));
 text.push("Hé");

@@ -56,6 +56,9 @@ def test_the_first_tokens_with_spikes_before_every_product(options: dict[str, ob
     [
         ("input", NeuronConfig(levels=2)),
         ("input", NeuronConfig(levels=3, signed=True, scales=True, decays=True)),
+        ("input", NeuronConfig(separate=True)),
+        ("input", NeuronConfig(levels=4, separate=True)),
+        ("input", NeuronConfig(levels=3, signed=True, decays=True, separate=True)),
         ("output", NeuronConfig(norm=True)),
         ("output", NeuronConfig(norm=True, levels=2, signed=True, decays=True)),
         ("output", NeuronConfig(decays=True)),

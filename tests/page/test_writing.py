@@ -11,12 +11,18 @@ import numpy as np
 import pytest
 import torch
 
+from dendrix.core.files import write_json
+from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.deploy import DeployedText, continued
 from dendrix.energy import Costs, measure
-from dendrix.page.writing import deployed_text
+from dendrix.models.spikegpt import NeuronConfig
+from dendrix.models.spikegpt.hf_files import save_language_model
+from dendrix.page.writing import deployed_text, write_files
 from dendrix.pretrained import find_run
+from dendrix.train.text.data import TextData
 from support.browser import Visitor, needs_browser
 from support.exports import NODE, needs_node
+from support.integer_texts import float_network
 
 PROMPT = "The old captain looked at the café and said: "
 COUNT, TEMPERATURE, SEED = 150, 0.7, 2**62 + 5
@@ -24,12 +30,12 @@ COUNT, TEMPERATURE, SEED = 150, 0.7, 2**62 + 5
 SCRIPT = """
 import { readFileSync } from "node:fs";
 import { Branches, TextRun, nanojoules } from "./lib/text_run.js";
-const read = (name) => new Uint8Array(readFileSync(new URL(name, import.meta.url)));
-const about = JSON.parse(new TextDecoder().decode(read("./models/write.json")));
-const { prompt, count, temperature, seed } = JSON.parse(process.argv[2]);
+const { models, prompt, count, temperature, seed } = JSON.parse(process.argv[2]);
+const read = (name) => new Uint8Array(readFileSync(name));
+const about = JSON.parse(new TextDecoder().decode(read(`${models}/write.json`)));
 const found = [];
 for (const name of ["text.wasm", "text_simd.wasm"]) {
-  const run = new TextRun(new WebAssembly.Module(read(`./engines/${name}`)), read("./models/write.bin"), about);
+  const run = new TextRun(new WebAssembly.Module(read(new URL(`./engines/${name}`, import.meta.url))), read(`${models}/write.bin`), about);
   const branches = new Branches(run);
   const go = (options, number) => {
     run.choose({ temperature: options.temperature, seed: BigInt(options.seed) });
@@ -39,8 +45,9 @@ for (const name of ["text.wasm", "text_simd.wasm"]) {
   for (const byte of new TextEncoder().encode(prompt)) branches.push(byte, false);
   const start = branches.current.bytes.length;
   const greedy = go({ temperature: 0, seed: 0 }, count);
-  const energy = nanojoules(about, run.inputs, run.bytes);
-  const counts = [...run.inputs];
+  const energy = nanojoules(about, run);
+  const [counts, sums] = [[...run.inputs], [...run.sums]];
+  const neurons = run.spikes / run.bytes;
   const state = [...run.state()];
   branches.back(start);
   const sampled = go({ temperature, seed }, count);
@@ -49,7 +56,7 @@ for (const name of ["text.wasm", "text_simd.wasm"]) {
   const other = (branches.fork(start + 70), go({ temperature, seed: 1 }, count - 70));
   branches.select(0);
   const more = go({ temperature, seed }, 10);
-  found.push({ greedy, sampled, forked, other, more, energy, counts, state, branches: branches.all.length, saved: branches.savedBytes });
+  found.push({ greedy, sampled, forked, other, more, energy, counts, sums, neurons, state, branches: branches.all.length });
 }
 console.log(JSON.stringify(found));
 """
@@ -65,11 +72,27 @@ def text_of(deployed: DeployedText, count: int, temperature: float, seed: int, p
     return [*tokens.tolist(), *islice(continued(deployed.network, tokens, round(1000 * temperature), seed), count)]
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the user's with spike counts of separate neurons."""
+    folder = tmp_path_factory.mktemp("runs") / "rose"
+    folder.mkdir()
+    (folder / "text.txt").write_text("a rose is a rose is a rose\n" * 300)
+    network = float_network(vocab_size=256, spikes="input", neurons=NeuronConfig(levels=3, separate=True))
+    save_language_model(folder, network, byte_tokenizer())
+    write_json(folder / "run.json", {"name": "rose", "recipe": {"data": TextData(str(folder / "text.txt")).to_dict()}})
+    return folder
+
+
 @needs_node
-def test_the_engine_equals_python(folder: Path, deployed: DeployedText) -> None:
+@pytest.mark.parametrize("run", ["novels", "own"])
+def test_the_engine_equals_python(run: str, request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> None:
+    deployed = deployed_text(path := find_run(run if run == "novels" else request.getfixturevalue(run)))
+    for name, content in write_files(path):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     script = folder / "write_test.mjs"
     script.write_text(SCRIPT)
-    given = json.dumps({"prompt": PROMPT, "count": COUNT, "temperature": TEMPERATURE, "seed": str(SEED)})
+    given = json.dumps({"models": str(tmp_path), "prompt": PROMPT, "count": COUNT, "temperature": TEMPERATURE, "seed": str(SEED)})
     try:
         done = subprocess.run([str(NODE), str(script), given], check=True, capture_output=True, text=True)
     finally:
@@ -86,19 +109,30 @@ def test_the_engine_equals_python(folder: Path, deployed: DeployedText) -> None:
         assert found["state"] == state[0].tolist()
         assert found["branches"] == 3
         reached = [layer.rate * layer.dense for layer in report.layers]
-        outputs = [layer.dense / len(greedy) for layer in report.layers]
-        about = json.loads((folder / "models" / "write.json").read_text())
+        about = json.loads((tmp_path / "write.json").read_text())
         widths = [product["outputs"] for product in about["products"]]
-        assert outputs == [product["outputs"] * product["inputs"] for product in about["products"]]
-        assert np.allclose(np.array(found["counts"]) * widths, reached, rtol=1e-9)
+        weights = np.array([product["outputs"] * product["inputs"] for product in about["products"]])
+        config, dense = deployed.network.config, np.array([layer.dense / len(greedy) for layer in report.layers])
+        assert np.array_equal(dense[:-1], weights[:-1] * (config.neurons.levels if config.spikes == "input" else 1))
+        assert dense[-1] == weights[-1]
+        of_spikes = [product["kind"] != "numbers" for product in about["products"]]
+        assert of_spikes == [layer.kind != "numbers" for layer in report.layers]
+        assert np.allclose(np.where(of_spikes, found["sums"], found["counts"]) * widths, reached, rtol=1e-9)
+        assert 0 < found["neurons"] < about["neurons"]
         assert found["energy"] == pytest.approx(report.operations.picojoules(Costs()) / len(greedy) / 1000, rel=1e-12)
 
 
 def test_the_parts_cover_the_state(folder: Path, deployed: DeployedText) -> None:
     about = json.loads((folder / "models" / "write.json").read_text())
     assert sum(part["size"] for part in about["state"]) == deployed.network.plan.memory
-    assert {part["size"] for part in about["state"]} == {about["width"]}
     assert about["memory_bytes"] == deployed.memory_bytes
+
+
+def test_the_parts_of_separate_neurons(own: Path) -> None:
+    """Three groups before a time mix, two before a channel mix."""
+    about = json.loads(dict(write_files(own))["write.json"])
+    assert [part["size"] // 24 for part in about["state"]] == [1, 3, 1, 1, 1, 1, 2, 4] * 2
+    assert about["neurons"] == 24 * 20
 
 
 def idle(page: Any, task: str) -> dict[str, str]:

@@ -26,8 +26,8 @@ def config_of(rng: np.random.Generator) -> SpikeGPTConfig:
 
 
 def _neurons(rng: np.random.Generator, spikes: str) -> NeuronConfig:
-    flags = {name: bool(rng.integers(2)) for name in ("signed", "decays", "norm")}
-    return NeuronConfig(levels=int(rng.integers(1, 4)), **flags | ({"norm": False} if spikes == "input" else {}))
+    flags = {name: bool(rng.integers(2)) for name in ("signed", "decays", "separate" if spikes == "input" else "norm")}
+    return NeuronConfig(levels=int(rng.integers(1, 4)), **flags)
 
 
 def random_network(rng: np.random.Generator, extreme: bool = False, config: SpikeGPTConfig | None = None) -> IntegerSpikeGPT:

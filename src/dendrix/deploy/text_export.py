@@ -18,7 +18,7 @@ from .image import Image
 from .integer_layer import Ints
 from .npz_export import npz
 from .text_bounds import expect_proven
-from .text_layout import FIELDS, NEURONS, named_constants, named_weights
+from .text_layout import FIELDS, named_constants, named_weights, neurons_of
 from .text_network import IntegerSpikeGPT
 from .text_notes import text_npz_readme, text_readme, text_web_readme
 from .text_vectors import TEMPERATURE, TextVector, text_vectors, text_vectors_json
@@ -27,7 +27,8 @@ _LARGEST_VOCABULARY = 65_536
 _HEADER = 32
 _MODEL = struct.Struct("<7I5I2I3H2x")
 _END = ("head", "scalars", "norm_weight", "norm_bias", "head_scale")
-_NEURON_NAMES = {"input": "DX_NEURONS_BEFORE_PRODUCTS", "output": "DX_NEURONS_AFTER_HALVES", "none": "DX_NO_NEURONS"}
+_NEURON_NAMES = ("DX_NEURONS_BEFORE_PRODUCTS", "DX_NEURONS_AFTER_HALVES", "DX_NO_NEURONS", "DX_SEPARATE_NEURONS")
+"""Names of the numbers in `NEURONS`."""
 
 
 TEXT_ENGINE_BYTES = 5_500
@@ -158,7 +159,7 @@ def text_image(deployed: DeployedText) -> bytes:
     network, found = deployed.network, Image()
     tables = [found.array(kind, values) for kind, _, values in _tables(network)]
     config = network.config
-    counts = network.plan.memory, config.vocab_size, config.width, 2 * config.layers, NEURONS[config.spikes]
+    counts = network.plan.memory, config.vocab_size, config.width, 2 * config.layers, neurons_of(config)
     model = found.add(_MODEL.pack(*tables, *network.plan.end.tolist(), *counts))
     text = json.dumps({"vocabulary": config.vocab_size, "is_bytes": deployed.is_bytes}).encode()
     struct.pack_into("<4s3I", found.content, 0, b"DXT1", model, found.add(text), len(text))
@@ -204,7 +205,7 @@ def _model_c(network: IntegerSpikeGPT) -> str:
         values[name] = name if len(numbers) else None
     values |= dict(zip(_END, network.plan.end.tolist(), strict=True))
     values |= {"state_count": network.plan.memory, "vocabulary": config.vocab_size, "width": config.width}
-    values |= {"half_count": 2 * config.layers, "neurons": _NEURON_NAMES[config.spikes]}
+    values |= {"half_count": 2 * config.layers, "neurons": _NEURON_NAMES[neurons_of(config)]}
     return "\n".join([*lines, f"const dx_text_model dx_text_network = {{{fields(values)}}};", ""])
 
 

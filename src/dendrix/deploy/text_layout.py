@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..models.spikegpt.network import SpikeGPTConfig
 
-NEURONS = {"input": 0, "output": 1, "none": 2}
-"""Numbers of the positions of neurons in `SpikeGPTConfig.spikes`."""
+NEURONS = {"input": 0, "output": 1, "none": 2, "separate": 3}
+"""Numbers of the positions of neurons: those in `SpikeGPTConfig.spikes`, and separate ones for each product, behind the token shift."""
 
 TIME, CHANNEL = 0, 1
 """Kinds of a half of a block."""
@@ -22,10 +22,12 @@ VECTORS = (
     "scalars", "norm_weight", "norm_bias", "mix_key", "mix_receptance", "mix_value", "key_scale", "receptance_scale", "gated_scale",
     "bonus", "rate", "inner_weight", "inner_bias", "output_scale", "after_weight", "after_bias", "before_gain", "inside_gain", "after_gain",
 )  # fmt: skip
-"""Vectors of a half. Gains are those of neurons with a decay for each channel; others have one half."""
+"""Vectors of a half. Gains are those of neurons with a decay for each channel; others have one half. Those of separate neurons follow one
+another, for key, receptance and value."""
 
 STATES = ("shift", "before", "inside", "after", "average", "total")
-"""Parts of the state of a half: the last input; membranes before the products, inside the half and after it; average and log-weight."""
+"""Parts of the state of a half: the last input; membranes before the products, inside the half and after it; average and log-weight.
+Membranes before the products are those of one group of neurons, or of one for each product."""
 
 FIELDS = ("kind", "halve", *MATRICES, *VECTORS, *(f"{name}_at" for name in STATES))
 """Columns of the plan, one row per half: places in the flat tables, or -1 for what a half does not have."""
@@ -68,6 +70,11 @@ class Matrix:
     """Inputs are often zero: stored as [in, out]."""
 
 
+def neurons_of(config: SpikeGPTConfig) -> int:
+    """Number of the position of the neurons, as in `NEURONS`."""
+    return NEURONS["separate" if config.neurons.separate else config.spikes]
+
+
 def kind_of(config: SpikeGPTConfig, half: int) -> int:
     """Kind of a half: time mix, or channel mix."""
     return TIME if half % 2 == 0 and not (config.channel_first and half == 0) else CHANNEL
@@ -86,7 +93,7 @@ def vectors(config: SpikeGPTConfig, half: int) -> dict[str, int]:
     d, time, bits = config.width, kind_of(config, half) == TIME, config.spikes == "input"
     wide = d if time else 4 * d
     found = dict.fromkeys(VECTORS, d) | dict.fromkeys(("key_scale", "inner_weight", "inner_bias", "inside_gain"), wide)
-    found["scalars"] = len(SCALARS)
+    found |= {"scalars": len(SCALARS), "before_gain": _neurons_before(config, half)}
     left_out = {"inner_weight", "inner_bias"} if not bits else set()
     left_out |= {"after_weight", "after_bias"} if not config.neurons.norm else set()
     left_out |= {"before_gain", "inside_gain"} if not (bits and config.neurons.decays) else set()
@@ -100,10 +107,16 @@ def states(config: SpikeGPTConfig, half: int) -> dict[str, int]:
     d, time = config.width, kind_of(config, half) == TIME
     found = {"shift": d}
     if config.spikes == "input":
-        found |= {"before": d, "inside": d if time else 4 * d}
+        found |= {"before": _neurons_before(config, half), "inside": d if time else 4 * d}
     if config.spikes == "output":
         found |= {"after": d}
     return found | ({"average": d, "total": d} if time else {})
+
+
+def _neurons_before(config: SpikeGPTConfig, half: int) -> int:
+    """Number of neurons before the products that read the stream: key, receptance and, in a time mix, value."""
+    readers = 3 if kind_of(config, half) == TIME else 2
+    return config.width * (readers if config.neurons.separate else 1)
 
 
 def end_vectors(config: SpikeGPTConfig) -> dict[str, int]:

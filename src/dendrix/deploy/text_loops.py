@@ -20,7 +20,7 @@ _compiled = partial(cached_jit, fastmath=False)
     _INNER_EPSILON, _VALUE_SHIFT, _AFTER_SHIFT, _AFTER_EPSILON,
 ) = range(len(SCALARS))  # fmt: skip
 _ONE, _THRESHOLD, _EMBEDDING_SHIFT, _END_LIMIT, _END_SHIFT, _END_EPSILON, _HEAD_SHIFT, _LEVELS, _SIGNED = range(len(END_SCALARS))
-_NEURONS_INPUT, _NEURONS_OUTPUT = NEURONS["input"], NEURONS["output"]
+_NEURONS_INPUT, _NEURONS_OUTPUT, _NEURONS_SEPARATE = NEURONS["input"], NEURONS["output"], NEURONS["separate"]
 _HALF = np.int64(HALF)
 _SIGMOID, _SOFTPLUS = SIGMOID.astype(np.int32), SOFTPLUS.astype(np.int32)
 
@@ -152,6 +152,19 @@ def _mix(h: Any, last: Any, n: Any, share: Any, bits: Any, limit: Any, y: Any) -
 
 
 @_compiled
+def _read(
+    reader: Any, share: Any, h: Any, last: Any, row: Any, neurons: Any, end: Any, limit: Any, constants: Any, state: Any, y: Any
+) -> None:
+    """Input of a product that reads the stream: the mixture, behind which separate neurons fire; `share` is a place in the constants."""
+    d = len(h)
+    _mix(h, last, d, constants[share:], neurons == _NEURONS_INPUT, limit, y)
+    if neurons == _NEURONS_SEPARATE:
+        gain = row[_BEFORE_GAIN] + reader * d if row[_BEFORE_GAIN] >= 0 else row[_BEFORE_GAIN]
+        threshold = end[_THRESHOLD : _THRESHOLD + 1]
+        _fire(y, d, state[row[_BEFORE] + reader * d :], threshold, 0, constants, gain, end[_LEVELS], end[_SIGNED])
+
+
+@_compiled
 def _wkv(key: Any, gate: Any, value: Any, n: Any, bonus: Any, rate: Any, average: Any, total: Any) -> None:
     """Gated averages, into `value`."""
     for i in range(n):
@@ -167,22 +180,23 @@ def _wkv(key: Any, gate: Any, value: Any, n: Any, bonus: Any, rate: Any, average
 def _half(x: Any, row: Any, neurons: Any, end: Any, weights: Any, constants: Any, state: Any, room: Any) -> None:
     """Replace room[2] by the result of a half for the stream x [d]."""
     h, key, value, gate, mixed, sums = room
-    d, bits = len(x), neurons == _NEURONS_INPUT
+    d, separate = len(x), neurons == _NEURONS_SEPARATE
+    bits = neurons == _NEURONS_INPUT or separate
     time = row[_KIND] == TIME
     wide = d if time else 4 * d
     scalars = constants[row[_SCALARS] :]
     limit = STREAM_MAX if bits else scalars[_LIMIT]
     threshold, levels, signed = end[_THRESHOLD : _THRESHOLD + 1], end[_LEVELS], end[_SIGNED]
     _norm(x, d, constants[row[_NORM_WEIGHT] :], constants[row[_NORM_BIAS] :], scalars[_NORM_EPSILON], scalars[_NORM_SHIFT], limit, h)
-    if bits:
+    if bits and not separate:
         _fire(h, d, state[row[_BEFORE] :], threshold, 0, constants, row[_BEFORE_GAIN], levels, signed)
     last = state[row[_SHIFT_AT] :]
-    _mix(h, last, d, constants[row[_MIX_KEY] :], bits, limit, mixed)
+    _read(0, row[_MIX_KEY], h, last, row, neurons, end, limit, constants, state, mixed)
     _product(bits, mixed, weights, row[_KEY], d, wide, key, sums)
-    _mix(h, last, d, constants[row[_MIX_RECEPTANCE] :], bits, limit, mixed)
+    _read(1, row[_MIX_RECEPTANCE], h, last, row, neurons, end, limit, constants, state, mixed)
     _product(bits, mixed, weights, row[_RECEPTANCE], d, d, gate, sums)
     if time:
-        _mix(h, last, d, constants[row[_MIX_VALUE] :], bits, limit, mixed)
+        _read(2, row[_MIX_VALUE], h, last, row, neurons, end, limit, constants, state, mixed)
         _product(bits, mixed, weights, row[_VALUE], d, d, value, sums)
         _shift(value, d, scalars[_VALUE_SHIFT])
     _scale(gate, d, constants[row[_RECEPTANCE_SCALE] :], scalars[_RECEPTANCE_SHIFT], LOG_MAX)

@@ -10,9 +10,9 @@ from ..core import State, Stateful, expect, expect_instance, expect_valid, find_
 from ..errors import InputError, InputTypeError
 from ..models.spikegpt.network import SpikeGPTConfig
 from . import text_reference
-from .text_layout import NEURONS, plan_of
+from .text_layout import neurons_of, plan_of
 
-NEURON_FIELDS = ("levels", "signed", "decays", "norm")
+NEURON_FIELDS = ("levels", "signed", "decays", "norm", "separate")
 """Fields of `NeuronConfig` that the integer form has."""
 MOST_CHANNELS = 2048
 """Largest width, so that sums of squares fit into 64 bits."""
@@ -119,5 +119,5 @@ def run_compiled(network: IntegerSpikeGPT, x: Tensor, state: Tensor, valid: Any)
     embedding, weights, constants = (part.numpy() for part in (network.embedding, network.weights, network.constants))
     tables = embedding, weights, constants.astype(np.int64)  # with one type of whole numbers the loops compile faster
     run: Any = loops.run_text
-    run(tokens, valid, NEURONS[network.config.spikes], network.plan.rows, network.plan.end, *tables, after, logits)
+    run(tokens, valid, neurons_of(network.config), network.plan.rows, network.plan.end, *tables, after, logits)
     return torch.from_numpy(logits), torch.from_numpy(after)

@@ -51,8 +51,8 @@ def quantise_text(network: SpikeGPT, tokens: Iterable[Tensor]) -> IntegerSpikeGP
         raise InputTypeError(f"network: expected a SpikeGPT, got {type(network).__name__}, which has no integer form for text.")
     expect_plain(network)
     expect_finite_weights(network)
-    network.config.expect_published("the integer form", *NEURON_FIELDS, *(["scales"] if network.config.spikes == "input" else []))
     network = folded(network)
+    network.config.expect_published("the integer form", *NEURON_FIELDS)
     for name, ratio in network.named_parameters():
         if "time_mix" in name and (largest := float(ratio.detach().abs().max())) >= _MIX_MAX:
             raise InputError(f"{name}: expected mixing ratios within {_MIX_MAX:g}, got {largest:.4g}, which has no integer form.")
@@ -116,7 +116,7 @@ class _Quantiser:
             unit = 1.0
         for key in ("k", "r", *(["v"] if time else [])):
             share = mix.get_parameter(f"time_mix_{key}").flatten().double().numpy()
-            into[_MIX[key]][:] = share >= 0.5 if self.bits else np.rint(share * 2.0**MIX_BITS)
+            into[_MIX[key]][:] = share >= 0.5 if self.bits and not mix.separate else np.rint(share * 2.0**MIX_BITS)
         _scale(rows["receptance"] * unit * 2.0**LOG_BITS, into, "receptance", scalars)
         widest = ranges[f"{path}.{name}.{'norm' if self.bits else last}"]
         inner = self._inner_unit(widest, len(into["key_scale"]) if self.bits else 0, scalars["inner_limit"])
@@ -141,10 +141,10 @@ class _Quantiser:
 
     def _output(self, units: Floats, path: str, mix: Any, into: dict[str, Ints], scalars: dict[str, int]) -> None:
         """Thresholds of the neurons after a half in the unit of each channel, or scales to that of a norm before them, or of the stream."""
-        for name, neurons in zip(("before", "inside") if self.bits else ("after",), mix.neurons, strict=False):
-            if self.config.neurons.decays:
-                gain = 1 - torch.sigmoid(neurons.decay_logit.double()).numpy()
-                into[f"{name}_gain"][:] = np.clip(np.rint(gain * 2.0**GAIN_BITS), 1, 2**GAIN_BITS - 1)
+        groups = {"before": mix.neurons[:-1], "inside": mix.neurons[-1:]} if self.bits else {"after": mix.neurons}
+        for name, neurons in groups.items() if self.config.neurons.decays else ():
+            gain = 1 - torch.sigmoid(torch.cat([each.decay_logit for each in neurons]).double()).numpy()
+            into[f"{name}_gain"][:] = np.clip(np.rint(gain * 2.0**GAIN_BITS), 1, 2**GAIN_BITS - 1)
         if self.config.neurons.norm:
             unit = self._inner_unit(self.ranges[f"{path}.neurons.0.norm"], len(units), 1)
             _scale(units / unit, into, "output", scalars)

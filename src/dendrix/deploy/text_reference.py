@@ -8,7 +8,8 @@ Norm of x [n], |x| < 2^23, with weight W, bias B, epsilon E and shift s:
 Gate: sigmoid(a) in 30 fractional bits and softplus(-|a|) in 20, for a in 20, by tables with 64 entries per unit and linear interpolation.
 Neuron, driven by x: h = v + R((x - v) gain, 15), gain 2^14 unless its decay was trained;  spikes = number of k = 1 ... levels with
     h >= k theta, if signed minus that of -h;  v = 0 at spikes, else h.
-Mix of this input with the last: clip(last + R(m (x - last), 13), limit), or for spikes this bit where m > 0, else the last.
+Mix of this input with the last: clip(last + R(m (x - last), 13), limit), or for spikes this bit where m > 0, else the last. Separate
+neurons are driven by the mixes of key, receptance and value, with a limit of 2^23 - 1, instead of by the norm.
 
 Time mix:  k = clip(R(K scale, s), 2^28);  g = sigmoid(clip(R(G scale, s), 2^28)), with K, V, G the products of the mixed inputs
     y = average + R((V - average) sigmoid(bonus + k - total), 30)
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 
 from ..models.spikegpt.network import SpikeGPTConfig
 from .integer_layer import Ints
-from .text_layout import END_SCALARS, FIELDS, SCALARS, TIME, TextPlan, named_constants, named_weights
+from .text_layout import END_SCALARS, FIELDS, MATRICES, SCALARS, TIME, TextPlan, named_constants, named_weights
 
 LOG_BITS, GATE_BITS, MIX_BITS, GAIN_BITS = 20, 30, 13, 15
 """Fractional bits of logarithms, of gates, of mixing ratios and of the gains of neurons."""
@@ -114,7 +115,7 @@ class _Half:
 
     def __init__(
         self,
-        bits: bool,
+        config: SpikeGPTConfig,
         shared: dict[str, int],
         constants: dict[str, Ints],
         weights: dict[str, Ints],
@@ -122,15 +123,17 @@ class _Half:
         state: Ints,
         watch: Watch,
     ):
-        self.bits, self.shared, self.constants, self.weights = bits, shared, constants, weights
+        self.bits, self.separate = config.spikes == "input", config.neurons.separate
+        self.shared, self.constants, self.weights = shared, constants, weights
         self.threshold = shared["threshold"]
         self.place = dict(zip(FIELDS, row.tolist(), strict=True))
         self.scalar = dict(zip(SCALARS, constants["scalars"].tolist(), strict=True))
+        self.limit = STREAM_MAX if self.bits else self.scalar["limit"]
         self.state, self.watch = state, watch
 
-    def held(self, name: str, size: int) -> Ints:
+    def held(self, name: str, size: int, start: int = 0) -> Ints:
         """A part of the state, as a view."""
-        at = self.place[f"{name}_at"]
+        at = self.place[f"{name}_at"] + start
         return self.state[:, at : at + size]
 
     def product(self, name: str, x: Ints) -> Ints:
@@ -142,22 +145,28 @@ class _Half:
         """x in the unit that follows."""
         return clipped(rounded(x * self.constants[f"{name}_scale"], self.scalar[f"{name}_shift"]), limit)
 
-    def fired(self, name: str, x: Ints, threshold: Any) -> Ints:
-        membrane = self.held(name, x.shape[1])
-        gain = self.constants.get(f"{name}_gain", HALF)
+    def fired(self, name: str, x: Ints, threshold: Any, group: int = 0) -> Ints:
+        """Spikes of one of the groups of neurons at a place."""
+        start, size = group * x.shape[1], x.shape[1]
+        membrane = self.held(name, size, start)
+        gain = self.constants[f"{name}_gain"][start : start + size] if f"{name}_gain" in self.constants else HALF
         spikes, membrane[:] = fire(x, membrane, threshold, gain, self.shared["levels"], self.shared["signed"])
         return spikes
 
     def mixed(self, x: Ints, last: Ints, name: str) -> Ints:
+        """Input of a product that reads the stream."""
         share = self.constants[f"mix_{name}"]
-        if self.bits:
+        if self.bits and not self.separate:
             return np.where(share > 0, x, last)
-        return clipped(last + rounded(share * (x - last), MIX_BITS), self.scalar["limit"])
+        mixed = clipped(last + rounded(share * (x - last), MIX_BITS), self.limit)
+        return self.fired("before", mixed, self.threshold, MATRICES.index(name)) if self.separate else mixed
 
     def run(self, x: Ints) -> Ints:
         """Result of this half for a stream [B, d]."""
         h = norm(x, self.constants["norm_weight"], self.constants["norm_bias"], self.scalar["norm_epsilon"], self.scalar["norm_shift"])
-        h = self.fired("before", clipped(h, STREAM_MAX), self.threshold) if self.bits else clipped(h, self.scalar["limit"])
+        h = clipped(h, self.limit)
+        if self.bits and not self.separate:
+            h = self.fired("before", h, self.threshold)
         shift = self.held("shift", h.shape[1])
         last = shift.copy()
         shift[:] = h
@@ -220,7 +229,7 @@ def step(config: SpikeGPTConfig, plan: TextPlan, tables: Sequence[Ints], tokens:
     scalar = dict(zip(END_SCALARS, end["scalars"].tolist(), strict=True))
     x = embedding[tokens] << scalar["embedding_shift"]
     for row, vectors, matrices in zip(plan.rows, constants, weights, strict=True):
-        half = _Half(config.spikes == "input", scalar, vectors, matrices, row, state, watch)
+        half = _Half(config, scalar, vectors, matrices, row, state, watch)
         y = half.run(x)
         y = half.after(y) * scalar["one"] if config.spikes == "output" else half.scaled("output", y, 2 * STREAM_MAX)
         x = clipped(x + y, STREAM_MAX)

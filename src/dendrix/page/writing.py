@@ -70,6 +70,7 @@ def _description(folder: Path, deployed: DeployedText) -> dict[str, Any]:
         "shipped": is_shipped(folder),
         "layers": network.config.layers,
         "width": network.config.width,
+        "neurons": sum(part["size"] for part in state_parts(network) if part["part"] in ("before", "inside", "after")),
         "memory_bytes": deployed.memory_bytes,
         "state_bytes": 4 * network.plan.memory,
         "products": products(network),

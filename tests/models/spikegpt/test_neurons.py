@@ -16,6 +16,7 @@ from dendrix.errors import InputError, KernelError
 from dendrix.generate import Decoder
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig, SpikeNeurons, deployable, unfolded
+from dendrix.models.spikegpt.blocks import Spikes
 from dendrix.neurons.lif import LIFState
 
 SMALL = SpikeGPTConfig(256, width=16, layers=2, spikes="input", dropout=0.0)
@@ -196,19 +197,16 @@ def test_folders_with_other_neurons_are_refused_by_their_own_code(field: str, tm
 @pytest.mark.parametrize("config", [one for one in VARIANTS if one != NeuronConfig(scales=True)])
 def test_what_knows_the_published_neurons_only_refuses_others(config: NeuronConfig) -> None:
     made = network(config)
-    for refused in (
-        lambda: deployable(made, "a test"),
-        *([lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)] if config.separate else []),
-    ):
-        with pytest.raises(InputError, match=r"neurons: expected the published ones for .*, got \w+=.*\. Call the network itself"):
-            refused()
+    with pytest.raises(InputError, match=r"neurons: expected the published ones for .*, got \w+=.*\. Call the network itself"):
+        deployable(made, "a test")
 
 
-def test_scales_behind_a_block_do_not_fold() -> None:
-    made = network(NeuronConfig(scales=True), spikes="output")
+@pytest.mark.parametrize(("spikes", "separate"), [("output", False), ("input", True)])
+def test_scales_behind_a_block_or_of_separate_neurons_do_not_fold(spikes: Spikes, separate: bool) -> None:
+    made = network(NeuronConfig(scales=True, separate=separate), spikes=spikes)
     integer = lambda: quantise_text(made, [torch.randint(256, (1, 8))]), lambda: IntegerSpikeGPT(made.config)
     for refused in (lambda: deployable(made, "a test"), *integer):
-        with pytest.raises(InputError, match="got scales=True"):
+        with pytest.raises(InputError, match=r"got (scales|separate)=True"):
             refused()
 
 

@@ -9,7 +9,7 @@
 #ifndef DX_DEBUG
 #define DX_DEBUG 0
 #endif
-#ifndef DX_TEXT_WATCH /* a program that counts sees the inputs of every product, and the spikes after every half */
+#ifndef DX_TEXT_WATCH /* a program that counts sees the inputs of every product, and the spikes of every group of neurons */
 #define DX_TEXT_WATCH(x, n) ((void)0)
 #define DX_TEXT_FIRED(x, n) ((void)0)
 #endif
@@ -117,6 +117,7 @@ static void fire(const dx_text_model *m, int32_t *x, uint32_t n, int32_t *v, con
     x[i] = spikes;
     v[i] = spikes ? 0 : (int32_t)h;
   }
+  DX_TEXT_FIRED(x, n);
 }
 
 static void scale(int32_t *x, uint32_t n, const int32_t *factor, int32_t down, int64_t limit) {
@@ -131,15 +132,24 @@ static void narrow(const int32_t *x, uint32_t n, int16_t *y) {
   for (uint32_t i = 0; i < n; i++) y[i] = (int16_t)x[i];
 }
 
-/* Mixture of this input and the last, or for spikes, one of the two bits. */
-static void mix(const int32_t *h, const int32_t *last, uint32_t n, const int32_t *share, int bits, int32_t limit, int16_t *y) {
-  if (bits) {
-    for (uint32_t i = 0; i < n; i++) y[i] = (int16_t)(share[i] > 0 ? h[i] : last[i]);
-    return;
-  }
-  for (uint32_t i = 0; i < n; i++) {
-    int32_t mixed = last[i] + ((share[i] * (h[i] - last[i]) + 4096) >> 13);
-    y[i] = (int16_t)(mixed > limit ? limit : mixed < -limit ? -limit : mixed);
+/* Input of product number `reader` of the stream: a mixture of this input and the last, or for spikes, one of the two bits. Separate
+ * neurons fire behind the mixture, in `value`. */
+static void mix(const dx_text_model *m, const room *r, const dx_text_half *half, uint32_t reader, const int32_t *share, int32_t limit) {
+  const int32_t *h = r->normed, *last = r->state + half->shift_at;
+  uint32_t n = m->width, gain = half->before_gain;
+  if (m->neurons == DX_NEURONS_BEFORE_PRODUCTS) {
+    for (uint32_t i = 0; i < n; i++) r->input[i] = (int16_t)(share[i] > 0 ? h[i] : last[i]);
+  } else if (m->neurons == DX_SEPARATE_NEURONS) {
+    for (uint32_t i = 0; i < n; i++)
+      r->value[i] = (int32_t)clipped(last[i] + rounded((int64_t)share[i] * (h[i] - last[i]), 13), limit);
+    if (gain != UINT32_MAX) gain += reader * n;
+    fire(m, r->value, n, r->state + half->before_at + reader * n, m->constants + m->scalars + THRESHOLD, 0, gain);
+    narrow(r->value, n, r->input);
+  } else {
+    for (uint32_t i = 0; i < n; i++) {
+      int32_t mixed = last[i] + ((share[i] * (h[i] - last[i]) + 4096) >> 13);
+      r->input[i] = (int16_t)(mixed > limit ? limit : mixed < -limit ? -limit : mixed);
+    }
   }
 }
 
@@ -211,19 +221,20 @@ static void product(const dx_text_model *m, const room *r, uint32_t at, int zero
 static void run_half(const dx_text_model *m, const room *r, const dx_text_half *half) {
   const int32_t *c = m->constants, *scalar = c + half->scalars;
   uint32_t d = m->width;
-  int bits = m->neurons == DX_NEURONS_BEFORE_PRODUCTS, time = half->kind == DX_TIME;
+  int together = m->neurons == DX_NEURONS_BEFORE_PRODUCTS, bits = together || m->neurons == DX_SEPARATE_NEURONS;
+  int time = half->kind == DX_TIME;
   uint32_t wide = time ? d : 4 * d;
   int32_t limit = bits ? STREAM_MAX : scalar[LIMIT], *last = r->state + half->shift_at;
   norm(r->stream, d, c + half->norm_weight, c + half->norm_bias, scalar[NORM_EPSILON], scalar[NORM_SHIFT], limit, r->normed);
-  if (bits) fire(m, r->normed, d, r->state + half->before_at, c + m->scalars + THRESHOLD, 0, half->before_gain);
-  mix(r->normed, last, d, c + half->mix_key, bits, limit, r->input);
+  if (together) fire(m, r->normed, d, r->state + half->before_at, c + m->scalars + THRESHOLD, 0, half->before_gain);
+  mix(m, r, half, 0, c + half->mix_key, limit);
   product(m, r, half->key, bits, bits, d, wide, r->key);
-  mix(r->normed, last, d, c + half->mix_receptance, bits, limit, r->input);
+  mix(m, r, half, 1, c + half->mix_receptance, limit);
   product(m, r, half->receptance, bits, bits, d, d, r->gate);
   scale(r->gate, d, c + half->receptance_scale, scalar[RECEPTANCE_SHIFT], LOG_MAX);
   for (uint32_t i = 0; i < d; i++) r->gate[i] = (int32_t)sigmoid(m->sigmoid, r->gate[i]);
   if (time) {
-    mix(r->normed, last, d, c + half->mix_value, bits, limit, r->input);
+    mix(m, r, half, 2, c + half->mix_value, limit);
     product(m, r, half->value, bits, bits, d, d, r->value);
     shift(r->value, d, scalar[VALUE_SHIFT]);
     scale(r->key, d, c + half->key_scale, scalar[KEY_SHIFT], LOG_MAX);
@@ -268,7 +279,6 @@ static void read_token(const dx_text_model *m, const room *r, uint32_t token) {
         threshold = scalar + THRESHOLD;
       }
       fire(m, r->value, m->width, r->state + half->after_at, threshold, !normed, half->after_gain);
-      DX_TEXT_FIRED(r->value, m->width);
       one = scalar[ONE];
     } else {
       scale(r->value, m->width, own, c[half->scalars + OUTPUT_SHIFT], 2 * STREAM_MAX);

@@ -23,7 +23,8 @@ enum {
 };
 
 enum { DX_TIME, DX_CHANNEL };                                               /* kinds of a half of a block */
-enum { DX_NEURONS_BEFORE_PRODUCTS, DX_NEURONS_AFTER_HALVES, DX_NO_NEURONS }; /* positions of neurons */
+/* Positions of neurons; separate ones fire behind the mixture that each product reads. */
+enum { DX_NEURONS_BEFORE_PRODUCTS, DX_NEURONS_AFTER_HALVES, DX_NO_NEURONS, DX_SEPARATE_NEURONS };
 
 /* One half of a block: places in `weights`, `constants` and the state; unused ones are UINT32_MAX. Matrices with dense inputs are
  * [out][in], those with many zero inputs [in][out]. */

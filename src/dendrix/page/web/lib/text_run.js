@@ -20,7 +20,8 @@ export class TextRun {
     this.network = new TextNetwork(engine, tables);
     this.text = this.network.text();
     this.other = this.network.reserve(this.text.size);
-    this.inputs = new Float64Array(about.products.length); // sums over the bytes so far
+    this.inputs = new Float64Array(about.products.length); // active inputs of every product, summed over the bytes so far
+    this.sums = new Float64Array(about.products.length); // their magnitudes: of spike counts, the spikes
     this.spikes = 0;
     this.bytes = 0;
   }
@@ -56,11 +57,15 @@ export class TextRun {
     const { engine } = this.network;
     const counts = (at) => new Uint32Array(engine.memory.buffer, at, 4097);
     const inputs = counts(engine.inputs());
+    const sums = counts(engine.sums());
     const spikes = counts(engine.spikes());
     inputs[0] = spikes[0] = 0;
     this.text.push([byte]);
     this.text.result(); // computes the head, whose inputs count too
-    for (let i = 0; i < inputs[0]; i++) this.inputs[i] += inputs[i + 1];
+    for (let i = 0; i < inputs[0]; i++) {
+      this.inputs[i] += inputs[i + 1];
+      this.sums[i] += sums[i + 1];
+    }
     for (let i = 0; i < spikes[0]; i++) this.spikes += spikes[i + 1];
     this.bytes++;
   }
@@ -77,24 +82,25 @@ export class TextRun {
   /** Forget the counts. */
   uncount() {
     this.inputs.fill(0);
+    this.sums.fill(0);
     this.spikes = this.bytes = 0;
   }
 }
 
-/** Energy in nJ of one byte by the model of dendrix.energy, from sums of active inputs over `bytes` bytes. */
-export function nanojoules(about, inputs, bytes) {
+/** Energy in nJ of one byte by the model of dendrix.energy, from sums of active inputs and of their magnitudes over `bytes` bytes. */
+export function nanojoules(about, { sums, bytes }) {
   let picojoules = 0;
   for (const [i, { kind, inputs: width, outputs }] of about.products.entries()) {
-    picojoules += kind === "numbers" ? width * outputs * about.mac_pj : (inputs[i] / bytes) * outputs * about.ac_pj;
+    picojoules += kind === "numbers" ? width * outputs * about.mac_pj : (sums[i] / bytes) * outputs * about.ac_pj;
   }
   return picojoules / 1000;
 }
 
 /** The same if every product skipped the inputs that are zero. */
-export function nanojoulesSparse(about, inputs, bytes) {
+export function nanojoulesSparse(about, { inputs, sums, bytes }) {
   let picojoules = 0;
   for (const [i, { kind, outputs }] of about.products.entries()) {
-    picojoules += (inputs[i] / bytes) * outputs * (kind === "numbers" ? about.mac_pj : about.ac_pj);
+    picojoules += (outputs / bytes) * (kind === "numbers" ? inputs[i] * about.mac_pj : sums[i] * about.ac_pj);
   }
   return picojoules / 1000;
 }

@@ -60,7 +60,7 @@ class Room {
     this.figures = element("dl", { class: "facts" });
     this.state = new Figure(`State of the text: ${about.state_bytes.toLocaleString("en")} bytes, however long it becomes`, {
       height: about.state.length * ROW + 8,
-      caption: "One row for each part, one column for each channel; blue above zero, orange below, relative to the largest value so far.",
+      caption: "One row for each part, one column for each number; blue above zero, orange below, relative to the largest value so far.",
     });
     this.active = new Figure("Active inputs of each matrix product, mean over the bytes so far", { height: about.products.length * ROW + 8 });
     this.details = element("details", {}, element("summary", {}, "The same as a table"));
@@ -77,7 +77,7 @@ class Room {
       element("div", { class: "row" }, this.place.field, this.back, this.fork, field("Branch", this.branches)),
       element("h2", {}, "What it costs"),
       this.figures,
-      element("p", { class: "small" }, `By the energy model of dendrix.energy, ${about.mac_pj} pJ for a multiplication with an addition and ${about.ac_pj} pJ for an addition (32 bits, 45 nm), for matrix products alone. It counts every input of a product whose inputs are numbers, and active inputs only where they are spikes.`),
+      element("p", { class: "small" }, `By the energy model of dendrix.energy, ${about.mac_pj} pJ for a multiplication with an addition and ${about.ac_pj} pJ for an addition (32 bits, 45 nm), for matrix products alone. It counts every input of a product whose inputs are numbers, and every spike of one whose inputs are spikes.`),
       element("div", { class: "columns" }, this.state.node, element("div", {}, this.active.node, this.details)),
     );
     this.prompt.parentElement.classList.add("wide");
@@ -178,22 +178,23 @@ class Room {
   }
 
   shares() {
-    const { inputs, counted } = this.data;
-    return this.about.products.map(({ inputs: width }, i) => (counted ? inputs[i] / counted / width : 0));
+    const { inputs, bytes } = this.data.counted;
+    return this.about.products.map(({ inputs: width }, i) => (bytes ? inputs[i] / bytes / width : 0));
   }
 
   drawFacts() {
     const { about, data } = this;
-    const counted = data.counted > 0;
+    const { counted } = data;
+    const some = counted.bytes > 0;
     const micro = (value) => `${(value / 1000).toFixed(3)} µJ`;
-    const spikes = data.spikes / (data.counted * 2 * about.layers * about.width);
+    const spikes = counted.spikes / (counted.bytes * about.neurons);
     const found = {
-      "Energy of a byte, as counted": counted ? micro(nanojoules(about, data.inputs, data.counted)) : "–",
-      "If zeros were skipped everywhere": counted ? micro(nanojoulesSparse(about, data.inputs, data.counted)) : "–",
-      "Neurons that spike, per byte": counted ? `${(100 * spikes).toFixed(1)} %` : "–",
+      "Energy of a byte, as counted": some ? micro(nanojoules(about, counted)) : "–",
+      "If zeros were skipped everywhere": some ? micro(nanojoulesSparse(about, counted)) : "–",
+      "Neurons that spike, per byte": some && about.neurons ? `${(100 * spikes).toFixed(1)} %` : "–",
       "Saved states": `${Math.round(data.saved / 1000).toLocaleString("en")} kB`,
     };
-    if (counted) this.section.dataset.nanojoules = nanojoules(about, data.inputs, data.counted);
+    if (some) this.section.dataset.nanojoules = nanojoules(about, counted);
     this.figures.replaceChildren(...Object.entries(found).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   }
 
@@ -219,7 +220,7 @@ class Room {
         const values = data.state.subarray(at, at + size).map((value) => (value > -1e9 ? value : 0));
         paste(context, mapped(values, size, 1, this.top[i]), x, y + 1, space, ROW - 2);
       });
-    }, `${about.state.length} parts of ${about.width} numbers each, after ${data.bytes.length} bytes.`);
+    }, `${about.state.length} parts with ${data.state.length.toLocaleString("en")} numbers, after ${data.bytes.length} bytes.`);
   }
 
   drawActive() {

@@ -18,9 +18,7 @@ function told(extra = {}) {
     branch: all.indexOf(current),
     branches: all.map(({ bytes, from }) => ({ length: bytes.length, from })),
     state: run.state(),
-    inputs: run.inputs.slice(),
-    spikes: run.spikes,
-    counted: run.bytes,
+    counted: { inputs: run.inputs.slice(), sums: run.sums.slice(), spikes: run.spikes, bytes: run.bytes },
     saved: branches.savedBytes,
     ...extra,
   });
