@@ -11,7 +11,6 @@ from torch.testing import assert_close
 from dendrix.core import use_kernels
 from dendrix.data.text.tokenizers import byte_tokenizer
 from dendrix.deploy import IntegerSpikeGPT, quantise_text
-from dendrix.energy import measure
 from dendrix.errors import InputError, KernelError
 from dendrix.generate import Decoder
 from dendrix.models import SpikeGPT, SpikeGPTConfig
