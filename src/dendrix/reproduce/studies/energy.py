@@ -33,7 +33,7 @@ CHANNELS, SIDE, RATE = 64, 16, 0.1
 """Size of the convolution, and the rate at which its spikes are drawn."""
 _INPUTS = 64
 _SPLITS: tuple[Split, ...] = ("valid", "test")
-_TWIN, _VARIANT = "fsdd", "spikegpt-small:inputs"
+_TWIN = "fsdd"
 
 
 def cells(_: Path) -> list[Cell]:
@@ -43,7 +43,6 @@ def cells(_: Path) -> list[Cell]:
     return [
         *(Cell(name, ("network", name), _score_network) for name in names),
         *(Cell(f"{name}-{EXITS}", ("network", f"{name}, with early exits"), _score_network) for name in with_exits),
-        Cell("novels-inputs", ("network", energy_page.SPIKE_INPUTS), _score_trained, _spike_inputs(), _VARIANT),
         Cell(f"twin-{_TWIN}", ("twin", _TWIN), _score_shipped_twin),
         Cell("twin-commands", ("twin", "commands"), _score_trained_twin, _few_words(), "commands-delays:words20"),
         Cell("twin-cifar10", ("twin", "cifar10"), _score_converted),
@@ -52,12 +51,6 @@ def cells(_: Path) -> list[Cell]:
         Cell("traced", ("traced",), _score_traced),
         Cell("rapl", ("rapl",), _score_rapl),
     ]
-
-
-def _spike_inputs() -> Any:
-    """The recipe of the language model with spikes as inputs of its products, trained briefly: rates and energies settle early."""
-    recipe: Any = find_recipe(_VARIANT)()
-    return replace(recipe, budget=replace(recipe.budget, steps=600, every=200))
 
 
 def _few_words() -> Any:
@@ -80,10 +73,6 @@ def _score_network(cell: Cell, _: Path) -> Results:
     name = Path(cell.name.removesuffix(f"-{EXITS}"))
     metered = meter_run(name, inputs=_INPUTS, policy=name if cell.name.endswith(EXITS) else None)
     return {"samples": on_samples(name), **network_results(metered)}
-
-
-def _score_trained(_: Cell, folder: Path) -> Results:
-    return {"samples": False, **network_results(meter_run(folder, inputs=_INPUTS))}
 
 
 def network_results(metered: Metered) -> Results:

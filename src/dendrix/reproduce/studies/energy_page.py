@@ -10,15 +10,12 @@ FIRST = "45nm"
 EPOCHS = 6
 """Epochs of the two networks of commands."""
 _OPERATIONS_ONLY = "spikegpt-paper"
-SPIKE_INPUTS = "novels, spikes as inputs"
-"""Name of the trained variant."""
 _MOSTLY_SPIKES = 0.8
 _NAMES = {
     "fsdd": "Digits (`fsdd`)",
     "commands": "Voice commands (`commands`)",
     "cifar10": "Images (`cifar10`)",
     "novels": "Text (`novels`)",
-    SPIKE_INPUTS: "Text, products with spikes as inputs (`spikegpt-small:inputs`, 600 steps of training)",
 }
 _INTRODUCTION = """# Energy of spiking networks beside their dense twins
 
@@ -49,8 +46,8 @@ _TRAINED = """
 `fsdd` and `commands`: the recipe of the network with quantised activations of 8 bits in place of the neurons, the same layers, delays,
 data, epochs and seed, trained once. For `commands` both were trained for only {epochs} epochs, on twenty words; the shipped network
 knows forty words after a full training. `cifar10`: the network before its conversion, whose activations have 5
-levels, 3 bits, on the images of its conversion. `novels`: its twin is `spikegpt-small:continuous` in
-[the text results](text-results.md), which is better than the spiking network of the same size. Multiplications: of the trained twin, and as
+levels, 3 bits, on the images of its conversion. What spikes cost a language model, in bits, is
+the subject of [another study](price-of-spikes.md). Multiplications: of the trained twin, and as
 derived from the spiking network.
 """
 _STEPS = """
