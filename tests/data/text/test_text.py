@@ -13,6 +13,7 @@ from dendrix.core.limits import allow
 from dendrix.data.text.corpora import Corpus, corpus
 from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, encode, is_bytes, learned_tokenizer, read_tokenizer
 from dendrix.data.text.tokens import tokenised
+from dendrix.errors import InputError
 
 LINES = "".join(f"line {i}: the quick brown fox, naïve → {i * i}\n\n  indented\n" for i in range(2000))
 
@@ -36,6 +37,13 @@ def test_own_text_is_cut_at_the_ends_of_lines(own: Path) -> None:
     assert corpus(own / "a.txt").train[0].startswith(b"line 0")
 
 
+def test_files_that_are_no_text_are_refused(own: Path) -> None:
+    (own / "sub" / "utf16.txt").write_text("some text", encoding="utf-16")
+    for place in (own, own / "sub" / "utf16.txt"):
+        with pytest.raises(InputError, match=r"utf16\.txt: expected a text, got a file with zero bytes\."):
+            corpus(place)
+
+
 def test_folders_named_by_their_split_stay_apart(tmp_path: Path) -> None:
     for name, text in (("train", "one"), ("validation", "two"), ("test", "three")):
         (tmp_path / f"{name}.txt").write_text(text)
@@ -49,6 +57,9 @@ def test_archives_and_the_data_folder(tmp_path: Path, monkeypatch: pytest.Monkey
             member.size = len(name)
             archive.addfile(member, BytesIO(name.encode()))
     monkeypatch.setenv("DENDRIX_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("novels").mkdir()  # as by packing a network under this name
+    Path("novels", "config.json").write_text("{}")
     assert corpus("novels") == Corpus((b"train/a.txt", b"train/b.txt"), (b"valid/c.txt",), (b"test/d.txt",))
     with pytest.raises(FileNotFoundError, match=r"wikitext-2: expected wikitext2\.tar\.xz or wiki\.train\.tokens"):
         corpus("wikitext-2")

@@ -45,12 +45,13 @@ def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
     Args:
         name: "novels", "wikitext-2", "wikitext-103", "enwik8", "tiny-shakespeare", or a path: a folder with train, valid and test
             (folders or files), a folder of text files, or one text file. A text without splits is divided 90 : 5 : 5 at line ends.
+            A file or folder with the name of a published corpus, such as the packed network `novels`, does not hide it: give "./novels".
         root: folder of the published corpora; None takes the folder named by the environment variable DENDRIX_DATA.
     Raises:
         FileNotFoundError: the file does not exist, or no data folder is given.
-        InputError: the name is unknown, or a file is empty or damaged.
+        InputError: the name is unknown, a file is empty or damaged, or one of your own has zero bytes, as binary files do.
     """
-    if isinstance(name, Path) or os.sep in name or Path(name).exists():
+    if isinstance(name, Path) or os.sep in name or (name not in _PUBLISHED and Path(name).exists()):
         return _own(Path(name).expanduser())
     expect_one_of(name, _PUBLISHED, "text")
     root = root or os.environ.get("DENDRIX_DATA")
@@ -98,7 +99,7 @@ def _own(path: Path) -> Corpus:
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a text file or a folder of text files, but it does not exist. Check the path.")
     if not path.is_dir():
-        return _cut(_some(path, read_text_file(path)))
+        return _cut(_some(path, _document(path)))
     splits = [_split_of(path, names) for names in (("train",), ("valid", "validation", "dev"), ("test",))]
     if all(splits):
         return Corpus(*splits)
@@ -125,12 +126,18 @@ def _some(path: Path, text: bytes) -> bytes:
 def _split_of(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
     """Return the documents of a split: the files of a sub-folder, or a file, with its name."""
     found = [entry for entry in sorted(folder.iterdir()) if entry.stem in names]
-    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [read_text_file(entry)]))
+    return tuple(text for entry in found for text in (_documents(entry) if entry.is_dir() else [_document(entry)]))
 
 
 def _documents(folder: Path) -> Iterator[bytes]:
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
-        yield read_text_file(file)
+        yield _document(file)
+
+
+def _document(file: Path) -> bytes:
+    if 0 in (text := read_text_file(file)):  # such as weights or UTF-16, which would be learned as bytes
+        raise InputError(f"{file}: expected a text, got a file with zero bytes. Move it away, or convert it to UTF-8.")
+    return text
 
 
 def _cut(text: bytes) -> Corpus:
