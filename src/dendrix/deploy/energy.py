@@ -78,10 +78,7 @@ def _integer_images(module: IntegerImageNetwork, given: dict[str, Any], y: Any) 
 
 @products.register
 def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tuple[Product, ...]:  # noqa: ARG001
-    """One product for each matrix, in the order of the network; the numbers within are those of the reference. Spike counts are inputs of 0
-    and 1, one for each level, as in `unfolded`."""
-    config = module.config
-    levels = config.neurons.levels if config.spikes == "input" else 1
+    """One product for each matrix, in the order of the network; the numbers within are those of the reference."""
     tokens = given["x"].numpy().astype(np.int64)
     tables = [part.numpy().astype(np.int64) for part in (module.embedding, module.weights, module.constants)]
     state = module.init_state(len(tokens)).numpy().astype(np.int64)
@@ -92,13 +89,12 @@ def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tup
         def watch(_: str, x: Ints, weights: Ints) -> None:
             seen[-1].append((x, weights))
 
-        text_reference.step(config, module.plan, tables, tokens[:, t], state, watch)
+        text_reference.step(module.config, module.plan, tables, tokens[:, t], state, watch)
     found = []
     for steps in zip(*seen, strict=True):
-        x, (outputs, inputs) = torch.from_numpy(np.stack([x for x, _ in steps], 1)).float(), steps[0][1].shape
-        if levels > 1 and len(found) < len(seen[0]) - 1:  # all but the head
-            x = torch.stack([x.sign() * (x.abs() > level) for level in range(levels)], -1)
-        found.append(Product(x, 2, outputs, outputs * inputs, outputs))
+        x, (outputs, inputs) = np.stack([x for x, _ in steps], 1), steps[0][1].shape
+        counts = module.config.spikes == "input" and len(found) < len(seen[0]) - 1  # all but the head
+        found.append(Product(torch.from_numpy(x).float(), 2, outputs, outputs * inputs, outputs, counts=counts))
     return tuple(found)
 
 

@@ -33,6 +33,8 @@ class Product:
     """Number of time steps that a delay line holds; 1 without delays."""
     delayed: Delayed = "synapses"
     """What waits in the delay line: the input of each synapse, a whole input ("axonal"), or a whole output ("dendritic")."""
+    counts: bool = False
+    """Whether values are numbers of spikes, each of which adds the weights once more."""
 
 
 @singledispatch

@@ -24,14 +24,14 @@ class ProductTally:
         rows = masked_rows(product.x, product.lead, valid).reshape(-1, place[0], place[1:].numel())
         fires = rows != 0
         reach = torch.as_tensor(product.reach, dtype=torch.double, device=rows.device).expand(place).flatten()
-        reached = fires.flatten(1).double() @ reach
+        reached = (rows.abs() if product.counts else fires).flatten(1).double() @ reach
         self.rows += len(rows)
         self.values += rows.numel()
         self.fired += fires.sum().item()
         self.dense += len(rows) * reach.sum().item()
         self.reached += reached.sum().item()
         self.product = product
-        self._look(rows, fires)
+        self._look(rows.sign() if product.counts else rows, fires)
 
     def _look(self, rows: Tensor, fires: Tensor) -> None:
         """Update the smallest and largest magnitude of each channel, and the number of rows in which it is active."""
