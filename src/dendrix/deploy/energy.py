@@ -90,7 +90,7 @@ def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tup
             seen[-1].append((x, weights))
 
         text_reference.step(module.config, module.plan, tables, tokens[:, t], state, watch)
-    found = []
+    found: list[Product] = []
     for steps in zip(*seen, strict=True):
         x, (outputs, inputs) = np.stack([x for x, _ in steps], 1), steps[0][1].shape
         counts = module.config.spikes == "input" and len(found) < len(seen[0]) - 1  # all but the head
