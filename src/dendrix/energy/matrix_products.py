@@ -34,7 +34,7 @@ class Product:
     delayed: Delayed = "synapses"
     """What waits in the delay line: the input of each synapse, a whole input ("axonal"), or a whole output ("dendritic")."""
     counts: bool = False
-    """Whether values are numbers of spikes, each of which adds the weights once more."""
+    """Whether values are numbers of spikes, each of which is an addition for every weight."""
 
 
 @singledispatch
