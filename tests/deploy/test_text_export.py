@@ -19,7 +19,7 @@ from dendrix.errors import InputError
 from dendrix.models import SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig
 from dendrix.models.spikegpt.blocks import Spikes
-from support.integer_texts import random_network
+from support.integer_texts import NEURONS, random_network
 
 GCC, NODE = shutil.which("gcc"), shutil.which("node")
 needs_gcc = pytest.mark.skipif(GCC is None, reason="needs gcc")
@@ -37,18 +37,6 @@ def gcc(folder: Path, options: str, program: str = "a.out", words: str = "", giv
 
 def texts(rng: np.random.Generator, vocabulary: int, count: int = 2) -> list[np.ndarray]:
     return [rng.integers(0, vocabulary, int(rng.integers(1, 12))) for _ in range(count)]
-
-
-NEURONS = [
-    ("output", NeuronConfig()),
-    ("input", NeuronConfig()),
-    ("none", NeuronConfig()),
-    ("output", NeuronConfig(levels=2, decays=True, norm=True)),
-    ("input", NeuronConfig(levels=3, signed=True, decays=True)),
-    ("input", NeuronConfig(separate=True)),
-    ("input", NeuronConfig(levels=3, signed=True, decays=True, separate=True)),
-]
-"""One network of every position of neurons, and of each with every option."""
 
 
 def expect_equal_in_c(folder: Path, seed: int, extreme: bool, config: SpikeGPTConfig | None = None) -> None:

@@ -10,24 +10,36 @@ import dendrix
 from dendrix.deploy import IntegerSpikeGPT, text_reference
 from dendrix.errors import InputError, InputTypeError
 from dendrix.models import SpikeGPTConfig
-from support.integer_texts import random_network
+from dendrix.models.spikegpt import NeuronConfig
+from dendrix.models.spikegpt.blocks import Spikes
+from support.integer_texts import NEURONS, random_network
 
 
 def tokens_of(rng: np.random.Generator, network: IntegerSpikeGPT, batch: int = 2, steps: int = 6) -> torch.Tensor:
     return torch.from_numpy(rng.integers(0, network.config.vocab_size, (batch, steps)))
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans())
-def test_the_compiled_loops_equal_the_reference(seed: int, extreme: bool) -> None:
+def expect_equal_in_loops(seed: int, extreme: bool, config: SpikeGPTConfig | None = None) -> None:
     rng = np.random.default_rng(seed)
-    network = random_network(rng, extreme)
+    network = random_network(rng, extreme, config)
     tokens, valid = tokens_of(rng, network), torch.from_numpy(rng.random((2, 6)) < 0.8)
     logits, state = network.run(tokens, None, valid)
     with dendrix.use_kernels("reference"):
         expected, kept = network.run(tokens, None, valid)
     assert torch.equal(logits, expected)
     assert torch.equal(state, kept)
+
+
+@pytest.mark.parametrize(("spikes", "neurons"), NEURONS)
+@pytest.mark.parametrize("channel_first", [False, True])
+def test_the_compiled_loops_equal_the_reference(spikes: Spikes, neurons: NeuronConfig, channel_first: bool) -> None:
+    expect_equal_in_loops(0, False, SpikeGPTConfig(31, 11, 2, spikes=spikes, neurons=neurons, channel_first=channel_first))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans())
+def test_the_compiled_loops_equal_the_reference_on_random_networks(seed: int, extreme: bool) -> None:
+    expect_equal_in_loops(seed, extreme)
 
 
 def test_pieces_rows_and_padding_do_not_matter() -> None:

@@ -7,8 +7,19 @@ from dendrix.deploy import IntegerSpikeGPT
 from dendrix.deploy.text_layout import END_SCALARS, SCALARS, named_constants
 from dendrix.models import SpikeGPT, SpikeGPTConfig
 from dendrix.models.spikegpt import NeuronConfig
+from dendrix.models.spikegpt.blocks import Spikes
 
 SPIKES = ("output", "input", "none")
+NEURONS: list[tuple[Spikes, NeuronConfig]] = [
+    ("output", NeuronConfig()),
+    ("input", NeuronConfig()),
+    ("none", NeuronConfig()),
+    ("output", NeuronConfig(levels=2, decays=True, norm=True)),
+    ("input", NeuronConfig(levels=3, signed=True, decays=True)),
+    ("input", NeuronConfig(separate=True)),
+    ("input", NeuronConfig(levels=3, signed=True, decays=True, separate=True)),
+]
+"""One network of every position of the neurons, and of each with every option."""
 
 
 def config_of(rng: np.random.Generator) -> SpikeGPTConfig:

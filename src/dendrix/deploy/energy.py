@@ -91,7 +91,7 @@ def _integer_text(module: IntegerSpikeGPT, given: dict[str, Any], y: Any) -> tup
             seen[-1].append((name, x, weights))
 
         text_reference.step(module.config, module.plan, tables, tokens[:, t], state, watch)
-    found = []
+    found: list[Product] = []
     for steps in zip(*seen, strict=True):
         x, (outputs, inputs) = torch.from_numpy(np.stack([x for _, x, _ in steps], 1)).float(), steps[0][2].shape
         counts = x.abs() if module.config.spikes == "input" and steps[0][0] != "head" else None

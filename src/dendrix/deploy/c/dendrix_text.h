@@ -22,7 +22,7 @@ enum {
   DX_TEXT_EMPTY = -5     /* dx_text_result before any token */
 };
 
-enum { DX_TIME, DX_CHANNEL };                                               /* kinds of a half of a block */
+enum { DX_TIME, DX_CHANNEL }; /* kinds of a half of a block */
 /* Positions of neurons; separate ones fire behind the mixture that each product reads. */
 enum { DX_NEURONS_BEFORE_PRODUCTS, DX_NEURONS_AFTER_HALVES, DX_NO_NEURONS, DX_SEPARATE_NEURONS };
 
