@@ -9,7 +9,8 @@ Gate: sigmoid(a) in 30 fractional bits and softplus(-|a|) in 20, for a in 20, by
 Neuron, driven by x: h = v + R((x - v) gain, 15), gain 2^14 unless its decay was trained;  spikes = number of k = 1 ... levels with
     h >= k theta, if signed minus that of -h;  v = 0 at spikes, else h.
 Mix of this input with the last: clip(last + R(m (x - last), 13), limit), or for spikes this bit where m > 0, else the last. Separate
-neurons are driven by the mixes of key, receptance and value, with a limit of 2^23 - 1, instead of by the norm.
+neurons are driven by the mixes of key, receptance and value, with a limit of 2^23 - 1, instead of by the norm; their membranes and gains
+follow one another in this order.
 
 Time mix:  k = clip(R(K scale, s), 2^28);  g = sigmoid(clip(R(G scale, s), 2^28)), with K, V, G the products of the mixed inputs
     y = average + R((V - average) sigmoid(bonus + k - total), 30)
