@@ -40,7 +40,9 @@ def pack_run(run: Path, target: Path, storage: Storage = "int8") -> int:
         write_atomic(folder / PACKED, written)
         for name in _DESCRIBING:
             if (run / name).is_file():
-                write_json(folder / name, read_json(run / name))
+                described = read_json(run / name)
+                described.pop("auto_map", None)  # names code that reads plain weights, which is not copied
+                write_json(folder / name, described)
     return len(written)
 
 
