@@ -56,7 +56,7 @@ def test_text_is_generated_scored_and_metered(capsys: pytest.CaptureFixture[str]
     assert json.loads(said(capsys, *generate))["text"] == found["text"]
     (score,) = json.loads(said(capsys, "lm", "eval", "novels", "harbour.txt", "--context", "256", "--json")).values()
     assert 1 < score["bits_per_byte"] < 2.6
-    assert json.loads(said(capsys, "energy", "novels", "--inputs", "1", "--json"))["units"] == 256
+    assert json.loads(said(capsys, "energy", "novels", "--inputs", "1", "--json"))["units"] == 512
     assert main(["predict", "novels", "ship.png"]) == 1
     assert "expected a classifier, got a language model" in capsys.readouterr().err
     assert main(["lm", "generate", "fsdd", "Once"]) == 1

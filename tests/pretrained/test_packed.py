@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 import dendrix
+from dendrix.core.files import read_json
 from dendrix.errors import InputError
 from dendrix.pretrained.packed import PACKED, Storage, pack_tensors, read_weights, unpack_tensors
 from dendrix.run_folder.checkpoint import read_checkpoint
@@ -134,6 +135,8 @@ def test_a_language_model_is_packed_too(tmp_path: Path) -> None:
     network = SpikeGPT(SpikeGPTConfig(256, 32, 2)).eval()
     save_language_model(tmp_path / "run", network, byte_tokenizer())
     pack_run(tmp_path / "run", tmp_path / "packed", "int8")
+    assert "auto_map" in read_json(tmp_path / "run" / "config.json")
+    assert "auto_map" not in read_json(tmp_path / "packed" / "config.json")  # the code that it names is not copied
     model, tokenizer = load_language_model(tmp_path / "packed")
     again, _ = load_network(tmp_path / "packed")
     tokens = torch.tensor([tokenizer.encode("It was").ids])
