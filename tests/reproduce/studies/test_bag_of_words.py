@@ -20,3 +20,12 @@ def test_it_weighs_words_and_pairs() -> None:
     assert found.accuracy == 0.9
     words, pairs = 7, 8  # a good bad and warm cold film; a-good, good-and, and-warm, warm-film, and the same of the other
     assert found.parameters == words + pairs + 1
+
+
+def test_it_can_do_without_pairs() -> None:
+    """What only the order of two words says, single words do not know."""
+    texts = tuple("red green" if i % 2 else "green red" for i in range(40))
+    ordered = Sentences(texts, torch.arange(40) % 2, ("bad", "good"))
+    splits = SentenceSplits(ordered, ordered, ordered)
+    assert bag_of_words(splits).accuracy == 1
+    assert bag_of_words(splits, pairs=False).accuracy == 0.5

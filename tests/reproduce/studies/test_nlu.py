@@ -10,6 +10,8 @@ import pytest
 
 from dendrix.core.files import read_json
 from dendrix.data.text.nlu import TASKS as PUBLISHED
+from dendrix.models.spikegpt.neurons import PUBLISHED as PUBLISHED_NEURONS
+from dendrix.models.spikegpt.neurons import NeuronConfig
 from dendrix.reproduce.studies import nlu as study
 from dendrix.reproduce.studies.nlu import LANGUAGE_MODEL, check, page
 from dendrix.reproduce.study import OUTCOME, RUNS
@@ -40,34 +42,36 @@ def test_all_networks_differ_in_one_thing(tmp_path: Path) -> None:
     assert recipes["spiking"].model.spikes == "output"
     assert recipes["continuous"].model.spikes == "none"
     assert recipes["pretrained"].data.tokenizer == str(tmp_path / RUNS / LANGUAGE_MODEL / "tokenizer.json")
-    assert recipes["spiking"].optim == recipes["continuous"].optim
+    assert recipes["spiking"].model.neurons == PUBLISHED_NEURONS
+    assert recipes["normed"].model == replace(recipes["spiking"].model, neurons=NeuronConfig(norm=True))
+    assert recipes["spiking"].optim == recipes["continuous"].optim == recipes["normed"].optim
     assert [cell.needs for cell in cells if cell.key[1] == "pretrained"] == [(LANGUAGE_MODEL,)] * 5
-    assert len({cell.name for cell in cells}) == len(cells) == 5 * 5 + 1
+    assert len({cell.name for cell in cells}) == len(cells) == 5 * 7 + 1
 
 
 @pytest.mark.usefixtures("pack")
 def test_a_trial_of_one_network_and_the_bag_of_words(tmp_path: Path) -> None:
     every = study.cells(tmp_path / "out")
-    some = replace(study.STUDY, cells=lambda _: [cell for cell in every if cell.name in ("sst2-bag", "sst2-spiking")])
+    some = replace(study.STUDY, cells=lambda _: [cell for cell in every if cell.name in ("sst2-bag", "sst2-words", "sst2-spiking")])
     checked = some.reproduce(tmp_path / "out", epochs=1)
-    assert [one.says for one in checked] == ["test accuracy in %, bag of words", "test accuracy in %, spiking"]
-    assert checked[0].computed == 100
+    assert [one.says for one in checked] == [f"test accuracy in %, {name}" for name in ("bag of words", "single words", "spiking")]
+    assert checked[0].computed == checked[1].computed == 100
     written = (tmp_path / "out" / study.STUDY.page_file).read_text()
-    assert "| SST-2 | 100.0 % |" in written
+    assert "| SST-2 | 100.0 % | 100.0 % |" in written
     assert some.reproduce(tmp_path / "out", epochs=1) == checked  # complete cells stay as they are
     assert (tmp_path / "out" / study.STUDY.page_file).read_text() == written
 
 
-def test_outcomes_of_version_0_1_0_give_the_results_and_the_page_of_the_docs(tmp_path: Path) -> None:
+def test_stored_outcomes_give_the_results_and_the_page_of_the_docs(tmp_path: Path) -> None:
     docs = DOCS
     found = read_json(docs / study.STUDY.results_file)
     for task, networks in found.items():
         for name, kept in networks.items():
-            folder = tmp_path / RUNS / f"{task}-{'bag' if name == study.BAG else name}"
+            folder = tmp_path / RUNS / f"{task}-{study.BAGS.get(name, name)}"
             folder.mkdir(parents=True)
             (folder / OUTCOME).write_text(json.dumps(kept))
     checked = study.STUDY.report(tmp_path)
-    assert len(checked) == 25
+    assert len(checked) == 35
     assert all(one.passed for one in checked)
     assert read_json(tmp_path / study.STUDY.results_file) == found
     assert (tmp_path / study.STUDY.page_file).read_text() == (docs / study.STUDY.page_file).read_text()
@@ -76,13 +80,18 @@ def test_outcomes_of_version_0_1_0_give_the_results_and_the_page_of_the_docs(tmp
 
 
 def test_the_page_compares_the_best_spiking_network_with_the_bag_of_words() -> None:
-    def outcome(accuracy: float, seconds: float | None = 60.0) -> dict[str, float | None]:
-        return dict(accuracy=accuracy, sentences=100, valid_accuracy=0.5, valid_sentences=100, parameters=10, seconds=seconds)
+    def outcome(accuracy: float, seconds: float | None = 60.0, valid: float = 0.5) -> dict[str, float | None]:
+        return dict(accuracy=accuracy, sentences=100, valid_accuracy=valid, valid_sentences=100, parameters=10, seconds=seconds)
 
     found = {
         "sst2": {"bag of words": outcome(0.8, None), "spiking": outcome(0.7), "continuous": outcome(0.9)},
-        "trec": {"bag of words": outcome(0.8, None), "spiking": outcome(0.85)},
+        "trec": {"bag of words": outcome(0.8, None), "single words": outcome(0.9, None, valid=0.46), "spiking": outcome(0.85)},
     }
     text = page(found)
     assert "sentences of TREC (+5.0 points, spiking), and not better on those of SST-2 (-10.0 points, spiking)" in text
-    assert "| SST-2 | 80.0 % | 70.0 % | 90.0 % | ± 7.8 |" in text
+    assert "| SST-2 | 80.0 % |  | 70.0 % | 90.0 % | ± 7.8 |" in text
+    assert "| mean | 80.0 % |  | 77.5 % |  | ± 5.5 |" in text
+    assert "Of 3 networks from scratch, 2 differ from the bag of words on test sentences by more points than the sampling error: " in text
+    assert "sampling error: SST-2 (spiking -10.0), SST-2 (continuous +10.0).\n" in text
+    assert "changes on test sentences by +10.0 points on average, and on validation sentences by -4.0 (TREC -4.0)." in text
+    assert text.endswith("Minutes per training on one shared core, under different loads: spiking 1.0 to 1.0; continuous 1.0 to 1.0.\n")

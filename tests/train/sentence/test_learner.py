@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from dendrix.cli import main
+from dendrix.models.spikegpt.neurons import NeuronConfig
+from dendrix.run_folder.checkpoint import load_checkpoint
 
 pytest.importorskip("transformers")
 GOOD, BAD = ("bright", "fine", "warm", "kind"), ("dull", "grim", "cold", "mean")
@@ -45,6 +47,16 @@ def test_it_learns_and_evaluates(sentences: Path, tmp_path: Path, capsys: pytest
     assert main(["energy", str(tmp_path / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["unit"] == "input"
     assert main(["exits", "record", str(tmp_path / "run"), "--out", str(tmp_path / "valid.npz"), "--json"]) == 0
+
+
+def test_other_neurons(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    record = trained(capsys, sentences, "--out", run, "--budget.epochs", 4, "--model.neurons.norm", "--model.neurons.levels", 2)
+    assert record["progress"]["best_accuracy"] >= 0.9
+    neurons = load_checkpoint(run).model.config.neurons
+    assert neurons == NeuronConfig(norm=True, levels=2)
+    assert main(["lm", "finetune", str(sentences), "--out", str(tmp_path / "no"), "--model.spikes", "none", "--model.neurons.norm"]) == 1
+    assert 'neurons: expected none to be described, because spikes="none"' in capsys.readouterr().err
 
 
 def test_a_resumed_training_is_the_same(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:

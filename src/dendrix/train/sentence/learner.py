@@ -106,7 +106,7 @@ def _network(recipe: SentenceRecipe, splits: TokenSplits) -> SpikeGPTClassifier:
     model, classes = recipe.model, len(splits.train.labels)
     if model.pretrained is None:
         size = splits.tokenizer.get_vocab_size()
-        config = SpikeGPTConfig(size, model.width, model.layers, model.spikes, model.start, dropout=model.dropout)
+        config = SpikeGPTConfig(size, model.width, model.layers, model.spikes, model.start, dropout=model.dropout, neurons=model.neurons)
         return SpikeGPTClassifier(config, classes)
     from ...models.spikegpt.hf_files import load_network  # imported late because transformers is optional
 

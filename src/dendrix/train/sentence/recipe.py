@@ -8,6 +8,7 @@ from ...checks import SEEDS
 from ...core import expect_fields, expect_one_of
 from ...models.spikegpt.blocks import Spikes
 from ...models.spikegpt.initialisation import Start
+from ...models.spikegpt.neurons import PUBLISHED, NeuronConfig
 from ..text.recipe import TextOptim
 from .data import SentenceData
 
@@ -34,6 +35,8 @@ class SentenceModel:
     """Position of the neurons, as in `SpikeGPTConfig`."""
     start: Start = "rwkv"
     """Scheme of the initial weights, as in `SpikeGPTConfig`."""
+    neurons: NeuronConfig = PUBLISHED
+    """Kind of neurons, as in `SpikeGPTConfig`."""
     dropout: float = 0.5
     """Dropout probability after each block, also for a pretrained network."""
 
