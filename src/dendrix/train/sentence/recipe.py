@@ -24,7 +24,7 @@ class SentenceModel:
     """Configuration of a SpikeGPT with a classifier as its head."""
 
     pretrained: str | None = None
-    """Run of a SpikeGPT to fine-tune, with its own tokenizer, sizes and spikes; None trains from scratch."""
+    """Run of a SpikeGPT to fine-tune, with its own tokenizer, sizes, spikes and neurons; None trains from scratch."""
     pooling: Pooling = "mean"
     """Decide by the mean of the outputs after every token, or by the last output."""
     width: int = 64
