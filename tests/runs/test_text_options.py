@@ -16,7 +16,8 @@ transformers = pytest.importorskip("transformers")
 from dendrix.models.spikegpt.hf_files import load_classifier, load_network  # noqa: E402
 
 FORMS = {
-    "counts": "spikegpt-novels:inputs --model.neurons.scales",
+    "counts": "spikegpt-small:inputs --model.neurons.levels 4 --model.neurons.scales --loss.rate 0.1",
+    "separate": "spikegpt-novels:inputs",
     "normed": "spikegpt-novels",
     "mixed": "spikegpt-novels:inputs --model.window 4 --model.decay-rank 2 --model.neurons.decays",
 }
