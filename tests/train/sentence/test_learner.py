@@ -13,7 +13,8 @@ from dendrix.run_folder.checkpoint import load_checkpoint
 
 pytest.importorskip("transformers")
 GOOD, BAD = ("bright", "fine", "warm", "kind"), ("dull", "grim", "cold", "mean")
-SIZES = "--model.width 16 --model.layers 1 --optim.lr 0.01 --optim.warm-up 2 --budget.batch-size 16 --no-report --json"
+LENGTH = "--optim.lr 0.01 --optim.warm-up 2 --budget.batch-size 16 --no-report --json"
+SIZES = f"--model.width 16 --model.layers 1 {LENGTH}"
 
 
 @pytest.fixture
@@ -85,7 +86,14 @@ def test_a_language_model_goes_on_learning(sentences: Path, tmp_path: Path, caps
     sizes = "--model.width 16 --model.layers 1 --budget.steps 3 --budget.every 3 --budget.context 16 --budget.batch-size 4 --no-report"
     sizes += " --budget.valid-tokens 40 --budget.sample-tokens 0"
     assert main(["train", "spikegpt-small", *sizes.split(), "--data.text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "lm")]) == 0
-    record = trained(capsys, sentences, "--out", tmp_path / "run", "--budget.epochs", 2, "--model.pretrained", tmp_path / "lm")
+    capsys.readouterr()
+    tuned = ["lm", "finetune", str(sentences), "--out", str(tmp_path / "run"), "--model.pretrained", str(tmp_path / "lm")]
+    for option, value in (("--model.width", "16"), ("--model.neurons.levels", "2"), ("--data.tokenizer", "bytes")):
+        assert main([*tuned, option, value]) in (1, 2)
+        assert f"{option[2:]}: expected none beside model.pretrained".replace(".levels", "") in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*tuned, "--budget.epochs", "2", *LENGTH.split()]) == 0
+    record = json.loads(capsys.readouterr().out)
     assert record["recipe"]["data"]["tokenizer"] == str(tmp_path / "lm" / "tokenizer.json")
     from dendrix.models.spikegpt.hf_files import load_classifier
 

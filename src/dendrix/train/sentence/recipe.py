@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...checks import SEEDS
 from ...core import expect_fields, expect_one_of
+from ...errors import InputError
 from ...models.spikegpt.blocks import Spikes
 from ...models.spikegpt.initialisation import Start
 from ...models.spikegpt.neurons import PUBLISHED, NeuronConfig
@@ -42,6 +43,9 @@ class SentenceModel:
 
     def __post_init__(self) -> None:
         expect_one_of(self.pooling, get_args(Pooling), "pooling")
+        for name in ("width", "layers", "spikes", "start", "neurons") if self.pretrained is not None else ():
+            if (value := getattr(self, name)) != getattr(SentenceModel, name):
+                raise InputError(f"model.{name}: expected none beside model.pretrained, whose run has its own, got {value}. Leave it out.")
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class SentenceRecipe:
         expect_fields(self, whole=("seed",), seed=SEEDS)
         if self.model.pretrained is not None:
             tokenizer = str(Path(self.model.pretrained) / "tokenizer.json")
+            if (given := self.data.tokenizer) not in (SentenceData.tokenizer, tokenizer):
+                raise InputError(f"data.tokenizer: expected none beside model.pretrained, whose run has its own, got {given}. Leave it out.")
             object.__setattr__(self, "data", replace(self.data, tokenizer=tokenizer))
 
     def learner(self, splits: "TokenSplits", accelerator: Any) -> "SentenceLearner":
