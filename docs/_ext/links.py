@@ -16,7 +16,6 @@ from public_names import home, public_names
 
 INCLUDED = {
     "benchmarks/events.md": "explanation/benchmarks-events.md",
-    "benchmarks/language.md": "explanation/benchmarks-language.md",
     "benchmarks/results.md": "explanation/benchmarks.md",
     **{f"src/dendrix/pretrained/{name}/README.md": "explanation/model-cards.md" for name in ("cifar10", "commands", "fsdd", "novels")},
     "SECURITY.md": "explanation/security.md",
