@@ -55,7 +55,7 @@ def test_the_stored_tables_are_those_of_the_stored_record(name: str) -> None:
 
 
 def test_stored_tables_are_found() -> None:
-    assert {"results", "language", "nir", "deploy"} <= set(TABLES)
+    assert {"results", "nir", "deploy"} <= set(TABLES)
 
 
 @pytest.mark.parametrize("threads", [(), (0,), (1, -2)])
