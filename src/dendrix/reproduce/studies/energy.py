@@ -216,7 +216,7 @@ def draw(found: Results, out: Path) -> None:
                 f"{name}, with early exits": exits["on"][energy_page.FIRST]["spiking"],
                 f"{name}: twin": row["twin"],
             }
-        scale = 1e5 / row["twin"]["picojoules"][0]  # in % of the twin, with the factor of 1e3 of the axis
+        scale = 2e5 / sum(row["twin"]["picojoules"])  # in % of the middle of the twin, with the factor of 1e3 of the axis
         bars |= {label: {term: scale * sum(ends) / 2 for term, ends in one["terms"].items()} for label, one in shown.items()}
     axis = energy_terms(bars, title="Energy in 45 nm, in % of the dense twin")
     axis.set_xlabel("% of the twin")
