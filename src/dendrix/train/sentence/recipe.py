@@ -93,7 +93,9 @@ class SentenceRecipe:
         if self.model.pretrained is not None:
             tokenizer = str(Path(self.model.pretrained) / "tokenizer.json")
             if (given := self.data.tokenizer) not in (SentenceData.tokenizer, tokenizer):
-                raise InputError(f"data.tokenizer: expected none beside model.pretrained, whose run has its own, got {given}. Leave it out.")
+                raise InputError(
+                    f"data.tokenizer: expected none beside model.pretrained, whose run has its own, got {given}. Leave it out."
+                )
             object.__setattr__(self, "data", replace(self.data, tokenizer=tokenizer))
 
     def learner(self, splits: "TokenSplits", accelerator: Any) -> "SentenceLearner":
