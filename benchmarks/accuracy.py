@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py benchmarks/accuracy-before-after.json RECIPE SEEDS BEFORE AFTER
 
-BEFORE and AFTER are checkouts, which take turns. Each training runs in a process of its own on one thread, and the networks are evaluated
+RECIPE may have options, such as "commands-delays:words20 --budget.epochs 8". BEFORE and AFTER are checkouts, which take turns. Each training runs in a process of its own on one thread, and the networks are evaluated
 on the test split. Clips per second count the processor time of the steps of every epoch but the first, in which loops are compiled.
 """
 
@@ -28,7 +28,7 @@ def timed(learner, progress):
     return found
 SequenceLearner.train = timed
 name, seed, run, out = sys.argv[1:]
-assert main(["train", name, "--seed", seed, "--out", run, "--no-report"]) == 0
+assert main(["train", *name.split(), "--seed", seed, "--out", run, "--no-report"]) == 0
 rates = [count / time for count, time in zip(clips[1:], seconds[1:])]
 json.dump({"clips": clips[0], "epochs": len(clips), "clips_per_second": statistics.median(rates)}, open(out, "w"))
 """
