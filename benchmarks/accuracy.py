@@ -3,8 +3,8 @@
     python benchmarks/accuracy.py benchmarks/accuracy-before-after.json RECIPE SEEDS BEFORE AFTER
 
 RECIPE may have options, such as "commands-delays:words20 --budget.epochs 8". BEFORE and AFTER are checkouts, which take turns. Each
-training runs in a process of its own on one thread, and the networks are evaluated on the test split. Clips per second count the processor time of
-the steps of every epoch but the first, in which loops are compiled.
+training runs in a process of its own on one thread, and the networks are evaluated on the test split. Clips per second count the processor
+time of the steps of every epoch but the first, in which loops are compiled.
 """
 
 import json
