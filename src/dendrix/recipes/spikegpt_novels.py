@@ -18,8 +18,7 @@ def recipe() -> TextRecipe:
 
 
 def inputs() -> TextRecipe:
-    """The same with neurons of its own before every matrix product of a block: up to four spikes, held at a mean of 0.1 for each neuron and
-    token."""
+    """The same with neurons of its own before every product: up to four spikes, held at a mean of 0.1 for a neuron and token."""
     neurons = NeuronConfig(levels=4, separate=True)
     return replace(recipe(), model=replace(_MODEL, spikes="input", neurons=neurons), loss=TextLoss(rate=0.1))
 
