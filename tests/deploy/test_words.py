@@ -123,7 +123,8 @@ def test_webassembly_equals_the_reference(layers: int, tmp_path: Path) -> None:
 MANAGE = """
 import { readFileSync } from "node:fs";
 import { Words } from "./words.mjs";
-const words = new Words(new WebAssembly.Module(readFileSync("words.wasm")), new Uint8Array(readFileSync("words.bin")));
+const pooled = Buffer.concat([Buffer.alloc(3), readFileSync("words.bin")]).subarray(3);
+const words = new Words(new WebAssembly.Module(readFileSync("words.wasm")), pooled);
 const said = [];
 const note = (act) => { try { act(); said.push("nothing"); } catch (error) { said.push(error.message); } };
 const codes = words.word("word 1").codes;

@@ -37,7 +37,7 @@ export class Network {
     new Uint8Array(exports.memory.buffer).set(bytes, at);
     this.model = exports.load(at);
     if (!this.model) throw new Error("dendrix: expected tables that `dendrix export --to wasm` wrote, got something else.");
-    const [, , start, length] = new Uint32Array(bytes.slice(0, 16).buffer);
+    const [, , start, length] = new Uint32Array(Uint8Array.from(bytes.subarray(0, 16)).buffer);
     /** Labels, rate of samples (0: frames are pushed), channels, values_per_step, dt_ms, tail_steps, frame_shift. */
     this.about = JSON.parse(new TextDecoder().decode(bytes.subarray(start, start + length)));
     this.input = this.reserve(2 * PIECE);

@@ -47,7 +47,7 @@ export class Words {
     this.bytes().set(bytes, at);
     this.tables = exports.load_words(at);
     if (!this.tables) throw new Error("dendrix: expected tables of words that `dendrix export --to wasm` wrote, got something else.");
-    const [, , start, length] = new Uint32Array(bytes.slice(0, 16).buffer);
+    const [, , start, length] = new Uint32Array(Uint8Array.from(bytes.subarray(0, 16)).buffer);
     this.about = JSON.parse(new TextDecoder().decode(bytes.subarray(start, start + length)));
     this.codeBytes = Math.ceil(this.about.code_bits / 8);
     this.input = this.reserve(2 * PIECE);
