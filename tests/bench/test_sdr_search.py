@@ -25,4 +25,4 @@ def test_growth_counts_bytes_and_matches() -> None:
     assert found.held_per_synapse == pytest.approx(2.209, abs=0.001)
     expected = 64 * 30_000 * false_positive(16_384, 320, 20, 5)
     assert abs(found.matches - expected) < 5 * expected**0.5
-    assert min(value for name, value in asdict(found).items() if name != "resident_per_synapse") > 0
+    assert min(value for name, value in asdict(found).items() if name not in ("resident_per_synapse", "peak_mib")) > 0  # in a fresh process
