@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,9 @@ def test_the_page_has_the_stored_tables() -> None:
     for table in (deployment.compared_table(record["whole"]), deployment.compared_table(record["upper"])):
         assert table in page
     assert deployment.stepping_table(record["stepping"]) in page
+
+
+def test_a_worker_that_ends_names_the_error_alone(tmp_path: Path) -> None:
+    """A record must not have the files of a traceback, which are those of this machine."""
+    with ExitStack() as stack, pytest.raises(UnavailableError, match=r"^ended: KeyError: 'no library'$"):
+        deployment.worker(tmp_path, "no library", sys.executable, stack)()

@@ -236,7 +236,8 @@ def _process(stack: ExitStack, command: list[str]) -> Run:
             to.write("\n")
             to.flush()
         if not (line := back.readline()):
-            raise UnavailableError(f"ended: {said.read()[-300:]}")
+            last = said.read().strip().rpartition("\n")[2]  # of a traceback the error, without the files of this machine
+            raise UnavailableError(f"ended: {last[-300:]}")
         answer: Answer = json.loads(line)
         return answer
 
