@@ -72,8 +72,8 @@ _LADDER = """
 """
 _UNITS = """
 Bits per byte are those of the first 50,000 bytes of each novel, in windows as in training that overlap by half. The twin is the
-continuous network of the same seed. Energy is estimated for 45 nm on validation text; spike counts are measured unfolded into zeros and
-ones. Tokens per second are those of one text on one core in int8, by processor time. Networks of other kinds are not metered.
+continuous network of the same seed. Energy is estimated for 45 nm on validation text; spike counts are as many
+spikes. Tokens per second are those of one text on one core in int8, by processor time. Networks of other kinds are not metered.
 A network whose int8 weights do not fit into 1 MB reads them from DRAM, for about twenty times the energy.
 
 Learning rates were chosen in trainings of a quarter of these steps. For `spiking` the choice was not a good one: the same network needs
