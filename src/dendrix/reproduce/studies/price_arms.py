@@ -11,6 +11,8 @@ from ...train.text.recipe import TextBudget, TextLoss, TextRecipe
 
 BATCH, CONTEXT, SEEDS = 8, 256, (0, 1, 2)
 VALID_TOKENS = 100_000
+PIECES = 46_570
+"""As many word pieces as VALID_TOKENS bytes of the validation novels."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Arm:
     """Sharpness of the surrogate at the end of the training."""
     taught: bool = False
     """Whether the continuous network of the same seed and learning rate is its teacher."""
+    reads: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the data and of the budget: the text is read in another way, so that the arm is compared with its own control only."""
     rates: tuple[float, ...] = (5e-3, 1e-2)
     """Peak learning rates; the best one on validation bytes counts."""
     of: str = ""
@@ -67,6 +71,11 @@ class Arm:
 _INPUTS, _CONTINUOUS = "spikegpt-small:inputs", "spikegpt-small:continuous"
 _VARYING = "decay of WKV that depends on the data, of rank 16"
 _LOCAL = "local attention over 16 tokens, four heads gated by "
+_LONG = "windows of 1,024 bytes, two in a batch"
+_LONGER = {"context": 4 * CONTEXT, "batch_size": BATCH // 4}
+_PIECES = "512 word pieces instead of bytes, a narrower network of the same size"
+_IN_PIECES = {"tokenizer": "learned", "vocabulary": 512, "valid_tokens": PIECES}
+_NARROWER = {"vocab_size": 512, "width": 150}
 _WIDER = (1e-3, 3e-3, 1e-2)
 """Learning rates of the baselines, which get more of them than the networks of this project."""
 
@@ -101,13 +110,13 @@ ARMS: dict[str, Arm] = {
     "counts-4-held": Arm(_INPUTS, f"up to four spikes, the rate held at {HELD:.0%}", NeuronConfig(levels=4), rate=HELD, of=HOLDING),
     "separate": _changed("neurons of its own for each product, behind the token shift", neurons=NeuronConfig(separate=True)),
     "separate-held": Arm(_INPUTS, f"the same, the rate held at {HELD:.0%}", NeuronConfig(separate=True), rate=HELD, of=HOLDING),
+    "continuous-long": Arm(_CONTINUOUS, f"control without spikes: {_LONG}", reads=_LONGER, of=TEACHER),
+    "long": _changed(_LONG, reads=_LONGER),
+    "continuous-pieces": Arm(_CONTINUOUS, f"control without spikes: {_PIECES}", model=_NARROWER, reads=_IN_PIECES, of=TEACHER),
+    "pieces": _changed(_PIECES, model=_NARROWER, reads=_IN_PIECES),
 }
-"""All arms of the screening, in the order in which they are trained. The last four were added when most others were trained."""
-
-NOT_TRAINED = (
-    "longer context: `--budget.context 1024 --budget.batch-size 2`",
-    "word pieces: `--data.tokenizer learned --data.vocabulary 512 --model.vocab-size 512 --model.width 150`, of the same size",
-)
+"""All arms of the screening, in the order in which they are trained. Counts and separate neurons were added when most others were
+trained, and those that read in another way behind the ladder."""
 
 
 def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> TextRecipe:
@@ -127,9 +136,10 @@ def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> Te
         changes["neurons"] = arm.neurons
     model: Any = recipe.model
     budget = TextBudget(stage.steps, stage.steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
+    budget, data = (replace(of, **{name: value for name, value in arm.reads.items() if hasattr(of, name)}) for of in (budget, recipe.data))
     optim = replace(recipe.optim, lr=lr, warm_up=stage.steps // 6)
     loss = TextLoss(rate=arm.rate, teacher=teacher if arm.taught else None, final_alpha=arm.final_alpha)
-    return replace(recipe, model=replace(model, **changes), optim=optim, budget=budget, loss=loss, seed=seed)
+    return replace(recipe, data=data, model=replace(model, **changes), optim=optim, budget=budget, loss=loss, seed=seed)
 
 
 def survives(arm: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:

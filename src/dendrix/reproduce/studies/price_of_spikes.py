@@ -120,8 +120,12 @@ def best_of(known: Mapping[Any, Any]) -> Results:
 
 
 def survivors(best: Results) -> list[str]:
-    """Return the arms that are trained further, those with the fewest bits first, and those that hold the rate last."""
-    kept = [name for name, arm in ARMS.items() if arm.of and {name, arm.of} <= best.keys() and survives(best[name], best[arm.of])]
+    """Return the arms that are trained further, those with the fewest bits first, and those that hold the rate last.
+
+    In the ladder all networks read the same tokens, so arms that read in another way are not in it.
+    """
+    judged = [name for name, arm in ARMS.items() if arm.of and not arm.reads and {name, arm.of} <= best.keys()]
+    kept = [name for name in judged if survives(best[name], best[ARMS[name].of])]
     return sorted(kept, key=lambda name: (ARMS[name].rate is not None, best[name]["valid"]))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ...plot import COLOURS, QUIET, save_figure
 from ...plot.style import dress, new_figure
 from ..study import Results
-from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, NOT_TRAINED, REFERENCE, SCREENING, SEEDS, SPARSER, TEACHER
+from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, REFERENCE, SCREENING, SEEDS, SPARSER, TEACHER
 
 RATIO, ACTIVE = 1.035, 0.11
 """Goals: bits per byte over those of the continuous twin, and spikes per neuron and token."""
@@ -42,6 +42,9 @@ survivors that set the same field, such as two surrogates, only the better one i
 Spike counts raise the rate, so the rule can judge them at the same rate only: `counts-held` and `counts-4-held` are compared with `held`.
 These arms and the two with separate neurons were added when most of the others were known, which is to say that they were chosen by the
 validation bytes, too.
+
+`long` and `pieces` change how the text is read, and the continuous network gains from that as well, so each is compared with its own
+control. They were trained last and are not in the ladder, whose networks all read the same tokens.
 
 Each arm is a field of the configuration, so it can be trained alone, for example `dendrix train spikegpt-small:inputs
 --model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
@@ -96,19 +99,24 @@ def page(found: Results) -> str:
 
 def _screening(found: Results) -> Iterator[str]:
     every = sum(len(arm.rates) for arm in ARMS.values())
+    best = found["best"]
     yield _SCREENING.format(trained=sum(map(len, found["screening"].values())), all=every, steps=SCREENING.steps)
     for name, arm in ARMS.items():
-        one = found["best"].get(name)
+        one = best.get(name)
         if one is None:
             yield f"| {name} | {arm.says} | not yet trained | | | | |\n"
             continue
         tried = len(found["screening"][name])
         lr = f"{one['lr']:g}" + ("" if tried == len(arm.rates) else f", {tried} of {len(arm.rates)} tried")
         spikes = "" if one["rate"] is None else f"{one['rate']:.1%}"
-        reference = found["best"].get(arm.of)
+        reference = best.get(arm.of)
         over = "" if reference is None else f"{one['valid'] / reference['valid'] - 1:+.1%}"
-        verdict = "" if not arm.of or not found["complete"] else "kept" if name in found["survivors"] else "dropped"
+        verdict = "" if not arm.of or arm.reads or not found["complete"] else "kept" if name in found["survivors"] else "dropped"
         yield f"| {name} | {arm.says} | {one['valid']:.3f} | {lr} | {spikes} | {over} | {verdict} |\n"
+    controls = {REFERENCE: TEACHER} | {name: f"{TEACHER}-{name}" for name, arm in ARMS.items() if arm.reads and arm.of == REFERENCE}
+    if all({name, control} <= best.keys() for name, control in controls.items()):
+        costs = [f"{100 * (best[name]['valid'] / best[control]['valid'] - 1):+.1f} % (`{name}`)" for name, control in controls.items()]
+        yield f"\nSpikes before every product over the network without spikes that reads in the same way: {', '.join(costs)}.\n"
 
 
 def _rung(name: str, one: Results) -> str:
@@ -125,10 +133,11 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _goals(found: Results) -> Iterator[str]:
-    yield "\n## Goals\n\n| | bits over the continuous twin | spikes per neuron and token |\n|---|---|---|\n"
-    for name, one in found[LADDER.name].items():
-        if name.startswith(REFERENCE) and one["ratio"] is not None:
-            yield f"| {name} | {_judged(one['ratio'], RATIO, '.4f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
+    yield "\n## Goals\n\n| stage | network | bits over the continuous twin | spikes per neuron and token |\n|---|---|---|---|\n"
+    for stage in (LADDER, LARGE):
+        for name, one in found[stage.name].items():
+            if name.startswith(REFERENCE) and one["ratio"] is not None:
+                yield f"| {stage.name} | {name} | {_judged(one['ratio'], RATIO, '.4f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
 
 
 def _judged(value: float, goal: float, form: str) -> str:
@@ -136,15 +145,20 @@ def _judged(value: float, goal: float, form: str) -> str:
 
 
 def _missing(found: Results) -> Iterator[str]:
-    yield "\n## Not done\n\n"
     stages = [stage.name for stage in (LADDER, LARGE) if not found[stage.name]]
+    missing = []
     if not found["complete"]:
-        yield "- The screening is not complete, so no arm has been dropped and no ladder has been trained.\n"
+        missing.append("The screening is not complete, so no arm has been dropped and no ladder has been trained.")
     elif stages:
-        yield f"- Not yet trained: {' and '.join(stages)}.\n"
-    if few := sum(len(one["cells"]) < len(SEEDS) for one in found[LADDER.name].values()):
-        yield f"- {few} networks of the ladder have fewer than {len(SEEDS)} seeds, so small differences between them are not certain.\n"
-    yield from (f"- Not part of the screening: {what}.\n" for what in NOT_TRAINED)
+        missing.append(f"Not yet trained: {' and '.join(stages)}.")
+    few = {stage.name: sum(len(one["cells"]) < len(SEEDS) for one in found[stage.name].values()) for stage in (LADDER, LARGE)}
+    missing += [
+        f"{count} networks of the stage {stage} have fewer than {len(SEEDS)} seeds, so small differences between them are not certain."
+        for stage, count in few.items()
+        if count
+    ]
+    if missing:
+        yield "".join(["\n## Not done\n\n", *(f"- {what}\n" for what in missing)])
 
 
 def draw(found: Results, out: Path) -> None:
