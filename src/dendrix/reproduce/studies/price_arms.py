@@ -54,6 +54,8 @@ class Arm:
     """Sharpness of the surrogate at the end of the training."""
     taught: bool = False
     """Whether the continuous network of the same seed and learning rate is its teacher."""
+    warm_up: float = 1 / 6
+    """Share of the steps in which the learning rate rises."""
     reads: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the data and of the budget: the text is read in another way, so that the arm is compared with its own control only."""
     rates: tuple[float, ...] = (5e-3, 1e-2)
@@ -76,6 +78,7 @@ _LONGER = {"context": 4 * CONTEXT, "batch_size": BATCH // 4}
 _PIECES = "512 word pieces instead of bytes, a narrower network of the same size"
 _IN_PIECES = {"tokenizer": "learned", "vocabulary": 512, "valid_tokens": PIECES}
 _NARROWER = {"vocab_size": 512, "width": 150}
+_START = {"init_std": 0.08}
 _WIDER = (1e-3, 3e-3, 1e-2)
 """Learning rates of the baselines, which get more of them than the networks of this project."""
 
@@ -102,7 +105,10 @@ ARMS: dict[str, Arm] = {
     "spiking-norm": Arm("spikegpt-small", "a norm before the published neurons", NeuronConfig(norm=True), of="spiking"),
     "gpt2": Arm("spikegpt-small:gpt2", "GPT-2 of transformers, head not tied", rates=_WIDER),
     "gpt2-tied": Arm("spikegpt-small:gpt2", "head tied to the embedding", model={"tied": True}, rates=_WIDER, of="gpt2"),
-    "gpt2-start": Arm("spikegpt-small:gpt2", "initial weights of 0.08, 1 / sqrt(width)", model={"init_std": 0.08}, rates=_WIDER, of="gpt2"),
+    "gpt2-start": Arm("spikegpt-small:gpt2", "initial weights of 0.08, 1 / sqrt(width)", model=_START, rates=_WIDER, of="gpt2"),
+    "gpt2-warm": Arm(
+        "spikegpt-small:gpt2", "the same, warmed up for half of the steps", model=_START, warm_up=0.5, rates=_WIDER, of="gpt2-start"
+    ),
     "lstm": Arm("spikegpt-small:lstm", "LSTM of two layers", rates=_WIDER),
     "ternary": _changed("spikes of both signs", neurons=NeuronConfig(signed=True)),
     "counts": _changed("up to two spikes of a neuron for a token", neurons=NeuronConfig(levels=2)),
@@ -116,7 +122,7 @@ ARMS: dict[str, Arm] = {
     "pieces": _changed(_PIECES, model=_NARROWER, reads=_IN_PIECES),
 }
 """All arms of the screening, in the order in which they are trained. Counts and separate neurons were added when most others were
-trained, and those that read in another way behind the ladder."""
+trained; GPT-2 with a longer warm-up and those that read in another way after the ladder."""
 
 
 def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> TextRecipe:
@@ -137,7 +143,7 @@ def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> Te
     model: Any = recipe.model
     budget = TextBudget(stage.steps, stage.steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
     budget, data = (replace(of, **{name: value for name, value in arm.reads.items() if hasattr(of, name)}) for of in (budget, recipe.data))
-    optim = replace(recipe.optim, lr=lr, warm_up=stage.steps // 6)
+    optim = replace(recipe.optim, lr=lr, warm_up=round(arm.warm_up * stage.steps))
     loss = TextLoss(rate=arm.rate, teacher=teacher if arm.taught else None, final_alpha=arm.final_alpha)
     return replace(recipe, data=data, model=replace(model, **changes), optim=optim, budget=budget, loss=loss, seed=seed)
 
