@@ -99,7 +99,7 @@ def measured(smoke: bool, say: Callable[[str], None], sizes: Sequence[str] = tup
         for kind in _KINDS:
             for rate in _RATES:
                 say(f"decode: {size} on spikes, {kind}, rate {rate}")
-                model = _firing(config, rate)
+                model = firing(config, rate)
                 found["sparse"] += [asdict(_sparse(size, model, kind, batch, 3 if smoke else 9)) for batch in (1, 16)]
     return found
 
@@ -119,7 +119,7 @@ def measured_runs(runs: Sequence[Path], smoke: bool, say: Callable[[str], None])
             if network is None:
                 if smoke:
                     continue
-                network, read = _firing(SIZES[size], found[-1].rate), None
+                network, read = firing(SIZES[size], found[-1].rate), None
                 size = f"46M, untrained, at the rate of {run.name}"
             for batch in (1, 16):
                 say(f"decode: {size}, int8, batch {batch}")
@@ -244,8 +244,8 @@ class _Reader:
             self()
 
 
-def _firing(config: SpikeGPTConfig, rate: float) -> SpikeGPT:
-    """A network with spikes as inputs whose share of active inputs is near `rate`."""
+def firing(config: SpikeGPTConfig, rate: float) -> SpikeGPT:
+    """Return an untrained network with spikes as inputs whose share of active inputs is near `rate`."""
     tokens = torch.randint(config.vocab_size, (1, 64), generator=torch.Generator().manual_seed(2))
     model, low, high = _network(replace(config, spikes="input")), 0.1, 2.0
     for _ in range(6):
