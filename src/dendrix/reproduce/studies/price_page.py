@@ -184,11 +184,14 @@ def draw(found: Results, out: Path) -> None:
     for axis, (title, label, values) in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels, strict=True):
         dress(axis, title, label, f"bits per byte, {'test' if bits == 'test' else 'validation'}")
         _goal(axis, networks.get(TEACHER), bits)
-        for name, value in values.items():
-            if value is not None:
-                axis.plot(value, networks[name][bits], "o", color=COLOURS[1 if name == "spiking" else 2])
-                if name in named:
-                    axis.annotate(name, (value, networks[name][bits]), fontsize=8, xytext=(4, 4), textcoords="offset points")
+        known = {name: value for name, value in values.items() if value is not None}
+        for name, value in known.items():
+            axis.plot(value, networks[name][bits], "o", color=COLOURS[1 if name == "spiking" else 2])
+        middle = sum(axis.get_xlim()) / 2
+        for name in (name for name in known if name in named):
+            side, shift = ("left", 4) if known[name] < middle else ("right", -4)
+            place = dict(fontsize=8, xytext=(shift, 4), textcoords="offset points", horizontalalignment=side)
+            axis.annotate(name, (known[name], networks[name][bits]), **place)
         axis.legend(frameon=False)
     figure.axes[0].axvline(100 * ACTIVE, color=QUIET, linestyle="--")
     save_figure(figure, out / "images" / "price-of-spikes.png")
