@@ -1,10 +1,10 @@
 """SpikeGPT beside GPT-2 of the same size in llama.cpp, one text on one core: writes benchmarks/llama-cpp.json.
 
-    python benchmarks/llama_cpp/measure.py LLAMA_BENCH --out benchmarks/llama-cpp.json
+    python benchmarks/llama_cpp/measure.py LLAMA_BENCH --version VERSION --out benchmarks/llama-cpp.json
 
-LLAMA_BENCH is the program `llama-bench` of a build of llama.cpp; its network is written by the package `gguf`. Both networks have 46 million
-parameters and are untrained: a step takes as long with any weights, apart from the active inputs of SpikeGPT, of which there are 11 %. The
-programs take turns, and the median over the rounds counts.
+LLAMA_BENCH is the program `llama-bench` of a build of llama.cpp, and VERSION its name in the record. The package `gguf` writes its network.
+Both networks have 46 million parameters and are untrained: a step takes as long with any weights, apart from the active inputs of SpikeGPT,
+of which there are 11 %. The programs take turns, and the median over the rounds counts.
 """
 
 import argparse
@@ -44,6 +44,7 @@ def write_gpt2(path: Path, kind: gguf.GGMLQuantizationType, vocabulary: int) -> 
     writer.add_layer_norm_eps(1e-5)
     writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(vocabulary)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32 if kind is gguf.GGMLQuantizationType.F32 else gguf.LlamaFileType.MOSTLY_Q8_0)
     parameters = 0
 
     def add(name: str, *shape: int) -> None:
@@ -74,11 +75,11 @@ def write_gpt2(path: Path, kind: gguf.GGMLQuantizationType, vocabulary: int) -> 
     return parameters
 
 
-def llama_speed(program: str, model: Path, depth: int) -> tuple[float, str]:
-    """Return the tokens per second behind `depth` tokens, and the build of llama.cpp."""
+def llama_speed(program: str, model: Path, depth: int) -> float:
+    """Return the tokens per second behind `depth` tokens."""
     command = [program, "-m", str(model), "-t", "1", "-p", "0", "-n", str(TOKENS), "-d", str(depth), "-r", "1", "-o", "json"]
     (found,) = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-    return float(found["avg_ts"]), f"{found['build_commit']} ({found['build_number']})"
+    return float(found["avg_ts"])
 
 
 def own_speed(decoder: Decoder, tokens: list[torch.Tensor]) -> float:
@@ -113,8 +114,7 @@ def measured(program: str) -> dict[str, Any]:
                 for name, decoder in decoders.items():
                     speeds.setdefault(name, []).append(own_speed(decoder, tokens))
                 for depth in DEPTHS:
-                    speed, found["llama.cpp"] = llama_speed(program, model, depth)
-                    speeds.setdefault(f"GPT-2 in llama.cpp, {depth}", []).append(speed)
+                    speeds.setdefault(f"GPT-2 in llama.cpp, {depth}", []).append(llama_speed(program, model, depth))
             found["speeds"][kind] = {name: statistics.median(each) for name, each in speeds.items()}
     return found
 
@@ -122,6 +122,7 @@ def measured(program: str) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("llama_bench", metavar="LLAMA_BENCH")
+    parser.add_argument("--version", required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    write_json(options.out, measured(options.llama_bench))
+    write_json(options.out, {"llama.cpp": options.version, **measured(options.llama_bench)})
