@@ -148,9 +148,9 @@ def test_arms_that_read_in_another_way_are_beside_the_ladder() -> None:
     )
 
 
-@pytest.mark.parametrize(("bits", "last"), [(2.8, ["inputs+taught"]), (3.0, [])])
+@pytest.mark.parametrize(("bits", "last"), [(2.8, ["inputs+taught", "continuous-taught"]), (3.0, [])])
 def test_the_ladder_follows_from_a_complete_screening_only(bits: float, last: list[str], tmp_path: Path) -> None:
-    known = screening(taught=outcome(bits))
+    known = screening(taught=outcome(bits), **{"continuous-taught": outcome(bits, None)})
     waiting = study.cells(tmp_path)
     for cell in waiting:
         (tmp_path / RUNS / cell.name).mkdir(parents=True)

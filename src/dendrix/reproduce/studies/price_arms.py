@@ -31,6 +31,8 @@ LADDER = Stage("ladder", 1200)
 LARGE = Stage("large", 4800, 320)
 """4.2 million parameters, and four times the tokens of the ladder."""
 TEACHER, REFERENCE, HOLDING = "continuous", "inputs", "held"
+CONTROL = "continuous-taught"
+"""The network without spikes that learns from another of its kind, as those with spikes do."""
 HELD = 0.1
 """Target of the rate of spikes in arms that hold it, a tenth below the goal of 11 %."""
 GAIN, MORE, SPARSER, MARGIN = 0.005, 0.1, 0.85, 0.005
@@ -102,6 +104,7 @@ ARMS: dict[str, Arm] = {
     "continuous-varying": Arm(_CONTINUOUS, f"control without spikes: {_VARYING}", model={"decay_rank": 16}, of=TEACHER),
     "continuous-local": Arm(_CONTINUOUS, f"control without spikes: {_LOCAL}sigmoids", model={"window": 16}, of=TEACHER),
     "taught": _changed("half of the loss from the predictions of the continuous twin", taught=True),
+    CONTROL: Arm(_CONTINUOUS, "control without spikes: half of the loss from the predictions of the same network", taught=True, of=TEACHER),
     "spiking-norm": Arm("spikegpt-small", "a norm before the published neurons", NeuronConfig(norm=True), of="spiking"),
     "gpt2": Arm("spikegpt-small:gpt2", "GPT-2 of transformers, head not tied", rates=_WIDER),
     "gpt2-tied": Arm("spikegpt-small:gpt2", "head tied to the embedding", model={"tied": True}, rates=_WIDER, of="gpt2"),
@@ -122,7 +125,7 @@ ARMS: dict[str, Arm] = {
     "pieces": _changed(_PIECES, model=_NARROWER, reads=_IN_PIECES),
 }
 """All arms of the screening, in the order in which they are trained. Counts and separate neurons were added when most others were
-trained; GPT-2 with a longer warm-up and those that read in another way after the ladder."""
+trained; GPT-2 with a longer warm-up, the control of `taught` and those that read in another way after the ladder."""
 
 
 def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> TextRecipe:

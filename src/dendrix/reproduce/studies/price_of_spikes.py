@@ -28,6 +28,7 @@ from . import price_page
 from .price_arms import (
     ARMS,
     CONTEXT,
+    CONTROL,
     HOLDING,
     LADDER,
     LARGE,
@@ -90,7 +91,7 @@ def cells(out: Path) -> list[Cell]:
         return found
     ladder = rungs(best_of({key: read_json(path) for key, path in paths.items()}))
     last = [name for name in ladder if name.startswith(REFERENCE)][-1]
-    large = {name: ladder[name] for name in (TEACHER, REFERENCE, last)}
+    large = {name: ladder[name] for name in (TEACHER, REFERENCE, last, CONTROL) if name in ladder}
     for stage, networks in ((LADDER, ladder), (LARGE, large)):
         found += [_cell(out, stage, name, arm, lr, seed) for seed in SEEDS for name, (arm, lr) in networks.items()]
     return found

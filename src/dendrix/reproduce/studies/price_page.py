@@ -50,7 +50,8 @@ Each arm is a field of the configuration, so it can be trained alone, for exampl
 --model.neurons.decays` or `--loss.rate {HELD}`. The defaults are the published network. Some arms change nothing that the network can
 express, only how it learns: a surrogate, and a threshold or amplitude before a product, which fold into the norm and the matrix around it.
 Two arms add parameters, 1.4 % (a decay that depends on the data) and 5.8 % (local attention). What they win may have nothing to do
-with spikes, so the continuous network gets them too, as controls; the twin in the ladder remains the one without. The second product of
+with spikes, so the continuous network gets them too, as controls, and so it gets the predictions of its twin; the twin in the ladder
+remains the one without. The second product of
 the decay has 16 inputs that are numbers, and local attention multiplies queries, keys and values where its gates fire: neither is a
 spike, and both are counted in the energy. The rate of spikes is that of the inputs of products; gates are no such inputs, and their own
 rate is in the record of a run.
