@@ -196,7 +196,7 @@ static void sparse(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, in
   (void)counts;
 #endif
   memset(y + from, 0, (m - from) * sizeof *y);
-  for (uint32_t k = 0; k < count; k += 4) { /* four rows at a time, the missing ones times 0 */
+  for (uint32_t k = 0; k < count; k += 4) { /* four rows at a time, the missing ones times 0; 16 bits suit vectors */
     const int8_t *row[4];
     int16_t value[4];
     for (uint32_t j = 0; j < 4; j++) {
