@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dendrix.deploy import DeployedText, export_text_c, export_text_npz, export_text_wasm
+from dendrix.deploy import DeployedText, IntegerSpikeGPT, export_text_c, export_text_npz, export_text_wasm
 from dendrix.deploy.compile import build_wasm
 from dendrix.deploy.export_folder import shipped_bytes
+from dendrix.deploy.text_layout import END_SCALARS, named_constants, named_weights
+from dendrix.deploy.text_reference import rest, step
 from dendrix.deploy.text_sampling import continued
 from dendrix.errors import InputError
 from dendrix.models import SpikeGPTConfig
@@ -79,6 +81,32 @@ def test_webassembly_equals_the_reference(spikes: Spikes, neurons: NeuronConfig,
     rng = np.random.default_rng(0)
     network = random_network(rng, extreme=spikes == "none", config=SpikeGPTConfig(31, 21, 2, spikes=spikes, neurons=neurons))
     export_text_wasm(DeployedText(network, False), tmp_path / "net", texts(rng, 31))
+    done = subprocess.run([str(NODE), "selftest.mjs"], cwd=tmp_path / "net", check=True, capture_output=True, text=True)
+    assert "2 texts equal" in done.stdout
+
+
+def all_fire(levels: int) -> IntegerSpikeGPT:
+    """A network whose 320 neurons inside the channel mix fire at every level, with the largest weights behind them."""
+    neurons = NeuronConfig(levels=levels, separate=True)
+    network = random_network(np.random.default_rng(0), config=SpikeGPTConfig(31, 80, 1, spikes="input", neurons=neurons))
+    *_, channel, end = named_constants(network.config, network.constants.numpy())
+    channel["inner_weight"][:], channel["inner_bias"][:] = 0, 2**20
+    end["scalars"][END_SCALARS.index("threshold")] = 1
+    *_, matrices, _ = named_weights(network.config, network.weights.numpy())
+    matrices["value"][::2], matrices["value"][1::2] = 127, -127
+    return network
+
+
+@needs_node
+@pytest.mark.parametrize("levels", [1, 4])
+def test_more_rows_than_a_sum_of_16_bits_holds(levels: int, tmp_path: Path) -> None:
+    network = all_fire(levels)
+    found = []
+    tables = [table.numpy().astype(np.int64) for table in (network.embedding, network.weights, network.constants)]
+    state = rest(network.plan, network.config.width)[None]
+    step(network.config, network.plan, tables, np.array([3]), state, lambda name, x, _: found.append((name, int(x.sum()))))
+    assert ("value", 320 * levels) in found
+    export_text_wasm(DeployedText(network, False), tmp_path / "net", texts(np.random.default_rng(0), 31))
     done = subprocess.run([str(NODE), "selftest.mjs"], cwd=tmp_path / "net", check=True, capture_output=True, text=True)
     assert "2 texts equal" in done.stdout
 

@@ -92,6 +92,14 @@ def test_bad_words(run: Path, words: str, says: str, tmp_path: Path, capsys: pyt
     assert not (tmp_path / "out").exists()
 
 
+def test_a_shipped_network_is_found_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "novels", "--to", "run", "--out", str(tmp_path / "out")]) == 2
+    assert "expected c, wasm, npz, onnx for a language model, got run" in capsys.readouterr().err
+    assert main(["export", "novels", "--to", "c", "--root", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert str(tmp_path / "none") in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_gpt2_has_no_integer_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = saved(tmp_path / "gpt2", GPT2Config(256, width=16, layers=1, heads=2).build())
     assert main(["export", str(folder), "--to", "c", "--out", str(tmp_path / "out")]) == 1

@@ -17,6 +17,7 @@ NEURONS: list[tuple[Spikes, NeuronConfig]] = [
     ("output", NeuronConfig(levels=2, decays=True, norm=True)),
     ("input", NeuronConfig(levels=3, signed=True, decays=True)),
     ("input", NeuronConfig(separate=True)),
+    ("input", NeuronConfig(levels=4, separate=True)),
     ("input", NeuronConfig(levels=3, signed=True, decays=True, separate=True)),
 ]
 """One network of every position of the neurons, and of each with every option."""

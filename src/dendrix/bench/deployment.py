@@ -213,17 +213,17 @@ def _node(folder: Path, made: Deployed, frames: Ints, stack: ExitStack) -> Run:
     if (node := shutil.which("node")) is None:
         raise UnavailableError("there is no node")
     export_wasm(made, folder / "web", [frames[:2].ravel()])
-    return _process(stack, [node, str(Path(__file__).with_name("deploy_worker.mjs")), str(folder / "web")])
+    return process(stack, [node, str(Path(__file__).with_name("deploy_worker.mjs")), str(folder / "web")])
 
 
 def worker(folder: Path, library: str, python: str | None, stack: ExitStack) -> Run:
     """A library in its own process."""
     if python is None:
         raise UnavailableError("not installed in any of the Pythons")
-    return _process(stack, [python, deploy_worker.__file__, str(folder), library])
+    return process(stack, [python, deploy_worker.__file__, str(folder), library])
 
 
-def _process(stack: ExitStack, command: list[str]) -> Run:
+def process(stack: ExitStack, command: list[str]) -> Run:
     """A program that answers a line with a line of JSON."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     program = stack.enter_context(

@@ -113,9 +113,10 @@ def export(
 
 
 def _is_language_model(run: Path) -> bool:
+    from ..pretrained import find_run
     from ..run_folder.checkpoint import holds_language_model
 
-    return holds_language_model(run)
+    return holds_language_model(find_run(run))
 
 
 def _expect_place(to: Target, out: Path) -> None:

@@ -107,16 +107,26 @@ static void norm(const int32_t *x, uint32_t n, const int32_t *weight, const int3
 }
 
 /* Neurons driven by x [n], with a threshold each, or one for all where stride is 0; x becomes their spikes. `gain` is the place of a gain
- * for each, or UINT32_MAX for one half. */
+ * for each, or UINT32_MAX for one half. A pass over all neurons for each level has no branches, so that compilers use vectors. */
 static void fire(const dx_text_model *m, int32_t *x, uint32_t n, int32_t *v, const int32_t *threshold, uint32_t stride, uint32_t gain) {
   const int32_t *scalar = m->constants + m->scalars, levels = scalar[LEVELS], is_signed = scalar[SIGNED];
-  for (uint32_t i = 0; i < n; i++) {
-    int32_t of = gain == UINT32_MAX ? 16384 : m->constants[gain + i], spikes = 0;
-    int64_t h = v[i] + rounded(((int64_t)x[i] - v[i]) * of, 15), least = threshold[i * stride];
-    for (int32_t level = 1; level <= levels; level++) spikes += (h >= level * least) - (is_signed && -h >= level * least);
-    x[i] = spikes;
-    v[i] = spikes ? 0 : (int32_t)h;
+  if (gain == UINT32_MAX) /* |x| and |v| stay below 2^30 */
+    for (uint32_t i = 0; i < n; i++) v[i] += (x[i] - v[i] + 1) >> 1;
+  else
+    for (uint32_t i = 0; i < n; i++) v[i] += (int32_t)rounded(((int64_t)x[i] - v[i]) * m->constants[gain + i], 15);
+  memset(x, 0, n * sizeof *x);
+  for (int32_t level = 1; level <= levels; level++) {
+    int32_t high = (int32_t)clipped((int64_t)level * *threshold, INT32_MAX), low = is_signed ? -high : INT32_MIN;
+    if (!stride) {
+      for (uint32_t i = 0; i < n; i++) x[i] += (v[i] >= high) - (v[i] <= low);
+    } else {
+      for (uint32_t i = 0; i < n; i++) {
+        int64_t least = (int64_t)level * threshold[i];
+        x[i] += (v[i] >= least) - (is_signed && -v[i] >= least);
+      }
+    }
   }
+  for (uint32_t i = 0; i < n; i++) v[i] *= x[i] == 0;
   DX_TEXT_FIRED(x, n);
 }
 
@@ -160,7 +170,7 @@ static int32_t dot(const int8_t *w, const int16_t *x, uint32_t n) {
 }
 
 #ifdef DX_TEXT_SIMD
-#include DX_TEXT_SIMD /* dense, spike_blocks and sparse_blocks with vectors */
+#include DX_TEXT_SIMD /* dense, spike_rows and sparse_blocks with vectors */
 #else
 
 static void dense(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, int32_t *y) {
@@ -169,23 +179,34 @@ static void dense(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, int
 
 #endif
 
-/* y = W x without the zeros of x, W [n][m]. */
-static void sparse(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, int bits, int32_t *y, uint16_t *active) {
+/* y = W x without the zeros of x, W [n][m]. `counts`: the inputs are spike counts, none negative. */
+static void sparse(const int8_t *w, const int16_t *x, uint32_t n, uint32_t m, int counts, int32_t *y, uint16_t *active) {
   uint32_t count = 0, from = 0;
   for (uint32_t i = 0; i < n; i++) {
     active[count] = (uint16_t)i;
     count += x[i] != 0;
   }
 #ifdef DX_TEXT_SIMD
-  from = bits ? spike_blocks(w, active, count, m, y) : sparse_blocks(w, x, active, count, m, y);
+  if (counts) {
+    spike_rows(w, x, active, count, m, y);
+    return;
+  }
+  from = sparse_blocks(w, x, active, count, m, y);
 #else
-  (void)bits;
+  (void)counts;
 #endif
   memset(y + from, 0, (m - from) * sizeof *y);
-  for (uint32_t k = 0; k < count; k++) {
-    const int8_t *row = w + (size_t)active[k] * m;
-    int32_t value = x[active[k]];
-    for (uint32_t o = from; o < m; o++) y[o] += row[o] * value;
+  for (uint32_t k = 0; k < count; k += 4) { /* four rows at a time, the missing ones times 0; 16 bits suit vectors */
+    const int8_t *row[4];
+    int16_t value[4];
+    for (uint32_t j = 0; j < 4; j++) {
+      int is_left = k + j < count;
+      uint32_t i = active[is_left ? k + j : k];
+      row[j] = w + (size_t)i * m;
+      value[j] = is_left ? x[i] : (int16_t)0;
+    }
+    for (uint32_t o = from; o < m; o++)
+      y[o] += row[0][o] * value[0] + row[1][o] * value[1] + row[2][o] * value[2] + row[3][o] * value[3];
   }
 }
 
@@ -209,11 +230,10 @@ static void inner(const dx_text_model *m, const room *r, const dx_text_half *hal
   fire(m, x, n, r->state + half->inside_at, m->constants + m->scalars + THRESHOLD, 0, half->inside_gain);
 }
 
-static void product(const dx_text_model *m, const room *r, uint32_t at, int zeros, int bits, uint32_t inputs, uint32_t outputs, int32_t *y) {
-  const int32_t *scalar = m->constants + m->scalars;
+static void product(const dx_text_model *m, const room *r, uint32_t at, int zeros, int spikes, uint32_t inputs, uint32_t outputs, int32_t *y) {
+  int counts = spikes && !m->constants[m->scalars + SIGNED];
   DX_TEXT_WATCH(r->input, inputs);
-  bits = bits && scalar[LEVELS] == 1 && !scalar[SIGNED]; /* all inputs that are not 0 are 1 */
-  if (zeros) sparse(m->weights + at, r->input, inputs, outputs, bits, y, r->active);
+  if (zeros) sparse(m->weights + at, r->input, inputs, outputs, counts, y, r->active);
   else dense(m->weights + at, r->input, inputs, outputs, y);
 }
 

@@ -49,26 +49,35 @@ static uint32_t sparse_blocks(const int8_t *w, const int16_t *x, const uint16_t 
   return o;
 }
 
-/* The same where every active input is 1: sums of 16 bits hold 256 weights. */
-static uint32_t spike_blocks(const int8_t *w, const uint16_t *active, uint32_t count, uint32_t m, int32_t *y) {
-  uint32_t o = 0;
-  for (; o + 16 <= m; o += 16) {
+/* Add eight columns for each block of the given rows to y; sums of 16 bits hold 256 weights. */
+static inline void add_columns(const int8_t *w, const uint16_t *rows, uint32_t count, uint32_t m, int32_t *y, const int blocks) {
+  for (uint32_t start = 0; start < count; start += 256) {
+    uint32_t end = count - start < 256 ? count : start + 256;
     v128_t sum[4];
-    for (int k = 0; k < 4; k++) sum[k] = wasm_i32x4_const_splat(0);
-    for (uint32_t start = 0; start < count; start += 256) {
-      uint32_t end = count - start < 256 ? count : start + 256;
-      v128_t low = wasm_i16x8_const_splat(0), high = low;
-      for (uint32_t k = start; k < end; k++) {
-        v128_t v = wasm_v128_load(w + (size_t)active[k] * m + o);
-        low = wasm_i16x8_add(low, wasm_i16x8_extend_low_i8x16(v));
-        high = wasm_i16x8_add(high, wasm_i16x8_extend_high_i8x16(v));
-      }
-      sum[0] = wasm_i32x4_add(sum[0], wasm_i32x4_extend_low_i16x8(low));
-      sum[1] = wasm_i32x4_add(sum[1], wasm_i32x4_extend_high_i16x8(low));
-      sum[2] = wasm_i32x4_add(sum[2], wasm_i32x4_extend_low_i16x8(high));
-      sum[3] = wasm_i32x4_add(sum[3], wasm_i32x4_extend_high_i16x8(high));
+    for (int b = 0; b < blocks; b++) sum[b] = wasm_i16x8_const_splat(0);
+    for (uint32_t k = start; k < end; k++)
+      for (int b = 0; b < blocks; b++) sum[b] = wasm_i16x8_add(sum[b], wasm_i16x8_load8x8(w + (size_t)rows[k] * m + 8 * b));
+    for (int b = 0; b < blocks; b++) {
+      int32_t *low = y + 8 * b, *high = low + 4;
+      wasm_v128_store(low, wasm_i32x4_add(wasm_v128_load(low), wasm_i32x4_extend_low_i16x8(sum[b])));
+      wasm_v128_store(high, wasm_i32x4_add(wasm_v128_load(high), wasm_i32x4_extend_high_i16x8(sum[b])));
     }
-    for (uint32_t k = 0; k < 4; k++) wasm_v128_store(y + o + 4 * k, sum[k]);
   }
-  return o;
+}
+
+/* y = W x for spike counts x: every spike adds its row, W [n][m]. Inputs without spikes left are removed from `active`. */
+static void spike_rows(const int8_t *w, const int16_t *x, uint16_t *active, uint32_t count, uint32_t m, int32_t *y) {
+  memset(y, 0, m * sizeof *y);
+  for (int16_t added = 1; count; added++) {
+    uint32_t o = 0, left = 0;
+    for (; o + 32 <= m; o += 32) add_columns(w + o, active, count, m, y + o, 4);
+    for (; o + 8 <= m; o += 8) add_columns(w + o, active, count, m, y + o, 1);
+    for (; o < m; o++)
+      for (uint32_t k = 0; k < count; k++) y[o] += w[(size_t)active[k] * m + o];
+    for (uint32_t k = 0; k < count; k++) {
+      active[left] = active[k];
+      left += x[active[k]] > added;
+    }
+    count = left;
+  }
 }
