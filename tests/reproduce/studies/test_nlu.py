@@ -13,7 +13,7 @@ from dendrix.data.text.nlu import TASKS as PUBLISHED
 from dendrix.models.spikegpt.neurons import PUBLISHED as PUBLISHED_NEURONS
 from dendrix.models.spikegpt.neurons import NeuronConfig
 from dendrix.reproduce.studies import nlu as study
-from dendrix.reproduce.studies.nlu import LANGUAGE_MODEL, check, page
+from dendrix.reproduce.studies.nlu import LANGUAGE_MODELS, check, page
 from dendrix.reproduce.study import OUTCOME, RUNS
 from dendrix.train.sentence.recipe import SentenceRecipe
 from support.paths import DOCS
@@ -41,12 +41,13 @@ def test_all_networks_differ_in_one_thing(tmp_path: Path) -> None:
     recipes = {cell.key[1]: cell.recipe for cell in cells if cell.key[0] == "mr" and isinstance(cell.recipe, SentenceRecipe)}
     assert recipes["spiking"].model.spikes == "output"
     assert recipes["continuous"].model.spikes == "none"
-    assert recipes["pretrained"].data.tokenizer == str(tmp_path / RUNS / LANGUAGE_MODEL / "tokenizer.json")
+    for name, language_model in LANGUAGE_MODELS.items():
+        assert recipes[name].data.tokenizer == str(tmp_path / RUNS / language_model / "tokenizer.json")
+        assert [cell.needs for cell in cells if cell.key[1:] == (name,)] == [(language_model,)] * 5
     assert recipes["spiking"].model.neurons == PUBLISHED_NEURONS
     assert recipes["normed"].model == replace(recipes["spiking"].model, neurons=NeuronConfig(norm=True))
     assert recipes["spiking"].optim == recipes["continuous"].optim == recipes["normed"].optim
-    assert [cell.needs for cell in cells if cell.key[1] == "pretrained"] == [(LANGUAGE_MODEL,)] * 5
-    assert len({cell.name for cell in cells}) == len(cells) == 5 * 7 + 1
+    assert len({cell.name for cell in cells}) == len(cells) == 5 * 8 + 2
 
 
 @pytest.mark.usefixtures("pack")

@@ -14,12 +14,14 @@ from ...recipes import find_recipe
 from ...run_folder.record import read_record
 from ...runs.evaluation import evaluate_run
 from ...train.sentence.recipe import SentenceRecipe
+from ...train.text.data import TextData
+from ...train.text.recipe import TextBudget, TextRecipe
 from ..claim import Checked, compare
 from ..study import RUNS, Cell, Results, Study
 from . import spikegpt_small
 from .bag_of_words import bag_of_words
 
-BAG, WORDS, PRETRAINED, LANGUAGE_MODEL = "bag of words", "single words", "pretrained", "language-model"
+BAG, WORDS, PRETRAINED, PIECES = "bag of words", "single words", "pretrained", "word pieces"
 BAGS = {BAG: "bag", WORDS: "words"}
 """Baselines, with the last part of the names of their cells."""
 TASKS = {"sst2": "SST-2", "sst5": "SST-5", "mr": "MR", "subj": "Subj", "trec": "TREC"}
@@ -29,10 +31,14 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "continuous": {"spikes": "none"},
     "inputs": {"spikes": "input"},
     PRETRAINED: {},
+    PIECES: {},
 }
-"""Changes of the model of `spikegpt-classifier`; the pretrained one starts from the run LANGUAGE_MODEL beside its own."""
+"""Changes of the model of `spikegpt-classifier`; the last two start from the runs of LANGUAGE_MODELS beside their own."""
+LANGUAGE_MODELS = {PRETRAINED: "language-model", PIECES: "piece-model"}
+"""Names of the cells of the language models that are fine-tuned."""
 _COLUMNS = (BAG, WORDS, "spiking", "normed", "inputs", "continuous", PRETRAINED)
 _RECIPE = "spikegpt-classifier"
+_VOCABULARY = 8192
 _PRETRAINED_EPOCHS = 3
 """Fewer than in the recipe, because sentences of bytes are five times as long as sentences of words."""
 _DOCUMENTED = {
@@ -63,22 +69,36 @@ class Outcome(TypedDict):
 
 def cells(out: Path) -> list[Cell]:
     """All trainings, and both bags of words on every task."""
-    language_model = replace(spikegpt_small.cells(out)[0], name=LANGUAGE_MODEL, score=None)
     return [
         *(Cell(f"{task}-{last}", (task, name), _score_bag) for name, last in BAGS.items() for task in TASKS),
-        language_model,
+        replace(spikegpt_small.cells(out)[0], name=LANGUAGE_MODELS[PRETRAINED], score=None),
+        Cell(LANGUAGE_MODELS[PIECES], (LANGUAGE_MODELS[PIECES],), None, _piece_model(), "spikegpt-small"),
         *(_network(name, task, out) for name in NETWORKS for task in TASKS),
     ]
+
+
+def _piece_model() -> TextRecipe:
+    """A language model as small as the classifiers, on word pieces."""
+    recipe: Any = find_recipe("spikegpt-small")()
+    changed: TextRecipe = replace(
+        recipe,
+        data=TextData("novels+wikitext-2", "pieces", _VOCABULARY),
+        model=replace(recipe.model, vocab_size=_VOCABULARY, width=64, layers=2, neurons=NeuronConfig(norm=True)),
+        optim=replace(recipe.optim, lr=5e-3, warm_up=100),
+        budget=TextBudget(3000, 500, batch_size=16, context=128, valid_tokens=50_000, sample_tokens=0, precision="bf16"),
+    )
+    return changed
 
 
 def _network(name: str, task: str, out: Path) -> Cell:
     recipe: Any = find_recipe(_RECIPE)()
     changes, budget, needs = NETWORKS[name], recipe.budget, tuple[str, ...]()
+    if name in LANGUAGE_MODELS:
+        changes, needs = {"pretrained": str(out / RUNS / LANGUAGE_MODELS[name])}, (LANGUAGE_MODELS[name],)
     if name == PRETRAINED:
-        changes = {"pretrained": str(out / RUNS / LANGUAGE_MODEL)}
-        budget, needs = replace(budget, epochs=_PRETRAINED_EPOCHS), (LANGUAGE_MODEL,)
+        budget = replace(budget, epochs=_PRETRAINED_EPOCHS)
     changed: SentenceRecipe = replace(recipe, data=replace(recipe.data, source=task), model=replace(recipe.model, **changes), budget=budget)
-    return Cell(f"{task}-{name}", (task, name), _score_network, changed, _RECIPE, needs)
+    return Cell(f"{task}-{name.replace(' ', '-')}", (task, name), _score_network, changed, _RECIPE, needs)
 
 
 def _score_network(_: Cell, folder: Path) -> Outcome:
