@@ -88,6 +88,7 @@ def test_the_page_compares_the_best_spiking_network_with_the_bag_of_words() -> N
         "sst2": {"bag of words": outcome(0.8, None), "spiking": outcome(0.7), "continuous": outcome(0.9)},
         "trec": {"bag of words": outcome(0.8, None), "single words": outcome(0.9, None, valid=0.46), "spiking": outcome(0.85)},
     }
+    assert "Pretraining on word pieces" not in page(found)
     text = page(found)
     assert "sentences of TREC (+5.0 points, spiking), and not better on those of SST-2 (-10.0 points, spiking)" in text
     assert "| SST-2 | 80.0 % |  | 70.0 % | 90.0 % | ± 7.8 |" in text
@@ -96,3 +97,19 @@ def test_the_page_compares_the_best_spiking_network_with_the_bag_of_words() -> N
     assert "sampling error: SST-2 (spiking -10.0), SST-2 (continuous +10.0).\n" in text
     assert "changes on test sentences by +10.0 points on average, and on validation sentences by -4.0 (TREC -4.0)." in text
     assert text.endswith("Minutes per training on one shared core, under different loads: spiking 1.0 to 1.0; continuous 1.0 to 1.0.\n")
+
+
+def test_the_page_says_what_pretraining_is_worth() -> None:
+    def outcome(accuracy: float, valid: float) -> dict[str, float]:
+        return dict(accuracy=accuracy, sentences=100, valid_accuracy=valid, valid_sentences=100, parameters=10, seconds=60.0)
+
+    found = {
+        "sst2": {"bag of words": outcome(0.8, 0.8), "normed": outcome(0.7, 0.7), "word pieces": outcome(0.85, 0.72)},
+        "trec": {"bag of words": outcome(0.8, 0.8), "normed": outcome(0.9, 0.9), "word pieces": outcome(0.7, 0.94)},
+    }
+    text = page(found)
+    assert "changes the network `normed` by +3.0 points on validation sentences and -2.5 points on test sentences, on average." in text
+    assert "it has, on test sentences: SST-2 +5.0 (± 7.8), TREC -10.0 (± 7.8). It is above it on 1 of 2 tasks.\n" in text
+    assert "SST-2 (-5.0 points" not in text
+    assert "better than the bag of words on the test sentences of SST-2 (+5.0 points, word pieces), and" in text
+    assert "Of 2 networks from scratch, 2 differ" in text  # those from language models are not among them

@@ -14,8 +14,7 @@ from ...recipes import find_recipe
 from ...run_folder.record import read_record
 from ...runs.evaluation import evaluate_run
 from ...train.sentence.recipe import SentenceRecipe
-from ...train.text.data import TextData
-from ...train.text.recipe import TextBudget, TextRecipe
+from ...train.text.recipe import TextRecipe
 from ..claim import Checked, compare
 from ..study import RUNS, Cell, Results, Study
 from . import spikegpt_small
@@ -36,9 +35,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
 """Changes of the model of `spikegpt-classifier`; the last two start from the runs of LANGUAGE_MODELS beside their own."""
 LANGUAGE_MODELS = {PRETRAINED: "language-model", PIECES: "piece-model"}
 """Names of the cells of the language models that are fine-tuned."""
-_COLUMNS = (BAG, WORDS, "spiking", "normed", "inputs", "continuous", PRETRAINED)
-_RECIPE = "spikegpt-classifier"
-_VOCABULARY = 8192
+_COLUMNS = (BAG, WORDS, "spiking", "normed", "inputs", "continuous", PRETRAINED, PIECES)
+_RECIPE, _PIECES_RECIPE = "spikegpt-classifier", "spikegpt-small:pieces"
+_SAME = "normed"
+"""The network from scratch that has the neurons of the one from word pieces."""
 _PRETRAINED_EPOCHS = 3
 """Fewer than in the recipe, because sentences of bytes are five times as long as sentences of words."""
 _DOCUMENTED = {
@@ -72,21 +72,14 @@ def cells(out: Path) -> list[Cell]:
     return [
         *(Cell(f"{task}-{last}", (task, name), _score_bag) for name, last in BAGS.items() for task in TASKS),
         replace(spikegpt_small.cells(out)[0], name=LANGUAGE_MODELS[PRETRAINED], score=None),
-        Cell(LANGUAGE_MODELS[PIECES], (LANGUAGE_MODELS[PIECES],), None, _piece_model(), "spikegpt-small"),
+        Cell(LANGUAGE_MODELS[PIECES], (LANGUAGE_MODELS[PIECES],), None, _piece_model(), _PIECES_RECIPE),
         *(_network(name, task, out) for name in NETWORKS for task in TASKS),
     ]
 
 
 def _piece_model() -> TextRecipe:
-    """A language model as small as the classifiers, on word pieces."""
-    recipe: Any = find_recipe("spikegpt-small")()
-    changed: TextRecipe = replace(
-        recipe,
-        data=TextData("novels+wikitext-2", "pieces", _VOCABULARY),
-        model=replace(recipe.model, vocab_size=_VOCABULARY, width=64, layers=2, neurons=NeuronConfig(norm=True)),
-        optim=replace(recipe.optim, lr=5e-3, warm_up=100),
-        budget=TextBudget(3000, 500, batch_size=16, context=128, valid_tokens=50_000, sample_tokens=0, precision="bf16"),
-    )
+    recipe: Any = find_recipe(_PIECES_RECIPE)()
+    changed: TextRecipe = replace(recipe, budget=replace(recipe.budget, precision="bf16"))
     return changed
 
 
@@ -96,6 +89,7 @@ def _network(name: str, task: str, out: Path) -> Cell:
     if name in LANGUAGE_MODELS:
         changes, needs = {"pretrained": str(out / RUNS / LANGUAGE_MODELS[name])}, (LANGUAGE_MODELS[name],)
     if name == PRETRAINED:
+        changes["embedding_scale"] = 1.0
         budget = replace(budget, epochs=_PRETRAINED_EPOCHS)
     changed: SentenceRecipe = replace(recipe, data=replace(recipe.data, source=task), model=replace(recipe.model, **changes), budget=budget)
     return Cell(f"{task}-{name.replace(' ', '-')}", (task, name), _score_network, changed, _RECIPE, needs)
@@ -163,8 +157,11 @@ regularisation chosen on validation sentences. **single words** is the same with
 words of the training sentences and have {size}. **spiking** is SpikeGPT as published, with neurons after each half of a block.
 **normed** is the same with a norm before the neurons (`--model.neurons.norm`). **inputs** has neurons before every matrix product of a
 block instead. **continuous** has no neurons. **pretrained** is a language model on bytes that is trained further, the network `spiking-0`
-of the [text study](text-results.md). The epoch was chosen on validation sentences; the other settings were chosen on the validation
-sentences of SST-2, the norm also on those of TREC. No test sentence was used for a choice.
+of the [text study](text-results.md). **word pieces** is a language model with the network `normed` on {vocabulary:,} lower-case word pieces
+of novels and WikiText-2, of which it has read {read:.1f} million, and that is trained further. Its embedding is scaled before that, which
+leaves its signs, the codes of the tokens, the same and lets fine-tuning change them sooner (`--model.embedding-scale`). The epoch was
+chosen on validation sentences; the other settings were chosen on the validation sentences of SST-2, the norm and the scale also on those
+of TREC. No test sentence was used for a choice.
 
 For SST-2 and SST-5, the training data are whole sentences only, without phrases, and the test data are the public half of the test
 sentences. TREC has its own test questions. MR and Subj have no official split: every tenth sentence, beginning with the first, is a test
@@ -181,11 +178,13 @@ def page(found: Results) -> str:
     """The results as Markdown."""
     names = [name for name in _COLUMNS if any(name in task for task in found.values())]
     head = _HEAD.format(names=" | ".join(names), lines="---|" * len(names))
-    parts = [_INTRODUCTION.format(size=_size(found.values()))]
+    recipe = _piece_model()
+    read = recipe.budget.steps * recipe.budget.batch_size * recipe.budget.context / 1e6
+    parts = [_INTRODUCTION.format(size=_size(found.values()), vocabulary=recipe.data.vocabulary, read=read)]
     for split, prefix in (("test", ""), ("validation", "valid_")):
         rows = [_row(TASKS[task], [networks], names, prefix) for task, networks in found.items()]
         parts += [f"\n## Accuracy on {split} sentences\n", head, *rows, _row("mean", list(found.values()), names, prefix)]
-    return "".join([*parts, _comparison(found), _differences(found), _pairs(found), _seconds(found.values())])
+    return "".join([*parts, _comparison(found), _differences(found), _pretraining(found), _pairs(found), _seconds(found.values())])
 
 
 def _row(title: str, tasks: Sequence[Mapping[str, Results]], names: Sequence[str], prefix: str) -> str:
@@ -228,7 +227,7 @@ def _differences(found: Mapping[str, Mapping[str, Results]]) -> str:
     """Which networks from scratch differ from the bag of words by more than the sampling error."""
     shown, compared = list[str](), 0
     for task, networks in found.items():
-        for name in [name for name in networks if name not in (*BAGS, PRETRAINED) and BAG in networks]:
+        for name in [name for name in networks if name not in (*BAGS, *LANGUAGE_MODELS) and BAG in networks]:
             gain, compared = 100 * (networks[name]["accuracy"] - networks[BAG]["accuracy"]), compared + 1
             if abs(gain) > _error([networks]):
                 shown.append(f"{TASKS[task]} ({name} {gain:+.1f})")
@@ -236,6 +235,27 @@ def _differences(found: Mapping[str, Mapping[str, Results]]) -> str:
         f"\nOf {compared} networks from scratch, {len(shown)} differ from the bag of words on test sentences by more points than the "
         f"sampling error{': ' if shown else ''}{', '.join(shown)}.\n"
     )
+
+
+def _pretraining(found: Mapping[str, Mapping[str, Results]]) -> str:
+    """By how much the pretraining on word pieces changes the same network, and where it stands beside the bag of words."""
+    known = {task: networks for task, networks in found.items() if all(name in networks for name in (BAG, _SAME, PIECES))}
+    if not known:
+        return ""
+    change = {split: _changes(known, _SAME, prefix) for split, prefix in (("validation", "valid_"), ("test", ""))}
+    beside = _changes(known, BAG)
+    listed = ", ".join(f"{TASKS[task]} {100 * gain:+.1f} (± {_error([known[task]]):.1f})" for task, gain in beside.items())
+    means = " and ".join(f"{100 * sum(one.values()) / len(one):+.1f} points on {split} sentences" for split, one in change.items())
+    return (
+        f"\nPretraining on word pieces changes the network `{_SAME}` by {means}, on average. Against the bag of words it has, on test "
+        f"sentences: {listed}. It is above it on {sum(gain > 0 for gain in beside.values())} of {len(beside)} tasks.\n"
+    )
+
+
+def _changes(found: Mapping[str, Mapping[str, Results]], base: str, prefix: str = "") -> dict[str, float]:
+    """Accuracy of the network from word pieces minus that of another, by task."""
+    score = f"{prefix}accuracy"
+    return {task: networks[PIECES][score] - networks[base][score] for task, networks in found.items()}
 
 
 def _pairs(found: Mapping[str, Mapping[str, Results]]) -> str:
@@ -251,7 +271,7 @@ def _pairs(found: Mapping[str, Mapping[str, Results]]) -> str:
     return (
         "\nWords decide, more than their order. Without pairs, the bag of words changes on test sentences by "
         f"{sum(test.values()) / len(test):+.1f} points on average, and on validation sentences by {sum(valid.values()) / len(valid):+.1f} "
-        f"({listed}). The networks learn the same words from the same few thousand sentences; none knows words from elsewhere.\n"
+        f"({listed}). The networks from scratch learn the same words from the same few thousand sentences and know none from elsewhere.\n"
     )
 
 

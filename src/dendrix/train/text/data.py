@@ -17,7 +17,7 @@ class TextData(DataSource):
     name = "text"
 
     text: str = "novels"
-    """Name of a published corpus, or path of a text file or of a folder of text files."""
+    """Name of a published corpus, several joined by "+", or path of a text file or of a folder of text files."""
     tokenizer: str = "bytes"
     """"bytes", "characters" (of the training text), "learned" (byte pairs, see `vocabulary`), "pieces" (of lower-case words, for
     classifiers), or the path of a tokenizer.json."""
