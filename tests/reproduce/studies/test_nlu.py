@@ -13,9 +13,10 @@ from dendrix.data.text.nlu import TASKS as PUBLISHED
 from dendrix.models.spikegpt.neurons import PUBLISHED as PUBLISHED_NEURONS
 from dendrix.models.spikegpt.neurons import NeuronConfig
 from dendrix.reproduce.studies import nlu as study
-from dendrix.reproduce.studies.nlu import LANGUAGE_MODELS, check, page
+from dendrix.reproduce.studies.nlu import LANGUAGE_MODELS, PIECES, check, page
 from dendrix.reproduce.study import OUTCOME, RUNS
 from dendrix.train.sentence.recipe import SentenceRecipe
+from dendrix.train.text.recipe import TextRecipe
 from support.paths import DOCS
 
 pytest.importorskip("transformers")
@@ -27,7 +28,9 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(tmp_path / "nlu.tar.xz", "w:xz") as archive:
         for task in PUBLISHED.values():
             for name in filter(None, task[:3]):
-                rows = [f"{i % len(task.names)}\tword{i % len(task.names)} and more words\n" for i in range(60)]
+                rows = [
+                    f"{i % len(task.names)}\tword{i % len(task.names)} and more words{f' rare{i}' * (i % 10 == 1)}\n" for i in range(60)
+                ]
                 content = "".join(rows).encode()
                 member = tarfile.TarInfo(f"{name}.tsv")
                 member.size = len(content)
@@ -66,13 +69,13 @@ def test_a_trial_of_one_network_and_the_bag_of_words(tmp_path: Path) -> None:
 def test_stored_outcomes_give_the_results_and_the_page_of_the_docs(tmp_path: Path) -> None:
     docs = DOCS
     found = read_json(docs / study.STUDY.results_file)
-    for task, networks in found.items():
-        for name, kept in networks.items():
-            folder = tmp_path / RUNS / f"{task}-{study.BAGS.get(name, name)}"
-            folder.mkdir(parents=True)
-            (folder / OUTCOME).write_text(json.dumps(kept))
+    stored = {f"{task}-{study.BAGS.get(name, name)}": kept for task in study.TASKS for name, kept in found[task].items()}
+    for name, kept in {**stored, LANGUAGE_MODELS[PIECES]: found["texts"]}.items():
+        folder = tmp_path / RUNS / name.replace(" ", "-")
+        folder.mkdir(parents=True)
+        (folder / OUTCOME).write_text(json.dumps(kept))
     checked = study.STUDY.report(tmp_path)
-    assert len(checked) == 35
+    assert len(checked) == 40
     assert all(one.passed for one in checked)
     assert read_json(tmp_path / study.STUDY.results_file) == found
     assert (tmp_path / study.STUDY.page_file).read_text() == (docs / study.STUDY.page_file).read_text()
@@ -110,6 +113,23 @@ def test_the_page_says_what_pretraining_is_worth() -> None:
     text = page(found)
     assert "changes the network `normed` by +3.0 points on validation sentences and -2.5 points on test sentences, on average." in text
     assert "it has, on test sentences: SST-2 +5.0 (± 7.8), TREC -10.0 (± 7.8). It is above it on 1 of 2 tasks.\n" in text
-    assert "SST-2 (-5.0 points" not in text
     assert "better than the bag of words on the test sentences of SST-2 (+5.0 points, word pieces), and" in text
+    found["texts"] = {"pieces": 15_200_000, "rare": {"sst2": 0.14, "trec": 0.22}, "known": {"sst2": 0.75, "trec": 0.818}}
+    assert "words of validation sentences, 14 to 22 % occur fewer than 5 times in" in page(found)
+    assert "Of these, 75 to 82 % occur at least 5 times in the texts of the pretraining, so they" in page(found)
     assert "Of 2 networks from scratch, 2 differ" in text  # those from language models are not among them
+
+
+def test_rare_words_are_looked_up_in_the_texts_of_the_pretraining(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENDRIX_CACHE", str(tmp_path / "cache"))
+    (pack / "text.txt").write_text("Rare1 and rare11\n" * 4 + "Rare1 word5 and more words\n" * 1_000)
+    cell = next(cell for cell in study.cells(tmp_path) if cell.name == LANGUAGE_MODELS[PIECES])
+    assert isinstance(cell.recipe, TextRecipe)
+    assert cell.score is not None
+    data = replace(cell.recipe.data, text=str(pack / "text.txt"), vocabulary=300)
+    found = cell.score(replace(cell, recipe=replace(cell.recipe, data=data)), tmp_path)
+    assert found["rare"].keys() == found["known"].keys() == study.TASKS.keys()
+    assert found["rare"]["mr"] == 6 / (6 * 5)  # the last word of every validation sentence
+    assert found["known"]["mr"] == found["known"]["sst2"] == 1 / 6  # the first of them
+    assert found["rare"]["trec"] == found["known"]["trec"] == 0  # its validation sentences have no rare word
+    assert found["pieces"] == len(data.load().train)

@@ -3,11 +3,14 @@
 A cell is a task and a network, or a task and the bag of words, with or without pairs of words.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
+from ...data.text.corpora import corpus
 from ...data.text.nlu import nlu
 from ...models.spikegpt.neurons import NeuronConfig
 from ...recipes import find_recipe
@@ -39,6 +42,9 @@ _COLUMNS = (BAG, WORDS, "spiking", "normed", "inputs", "continuous", PRETRAINED,
 _RECIPE, _PIECES_RECIPE = "spikegpt-classifier", "spikegpt-small:pieces"
 _SAME = "normed"
 """The network from scratch that has the neurons of the one from word pieces."""
+_TEXTS = "texts"
+_OFTEN = 5
+_WORD = re.compile(r"\w+|[^\w\s]+")
 _PRETRAINED_EPOCHS = 3
 """Fewer than in the recipe, because sentences of bytes are five times as long as sentences of words."""
 _DOCUMENTED = {
@@ -67,12 +73,22 @@ class Outcome(TypedDict):
     """Duration of the training; None where it was not measured."""
 
 
+class Texts(TypedDict):
+    """What the texts of the pretraining on word pieces have."""
+
+    pieces: int
+    rare: dict[str, float]
+    """By task: share of the words of validation sentences that occur fewer than `_OFTEN` times in training sentences."""
+    known: dict[str, float]
+    """By task: share of these rare words that occur at least `_OFTEN` times in the texts."""
+
+
 def cells(out: Path) -> list[Cell]:
     """All trainings, and both bags of words on every task."""
     return [
         *(Cell(f"{task}-{last}", (task, name), _score_bag) for name, last in BAGS.items() for task in TASKS),
         replace(spikegpt_small.cells(out)[0], name=LANGUAGE_MODELS[PRETRAINED], score=None),
-        Cell(LANGUAGE_MODELS[PIECES], (LANGUAGE_MODELS[PIECES],), None, _piece_model(), _PIECES_RECIPE),
+        Cell(LANGUAGE_MODELS[PIECES], (PIECES, _TEXTS), _score_texts, _piece_model(), _PIECES_RECIPE),
         *(_network(name, task, out) for name in NETWORKS for task in TASKS),
     ]
 
@@ -107,6 +123,23 @@ def _score_network(_: Cell, folder: Path) -> Outcome:
     )
 
 
+def _score_texts(cell: Cell, _: Path) -> Texts:
+    recipe = cast(TextRecipe, cell.recipe)
+    texts = _counted(document.decode() for document in corpus(recipe.data.text, recipe.data.root).train)
+    rare, known = dict[str, float](), dict[str, float]()
+    for task in TASKS:
+        splits = nlu(task)
+        trained, words = _counted(splits.train.texts), list(_counted(splits.valid.texts).elements())
+        new = [word for word in words if trained[word] < _OFTEN]
+        rare[task], known[task] = len(new) / len(words), sum(texts[word] >= _OFTEN for word in new) / max(len(new), 1)
+    return Texts(pieces=len(recipe.data.load().train), rare=rare, known=known)
+
+
+def _counted(texts: Iterable[str]) -> Counter[str]:
+    """Count lower-case words and punctuation."""
+    return Counter(word for text in texts for word in _WORD.findall(text.lower()))
+
+
 def _score_bag(cell: Cell, _: Path) -> Outcome:
     task, name = cell.key
     splits = nlu(task)
@@ -121,13 +154,19 @@ def _score_bag(cell: Cell, _: Path) -> Outcome:
     )
 
 
-def results(known: Mapping[tuple[str, str], Outcome]) -> Results:
-    """The outcomes by task and network."""
+def results(known: Mapping[tuple[str, str], Any]) -> Results:
+    """The outcomes by task and network, and what the texts of the pretraining have."""
     found: Results = {}
     for task in TASKS:
         if outcomes := {name: known[task, name] for name in (*BAGS, *NETWORKS) if (task, name) in known}:
             found[task] = outcomes
+    if (PIECES, _TEXTS) in known:
+        found[_TEXTS] = known[PIECES, _TEXTS]
     return found
+
+
+def _tasks(found: Results) -> dict[str, dict[str, Any]]:
+    return {task: found[task] for task in TASKS if task in found}
 
 
 def check(found: Results) -> list[Checked]:
@@ -142,7 +181,7 @@ def check(found: Results) -> list[Checked]:
             _TOLERANCE,
             "points",
         )
-        for task, networks in found.items()
+        for task, networks in _tasks(found).items()
         for name, one in networks.items()
     ]
 
@@ -176,6 +215,7 @@ _HEAD = """
 
 def page(found: Results) -> str:
     """The results as Markdown."""
+    texts, found = found.get(_TEXTS), _tasks(found)
     names = [name for name in _COLUMNS if any(name in task for task in found.values())]
     head = _HEAD.format(names=" | ".join(names), lines="---|" * len(names))
     recipe = _piece_model()
@@ -184,7 +224,7 @@ def page(found: Results) -> str:
     for split, prefix in (("test", ""), ("validation", "valid_")):
         rows = [_row(TASKS[task], [networks], names, prefix) for task, networks in found.items()]
         parts += [f"\n## Accuracy on {split} sentences\n", head, *rows, _row("mean", list(found.values()), names, prefix)]
-    return "".join([*parts, _comparison(found), _differences(found), _pretraining(found), _pairs(found), _seconds(found.values())])
+    return "".join([*parts, _comparison(found), _differences(found), _pretraining(found, texts), _pairs(found), _seconds(found.values())])
 
 
 def _row(title: str, tasks: Sequence[Mapping[str, Results]], names: Sequence[str], prefix: str) -> str:
@@ -237,8 +277,8 @@ def _differences(found: Mapping[str, Mapping[str, Results]]) -> str:
     )
 
 
-def _pretraining(found: Mapping[str, Mapping[str, Results]]) -> str:
-    """By how much the pretraining on word pieces changes the same network, and where it stands beside the bag of words."""
+def _pretraining(found: Mapping[str, Mapping[str, Results]], texts: Texts | None) -> str:
+    """By how much the pretraining on word pieces changes the same network, where it stands beside the bag of words, and what it read."""
     known = {task: networks for task, networks in found.items() if all(name in networks for name in (BAG, _SAME, PIECES))}
     if not known:
         return ""
@@ -249,6 +289,16 @@ def _pretraining(found: Mapping[str, Mapping[str, Results]]) -> str:
     return (
         f"\nPretraining on word pieces changes the network `{_SAME}` by {means}, on average. Against the bag of words it has, on test "
         f"sentences: {listed}. It is above it on {sum(gain > 0 for gain in beside.values())} of {len(beside)} tasks.\n"
+        + ("" if texts is None else _words(texts))
+    )
+
+
+def _words(texts: Texts) -> str:
+    rare, known = (f"{100 * min(of.values()):.0f} to {100 * max(of.values()):.0f} %" for of in (texts["rare"], texts["known"]))
+    return (
+        f"\nOf the words of validation sentences, {rare} occur fewer than {_OFTEN} times in the training sentences of the task. Of these, "
+        f"{known} occur at least {_OFTEN} times in the texts of the pretraining, so they are there to be learned. These texts have "
+        f"{texts['pieces'] / 1e6:.1f} million pieces.\n"
     )
 
 
