@@ -2,7 +2,7 @@
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, word_tokenizer
+from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, learned_tokenizer, piece_tokenizer, word_tokenizer
 
 WORDS = ["hello", "world", "re", "read", "a", "b", "we"]
 LETTERS = "abcdehlorw."
@@ -38,6 +38,7 @@ def llama() -> Tokenizer:
 MADE = {
     "metaspace": metaspace(),
     "wordpiece": wordpiece(),
+    "word pieces": piece_tokenizer(["hello world we read", *LETTERS], 60),
     "word-level": word_tokenizer([" ".join(WORDS)] * 2, 50),
     "llama": llama(),
     "bytes": byte_tokenizer(),

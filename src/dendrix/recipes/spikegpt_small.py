@@ -5,6 +5,7 @@ from dataclasses import replace
 from ..models import SpikeGPTConfig
 from ..models.gpt2 import GPT2Config
 from ..models.lstm import LSTMConfig
+from ..models.spikegpt.neurons import NeuronConfig
 from ..train.text.data import TextData
 from ..train.text.recipe import TextBudget, TextOptim, TextRecipe
 
@@ -39,3 +40,11 @@ def gpt2() -> TextRecipe:
 def lstm() -> TextRecipe:
     """An LSTM of the same size, in the same training."""
     return replace(recipe(), model=LSTMConfig(256), l2_wrap=False)
+
+
+def pieces() -> TextRecipe:
+    """A smaller one on word pieces of novels and WikiText-2, with a norm before the neurons, to fine-tune on sentences."""
+    data = TextData("novels+wikitext-2", "pieces", 8192)
+    model = replace(_MODEL, vocab_size=data.vocabulary, width=64, layers=2, neurons=NeuronConfig(norm=True))
+    budget = TextBudget(steps=3000, every=500, context=128, valid_tokens=50_000, sample_tokens=0)
+    return replace(recipe(), data=data, model=model, optim=TextOptim(lr=5e-3, warm_up=100), budget=budget)

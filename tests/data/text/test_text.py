@@ -11,7 +11,15 @@ import torch
 
 from dendrix.core.limits import allow
 from dendrix.data.text.corpora import Corpus, corpus
-from dendrix.data.text.tokenizers import byte_tokenizer, character_tokenizer, encode, is_bytes, learned_tokenizer, read_tokenizer
+from dendrix.data.text.tokenizers import (
+    byte_tokenizer,
+    character_tokenizer,
+    encode,
+    is_bytes,
+    learned_tokenizer,
+    piece_tokenizer,
+    read_tokenizer,
+)
 from dendrix.data.text.tokens import tokenised
 from dendrix.errors import InputError
 
@@ -61,6 +69,13 @@ def test_archives_and_the_data_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     Path("novels").mkdir()  # as by packing a network under this name
     Path("novels", "config.json").write_text("{}")
     assert corpus("novels") == Corpus((b"train/a.txt", b"train/b.txt"), (b"valid/c.txt",), (b"test/d.txt",))
+    for split, text in (("train", "one"), ("valid", "two"), ("test", "three")):
+        Path(f"wiki.{split}.tokens").write_text(text)
+    both = corpus("novels+wikitext-103")
+    assert both == Corpus((b"train/a.txt", b"train/b.txt", b"one"), (b"valid/c.txt", b"two"), (b"test/d.txt", b"three"))
+    with pytest.raises(ValueError, match="Did you mean 'novels'"):
+        corpus("wikitext-103+novel")
+    Path("wiki.train.tokens").unlink()
     with pytest.raises(FileNotFoundError, match=r"wikitext-2: expected wikitext2\.tar\.xz or wiki\.train\.tokens"):
         corpus("wikitext-2")
     with pytest.raises(ValueError, match="Did you mean 'novels'"):
@@ -96,6 +111,15 @@ def test_characters() -> None:
     tokenizer = character_tokenizer("hello\n")
     assert tokenizer.encode("ho\nz").ids == [2, 4, 0, 5]
     assert tokenizer.decode([2, 1, 3, 3, 4]) == "hello"
+
+
+def test_word_pieces_ignore_capitals_and_spaces() -> None:
+    tokenizer = piece_tokenizer(["The rain, the rains in Spain. "] * 4, 28)
+    assert tokenizer.get_vocab_size() == 28
+    assert tokenizer.encode("the rain , THE rains").ids == tokenizer.encode("The rain, the rains").ids
+    assert tokenizer.encode("the rain , ripen .").tokens == ["the", "rain", ",", "r", "##i", "##p", "##e", "##n", "."]
+    assert tokenizer.encode("rainé").ids == [0]
+    assert tokenizer.decode(tokenizer.encode("The Spain").ids) == "the spain"
 
 
 @pytest.mark.parametrize("text", [LINES, LINES.replace("\n", "\r\n"), "word " * 20_000, "\n" * 50_000, "a\n \n\n b\n" * 9000])

@@ -1,17 +1,30 @@
 """`dendrix lm finetune`: from sentences to a folder that evaluates, resumes and predicts."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+pytest.importorskip("transformers")
+pytest.importorskip("accelerate")
+
+from accelerate import Accelerator
+
 from dendrix.cli import main
+from dendrix.data.text.tokenizers import byte_tokenizer
+from dendrix.models import SpikeGPT, SpikeGPTConfig
+from dendrix.models.spikegpt.hf_files import save_language_model
+from dendrix.models.spikegpt.network import SpikeGPTBody
 from dendrix.models.spikegpt.neurons import NeuronConfig
 from dendrix.run_folder.checkpoint import load_checkpoint
+from dendrix.train.sentence.data import SentenceData
+from dendrix.train.sentence.learner import SentenceLearner
+from dendrix.train.sentence.recipe import SentenceModel, SentenceRecipe
+from dendrix.train.text.recipe import TextOptim
 
-pytest.importorskip("transformers")
 GOOD, BAD = ("bright", "fine", "warm", "kind"), ("dull", "grim", "cold", "mean")
 LENGTH = "--optim.lr 0.01 --optim.warm-up 2 --budget.batch-size 16 --no-report --json"
 SIZES = f"--model.width 16 --model.layers 1 {LENGTH}"
@@ -61,8 +74,6 @@ def test_other_neurons(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_resumed_training_is_the_same(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    from dendrix.train.sentence.learner import SentenceLearner
-
     trained(capsys, sentences, "--out", tmp_path / "whole", "--budget.epochs", 3)
     validate, seen = SentenceLearner.validate, []
 
@@ -99,6 +110,23 @@ def test_a_language_model_goes_on_learning(sentences: Path, tmp_path: Path, caps
 
     network, _, _, tokenizer = load_classifier(tmp_path / "run")
     assert network.config.vocab_size == tokenizer.get_vocab_size() == 256
+
+
+def test_the_scale_of_a_pretrained_embedding_changes_no_output(sentences: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    language_model = SpikeGPT(SpikeGPTConfig(256, width=16, layers=1))
+    save_language_model(tmp_path, language_model, byte_tokenizer())
+    recipe = SentenceRecipe(SentenceData(str(sentences)), SentenceModel(str(tmp_path)), TextOptim(warm_up=0))
+    splits, networks = recipe.data.load(), []
+    for scale in (0.1, 1.0):
+        changed = replace(recipe, model=replace(recipe.model, embedding_scale=scale))
+        network = SentenceLearner(changed, splits, Accelerator(cpu=True)).network.eval()
+        assert torch.equal(network.emb.weight, language_model.emb.weight * scale)
+        networks.append(SpikeGPTBody.forward(network, splits.train.x[0][None])[0])
+    assert torch.equal(*networks)
+    assert networks[0].abs().sum() > 0
+    with pytest.raises(ValueError, match=r"model\.embedding_scale: expected none without model\.pretrained, got 0\.2"):
+        SentenceModel(embedding_scale=0.2)
 
 
 @pytest.mark.parametrize(

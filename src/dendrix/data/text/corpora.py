@@ -7,6 +7,7 @@ in the public domain, split by book.
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ...core import expect_one_of
@@ -43,8 +44,9 @@ def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
     """Read a corpus.
 
     Args:
-        name: "novels", "wikitext-2", "wikitext-103", "enwik8", "tiny-shakespeare", or a path: a folder with train, valid and test
-            (folders or files), a folder of text files, or one text file. A text without splits is divided 90 : 5 : 5 at line ends.
+        name: "novels", "wikitext-2", "wikitext-103", "enwik8", "tiny-shakespeare", several of these joined by "+", or a path: a folder
+            with train, valid and test (folders or files), a folder of text files, or one text file. A text without splits is divided
+            90 : 5 : 5 at line ends.
             A file or folder with the name of a published corpus, such as the packed network `novels`, does not hide it: give "./novels".
         root: folder of the published corpora; None takes the folder named by the environment variable DENDRIX_DATA.
     Raises:
@@ -53,6 +55,9 @@ def corpus(name: str | Path, root: str | Path | None = None) -> Corpus:
     """
     if isinstance(name, Path) or os.sep in name or (name not in _PUBLISHED and Path(name).exists()):
         return _own(Path(name).expanduser())
+    if len(names := name.split("+")) > 1:
+        parts = [corpus(expect_one_of(part, _PUBLISHED, "text"), root) for part in names]
+        return Corpus(*(tuple(chain.from_iterable(texts)) for texts in zip(*((p.train, p.valid, p.test) for p in parts), strict=True)))
     expect_one_of(name, _PUBLISHED, "text")
     root = root or os.environ.get("DENDRIX_DATA")
     if not root:

@@ -102,6 +102,23 @@ def learned_tokenizer(texts: Iterable[str], size: int) -> Any:
     return tokenizer
 
 
+def piece_tokenizer(texts: Iterable[str], size: int) -> Any:
+    """Train word pieces: lower-case words, rare ones in several pieces, and punctuation. Spaces and capitals are lost.
+
+    Args:
+        texts: training texts.
+        size: size of the vocabulary, with id 0 for `<unk>`, a word with a character that the texts do not have.
+    Source: the tokenizer of BERT, uncased (Devlin et al., arXiv 1810.04805), trained by pair frequency.
+    """
+    library = _library()
+    tokenizer = library.Tokenizer(library.models.WordPiece(unk_token=_UNKNOWN))
+    tokenizer.normalizer = library.normalizers.Lowercase()
+    tokenizer.pre_tokenizer = library.pre_tokenizers.Whitespace()
+    tokenizer.decoder = library.decoders.WordPiece(cleanup=False)
+    tokenizer.train_from_iterator(texts, library.trainers.WordPieceTrainer(vocab_size=size, special_tokens=[_UNKNOWN], show_progress=False))
+    return tokenizer
+
+
 def read_tokenizer(path: Path) -> Any:
     """Read a `tokenizer.json`, such as that of GPT-NeoX-20B.
 

@@ -116,5 +116,7 @@ def _network(recipe: SentenceRecipe, splits: TokenSplits) -> SpikeGPTClassifier:
     network = SpikeGPTClassifier(replace(language_model.config, dropout=model.dropout), classes)
     weights = language_model.state_dict()
     weights.pop("head.weight")
+    if language_model.config.binary_embedding:
+        weights["emb.weight"] = weights["emb.weight"] * model.embedding_scale
     network.load_state_dict({**network.state_dict(), **weights})
     return network

@@ -26,6 +26,9 @@ class SentenceModel:
 
     pretrained: str | None = None
     """Run of a SpikeGPT to fine-tune, with its own tokenizer, sizes, spikes and neurons; None trains from scratch."""
+    embedding_scale: float = 0.1
+    """Factor of the pretrained embedding where only its signs are read: the outputs stay the same, and fine-tuning changes the code of a
+    token in fewer steps. 1 leaves the embedding as it is."""
     pooling: Pooling = "mean"
     """Decide by the mean of the outputs after every token, or by the last output."""
     width: int = 64
@@ -43,6 +46,9 @@ class SentenceModel:
 
     def __post_init__(self) -> None:
         expect_one_of(self.pooling, get_args(Pooling), "pooling")
+        expect_fields(self, embedding_scale="(0, inf)")
+        if self.pretrained is None and self.embedding_scale != SentenceModel.embedding_scale:
+            raise InputError(f"model.embedding_scale: expected none without model.pretrained, got {self.embedding_scale:g}. Leave it out.")
         for name in ("width", "layers", "spikes", "start", "neurons") if self.pretrained is not None else ():
             if (value := getattr(self, name)) != getattr(SentenceModel, name):
                 raise InputError(f"model.{name}: expected none beside model.pretrained, whose run has its own, got {value}. Leave it out.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...core import expect_fields
 from ...data.text.corpora import Corpus, corpus
-from ...data.text.tokenizers import as_text, byte_tokenizer, character_tokenizer, learned_tokenizer, read_tokenizer
+from ...data.text.tokenizers import as_text, byte_tokenizer, character_tokenizer, learned_tokenizer, piece_tokenizer, read_tokenizer
 from ...data.text.tokens import TextSplits, tokenised
 from ..recipe import DataSource
 
@@ -17,11 +17,12 @@ class TextData(DataSource):
     name = "text"
 
     text: str = "novels"
-    """Name of a published corpus, or path of a text file or of a folder of text files."""
+    """Name of a published corpus, several joined by "+", or path of a text file or of a folder of text files."""
     tokenizer: str = "bytes"
-    """"bytes", "characters" (of the training text), "learned" (byte pairs, see `vocabulary`), or the path of a tokenizer.json."""
+    """"bytes", "characters" (of the training text), "learned" (byte pairs, see `vocabulary`), "pieces" (of lower-case words, for
+    classifiers), or the path of a tokenizer.json."""
     vocabulary: int = 4096
-    """Number of tokens of a learned tokenizer."""
+    """Number of tokens of a learned tokenizer, or of pieces."""
     megabytes: float | None = None
     """Number of million bytes to train on, the same share of the beginning of every training text; None uses all."""
     root: Path | None = None
@@ -43,6 +44,8 @@ class TextData(DataSource):
             return character_tokenizer(as_text(b"".join(text.train)))
         if self.tokenizer == "learned":
             return learned_tokenizer(map(as_text, text.train), self.vocabulary)
+        if self.tokenizer == "pieces":
+            return piece_tokenizer(map(as_text, text.train), self.vocabulary)
         return read_tokenizer(Path(self.tokenizer).expanduser())
 
 
