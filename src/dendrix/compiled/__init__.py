@@ -39,11 +39,12 @@ def compiled(loop: Callable[..., Any], reorder: bool = True) -> Callable[..., An
     return machine
 
 
-def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -> Any:
+def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False, borrows: bool = False) -> Any:
     """Compile a loop with numba in nopython mode, without the interpreter lock, and with a cache on disk if possible.
 
-    A part of other loops (`inlined`) is compiled into them and does not count references to the arrays that it is given, which takes
-    as long as adding hundreds of numbers; it must not make arrays, slices included.
+    A part of other loops may leave the references to arrays to its caller (`borrows`): to count one takes as long as adding hundreds of
+    numbers. It must not make arrays other than slices. It may also be compiled into its callers in any case (`inlined`), and then
+    borrows and makes no slices either.
 
     The cache needs a writable home, which containers may lack; a disk may also be full, or the cache damaged. In these cases, the loop is
     compiled for this process only, with one warning.
@@ -68,7 +69,8 @@ def cached_jit(loop: Callable[..., Any], fastmath: Any, inlined: bool = False) -
         error_model="numpy",
         fastmath=fastmath,
         no_cfunc_wrapper=True,
-        **({"forceinline": True, "_nrt": False} if inlined else {}),
+        **({"forceinline": True} if inlined else {}),
+        **({"_nrt": False} if inlined or borrows else {}),
     )
     njit: Any = numba.njit
     dispatcher = njit(pipeline_class=Whole, **options)(loop)

@@ -12,7 +12,7 @@ import numpy as np
 bits_in = bits_out = normed = separate = True
 """Neurons before the products, or after each half, and then behind a norm; separate ones for each product. `specialise` binds these."""
 normalise: Any = None
-fire = mix = average = gate = square = prepare = product = room_for_places = read_ahead = normalise
+fire = mix = average = gate = square = prepare = product = room_for_places = normalise
 
 _TOKENS = 64
 """Tokens per pass through a block."""
@@ -126,19 +126,6 @@ def rooms(count: Any, d: Any, widest: Any) -> Any:
     return mixed, made, wide, np.empty(d, np.float32), work
 
 
-def read_half(owners: Any, state: Any, at: Any, until: Any, half: Any, network: Any) -> None:
-    """Let the processor read the vectors of a half and its states, between `at` and `until`, of the rows of tokens."""
-    vectors, neurons, _, _, _, _ = network
-    size = vectors.shape[1] * vectors.shape[2]
-    read_ahead(vectors, half * size, size)
-    if bits_in:
-        size = neurons.shape[1] * neurons.shape[2]
-        read_ahead(neurons, half * size, size)
-    for t in range(len(owners)):
-        if t == 0 or owners[t] != owners[t - 1]:
-            read_ahead(state, owners[t] * state.shape[1] + at, until - at)
-
-
 def advance(
     tokens: Any, owners: Any, answers: Any, borders: Any, embedding: Any, ends: Any, places: Any, network: Any, state: Any,
     logits: Any, first: Any, last: Any,
@@ -164,9 +151,6 @@ def advance(
                 room[3][j] = embedding[tokens[start + t], j]
             normalise(room[3], ends[0], ends[1], x[t])
         for half in range(len(vectors)):
-            if half + 1 < len(vectors):
-                end_of_state = places[half + 2] if half + 2 < len(places) else state.shape[1]
-                read_half(own, state, places[half + 1], end_of_state, half + 1, network)
             if table[half, OUTPUT, 2]:
                 time_mix(x, own, state, places[half], half, network, room)
             else:

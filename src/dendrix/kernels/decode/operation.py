@@ -53,20 +53,24 @@ def _compiled(spikes: str, weights: str, normed: bool, separate: bool, levels: i
         spikes_wide=tiles.spikes(sizes["wide_of_spikes"]),
         spikes_half=tiles.spikes(sizes["wide_of_spikes"] // 2),
         spikes_narrow=tiles.spikes(sizes["narrow_of_spikes"]),
+        bits_above=tiles.bits_above,
+        lowest_bit=tiles.lowest_bit,
         read_ahead=tiles.read_ahead,
         ahead=tiles.AHEAD,
     )
-    of_products = product_loops.find_active, product_loops.within, product_loops.add_all, product_loops.add_active
-    of_spikes = spike_loops.room_for_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
     part: Any
-    for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
-        parts[part.__name__] = specialise(part, **flags, **parts)  # each uses the earlier ones
-    parts["moments"] = specialise(rows.moments, any_order=True)
-    parts["fire"] = specialise(rows.fire_counts if levels > 1 or signed else rows.fire, **flags)
-    of_rows = rows.normalise, rows.mix, rows.average, rows.gate, rows.square
-    of_blocks = loops.shift, loops.finish, loops.rooms, loops.read_half, loops.time_mix, loops.channel_mix, loops.answer
-    for part in (*of_rows, *of_blocks):
+    for part in (spike_loops.room_for_places, loops.rooms):
         parts[part.__name__] = specialise(part, **flags, **parts)
+    borrowing = partial(specialise, borrows=True)
+    of_products = product_loops.find_active, product_loops.within, product_loops.add_all, product_loops.add_active
+    of_spikes = spike_loops.list_places, spike_loops.enlist, spike_loops.add_spikes, spike_loops.spike_product
+    for part in (*of_products, *of_spikes, product_loops.prepare, product_loops.product):
+        parts[part.__name__] = borrowing(part, **flags, **parts)  # each uses the earlier ones
+    parts["moments"] = borrowing(rows.moments, any_order=True)
+    parts["fire"] = borrowing(rows.fire_counts if levels > 1 or signed else rows.fire, **flags)
+    of_rows = rows.normalise, rows.mix, rows.average, rows.gate, rows.square
+    for part in (*of_rows, loops.shift, loops.finish, loops.time_mix, loops.channel_mix, loops.answer):
+        parts[part.__name__] = borrowing(part, **flags, **parts)
     return specialise(loops.advance, **flags, **parts)
 
 

@@ -14,6 +14,8 @@ import numpy as np
 spikes_wide: Any = None  # `specialise` binds these: sums of tiles of outputs, see `tiles`
 spikes_half: Any = None
 spikes_narrow: Any = None
+bits_above: Any = None
+lowest_bit: Any = None
 read_ahead: Any = None
 within: Any = None
 wide_of_spikes = narrow_of_spikes = ahead = 1
@@ -29,6 +31,8 @@ _CHUNK = 512
 _MANY = 8
 """Rows that together need most of a chunk. It is read in order, a part before each row of the chunk before it."""
 _ZERO = np.int32(0)
+_WORD = 64
+"""Inputs whose activity is one word of bits."""
 _PLACES, _ENDS = 0, 1
 """Rows of the counts of a queue: how many places, and ends of lists of places, were written and read."""
 
@@ -38,6 +42,26 @@ def room_for_places(count: Any, d: Any) -> Any:
     lists = count * (5 * d // narrow_of_spikes + 5) * (4 * d // _CHUNK + 1) * signs
     blocks = 5 * d // wide_of_spikes + 5
     return np.empty(count * blocks * 4 * d * levels + ahead, np.int64), np.empty(lists, np.int64), np.zeros((2, 2), np.int64)
+
+
+def list_places(x: Any, r: Any, start: Any, end: Any, sign: Any, level: Any, place: Any, width: Any, places: Any, n: Any) -> Any:
+    """List the places of the weights of the inputs start .. end - 1 of a row that have more than `level` spikes of a sign.
+
+    `place` is that of input `start`, and the first one found becomes number n of the list. Returns the new length of the list.
+    """
+    full = start + (end - start) // _WORD * _WORD
+    for i in range(start, full, _WORD):
+        bits = bits_above(x, r * x.shape[1] + i, sign, level)
+        while bits != 0:
+            places[n] = place + lowest_bit(bits) * width
+            n += np.uintp(1)
+            bits &= bits - 1
+        place += _WORD * width
+    for i in range(full, end):
+        places[n] = place
+        n += np.uintp(x[r, i] * sign > level)
+        place += width
+    return n
 
 
 def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
@@ -56,14 +80,11 @@ def enlist(x: Any, rows: Any, matrix: Any, queue: Any) -> None:
     first, earliest, one = n, m, np.uintp(1)
     for start in range(0, inputs, size):
         for r in range(rows):
-            for sign in range(signs):
-                place = at + start * width
-                for i in range(np.uintp(start), np.uintp(min(start + size, inputs))):
-                    spikes = np.int32(x[r, i] if sign + 1 == signs else -x[r, i])
-                    for level in range(levels):
-                        places[n] = place
-                        n += np.uintp(spikes > level)
-                    place += width
+            for s in range(signs):
+                sign = np.float32(1 if s + 1 == signs else -1)
+                for level in range(levels):
+                    end = min(start + size, inputs)
+                    n = list_places(x, r, start, end, sign, np.float32(level), at + start * width, width, places, n)
                 ends[m] = n
                 m += one
     found, lists = n - first, m - earliest
@@ -103,6 +124,7 @@ def spike_product(x: Any, rows: Any, matrix: Any, weights: Any, scales: Any, y: 
     within(x, rows, inputs, weights, at + -(-outputs // width) * inputs * width, width, sums)
     k, m = counts[_PLACES, 1], counts[_ENDS, 1]
     for low in range(0, outputs, width):
+        read_ahead(scales, scale_at + low, min(width, outputs - low))
         for r in range(rows):
             for j in range(np.uintp(width)):
                 sums[r, j] = _ZERO
