@@ -25,6 +25,7 @@ def values(rng: np.random.Generator, channels: int, count: int, low: int = -130,
 
 
 @needs_gcc
+@pytest.mark.timeout(1800)  # each example compiles or starts a program, slowly where the machine does other work as well
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans(), bits=st.sampled_from([8, 16]))
 def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool, bits: int) -> None:

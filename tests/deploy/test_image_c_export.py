@@ -27,6 +27,7 @@ def gcc(folder: Path, options: str) -> str:
 
 
 @needs_gcc
+@pytest.mark.timeout(1800)  # each example compiles or starts a program, slowly where the machine does other work as well
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans(), dense=st.sampled_from([0, 2, 1000]))
 def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool, dense: int) -> None:

@@ -57,6 +57,7 @@ def test_c_equals_the_reference(spikes: Spikes, neurons: NeuronConfig, extreme: 
 
 @needs_gcc
 @pytest.mark.extended
+@pytest.mark.timeout(1800)  # each example compiles or starts a program, slowly where the machine does other work as well
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans())
 def test_c_equals_the_reference_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool) -> None:
@@ -113,6 +114,7 @@ def test_more_rows_than_a_sum_of_16_bits_holds(levels: int, tmp_path: Path) -> N
 
 @needs_node
 @pytest.mark.extended
+@pytest.mark.timeout(1800)  # each example compiles or starts a program, slowly where the machine does other work as well
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), extreme=st.booleans())
 def test_webassembly_on_random_networks(tmp_path_factory: pytest.TempPathFactory, seed: int, extreme: bool) -> None:

@@ -191,4 +191,5 @@ def test_spike_counts_are_as_many_spikes(kind: Any, neurons: NeuronConfig) -> No
         assert found.operations.acs == pytest.approx(spikes * 24)
         assert found.rate == pytest.approx(spikes / inputs[name].numel())
         assert found.dense == inputs[name].numel() * 24
+    assert {layer.module for layer in layers.values()} == {"Linear"}
     assert not any("product" in name for name, _ in model.named_modules())

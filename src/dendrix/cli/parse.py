@@ -11,7 +11,7 @@ from typing import Any, TextIO, TypeVar
 import tyro
 
 from ..checks import not_one_of
-from ..errors import MisuseError
+from ..errors import InputError, InputTypeError, MisuseError
 
 T = TypeVar("T")
 STYLE = (tyro.conf.FlagCreatePairsOff,)
@@ -40,11 +40,13 @@ def choose(commands: Mapping[str, Callable[..., Any]], words: Sequence[str], pro
 
 
 def parsed(read: Callable[[], T]) -> T:
-    """Return the result of `read`; an error that tyro prints in a box becomes a MisuseError."""
+    """Return the result of `read`; an error that tyro prints in a box, or a refused value of an option, becomes a MisuseError."""
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(_OnOff(sys.stdout)):
             return read()
+    except (InputError, InputTypeError) as error:
+        raise MisuseError(str(error)) from error
     except SystemExit as done:
         if not done.code:
             raise

@@ -137,6 +137,15 @@ def counted_with_its_parent(model: nn.Module) -> set[nn.Module]:
     return found | {module.product for module in modules if isinstance(module, UnfoldedLinear)}
 
 
+def kind_of(module: nn.Module) -> str:
+    """Return the class of the layer that a module computes; an unfolded product is that of its layer.
+
+    Args:
+        module: module of a network.
+    """
+    return type(module.product if isinstance(module, UnfoldedLinear) else module).__name__
+
+
 def unknown(module: nn.Module) -> bool:
     """Return whether a module has a matrix of its own but no registered function of `products`.
 

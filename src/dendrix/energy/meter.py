@@ -13,7 +13,7 @@ from ..exits.network import Item, evaluating, parts
 from ..layers import rounded
 from ..models.spikegpt import unfolded
 from ..models.spikegpt.network import SpikeGPTBody
-from .matrix_products import counted_with_its_parent, products, unknown
+from .matrix_products import counted_with_its_parent, kind_of, products, unknown
 from .report import Report
 from .spike_outputs import spikes
 from .stored_states import stored
@@ -99,7 +99,7 @@ class _Meter:
 
     def _count(self, name: str, module: nn.Module, given: dict[str, Any], y: Any) -> None:
         for index, product in enumerate(products(module, given, y)):
-            tally = self.products.setdefault((name, index), ProductTally(name, type(module).__name__))
+            tally = self.products.setdefault((name, index), ProductTally(name, kind_of(module)))
             tally.add(product, self.valid)
         if (sent := spikes(module, given, y)) is not None:
             self.rates.setdefault(name, RateTally(name or type(module).__name__)).add(sent, self.valid)

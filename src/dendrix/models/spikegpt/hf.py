@@ -21,6 +21,7 @@ from ...core import State, map_state, rows
 from ...errors import InputError
 from .blocks import Block
 from .hf_config import SpikeGPTPreTrainedConfig, expect_known, passed
+from .hf_read_state import ReadState, split, state_of, with_read_state
 from .initialisation import start_head
 from .l2_wrap import l2_wrap
 from .network import SpikeGPT, SpikeGPTBody
@@ -46,18 +47,6 @@ class SpikeGPTOutput(ModelOutput):
     state: Any = None
     hidden_states: tuple[Tensor, ...] | None = None
     """The embedding, the stream after each block but the last, and the last hidden state, [B, T, d] each; None unless requested."""
-
-
-@dataclass
-class ReadState:
-    """A state with the number of tokens that it has read, which `generate` returns and takes as `past_key_values`."""
-
-    state: State
-    seen: int
-
-    def get_seq_length(self) -> int:
-        """Number of tokens read, padding included."""
-        return self.seen
 
 
 class SpikeGPTBlock(GradientCheckpointingLayer, Block):
@@ -151,7 +140,7 @@ class SpikeGPTModel(SpikeGPTPreTrainedModel):
             both = "neither" if input_ids is None else "both"
             raise InputError(f"input_ids: expected either tokens or inputs_embeds, got {both}. Pass one of them.")
         if past_key_values is not None:
-            state = _state_of(past_key_values, state)
+            state = state_of(past_key_values, state)
         steps = input_ids.shape[1] if input_ids is not None else cast(Tensor, inputs_embeds).shape[1]
         valid = None if attention_mask is None else attention_mask[:, -steps:].bool()
         valid = None if valid is None or bool(valid.all()) else valid
@@ -266,14 +255,14 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
         past = options.pop("past_key_values", None)
         inputs = inputs if inputs is not None else options.pop("input_ids", None)
         if past is None:
-            return _with_read_state(super().generate(inputs, *more, **options))
-        state = _state_of(past, options.pop("state", None))
-        read, new = _split(inputs, past)
+            return with_read_state(super().generate(inputs, *more, **options))
+        state = state_of(past, options.pop("state", None))
+        read, new = split(inputs, past)
         result = super().generate(new, *more, state=state, **options)
         if isinstance(result, Tensor):
             return torch.cat([read.repeat_interleave(len(result) // len(read), 0), result], 1)
         result.sequences = torch.cat([read.repeat_interleave(len(result.sequences) // len(read), 0), result.sequences], 1)
-        return _with_read_state(result)
+        return with_read_state(result)
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, **inputs: Any) -> tuple[Any, dict[str, Any]]:
         """Repeat the rows for beams or several answers, those of the state too."""
@@ -294,33 +283,6 @@ class SpikeGPTForCausalLM(SpikeGPTPreTrainedModel, GenerationMixin):
     def _reorder_cache(state: State, beam_idx: Tensor) -> State:
         """Select the states of the beams that are continued in beam search."""
         return None if state is None else rows(state, beam_idx)
-
-
-def _state_of(past: Any, state: State) -> State:
-    """The state of `past_key_values`, which is what `generate` returned, and the only state given."""
-    if not isinstance(past, ReadState):
-        raise InputError(f"past_key_values: expected what generate returned, got {type(past).__name__}. Pass a plain state as state.")
-    if state is not None:
-        raise InputError("state: expected none beside past_key_values, got both. Pass one of them.")
-    return past.state
-
-
-def _split(whole: Tensor | None, past: ReadState) -> tuple[Tensor, Tensor]:
-    """The tokens that a state has read, and those that it has not."""
-    if whole is None or whole.shape[1] <= past.seen:
-        found = "none" if whole is None else str(whole.shape[1])
-        raise InputError(
-            f"inputs: expected more than the {past.seen} tokens that past_key_values has read, got {found}. Pass the whole text."
-        )
-    return whole[:, : past.seen], whole[:, past.seen :]
-
-
-def _with_read_state(result: Any) -> Any:
-    """Turn the state in a result of `generate` into what can be passed as `past_key_values`; the states of beams are not in its order."""
-    if isinstance(result, ModelOutput) and result.past_key_values is not None:
-        seen = result.sequences.shape[1] - 1
-        result.past_key_values = None if hasattr(result, "beam_indices") else ReadState(result.past_key_values, seen)
-    return result
 
 
 class _Classifier(SpikeGPTPreTrainedModel):
