@@ -69,6 +69,14 @@ def test_a_text_recipe_gets_what_was_fixed(name: str) -> None:
     assert migrated_recipe(without) == today
 
 
+@pytest.mark.parametrize("model", [{}, {"pretrained": "lm", "embedding_scale": 1.0}])
+def test_a_classifier_keeps_its_neurons_and_its_pretrained_embedding(model: dict[str, Any]) -> None:
+    recipe: Any = find_recipe("spikegpt-classifier")()
+    today = json.loads(json.dumps(recipe_to_dict(replace(recipe, model=replace(recipe.model, **model)))))
+    old = {**today, "model": {key: value for key, value in today["model"].items() if key not in ("neurons", "embedding_scale")}}
+    assert migrated_recipe(old) == migrated_recipe(today) == today
+
+
 def test_a_policy_stops_the_record_that_it_was_fitted_on() -> None:
     policy, record = Policy.load(OLD / "policy.json"), ExitRecord.load(OLD / "record.npz")
     assert (policy.accumulation, record.accumulation) == ("last", "last")

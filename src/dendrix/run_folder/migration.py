@@ -26,13 +26,17 @@ def migrated_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_language_model(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Add what was fixed in 0.1.0: neurons and time mix of a SpikeGPT, head and initial weights of a GPT-2, terms of the loss."""
+    """Add what was fixed in 0.1.0: neurons and time mix of a SpikeGPT, neurons and pretrained embedding of a classifier, head and initial
+    weights of a GPT-2, terms of the loss."""
     model = recipe.get("model")
     if isinstance(model, dict) and {"spikes", "halve_stream"} <= model.keys():
         neurons = {**asdict(PUBLISHED), **model.get("neurons", {})}
         recipe = {**recipe, "model": {"decay_rank": 0, "window": 0, **model, "neurons": neurons}}
     elif isinstance(model, dict) and {"heads", "context"} <= model.keys():
         recipe = {**recipe, "model": {"tied": False, "init_std": 0.02, **model}}
+    elif isinstance(model, dict) and {"pretrained", "pooling"} <= model.keys():
+        neurons, scale = {**asdict(PUBLISHED), **model.get("neurons", {})}, 0.1 if model["pretrained"] is None else 1.0
+        recipe = {**recipe, "model": {"embedding_scale": scale, **model, "neurons": neurons}}
     loss = recipe.get("loss", {})
     return {**recipe, "loss": {**_NO_TERMS, **loss}} if "l2_wrap" in recipe and isinstance(loss, dict) else recipe
 

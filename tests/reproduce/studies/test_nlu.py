@@ -116,7 +116,7 @@ def test_the_page_says_what_pretraining_is_worth() -> None:
     assert "better than the bag of words on the test sentences of SST-2 (+5.0 points, word pieces), and" in text
     found["texts"] = {"pieces": 15_200_000, "rare": {"sst2": 0.14, "trec": 0.22}, "known": {"sst2": 0.75, "trec": 0.818}}
     assert "words of validation sentences, 14 to 22 % occur fewer than 5 times in" in page(found)
-    assert "Of these, 75 to 82 % occur at least 5 times in the texts of the pretraining, so they" in page(found)
+    assert "Of these, 75 to 82 % occur at least 5 times in the texts of the pretraining, which have 15.2 million pieces." in page(found)
     assert "Of 2 networks from scratch, 2 differ" in text  # those from language models are not among them
 
 

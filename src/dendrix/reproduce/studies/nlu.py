@@ -297,7 +297,7 @@ def _words(texts: Texts) -> str:
     rare, known = (f"{100 * min(of.values()):.0f} to {100 * max(of.values()):.0f} %" for of in (texts["rare"], texts["known"]))
     return (
         f"\nOf the words of validation sentences, {rare} occur fewer than {_OFTEN} times in the training sentences of the task. Of these, "
-        f"{known} occur at least {_OFTEN} times in the texts of the pretraining, so they are there to be learned. These texts have "
+        f"{known} occur at least {_OFTEN} times in the texts of the pretraining, which have "
         f"{texts['pieces'] / 1e6:.1f} million pieces.\n"
     )
 
