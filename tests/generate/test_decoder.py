@@ -231,6 +231,13 @@ def test_places_in_memory_change_nothing() -> None:
     assert all(torch.equal(state, found[0][1]) for _, state in found)
 
 
+@pytest.mark.parametrize("weights", ["float32", "bfloat16", "int8"])
+def test_weights_begin_with_a_line_of_the_cache(weights: Weights) -> None:
+    packed = pack_network(lively("input"), weights)
+    assert packed.weights.ctypes.data % 64 == 0
+    assert packed.scales.ctypes.data % 64 == 0
+
+
 def test_every_parameter_is_packed() -> None:
     models = [lively(spikes, channel_first) for spikes in ("output", "input", "none") for channel_first in (False, True)]
     models += [lively("input", neurons=NeuronConfig(levels=2, decays=True), decay_rank=3, window=4)]

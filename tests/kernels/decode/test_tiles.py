@@ -10,6 +10,8 @@ from dendrix.kernels.numba.specialise import specialise
 
 INPUTS, WIDTH = 70, 128
 tile: Any = None  # bound by `specialise`
+bits_above: Any = None
+lowest_bit: Any = None
 
 
 def call_all(x: Any, weights: Any, sums: Any) -> None:
@@ -22,6 +24,13 @@ def call_active(x: Any, active: Any, weights: Any, sums: Any) -> None:
 
 def call_spikes(places: Any, count: Any, weights: Any, sums: Any) -> None:
     tile(places, 0, count, weights, 64, sums, 5)
+
+
+def call_bits(x: Any, sign: Any, level: Any, found: Any) -> None:
+    bits = bits_above(x, 3, sign, level)
+    while bits != 0:
+        found[lowest_bit(bits)] += 1
+        bits &= bits - 1
 
 
 @pytest.fixture
@@ -69,7 +78,7 @@ def test_active_inputs_equal_all_inputs_to_the_bit(kind: str, random: np.random.
 @pytest.mark.parametrize("count", [0, 1, 256])
 def test_spikes_are_summed_exactly(count: int, random: np.random.Generator) -> None:
     packed, _ = weights_of("int8", random)
-    packed[WIDTH:] = 127  # the sums of 256 rows are near the end of int16
+    packed[WIDTH:] = 127  # the sums of 256 rows, plus 128 each, are near the end of 16 bits
     packed[-WIDTH:] = np.where(np.arange(WIDTH) % 3, -127, 127)
     rows = random.integers(1, INPUTS, count) if count < 256 else np.full(count, INPUTS - 1)
     places = np.concatenate([rows * WIDTH, np.zeros(tiles.AHEAD, int)])
@@ -78,6 +87,17 @@ def test_spikes_are_summed_exactly(count: int, random: np.random.Generator) -> N
     assert np.array_equal(sums[0, 5:69], 9 + packed.reshape(INPUTS, WIDTH)[rows, 64:].astype(int).sum(0))
     assert (sums[0, :5] == 9).all()
     assert (sums[0, 69:] == 9).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("level", [0, 1])
+def test_bits_name_the_numbers_above_a_level(sign: int, level: int, random: np.random.Generator) -> None:
+    x = random.integers(-2, 3, (1, 80)).astype(np.float32)
+    x[0, [3, 66]] = 2 * sign  # the first number and the last one
+    found = np.zeros(64, int)
+    specialise(call_bits, bits_above=tiles.bits_above, lowest_bit=tiles.lowest_bit)(x, np.float32(sign), np.float32(level), found)
+    assert np.array_equal(found, x[0, 3:67] * sign > level)
+    assert found[0] == found[63] == 1
 
 
 def test_slices_of_columns_are_refused(random: np.random.Generator) -> None:
