@@ -14,6 +14,9 @@ from ..errors import InputError
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 """Messages of torch for a lack of memory, as a RuntimeError."""
 
+_MOMENT = 0.01
+"""Seconds until a lost interruption is repeated."""
+
 _EXTRAS = {"tokenizers": "lm", "transformers": "lm"}
 """Extras of packages that some modules import at the top of the file, because they derive classes from them."""
 
@@ -24,14 +27,27 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Make SIGTERM raise `Terminated` in the command, instead of ending the process at once."""
+    """Make SIGTERM raise `Terminated` in the command, instead of ending the process at once.
+
+    An interruption that arrives in a callback of the garbage collector is repeated, because Python ignores what such callbacks raise.
+    """
     if threading.current_thread() is not threading.main_thread():  # only the main thread can set signal handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before, hook = signal.signal(signal.SIGTERM, _terminate), sys.unraisablehook
+
+    def repeat(lost: "sys.UnraisableHookArgs") -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
+            threading.Timer(_MOMENT, signal.raise_signal, [number]).start()
+        else:
+            hook(lost)
+
+    sys.unraisablehook = repeat
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
 
 
