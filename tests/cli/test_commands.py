@@ -203,6 +203,7 @@ def test_a_damaged_run_is_one_sentence(
         ("train fsdd-delays --model.inputs 0", "inputs"),
         ("train fsdd-delays --budget.epochs -1", "epochs: expected a whole number in [1, inf), got -1"),
         ("train fsdd-delays --budget.batch-size 0", "batch_size"),
+        ("train fsdd-delays --seed -1", "seed: expected a whole number in [0, 4294967295], got -1"),
         ("train fsdd-delays --optim.lr nan", "lr: expected a number"),
         ("train fsdd-delays --augment.mask-steps -2", "mask_steps"),
         ("train fsdd-delays --model.dropout 1.5", "dropout"),
