@@ -144,8 +144,9 @@ def recipe_of(arm: Arm, stage: Stage, lr: float, seed: int, teacher: Path) -> Te
     if arm.neurons != PUBLISHED:
         changes["neurons"] = arm.neurons
     model: Any = recipe.model
-    budget = TextBudget(stage.steps, stage.steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
-    budget, data = (replace(of, **{name: value for name, value in arm.reads.items() if hasattr(of, name)}) for of in (budget, recipe.data))
+    plain = TextBudget(stage.steps, stage.steps // 2, batch_size=BATCH, context=CONTEXT, valid_tokens=VALID_TOKENS, sample_tokens=0)
+    read: tuple[Any, Any] = plain, recipe.data
+    budget, data = (replace(part, **{name: value for name, value in arm.reads.items() if hasattr(part, name)}) for part in read)
     optim = replace(recipe.optim, lr=lr, warm_up=round(arm.warm_up * stage.steps))
     loss = TextLoss(rate=arm.rate, teacher=teacher if arm.taught else None, final_alpha=arm.final_alpha)
     return replace(recipe, data=data, model=replace(model, **changes), optim=optim, budget=budget, loss=loss, seed=seed)
