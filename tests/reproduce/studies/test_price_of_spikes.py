@@ -181,7 +181,10 @@ def test_the_page_tells_what_is_missing_and_which_goals_are_reached() -> None:
     known |= {("ladder", "inputs+taught", seed): rung(2.05 + 0.01 * seed) for seed in SEEDS}
     found = study.results(known)
     assert found["ladder"]["inputs+taught"]["ratio"] == pytest.approx(2.16 / 2.1)
-    written = price_page.page(found)
+    assert "had a teacher as well" not in price_page.page(found)
+    known |= {("ladder", "continuous-taught", seed): rung(1.9, None) for seed in SEEDS[:1]}
+    written = price_page.page(study.results(known))
+    assert "`continuous-taught`, the last rung of the stage ladder needs +7.5 % bits (seeds: 1)." in written
     assert "| taught | half of the loss from the predictions of the continuous twin | 2.800 | 0.005 | 13.0% | -6.7% | kept |" in written
     assert "| ladder | inputs+taught | 1.0286, at most 1.0350: reached | 10.0%, at most 11.0%: reached |" in written
     assert [one.says for one in study.check(found)] == ["continuous / continuous", "inputs+taught / continuous"]

@@ -7,7 +7,7 @@ from typing import Any
 from ...plot import COLOURS, QUIET, save_figure
 from ...plot.style import dress, new_figure
 from ..study import Results
-from .price_arms import ARMS, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, REFERENCE, SCREENING, SEEDS, SPARSER, TEACHER
+from .price_arms import ARMS, CONTROL, GAIN, HELD, LADDER, LARGE, MARGIN, MORE, REFERENCE, SCREENING, SEEDS, SPARSER, TEACHER
 
 RATIO, ACTIVE = 1.035, 0.11
 """Goals: bits per byte over those of the continuous twin, and spikes per neuron and token."""
@@ -139,6 +139,16 @@ def _goals(found: Results) -> Iterator[str]:
         for name, one in found[stage.name].items():
             if name.startswith(REFERENCE) and one["ratio"] is not None:
                 yield f"| {stage.name} | {name} | {_judged(one['ratio'], RATIO, '.4f')} | {_judged(one['rate'], ACTIVE, '.1%')} |\n"
+    for stage in (LADDER, LARGE):
+        networks = found[stage.name]
+        rungs = [one["cells"] for name, one in networks.items() if name.startswith(REFERENCE)]
+        if CONTROL in networks and rungs:
+            taught = networks[CONTROL]["cells"]
+            ratios = [outcome["test"] / taught[seed]["test"] for seed, outcome in rungs[-1].items() if seed in taught]
+            yield (
+                f"\nOver the continuous network that had a teacher as well, `{CONTROL}`, the last rung of the stage {stage.name} needs "
+                f"{100 * (sum(ratios) / len(ratios) - 1):+.1f} % bits (seeds: {len(ratios)}).\n"
+            )
 
 
 def _judged(value: float, goal: float, form: str) -> str:
