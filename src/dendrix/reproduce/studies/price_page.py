@@ -27,7 +27,7 @@ All networks read the same bytes of novels in the same order. Nothing is chosen 
 |---|---|---|---|---|
 | screening | every arm below, 1.1 million parameters | two learning rates (baselines: three), one seed | 0.6 million | 1.1 |
 | ladder | survivors, one more in each rung, and all to compare with | three seeds | 2.5 million | 4.5 |
-| large | continuous, `inputs` and the last rung, 4.2 million parameters | three seeds | 9.8 million | 11 |
+| large | continuous, the same with a teacher, `inputs` and the last rung, 4.2 million parameters | three seeds | 9.8 million | 11 |
 
 The hours are estimates: a step of 8 windows of 256 bytes takes about a quarter of a second of one core, in every arm: also with spikes of
 both signs, spike counts, a decay for every step and local attention, which takes a fifth more. The screening takes one learning rate of all
