@@ -14,7 +14,9 @@ class Held:
 
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
-def test_an_interruption_in_a_callback_is_repeated(number: int, raised: type[BaseException]) -> None:
+def test_an_interruption_in_a_callback_is_repeated(number: int, raised: type[BaseException], request: pytest.FixtureRequest) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     held, seen = Held(), []
 
     def ended(_: object) -> None:

@@ -100,10 +100,14 @@ def unions_of_one_size(draw: st.DrawFn) -> dict[str, int]:
     return dict(n=n, a=a, s=s, theta=draw(st.integers(-1, min(a, s * m) + 1)), m=m)
 
 
-@pytest.mark.parametrize(("n", "a", "s", "theta", "m", "mode"), [(4, 1, 1, 1, 1, "plugin_real"), (8, 1, 2, 1, 2, "plugin_round")])
+@pytest.mark.parametrize(
+    ("n", "a", "s", "theta", "m", "mode"),
+    [(4, 1, 1, 1, 1, "plugin_real"), (27, 1, 1, 1, 1, "plugin_real"), (8, 1, 2, 1, 2, "plugin_round")],
+)
 def test_sizes_that_are_whole_or_half_are_not_rounded_down(n: int, a: int, s: int, theta: int, m: int, mode: str) -> None:
     exact = union_false_positive(n, a, s, theta, m, mode=mode, backend="exact")
-    assert union_false_positive(n, a, s, theta, m, mode=mode) == pytest.approx(float(exact), rel=1e-12)
+    for backend in ("float64", "mpmath"):
+        assert float(union_false_positive(n, a, s, theta, m, mode=mode, backend=backend)) == pytest.approx(float(exact), rel=1e-12)
 
 
 @settings(deadline=None, max_examples=40)

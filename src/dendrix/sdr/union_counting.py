@@ -8,6 +8,8 @@ from .counting import Number, Odds, Weight, affordable, at_least, binomial, cove
 
 Sizes: TypeAlias = dict[int, int]
 """Number of stored patterns by their size."""
+_ROUNDING = 1024
+"""Largest error of an expected union size, in units of the last place."""
 
 
 def cover_share(n: int, stored: Sizes, number: Number) -> Odds:
@@ -35,9 +37,18 @@ def mode_odds(n: int, a: int, theta: int, stored: Sizes, number: Number, mode: s
     share = Fraction(covered, covered + free) if number is int else covered / (covered + free)
     if mode == "bloom":
         return at_least(binomial(a, share, number), theta, failure)
+    twice = 2 * n * share if number is int else _whole(2 * n * share)
     if mode == "plugin_round":
-        return at_least(hypergeometric(n, a, (int(2 * n * share) + 1) // 2, number), theta, failure)
-    return at_least(_real_draws(n, a, n * share), theta, failure)
+        return at_least(hypergeometric(n, a, (int(twice) + 1) // 2, number), theta, failure)
+    return at_least(_real_draws(n, a, twice / 2), theta, failure)
+
+
+def _whole(value: Weight) -> Weight:
+    """Return the integer that a number of arbitrary precision is but for rounding, or else the number."""
+    import mpmath
+
+    nearest = mpmath.nint(value)
+    return nearest if abs(value - nearest) <= _ROUNDING * mpmath.eps * abs(nearest) else value
 
 
 def _real_draws(n: int, a: int, draws: Weight) -> list[Weight]:
